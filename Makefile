@@ -1,0 +1,24 @@
+# What the README shows. Every target installs first; `make install` does nothing when nothing changed.
+PYTHON ?= python3
+PORT ?= 8000
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install lock lint test
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"chatterbox-serve needs python 3.11 or 3.12; {sys.executable} is {v[0]}.{v[1]}. Set PYTHON=.")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Versions and hashes, no index addresses. The overrides say why each differs from upstream's pins.
+lock:
+	$(BIN)/uv pip compile --universal --python-version 3.11 --override requirements.overrides \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --upgrade \
+		pyproject.toml --group dev --output-file requirements.lock

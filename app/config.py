@@ -1,0 +1,82 @@
+"""Configuration, parsed and checked once, frozen afterwards. The only reader of environment
+variables. `ServeArgs` is what stands under `args:` in serve_config.yaml; an unknown key is an
+error that names it."""
+
+import os
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+ContextPolicy = Literal["full", "window"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class T3Settings(_Frozen):
+    slots: int = Field(8, ge=1, le=1024, description="sequences that may be live at once")
+    dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
+    first_group: int = Field(4, ge=1, le=25, description="tokens in a segment's first message")
+    group: int = Field(12, ge=1, le=100, description="tokens in each later message")
+    max_lead_s: float = Field(
+        8.0, gt=0, description="audio seconds a sequence may run ahead while others wait"
+    )
+
+
+class VocoderSettings(_Frozen):
+    slots: int = Field(16, ge=1, le=1024, description="segments that may be live at once")
+    dtype: Precision = Field("auto", description="auto: float32 everywhere")
+    policy: ContextPolicy = Field(
+        "window", description="full: whole prefix each cell; window: prompt + left context"
+    )
+    prompt_s: float = Field(3.0, gt=0, le=10, description="window: seconds of voice prompt kept")
+    left_tokens: int = Field(25, ge=0, le=250, description="window: tokens of left context")
+    first_cell: int = Field(12, ge=6, le=100, description="tokens in the first cell")
+    cell_growth: float = Field(2.0, ge=1, le=4, description="each cell is this much longer")
+    max_cell: int = Field(50, ge=6, le=250, description="tokens in the longest cell")
+    halo_frames: int = Field(15, ge=4, le=30, description="mel frames HiFT sees past each border")
+    euler_steps: int | None = Field(None, ge=1, le=50, description="null: the model's own")
+
+
+class Limits(_Frozen):
+    max_text_chars: int = Field(4096, ge=1, le=100_000)
+    max_segment_chars: int = Field(280, ge=40, le=1000)
+    request_timeout_s: float = Field(600.0, gt=0)
+    remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
+
+
+class ServeArgs(_Frozen):
+    model: str = Field(
+        "embedded",
+        description="embedded, embedded-turbo, english, turbo, multilingual, random-<family>, "
+        "or a folder",
+    )
+    revision: str | None = Field(None, description="commit on the model hub; null: the pinned one")
+    device: Device = "auto"
+    voices: str | None = Field(
+        None, description="folder or fsspec URL of reference wavs; each is a voice by its name"
+    )
+    t3: T3Settings = T3Settings()
+    vocoder: VocoderSettings = VocoderSettings()
+    limits: Limits = Limits()
+    t3_gpus: float = Field(0.4, ge=0, description="GPU fraction of a T3 replica, on cuda")
+    vocoder_gpus: float = Field(0.4, ge=0, description="GPU fraction of a vocoder replica, on cuda")
+    t3_cpus: float = Field(0.5, ge=0)
+    vocoder_cpus: float = Field(0.5, ge=0)
+    t3_replicas: int = Field(1, ge=1)
+    vocoder_replicas: int = Field(1, ge=1)
+    ingress_replicas: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _cells_grow(self) -> "ServeArgs":
+        if self.vocoder.max_cell < self.vocoder.first_cell:
+            raise ValueError("vocoder.max_cell must not be smaller than vocoder.first_cell")
+        return self
+
+
+def hub_token() -> str | None:
+    """The model hub's access token, if the operator set one (HF_TOKEN)."""
+    return os.environ.get("HF_TOKEN") or None

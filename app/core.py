@@ -1,0 +1,187 @@
+"""The nouns that cross rooms.
+
+Standard library and numpy only; imports nobody of ours. Every message on a queue, a handle or a
+thread is one of these types. Knows nothing about models, HTTP or Ray.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 24_000  # Hz, of every sound that leaves the vocoder
+TOKENS_PER_S = 25  # speech tokens per second of audio
+FRAMES_PER_TOKEN = 2  # mel frames per speech token
+SAMPLES_PER_FRAME = 480
+SAMPLES_PER_TOKEN = SAMPLES_PER_FRAME * FRAMES_PER_TOKEN
+NUM_SPEECH_IDS = 6561  # codec ids are 0..6560; a larger one must never reach the vocoder
+DEFAULT_TENANT = "default"
+
+
+class SessionKey(NamedTuple):
+    """One request, for its whole life. The id is the client's or made at the door; ids of
+    different tenants never meet."""
+
+    tenant: str
+    session_id: str
+
+
+class FinishReason(StrEnum):
+    """How a sequence, a segment or a session ended. Each ends with exactly one."""
+
+    STOP = "stop"  # the model said so
+    LENGTH = "length"  # the token limit was reached
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How T3 draws. None means the model's own default; a resolved value never is None."""
+
+    temperature: float = 0.8
+    cfg_weight: float = 0.5  # 0 runs one row instead of a pair
+    exaggeration: float = 0.5
+    min_p: float = 0.05
+    top_p: float = 1.0
+    top_k: int = 0  # 0 is off
+    repetition_penalty: float = 1.2
+    max_tokens: int = 1000  # per segment; 1000 tokens are 40 s
+    seed: int = 0
+    ignore_eos: bool = False  # forces the length, for speed measurements
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisRequest:
+    """A text to speak, already validated, normalised and cut into segments."""
+
+    key: SessionKey
+    segments: tuple[str, ...]
+    voice: str
+    sampling: SamplingParams
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """One segment for T3."""
+
+    key: SessionKey
+    segment: int
+    text: str
+    voice: str
+    sampling: SamplingParams
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechTokens:
+    """A group of consecutive codec ids of one segment, T3 -> vocoder.
+
+    `finish` is set on the last message of a segment and only there; that message may be empty.
+    """
+
+    key: SessionKey
+    segment: int
+    start: int  # index of ids[0] in the segment
+    ids: tuple[int, ...]  # each in 0..6560
+    finish: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Consecutive watermarked samples, vocoder -> client. `pcm` is float32 in [-1, 1], mono,
+    24 kHz. `finish` is set on the last chunk of a session and only there; it may be empty."""
+
+    key: SessionKey
+    segment: int
+    start: int  # index of pcm[0] in the session, in samples
+    pcm: NDArray[np.float32]
+    num_tokens: int = 0  # speech tokens this session has used so far
+    finish: FinishReason | None = None
+
+
+class CancelState(StrEnum):
+    STOPPED = "stopped"  # T3 and the ingress have both confirmed
+    STOPPING = "stopping"  # told, not yet confirmed
+    ALREADY_DONE = "already_done"
+    UNKNOWN = "unknown"  # never seen here; remembered, so that a late request of that id dies
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAck:
+    """What a cancel stopped."""
+
+    session_id: str
+    state: CancelState
+    audio_sent_ms: float = 0.0
+    tokens_generated: int = 0
+    tokens_discarded: int = 0  # generated, but never heard
+    stop_ms: float = 0.0  # from the cancel's arrival to the last confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class StageStats:
+    """What one replica of a stage (or the sum over replicas) is doing now."""
+
+    live: int = 0
+    waiting: int = 0
+    slots_free: int = 0
+    slots_total: int = 0
+
+
+class HealthStatus(StrEnum):
+    OK = "ok"
+    STARTING = "starting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    status: HealthStatus
+    stages: dict[str, StageStats] = field(default_factory=dict)  # by stage name: t3, vocoder
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a served model is and which request fields it has."""
+
+    name: str
+    family: str  # english | multilingual | turbo
+    defaults: SamplingParams
+    voices: tuple[str, ...]
+    languages: tuple[str, ...]  # empty: the field is refused
+    has_cfg: bool  # exaggeration, cfg_weight and min_p act
+    has_top_k: bool
+    max_segment_chars: int = 280
+
+
+class Synthesizer(Protocol):
+    """The one seam between the interface and what makes sound: in-process, over Ray handles, and
+    the fake of the tests."""
+
+    def card(self) -> ModelCard: ...
+
+    def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        """Chunks in order, the last with a finish reason. Closing the generator cancels.
+
+        Raises DuplicateSession before the first chunk if the id is live or remembered,
+        Overloaded if there is no room; a cancel that came first yields one empty chunk with
+        CANCELLED.
+        """
+        ...
+
+    async def cancel(self, key: SessionKey) -> CancelAck: ...
+
+    async def health(self) -> Health: ...
+
+
+class TokenSource(Protocol):
+    """T3 as the vocoder sees it: in this process or behind a handle."""
+
+    def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
+        """Groups in order, the last with a finish reason. Closing the generator cancels."""
+        ...

@@ -1,0 +1,245 @@
+"""The one thread that touches a device and its scheduler; asyncio on the outside.
+
+The world talks to the thread through one inbox (a deque and a condition) and hears from it through
+one asyncio queue per segment. The inbox is emptied before every step, so a cancel is applied
+within one step whatever the engine is doing. Knows nothing about tokens or sound.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from app.core import FinishReason, SessionKey, StageStats
+from app.errors import SynthesisFailed, Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class Item(Protocol):
+    """What an engine produces: part of one segment's stream, the last part with a finish."""
+
+    @property
+    def key(self) -> SessionKey: ...
+    @property
+    def segment(self) -> int: ...
+    @property
+    def finish(self) -> FinishReason | None: ...
+
+
+class Stopped(NamedTuple):
+    """What a cancel found: `live` is False where the session had nothing left to stop."""
+
+    live: bool
+    num_tokens: int  # speech tokens generated (T3) or voiced (vocoder) for the session so far
+
+
+MessageT = TypeVar("MessageT")
+ItemT = TypeVar("ItemT", bound=Item)
+
+
+class Engine(Protocol[MessageT, ItemT]):
+    """Runs on the loop's thread only. No method blocks except `step`."""
+
+    def receive(self, message: MessageT) -> None:
+        """Apply one message: a new segment, or more input for one."""
+
+    def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
+        """Free every sequence of the session (or one segment's). Its final item, with CANCELLED,
+        is in the next step's output. Nothing live: a no-op."""
+
+    def has_work(self) -> bool: ...
+
+    def step(self) -> list[ItemT]:
+        """One step on the device, and what it produced, in order."""
+
+    def abort(self) -> None:
+        """After a fault, or at the end: free everything. May be called in any state."""
+
+    def stats(self) -> StageStats: ...
+
+
+Address = tuple[SessionKey, int]
+
+
+@dataclass(slots=True)
+class _Cancel:
+    key: SessionKey
+    segment: int | None
+    done: "Future[Stopped]"
+
+
+class _Subscriber(Generic[ItemT]):
+    """One segment's queue, on the event loop that opened it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.queue: asyncio.Queue[ItemT | None] = asyncio.Queue()  # None: the engine is gone
+
+
+class EngineLoop(Generic[MessageT, ItemT]):
+    """Owns `engine` from `start` to `close`; every other method may be called from any thread."""
+
+    def __init__(self, engine: Engine[MessageT, ItemT], name: str) -> None:
+        self._engine = engine
+        self._name = name
+        self._inbox: deque[MessageT | _Cancel] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._failure: BaseException | None = None
+        self._subscribers: dict[Address, _Subscriber[ItemT]] = {}
+        self._stats = engine.stats()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Fail what is live, stop the thread, and wait for it."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The fault that ended the thread, if any. A failed loop refuses new work."""
+        return self._failure
+
+    def stats(self) -> StageStats:
+        """As of the end of the last step."""
+        return self._stats
+
+    def send(self, message: MessageT) -> None:
+        """More input for a segment that is already open."""
+        self._post(message)
+
+    async def stream(
+        self, key: SessionKey, segment: int, first: MessageT
+    ) -> AsyncGenerator[ItemT, None]:
+        """Open a segment with its first message and yield its items until the one with a finish.
+
+        Closing the generator before that cancels the segment. Raises Unavailable if the engine is
+        gone, SynthesisFailed if it fails while the segment is live.
+        """
+        address = (key, segment)
+        subscriber: _Subscriber[ItemT] = _Subscriber(asyncio.get_running_loop())
+        with self._wake:
+            if address in self._subscribers:
+                raise SynthesisFailed(f"segment {segment} of {key.session_id} is already open")
+            self._refuse_if_gone()
+            self._subscribers[address] = subscriber
+            self._inbox.append(first)
+            self._wake.notify()
+        finished = False
+        try:
+            while not finished:
+                item = await subscriber.queue.get()
+                finished = item is None or item.finish is not None
+                if item is None or item.finish is FinishReason.ERROR:
+                    raise SynthesisFailed(f"the {self._name} engine failed in this session")
+                yield item
+        finally:
+            with self._wake:
+                self._subscribers.pop(address, None)
+                if not finished and self._failure is None and not self._closing:
+                    self._inbox.append(_Cancel(key, segment, Future()))
+                    self._wake.notify()
+
+    async def cancel(self, key: SessionKey) -> Stopped:
+        """Stop every segment of the session; returns once the thread has done so."""
+        request = _Cancel(key, None, Future())
+        try:
+            self._post(request)
+        except Unavailable:
+            return Stopped(live=False, num_tokens=0)
+        return await asyncio.wrap_future(request.done)
+
+    def _post(self, message: MessageT | _Cancel) -> None:
+        with self._wake:
+            self._refuse_if_gone()
+            self._inbox.append(message)
+            self._wake.notify()
+
+    def _refuse_if_gone(self) -> None:
+        if self._failure is not None or self._closing:
+            raise Unavailable(f"the {self._name} engine has stopped")
+
+    # -- on the engine's thread ------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while self._wait_for_work():
+                self._drain_inbox()
+                items = self._engine.step() if self._engine.has_work() else []
+                self._stats = self._engine.stats()
+                self._deliver(items)
+        except Exception as fault:
+            log.exception("the %s engine failed", self._name)
+            self._end(fault)
+        else:
+            self._end(None)
+
+    def _wait_for_work(self) -> bool:
+        with self._wake:
+            while not (self._closing or self._inbox or self._engine.has_work()):
+                self._wake.wait()
+            return not self._closing
+
+    def _drain_inbox(self) -> None:
+        while True:
+            with self._wake:
+                if not self._inbox:
+                    return
+                message = self._inbox.popleft()
+            if isinstance(message, _Cancel):
+                try:
+                    message.done.set_result(self._engine.cancel(message.key, message.segment))
+                finally:
+                    message.done.cancel()  # a no-op unless the engine raised: nobody waits for ever
+            else:
+                self._engine.receive(message)
+
+    def _deliver(self, items: list[ItemT]) -> None:
+        with self._wake:
+            pairs = [
+                (subscriber, item)
+                for item in items
+                if (subscriber := self._subscribers.get((item.key, item.segment))) is not None
+            ]
+        self._put(pairs)
+
+    def _put(self, pairs: "list[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:
+        """One wake-up per event loop and step, however many items."""
+        batches: dict[asyncio.AbstractEventLoop, list[tuple[_Subscriber[ItemT], ItemT | None]]] = {}
+        for pair in pairs:
+            batches.setdefault(pair[0].loop, []).append(pair)
+        for loop, batch in batches.items():
+            try:
+                loop.call_soon_threadsafe(_put_all, batch)
+            except RuntimeError:  # the listener's event loop has closed: nobody is left to hear
+                log.warning("dropped %d items of a closed event loop", len(batch))
+
+    def _end(self, fault: BaseException | None) -> None:
+        """Answer whoever still waits, whatever state the engine is in."""
+        with self._wake:
+            self._failure = fault
+            self._closing = True
+            messages, self._inbox = self._inbox, deque()
+            waiting = list(self._subscribers.values())
+        for message in messages:
+            if isinstance(message, _Cancel):
+                message.done.set_result(Stopped(live=False, num_tokens=0))
+        self._put([(subscriber, None) for subscriber in waiting])
+        self._engine.abort()
+        self._stats = self._engine.stats()
+
+
+def _put_all(pairs: "list[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:
+    for subscriber, item in pairs:
+        subscriber.queue.put_nowait(item)

@@ -1,0 +1,83 @@
+"""Everything that can be refused or go wrong, and what HTTP makes of it.
+
+    ServeError
+    ├── BadRequest 400             a field is wrong; `param` names it
+    │   ├── UnknownField 400       not a field of this interface
+    │   └── UnsupportedField 400   a known field that cannot act on this model
+    ├── NotFound 404               voice, model or session
+    ├── DuplicateSession 409       the id is live or remembered
+    ├── Overloaded 503             no room; tells when to come back
+    ├── SynthesisFailed 500        the engine could not finish this session
+    ├── Unavailable 503            a part that must answer did not (registry, engine)
+    └── ConfigError                never over HTTP: stops the start, names file and key
+        └── CheckpointError        a model file is missing, truncated or mismatched
+
+Raised anywhere, translated to OpenAI's error shape in one place (app/api/errors.py).
+"""
+
+
+class ServeError(Exception):
+    """`code` is the stable name clients may match on; `param` the request field at fault."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or type(self).code
+
+    def __reduce__(self) -> tuple[object, ...]:  # survives the hop between Ray processes
+        return _rebuild, (type(self), self.message, self.param, self.code)
+
+
+def _rebuild(cls: type[ServeError], message: str, param: str | None, code: str) -> ServeError:
+    return cls(message, param=param, code=code)
+
+
+class BadRequest(ServeError):
+    status = 400
+    code = "invalid_value"
+
+
+class UnknownField(BadRequest):
+    code = "unknown_field"
+
+
+class UnsupportedField(BadRequest):
+    code = "unsupported_field"
+
+
+class NotFound(ServeError):
+    status = 404
+    code = "not_found"
+
+
+class DuplicateSession(ServeError):
+    status = 409
+    code = "duplicate_session"
+
+
+class Overloaded(ServeError):
+    status = 503
+    code = "overloaded"
+    retry_after_s = 1
+
+
+class SynthesisFailed(ServeError):
+    status = 500
+    code = "synthesis_failed"
+
+
+class Unavailable(ServeError):
+    status = 503
+    code = "unavailable"
+
+
+class ConfigError(ServeError):
+    code = "config_error"
+
+
+class CheckpointError(ConfigError):
+    code = "checkpoint_error"
