@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -39,13 +39,14 @@ class Stopped(NamedTuple):
 
 
 MessageT = TypeVar("MessageT")
+MessageT_contra = TypeVar("MessageT_contra", contravariant=True)
 ItemT = TypeVar("ItemT", bound=Item)
 
 
-class Engine(Protocol[MessageT, ItemT]):
+class Engine(Protocol[MessageT_contra, ItemT]):
     """Runs on the loop's thread only. No method blocks except `step`."""
 
-    def receive(self, message: MessageT) -> None:
+    def receive(self, message: MessageT_contra) -> None:
         """Apply one message: a new segment, or more input for one."""
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
@@ -201,7 +202,8 @@ class EngineLoop(Generic[MessageT, ItemT]):
                 try:
                     message.done.set_result(self._engine.cancel(message.key, message.segment))
                 finally:
-                    message.done.cancel()  # a no-op unless the engine raised: nobody waits for ever
+                    if not message.done.done():  # the engine raised: nobody waits for ever
+                        message.done.set_result(Stopped(live=False, num_tokens=0))
             else:
                 self._engine.receive(message)
 
@@ -214,7 +216,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
             ]
         self._put(pairs)
 
-    def _put(self, pairs: "list[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:
+    def _put(self, pairs: "Sequence[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:
         """One wake-up per event loop and step, however many items."""
         batches: dict[asyncio.AbstractEventLoop, list[tuple[_Subscriber[ItemT], ItemT | None]]] = {}
         for pair in pairs:
