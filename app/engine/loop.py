@@ -9,10 +9,11 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from app.core import FinishReason, SessionKey, StageStats
 from app.errors import SynthesisFailed, Unavailable
@@ -120,37 +121,27 @@ class EngineLoop(Generic[MessageT, ItemT]):
         """More input for a segment that is already open."""
         self._post(message)
 
-    async def stream(
-        self, key: SessionKey, segment: int, first: MessageT
-    ) -> AsyncGenerator[ItemT, None]:
-        """Open a segment with its first message and yield its items until the one with a finish.
+    def open(self, key: SessionKey, segment: int, first: MessageT) -> "EngineStream[ItemT]":
+        """Start a segment with its first message and hear its items until the one with a finish.
 
-        Closing the generator before that cancels the segment. Raises Unavailable if the engine is
-        gone, SynthesisFailed if it fails while the segment is live.
+        Call it on the event loop that will listen. Raises Unavailable if the engine is gone.
         """
-        address = (key, segment)
         subscriber: _Subscriber[ItemT] = _Subscriber(asyncio.get_running_loop())
         with self._wake:
-            if address in self._subscribers:
+            if (key, segment) in self._subscribers:
                 raise SynthesisFailed(f"segment {segment} of {key.session_id} is already open")
             self._refuse_if_gone()
-            self._subscribers[address] = subscriber
+            self._subscribers[key, segment] = subscriber
             self._inbox.append(first)
             self._wake.notify()
-        finished = False
-        try:
-            while not finished:
-                item = await subscriber.queue.get()
-                finished = item is None or item.finish is not None
-                if item is None or item.finish is FinishReason.ERROR:
-                    raise SynthesisFailed(f"the {self._name} engine failed in this session")
-                yield item
-        finally:
-            with self._wake:
-                self._subscribers.pop(address, None)
-                if not finished and self._failure is None and not self._closing:
-                    self._inbox.append(_Cancel(key, segment, Future()))
-                    self._wake.notify()
+        return EngineStream(self._name, subscriber.queue, partial(self._leave, (key, segment)))
+
+    def _leave(self, address: Address, finished: bool) -> None:
+        with self._wake:
+            self._subscribers.pop(address, None)
+            if not (finished or self._closing):
+                self._inbox.append(_Cancel(*address, Future()))
+                self._wake.notify()
 
     async def cancel(self, key: SessionKey) -> Stopped:
         """Stop every segment of the session; returns once the thread has done so."""
@@ -240,6 +231,50 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._put([(subscriber, None) for subscriber in waiting])
         self._engine.abort()
         self._stats = self._engine.stats()
+
+
+class EngineStream(Generic[ItemT]):
+    """One segment's items, in order. Leaving it before its end cancels the segment.
+
+    Raises SynthesisFailed where the segment ends with ERROR or the engine dies under it.
+    """
+
+    def __init__(
+        self, name: str, queue: "asyncio.Queue[ItemT | None]", leave: Callable[[bool], None]
+    ) -> None:
+        self._name = name
+        self._queue = queue
+        self._leave = leave
+        self._left = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Idempotent; never waits."""
+        self._end(finished=False)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        if self._left:
+            raise StopAsyncIteration
+        item = await self._queue.get()
+        if item is None or item.finish is FinishReason.ERROR:
+            self._end(finished=True)
+            raise SynthesisFailed(f"the {self._name} engine failed in this session")
+        if item.finish is not None:
+            self._end(finished=True)
+        return item
+
+    def _end(self, *, finished: bool) -> None:
+        if not self._left:
+            self._left = True
+            self._leave(finished)
 
 
 def _put_all(pairs: "list[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:

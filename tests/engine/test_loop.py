@@ -1,0 +1,165 @@
+"""EngineLoop over a counting engine that a test can hold at a step."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.core import FinishReason, SessionKey, StageStats
+from app.engine.loop import EngineLoop, Stopped
+from app.errors import SynthesisFailed, Unavailable
+
+
+@dataclass(frozen=True)
+class Count:
+    """Both the message (count from 0 to `value`) and the item."""
+
+    key: SessionKey
+    segment: int
+    value: int
+    finish: FinishReason | None = None
+
+
+@dataclass
+class CountingEngine:
+    """Emits 0, 1, ... per live segment and step; before each step asks `gate`."""
+
+    gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(10_000))
+    fail_at: int | None = None
+    steps: int = 0
+    aborts: int = 0
+    live: dict[tuple[SessionKey, int], list[int]] = field(default_factory=dict)  # [next, end]
+    ended: list[Count] = field(default_factory=list)
+
+    def receive(self, message: Count) -> None:
+        self.live[message.key, message.segment] = [0, message.value]
+
+    def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
+        found = [a for a in self.live if a[0] == key and segment in (None, a[1])]
+        counts = [self.live.pop(address)[0] for address in found]
+        self.ended += [Count(*a, n, FinishReason.CANCELLED) for a, n in zip(found, counts, strict=True)]
+        return Stopped(bool(found), sum(counts))
+
+    def has_work(self) -> bool:
+        return bool(self.live or self.ended)
+
+    def step(self) -> list[Count]:
+        if self.live:
+            self.gate.acquire()
+        self.steps += 1
+        if self.steps == self.fail_at:
+            raise RuntimeError("the device is gone")
+        items, self.ended = self.ended, []
+        for address, counter in list(self.live.items()):
+            last = counter[0] + 1 == counter[1]
+            items.append(Count(*address, counter[0], FinishReason.STOP if last else None))
+            counter[0] += 1
+            if last:
+                del self.live[address]
+        return items
+
+    def abort(self) -> None:
+        self.aborts += 1
+        self.live.clear()
+
+    def stats(self) -> StageStats:
+        return StageStats(live=len(self.live))
+
+
+def key(name: str) -> SessionKey:
+    return SessionKey("default", name)
+
+
+@pytest.fixture
+def engine():
+    return CountingEngine()
+
+
+@pytest.fixture
+def loop(engine):
+    loop = EngineLoop(engine, "counting")
+    loop.start()
+    yield loop
+    engine.gate.release(10_000)
+    loop.close()
+
+
+async def values(stream) -> list[int]:
+    return [item.value async for item in stream]
+
+
+async def test_a_segment_hears_its_items_in_order_and_ends(loop):
+    assert await values(loop.open(key("a"), 0, Count(key("a"), 0, 5))) == [0, 1, 2, 3, 4]
+
+
+async def test_segments_of_many_sessions_run_side_by_side(loop):
+    streams = [loop.open(key(str(i)), i, Count(key(str(i)), i, 20 + i)) for i in range(10)]
+    heard = await asyncio.gather(*(values(stream) for stream in streams))
+    assert [len(numbers) for numbers in heard] == [20 + i for i in range(10)]
+
+
+async def test_a_cancel_is_applied_before_the_next_step_and_tells_what_it_found(loop, engine):
+    engine.gate = threading.Semaphore(3)
+    stream = loop.open(key("a"), 0, Count(key("a"), 0, 1000))
+    for _ in range(3):
+        await anext(stream)
+    stopping = asyncio.ensure_future(loop.cancel(key("a")))
+    await asyncio.sleep(0)  # the cancel is in the inbox; the thread is held inside step 4
+    engine.gate.release()
+    assert await stopping == Stopped(live=True, num_tokens=4)
+    rest = [item async for item in stream]
+    assert [item.finish for item in rest] == [None, FinishReason.CANCELLED]
+    assert engine.steps == 5  # 3, the one in flight, and the one that carried the last item out
+
+
+async def test_a_second_cancel_finds_nothing(loop):
+    assert await loop.cancel(key("nobody")) == Stopped(live=False, num_tokens=0)
+
+
+async def test_leaving_a_stream_cancels_its_segment_only(loop, engine):
+    engine.gate = threading.Semaphore(0)
+    one = loop.open(key("a"), 0, Count(key("a"), 0, 50))
+    other = loop.open(key("a"), 1, Count(key("a"), 1, 5))
+    one.close()
+    one.close()
+    engine.gate.release(1000)
+    assert await values(other) == [0, 1, 2, 3, 4]
+    assert engine.live == {}
+
+
+async def test_a_fault_ends_every_stream_and_refuses_new_ones(engine):
+    engine.fail_at = 3
+    loop = EngineLoop(engine, "counting")
+    engine.gate = threading.Semaphore(0)
+    loop.start()
+    streams = [loop.open(key(str(i)), 0, Count(key(str(i)), 0, 100)) for i in range(3)]
+    engine.gate.release(100)
+    for stream in streams:
+        with pytest.raises(SynthesisFailed):
+            await values(stream)
+    assert isinstance(loop.failure, RuntimeError)
+    assert engine.aborts == 1
+    with pytest.raises(Unavailable):
+        loop.open(key("late"), 0, Count(key("late"), 0, 1))
+    assert await loop.cancel(key("0")) == Stopped(live=False, num_tokens=0)
+
+
+async def test_closing_the_loop_ends_what_is_live(loop, engine):
+    engine.gate = threading.Semaphore(1)
+    stream = loop.open(key("a"), 0, Count(key("a"), 0, 100))
+    await anext(stream)
+    closing = asyncio.get_running_loop().run_in_executor(None, loop.close)
+    engine.gate.release(1)
+    with pytest.raises(SynthesisFailed):
+        await values(stream)
+    await closing
+    assert loop.failure is None
+
+
+async def test_the_same_segment_cannot_be_opened_twice(loop, engine):
+    engine.gate = threading.Semaphore(0)
+    with loop.open(key("a"), 0, Count(key("a"), 0, 5)):
+        with pytest.raises(SynthesisFailed, match="already open"):
+            loop.open(key("a"), 0, Count(key("a"), 0, 5))
+    engine.gate.release(100)
