@@ -1,0 +1,229 @@
+"""Which sessions exist, which were cancelled, and who has confirmed it.
+
+`SessionTable` is the plain bookkeeping; `Registry` adds waiting. Both live in one event loop: of a
+single process, or of the CancelRegistry actor. An id is single use: taken when its request or its
+cancel arrives, whichever is first, and remembered for a while after its end. Knows nothing about
+Ray, HTTP or engines.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from app.core import TOKENS_PER_S, CancelAck, CancelState, FinishReason, SessionKey
+
+ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
+MAX_REMEMBERED = 100_000  # ids; beyond it the oldest is forgotten first
+FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
+
+
+class Claim(StrEnum):
+    GRANTED = "granted"
+    DUPLICATE = "duplicate"  # live or remembered
+    CANCELLED = "cancelled"  # its cancel overtook it
+
+
+class Follower(NamedTuple):
+    """A replica that follows the cancel log. Those of stage t3 confirm each cancel."""
+
+    stage: str
+    replica: str
+
+
+class News(NamedTuple):
+    """What a follower has not seen yet. A new epoch means the log began anew."""
+
+    epoch: str
+    cursor: int
+    cancelled: tuple[SessionKey, ...]
+
+
+@dataclass(slots=True)
+class Session:
+    """One id. Times on the table's clock."""
+
+    taken_at: float
+    claimed: bool = False  # a request has used the id
+    cancelled_at: float | None = None
+    finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
+    audio_sent_s: float = 0.0
+    num_tokens_used: int = 0  # speech tokens in the audio that was sent
+    generated: dict[Follower, int] = field(default_factory=dict)  # confirmed by T3 replicas
+
+    def ack(self, session_id: str, state: CancelState, now: float) -> CancelAck:
+        generated = max(sum(self.generated.values()), self.num_tokens_used)
+        return CancelAck(
+            session_id,
+            state,
+            audio_sent_ms=round(self.audio_sent_s * 1000, 3),
+            tokens_generated=generated,
+            tokens_discarded=max(0, generated - round(self.audio_sent_s * TOKENS_PER_S)),
+            stop_ms=0.0 if self.cancelled_at is None else round((now - self.cancelled_at) * 1e3, 3),
+        )
+
+
+class SessionTable:
+    """No waiting, no clock of its own: `now` is injected."""
+
+    def __init__(self, remember_s: float, live_s: float, now: Callable[[], float]) -> None:
+        self._remember_s = remember_s
+        self._live_s = live_s  # a claim whose ingress died is forgotten after this
+        self._now = now
+        self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()  # oldest first
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, key: SessionKey) -> Session | None:
+        self._forget()
+        return self._sessions.get(key)
+
+    def claim(self, key: SessionKey) -> Claim:
+        session = self.get(key)
+        if session is None:
+            self._sessions[key] = Session(self._now(), claimed=True)
+            return Claim.GRANTED
+        if session.claimed:
+            return Claim.DUPLICATE
+        session.claimed = True
+        session.finish = FinishReason.CANCELLED
+        return Claim.CANCELLED
+
+    def cancel(self, key: SessionKey) -> tuple[Session, CancelState]:
+        """Idempotent. The state is STOPPING where there is something to stop."""
+        session = self.get(key)
+        if session is None:
+            session = Session(self._now(), cancelled_at=self._now())
+            self._sessions[key] = session
+            return session, CancelState.UNKNOWN
+        if session.finish is not None:
+            return session, CancelState.ALREADY_DONE
+        if not session.claimed:
+            return session, CancelState.UNKNOWN
+        if session.cancelled_at is None:
+            session.cancelled_at = self._now()
+        return session, CancelState.STOPPING
+
+    def finish(
+        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
+    ) -> None:
+        """The ingress has sent the last audio of this session. The first call counts."""
+        session = self.get(key)
+        if session is None or session.finish is not None:
+            return
+        session.finish = reason
+        session.audio_sent_s = audio_sent_s
+        session.num_tokens_used = num_tokens
+        session.taken_at = self._now()
+        self._sessions.move_to_end(key)
+
+    def _forget(self) -> None:
+        now = self._now()
+        while self._sessions:
+            key, oldest = next(iter(self._sessions.items()))
+            keep_s = self._live_s if oldest.claimed and oldest.finish is None else self._remember_s
+            if now - oldest.taken_at <= keep_s and len(self._sessions) <= MAX_REMEMBERED:
+                return
+            del self._sessions[key]
+
+
+class Registry:
+    """The table, the log that followers poll, and the wait for their confirmations."""
+
+    def __init__(
+        self,
+        remember_s: float = 300.0,
+        live_s: float = 1200.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.epoch = uuid.uuid4().hex
+        self._now = now
+        self._table = SessionTable(remember_s, live_s, now)
+        self._log: deque[tuple[float, SessionKey]] = deque()
+        self._end = 0  # number of the entry after the log's last
+        self._remember_s = remember_s
+        self._followers: dict[Follower, float] = {}
+        self._changed = asyncio.Condition()
+
+    async def claim(self, key: SessionKey) -> Claim:
+        return self._table.claim(key)
+
+    async def finish(
+        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
+    ) -> None:
+        self._table.finish(key, reason, audio_sent_s, num_tokens)
+        await self._notify()
+
+    async def confirm(self, follower: Follower, key: SessionKey, num_tokens: int) -> None:
+        """A T3 replica runs no step of this session any more; it had generated `num_tokens`."""
+        session = self._table.get(key)
+        if session is not None:
+            session.generated[follower] = num_tokens
+        await self._notify()
+
+    async def cancel(self, key: SessionKey, wait_s: float = ACK_WAIT_S) -> CancelAck:
+        session, state = self._table.cancel(key)
+        if state is not CancelState.ALREADY_DONE:
+            self._append(key)
+            await self._notify()
+        if state is CancelState.STOPPING and await self._confirmed(session, wait_s):
+            state = CancelState.STOPPED
+        return session.ack(key.session_id, state, self._now())
+
+    async def poll(
+        self, follower: Follower, epoch: str, cursor: int, timeout_s: float = 20.0
+    ) -> News:
+        """Cancels after `cursor`, as soon as there are any; all remembered ones after a restart."""
+        self._followers[follower] = self._now()
+        if epoch != self.epoch:
+            cursor = 0
+        async with self._changed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: self._end > cursor or epoch != self.epoch)
+        first = self._end - len(self._log)
+        entries = islice(self._log, max(0, cursor - first), None)
+        return News(self.epoch, self._end, tuple(key for _, key in entries))
+
+    def _append(self, key: SessionKey) -> None:
+        now = self._now()
+        while self._log and now - self._log[0][0] > self._remember_s:
+            self._log.popleft()
+        self._log.append((now, key))
+        self._end += 1
+
+    async def _confirmed(self, session: Session, wait_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s), self._changed:
+                await self._changed.wait_for(lambda: self._all_confirmed(session))
+        return self._all_confirmed(session)
+
+    def _all_confirmed(self, session: Session) -> bool:
+        oldest = self._now() - FOLLOWER_LOST_S
+        waited_for = [f for f, seen in self._followers.items() if f.stage == "t3" and seen > oldest]
+        return session.finish is not None and all(f in session.generated for f in waited_for)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+class RegistryClient(Protocol):
+    """The registry as an ingress sees it: in this process or an actor that may be away."""
+
+    async def claim(self, key: SessionKey) -> Claim: ...
+
+    async def cancel(self, key: SessionKey) -> CancelAck: ...
+
+    def finish(
+        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
+    ) -> None:
+        """Tell it and go on: the end of a session never waits."""
+        ...

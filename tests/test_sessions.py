@@ -1,0 +1,150 @@
+"""The bookkeeping of sessions on a simulated clock, and the waits on a real loop."""
+
+import asyncio
+
+import pytest
+
+from app.core import CancelState, FinishReason, SessionKey
+from app.sessions import Claim, Follower, Registry, SessionTable
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+A = SessionKey("default", "a")
+T3 = Follower("t3", "replica-1")
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def table(clock):
+    return SessionTable(remember_s=60, live_s=600, now=clock)
+
+
+def test_an_id_is_single_use(table):
+    assert table.claim(A) is Claim.GRANTED
+    assert table.claim(A) is Claim.DUPLICATE
+    table.finish(A, FinishReason.STOP, 1.0, 25)
+    assert table.claim(A) is Claim.DUPLICATE
+
+
+def test_a_finished_id_is_free_again_after_a_while(table, clock):
+    table.claim(A)
+    table.finish(A, FinishReason.STOP, 1.0, 25)
+    clock.now += 61
+    assert table.claim(A) is Claim.GRANTED
+
+
+def test_a_live_id_stays_taken_until_its_ingress_must_be_dead(table, clock):
+    table.claim(A)
+    clock.now += 599
+    assert table.claim(A) is Claim.DUPLICATE
+    clock.now += 2
+    assert table.claim(A) is Claim.GRANTED
+
+
+def test_a_cancel_that_overtakes_its_request_wins_once(table):
+    assert table.cancel(A)[1] is CancelState.UNKNOWN
+    assert table.cancel(A)[1] is CancelState.UNKNOWN
+    assert table.claim(A) is Claim.CANCELLED
+    assert table.claim(A) is Claim.DUPLICATE
+    assert table.cancel(A)[1] is CancelState.ALREADY_DONE
+
+
+def test_tenants_do_not_see_each_other(table):
+    table.claim(A)
+    assert table.cancel(SessionKey("other", "a"))[1] is CancelState.UNKNOWN
+    assert table.claim(SessionKey("third", "a")) is Claim.GRANTED
+
+
+def test_only_the_first_finish_counts(table):
+    table.claim(A)
+    table.finish(A, FinishReason.CANCELLED, 1.0, 25)
+    table.finish(A, FinishReason.STOP, 9.0, 225)
+    session = table.get(A)
+    assert (session.finish, session.audio_sent_s) == (FinishReason.CANCELLED, 1.0)
+
+
+def test_forgetting_keeps_the_table_small(table, clock):
+    for i in range(1000):
+        key = SessionKey("default", str(i))
+        table.claim(key)
+        table.finish(key, FinishReason.STOP, 0, 0)
+        clock.now += 1
+    assert len(table) <= 62
+
+
+async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_both_confirmed():
+    registry = Registry()
+    await registry.claim(A)
+    news = await registry.poll(T3, "", 0)
+    following = asyncio.ensure_future(registry.poll(T3, news.epoch, news.cursor))
+    cancelling = asyncio.ensure_future(registry.cancel(A, wait_s=60))
+    assert (await following).cancelled == (A,)
+    await registry.finish(A, FinishReason.CANCELLED, 0.4, 12)
+    await asyncio.sleep(0)
+    assert not cancelling.done()  # T3 has not confirmed
+    await registry.confirm(T3, A, 30)
+    ack = await cancelling
+    assert ack.state is CancelState.STOPPED
+    assert (ack.audio_sent_ms, ack.tokens_generated, ack.tokens_discarded) == (400.0, 30, 20)
+
+
+async def test_without_confirmation_the_answer_says_stopping():
+    registry = Registry()
+    await registry.claim(A)
+    await registry.poll(T3, "", 0)
+    ack = await registry.cancel(A, wait_s=0.01)
+    assert ack.state is CancelState.STOPPING
+
+
+async def test_a_replica_that_stopped_polling_is_not_waited_for():
+    clock = Clock()
+    registry = Registry(now=clock)
+    await registry.poll(T3, "", 0)
+    clock.now += 31
+    await registry.claim(A)
+    await registry.finish(A, FinishReason.CANCELLED, 0, 0)
+    assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
+
+
+async def test_an_unknown_id_is_answered_at_once_and_still_told_to_followers():
+    registry = Registry()
+    news = await registry.poll(T3, "", 0)
+    ack = await registry.cancel(A, wait_s=60)
+    assert ack.state is CancelState.UNKNOWN
+    assert (await registry.poll(T3, news.epoch, news.cursor)).cancelled == (A,)
+
+
+async def test_a_poll_without_news_returns_empty_handed():
+    registry = Registry()
+    news = await registry.poll(T3, "", 0)
+    assert await registry.poll(T3, news.epoch, news.cursor, timeout_s=0.01) == news
+
+
+async def test_a_follower_of_an_earlier_epoch_gets_everything_remembered():
+    registry = Registry()
+    await registry.cancel(A)
+    news = await registry.poll(T3, "an-earlier-epoch", 999)
+    assert (news.epoch, news.cancelled) == (registry.epoch, (A,))
+
+
+async def test_the_log_forgets_but_its_numbers_go_on():
+    clock = Clock()
+    registry = Registry(remember_s=60, now=clock)
+    await registry.cancel(A)
+    news = await registry.poll(T3, "", 0)
+    clock.now += 61
+    b = SessionKey("default", "b")
+    await registry.cancel(b)
+    assert (await registry.poll(T3, news.epoch, news.cursor)).cancelled == (b,)
+    assert (await registry.poll(T3, "", 0)).cancelled == (b,)

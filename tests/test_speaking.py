@@ -1,0 +1,171 @@
+"""Every way a session can end, from the ingress's side."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from app.core import AudioChunk, FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.errors import DuplicateSession, SynthesisFailed
+from app.sessions import Claim
+from app.speaking import LiveSessions
+
+A = SessionKey("default", "a")
+REQUEST = SynthesisRequest(A, ("Hello.",), "anna", SamplingParams())
+
+
+class Client:
+    """A registry that grants what it is told to and notes every finish."""
+
+    def __init__(self, claim=Claim.GRANTED):
+        self.answer = claim
+        self.finished = []
+
+    async def claim(self, key):
+        return self.answer
+
+    async def cancel(self, key):
+        raise AssertionError("the ingress never cancels through itself")
+
+    def finish(self, key, reason, audio_sent_s, num_tokens):
+        self.finished.append((key, reason, round(audio_sent_s * 25), num_tokens))
+
+
+class Source:
+    """`count` chunks of one token each; waits for ever before the one named `hold`."""
+
+    def __init__(self, count=3, hold=None, fail=None):
+        self.count, self.hold, self.fail = count, hold, fail
+        self.holding = asyncio.Event()
+        self.closed = 0
+
+    async def __call__(self, request):
+        try:
+            for i in range(self.count):
+                if i == self.hold:
+                    self.holding.set()
+                    await asyncio.Event().wait()
+                if i == self.fail:
+                    raise SynthesisFailed("broken")
+                finish = FinishReason.STOP if i + 1 == self.count else None
+                yield AudioChunk(A, 0, i * 960, np.ones(960, np.float32), i + 1, finish)
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+@pytest.fixture
+def sessions(client):
+    return LiveSessions(client, timeout_s=60)
+
+
+async def test_a_session_that_runs_out_finishes_once(sessions, client):
+    source = Source()
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, source)]
+    assert [chunk.start for chunk in chunks] == [0, 960, 1920]
+    assert client.finished == [(A, FinishReason.STOP, 3, 3)]
+    assert (source.closed, len(sessions)) == (1, 0)
+
+
+async def test_a_stop_ends_a_stream_that_is_waiting_for_sound(sessions, client):
+    source = Source(hold=1)
+    stream = sessions.speak(REQUEST, source)
+    await anext(stream)
+    coming = asyncio.ensure_future(anext(stream))
+    await source.holding.wait()
+    sessions.stop(A)
+    assert (await coming).finish is FinishReason.CANCELLED
+    assert [chunk async for chunk in stream] == []
+    assert client.finished == [(A, FinishReason.CANCELLED, 1, 1)]
+    assert source.closed == 1
+
+
+async def test_after_a_stop_no_chunk_follows_even_if_one_is_ready(sessions, client):
+    stream = sessions.speak(REQUEST, Source())
+    await anext(stream)
+    sessions.stop(A)
+    assert [len(chunk.pcm) async for chunk in stream] == [0]
+
+
+async def test_a_listener_that_leaves_is_a_cancel(sessions, client):
+    source = Source()
+    stream = sessions.speak(REQUEST, source)
+    await anext(stream)
+    await stream.aclose()
+    assert client.finished == [(A, FinishReason.CANCELLED, 1, 1)]
+    assert source.closed == 1
+
+
+async def test_a_cancelled_task_is_a_cancel(sessions, client):
+    source = Source(hold=0)
+
+    async def listen():
+        return [chunk async for chunk in sessions.speak(REQUEST, source)]
+
+    task = asyncio.ensure_future(listen())
+    await source.holding.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # the generator of a cancelled task ends with the task
+    assert client.finished == [(A, FinishReason.CANCELLED, 0, 0)]
+    assert source.closed == 1
+
+
+async def test_leaving_after_the_last_chunk_is_no_cancel(sessions, client):
+    stream = sessions.speak(REQUEST, Source(count=1))
+    await anext(stream)
+    await stream.aclose()
+    assert client.finished == [(A, FinishReason.STOP, 1, 1)]
+
+
+async def test_a_fault_reaches_the_listener_and_the_registry(sessions, client):
+    source = Source(fail=1)
+    stream = sessions.speak(REQUEST, source)
+    await anext(stream)
+    with pytest.raises(SynthesisFailed):
+        await anext(stream)
+    assert client.finished == [(A, FinishReason.ERROR, 1, 1)]
+    assert source.closed == 1
+
+
+async def test_a_source_that_ends_without_a_finish_is_a_fault(sessions, client):
+    source = Source(count=0)
+    with pytest.raises(SynthesisFailed, match="without a finish"):
+        await anext(sessions.speak(REQUEST, source))
+    assert client.finished[0][1] is FinishReason.ERROR
+
+
+async def test_a_session_past_its_deadline_fails(client):
+    sessions = LiveSessions(client, timeout_s=0.02)
+    source = Source(hold=0)
+    with pytest.raises(SynthesisFailed, match="within"):
+        await anext(sessions.speak(REQUEST, source))
+    assert source.closed == 1
+
+
+async def test_a_duplicate_is_refused_before_any_work(client, sessions):
+    client.answer = Claim.DUPLICATE
+    source = Source()
+    with pytest.raises(DuplicateSession):
+        await anext(sessions.speak(REQUEST, source))
+    assert (source.closed, client.finished) == (0, [])
+
+
+async def test_a_live_id_is_refused_here_even_if_the_registry_grants_it(sessions, client):
+    first = sessions.speak(REQUEST, Source())
+    await anext(first)
+    with pytest.raises(DuplicateSession):
+        await anext(sessions.speak(REQUEST, Source()))
+    assert len([chunk async for chunk in first]) == 2
+
+
+async def test_a_request_that_was_cancelled_before_it_came_makes_no_sound(sessions, client):
+    client.answer = Claim.CANCELLED
+    source = Source()
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, source)]
+    assert [(len(chunk.pcm), chunk.finish) for chunk in chunks] == [(0, FinishReason.CANCELLED)]
