@@ -1,0 +1,267 @@
+"""What a model is made of: sizes, ids and defaults, as one frozen value per model.
+
+The three published families are constants here; the embedded models and anything of our own layout
+carry theirs in `config.json`. Knows nothing about files of weights, modules or devices.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.core import SamplingParams
+from app.errors import CheckpointError
+
+Family = Literal["english", "multilingual", "turbo"]
+
+# Source: SUPPORTED_LANGUAGES of upstream's mtl_tts.py
+_CODES = "ar,da,de,el,en,es,fi,fr,he,hi,it,ja,ko,ms,nl,no,pl,pt,ru,sv,sw,tr,zh"
+LANGUAGES = tuple(_CODES.split(","))
+SILENCE_TOKEN = 4299  # turbo ends every text with three of them; source: s3gen/const.py
+
+# Source: the defaults of upstream's three `generate`. Turbo has neither CFG nor min_p. The
+# multilingual penalty is that of upstream's master (1.2); 0.1.7 has 2.0 to fight its analyzer.
+SAMPLING: dict[Family, SamplingParams] = {
+    "english": SamplingParams(),
+    "multilingual": SamplingParams(),
+    "turbo": SamplingParams(cfg_weight=0.0, exaggeration=0.0, min_p=0.0, top_p=0.95, top_k=1000),
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RopeScaling(_Frozen):
+    """Llama 3's stretching of low frequencies."""
+
+    factor: float
+    low_freq_factor: float
+    high_freq_factor: float
+    original_max_positions: int
+
+
+class T3Spec(_Frozen):
+    """T3: text to speech tokens. The defaults are what every known T3 has."""
+
+    backbone: Literal["llama", "gpt2"]
+    num_layers: int
+    dim: int
+    num_heads: int  # as many for keys and values
+    head_dim: int
+    ffn_dim: int
+    max_positions: int  # rows of gpt2's position table; a bound only for llama
+    backbone_vocab: int = 8  # rows of the backbone's own embedding, which nothing reads
+    rope_theta: float | None = None  # llama only
+    rope_scaling: RopeScaling | None = None
+    norm_eps: float = 1e-5
+    text_vocab: int
+    speech_vocab: int
+    start_text_token: int = 255  # added around the text for llama; gpt2 takes the bare text
+    stop_text_token: int = 0
+    start_speech_token: int = 6561
+    stop_speech_token: int = 6562
+    max_text_tokens: int = 2048
+    max_speech_tokens: int = 4096
+    learned_positions: bool  # own tables for text and speech positions, beside the backbone's
+    perceiver: bool  # the voice prompt is resampled to `num_perceiver_queries` rows
+    perceiver_heads: int = 4
+    num_perceiver_queries: int = 32
+    prompt_len: int  # speech tokens of the reference that T3 sees
+    emotion: bool
+    speaker_dim: int = 256
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.backbone == "gpt2" and self.num_heads * self.head_dim != self.dim:
+            raise ValueError("gpt2 needs num_heads * head_dim == dim")
+        if (self.backbone == "llama") != (self.rope_theta is not None):
+            raise ValueError("rope_theta belongs to llama, and llama needs it")
+        if self.rope_scaling is not None and self.backbone != "llama":
+            raise ValueError("rope_scaling belongs to llama")
+        if self.speech_vocab <= max(self.start_speech_token, self.stop_speech_token):
+            raise ValueError("speech_vocab must cover the start and stop tokens")
+        return self
+
+
+class EncoderSpec(_Frozen):
+    """The flow's token encoder."""
+
+    dim: int
+    num_heads: int
+    linear_units: int
+    num_blocks: int
+    num_up_blocks: int = Field(ge=1, le=4)
+
+
+class EstimatorSpec(_Frozen):
+    """The flow's velocity network. Its input is always 320 wide: x, mu, speaker, condition."""
+
+    channels: tuple[int, ...]
+    num_blocks: int  # transformer blocks after each resnet
+    num_mid_blocks: int
+    num_heads: int
+    head_dim: int
+
+
+class HiFTSpec(_Frozen):
+    """Mel to waveform. The rates times the inverse transform's hop of 4 are 480 samples a frame."""
+
+    base_channels: int
+    resblock_kernels: tuple[int, ...]
+    resblock_dilations: tuple[tuple[int, ...], ...]
+    source_kernels: tuple[int, ...]
+    source_dilations: tuple[tuple[int, ...], ...]
+    f0_channels: int
+    upsample_rates: tuple[int, ...] = (8, 5, 3)
+    upsample_kernels: tuple[int, ...] = (16, 11, 7)
+
+
+class SpeechTokenizerSpec(_Frozen):
+    """S3 tokenizer: 16 kHz sound to codec ids. Its rotary table fixes the head size at 64."""
+
+    dim: int
+    num_heads: int
+    num_layers: int
+
+    @model_validator(mode="after")
+    def _head_is_64(self) -> Self:
+        if self.dim != 64 * self.num_heads:
+            raise ValueError("dim must be 64 * num_heads")
+        return self
+
+
+class SpeakerEncoderSpec(_Frozen):
+    """CAM++: 16 kHz sound to the vocoder's 192-wide x-vector."""
+
+    growth_rate: int
+    bottleneck: int
+    init_channels: int
+
+
+class S3GenSpec(_Frozen):
+    """Everything between speech tokens and sound, and what enrolment needs of it."""
+
+    meanflow: bool
+    euler_steps: int
+    cfg_rate: float  # 0: one row per estimator call (mean-flow was distilled with guidance)
+    encoder: EncoderSpec
+    estimator: EstimatorSpec
+    hift: HiFTSpec
+    tokenizer: SpeechTokenizerSpec
+    speaker_encoder: SpeakerEncoderSpec
+
+
+class ModelSpec(_Frozen):
+    name: str
+    family: Family
+    t3: T3Spec
+    s3gen: S3GenSpec
+    voice_encoder_dim: int = 256
+    sampling: SamplingParams
+    languages: tuple[str, ...] = ()  # empty: the model has one and is not asked
+    tail_tokens: tuple[int, ...] = ()  # codec ids appended to every segment before the vocoder
+    max_tokens_per_char: float | None = None  # where a model rarely stops by itself: a limit
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """Parse a `config.json`. Raises CheckpointError that names the file and every wrong key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return ModelSpec.model_validate_json(text)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise CheckpointError(f"{path} is not a model configuration: {wrong}") from error
+
+
+_LLAMA_520M = T3Spec(
+    backbone="llama",
+    num_layers=30,
+    dim=1024,
+    num_heads=16,
+    head_dim=64,
+    ffn_dim=4096,
+    max_positions=131072,
+    rope_theta=500000.0,
+    rope_scaling=RopeScaling(
+        factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_positions=8192
+    ),
+    text_vocab=704,
+    speech_vocab=8194,
+    learned_positions=True,
+    perceiver=True,
+    prompt_len=150,
+    emotion=True,
+)
+
+_GPT2_MEDIUM = T3Spec(
+    backbone="gpt2",
+    num_layers=24,
+    dim=1024,
+    num_heads=16,
+    head_dim=64,
+    ffn_dim=4096,
+    max_positions=8196,
+    backbone_vocab=50276,
+    text_vocab=50276,
+    speech_vocab=6563,
+    learned_positions=False,
+    perceiver=False,
+    prompt_len=375,
+    emotion=False,
+)
+
+_S3GEN = S3GenSpec(
+    meanflow=False,
+    euler_steps=10,
+    cfg_rate=0.7,
+    encoder=EncoderSpec(dim=512, num_heads=8, linear_units=2048, num_blocks=6, num_up_blocks=4),
+    estimator=EstimatorSpec(
+        channels=(256,), num_blocks=4, num_mid_blocks=12, num_heads=8, head_dim=64
+    ),
+    hift=HiFTSpec(
+        base_channels=512,
+        resblock_kernels=(3, 7, 11),
+        resblock_dilations=((1, 3, 5), (1, 3, 5), (1, 3, 5)),
+        source_kernels=(7, 7, 11),
+        source_dilations=((1, 3, 5), (1, 3, 5), (1, 3, 5)),
+        f0_channels=512,
+    ),
+    tokenizer=SpeechTokenizerSpec(dim=1280, num_heads=20, num_layers=6),
+    speaker_encoder=SpeakerEncoderSpec(growth_rate=32, bottleneck=4, init_channels=128),
+)
+
+ENGLISH = ModelSpec(
+    name="english",
+    family="english",
+    t3=_LLAMA_520M,
+    s3gen=_S3GEN,
+    sampling=SAMPLING["english"],
+)
+MULTILINGUAL = ModelSpec(
+    name="multilingual",
+    family="multilingual",
+    t3=_LLAMA_520M.model_copy(update={"text_vocab": 2454}),
+    s3gen=_S3GEN,
+    sampling=SAMPLING["multilingual"],
+    languages=LANGUAGES,
+)
+TURBO = ModelSpec(
+    name="turbo",
+    family="turbo",
+    t3=_GPT2_MEDIUM,
+    s3gen=_S3GEN.model_copy(update={"meanflow": True, "euler_steps": 2, "cfg_rate": 0.0}),
+    sampling=SAMPLING["turbo"],
+    tail_tokens=(SILENCE_TOKEN,) * 3,
+)
+FULL_SIZE: dict[Family, ModelSpec] = {
+    "english": ENGLISH,
+    "multilingual": MULTILINGUAL,
+    "turbo": TURBO,
+}

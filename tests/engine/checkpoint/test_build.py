@@ -1,0 +1,89 @@
+import pytest
+import torch
+from chatterbox.models.s3gen import S3Gen
+from chatterbox.models.t3 import T3
+from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
+from chatterbox.models.t3.modules.t3_config import T3Config
+from chatterbox.models.voice_encoder import VoiceEncoder
+from torch import nn
+
+from app.engine.checkpoint.build import (
+    build_enrolment,
+    build_s3gen,
+    build_t3,
+    build_vocoder,
+    build_voice_encoder,
+)
+from app.engine.checkpoint.spec import ENGLISH, MULTILINGUAL, TURBO, ModelSpec
+
+from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+
+
+def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+
+
+def turbo_hyperparameters() -> T3Config:
+    """As upstream's ChatterboxTurboTTS.from_local sets them."""
+    hyperparameters = T3Config(text_tokens_dict_size=50276)
+    hyperparameters.llama_config_name = "GPT2_medium"
+    hyperparameters.speech_tokens_dict_size = 6563
+    hyperparameters.input_pos_emb = None
+    hyperparameters.speech_cond_prompt_len = 375
+    hyperparameters.use_perceiver_resampler = False
+    hyperparameters.emotion_adv = False
+    return hyperparameters
+
+
+@pytest.mark.parametrize(
+    ("spec", "upstream"),
+    [
+        (ENGLISH, T3Config.english_only()),
+        (MULTILINGUAL, T3Config.multilingual()),
+        (TURBO, turbo_hyperparameters()),
+    ],
+    ids=["english", "multilingual", "turbo"],
+)
+def test_full_size_t3_is_upstreams_own(spec: ModelSpec, upstream: T3Config) -> None:
+    with torch.device("meta"):
+        assert shapes(build_t3(spec.t3)) == shapes(T3(upstream))
+
+
+@pytest.mark.parametrize("spec", [ENGLISH, TURBO], ids=["ten steps", "mean-flow"])
+def test_full_size_s3gen_is_upstreams_own(spec: ModelSpec) -> None:
+    with torch.device("meta"):
+        assert shapes(build_s3gen(spec.s3gen)) == shapes(S3Gen(meanflow=spec.s3gen.meanflow))
+
+
+def test_full_size_voice_encoder_is_upstreams_own() -> None:
+    with torch.device("meta"):
+        assert shapes(build_voice_encoder()) == shapes(VoiceEncoder())
+
+
+@pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
+def test_the_halves_make_the_whole(spec: ModelSpec) -> None:
+    whole = shapes(build_s3gen(spec.s3gen))
+    flow, mel2wav = build_vocoder(spec.s3gen)
+    _, tokenizer, speaker_encoder = build_enrolment(spec)
+    parts = {
+        "flow": flow,
+        "mel2wav": mel2wav,
+        "tokenizer": tokenizer,
+        "speaker_encoder": speaker_encoder,
+    }
+    assert whole == {
+        f"{name}.{key}": shape
+        for name, part in parts.items()
+        for key, shape in shapes(part).items()
+    }
+
+
+def test_builders_make_modules_in_eval_mode() -> None:
+    for module in (build_t3(TINY.t3), build_s3gen(TINY.s3gen), *build_enrolment(TINY)):
+        assert not any(part.training for part in module.modules())
+
+
+def test_upstreams_table_of_backbones_is_left_as_it_was() -> None:
+    before = set(LLAMA_CONFIGS)
+    build_t3(TINY.t3)
+    assert set(LLAMA_CONFIGS) == before
