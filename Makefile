@@ -1,11 +1,11 @@
 # What the README shows. Every target installs first; `make install` does nothing when nothing changed.
 PYTHON ?= python3
-PORT ?= 8000
+PORT ?=
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install lock lint test
+.PHONY: install demo serve test lint lock
 
 install: $(STAMP)
 
@@ -16,6 +16,21 @@ $(STAMP): requirements.lock pyproject.toml
 	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: install
+	$(BIN)/chatterbox-serve demo $(if $(PORT),--port $(PORT))
+
+serve: install
+	$(BIN)/chatterbox-serve serve $(if $(PORT),--port $(PORT))
+
+# No model hub, and no more threads than the two stages of a small machine can use.
+test: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TESTS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Versions and hashes, no index addresses. The overrides say why each differs from upstream's pins.
 lock:

@@ -47,6 +47,11 @@ class Limits(_Frozen):
     request_timeout_s: float = Field(600.0, gt=0)
     remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
 
+    @property
+    def live_s(self) -> float:
+        """An id whose ingress died is free again after this: no session outlives it."""
+        return self.request_timeout_s + 60.0
+
 
 class ServeArgs(_Frozen):
     model: str = Field(

@@ -132,6 +132,14 @@ class StageStats:
     slots_free: int = 0
     slots_total: int = 0
 
+    def __add__(self, other: "StageStats") -> "StageStats":
+        return StageStats(
+            self.live + other.live,
+            self.waiting + other.waiting,
+            self.slots_free + other.slots_free,
+            self.slots_total + other.slots_total,
+        )
+
 
 class HealthStatus(StrEnum):
     OK = "ok"

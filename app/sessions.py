@@ -17,10 +17,20 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from app.core import TOKENS_PER_S, CancelAck, CancelState, FinishReason, SessionKey
+from app.core import (
+    TOKENS_PER_S,
+    CancelAck,
+    CancelState,
+    FinishReason,
+    Health,
+    HealthStatus,
+    SessionKey,
+    StageStats,
+)
 
 ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
 MAX_REMEMBERED = 100_000  # ids; beyond it the oldest is forgotten first
+REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
 FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
 
 
@@ -35,6 +45,13 @@ class Follower(NamedTuple):
 
     stage: str
     replica: str
+
+
+class Report(NamedTuple):
+    """What a replica says of itself, twice a second."""
+
+    stats: StageStats
+    failed: bool = False
 
 
 class News(NamedTuple):
@@ -150,6 +167,7 @@ class Registry:
         self._end = 0  # number of the entry after the log's last
         self._remember_s = remember_s
         self._followers: dict[Follower, float] = {}
+        self._reports: dict[Follower, tuple[float, Report]] = {}
         self._changed = asyncio.Condition()
 
     async def claim(self, key: SessionKey) -> Claim:
@@ -191,6 +209,24 @@ class Registry:
         first = self._end - len(self._log)
         entries = islice(self._log, max(0, cursor - first), None)
         return News(self.epoch, self._end, tuple(key for _, key in entries))
+
+    async def report(self, follower: Follower, report: Report) -> None:
+        self._reports[follower] = (self._now(), report)
+
+    async def health(self, stages: tuple[str, ...]) -> Health:
+        """Summed over the replicas of each stage that have reported lately. `stages` are those
+        that must be there."""
+        oldest = self._now() - REPORT_LOST_S
+        self._reports = {f: entry for f, entry in self._reports.items() if entry[0] > oldest}
+        sums: dict[str, StageStats] = {}
+        failed = False
+        for follower, (_, report) in self._reports.items():
+            failed |= report.failed
+            sums[follower.stage] = sums.get(follower.stage, StageStats()) + report.stats
+        missing = any(stage not in sums for stage in stages)
+        if failed:
+            return Health(HealthStatus.FAILED, sums)
+        return Health(HealthStatus.STARTING if missing else HealthStatus.OK, sums)
 
     def _append(self, key: SessionKey) -> None:
         now = self._now()

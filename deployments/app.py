@@ -1,0 +1,86 @@
+"""serve_config.yaml's `args:` -> the Serve application. Resources come from the arguments;
+`deployments:` in the same file may override any of Serve's own options."""
+
+from typing import Any
+
+import ray
+from app.engine.stages import model_card
+from ray import serve
+from ray.serve import Application
+
+from app.config import ServeArgs
+from app.errors import ConfigError
+from deployments.enroller import Enroller
+from deployments.ingress import Ingress
+from deployments.t3 import T3
+from deployments.vocoder import Vocoder
+
+QUEUED_PER_SLOT = 4  # sessions that may wait for each engine slot before 503
+LONGEST_STREAM_GRACE_S = 10.0
+
+
+def build(args: ServeArgs) -> Application:
+    """Serve's entry point. Raises ConfigError or CheckpointError before anything is deployed."""
+    return assemble(args, registry=f"cancel-registry-{args.model.replace('/', '-')}")
+
+
+def assemble(args: ServeArgs, registry: str, t3_class: type[T3] = T3) -> Application:
+    """The application; tests pass a T3 whose engine they can hold."""
+    device = _device(args)
+    card = model_card(args)
+    drain_s = args.limits.request_timeout_s + LONGEST_STREAM_GRACE_S
+    t3 = serve.deployment(t3_class, name="T3").options(
+        num_replicas=args.t3_replicas,
+        max_ongoing_requests=args.t3.slots * (1 + QUEUED_PER_SLOT),
+        graceful_shutdown_timeout_s=drain_s,
+        health_check_period_s=2,
+        ray_actor_options=_resources(args.t3_cpus, args.t3_gpus, device),
+    )
+    vocoder = serve.deployment(Vocoder, name="Vocoder").options(
+        num_replicas=args.vocoder_replicas,
+        max_ongoing_requests=args.vocoder.slots,
+        max_queued_requests=args.vocoder.slots * QUEUED_PER_SLOT,
+        graceful_shutdown_timeout_s=drain_s,
+        health_check_period_s=2,
+        ray_actor_options=_resources(args.vocoder_cpus, args.vocoder_gpus, device),
+    )
+    ingress = serve.deployment(Ingress, name="Ingress").options(
+        num_replicas=args.ingress_replicas,
+        max_ongoing_requests=512,
+        graceful_shutdown_timeout_s=drain_s,
+        health_check_period_s=2,
+        ray_actor_options={"num_cpus": 0.1},
+    )
+    enroller = None if args.voices is None else _enroller(args)
+    return ingress.bind(
+        args,
+        card,
+        registry,
+        vocoder.bind(args, device, registry, t3.bind(args, device, registry)),
+        enroller,
+    )
+
+
+def _enroller(args: ServeArgs) -> Application:
+    deployment = serve.deployment(Enroller, name="Enroller").options(
+        max_ongoing_requests=2,
+        ray_actor_options={"num_cpus": 0.5},
+        autoscaling_config={"min_replicas": 0, "max_replicas": 1, "downscale_delay_s": 60},
+    )
+    return deployment.bind(args)
+
+
+def _device(args: ServeArgs) -> str:
+    """`auto` is cuda where the cluster has a GPU now; a cluster whose GPU nodes start from zero
+    says `device: cuda`."""
+    if args.device != "auto":
+        return args.device
+    return "cuda" if ray.cluster_resources().get("GPU", 0) > 0 else "cpu"
+
+
+def _resources(cpus: float, gpus: float, device: str) -> dict[str, Any]:
+    if device == "cpu":
+        return {"num_cpus": cpus, "num_gpus": 0}
+    if gpus <= 0:
+        raise ConfigError("device cuda needs t3_gpus and vocoder_gpus above 0")
+    return {"num_cpus": cpus, "num_gpus": gpus}

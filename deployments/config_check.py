@@ -1,0 +1,108 @@
+"""Checks a serve config before start. Serve accepts unknown keys anywhere in the file and ignores
+them: a misspelt `max_ongoing_requets` would silently mean the default."""
+
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from ray.serve.schema import ServeDeploySchema
+
+from app.config import ServeArgs
+from app.errors import ConfigError
+
+DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Enroller")
+IMPORT_PATH = "deployments.app:build"
+
+
+def check_config(path: Path) -> dict[str, Any]:
+    """The file's content. Raises ConfigError that names every fault, with file and key."""
+    try:
+        content = yaml.load(path.read_text(), Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise ConfigError(f"{path}: {fault}") from fault
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top")
+    faults = [*unknown_keys(ServeDeploySchema, content, ""), *_schema_faults(content)]
+    if faults:
+        raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
+    return content
+
+
+def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:
+    """Keys that `model`, or a model nested in it, does not have."""
+    if not isinstance(content, dict):
+        return
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    for key, value in content.items():
+        if key not in fields:
+            known = ", ".join(sorted(fields))
+            yield f"unknown key {where}{key} (known: {known})"
+            continue
+        nested = _nested_model(fields[key].annotation)
+        if nested is not None:
+            items = enumerate(value) if isinstance(value, list) else [(None, value)]
+            for index, item in items:
+                at = f"{where}{key}." if index is None else f"{where}{key}[{index}]."
+                yield from unknown_keys(nested, item, at)
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    """The model inside Optional, Union and list annotations; None for anything else."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType, list, typing.Sequence):
+        for inner in get_args(annotation):
+            if (model := _nested_model(inner)) is not None:
+                return model
+    return None
+
+
+def _schema_faults(content: dict[str, Any]) -> Iterator[str]:
+    try:
+        ServeDeploySchema.model_validate(content)
+    except ValidationError as fault:
+        yield from _lines(fault, "")
+    applications = content.get("applications")
+    if not isinstance(applications, list) or not applications:
+        yield "applications: at least one is needed"
+        return
+    for index, application in enumerate(applications):
+        if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH:
+            yield from _application_faults(application, f"applications[{index}].")
+
+
+def _application_faults(application: dict[str, Any], where: str) -> Iterator[str]:
+    try:
+        ServeArgs.model_validate(application.get("args") or {})
+    except ValidationError as fault:
+        yield from _lines(fault, f"{where}args.")
+    for index, deployment in enumerate(application.get("deployments") or []):
+        name = deployment.get("name") if isinstance(deployment, dict) else None
+        if name not in DEPLOYMENTS:
+            yield f"{where}deployments[{index}].name: {name!r} is none of {', '.join(DEPLOYMENTS)}"
+
+
+def _lines(fault: ValidationError, where: str) -> Iterator[str]:
+    for error in fault.errors(include_url=False):
+        yield f"{where}{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets a later key replace an earlier one silently; here it is a fault."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"duplicate key {key!r}", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,17 @@
+"""The enroller as a Serve deployment: reference wav -> conditionals in the voice store. On CPU,
+started by the first reference voice, gone again when nobody enrols."""
+
+import asyncio
+
+from app.engine.stages import EnrolStage
+
+from app.config import ServeArgs
+
+
+class Enroller:
+    def __init__(self, args: ServeArgs) -> None:
+        self._stage = EnrolStage.open(args)
+
+    async def enrol(self, voice: str) -> None:
+        """Returns when the voice's conditionals are where T3 and vocoder replicas find them."""
+        await asyncio.to_thread(self._stage.enrol, voice)

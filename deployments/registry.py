@@ -1,0 +1,156 @@
+"""The CancelRegistry actor, and how replicas follow it and ingresses speak to it.
+
+A named actor outside Serve: a handle call would queue behind a saturated replica. The log is
+pulled by long poll (epoch + cursor), so nothing is lost when it or a replica restarts. Its death
+never blocks synthesis: disconnects still cancel, new requests are still served.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from app.core import CancelAck, FinishReason, Health, SessionKey
+from app.errors import Unavailable
+from app.sessions import Claim, Follower, News, Registry, Report
+
+log = logging.getLogger("ray.serve")
+
+NAMESPACE = "chatterbox-serve"
+REPORT_PERIOD_S = 0.4
+RETRY_FOR_S = 3.0  # a restart takes 0.5-2 s
+RECENT_CANCELS = 4096  # remembered in each replica, for a request that comes after its cancel
+
+
+def registry_actor(name: str, remember_s: float, live_s: float) -> Any:
+    """The actor's handle; made by whoever asks first, restarted by Ray when it dies."""
+    actor = ray.remote(Registry).options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=0,  # a replayed poll or cancel would be answered to nobody
+        max_concurrency=10_000,
+    )
+    return actor.remote(remember_s, live_s)
+
+
+class RemoteRegistry:
+    """The registry as an ingress sees it. Implements app.sessions.RegistryClient."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def claim(self, key: SessionKey) -> Claim:
+        try:
+            claim: Claim = await self._actor.claim.remote(key)
+        except RayActorError:  # away for a moment: serve, rather than refuse everybody
+            log.warning("registry away: session not claimed", extra={"session": key.session_id})
+            return Claim.GRANTED
+        return claim
+
+    async def cancel(self, key: SessionKey) -> CancelAck:
+        """Retried while the actor restarts; then Unavailable. Never acknowledged unseen."""
+        give_up_at = time.monotonic() + RETRY_FOR_S
+        while True:
+            try:
+                ack: CancelAck = await self._actor.cancel.remote(key)
+            except RayActorError as away:
+                if time.monotonic() > give_up_at:
+                    raise Unavailable("the cancel registry is away") from away
+                await asyncio.sleep(0.05)
+            else:
+                return ack
+
+    def finish(
+        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
+    ) -> None:
+        task = asyncio.ensure_future(self._record(key, reason, audio_sent_s, num_tokens))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _record(self, key: SessionKey, *how: object) -> None:
+        try:
+            await self._actor.finish.remote(key, *how)
+        except RayActorError:  # its id is free again a little early; nothing else is lost
+            log.warning("registry away: end not recorded", extra={"session": key.session_id})
+
+    async def health(self) -> Health:
+        try:
+            health: Health = await self._actor.health.remote(("t3", "vocoder"))
+        except RayActorError as away:
+            raise Unavailable("the cancel registry is away") from away
+        return health
+
+
+class RegistryFollower:
+    """A replica's ear on the cancel log, and its voice in `/health`.
+
+    `on_cancel` stops what the replica has of a session and returns the tokens it had generated;
+    a T3 replica's answer is confirmed to the registry. Runs on the event loop that starts it.
+    """
+
+    def __init__(
+        self,
+        actor: Any,
+        follower: Follower,
+        on_cancel: Callable[[SessionKey], Awaitable[int]],
+        report: Callable[[], Report] | None = None,
+    ) -> None:
+        self._actor = actor
+        self._follower = follower
+        self._on_cancel = on_cancel
+        self._report = report
+        self._recent: OrderedDict[SessionKey, None] = OrderedDict()
+        self._background: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        tasks = [asyncio.ensure_future(self._follow())]
+        if self._report is not None:
+            tasks.append(asyncio.ensure_future(self._tell(self._report)))
+        self._background.update(tasks)
+
+    def is_cancelled(self, key: SessionKey) -> bool:
+        return key in self._recent
+
+    async def _follow(self) -> None:
+        epoch, cursor = "", 0
+        while True:
+            try:
+                news: News = await self._actor.poll.remote(self._follower, epoch, cursor)
+            except RayActorError:
+                await asyncio.sleep(0.05 + random.random() * 0.05)
+                continue
+            epoch, cursor = news.epoch, news.cursor
+            for key in news.cancelled:
+                self._remember(key)
+                task = asyncio.ensure_future(self._stop(key))
+                self._background.add(task)
+                task.add_done_callback(self._background.discard)
+
+    async def _stop(self, key: SessionKey) -> None:
+        num_tokens = await self._on_cancel(key)
+        if self._follower.stage == "t3":
+            with contextlib.suppress(RayActorError):  # the caller then reads `stopping`
+                await self._actor.confirm.remote(self._follower, key, num_tokens)
+
+    def _remember(self, key: SessionKey) -> None:
+        self._recent[key] = None
+        if len(self._recent) > RECENT_CANCELS:
+            self._recent.popitem(last=False)
+
+    async def _tell(self, report: Callable[[], Report]) -> None:
+        while True:
+            with contextlib.suppress(RayActorError):  # it will be asked again in a moment
+                await self._actor.report.remote(self._follower, report())
+            await asyncio.sleep(REPORT_PERIOD_S)

@@ -1,0 +1,124 @@
+"""`serve run` as a child process: started on a checked config, waited for until it answers, and
+stopped with everything that it started."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+
+from app.errors import ConfigError, Unavailable
+from deployments.config_check import check_config
+
+MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
+FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED|Traceback \(most recent call last\)")
+STOP_WITHIN_S = 30.0
+
+
+class ServerProcess:
+    """One local Ray cluster with the application of one config file."""
+
+    def __init__(self, config: Path, port: int | None = None, log: Path | None = None) -> None:
+        """Raises ConfigError for a faulty file or a taken port. `log` None inherits the output."""
+        content = check_config(config)
+        http = content.setdefault("http_options", {})
+        self.port = int(port if port is not None else http.get("port", 8000))
+        self.host = str(http.get("host", "127.0.0.1"))
+        http["port"] = self.port
+        refuse_taken_port(self.host, self.port)
+        self._mark = uuid.uuid4().hex
+        self._log = log
+        self._process = self._start(content)
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        return f"http://{host}:{self.port}"
+
+    def _start(self, content: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        self._folder = tempfile.TemporaryDirectory(prefix="chatterbox-serve-")
+        path = Path(self._folder.name) / "serve_config.yaml"
+        path.write_text(yaml.safe_dump(content))
+        output = None if self._log is None else self._log.open("wb")
+        with contextlib.ExitStack() as opened:
+            if output is not None:
+                opened.enter_context(output)
+            return subprocess.Popen(
+                [str(Path(sys.executable).with_name("serve")), "run", str(path)],
+                env=self.environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,  # a Ctrl-C reaches it through stop(), once
+            )
+
+    def environment(self) -> dict[str, str]:
+        """For a process that is to join this run's cluster, or to be ended with it."""
+        return dict(os.environ) | {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
+
+    def wait_ready(self, timeout_s: float = 180.0, tick: Callable[[], None] | None = None) -> None:
+        """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""
+        give_up_at = time.monotonic() + timeout_s
+        while time.monotonic() < give_up_at:
+            if tick is not None:
+                tick()
+            if self._process.poll() is not None or FAILED.search(self._output()):
+                break
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/health", timeout=2).status_code == httpx.codes.OK:
+                    return
+            time.sleep(0.2)
+        raise Unavailable(f"the server did not start:\n{self._output()[-3000:]}")
+
+    def wait(self) -> int:
+        """Until `serve run` ends by itself."""
+        return self._process.wait()
+
+    def stop(self) -> list[str]:
+        """End everything; the names of processes that had to be killed."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_WITHIN_S)
+        _, stubborn = psutil.wait_procs(self.processes(), timeout=5)
+        killed = [process.info["name"] for process in stubborn]
+        for process in stubborn:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(stubborn, timeout=5)
+        self._folder.cleanup()
+        return killed
+
+    def processes(self) -> list[psutil.Process]:
+        """Every live process of this run, whoever its parent is."""
+        found = []
+        for process in psutil.process_iter(["name", "environ"]):
+            environment = process.info["environ"] or {}
+            if environment.get(MARK) == self._mark and process.pid != os.getpid():
+                found.append(process)
+        return found
+
+    def _output(self) -> str:
+        return "" if self._log is None else self._log.read_text(errors="replace")
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise ConfigError(
+                f"port {port} on {host} cannot be used ({fault.strerror}); choose one with PORT="
+            ) from fault

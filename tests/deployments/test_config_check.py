@@ -1,0 +1,85 @@
+"""Every fault of a serve config is named before anything starts."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.errors import ConfigError
+from deployments.config_check import check_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_config_that_ships_is_in_order():
+    assert check_config(ROOT / "serve_config.yaml")["http_options"]["port"] == 8000
+
+
+def with_changes(tmp_path: Path, *changes: tuple[tuple[object, ...], object]) -> Path:
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    for path, value in changes:
+        place = content
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+    target = tmp_path / "config.yaml"
+    target.write_text(yaml.safe_dump(content))
+    return target
+
+
+APPLICATION = ("applications", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("htp_options",), {}, "unknown key htp_options"),
+        (("http_options", "prot"), 1, "unknown key http_options.prot"),
+        (("logging_config", "levl"), "INFO", "unknown key logging_config.levl"),
+        ((*APPLICATION, "arg"), {}, r"unknown key applications\[0\].arg"),
+        ((*APPLICATION, "args", "modle"), "x", r"applications\[0\].args.modle"),
+        ((*APPLICATION, "args", "t3", "slotz"), 3, r"applications\[0\].args.t3.slotz"),
+        ((*APPLICATION, "args", "t3", "slots"), 0, r"args.t3.slots: .*greater"),
+        ((*APPLICATION, "args", "device"), "tpu", "args.device"),
+        ((*APPLICATION, "args", "vocoder"), {"first_cell": 60}, "max_cell must not be smaller"),
+        ((*APPLICATION, "deployments"), [{"name": "T4"}], "'T4' is none of"),
+        (
+            (*APPLICATION, "deployments"),
+            [{"name": "T3", "max_ongoing_requets": 3}],
+            r"unknown key applications\[0\].deployments\[0\].max_ongoing_requets",
+        ),
+        (
+            (*APPLICATION, "deployments"),
+            [{"name": "T3", "ray_actor_options": {"num_gpu": 1}}],
+            r"unknown key applications\[0\].deployments\[0\].ray_actor_options.num_gpu",
+        ),
+        (("applications",), [], "at least one"),
+        (("http_options", "port"), "many", "http_options.port"),
+    ],
+)
+def test_a_fault_is_named_with_its_key(tmp_path, path, value, named):
+    with pytest.raises(ConfigError, match=named):
+        check_config(with_changes(tmp_path, (path, value)))
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    path = with_changes(tmp_path, (("a",), 1), (("b",), 2))
+    with pytest.raises(ConfigError) as fault:
+        check_config(path)
+    assert "unknown key a " in str(fault.value)
+    assert "unknown key b " in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("- 1", "expected a mapping"), ("a: [", "config.yaml"), ("a: 1\na: 2", "duplicate key 'a'")],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path, text, named):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        check_config(tmp_path / "config.yaml")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        check_config(tmp_path / "config.yaml")
