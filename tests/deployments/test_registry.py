@@ -1,0 +1,120 @@
+"""The registry as a real actor: followers hear of cancels, and its death costs nobody a stream."""
+
+import asyncio
+import uuid
+
+import pytest
+import ray
+from ray.exceptions import RayActorError
+
+from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
+from app.errors import Unavailable
+from app.sessions import Claim, Follower, Report
+from deployments.registry import RegistryFollower, RemoteRegistry, registry_actor
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@pytest.fixture
+def actor():
+    actor = registry_actor(f"test-{uuid.uuid4().hex}", 60.0, 60.0)
+    yield actor
+    ray.kill(actor)
+
+
+class Replica:
+    """A follower that counts what it was told to stop."""
+
+    def __init__(self, actor, stage: str) -> None:
+        self.heard: asyncio.Queue[SessionKey] = asyncio.Queue()
+        self.may_stop = asyncio.Event()
+        self.may_stop.set()
+        self.follower = RegistryFollower(
+            actor,
+            Follower(stage, uuid.uuid4().hex),
+            self.stop,
+            lambda: Report(StageStats(1, 2, 3, 6)),
+        )
+        self.follower.start()
+
+    async def stop(self, key: SessionKey) -> int:
+        self.heard.put_nowait(key)
+        await self.may_stop.wait()
+        return 40
+
+
+def key() -> SessionKey:
+    return SessionKey("default", uuid.uuid4().hex)
+
+
+async def test_every_follower_hears_of_a_cancel_and_remembers_it(actor):
+    replicas = [Replica(actor, stage) for stage in ("t3", "t3", "vocoder", "ingress")]
+    a = key()
+    await RemoteRegistry(actor).cancel(a)
+    assert [await replica.heard.get() for replica in replicas] == [a] * 4
+    assert all(replica.follower.is_cancelled(a) for replica in replicas)
+
+
+async def test_a_finished_session_is_already_done_and_its_audio_is_told(actor):
+    client = RemoteRegistry(actor)
+    a = key()
+    assert await client.claim(a) is Claim.GRANTED
+    client.finish(a, FinishReason.STOP, 0.4, 10)
+    assert await client.claim(a) is Claim.DUPLICATE  # a round trip: the finish has arrived
+    ack = await client.cancel(a)
+    assert (ack.state, ack.audio_sent_ms) == (CancelState.ALREADY_DONE, 400.0)
+
+
+async def test_delaying_t3_delays_the_acknowledgement(actor):
+    client = RemoteRegistry(actor)
+    a, warm_up = key(), key()
+    await client.claim(a)
+    replica = Replica(actor, "t3")
+    await client.cancel(warm_up)
+    await replica.heard.get()
+    replica.may_stop.clear()
+    cancelling = asyncio.ensure_future(actor.cancel.remote(a, 60.0))
+    assert await replica.heard.get() == a
+    client.finish(a, FinishReason.CANCELLED, 0.2, 5)
+    assert await client.claim(a) is Claim.DUPLICATE  # a round trip: the finish has arrived
+    assert not cancelling.done()
+    replica.may_stop.set()
+    ack = await cancelling
+    assert (ack.state, ack.tokens_generated, ack.tokens_discarded) == (CancelState.STOPPED, 40, 35)
+
+
+async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(actor):
+    replica = Replica(actor, "vocoder")
+    client = RemoteRegistry(actor)
+    await client.cancel(key())
+    await replica.heard.get()
+    ray.kill(actor, no_restart=False)
+    a = key()
+    ack = await client.cancel(a)
+    assert ack.state is CancelState.UNKNOWN
+    while await replica.heard.get() != a:
+        pass
+
+
+async def test_with_the_registry_gone_for_good_requests_are_granted_and_cancels_refused(actor):
+    client = RemoteRegistry(actor)
+    ray.kill(actor)
+    while True:  # until the actor's death is known here
+        try:
+            await actor.health.remote(())
+        except RayActorError:
+            break
+    assert await client.claim(key()) is Claim.GRANTED
+    with pytest.raises(Unavailable):
+        await client.cancel(key())
+    with pytest.raises(Unavailable):
+        await client.health()
+
+
+async def test_health_sums_the_replicas_of_each_stage(actor):
+    client = RemoteRegistry(actor)
+    replicas = [Replica(actor, "t3"), Replica(actor, "t3")]
+    while (health := await client.health()).stages.get("t3", StageStats()).live < len(replicas):
+        await asyncio.sleep(0.01)
+    assert health.status is HealthStatus.STARTING  # no vocoder yet
+    assert health.stages["t3"] == StageStats(2, 4, 6, 12)
