@@ -1,0 +1,171 @@
+"""Enrolment: a reference recording becomes a voice's Conditionals.
+
+Re-implements upstream's three `prepare_conditionals` and `S3Token2Mel.embed_ref` over upstream's
+own modules, but writes to none of them, changes nothing of the caller's and prints nothing.
+Different windows and resamplers see the recording on purpose, as upstream trained it:
+
+    24 kHz (soxr) ─┬─ first 10 s ──────────────── mel ──────────────▶ s3gen.prompt_mel
+                   │            └─ 16 kHz (torch) ┬ S3 tokenizer ───▶ s3gen.prompt_tokens
+                   │                              └ CAM++ ──────────▶ s3gen.speaker_emb
+                   └─ 16 kHz (soxr) ─┬─ first 6 s (turbo 15 s) ─ S3 ▶ t3.prompt_tokens
+                                     └─ all of it ─ VoiceEncoder ───▶ t3.speaker_emb
+
+Knows nothing about where recordings and conditionals are kept. May be called from any thread.
+"""
+
+import io
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pyloudnorm
+import soundfile
+import torch
+from chatterbox.models.s3gen.s3gen import get_resampler
+from chatterbox.models.s3gen.utils.mel import mel_spectrogram
+from chatterbox.models.s3gen.xvector import CAMPPlus
+from chatterbox.models.s3tokenizer import S3_SR, S3Tokenizer
+from chatterbox.models.voice_encoder import VoiceEncoder
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE
+from app.engine.checkpoint.spec import Family
+from app.engine.voices import (
+    Conditionals,
+    S3GenConditionals,
+    T3Conditionals,
+    fault_of,
+    without_odd_frame,
+)
+from app.errors import BadRequest, ConfigError
+
+MIN_S = 1.0
+MIN_TURBO_S = 5.0  # turbo asks for more than this; source: ChatterboxTurboTTS
+MAX_S = 300.0  # ours: the voice encoder reads all of it
+MIN_PEAK = 1e-3  # -60 dBFS; below is silence
+VOCODER_WINDOW_S = 10
+T3_WINDOW_S: dict[Family, int] = {"english": 6, "multilingual": 6, "turbo": 15}
+TURBO_LUFS = -27.0
+
+_mel_globals = threading.Lock()  # mel_spectrogram fills two module dicts, one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentModels:
+    """Upstream's modules, loaded, in eval mode, on one device."""
+
+    voice_encoder: VoiceEncoder
+    s3_tokenizer: S3Tokenizer
+    speaker_encoder: CAMPPlus
+    prompt_len: int  # speech tokens of the recording that T3 sees: 150, turbo 375
+
+
+def load_reference(path: Path) -> tuple[NDArray[np.float32], int]:
+    """A recording as mono samples and their rate.
+
+    Raises ConfigError where the file cannot be read, BadRequest where it is not a usable recording.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    return decode_reference(content, str(path))
+
+
+def decode_reference(content: bytes, source: str) -> tuple[NDArray[np.float32], int]:
+    """As `load_reference`, of a file's content; `source` is what an error calls it."""
+    try:
+        samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise _refusal(source, f"is not a sound file ({error})") from error
+    wav: NDArray[np.float32] = samples.mean(axis=1)
+    _check(wav, sample_rate, source)
+    return wav, int(sample_rate)
+
+
+def prepare(
+    wav: NDArray[np.float32],
+    sample_rate: int,
+    models: EnrolmentModels,
+    family: Family,
+    voice: str,
+) -> Conditionals:
+    """The voice of a mono recording at any rate. Takes seconds at full size.
+
+    Raises BadRequest where the recording is too short, too long, silent or not finite.
+    """
+    source = f"the recording of voice {voice!r}"
+    _check(wav, sample_rate, source)
+    wav_24k = librosa.resample(wav, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+    if family == "turbo":
+        if len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
+            raise _refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
+        wav_24k = _at_loudness(wav_24k, TURBO_LUFS)
+    wav_16k = librosa.resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
+    conditionals = Conditionals(
+        voice,
+        _for_t3(wav_16k, models, T3_WINDOW_S[family]),
+        _for_s3gen(wav_24k[: VOCODER_WINDOW_S * SAMPLE_RATE], models),
+    )
+    fault = fault_of(conditionals)
+    if fault is not None:
+        raise _refusal(source, f"gives no voice: {fault}")
+    return conditionals
+
+
+def _for_t3(wav_16k: NDArray[np.float32], models: EnrolmentModels, window_s: int) -> T3Conditionals:
+    tokens, _ = models.s3_tokenizer([wav_16k[: window_s * S3_SR]], max_len=models.prompt_len)
+    embedding = models.voice_encoder.embeds_from_wavs([wav_16k], sample_rate=S3_SR)
+    return T3Conditionals(_own(torch.from_numpy(embedding)[0]), _own(tokens[0]))
+
+
+def _for_s3gen(wav_24k: NDArray[np.float32], models: EnrolmentModels) -> S3GenConditionals:
+    """Source: S3Token2Mel.embed_ref."""
+    device = models.s3_tokenizer.device
+    reference = torch.from_numpy(wav_24k).float().to(device)[None]
+    with torch.no_grad():
+        with _mel_globals:
+            mel = mel_spectrogram(reference)[0].transpose(0, 1)
+        reference_16k = get_resampler(SAMPLE_RATE, S3_SR, device)(reference)
+        embedding = models.speaker_encoder.inference(reference_16k)[0]
+        tokens = models.s3_tokenizer(reference_16k)[0][0]
+    # The tokenizer rounds a last fraction of 40 ms up, the mel rounds it down:
+    tokens = tokens[: len(mel) // FRAMES_PER_TOKEN]
+    return S3GenConditionals(
+        _own(tokens), _own(without_odd_frame(mel, len(tokens))), _own(embedding)
+    )
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A contiguous copy on the CPU that shares no memory and carries no autograd state."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _at_loudness(wav: NDArray[np.float32], lufs: float) -> NDArray[np.float32]:
+    """Stays float32 under numpy 2, where upstream's own becomes float64 and its tokenizer fails.
+
+    What is too quiet to be measured stays as it is, as in upstream.
+    """
+    loudness = float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(wav))
+    gain = 10.0 ** ((lufs - loudness) / 20.0)
+    return wav * np.float32(gain) if math.isfinite(gain) and gain > 0.0 else wav
+
+
+def _check(wav: NDArray[np.float32], sample_rate: int, source: str) -> None:
+    if wav.ndim != 1 or wav.dtype != np.float32:
+        raise _refusal(source, f"must be mono float32, but is {wav.dtype} {wav.shape}")
+    seconds = len(wav) / sample_rate
+    if not MIN_S <= seconds <= MAX_S:
+        raise _refusal(source, f"is {seconds:.2f} s long; it must be {MIN_S:g} s to {MAX_S:g} s")
+    if not np.isfinite(wav).all():
+        raise _refusal(source, "has samples that are not finite numbers")
+    if np.abs(wav).max() < MIN_PEAK:
+        raise _refusal(source, "is silent")
+
+
+def _refusal(source: str, fault: str) -> BadRequest:
+    return BadRequest(f"{source} {fault}", param="voice")

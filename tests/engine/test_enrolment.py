@@ -1,0 +1,238 @@
+"""Our enrolment makes upstream's conditionals, and leaves every module as it was."""
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pyloudnorm
+import pytest
+import soundfile
+import torch
+from chatterbox.mtl_tts import ChatterboxMultilingualTTS
+from chatterbox.tts import ChatterboxTTS
+from chatterbox.tts_turbo import ChatterboxTurboTTS
+
+from app.engine.checkpoint.build import build_s3gen, build_voice_encoder
+from app.engine.checkpoint.spec import ENGLISH
+from app.engine.enrolment import EnrolmentModels, load_reference, prepare
+from app.errors import BadRequest, ConfigError
+from tests.audio_samples import spoken_vowels
+from tests.engine.checkpoint.tiny import TINY
+from tests.engine.test_voices import assert_same
+
+# librosa.load, which upstream calls and we do not, imports audioread:
+pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")
+
+UPSTREAM = {
+    "english": ChatterboxTTS,
+    "multilingual": ChatterboxMultilingualTTS,
+    "turbo": ChatterboxTurboTTS,
+}
+PROMPT_LEN = {"english": 150, "multilingual": 150, "turbo": 375}
+
+
+class WeakMeter(pyloudnorm.Meter):
+    """Gives upstream's turbo the scalars it was written for: under numpy 1, which it pins, float32
+    samples times a float64 scalar are float32; under numpy 2 they are not, and it fails."""
+
+    def integrated_loudness(self, data):
+        return float(super().integrated_loudness(data))
+
+
+@pytest.fixture(autouse=True)
+def _numpy_1_scalars(monkeypatch):
+    monkeypatch.setattr("chatterbox.tts_turbo.ln", SimpleNamespace(Meter=WeakMeter))
+
+
+class Modules:
+    """One set of modules, as upstream holds them and as we do."""
+
+    def __init__(self, spec, voice_encoder_dim):
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.s3gen = build_s3gen(spec)
+            self.voice_encoder = build_voice_encoder(voice_encoder_dim)
+
+    def ours(self, family):
+        return EnrolmentModels(
+            self.voice_encoder,
+            self.s3gen.tokenizer,
+            self.s3gen.speaker_encoder,
+            PROMPT_LEN[family],
+        )
+
+    def upstreams(self, family):
+        tts = UPSTREAM[family].__new__(UPSTREAM[family])  # its __init__ adds a watermarker only
+        tts.s3gen, tts.ve, tts.device = self.s3gen, self.voice_encoder, "cpu"
+        tts.t3 = SimpleNamespace(hp=SimpleNamespace(speech_cond_prompt_len=PROMPT_LEN[family]))
+        return tts
+
+    def fingerprint(self):
+        """Of every tensor and attribute that a module has."""
+        digest = hashlib.sha256()
+        for module in (self.s3gen, self.voice_encoder):
+            for name, tensor in module.state_dict().items():
+                digest.update(name.encode())
+                digest.update(tensor.cpu().numpy().tobytes())
+            for child in module.modules():
+                digest.update(repr(sorted(vars(child))).encode())
+        digest.update(repr(self.s3gen.resamplers).encode())
+        return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return Modules(TINY.s3gen, TINY.voice_encoder_dim)
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Write a recording and give its path."""
+
+    def write(seed, seconds, sample_rate=24_000, channels=1):
+        wav = np.stack([spoken_vowels(seed + c, seconds, sample_rate) for c in range(channels)], 1)
+        path = tmp_path / f"{seed}-{seconds}-{sample_rate}-{channels}.wav"
+        soundfile.write(path, wav, sample_rate, subtype="FLOAT")
+        return path
+
+    return write
+
+
+def assert_equals_upstream(modules, family, path):
+    tts = modules.upstreams(family)
+    tts.prepare_conditionals(str(path))
+    theirs = tts.conds
+    ours = prepare(*load_reference(path), modules.ours(family), family, "ann")
+    num_frames = 2 * len(ours.s3gen.prompt_tokens)
+    assert theirs.gen["prompt_feat"].shape[1] - num_frames in (0, 1)
+    expected = {
+        "t3.speaker_emb": (ours.t3.speaker_emb, theirs.t3.speaker_emb),
+        "t3.prompt_tokens": (ours.t3.prompt_tokens, theirs.t3.cond_prompt_speech_tokens),
+        "s3gen.prompt_tokens": (ours.s3gen.prompt_tokens, theirs.gen["prompt_token"]),
+        "s3gen.prompt_mel": (ours.s3gen.prompt_mel, theirs.gen["prompt_feat"][:, :num_frames]),
+        "s3gen.speaker_emb": (ours.s3gen.speaker_emb, theirs.gen["embedding"]),
+    }
+    for name, (mine, upstreams) in expected.items():
+        assert mine.dtype == upstreams.dtype, name
+        assert torch.equal(mine[None], upstreams), name
+        assert mine.is_contiguous(), name
+        assert not mine.requires_grad, name
+        assert not mine.is_inference(), name
+    return ours
+
+
+@pytest.mark.parametrize("family", UPSTREAM)
+@pytest.mark.parametrize(
+    "recording",
+    [(17.0, 24_000, 1), (7.3, 44_100, 2), (11.01, 16_000, 1)],  # seconds, rate, channels
+    ids=["longer than every window", "stereo, shorter than the windows", "upsampled"],
+)
+def test_every_field_equals_upstreams(tiny, record, family, recording):
+    ours = assert_equals_upstream(tiny, family, record(3, *recording))
+    seconds = recording[0]
+    assert len(ours.t3.prompt_tokens) == min(PROMPT_LEN[family], int(np.ceil(seconds * 25)))
+    assert len(ours.s3gen.prompt_tokens) == min(250, int(seconds * 25))
+    assert len(ours.t3.prompt_tokens.unique()) > 5, "the comparison would show nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["english", "turbo"])
+def test_every_field_equals_upstreams_at_full_size(record, family):
+    modules = Modules(ENGLISH.s3gen, ENGLISH.voice_encoder_dim)
+    assert_equals_upstream(modules, family, record(3, 8.0))
+
+
+def test_enrolment_writes_to_no_module_and_not_to_the_recording(tiny, record):
+    wav, rate = load_reference(record(4, 6.5))
+    before, samples = tiny.fingerprint(), wav.copy()
+    prepare(wav, rate, tiny.ours("turbo"), "turbo", "ann")
+    assert tiny.fingerprint() == before
+    assert np.array_equal(wav, samples)
+
+
+def test_the_fingerprint_sees_a_change(tiny):
+    before = tiny.fingerprint()
+    tiny.voice_encoder.seen = True
+    assert tiny.fingerprint() != before
+    del tiny.voice_encoder.seen
+    with torch.no_grad():
+        tiny.voice_encoder.proj.bias[0] += 1e-3
+    assert tiny.fingerprint() != before
+    with torch.no_grad():
+        tiny.voice_encoder.proj.bias[0] -= 1e-3
+
+
+def test_voices_enrolled_at_once_equal_voices_enrolled_alone(tiny, record):
+    recordings = [load_reference(record(seed, 5.5 + seed / 10)) for seed in range(10, 14)]
+    models = tiny.ours("turbo")
+
+    def enrol(index):
+        return prepare(*recordings[index], models, "turbo", str(index))
+
+    alone = [enrol(index) for index in range(4)]
+    start = threading.Barrier(4)
+
+    def enrol_together(index):
+        start.wait(timeout=60)
+        return enrol(index)
+
+    with ThreadPoolExecutor(4) as pool:
+        for solo, together in zip(alone, pool.map(enrol_together, range(4)), strict=True):
+            assert_same(together, solo)
+    assert not torch.equal(alone[0].t3.speaker_emb, alone[1].t3.speaker_emb)
+
+
+def test_a_turbo_voice_does_not_depend_on_how_loud_the_recording_is(tiny, record):
+    wav, rate = load_reference(record(5, 6.0))
+    loud = prepare(wav, rate, tiny.ours("turbo"), "turbo", "ann")
+    quiet = prepare(wav / 8, rate, tiny.ours("turbo"), "turbo", "ann")
+    assert torch.allclose(loud.s3gen.prompt_mel, quiet.s3gen.prompt_mel, atol=1e-2)
+    as_english = prepare(wav / 8, rate, tiny.ours("english"), "english", "ann")
+    assert not torch.allclose(loud.s3gen.prompt_mel, as_english.s3gen.prompt_mel, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("wav", "fault"),
+    [
+        (spoken_vowels(1, 0.9), "0.90 s long"),
+        (spoken_vowels(1, 301, 8000), "301.00 s long"),
+        (np.full(48_000, np.nan, np.float32), "not finite"),
+        (np.full(48_000, 1e-4, np.float32), "silent"),
+    ],
+    ids=["short", "long", "nan", "silent"],
+)
+def test_an_unusable_recording_is_refused_by_its_file(tmp_path, tiny, wav, fault):
+    path = tmp_path / "ann.wav"
+    rate = 8000 if "301" in fault else 24_000
+    soundfile.write(path, wav, rate, subtype="FLOAT")
+    with pytest.raises(BadRequest, match=fault) as error:
+        load_reference(path)
+    assert str(path) in error.value.message
+    assert error.value.param == "voice"
+    with pytest.raises(BadRequest, match=f"'ann'.*{fault}"):
+        prepare(wav, rate, tiny.ours("english"), "english", "ann")
+
+
+def test_turbo_wants_more_than_five_seconds(tiny):
+    models = tiny.ours("turbo")
+    with pytest.raises(BadRequest, match="longer than 5 s"):
+        prepare(spoken_vowels(1, 5.0), 24_000, models, "turbo", "ann")
+    prepare(spoken_vowels(1, 5.1), 24_000, models, "turbo", "ann")
+
+
+def test_two_channels_are_not_a_mono_recording(tiny):
+    with pytest.raises(BadRequest, match="mono float32"):
+        prepare(np.ones((48_000, 2), np.float32), 24_000, tiny.ours("english"), "english", "ann")
+
+
+def test_what_is_no_sound_file_is_refused_by_its_path(tmp_path):
+    path = tmp_path / "ann.wav"
+    with pytest.raises(ConfigError, match="No such file") as missing:
+        load_reference(path)
+    assert str(path) in missing.value.message
+    path.write_text("not a sound")
+    with pytest.raises(BadRequest, match="not a sound file") as garbage:
+        load_reference(path)
+    assert str(path) in garbage.value.message
