@@ -38,7 +38,6 @@ from app.core import NUM_SPEECH_IDS, SAMPLE_RATE
 from app.engine.checkpoint.spec import (
     EncoderSpec,
     HiFTSpec,
-    ModelSpec,
     S3GenSpec,
     SpeakerEncoderSpec,
     SpeechTokenizerSpec,
@@ -46,6 +45,7 @@ from app.engine.checkpoint.spec import (
 )
 
 _PRE_LOOKAHEAD_TOKENS = 3
+_TOKENIZER_FFT = 400
 _FADE_SAMPLES = SAMPLE_RATE // 50  # 20 ms of silence, then 20 ms of fade; source: S3Token2Wav
 _backbone_names = threading.Lock()  # upstream looks a backbone up by name, in a global
 
@@ -55,14 +55,6 @@ class Vocoder(NamedTuple):
 
     flow: CausalMaskedDiffWithXvec
     mel2wav: HiFTGenerator
-
-
-class Enrolment(NamedTuple):
-    """A reference recording to conditionals."""
-
-    voice_encoder: VoiceEncoder
-    tokenizer: S3Tokenizer
-    speaker_encoder: CAMPPlus
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +127,10 @@ def build_s3gen(spec: S3GenSpec) -> S3Token2Wav:
 
 
 def build_vocoder(spec: S3GenSpec) -> Vocoder:
+    return Vocoder(build_flow(spec), build_hift(spec.hift))
+
+
+def build_flow(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
     estimator = ConditionalDecoder(
         in_channels=320,
         out_channels=80,
@@ -156,15 +152,22 @@ def build_vocoder(spec: S3GenSpec) -> Vocoder:
     flow = CausalMaskedDiffWithXvec(
         input_size=spec.encoder.dim, encoder=_build_encoder(spec.encoder), decoder=decoder
     )
-    return Vocoder(flow.eval(), _build_hift(spec.hift).eval())
+    return flow.eval()
 
 
-def build_enrolment(spec: ModelSpec) -> Enrolment:
-    return Enrolment(
-        build_voice_encoder(spec.voice_encoder_dim, spec.t3.speaker_dim),
-        build_speech_tokenizer(spec.s3gen.tokenizer),
-        build_speaker_encoder(spec.s3gen.speaker_encoder),
+def build_hift(spec: HiFTSpec) -> HiFTGenerator:
+    hift = HiFTGenerator(
+        base_channels=spec.base_channels,
+        sampling_rate=SAMPLE_RATE,
+        upsample_rates=list(spec.upsample_rates),
+        upsample_kernel_sizes=list(spec.upsample_kernels),
+        resblock_kernel_sizes=list(spec.resblock_kernels),
+        resblock_dilation_sizes=[list(dilations) for dilations in spec.resblock_dilations],
+        source_resblock_kernel_sizes=list(spec.source_kernels),
+        source_resblock_dilation_sizes=[list(dilations) for dilations in spec.source_dilations],
+        f0_predictor=ConvRNNF0Predictor(cond_channels=spec.f0_channels),
     )
+    return hift.eval()
 
 
 def build_voice_encoder(dim: int = 256, speaker_dim: int = 256) -> VoiceEncoder:
@@ -196,10 +199,14 @@ def build_speech_tokenizer(spec: SpeechTokenizerSpec) -> S3Tokenizer:
         config.n_mels, spec.dim, spec.num_heads, spec.num_layers, 2, config.use_sdpa
     )
     tokenizer.quantizer = FSQVectorQuantization(spec.dim, NUM_SPEECH_IDS)
-    filters = mel_filters(sr=S3_SR, n_fft=tokenizer.n_fft, n_mels=config.n_mels)
-    tokenizer.register_buffer("_mel_filters", torch.tensor(filters))
-    tokenizer.register_buffer("window", torch.hann_window(tokenizer.n_fft))
+    for name, buffer in speech_tokenizer_buffers(config).items():
+        tokenizer.register_buffer(name, buffer)
     return tokenizer.eval()
+
+
+def speech_tokenizer_buffers(config: ModelConfig) -> Mapping[str, torch.Tensor]:
+    filters = mel_filters(sr=S3_SR, n_fft=_TOKENIZER_FFT, n_mels=config.n_mels)
+    return {"_mel_filters": torch.tensor(filters), "window": torch.hann_window(_TOKENIZER_FFT)}
 
 
 def trim_fade() -> torch.Tensor:
@@ -224,6 +231,7 @@ def _backbone_config(spec: T3Spec) -> Mapping[str, object]:
             "bos_token_id": None,
             "eos_token_id": None,
         }
+    scaling = spec.rope_scaling
     return {
         "model_type": "llama",
         "attn_implementation": "sdpa",
@@ -237,22 +245,9 @@ def _backbone_config(spec: T3Spec) -> Mapping[str, object]:
         "max_position_embeddings": spec.max_positions,
         "rms_norm_eps": spec.norm_eps,
         "rope_theta": spec.rope_theta,
-        "rope_scaling": _rope_scaling(spec),
+        "rope_scaling": scaling and {"rope_type": "llama3", **scaling.model_dump()},
         "tie_word_embeddings": False,
         "vocab_size": spec.backbone_vocab,
-    }
-
-
-def _rope_scaling(spec: T3Spec) -> Mapping[str, object] | None:
-    scaling = spec.rope_scaling
-    if scaling is None:
-        return None
-    return {
-        "rope_type": "llama3",
-        "factor": scaling.factor,
-        "low_freq_factor": scaling.low_freq_factor,
-        "high_freq_factor": scaling.high_freq_factor,
-        "original_max_position_embeddings": scaling.original_max_positions,
     }
 
 
@@ -278,17 +273,3 @@ def _build_encoder(spec: EncoderSpec) -> UpsampleConformerEncoder:
     encoder.up_layer = Upsample1D(spec.dim, spec.dim, stride=2)
     encoder.up_encoders = encoder.up_encoders[: spec.num_up_blocks]
     return encoder
-
-
-def _build_hift(spec: HiFTSpec) -> HiFTGenerator:
-    return HiFTGenerator(
-        base_channels=spec.base_channels,
-        sampling_rate=SAMPLE_RATE,
-        upsample_rates=list(spec.upsample_rates),
-        upsample_kernel_sizes=list(spec.upsample_kernels),
-        resblock_kernel_sizes=list(spec.resblock_kernels),
-        resblock_dilation_sizes=[list(dilations) for dilations in spec.resblock_dilations],
-        source_resblock_kernel_sizes=list(spec.source_kernels),
-        source_resblock_dilation_sizes=[list(dilations) for dilations in spec.source_dilations],
-        f0_predictor=ConvRNNF0Predictor(cond_channels=spec.f0_channels),
-    )

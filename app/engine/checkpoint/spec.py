@@ -38,7 +38,7 @@ class RopeScaling(_Frozen):
     factor: float
     low_freq_factor: float
     high_freq_factor: float
-    original_max_positions: int
+    original_max_position_embeddings: int
 
 
 class T3Spec(_Frozen):
@@ -190,7 +190,7 @@ _LLAMA_520M = T3Spec(
     max_positions=131072,
     rope_theta=500000.0,
     rope_scaling=RopeScaling(
-        factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_positions=8192
+        factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192
     ),
     text_vocab=704,
     speech_vocab=8194,

@@ -8,8 +8,9 @@ from chatterbox.models.voice_encoder import VoiceEncoder
 from torch import nn
 
 from app.engine.checkpoint.build import (
-    build_enrolment,
     build_s3gen,
+    build_speaker_encoder,
+    build_speech_tokenizer,
     build_t3,
     build_vocoder,
     build_voice_encoder,
@@ -64,12 +65,11 @@ def test_full_size_voice_encoder_is_upstreams_own() -> None:
 def test_the_halves_make_the_whole(spec: ModelSpec) -> None:
     whole = shapes(build_s3gen(spec.s3gen))
     flow, mel2wav = build_vocoder(spec.s3gen)
-    _, tokenizer, speaker_encoder = build_enrolment(spec)
     parts = {
         "flow": flow,
         "mel2wav": mel2wav,
-        "tokenizer": tokenizer,
-        "speaker_encoder": speaker_encoder,
+        "tokenizer": build_speech_tokenizer(spec.s3gen.tokenizer),
+        "speaker_encoder": build_speaker_encoder(spec.s3gen.speaker_encoder),
     }
     assert whole == {
         f"{name}.{key}": shape
@@ -79,7 +79,7 @@ def test_the_halves_make_the_whole(spec: ModelSpec) -> None:
 
 
 def test_builders_make_modules_in_eval_mode() -> None:
-    for module in (build_t3(TINY.t3), build_s3gen(TINY.s3gen), *build_enrolment(TINY)):
+    for module in (build_t3(TINY.t3), build_s3gen(TINY.s3gen), build_voice_encoder(32)):
         assert not any(part.training for part in module.modules())
 
 

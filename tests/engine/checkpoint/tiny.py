@@ -23,7 +23,7 @@ TINY_LLAMA = T3Spec(
     max_positions=4096,
     rope_theta=500000.0,
     rope_scaling=RopeScaling(
-        factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_positions=1024
+        factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=1024
     ),
     text_vocab=300,
     speech_vocab=6563,

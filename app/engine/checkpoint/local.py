@@ -1,0 +1,154 @@
+"""A model in a folder: upstream's published layouts, and our own with a `config.json`.
+
+Knows which file holds which module. Whether the folder came from the hub, from this repository or
+from the operator makes no difference here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from app.engine.checkpoint.parts import Part, build_part
+from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
+from app.engine.checkpoint.tokenizer import CANGJIE_FILE, TextTokenizer, open_tokenizer
+from app.engine.checkpoint.weights import Section, check_module, load_module
+from app.engine.voices import Conditionals, load_conditionals, load_legacy_conds
+from app.errors import CheckpointError
+
+CONFIG_FILE = "config.json"
+BUILTIN_VOICE = "default"  # the one voice of a conds.pt, which has no name of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """File names. `text[0]` is the vocabulary; `conds` is optional, as upstream has it."""
+
+    t3: str
+    s3gen: str
+    voice_encoder: str
+    text: tuple[str, ...]
+    conds: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        conds = () if self.conds is None else (self.conds,)
+        return (self.t3, self.s3gen, self.voice_encoder, *self.text, *conds)
+
+
+PUBLISHED: dict[Family, Layout] = {
+    "english": Layout(
+        t3="t3_cfg.safetensors",
+        s3gen="s3gen.safetensors",
+        voice_encoder="ve.safetensors",
+        text=("tokenizer.json",),
+        conds="conds.pt",
+    ),
+    "multilingual": Layout(
+        t3="t3_mtl23ls_v2.safetensors",
+        s3gen="s3gen.pt",
+        voice_encoder="ve.pt",
+        text=("grapheme_mtl_merged_expanded_v1.json", CANGJIE_FILE),
+        conds="conds.pt",
+    ),
+    "turbo": Layout(
+        t3="t3_turbo_v1.safetensors",
+        s3gen="s3gen_meanflow.safetensors",
+        voice_encoder="ve.safetensors",
+        text=(
+            "vocab.json",
+            "merges.txt",
+            "added_tokens.json",
+            "special_tokens_map.json",
+            "tokenizer_config.json",
+        ),
+        conds="conds.pt",
+    ),
+}
+_OWN_TEXT: dict[Family, tuple[str, ...]] = {
+    "english": ("tokenizer.json",),
+    "multilingual": ("tokenizer.json",),
+    "turbo": ("tokenizer.json", "tokenizer_config.json"),
+}
+
+
+def own_layout(family: Family) -> Layout:
+    """Beside `config.json`; the voices are the files of `voices/`."""
+    return Layout("t3.safetensors", "s3gen.safetensors", "ve.safetensors", _OWN_TEXT[family])
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    folder: Path
+    spec: ModelSpec
+    layout: Layout
+    voice_files: dict[str, Path]
+
+    def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        return load_module(self._builder(part), self._section(part), device, dtype)
+
+    def tokenizer(self) -> TextTokenizer:
+        return open_tokenizer(self.spec, self.folder, self.layout.text)
+
+    def voices(self) -> tuple[str, ...]:
+        return tuple(self.voice_files)
+
+    def conditionals(self, voice: str) -> Conditionals:
+        path = self.voice_files[voice]
+        read = load_legacy_conds if path.suffix == ".pt" else load_conditionals
+        return read(path, voice)
+
+    def verify(self) -> None:
+        missing = [
+            name
+            for name in self.layout.files
+            if name != self.layout.conds and not (self.folder / name).is_file()
+        ]
+        if missing:
+            raise CheckpointError(
+                f"{', '.join(missing)} missing: looked in {self.folder}. Set model: to a folder "
+                f"with {', '.join(self.layout.files)}"
+            )
+        for part in Part:
+            check_module(self._builder(part), self._section(part))
+        self.tokenizer()
+        for voice in self.voice_files:
+            self.conditionals(voice)
+
+    def _builder(self, part: Part) -> Callable[[], nn.Module]:
+        return partial(build_part, part, self.spec)
+
+    def _section(self, part: Part) -> Section:
+        if part is Part.T3:
+            return Section(self.folder / self.layout.t3)
+        if part is Part.VOICE_ENCODER:
+            return Section(self.folder / self.layout.voice_encoder)
+        return Section(self.folder / self.layout.s3gen, f"{part}.")
+
+
+def open_folder(folder: Path) -> FolderSource:
+    """Whichever model the folder holds. Raises CheckpointError."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder. Set model: to a model's name or folder")
+    if (folder / CONFIG_FILE).is_file():
+        spec = read_spec(folder / CONFIG_FILE)
+        voices = {path.stem: path for path in sorted((folder / "voices").glob("*.safetensors"))}
+        return FolderSource(folder, spec, own_layout(spec.family), voices)
+    families = [family for family, at in PUBLISHED.items() if (folder / at.t3).is_file()]
+    if len(families) == 1:
+        return open_published(folder, families[0])
+    names = ", ".join(layout.t3 for layout in PUBLISHED.values())
+    found = f"holds several models ({', '.join(families)})" if families else "holds no model"
+    raise CheckpointError(
+        f"{folder} {found}: looked for {CONFIG_FILE}, {names}. Set model: to a folder with one"
+    )
+
+
+def open_published(folder: Path, family: Family) -> FolderSource:
+    layout = PUBLISHED[family]
+    conds = folder / "conds.pt"
+    voices = {BUILTIN_VOICE: conds} if conds.is_file() else {}
+    return FolderSource(folder, FULL_SIZE[family], layout, voices)

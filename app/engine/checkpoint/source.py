@@ -1,0 +1,126 @@
+"""One function that opens any model by its name, and what an opened model gives.
+
+    embedded, embedded-turbo              small, in this repository
+    english, multilingual, turbo          published, from the model hub
+    random-english, random-multilingual,
+    random-turbo                          full size with random weights
+    a path                                a folder in upstream's layout or in our own
+
+Knows nothing about what is done with the modules.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+import torch
+from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
+from chatterbox.models.s3gen.hifigan import HiFTGenerator
+from chatterbox.models.s3gen.xvector import CAMPPlus
+from chatterbox.models.s3tokenizer import S3Tokenizer
+from chatterbox.models.t3.t3 import T3
+from chatterbox.models.voice_encoder import VoiceEncoder
+
+from app.core import ModelCard
+from app.engine.checkpoint import hub
+from app.engine.checkpoint.build import Vocoder
+from app.engine.checkpoint.local import PUBLISHED, open_folder, open_published
+from app.engine.checkpoint.parts import Part, Source
+from app.engine.checkpoint.seeded import SeededSource
+from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec
+from app.engine.checkpoint.tokenizer import TextTokenizer
+from app.engine.enrolment import EnrolmentModels
+from app.engine.voices import Conditionals
+from app.errors import CheckpointError, NotFound
+
+EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
+EMBEDDED = ("embedded", "embedded-turbo")
+FAMILIES: tuple[Family, ...] = get_args(Family)
+RANDOM_PREFIX = "random-"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An opened model. Opening reads no weights; each `load_*` reads the parts it returns, in eval
+    mode, without gradients. Raises CheckpointError."""
+
+    spec: ModelSpec
+    source: Source
+
+    def card(self) -> ModelCard:
+        spec = self.spec
+        return ModelCard(
+            name=spec.name,
+            family=spec.family,
+            defaults=spec.sampling,
+            voices=self.voices(),
+            languages=spec.languages,
+            has_cfg=spec.family != "turbo",
+            has_top_k=spec.family == "turbo",
+        )
+
+    def verify(self) -> None:
+        """Every file is present, whole and of this model, before any replica reports ready."""
+        self.source.verify()
+
+    def tokenizer(self) -> TextTokenizer:
+        return self.source.tokenizer()
+
+    def voices(self) -> tuple[str, ...]:
+        return self.source.voices()
+
+    def conditionals(self, voice: str) -> Conditionals:
+        """On the CPU. Raises NotFound for a voice that is not built in."""
+        if voice not in self.voices():
+            raise NotFound(f"{self.spec.name} has no built-in voice {voice!r}", param="voice")
+        return self.source.conditionals(voice)
+
+    def load_t3(self, device: torch.device, dtype: torch.dtype) -> T3:
+        """Without the text head and, in turbo, the backbone's own embedding, which only training
+        reads."""
+        return self.source.load(Part.T3, device, dtype)
+
+    def load_vocoder(self, device: torch.device, dtype: torch.dtype) -> Vocoder:
+        return Vocoder(
+            cast(CausalMaskedDiffWithXvec, self.source.load(Part.FLOW, device, dtype)),
+            cast(HiFTGenerator, self.source.load(Part.HIFT, device, dtype)),
+        )
+
+    def load_enrolment(self, device: torch.device) -> EnrolmentModels:
+        """Always float32: conditionals are computed once."""
+        dtype = torch.float32
+        return EnrolmentModels(
+            cast(VoiceEncoder, self.source.load(Part.VOICE_ENCODER, device, dtype)),
+            cast(S3Tokenizer, self.source.load(Part.SPEECH_TOKENIZER, device, dtype)),
+            cast(CAMPPlus, self.source.load(Part.SPEAKER_ENCODER, device, dtype)),
+            self.spec.t3.prompt_len,
+        )
+
+
+def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
+    """`revision` is a commit on the model hub, and refused for a model that is not from there.
+
+    Downloads a hub's model unless it is in the cache. Raises CheckpointError.
+    """
+    if model in FAMILIES:
+        folder = hub.fetch(model, PUBLISHED[model].files, revision)
+        source = open_published(folder, model)
+        return Checkpoint(source.spec, source)
+    if revision is not None:
+        raise CheckpointError(f"revision: means the model hub, and {model} is not from there")
+    family = model.removeprefix(RANDOM_PREFIX)
+    if model.startswith(RANDOM_PREFIX) and family in FAMILIES:
+        return _random(model, family)
+    if model not in EMBEDDED and "/" not in model and not Path(model).is_dir():
+        names = [*EMBEDDED, *FAMILIES, *(f"{RANDOM_PREFIX}{family}" for family in FAMILIES)]
+        raise CheckpointError(
+            f"no model {model!r}: set model: to one of {', '.join(names)}, or to a folder"
+        )
+    source = open_folder(EMBEDDED_FOLDER / model if model in EMBEDDED else Path(model))
+    return Checkpoint(source.spec, source)
+
+
+def _random(name: str, family: Family) -> Checkpoint:
+    spec = FULL_SIZE[family].model_copy(update={"name": name})
+    lender = "embedded-turbo" if family == "turbo" else "embedded"
+    return Checkpoint(spec, SeededSource(spec, EMBEDDED_FOLDER / lender))

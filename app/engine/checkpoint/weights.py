@@ -1,0 +1,194 @@
+"""Tensors from a file into a module that was built without memory.
+
+A module is built on the meta device and takes over the file's tensors one by one, on the wanted
+device in the wanted precision: there never is a second copy of the weights. A float32 safetensors
+file on the CPU is not even copied once; its pages are the weights. Knows nothing about which file
+belongs to which model.
+"""
+
+import pickle
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import torch
+from chatterbox.models.s3gen.hifigan import HiFTGenerator
+from chatterbox.models.s3gen.transformer.embedding import EspnetRelPositionalEncoding
+from chatterbox.models.s3tokenizer import S3Tokenizer
+from chatterbox.models.t3.t3 import T3
+from s3tokenizer.model_v2 import precompute_freqs_cis
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from app.engine.checkpoint.build import speech_tokenizer_buffers
+from app.errors import CheckpointError
+
+M = TypeVar("M", bound=nn.Module)
+
+# What a T3 that speaks never reads, in turbo 51.5 M parameters each: neither loaded nor required.
+UNREAD_BY_T3 = ("text_head", "tfmr.wte")
+# Derived buffers that upstream's English S3Gen file leaves out.
+DERIVED = frozenset({"_mel_filters", "window"})
+
+_MAX_NAMED = 3  # wrong keys that an error spells out
+
+
+class Section(NamedTuple):
+    """The tensors of one module: those of `path` whose keys start with `prefix`."""
+
+    path: Path
+    prefix: str = ""
+
+
+class TensorFile(Protocol):
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+
+    def tensor(self, key: str) -> Tensor: ...
+
+
+def load_module(
+    build: Callable[[], M], section: Section, device: torch.device, dtype: torch.dtype
+) -> M:
+    """`build` runs on the meta device. Integer tensors keep their type, and no parameter wants a
+    gradient. Raises CheckpointError."""
+    module = _without_unread(_on_meta(build))
+    with reading(section.path), _open(section.path, device) as file:
+        keys = _matching_keys(module, file, section)
+        state = {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
+    module.load_state_dict(state, strict=False, assign=True)
+    _derive(module, device, dtype)
+    _refuse_meta(module)
+    return module.requires_grad_(requires_grad=False)
+
+
+def check_module(build: Callable[[], nn.Module], section: Section) -> None:
+    """Everything that `load_module` would find wrong, without reading a weight."""
+    module = _without_unread(_on_meta(build))
+    with reading(section.path), _open(section.path, torch.device("cpu")) as file:
+        _matching_keys(module, file, section)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns whatever a bad file raises into the one error that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.name} is missing: looked in {path.parent}") from error
+    except (SafetensorError, pickle.UnpicklingError, EOFError, OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read, perhaps a download was cut short; fetch it again: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+class _Safetensors:
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self._file: Any = safe_open(path, framework="pt", device=str(device))
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        keys: list[str] = self._file.keys()
+        return {key: tuple(self._file.get_slice(key).get_shape()) for key in keys}
+
+    def tensor(self, key: str) -> Tensor:
+        tensor: Tensor = self._file.get_tensor(key)
+        return tensor
+
+
+class _Pickled:
+    def __init__(self, path: Path) -> None:
+        self._tensors: Mapping[str, Tensor] = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        return {key: tuple(tensor.shape) for key, tensor in self._tensors.items()}
+
+    def tensor(self, key: str) -> Tensor:
+        return self._tensors[key]
+
+
+@contextmanager
+def _open(path: Path, device: torch.device) -> Iterator[TensorFile]:
+    """Tensors keep what they need of the file after it is closed."""
+    yield _Pickled(path) if path.suffix == ".pt" else _Safetensors(path, device)
+
+
+def _on_meta(build: Callable[[], M]) -> M:
+    with torch.device("meta"):
+        return build()
+
+
+def _without_unread(module: M) -> M:
+    if isinstance(module, T3):
+        del module.text_head
+        if module.is_gpt:
+            del module.tfmr.wte  # as upstream does after loading
+    return module
+
+
+def _matching_keys(module: nn.Module, file: TensorFile, section: Section) -> list[str]:
+    """The module's keys in the file. Raises CheckpointError unless keys and shapes match."""
+    unread = UNREAD_BY_T3 if isinstance(module, T3) else ()
+    found = {
+        key.removeprefix(section.prefix): shape
+        for key, shape in file.shapes().items()
+        if key.startswith(section.prefix)
+        and not key.startswith(tuple(f"{name}." for name in unread))
+    }
+    expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    wrong = [
+        *(f"{key} is missing" for key in sorted(expected.keys() - found.keys() - DERIVED)),
+        *(f"{key} is unknown" for key in sorted(found.keys() - expected.keys())),
+        *(
+            f"{key} is {list(found[key])} where the model has {list(shape)}"
+            for key, shape in expected.items()
+            if key in found and found[key] != shape
+        ),
+    ]
+    if wrong:
+        more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
+        part = f" (under {section.prefix!r})" if section.prefix else ""
+        raise CheckpointError(
+            f"{section.path} does not fit the model{part}: {'; '.join(wrong[:_MAX_NAMED])}{more}"
+        )
+    return [key for key in expected if key in found]
+
+
+def _cast(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+
+
+def _derive(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Compute what upstream's constructors compute and no file holds."""
+    for part in module.modules():
+        match part:
+            case LlamaRotaryEmbedding():
+                fresh = LlamaRotaryEmbedding(config=part.config, device=device)
+                part.register_buffer("inv_freq", fresh.inv_freq, persistent=False)
+                part.register_buffer("original_inv_freq", fresh.original_inv_freq, persistent=False)
+            case EspnetRelPositionalEncoding():
+                num_positions = part.pe.size(1) // 2 + 1
+                part.pe = None
+                part.extend_pe(torch.zeros((), device=device, dtype=dtype).expand(1, num_positions))
+            case HiFTGenerator():
+                part.stft_window = part.stft_window.to(device)
+            case S3Tokenizer():
+                for name, buffer in speech_tokenizer_buffers(part.config).items():
+                    if part.get_buffer(name).is_meta:
+                        part.register_buffer(name, buffer.to(device))
+                part.encoder.freqs_cis = precompute_freqs_cis(64, 1024 * 2).to(device)
+            case _:
+                pass
+
+
+def _refuse_meta(module: nn.Module) -> None:
+    """A tensor that nobody filled would fail at the first request instead."""
+    for name, part in module.named_modules():
+        own = {**vars(part), **part._parameters, **part._buffers}
+        for key, value in own.items():
+            if isinstance(value, Tensor) and value.is_meta:
+                raise AssertionError(f"{type(module).__name__}.{name}.{key} was never filled")
