@@ -1,0 +1,93 @@
+"""Text into segments: what T3 speaks in one go. Pure functions; knows nothing about models.
+
+A segment is a group of up to three whole sentences, at most `max_chars` long. A sentence that is
+longer is cut at a clause, else between words, else hard. T3 streams within a segment, so the first
+group is short only to make its prefill light, never by cutting a sentence that would fit.
+"""
+
+import re
+import unicodedata
+
+import sentencex
+
+MAX_CHARS = 280
+FIRST_MAX_CHARS = 120
+SENTENCES_PER_SEGMENT = 3
+
+# C0, DEL and C1 without those that str.split takes as white space; halves of surrogate pairs.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_PARAGRAPH = re.compile(r"\n\s*\n")
+# Where a long sentence may be cut: after a clause mark and its space; CJK marks need no space.
+_CLAUSE = re.compile(r"[,;:—–،؛][\"'”’)\]]*(?= )|[、，；：]")  # noqa: RUF001
+
+
+def speakable(text: str) -> bool:
+    """Whether there is anything to say: a letter or a digit of any script."""
+    return any(char.isalnum() for char in text)
+
+
+def normalise(text: str) -> str:
+    """Without control characters, every run of white space one space, none at the ends."""
+    return " ".join(_CONTROL.sub("", text).split())
+
+
+def segment(
+    text: str,
+    language: str | None = None,
+    max_chars: int = MAX_CHARS,
+    first_max_chars: int = FIRST_MAX_CHARS,
+) -> tuple[str, ...]:
+    """Normalised segments in order, each speakable and at most `max_chars` long.
+
+    Nothing but white space and control characters is lost between them, with one exception: a
+    piece without a letter or digit that fits into no neighbour (a line of dashes) is dropped,
+    because a model asked to speak it babbles.
+    """
+    groups: list[str] = []
+    num_sentences = 0  # in the last group
+    for piece in _pieces(text, language or "en", max_chars):
+        said = speakable(piece)
+        silent_end = not said or not (groups and speakable(groups[-1]))  # belongs to a neighbour
+        cap = max_chars if silent_end or len(groups) > 1 else min(first_max_chars, max_chars)
+        fits = bool(groups) and len((groups[-1] + piece).strip()) <= cap
+        if fits and (silent_end or num_sentences < SENTENCES_PER_SEGMENT):
+            groups[-1] += piece
+            num_sentences += said
+        else:
+            groups.append(piece)
+            num_sentences = int(said)
+    return tuple(group.strip() for group in groups if speakable(group))
+
+
+def _pieces(text: str, language: str, max_chars: int) -> list[str]:
+    """Sentences with the space that follows each, if any; those over the cap already cut."""
+    pieces: list[str] = []
+    for paragraph in _PARAGRAPH.split(text.replace("\r\n", "\n")):
+        for sentence in sentencex.segment(language, normalise(paragraph) + " "):
+            pieces += _cut(sentence, max_chars)
+    return pieces
+
+
+def _cut(sentence: str, max_chars: int) -> list[str]:
+    pieces: list[str] = []
+    while len(sentence.rstrip()) > max_chars:
+        end = _cut_at(sentence, max_chars)
+        end += sentence[end] == " "
+        pieces.append(sentence[:end])
+        sentence = sentence[end:]
+    return [*pieces, sentence]
+
+
+def _cut_at(sentence: str, max_chars: int) -> int:
+    """The best place to cut, 1..max_chars: a late clause, a space, or before a whole character."""
+    clauses = [match.end() for match in _CLAUSE.finditer(sentence, 0, max_chars + 1)]
+    late = [end for end in clauses if max_chars // 3 <= end <= max_chars]
+    if late:
+        return late[-1]
+    space = sentence.rfind(" ", 1, max_chars + 1)
+    if space > 0:
+        return space
+    end = max_chars
+    while end > 1 and unicodedata.combining(sentence[end]):
+        end -= 1
+    return end if end > 1 else max_chars

@@ -1,0 +1,130 @@
+"""Segments lose nothing that can be heard, keep its order, and stay under the cap."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.text import normalise, segment, speakable
+
+LANGUAGES = ["en", "de", "ja", "zh", "ar", "hi", "ko", "ru", "xx", None]
+
+
+def letters(text):
+    return "".join(char for char in text if char.isalnum())
+
+
+def solid(text):
+    return "".join(text.split())
+
+
+def joined(segments):
+    return solid("".join(segments))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello.", ("Hello.",)),
+        ("  Hello \t\n world \u2028 again. ", ("Hello world again.",)),
+        ("Hel\x00lo\x07 there.\x1f", ("Hello there.",)),
+        ("half\ud800 a pair", ("half a pair",)),
+        (
+            "Dr. Smith paid $3.50. See example.com/a.b?c now.",
+            ("Dr. Smith paid $3.50. See example.com/a.b?c now.",),
+        ),
+        ("One. Two. Three. Four. Five.", ("One. Two. Three.", "Four. Five.")),
+        ("Title\n\nThe first line.", ("Title The first line.",)),
+        ("你好。你好吗？我很好！", ("你好。你好吗？我很好！",)),  # noqa: RUF001
+        ("", ()),
+        (" \n\t ", ()),
+        ("...", ()),
+        ("Wait ... what?", ("Wait ... what?",)),
+        ("Yes!\n\n---\n\nNo!", ("Yes! --- No!",)),
+        ("Yes.\n\n" + "-" * 280 + "\n\nNo.", ("Yes.", "No.")),
+    ],
+)
+def test_segments(text, expected):
+    assert segment(text) == expected
+
+
+def test_the_first_segment_is_short_when_sentences_allow_it():
+    sentence = "The quick brown fox jumps over the lazy dog near the old river bank. "
+    first, second, *_ = segment(sentence * 8)
+    assert len(first) <= 120 < len(second) <= 280
+
+
+def test_a_first_sentence_that_fits_is_not_cut():
+    text = "word " * 40 + "end."
+    assert segment(text) == (text,)
+
+
+def test_a_group_has_three_sentences_at_most():
+    for group in segment("I am here. " * 30):
+        assert group.count(".") <= 3
+
+
+def test_a_long_sentence_is_cut_at_its_last_late_clause():
+    text = "a " * 30 + "first, " + "b " * 60 + "second; " + "c " * 60 + "end."
+    first, rest = segment(text)
+    assert first.endswith("second;")
+    assert rest.startswith("c c")
+
+
+def test_a_number_is_no_clause():
+    text = "12,345,678 " * 30
+    assert all(part.split()[-1] == "12,345,678" for part in segment(text))
+
+
+def test_without_a_clause_words_stay_whole():
+    assert {word for part in segment("word " * 200) for word in part.split()} == {"word"}
+
+
+def test_without_a_space_the_cut_is_hard_and_spares_combined_characters():
+    parts = segment("e\u0301" * 400, max_chars=41)
+    assert all(not part.startswith("\u0301") for part in parts)
+    assert max(map(len, parts)) <= 41
+    assert "".join(parts) == "e\u0301" * 400
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi", True),
+        ("7", True),
+        ("你", True),
+        ("नमस्ते", True),
+        ("?!…", False),
+        ("🙂", False),
+        ("", False),
+    ],
+)
+def test_what_is_speakable(text, expected):
+    assert speakable(text) is expected
+
+
+@given(st.text(max_size=600), st.sampled_from(LANGUAGES), st.integers(40, 300))
+def test_every_letter_survives_in_order_and_the_cap_holds(text, language, max_chars):
+    parts = segment(text, language, max_chars, 120)
+    assert letters("".join(parts)) == letters(normalise(text))
+    assert all(len(part) <= max_chars and speakable(part) for part in parts)
+    assert all(part == normalise(part) for part in parts)
+    assert bool(parts) == speakable(normalise(text))
+
+
+WORDS = st.lists(
+    st.builds(
+        lambda word, mark, gap: word + mark + gap,
+        st.text(string.ascii_letters + "éü你好", min_size=1, max_size=30),
+        st.sampled_from(["", "", ",", ".", "!", "?", ";", "..."]),
+        st.sampled_from([" ", " ", "  ", "\n", "\n\n", ""]),
+    ),
+    max_size=120,
+).map("".join)
+
+
+@given(WORDS, st.sampled_from(LANGUAGES), st.integers(40, 300), st.integers(1, 300))
+def test_ordinary_text_loses_no_character(text, language, max_chars, first_max_chars):
+    parts = segment(text, language, max_chars, first_max_chars)
+    assert joined(parts) == solid(normalise(text))
