@@ -199,7 +199,7 @@ class Registry:
         self, follower: Follower, epoch: str, cursor: int, timeout_s: float = 20.0
     ) -> News:
         """Cancels after `cursor`, as soon as there are any; all remembered ones after a restart."""
-        self._followers[follower] = self._now()
+        self.follow(follower)
         if epoch != self.epoch:
             cursor = 0
         async with self._changed:
@@ -209,6 +209,10 @@ class Registry:
         first = self._end - len(self._log)
         entries = islice(self._log, max(0, cursor - first), None)
         return News(self.epoch, self._end, tuple(key for _, key in entries))
+
+    def follow(self, follower: Follower) -> None:
+        """From now on, for a while, cancels wait for this follower if it is of stage t3."""
+        self._followers[follower] = self._now()
 
     async def report(self, follower: Follower, report: Report) -> None:
         self._reports[follower] = (self._now(), report)

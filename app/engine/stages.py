@@ -1,0 +1,155 @@
+"""The two stages and enrolment, opened from a configuration: what one replica of each holds.
+
+A stage is a checkpoint's modules, an engine, and the loop that owns them. Deployments wrap stages;
+LocalSynthesizer joins them in one process. Knows nothing about Ray, HTTP or sessions.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from collections.abc import Sequence as Rows
+from dataclasses import replace
+
+import torch
+
+from app.config import Precision, ServeArgs
+from app.core import ModelCard, SessionKey, SpeechTokens, StageStats, TokenRequest, TokenSource
+from app.engine.checkpoint.source import Checkpoint, open_checkpoint
+from app.engine.checkpoint.tokenizer import TextTokenizer
+from app.engine.loop import EngineLoop, Stopped
+from app.engine.pipeline import SpeechPipeline, VocoderLoop
+from app.engine.s3gen.engine import build_vocoder_engine
+from app.engine.t3.engine import AddSequence, TokenEngine
+from app.engine.t3.sequence import Sequence
+from app.engine.voice_book import VoiceBook
+from app.engine.voices import S3GenConditionals
+
+OnStep = Callable[[Rows[Sequence]], None]
+TOKENS_TO_SPARE = 10  # a text of one character is not one and a half tokens
+
+
+def model_card(args: ServeArgs) -> ModelCard:
+    """What is served, with the operator's voices. Checks every file of the model."""
+    checkpoint = open_checkpoint(args.model, args.revision)
+    checkpoint.verify()
+    voices = VoiceBook(checkpoint, args.voices).names()
+    return replace(
+        checkpoint.card(), voices=voices, max_segment_chars=args.limits.max_segment_chars
+    )
+
+
+class T3Stage:
+    """Text in, speech tokens out. Implements app.core.TokenSource."""
+
+    def __init__(self, checkpoint: Checkpoint, voices: VoiceBook, engine: TokenEngine) -> None:
+        self._spec = checkpoint.spec
+        self._tokenizer: TextTokenizer = checkpoint.tokenizer()
+        self._voices = voices
+        self.engine = engine
+        self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine, "T3")
+        self._loop.start()
+
+    @classmethod
+    def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
+        checkpoint = open_checkpoint(args.model, args.revision)
+        place = torch.device(device)
+        t3 = checkpoint.load_t3(place, _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16))
+        engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
+        return cls(checkpoint, VoiceBook(checkpoint, args.voices), engine)
+
+    @property
+    def failure(self) -> BaseException | None:
+        return self._loop.failure
+
+    async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
+        """Raises BadRequest for a text that T3 cannot take, NotFound for a voice."""
+        conditionals = await asyncio.to_thread(self._voices.get, request.voice)
+        message = AddSequence(
+            request.key,
+            request.segment,
+            self._tokenizer.encode(request.text, request.language),
+            conditionals.t3,
+            request.voice,
+            replace(request.sampling, max_tokens=self._max_tokens(request)),
+        )
+        self.engine.check(message)
+        with self._loop.open(request.key, request.segment, message) as groups:
+            async for group in groups:
+                yield group
+
+    def _max_tokens(self, request: TokenRequest) -> int:
+        """A model that rarely stops by itself is held to a length its text can have."""
+        asked = request.sampling.max_tokens
+        per_char = self._spec.max_tokens_per_char
+        if per_char is None or request.sampling.ignore_eos:
+            return asked
+        return min(asked, round(per_char * len(request.text)) + TOKENS_TO_SPARE)
+
+    async def cancel(self, key: SessionKey) -> Stopped:
+        return await self._loop.cancel(key)
+
+    def stats(self) -> StageStats:
+        return self._loop.stats()
+
+    def close(self) -> None:
+        self._loop.close()
+
+
+class VocoderStage:
+    """Speech tokens in, sound out."""
+
+    def __init__(self, voices: VoiceBook, loop: VocoderLoop) -> None:
+        self._voices = voices
+        self._loop = loop
+        self._loop.start()
+
+    @classmethod
+    def open(cls, args: ServeArgs, device: str) -> "VocoderStage":
+        checkpoint = open_checkpoint(args.model, args.revision)
+        place = torch.device(device)
+        dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
+        vocoder = checkpoint.load_vocoder(place, dtype)
+        engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
+        return cls(VoiceBook(checkpoint, args.voices), EngineLoop(engine, "vocoder"))
+
+    @property
+    def failure(self) -> BaseException | None:
+        return self._loop.failure
+
+    def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
+        return SpeechPipeline(tokens, self._loop, self._conditionals)
+
+    async def _conditionals(self, voice: str) -> S3GenConditionals:
+        return (await asyncio.to_thread(self._voices.get, voice)).s3gen
+
+    async def cancel(self, key: SessionKey) -> Stopped:
+        return await self._loop.cancel(key)
+
+    def stats(self) -> StageStats:
+        return self._loop.stats()
+
+    def close(self) -> None:
+        self._loop.close()
+
+
+class EnrolStage:
+    """Reference recordings in, conditionals in the voice store out. On the CPU: once per voice."""
+
+    def __init__(self, voices: VoiceBook) -> None:
+        self._voices = voices
+
+    @classmethod
+    def open(cls, args: ServeArgs) -> "EnrolStage":
+        checkpoint = open_checkpoint(args.model, args.revision)
+        models = checkpoint.load_enrolment(torch.device("cpu"))
+        return cls(VoiceBook(checkpoint, args.voices, models))
+
+    def enrol(self, voice: str) -> None:
+        """Blocks for as long as it takes; raises NotFound, BadRequest."""
+        self._voices.get(voice)
+
+
+def _dtype(asked: Precision, device: torch.device, on_cuda: torch.dtype) -> torch.dtype:
+    if asked == "auto":
+        return on_cuda if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, asked)
+    return dtype

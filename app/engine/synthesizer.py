@@ -1,0 +1,99 @@
+"""Everything in one process: both engines, the registry and the sessions, without Ray.
+
+For tests, benchmarks, and whoever wants the engine as a library. The same pipeline and the same
+session rules as over Serve.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import torch
+
+from app.config import ServeArgs
+from app.core import (
+    AudioChunk,
+    CancelAck,
+    FinishReason,
+    Health,
+    HealthStatus,
+    ModelCard,
+    SessionKey,
+    SynthesisRequest,
+)
+from app.engine.stages import T3Stage, VocoderStage, model_card
+from app.sessions import Claim, Follower, Registry
+from app.speaking import LiveSessions
+
+_T3 = Follower("t3", "local")
+
+
+class LocalSynthesizer:
+    """Implements app.core.Synthesizer. Use it on one event loop."""
+
+    def __init__(
+        self, card: ModelCard, t3: T3Stage, vocoder: VocoderStage, args: ServeArgs
+    ) -> None:
+        self.t3 = t3
+        self.vocoder = vocoder
+        self._card = card
+        self._pipeline = vocoder.pipeline(t3)
+        self._registry = LocalRegistry(Registry(args.limits.remember_s, args.limits.live_s))
+        self._sessions = LiveSessions(self._registry, args.limits.request_timeout_s)
+
+    @classmethod
+    def open(cls, args: ServeArgs) -> "LocalSynthesizer":
+        device = args.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        card = model_card(args)
+        return cls(card, T3Stage.open(args, device), VocoderStage.open(args, device), args)
+
+    def card(self) -> ModelCard:
+        return self._card
+
+    def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        return self._sessions.speak(request, self._pipeline.speak)
+
+    async def cancel(self, key: SessionKey) -> CancelAck:
+        acknowledging = asyncio.ensure_future(self._registry.cancel(key))
+        await asyncio.sleep(0)  # the id is marked before anything is stopped
+        self._sessions.stop(key)
+        stopped = await self.t3.cancel(key)
+        await self.vocoder.cancel(key)
+        await self._registry.confirm(_T3, key, stopped.num_tokens)
+        return await acknowledging
+
+    async def health(self) -> Health:
+        failed = self.t3.failure or self.vocoder.failure
+        stages = {"t3": self.t3.stats(), "vocoder": self.vocoder.stats()}
+        return Health(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
+
+    def close(self) -> None:
+        self.t3.close()
+        self.vocoder.close()
+
+
+class LocalRegistry:
+    """The registry in this process. Implements app.sessions.RegistryClient."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def claim(self, key: SessionKey) -> Claim:
+        return await self._registry.claim(key)
+
+    async def cancel(self, key: SessionKey) -> CancelAck:
+        """Waits for T3's confirmation too, which the caller brings."""
+        self._registry.follow(_T3)
+        return await self._registry.cancel(key)
+
+    async def confirm(self, follower: Follower, key: SessionKey, num_tokens: int) -> None:
+        await self._registry.confirm(follower, key, num_tokens)
+
+    def finish(
+        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
+    ) -> None:
+        task = asyncio.ensure_future(self._registry.finish(key, reason, audio_sent_s, num_tokens))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

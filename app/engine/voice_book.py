@@ -1,0 +1,56 @@
+"""Every voice a replica can speak with: the model's own, and those of the operator's store.
+
+Conditionals are loaded once and shared by all requests. Knows nothing about requests.
+"""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engine.checkpoint.source import Checkpoint
+from app.engine.enrolment import EnrolmentModels, prepare
+from app.engine.voice_store import VoiceStore
+from app.engine.voices import Conditionals
+from app.errors import NotFound, Unavailable
+
+
+class VoiceBook:
+    """`url` is the operator's store, or None. Without `models` a voice of the store must have been
+    enrolled by someone who has them. May be called from any thread; blocks on storage."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, url: str | None, models: EnrolmentModels | None = None
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._models = models
+        self._own = checkpoint.voices()
+        self._loaded: dict[str, Conditionals] = {}
+        self._lock = threading.Lock()
+        self._store = None
+        if url is not None:
+            self._store = VoiceStore(url, checkpoint.spec.name, self._prepare)
+
+    def names(self) -> tuple[str, ...]:
+        """The model's own first; a voice of the store by the same name is hidden by it."""
+        stored = self._store.names() if self._store is not None else ()
+        return (*self._own, *(name for name in stored if name not in self._own))
+
+    def is_own(self, voice: str) -> bool:
+        return voice in self._own
+
+    def get(self, voice: str) -> Conditionals:
+        """Raises NotFound, or Unavailable where a voice of the store is not enrolled yet."""
+        if not self.is_own(voice):
+            if self._store is None:
+                raise NotFound(f"there is no voice {voice!r}", param="voice")
+            return self._store.get(voice)
+        with self._lock:
+            if voice not in self._loaded:
+                self._loaded[voice] = self._checkpoint.conditionals(voice)
+            return self._loaded[voice]
+
+    def _prepare(self, wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
+        if self._models is None:
+            raise Unavailable(f"voice {voice!r} has not been enrolled in the voice store")
+        return prepare(wav, sample_rate, self._models, self._checkpoint.spec.family, voice)
