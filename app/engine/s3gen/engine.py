@@ -1,0 +1,288 @@
+"""The vocoder engine: speech tokens of many segments in, watermarked sound of each out.
+
+Implements app.engine.loop.Engine. A step is: schedule the most urgent segments, run one cell of
+each, emit their sound. Segments wait with their tokens until one of `slots` is free; a slot is
+held from a segment's first cell to its end. Knows nothing about asyncio, T3 or HTTP.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.config import VocoderSettings
+from app.core import NUM_SPEECH_IDS, FinishReason, SessionKey, SpeechTokens, StageStats
+from app.engine.checkpoint.build import Vocoder
+from app.engine.loop import Stopped
+from app.engine.s3gen.decoder import CellJob, Decoder, VocoderState
+from app.engine.s3gen.grid import Cell, Grid
+from app.engine.s3gen.scheduler import Address, SlackScheduler
+from app.engine.voices import S3GenConditionals
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_CALLS = 4096
+_ROWS_ON_CUDA = 8
+_ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSegment:
+    """Begin a segment. `fade_in` on a request's first: upstream's 40 ms against the reference's
+    spill-over."""
+
+    key: SessionKey
+    segment: int
+    voice: str
+    conditionals: S3GenConditionals
+    seed: int
+    fade_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PushTokens:
+    """More tokens of an open segment, in order; ignored if it has ended."""
+
+    tokens: SpeechTokens
+
+
+VocoderMessage = OpenSegment | PushTokens
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAudio:
+    """Consecutive watermarked samples of one segment; 960 per token once it ended by itself."""
+
+    key: SessionKey
+    segment: int
+    start: int  # index of pcm[0] in the segment, in samples
+    pcm: NDArray[np.float32]
+    num_tokens: int  # of the segment, voiced so far
+    finish: FinishReason | None = None
+
+
+class VocoderCall(NamedTuple):
+    """One cell that ran, for the ledger."""
+
+    key: SessionKey
+    segment: int
+    cell: Cell
+
+
+@dataclass(slots=True)
+class _Segment:
+    """Owned by the engine's thread alone."""
+
+    request: OpenSegment
+    tokens: list[int] = field(default_factory=list)
+    finish: FinishReason | None = None  # T3's
+    state: VocoderState | None = None  # None: holds no slot
+    cell: Cell | None = None  # the last that ran
+    upcoming: Cell | None = None  # can run
+    num_sent: int = 0  # samples
+
+    @property
+    def address(self) -> Address:
+        return self.request.key, self.request.segment
+
+
+class VocoderEngine:
+    """`max_rows` cells run in one call; 1 keeps a segment bit-exact beside any neighbours."""
+
+    def __init__(
+        self, decoder: Decoder, slots: int, clock: Callable[[], float], max_rows: int = 1
+    ) -> None:
+        self._decoder = decoder
+        self._slots = slots
+        self._max_rows = max_rows
+        self._scheduler = SlackScheduler(clock)
+        self._segments: dict[Address, _Segment] = {}
+        self._num_live = 0
+        self._waiting: dict[Address, None] = {}  # could run but for a slot; first come first
+        self._voiced: Counter[SessionKey] = Counter()  # tokens, of sessions with open segments
+        self._items: list[SegmentAudio] = []  # the next step's output
+        self.ledger: deque[VocoderCall] = deque(maxlen=_REMEMBERED_CALLS)
+
+    # -- app.engine.loop.Engine ------------------------------------------------------------------
+
+    def receive(self, message: VocoderMessage) -> None:
+        match message:
+            case OpenSegment():
+                self._open(message)
+            case PushTokens(tokens):
+                self._push(tokens)
+
+    def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
+        num_tokens = self._voiced[key]
+        found = [
+            entry
+            for entry in self._segments.values()
+            if entry.request.key == key and segment in (None, entry.request.segment)
+        ]
+        for entry in found:
+            self._end(entry, FinishReason.CANCELLED)
+        return Stopped(bool(found), num_tokens)
+
+    def has_work(self) -> bool:
+        return bool(self._items) or self._scheduler.num_ready > 0 or self._can_admit()
+
+    def step(self) -> list[SegmentAudio]:
+        self._admit()
+        self._run(self._scheduler.schedule(self._max_rows))
+        items, self._items = self._items, []
+        return items
+
+    def abort(self) -> None:
+        for entry in list(self._segments.values()):
+            self._free(entry)
+        self._items.clear()
+
+    def stats(self) -> StageStats:
+        return StageStats(
+            live=self._num_live,
+            waiting=len(self._waiting),
+            slots_free=self._slots - self._num_live,
+            slots_total=self._slots,
+        )
+
+    def check_integrity(self) -> None:
+        """Where nothing is open, everything is free; raises RuntimeError otherwise."""
+        if self._segments:
+            return
+        if self._num_live or self._waiting or self._voiced or not self._scheduler.is_empty:
+            raise RuntimeError(
+                f"idle, yet {self._num_live} slots are held, {len(self._waiting)} segments wait "
+                f"and {len(self._voiced)} sessions are counted"
+            )
+
+    # -- one segment's life: open, push, admit, run, end, free -----------------------------------
+
+    def _open(self, request: OpenSegment) -> None:
+        entry = _Segment(request)
+        if entry.address in self._segments:
+            raise ValueError(f"segment {request.segment} of {request.key.session_id} is open")
+        self._segments[entry.address] = entry
+        self._scheduler.add(entry.address)
+
+    def _push(self, tokens: SpeechTokens) -> None:
+        entry = self._segments.get((tokens.key, tokens.segment))
+        if entry is None or entry.finish is not None:
+            return  # it ended while these were on their way
+        if tokens.finish in _ENDS_WITHOUT_SOUND:
+            self._end(entry, tokens.finish)
+        elif (problem := _problem(entry, tokens)) is not None:
+            self._fail(entry, problem)
+        else:
+            entry.tokens.extend(tokens.ids)
+            entry.finish = tokens.finish
+            self._advance(entry)
+
+    def _advance(self, entry: _Segment) -> None:
+        """Queue the next cell once it can run."""
+        if entry.finish is not None and not entry.tokens:
+            self._end(entry, entry.finish)
+            return
+        entry.upcoming = self._decoder.grid.next_cell(
+            entry.cell, len(entry.tokens), finished=entry.finish is not None
+        )
+        if entry.upcoming is None:
+            return
+        if entry.state is None:
+            self._waiting[entry.address] = None
+        else:
+            self._scheduler.ready(entry.address)
+
+    def _can_admit(self) -> bool:
+        return bool(self._waiting) and self._num_live < self._slots
+
+    def _admit(self) -> None:
+        while self._can_admit():
+            entry = self._segments[next(iter(self._waiting))]
+            del self._waiting[entry.address]
+            request = entry.request
+            try:
+                entry.state = self._decoder.start(
+                    request.conditionals, request.seed, request.segment, request.fade_in
+                )
+            except ValueError as error:
+                self._fail(entry, f"voice {request.voice}: {error}")
+            else:
+                self._num_live += 1
+                self._scheduler.ready(entry.address)
+
+    def _run(self, addresses: list[Address]) -> None:
+        if not addresses:
+            return
+        jobs, entries = [], [self._segments[address] for address in addresses]
+        for entry in entries:
+            assert entry.state is not None
+            assert entry.upcoming is not None
+            jobs.append(CellJob(entry.state, entry.upcoming, entry.tokens))
+            self.ledger.append(VocoderCall(*entry.address, entry.upcoming))
+        for entry, (state, pcm) in zip(entries, self._decoder.run(jobs), strict=True):
+            self._apply(entry, state, pcm)
+
+    def _apply(self, entry: _Segment, state: VocoderState, pcm: NDArray[np.float32]) -> None:
+        """What a cell made: the next state, the sound that is final, perhaps the end."""
+        cell = entry.upcoming
+        assert cell is not None
+        self._voiced[entry.request.key] += cell.end - cell.start
+        entry.state, entry.cell, entry.upcoming = state, cell, None
+        finish = entry.finish if cell.is_last else None
+        if len(pcm) or finish is not None:
+            self._items.append(SegmentAudio(*entry.address, entry.num_sent, pcm, cell.end, finish))
+        entry.num_sent += len(pcm)
+        self._scheduler.sent(entry.address, len(pcm))
+        if finish is not None:
+            self._free(entry)
+        else:
+            self._advance(entry)
+
+    def _fail(self, entry: _Segment, problem: str) -> None:
+        log.error("segment %d of %s: %s", entry.request.segment, entry.request.key, problem)
+        self._end(entry, FinishReason.ERROR)
+
+    def _end(self, entry: _Segment, finish: FinishReason) -> None:
+        silence = np.zeros(0, np.float32)
+        num_voiced = 0 if entry.cell is None else entry.cell.end
+        self._items.append(
+            SegmentAudio(*entry.address, entry.num_sent, silence, num_voiced, finish)
+        )
+        self._free(entry)
+
+    def _free(self, entry: _Segment) -> None:
+        """The only place where a segment's hold on anything ends."""
+        del self._segments[entry.address]
+        self._scheduler.remove(entry.address)
+        self._waiting.pop(entry.address, None)
+        if entry.state is not None:
+            self._num_live -= 1
+        if not any(key == entry.request.key for key, _ in self._segments):
+            self._voiced.pop(entry.request.key, None)
+
+
+def build_vocoder_engine(
+    vocoder: Vocoder, settings: VocoderSettings, num_steps: int
+) -> VocoderEngine:
+    """`vocoder` is loaded, on its device, and belongs to the engine from here on.
+
+    `num_steps`: the model's own Euler steps. Raises ConfigError where it cannot be served.
+    """
+    decoder = Decoder(vocoder, Grid.from_settings(settings), settings, num_steps)
+    is_cuda = vocoder.flow.encoder_proj.weight.device.type == "cuda"
+    rows = _ROWS_ON_CUDA if is_cuda else 1
+    return VocoderEngine(decoder, settings.slots, time.monotonic, rows)
+
+
+def _problem(entry: _Segment, tokens: SpeechTokens) -> str | None:
+    """Why these tokens cannot be voiced."""
+    if tokens.start != len(entry.tokens) and tokens.ids:
+        return f"tokens from {tokens.start} came where {len(entry.tokens)} was due"
+    if any(not 0 <= token < NUM_SPEECH_IDS for token in tokens.ids):
+        return f"a speech id is not in 0..{NUM_SPEECH_IDS - 1}"
+    return None

@@ -1,0 +1,95 @@
+"""The fixed grid of a segment: which tokens each vocoder call voices and which it sees.
+
+S3Gen is not prefix-stable: what a token sounds like depends on every token beside it. So the
+borders of its context are a pure function of the policy and of the segment's tokens, never of
+load, nor of how tokens were grouped when they came. Knows nothing about torch or time.
+"""
+
+from dataclasses import dataclass
+
+from app.config import VocoderSettings
+from app.core import FRAMES_PER_TOKEN, TOKENS_PER_S
+
+LOOK_AHEAD_TOKENS = 3  # the encoder's pre-look-ahead convolution sees these, and nothing later
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One flow call of one segment, in tokens of that segment: [context, visible) goes in and
+    [start, end) is voiced."""
+
+    index: int
+    context: int
+    start: int
+    end: int
+    visible: int
+    is_last: bool
+
+    @property
+    def num_context_frames(self) -> int:
+        return FRAMES_PER_TOKEN * (self.start - self.context)
+
+    @property
+    def num_new_frames(self) -> int:
+        return FRAMES_PER_TOKEN * (self.end - self.start)
+
+    @property
+    def num_ahead_frames(self) -> int:
+        return FRAMES_PER_TOKEN * (self.visible - self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Cells that grow from `first` tokens to `longest`. None is no bound."""
+
+    first: int
+    growth: float
+    longest: int
+    left_tokens: int | None = None  # of the segment, seen before each cell
+    prompt_tokens: int | None = None  # of the voice's reference, its last ones
+
+    @classmethod
+    def from_settings(cls, settings: VocoderSettings) -> "Grid":
+        is_window = settings.policy == "window"
+        return cls(
+            first=settings.first_cell,
+            growth=settings.cell_growth,
+            longest=settings.max_cell,
+            left_tokens=settings.left_tokens if is_window else None,
+            prompt_tokens=round(settings.prompt_s * TOKENS_PER_S) if is_window else None,
+        )
+
+    def size(self, index: int) -> int:
+        size = float(self.first)
+        for _ in range(index):
+            if size >= self.longest:
+                break
+            size *= self.growth
+        return min(round(size), self.longest)
+
+    def next_cell(self, after: Cell | None, num_tokens: int, finished: bool) -> Cell | None:
+        """The cell that follows `after`, or None until it can run.
+
+        `num_tokens` have come so far; `finished` says that no more will. A cell runs once its
+        look-ahead is there or can never be. What would be left shorter than a look-ahead joins
+        the cell before it: that cell had to wait for the end anyway.
+        """
+        index, start = (0, 0) if after is None else (after.index + 1, after.end)
+        if after is not None and after.is_last:
+            return None
+        end = start + self.size(index)
+        is_last = finished and num_tokens < end + LOOK_AHEAD_TOKENS
+        if is_last:
+            end = visible = num_tokens
+        else:
+            visible = end + LOOK_AHEAD_TOKENS
+            if num_tokens < visible:
+                return None
+        context = 0 if self.left_tokens is None else max(0, start - self.left_tokens)
+        return Cell(index, context, start, end, visible, is_last)
+
+    def prompt_start(self, num_prompt_tokens: int) -> int:
+        """First token of the voice's reference that cells see."""
+        if self.prompt_tokens is None:
+            return 0
+        return max(0, num_prompt_tokens - self.prompt_tokens)

@@ -1,0 +1,80 @@
+"""Least slack first: whose cell runs next.
+
+A stream's slack is how long its listener can still play what was sent: seconds of audio sent less
+seconds since its first audio. A stream that would starve goes first; one that has sent nothing yet
+is due FIRST_AUDIO_S after its first cell could run. Slack decides when a cell runs and beside
+whom, never what it contains. Knows nothing about torch, tokens or devices.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core import SAMPLE_RATE, SessionKey
+
+Address = tuple[SessionKey, int]
+FIRST_AUDIO_S = 0.1  # a newcomer waits this long before it overtakes streams with less slack
+
+
+@dataclass(slots=True)
+class _Clock:
+    """One session's playback: segments of a session play one after another on one clock."""
+
+    num_segments: int = 0
+    since: float | None = None  # when its first cell became ready, then when its audio began
+    sent_s: float | None = None  # None: nothing yet
+
+    def slack_s(self, now: float) -> float:
+        since = now if self.since is None else self.since
+        return (FIRST_AUDIO_S if self.sent_s is None else self.sent_s) - (now - since)
+
+
+class SlackScheduler:
+    """`clock` returns seconds and never goes back."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._sessions: dict[SessionKey, _Clock] = {}
+        self._ready: dict[Address, None] = {}  # in order of readiness
+
+    def add(self, address: Address) -> None:
+        self._sessions.setdefault(address[0], _Clock()).num_segments += 1
+
+    def remove(self, address: Address) -> None:
+        session = self._sessions[address[0]]
+        session.num_segments -= 1
+        if session.num_segments == 0:
+            del self._sessions[address[0]]
+        self._ready.pop(address, None)
+
+    def ready(self, address: Address) -> None:
+        """The stream's next cell can run. Idempotent."""
+        self._ready[address] = None
+        session = self._sessions[address[0]]
+        if session.since is None:
+            session.since = self._clock()
+
+    def schedule(self, limit: int) -> list[Address]:
+        """Take up to `limit` ready streams, most urgent first; a session's segments in order."""
+        now = self._clock()
+        urgency = {key: session.slack_s(now) for key, session in self._sessions.items()}
+        first = sorted(self._ready, key=lambda address: (urgency[address[0]], address[1]))[:limit]
+        for address in first:
+            del self._ready[address]
+        return first
+
+    def sent(self, address: Address, num_samples: int) -> None:
+        """So much of the stream's sound has left."""
+        if num_samples == 0:
+            return
+        session = self._sessions[address[0]]
+        if session.sent_s is None:
+            session.since, session.sent_s = self._clock(), 0.0
+        session.sent_s += num_samples / SAMPLE_RATE
+
+    @property
+    def num_ready(self) -> int:
+        return len(self._ready)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._sessions or self._ready)
