@@ -1,0 +1,157 @@
+"""The voices an operator keeps in a folder or an object store.
+
+A recording `<name>.wav` or `<name>.flac` is a voice. Its conditionals are prepared once per content
+and model and kept as `<name>.<content hash>.<model>.safetensors`, so that every process that sees
+the same store finds them. Knows nothing about how they are prepared. Blocks on storage; may be
+called from any thread.
+"""
+
+import hashlib
+import logging
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from uuid import uuid4
+
+import fsspec
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engine.enrolment import decode_reference
+from app.engine.voices import Conditionals, dump_conditionals, parse_conditionals
+from app.errors import CheckpointError, ConfigError, NotFound
+
+log = logging.getLogger(__name__)
+
+Prepare = Callable[[NDArray[np.float32], int, str], Conditionals]  # samples, their rate, voice
+
+_VOICE = re.compile(r"[a-z0-9_-]{1,64}")
+_MODEL = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_SUFFIXES = (".wav", ".flac")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    version: str  # of the recording, as its file system tells it
+    conditionals: Conditionals
+
+
+class VoiceStore:
+    """`url` is a folder or an fsspec URL; `cache` one for the conditionals (None: beside the
+    recordings). `model` names the enrolment weights and must change when they do.
+
+    Raises ConfigError where there is no such folder.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        prepare: Prepare,
+        *,
+        cache: str | None = None,
+        max_loaded: int = 256,
+    ) -> None:
+        if not _MODEL.fullmatch(model):
+            raise ConfigError(f"{model!r} cannot be part of a file name: letters, digits, _ and -")
+        self._model = model
+        self._prepare = prepare
+        self._max_loaded = max_loaded
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+            self._cache_files, self._cache_root = fsspec.core.url_to_fs(cache or url)
+        except (ValueError, ImportError) as error:  # an unknown protocol, or its package missing
+            raise ConfigError(f"no file system for voices at {url}: {error}") from error
+        self._lock = threading.Lock()  # of the two below
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()  # the latest used at the end
+        self._gates: dict[str, threading.Lock] = {}  # by voice: held while it is read or prepared
+        for path in self._recordings():
+            if not _VOICE.fullmatch(path.stem):
+                log.warning("%s is no voice: its name must be %s", path, _VOICE.pattern)
+
+    def names(self) -> tuple[str, ...]:
+        """Every voice there is now, sorted."""
+        stems = {path.stem for path in self._recordings()}
+        return tuple(sorted(stem for stem in stems if _VOICE.fullmatch(stem)))
+
+    def get(self, voice: str) -> Conditionals:
+        """Prepared at the first call for a recording, by one caller; the others wait for it.
+
+        Raises NotFound, and what `prepare` raises.
+        """
+        path, version = self._find(voice)
+        with self._lock:
+            gate = self._gates.setdefault(voice, threading.Lock())
+        with gate:
+            conditionals = self._remembered(voice, version) or self._read(voice, path)
+            self._remember(voice, version, conditionals)
+        return conditionals
+
+    def _remembered(self, voice: str, version: str) -> Conditionals | None:
+        with self._lock:
+            loaded = self._loaded.get(voice)
+        return loaded.conditionals if loaded is not None and loaded.version == version else None
+
+    def _remember(self, voice: str, version: str, conditionals: Conditionals) -> None:
+        with self._lock:
+            self._loaded[voice] = _Loaded(version, conditionals)
+            self._loaded.move_to_end(voice)
+            while len(self._loaded) > self._max_loaded:
+                self._loaded.popitem(last=False)
+
+    def _recordings(self) -> list[PurePosixPath]:
+        self._files.invalidate_cache(self._root)
+        try:
+            entries = self._files.ls(self._root, detail=False)
+        except OSError as error:
+            raise ConfigError(f"cannot list the voices in {self._root}: {error}") from error
+        paths = [PurePosixPath(entry) for entry in entries]
+        return [path for path in paths if path.suffix in _SUFFIXES]
+
+    def _find(self, voice: str) -> tuple[str, str]:
+        """The recording's path and version. A name is checked before it becomes part of a path."""
+        found: list[tuple[str, str]] = []
+        if _VOICE.fullmatch(voice):
+            self._files.invalidate_cache(self._root)
+            for suffix in _SUFFIXES:
+                path = f"{self._root}/{voice}{suffix}"
+                with suppress(FileNotFoundError):
+                    found.append((path, str(self._files.ukey(path))))
+        if not found:
+            raise NotFound(f"there is no voice {voice!r}", param="voice")
+        if len(found) > 1:
+            raise ConfigError(f"{found[0][0]} and {found[1][0]} are the same voice; keep one")
+        return found[0]
+
+    def _read(self, voice: str, path: str) -> Conditionals:
+        content = self._files.cat_file(path)
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        kept = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
+        conditionals = self._kept(kept, voice)
+        if conditionals is None:
+            conditionals = self._prepare(*decode_reference(content, path), voice)
+            self._keep(kept, conditionals)
+        return conditionals
+
+    def _kept(self, path: str, voice: str) -> Conditionals | None:
+        try:
+            return parse_conditionals(self._cache_files.cat_file(path), voice, path)
+        except FileNotFoundError:
+            return None
+        except (OSError, CheckpointError) as error:
+            log.warning("preparing voice %s again: %s", voice, error)
+            return None
+
+    def _keep(self, path: str, conditionals: Conditionals) -> None:
+        """Whole or not at all. A store that cannot be written to costs time, not the voice."""
+        partial = f"{path}.{uuid4().hex}.partial"
+        try:
+            self._cache_files.makedirs(self._cache_root, exist_ok=True)
+            self._cache_files.pipe_file(partial, dump_conditionals(conditionals))
+            self._cache_files.mv(partial, path)
+        except OSError as error:
+            log.warning("every process will prepare %s itself: cannot write it: %s", path, error)

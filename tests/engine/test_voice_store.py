@@ -1,0 +1,205 @@
+"""Recordings in a folder or an object store become voices, once each."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import fsspec
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from app.engine.voice_store import VoiceStore
+from app.engine.voices import Conditionals, S3GenConditionals, T3Conditionals
+from app.errors import BadRequest, ConfigError, NotFound
+from tests.audio_samples import spoken_vowels
+from tests.engine.test_voices import assert_same
+
+
+class Enroller:
+    """Makes conditionals that follow from the recording's samples, and counts."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, wav, sample_rate, voice):
+        self.calls.append(voice)
+        seed = int(np.abs(wav).sum() * 1000) + sample_rate
+        generator = torch.Generator().manual_seed(seed)
+        return Conditionals(
+            voice,
+            T3Conditionals(
+                torch.randn(256, generator=generator),
+                torch.randint(0, 6561, (9,), generator=generator),
+            ),
+            S3GenConditionals(
+                torch.randint(0, 6561, (7,), generator=generator),
+                torch.randn(14, 80, generator=generator),
+                torch.randn(192, generator=generator),
+            ),
+        )
+
+
+@pytest.fixture
+def enrol():
+    return Enroller()
+
+
+def record(folder, name, seed):
+    soundfile.write(folder / name, spoken_vowels(seed, 1.2), 24_000)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    record(tmp_path, "ann.wav", 1)
+    record(tmp_path, "bob.flac", 2)
+    return tmp_path
+
+
+def test_every_recording_is_a_voice(folder, enrol):
+    (folder / "notes.txt").write_text("no voice")
+    store = VoiceStore(str(folder), "tiny", enrol)
+    assert store.names() == ("ann", "bob")
+    record(folder, "carl.wav", 3)
+    assert store.names() == ("ann", "bob", "carl")
+    assert store.get("carl").voice == "carl"
+
+
+def test_a_file_whose_name_is_no_voice_is_named_in_the_log(folder, enrol, caplog):
+    record(folder, "Ann Smith.wav", 3)
+    assert VoiceStore(str(folder), "tiny", enrol).names() == ("ann", "bob")
+    assert "Ann Smith.wav" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "voice", ["carl", "", "Ann", "../ann", "ann.wav", "a/b", "a" * 65, "ann\n", "ann\0"]
+)
+def test_an_unknown_voice_is_not_found(folder, enrol, voice):
+    (folder / "inner").mkdir()
+    store = VoiceStore(str(folder / "inner"), "tiny", enrol)
+    with pytest.raises(NotFound) as error:
+        store.get(voice)
+    assert error.value.param == "voice"
+
+
+def test_a_recording_is_prepared_once_by_however_many_callers(folder, enrol):
+    store = VoiceStore(str(folder), "tiny", enrol)
+    start = threading.Barrier(8)
+
+    def get(voice):
+        start.wait(timeout=60)
+        return store.get(voice)
+
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(get, ["ann", "bob"] * 4))
+    assert sorted(enrol.calls) == ["ann", "bob"]
+    assert len({id(conditionals) for conditionals in got}) == 2
+
+
+def test_two_voices_are_prepared_at_the_same_time(folder):
+    together, make = threading.Barrier(2), Enroller()
+
+    def enrol(*arguments):
+        together.wait(timeout=60)  # breaks where one voice waits for the other
+        return make(*arguments)
+
+    store = VoiceStore(str(folder), "tiny", enrol)
+    with ThreadPoolExecutor(2) as pool:
+        assert [c.voice for c in pool.map(store.get, ["ann", "bob"])] == ["ann", "bob"]
+
+
+def test_another_process_finds_what_the_first_prepared(folder, enrol):
+    first = VoiceStore(str(folder), "tiny", enrol).get("ann")
+    again = VoiceStore(str(folder), "tiny", enrol).get("ann")
+    assert enrol.calls == ["ann"]
+    assert_same(again, first)
+    assert not [path for path in folder.iterdir() if "partial" in path.name]
+
+
+def test_other_weights_prepare_for_themselves(folder, enrol):
+    VoiceStore(str(folder), "tiny", enrol).get("ann")
+    VoiceStore(str(folder), "tiny-2", enrol).get("ann")
+    assert enrol.calls == ["ann", "ann"]
+
+
+def test_a_new_recording_of_the_same_name_is_a_new_voice(folder, enrol):
+    store = VoiceStore(str(folder), "tiny", enrol)
+    before = store.get("ann")
+    record(folder, "ann.wav", 7)
+    after = store.get("ann")
+    assert not torch.equal(before.t3.speaker_emb, after.t3.speaker_emb)
+    assert len(list(folder.glob("ann.*.tiny.safetensors"))) == 2
+
+
+def test_the_cache_may_lie_elsewhere(folder, enrol, tmp_path):
+    cache = tmp_path / "cache" / "of" / "voices"
+    VoiceStore(str(folder), "tiny", enrol, cache=str(cache)).get("ann")
+    assert len(list(cache.glob("ann.*.tiny.safetensors"))) == 1
+    assert not list(folder.glob("*.safetensors"))
+
+
+def test_a_damaged_cache_file_is_replaced(folder, enrol, caplog):
+    whole = VoiceStore(str(folder), "tiny", enrol).get("ann")
+    (kept,) = folder.glob("ann.*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:-100])
+    assert_same(VoiceStore(str(folder), "tiny", enrol).get("ann"), whole)
+    assert enrol.calls == ["ann", "ann"]
+    assert kept.name in caplog.text
+    VoiceStore(str(folder), "tiny", enrol).get("ann")
+    assert enrol.calls == ["ann", "ann"]
+
+
+def test_a_cache_that_cannot_be_written_costs_time_but_not_the_voice(folder, enrol, caplog):
+    (folder / "file").write_text("no folder")
+    store = VoiceStore(str(folder), "tiny", enrol, cache=str(folder / "file" / "cache"))
+    assert store.get("ann") is store.get("ann")
+    assert enrol.calls == ["ann"]
+    assert "cannot write" in caplog.text
+
+
+def test_only_so_many_voices_stay_in_memory(folder, enrol):
+    record(folder, "carl.wav", 3)
+    store = VoiceStore(str(folder), "tiny", enrol, max_loaded=2)
+    ann, bob = store.get("ann"), store.get("bob")
+    assert store.get("ann") is ann
+    store.get("carl")
+    assert store.get("ann") is ann
+    assert store.get("bob") is not bob  # the least recently used went; read back from its file
+    assert enrol.calls == ["ann", "bob", "carl"]
+
+
+def test_a_failed_enrolment_fails_its_caller_and_is_tried_again(folder, enrol):
+    (folder / "ann.wav").write_text("no sound")
+    store = VoiceStore(str(folder), "tiny", enrol)
+    with pytest.raises(BadRequest, match=r"ann\.wav is not a sound file"):
+        store.get("ann")
+    record(folder, "ann.wav", 1)
+    assert store.get("ann").voice == "ann"
+
+
+def test_two_recordings_of_one_name_are_an_error_that_names_both(folder, enrol):
+    record(folder, "ann.flac", 3)
+    with pytest.raises(ConfigError, match=r"ann\.wav and .*ann\.flac"):
+        VoiceStore(str(folder), "tiny", enrol).get("ann")
+
+
+def test_any_fsspec_url_will_do(folder, enrol):
+    url = f"memory://voices-{uuid4().hex}"
+    files, root = fsspec.core.url_to_fs(url)
+    files.put(str(folder / "ann.wav"), f"{root}/ann.wav")
+    first = VoiceStore(url, "tiny", enrol).get("ann")
+    assert_same(VoiceStore(url, "tiny", enrol).get("ann"), first)
+    assert enrol.calls == ["ann"]
+    assert VoiceStore(url, "tiny", enrol).names() == ("ann",)
+
+
+@pytest.mark.parametrize("url", ["missing", "nosuch://bucket/voices"])
+def test_a_store_that_is_not_there_stops_the_start(tmp_path, enrol, url):
+    with pytest.raises(ConfigError, match=url):
+        VoiceStore(url if "://" in url else str(tmp_path / url), "tiny", enrol)
+
+
+def test_a_model_name_must_fit_a_file_name(folder, enrol):
+    with pytest.raises(ConfigError, match=r"\.\./x"):
+        VoiceStore(str(folder), "../x", enrol)
