@@ -1,10 +1,32 @@
-"""One local Ray cluster for all tests of this folder."""
+"""One local Ray cluster, and one served application on the embedded model, for this folder."""
 
+import asyncio
 import socket
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import ray
+from ray import serve
+
+from app.config import ServeArgs
+from deployments.app import assemble
+from tests.audio_samples import write_reference
+from tests.deployments.serving import held_t3
+
+READY_WITHIN_S = 120
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    gate: Path  # holds T3 in sessions whose id begins with "hold"; see serving.py
+    t3: Any  # handle
+    vocoder: Any
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +39,52 @@ def cluster() -> Iterator[None]:
         configure_logging=False,
     )
     yield
+    serve.shutdown()
     ray.shutdown()
 
 
 @pytest.fixture(scope="session")
+def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder = tmp_path_factory.mktemp("served")
+    voices = folder / "voices"
+    voices.mkdir()
+    write_reference(voices / "recorded.wav", seed=7, seconds=3.0)
+    port = free_port()
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    args = ServeArgs(voices=str(voices))
+    gate = folder / "gate"
+    serve.run(assemble(args, registry="served", t3_class=held_t3(gate)), name="served")
+    url = f"http://127.0.0.1:{port}"
+    wait_until_healthy(url)
+    return Served(
+        url,
+        gate,
+        serve.get_deployment_handle("T3", app_name="served"),
+        serve.get_deployment_handle("Vocoder", app_name="served"),
+    )
+
+
+def wait_until_healthy(url: str) -> None:
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    while httpx.get(f"{url}/health").status_code != httpx.codes.OK:
+        assert time.monotonic() < give_up_at, "the application did not become healthy"
+        time.sleep(0.1)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+async def until_idle(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The first health report in which every slot is free again."""
+    give_up_at = time.monotonic() + 30
+    while True:
+        health = (await client.get("/health")).json()
+        stages = health["stages"].values()
+        if all(s["live"] == s["waiting"] == 0 and s["slots_free"] == s["slots_total"] for s in stages):
+            return dict(health)
+        assert time.monotonic() < give_up_at, health
+        await asyncio.sleep(0.05)

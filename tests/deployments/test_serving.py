@@ -1,0 +1,200 @@
+"""The whole product through real HTTP: text in, streamed and cancellable speech out."""
+
+import asyncio
+import io
+import uuid
+
+import httpx
+import numpy as np
+import openai
+import perth
+import pytest
+import soundfile
+
+from tests.deployments.conftest import Served, until_idle
+from tests.deployments.serving import HOLD_AT, release
+
+LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 2
+
+
+def body(text: str, **fields: object) -> dict[str, object]:
+    return {
+        "model": "embedded",
+        "input": text,
+        "voice": "anna",
+        "response_format": "pcm",
+        "seed": 5,
+    } | fields
+
+
+def samples(pcm: bytes) -> np.ndarray:
+    return np.frombuffer(pcm, "<i2").astype(np.int32)
+
+
+@pytest.fixture
+async def client(served: Served):
+    async with httpx.AsyncClient(base_url=served.url, timeout=120) as client:
+        yield client
+
+
+async def speak(client: httpx.AsyncClient, text: str, **fields: object) -> httpx.Response:
+    response = await client.post("/v1/audio/speech", json=body(text, **fields))
+    assert response.status_code == httpx.codes.OK, response.text
+    return response
+
+
+async def test_sound_is_heard_while_t3_is_held_in_the_middle_of_one_sentence(client, served):
+    request = client.stream(
+        "POST",
+        "/v1/audio/speech",
+        json=body(LONG),
+        headers={"X-Request-ID": f"hold-{uuid.uuid4().hex}"},
+    )
+    async with request as response:
+        chunks = response.aiter_raw()
+        first = await anext(chunks)  # T3 is held at its 40th token, or will be
+        await asyncio.to_thread(release, served.gate)
+        rest = b"".join([chunk async for chunk in chunks])
+    heard_before = len(first) / 2 / 960
+    assert 0 < heard_before < HOLD_AT
+    assert len(first + rest) / 2 / 960 > HOLD_AT
+
+
+async def test_a_cancel_lets_t3_run_at_most_one_more_step(client, served):
+    session = f"hold-{uuid.uuid4().hex}"
+    request = client.stream(
+        "POST", "/v1/audio/speech", json=body(LONG), headers={"X-Request-ID": session}
+    )
+    async with request as response:
+        chunks = response.aiter_raw()
+        await anext(chunks)
+        cancelling = asyncio.ensure_future(client.post(f"/cancel/{session}"))
+        ack = (await cancelling).json()  # T3 is held: it cannot have confirmed
+        assert ack["state"] == "stopping"
+        await asyncio.to_thread(release, served.gate)
+        async for _ in chunks:
+            pass
+    await until_idle(client)
+    steps = await served.t3.ledger.remote(session)
+    assert steps.num_steps >= HOLD_AT
+    assert steps.num_after_abort <= 1
+    again = (await client.post(f"/cancel/{session}")).json()
+    assert again["state"] == "already_done"
+
+
+async def test_two_streams_at_once_sound_as_each_does_alone(client):
+    texts = ("The first speaker says this.", "And another one says something else.")
+    voices = ("anna", "ben")
+    alone = [
+        samples((await speak(client, text, voice=voice)).content)
+        for text, voice in zip(texts, voices, strict=True)
+    ]
+    together = await asyncio.gather(
+        *(speak(client, text, voice=voice) for text, voice in zip(texts, voices, strict=True))
+    )
+    for solo, response in zip(alone, together, strict=True):
+        heard = samples(response.content)
+        assert len(heard) == len(solo)
+        assert np.abs(heard - solo).max() <= 4
+
+
+async def test_the_whole_file_is_the_collected_stream(client):
+    streamed = await speak(client, "One text, asked for twice. It has two sentences.")
+    whole = await speak(client, "One text, asked for twice. It has two sentences.", stream=False)
+    assert whole.headers["content-length"] == str(len(whole.content))
+    assert np.abs(samples(streamed.content) - samples(whole.content)).max() <= 4
+
+
+async def test_every_sound_is_watermarked(client):
+    response = await speak(client, LONG, response_format="wav", stream=False)
+    wav, rate = soundfile.read(io.BytesIO(response.content), dtype="float32")
+    assert perth.PerthImplicitWatermarker().get_watermark(wav, rate, round=False) >= 0.99
+
+
+async def test_a_cancelled_whole_file_answers_204(client, served):
+    session = f"hold-{uuid.uuid4().hex}"
+    asking = asyncio.ensure_future(
+        client.post(
+            "/v1/audio/speech", json=body(LONG, stream=False), headers={"X-Request-ID": session}
+        )
+    )
+    while (await client.get("/health")).json()["stages"]["t3"]["live"] == 0:
+        await asyncio.sleep(0.05)
+    await client.post(f"/cancel/{session}")
+    response = await asking
+    assert (response.status_code, response.content) == (httpx.codes.NO_CONTENT, b"")
+    await asyncio.to_thread(release, served.gate)
+    await until_idle(client)
+
+
+async def test_a_client_that_hangs_up_frees_every_slot(client, served):
+    session = f"hold-{uuid.uuid4().hex}"
+    request = client.stream(
+        "POST", "/v1/audio/speech", json=body(LONG), headers={"X-Request-ID": session}
+    )
+    async with request as response:
+        await anext(response.aiter_raw())
+    await asyncio.to_thread(release, served.gate)
+    await until_idle(client)
+    steps = await served.t3.ledger.remote(session)
+    assert steps.num_steps <= HOLD_AT + 1
+    assert (await client.post(f"/cancel/{session}")).json()["state"] == "already_done"
+
+
+async def test_a_cancel_that_overtakes_its_request_wins(client):
+    session = uuid.uuid4().hex
+    early = await client.post(f"/cancel/{session}")
+    assert early.status_code == httpx.codes.NOT_FOUND
+    response = await client.post(
+        "/v1/audio/speech", json=body("Too late.", stream=False), headers={"X-Request-ID": session}
+    )
+    assert response.status_code == httpx.codes.NO_CONTENT
+
+
+async def test_a_used_session_id_is_refused(client):
+    session = uuid.uuid4().hex
+    headers = {"X-Request-ID": session}
+    await client.post("/v1/audio/speech", json=body("Once."), headers=headers)
+    again = await client.post("/v1/audio/speech", json=body("Twice."), headers=headers)
+    assert again.status_code == httpx.codes.CONFLICT
+    assert again.headers["x-request-id"] == session
+
+
+async def test_a_text_of_many_segments_is_spoken_in_order_without_a_gap(client):
+    text = " ".join(f"This is sentence number {n}, and it is not short." for n in range(12))
+    response = await speak(client, text)
+    assert len(response.content) / 2 % 960 == 0
+    assert len(response.content) / 2 / 24_000 > 20
+
+
+async def test_a_recorded_voice_is_enrolled_on_first_use(client):
+    names = [voice["id"] for voice in (await client.get("/v1/audio/voices")).json()["voices"]]
+    assert "recorded" in names
+    recorded = await speak(client, "Hello there.", voice="recorded")
+    built_in = await speak(client, "Hello there.", voice="anna")
+    assert recorded.content != built_in.content
+
+
+async def test_a_text_that_t3_cannot_take_is_refused_by_status(client):
+    response = await client.post("/v1/audio/speech", json=body("Hello.", voice="nobody"))
+    assert response.status_code == httpx.codes.NOT_FOUND
+    assert response.json()["error"]["param"] == "voice"
+
+
+async def test_the_openai_client_streams_from_the_server(served):
+    async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none") as sdk:
+        request = sdk.audio.speech.with_streaming_response.create(
+            model="embedded", voice="anna", input="Hello from the SDK.", response_format="wav"
+        )
+        async with request as response:
+            content = b"".join([chunk async for chunk in response.iter_bytes()])
+    wav, rate = soundfile.read(io.BytesIO(content))
+    assert rate == 24_000
+    assert len(wav) > 12_000
+
+
+async def test_server_side_events_carry_the_same_sound(client):
+    plain = await speak(client, "Hello there.")
+    events = (await speak(client, "Hello there.", stream_format="sse")).text
+    assert '"type":"speech.audio.done"' in events.replace(": ", ":")
+    assert len(plain.content) > 0
