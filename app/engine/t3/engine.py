@@ -1,0 +1,160 @@
+"""The token engine: many segments' speech tokens from one copy of the weights, a step at a time.
+
+A step is schedule, run, postprocess; what it produced leaves in small groups. Runs on the thread
+of its EngineLoop. Knows nothing about text, sound, Ray or clients.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Sequence as Seq
+
+from app.config import T3Settings
+from app.core import FinishReason, SessionKey, SpeechTokens, StageStats
+from app.engine.checkpoint.spec import T3Spec
+from app.engine.loop import Stopped
+from app.engine.t3.ledger import Ledger
+from app.engine.t3.model import T3Model, max_positions
+from app.engine.t3.runner import Noise, Runner, counter_noise
+from app.engine.t3.scheduler import Ending, Scheduler, Work
+from app.engine.t3.sequence import AddSequence, Sequence
+from app.errors import BadRequest
+
+log = logging.getLogger(__name__)
+
+
+class TokenEngine:
+    """Implements app.engine.loop.Engine[AddSequence, SpeechTokens]."""
+
+    def __init__(
+        self,
+        model: T3Model,
+        settings: T3Settings,
+        tail_tokens: tuple[int, ...] = (),
+        noise: Noise = counter_noise,
+        on_step: Callable[[Seq[Sequence]], None] | None = None,
+    ) -> None:
+        """`tail_tokens` end every segment that ended by itself (turbo's three of silence).
+        `on_step` sees the sequences of each step before it runs; a test holds the engine there."""
+        self.ledger = Ledger()
+        self._model = model
+        self._settings = settings
+        self._tail_tokens = tail_tokens
+        self._on_step = on_step
+        self._runner = Runner(model, settings.slots, noise)
+        self._scheduler = Scheduler(settings.slots, _ending(model.spec), self._runner.release)
+        self._items: list[SpeechTokens] = []  # of sequences that ended between steps
+
+    # -- what the loop calls ---------------------------------------------------------------------
+
+    def check(self, request: AddSequence) -> None:
+        """Raises BadRequest that names the field, where the model cannot speak this. Any thread."""
+        spec, ids, sampling = self._model.spec, request.text_ids, request.sampling
+        num_seen = len(request.conditionals.prompt_tokens)
+        most = self._most_tokens(request)
+        for holds, param, message in (
+            (ids, "input", "the text is empty"),
+            (len(ids) <= spec.max_text_tokens, "input", f"{len(ids)} tokens of text are too many"),
+            (all(0 <= i < spec.text_vocab for i in ids), "input", "the text has unknown tokens"),
+            (num_seen <= spec.max_speech_tokens, "voice", "the voice's prompt is too long"),
+            (1 <= sampling.max_tokens <= most, "max_tokens", f"must be in 1..{most} for this text"),
+            (sampling.temperature > 0, "temperature", "must be above 0"),
+            (sampling.repetition_penalty > 0, "repetition_penalty", "must be above 0"),
+            (sampling.cfg_weight >= 0, "cfg_weight", "must not be negative"),
+            (0 <= sampling.min_p <= 1, "min_p", "must be in 0..1"),
+            (0 < sampling.top_p <= 1, "top_p", "must be above 0 and at most 1"),
+            (sampling.top_k >= 0, "top_k", "must not be negative"),
+        ):
+            if not holds:
+                raise BadRequest(f"{param}: {message}", param=param)
+
+    def receive(self, request: AddSequence) -> None:
+        try:
+            self.check(request)
+        except BadRequest as refusal:  # whoever sent it did not ask; it must not end the engine
+            log.warning("refused %s: %s", request.key.session_id, refusal.message)
+            self._items.append(_last(request, FinishReason.ERROR))
+            return
+        is_pair = self._model.spec.backbone == "llama" and request.sampling.cfg_weight > 0
+        num_prompt = self._model.num_prompt(request.conditionals, len(request.text_ids))
+        self._scheduler.add(Sequence(request, 2 if is_pair else 1, num_prompt))
+
+    def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
+        ended = self._scheduler.cancel(key, segment)
+        for sequence in ended:
+            self.ledger.count_tokens(key, sequence.num_unsent)
+            self._items.append(_last(sequence.request, FinishReason.CANCELLED, sequence.num_sent))
+        return Stopped(live=bool(ended), num_tokens=self.ledger.num_tokens_of(key))
+
+    def has_work(self) -> bool:
+        return bool(self._items or self._scheduler.num_running or self._scheduler.num_waiting)
+
+    def step(self) -> list[SpeechTokens]:
+        work = self._scheduler.schedule()
+        tokens = self._run(work)
+        self._scheduler.postprocess(work, tokens)
+        return self._collect(work)
+
+    def abort(self) -> None:
+        self._scheduler.fail()
+        self._items.clear()
+
+    def stats(self) -> StageStats:
+        scheduler = self._scheduler
+        return StageStats(
+            scheduler.num_running, scheduler.num_waiting, scheduler.num_free, scheduler.num_slots
+        )
+
+    def check_integrity(self) -> None:
+        """Nothing leaked: slots and memory are free or belong to a live sequence."""
+        self._scheduler.check_integrity()
+        if not self._scheduler.num_running and self._runner.memory.num_bytes:
+            raise RuntimeError(f"{self._runner.memory.num_bytes} bytes of no sequence")
+
+    # -- parts of a step -------------------------------------------------------------------------
+
+    def _run(self, work: Seq[Work]) -> list[int | None]:
+        if not work:
+            return []
+        sequences = [item.sequence for item in work]
+        if self._on_step is not None:
+            self._on_step(sequences)
+        self.ledger.begin_step(((s.key, s.segment) for s in sequences), time.perf_counter())
+        return self._runner.run(work)
+
+    def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:
+        """What ended between steps, then this step's groups that are full or the last."""
+        items, self._items = self._items, []
+        for item in work:
+            group = self._take_group(item.sequence)
+            if group is not None:
+                items.append(group)
+        return items
+
+    def _take_group(self, sequence: Sequence) -> SpeechTokens | None:
+        """The tokens not yet sent, where they fill a group or are the last."""
+        start, finish = sequence.num_sent, sequence.finish
+        if finish is FinishReason.ERROR:
+            log.error("the logits of %s are not finite", sequence.key.session_id)
+            return _last(sequence.request, finish, start)
+        wanted = self._settings.group if start else self._settings.first_group
+        if finish is None and sequence.num_unsent < wanted:
+            return None
+        ids = tuple(sequence.codec_ids[start:])
+        sequence.num_sent += len(ids)
+        self.ledger.count_tokens(sequence.key, len(ids))
+        tail = () if finish is None else self._tail_tokens
+        return SpeechTokens(sequence.key, sequence.segment, start, ids + tail, finish)
+
+    def _most_tokens(self, request: AddSequence) -> int:
+        spec = self._model.spec
+        num_prompt = self._model.num_prompt(request.conditionals, len(request.text_ids))
+        return min(spec.max_speech_tokens, max_positions(spec) - num_prompt)
+
+
+def _ending(spec: T3Spec) -> Ending:
+    return Ending(spec.stop_speech_token, min_tokens=1 if spec.backbone == "gpt2" else 0)
+
+
+def _last(request: AddSequence, finish: FinishReason, start: int = 0) -> SpeechTokens:
+    return SpeechTokens(request.key, request.segment, start, (), finish)

@@ -1,0 +1,68 @@
+"""Which steps each session took part in: the proof that a cancel stopped the device.
+
+Kept for the most recent sessions, live or ended. Written by the engine's thread, read by any.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from app.core import SessionKey
+
+_STEPS_KEPT = 8192  # per session; a text of eight full segments
+
+
+class LedgerEntry(NamedTuple):
+    step: int  # counted from 1 over the engine's life
+    segment: int
+    started_s: float  # time.perf_counter
+
+
+class Ledger:
+    def __init__(self, num_sessions: int = 256) -> None:
+        self._num_sessions = num_sessions
+        self._sessions: OrderedDict[SessionKey, _Account] = OrderedDict()
+        self._lock = threading.Lock()
+        self._num_steps = 0
+
+    @property
+    def num_steps(self) -> int:
+        """Steps begun so far."""
+        return self._num_steps
+
+    def steps_of(self, key: SessionKey) -> tuple[LedgerEntry, ...]:
+        with self._lock:
+            account = self._sessions.get(key)
+            return () if account is None else tuple(account.entries)
+
+    def num_tokens_of(self, key: SessionKey) -> int:
+        """Codec ids generated for the session, over its segments."""
+        with self._lock:
+            account = self._sessions.get(key)
+            return 0 if account is None else account.num_tokens
+
+    def begin_step(self, segments: Iterable[tuple[SessionKey, int]], now_s: float) -> None:
+        with self._lock:
+            self._num_steps += 1
+            for key, segment in segments:
+                entries = self._account(key).entries
+                entries.append(LedgerEntry(self._num_steps, segment, now_s))
+                del entries[:-_STEPS_KEPT]
+
+    def count_tokens(self, key: SessionKey, num_tokens: int) -> None:
+        with self._lock:
+            self._account(key).num_tokens += num_tokens
+
+    def _account(self, key: SessionKey) -> "_Account":
+        account = self._sessions.setdefault(key, _Account())
+        self._sessions.move_to_end(key)
+        while len(self._sessions) > self._num_sessions:
+            self._sessions.popitem(last=False)
+        return account
+
+
+class _Account:
+    def __init__(self) -> None:
+        self.entries: list[LedgerEntry] = []
+        self.num_tokens = 0

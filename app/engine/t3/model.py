@@ -1,0 +1,114 @@
+"""T3: what stands in front of the backbone and behind it.
+
+The layout of a sequence, which must be upstream's to the position (T3.prepare_input_embeds):
+
+    llama:  [speaker][32 x perceiver][emotion][text + text_pos][BOS + pos 0][BOS + pos 0]
+            token k is fed back as speech_emb + speech_pos[k + 1]; the second BOS is a quirk
+    gpt2:   [speaker][prompt tokens][text][BOS], positions absolute, in the backbone
+            token k is fed back as speech_emb
+
+In the unconditional row of a CFG pair the text embedding is zero; its positions stay. Knows nothing
+about batches, memory or sampling.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from app.engine.checkpoint.spec import T3Spec
+from app.engine.t3.backbone import Attention, Backbone, Weights
+from app.engine.t3.conditioning import ConditioningEncoder
+from app.engine.t3.gpt2 import GPT2
+from app.engine.t3.llama import Llama
+from app.engine.voices import T3Conditionals
+
+
+class T3Model:
+    """Weights and pure functions of them; nothing changes after construction."""
+
+    def __init__(
+        self,
+        spec: T3Spec,
+        state: Mapping[str, Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """`state` is the state dict of upstream's T3 of that spec; what upstream's inference does
+        not read of it (text_head, the backbone's own embedding) may be missing."""
+        self.spec = spec
+        self.device = device
+        self.dtype = dtype
+        weights = Weights(state, "", device, dtype)
+        self.conditioning = ConditioningEncoder(spec, state, device, dtype)
+        self.backbone: Backbone = _take_backbone(spec, weights.under("tfmr"))
+        self._text = weights.take("text_emb.weight")
+        self._speech = weights.take("speech_emb.weight")
+        self._text_positions = self._speech_positions = None
+        if spec.learned_positions:
+            self._text_positions = weights.take("text_pos_emb.emb.weight")
+            self._speech_positions = weights.take("speech_pos_emb.emb.weight")
+        self._head = weights.take("speech_head.weight")
+        self._head_bias = weights.take("speech_head.bias") if spec.backbone == "gpt2" else None
+
+    def num_prefix(self, conditionals: T3Conditionals) -> int:
+        return self.conditioning.num_positions(conditionals)
+
+    def num_prompt(self, conditionals: T3Conditionals, num_text: int) -> int:
+        """Positions before the first generated token; `num_text` counts the bare text's ids."""
+        extra = 4 if self.spec.learned_positions else 1  # start, stop and two BOS; or one BOS
+        return self.num_prefix(conditionals) + num_text + extra
+
+    def embed_prompt(self, prefix: Tensor, text_ids: Sequence[int], num_rows: int) -> Tensor:
+        """(num_rows, num_prompt, dim): row 0 conditional, row 1, where there is one, not.
+
+        prefix: (P, dim) of `self.conditioning`.
+        """
+        bos = self._speech[self.spec.start_speech_token][None]
+        ids = torch.tensor(self._framed(text_ids), device=self.device)
+        text = self._text[ids]
+        if self._text_positions is None or self._speech_positions is None:
+            return torch.cat((prefix, text, bos))[None]
+        bos = bos + self._speech_positions[:1]
+        positions = self._text_positions[: len(ids)]
+        rows = [torch.cat((prefix, text + positions, bos, bos))]
+        if num_rows == 2:
+            rows.append(torch.cat((prefix, positions, bos, bos)))
+        return torch.stack(rows)
+
+    def embed_speech(self, tokens: Tensor, indices: Tensor) -> Tensor:
+        """tokens, indices: (N,) int64, token number `indices` of its sequence. Returns (N, dim)."""
+        embedded = self._speech[tokens]
+        if self._speech_positions is None:
+            return embedded
+        return embedded + self._speech_positions[indices + 1]
+
+    def forward(self, hidden: Tensor, positions: Tensor, last: Tensor, attend: Attention) -> Tensor:
+        """One call for all rows of a step.
+
+        hidden: (N, dim), every token of the step; positions: (N,); last: (R,) the indices of the
+        tokens to sample after. Returns (R, vocab) float32 logits.
+        """
+        hidden = self.backbone.forward(hidden, positions, attend)
+        logits = F.linear(self.backbone.norm(hidden[last]), self._head, self._head_bias)
+        return logits.float()
+
+    def _framed(self, text_ids: Sequence[int]) -> list[int]:
+        if not self.spec.learned_positions:
+            return list(text_ids)
+        return [self.spec.start_text_token, *text_ids, self.spec.stop_text_token]
+
+
+def max_positions(spec: T3Spec) -> int:
+    """The longest sequence, in positions of the backbone."""
+    if not spec.learned_positions:
+        return spec.max_positions
+    prefix = 2 + max(spec.num_perceiver_queries, spec.prompt_len)
+    return prefix + spec.max_text_tokens + 2 + 2 + spec.max_speech_tokens
+
+
+def _take_backbone(spec: T3Spec, weights: Weights) -> Backbone:
+    if spec.backbone == "llama":
+        return Llama(spec, weights, max_positions(spec))
+    return GPT2(spec, weights, max_positions(spec))

@@ -1,0 +1,142 @@
+"""A step on the device: the scheduled sequences through the model in one call, and a token each.
+
+The only part of the engine that holds tensors. Host and device meet twice in a step: token ids go
+in, sampled ids come out. Knows nothing about why these sequences run now.
+"""
+
+from collections.abc import Sequence as Seq
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from app.engine.t3.conditioning import PrefixCache
+from app.engine.t3.memory import KeyValueMemory, Span
+from app.engine.t3.model import T3Model
+from app.engine.t3.noise import exponential, stream_start
+from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
+from app.engine.t3.scheduler import Work
+from app.engine.t3.sequence import Sequence, SequenceState
+
+_PREFIXES_KEPT = 64  # (voice, exaggeration) pairs; at most 1.5 MB each
+
+
+class Noise(Protocol):
+    """Exponential(1) draws for the next token of each sequence."""
+
+    def __call__(self, sequences: Seq[Sequence], vocab: int, device: torch.device) -> Tensor:
+        """(len(sequences), vocab) float32, positive."""
+        ...
+
+
+def counter_noise(sequences: Seq[Sequence], vocab: int, device: torch.device) -> Tensor:
+    """A function of seed, segment and step alone, whatever runs in the same batch."""
+    starts = [stream_start(s.request.sampling.seed, s.segment) for s in sequences]
+    counters = torch.tensor([starts, [len(s.tokens) for s in sequences]]).to(device)
+    return exponential(counters[0], counters[1], vocab)
+
+
+class Runner:
+    def __init__(self, model: T3Model, num_slots: int, noise: Noise) -> None:
+        self._model = model
+        self._noise = noise
+        backbone = model.backbone
+        self.memory = KeyValueMemory(
+            backbone.num_layers, backbone.num_heads, backbone.head_dim, model.device, model.dtype
+        )
+        self._sampler = Sampler(model.spec, num_slots, model.device)
+        self._prefixes = PrefixCache(model.conditioning, model.dtype, _PREFIXES_KEPT)
+        self._prompts: dict[int, Tensor] = {}  # by slot, while their chunks are being computed
+
+    @torch.inference_mode()
+    def run(self, work: Seq[Work]) -> list[int | None]:
+        """One token per work that samples, in order; None where the logits were no distribution."""
+        if not work:
+            return []
+        spans = _lay_out(work)
+        hidden = self._embed(work)
+        positions = torch.cat([self._positions(span) for span in spans])
+        last = [span.first + (row + 1) * span.num_tokens - 1 for span, row in _sampled(work, spans)]
+        attend = self.memory.attention(spans)
+        logits = self._model.forward(hidden, positions, self._ints(last), attend)
+        return self._sample(logits, [item for item in work if item.samples])
+
+    def release(self, slot: int) -> None:
+        self.memory.release(slot)
+        self._prompts.pop(slot, None)
+
+    def _embed(self, work: Seq[Work]) -> Tensor:
+        """(N, dim). Decoding sequences come first, so one lookup serves all of them."""
+        decoding = [item.sequence for item in work if _is_decoding(item)]
+        rows = [sequence for sequence in decoding for _ in range(sequence.num_rows)]
+        parts = []
+        if rows:
+            tokens = self._ints([sequence.tokens[-1] for sequence in rows])
+            indices = self._ints([len(sequence.tokens) - 1 for sequence in rows])
+            parts.append(self._model.embed_speech(tokens, indices))
+        parts.extend(self._embed_chunk(item) for item in work if not _is_decoding(item))
+        return torch.cat(parts)
+
+    def _embed_chunk(self, item: Work) -> Tensor:
+        prompt = self._prompts.get(item.slot)
+        if prompt is None:
+            prompt = self._prompts[item.slot] = self._embed_prompt(item.sequence)
+        if item.samples:
+            del self._prompts[item.slot]
+        return prompt[:, item.start : item.start + item.num_tokens].flatten(0, 1)
+
+    def _embed_prompt(self, sequence: Sequence) -> Tensor:
+        request = sequence.request
+        exaggeration = request.sampling.exaggeration if self._model.spec.emotion else 0.0
+        prefix = self._prefixes.prefix(request.voice, request.conditionals, exaggeration)
+        return self._model.embed_prompt(prefix, request.text_ids, sequence.num_rows)
+
+    def _sample(self, logits: Tensor, work: Seq[Work]) -> list[int | None]:
+        if not work:
+            return []
+        vocab = self._model.spec.speech_vocab
+        sequences = [item.sequence for item in work]
+        batch = SamplingBatch.of(_sampling_rows(work), vocab, logits.device)
+        noise = self._noise(sequences, vocab, logits.device)
+        tokens: list[int] = self._sampler.sample(logits, batch, noise).tolist()
+        return [None if token < 0 else token for token in tokens]
+
+    def _positions(self, span: Span) -> Tensor:
+        own = torch.arange(span.start, span.end, device=self._model.device)
+        return own.repeat(span.num_rows)
+
+    def _ints(self, values: list[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self._model.device)
+
+
+def _is_decoding(item: Work) -> bool:
+    return item.sequence.state is SequenceState.DECODE
+
+
+def _lay_out(work: Seq[Work]) -> list[Span]:
+    spans = []
+    first = 0
+    for item in work:
+        num_rows = item.sequence.num_rows
+        spans.append(Span(item.slot, first, num_rows, item.start, item.num_tokens))
+        first += num_rows * item.num_tokens
+    return spans
+
+
+def _sampled(work: Seq[Work], spans: Seq[Span]) -> list[tuple[Span, int]]:
+    """Every row whose last token is sampled after."""
+    pairs = zip(work, spans, strict=True)
+    return [(span, row) for item, span in pairs if item.samples for row in range(span.num_rows)]
+
+
+def _sampling_rows(work: Seq[Work]) -> list[SamplingRow]:
+    """`work` holds what samples; the logits have its rows in the same order."""
+    rows = []
+    first = 0
+    for item in work:
+        sequence = item.sequence
+        last = first + sequence.num_rows - 1  # the guide, or the only row
+        step = len(sequence.tokens)
+        rows.append(SamplingRow(item.slot, sequence.request.sampling, step, first, last))
+        first = last + 1
+    return rows

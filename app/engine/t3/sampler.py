@@ -1,0 +1,156 @@
+"""From logits to codec ids, all sequences of a step at once, each with its own settings.
+
+Two orders exist, and both are upstream's (T3.inference and T3.inference_turbo):
+
+    llama: guidance, repetition penalty, temperature, min_p, top_p, softmax
+    gpt2:  temperature, top_k, top_p, repetition penalty, softmax
+
+The draw is argmax(p / q) with q ~ Exponential(1), which is how torch.multinomial draws one sample
+on every device. The noise q is an input. Knows nothing about models or sequences' lives.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from app.core import SamplingParams
+from app.engine.checkpoint.spec import T3Spec
+
+_NEVER = -float("inf")
+
+
+class SamplingRow(NamedTuple):
+    """One sequence's part of a step."""
+
+    slot: int
+    sampling: SamplingParams
+    step: int  # tokens sampled before
+    cond: int  # row of its logits
+    uncond: int  # row of the guide's logits; `cond` where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingBatch:
+    """The settings of a step as columns (S, 1), beside what they imply for the whole batch."""
+
+    slots: Tensor  # (S,)
+    cond: Tensor  # (S,)
+    uncond: Tensor  # (S,)
+    is_first: Tensor
+    cfg_weight: Tensor
+    temperature: Tensor
+    repetition_penalty: Tensor
+    min_p: Tensor
+    tail: Tensor  # 1 - top_p
+    top_k: Tensor  # int64, at most the vocabulary
+    any_min_p: bool
+    any_sort: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[SamplingRow], vocab: int, device: torch.device) -> Self:
+        params = [row.sampling for row in rows]
+        top_k = [min(p.top_k, vocab) if p.top_k > 0 else vocab for p in params]
+        weight, temperature, penalty, min_p, tail = _columns(
+            [_settings(p) for p in params], torch.float32, device
+        )
+        slots, cond, uncond, is_first, k = _columns(
+            [(r.slot, r.cond, r.uncond, r.step == 0, k) for r, k in zip(rows, top_k, strict=True)],
+            torch.int64,
+            device,
+        )
+        return cls(
+            slots=slots[:, 0],
+            cond=cond[:, 0],
+            uncond=uncond[:, 0],
+            is_first=is_first.bool(),
+            cfg_weight=weight,
+            temperature=temperature,
+            repetition_penalty=penalty,
+            min_p=min_p,
+            tail=tail,
+            top_k=k,
+            any_min_p=any(p.min_p > 0 for p in params),
+            any_sort=any(p.top_p < 1 for p in params) or min(top_k) < vocab,
+        )
+
+
+class Sampler:
+    """Remembers which ids each slot has had; everything else is a pure function."""
+
+    def __init__(self, spec: T3Spec, num_slots: int, device: torch.device) -> None:
+        self._is_turbo = spec.backbone == "gpt2"
+        self._bos = spec.start_speech_token
+        self._seen = torch.zeros(num_slots, spec.speech_vocab, dtype=torch.bool, device=device)
+
+    def sample(self, logits: Tensor, batch: SamplingBatch, noise: Tensor) -> Tensor:
+        """logits: (R, vocab) float32 of every row; noise: (S, vocab) float32.
+
+        Returns (S,) int64 ids; -1 where the logits made no distribution.
+        """
+        probabilities = torch.softmax(self._filter(logits, batch), dim=-1)
+        tokens = (probabilities / noise).argmax(dim=-1)
+        is_sound = probabilities.sum(dim=-1).isfinite()
+        self._seen[batch.slots, tokens] = True
+        return torch.where(is_sound, tokens, -1)
+
+    def _filter(self, logits: Tensor, batch: SamplingBatch) -> Tensor:
+        seen = self._recall(batch)
+        cond = logits[batch.cond]
+        if self._is_turbo:
+            scores = _keep_top(cond / batch.temperature, batch)
+            return _penalise(scores, seen, batch.repetition_penalty)
+        scores = cond + batch.cfg_weight * (cond - logits[batch.uncond])
+        scores = _penalise(scores, seen, batch.repetition_penalty) / batch.temperature
+        return _keep_top(_keep_likely(scores, batch), batch)
+
+    def _recall(self, batch: SamplingBatch) -> Tensor:
+        """(S, vocab) bool: what the repetition penalty falls on. A slot starts empty.
+
+        Upstream's llama counts the BOS among them at every step, its gpt2 at the first alone.
+        """
+        seen = self._seen[batch.slots] & ~batch.is_first
+        self._seen[batch.slots] = seen
+        seen[:, self._bos] |= batch.is_first[:, 0] if self._is_turbo else True
+        return seen
+
+
+def _settings(params: SamplingParams) -> tuple[float, ...]:
+    tail = 1 - params.top_p  # in float64, as upstream computes it
+    return (params.cfg_weight, params.temperature, params.repetition_penalty, params.min_p, tail)
+
+
+def _columns(
+    rows: list[tuple[float, ...]], dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, ...]:
+    """One (S, 1) tensor per field, in one copy to the device."""
+    return torch.tensor(rows, dtype=dtype).to(device)[:, :, None].unbind(1)
+
+
+def _penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
+    penalised = torch.where(scores < 0, scores * penalty, scores / penalty)
+    return torch.where(seen, penalised, scores)
+
+
+def _keep_likely(scores: Tensor, batch: SamplingBatch) -> Tensor:
+    """min_p: at least that fraction of the likeliest id's probability."""
+    if not batch.any_min_p:
+        return scores
+    probabilities = torch.softmax(scores, dim=-1)
+    threshold = batch.min_p * probabilities.amax(dim=-1, keepdim=True)
+    return scores.masked_fill(probabilities < threshold, _NEVER)
+
+
+def _keep_top(scores: Tensor, batch: SamplingBatch) -> Tensor:
+    """top_k, then top_p. One sort serves both: what top_k removes is at its beginning."""
+    if not batch.any_sort:
+        return scores
+    ascending, ids = torch.sort(scores, dim=-1)
+    kth = ascending.gather(1, ascending.shape[1] - batch.top_k)
+    ascending = ascending.masked_fill(ascending < kth, _NEVER)
+    is_tail = torch.softmax(ascending, dim=-1).cumsum(dim=-1) <= batch.tail
+    is_tail[:, -1] = False  # at least one stays
+    is_out = (ascending == _NEVER) | is_tail
+    return scores.masked_fill(torch.zeros_like(is_out).scatter(1, ids, is_out), _NEVER)

@@ -1,0 +1,128 @@
+"""Seeded T3s of upstream's own class, small enough to run in milliseconds, and what they speak."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from chatterbox.models.t3.modules.cond_enc import T3Cond
+from chatterbox.models.t3.t3 import T3
+from torch import Tensor
+
+from app.config import T3Settings
+from app.core import FinishReason, SamplingParams, SessionKey, SpeechTokens
+from app.engine.checkpoint.build import build_t3
+from app.engine.checkpoint.spec import T3Spec
+from app.engine.t3.engine import TokenEngine
+from app.engine.t3.model import T3Model
+from app.engine.t3.sequence import AddSequence
+from app.engine.t3.sequence import Sequence as T3Sequence
+from app.engine.voices import T3Conditionals
+from tests.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
+
+ENGLISH = TINY_LLAMA
+MULTILINGUAL = TINY_LLAMA.model_copy(update={"text_vocab": 2454})
+TURBO = TINY_GPT2
+CPU = torch.device("cpu")
+SILENCE = (4299, 4299, 4299)
+
+
+def upstream_t3(spec: T3Spec, seed: int = 1, sharpness: float = 12.0) -> T3:
+    """Random weights; `sharpness` makes the distribution over codec ids depend on the context, as
+    a trained one does, instead of being flat."""
+    torch.manual_seed(seed)
+    t3 = build_t3(spec).requires_grad_(requires_grad=False)
+    t3.speech_head.weight.mul_(sharpness)
+    return t3
+
+
+def lean(t3: T3, spec: T3Spec) -> T3Model:
+    return T3Model(spec, t3.state_dict(), CPU, torch.float32)
+
+
+def conditionals(seed: int, num_tokens: int = 150) -> T3Conditionals:
+    generator = torch.Generator().manual_seed(seed)
+    speaker = torch.randn(256, generator=generator)
+    return T3Conditionals(
+        speaker / speaker.norm(), torch.randint(0, 6561, (num_tokens,), generator=generator)
+    )
+
+
+def upstream_cond(voice: T3Conditionals, exaggeration: float) -> T3Cond:
+    return T3Cond(
+        speaker_emb=voice.speaker_emb[None],
+        cond_prompt_speech_tokens=voice.prompt_tokens[None],
+        emotion_adv=exaggeration * torch.ones(1, 1, 1),
+    )
+
+
+def text_ids(seed: int, num_tokens: int) -> tuple[int, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randint(1, 250, (num_tokens,), generator=generator).tolist())
+
+
+def session(name: str | int) -> SessionKey:
+    return SessionKey("tenant", f"session-{name}")
+
+
+def request(
+    name: str | int,
+    sampling: SamplingParams,
+    *,
+    segment: int = 0,
+    voice: int = 1,
+    num_text: int = 12,
+) -> AddSequence:
+    return AddSequence(
+        session(name),
+        segment,
+        text_ids(voice, num_text),
+        VOICES[voice],
+        f"voice-{voice}",
+        sampling,
+    )
+
+
+VOICES = {seed: conditionals(seed, 20 + seed) for seed in range(1, 13)}
+
+
+def settings(slots: int = 8, first_group: int = 4, group: int = 12) -> T3Settings:
+    return T3Settings(slots=slots, first_group=first_group, group=group)
+
+
+class Recorded:
+    """The tokens of every segment as a listener hears them, checked as they come."""
+
+    def __init__(self) -> None:
+        self.ids: dict[tuple[SessionKey, int], list[int]] = {}
+        self.finish: dict[tuple[SessionKey, int], FinishReason] = {}
+
+    def hear(self, items: Sequence[SpeechTokens]) -> None:
+        for item in items:
+            address = (item.key, item.segment)
+            ids = self.ids.setdefault(address, [])
+            assert address not in self.finish, "something came after the finish"
+            assert item.start == len(ids) or not item.ids
+            assert all(0 <= token < 6561 for token in item.ids)
+            ids.extend(item.ids)
+            if item.finish is not None:
+                self.finish[address] = item.finish
+
+
+def run_all(engine: TokenEngine, requests: Sequence[AddSequence]) -> Recorded:
+    heard = Recorded()
+    for message in requests:
+        engine.receive(message)
+    while engine.has_work():
+        heard.hear(engine.step())
+    engine.check_integrity()
+    return heard
+
+
+class ReplayedNoise:
+    """Recorded draws: one (vocab,) row per session and step."""
+
+    def __init__(self, draws: dict[SessionKey, list[Tensor]]) -> None:
+        self._draws = draws
+
+    def __call__(self, sequences: Sequence[T3Sequence], vocab: int, device: torch.device) -> Tensor:
+        return torch.stack([self._draws[s.key][len(s.tokens)] for s in sequences])
