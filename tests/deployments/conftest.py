@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 import ray
+import soundfile
 from ray import serve
 
 from app.config import ServeArgs
+from app.core import SAMPLE_RATE
 from deployments.app import assemble
-from tests.audio_samples import write_reference
+from tests.audio_samples import spoken_vowels
 from tests.deployments.serving import held_t3
 
 READY_WITHIN_S = 120
@@ -48,7 +50,7 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     folder = tmp_path_factory.mktemp("served")
     voices = folder / "voices"
     voices.mkdir()
-    write_reference(voices / "recorded.wav", seed=7, seconds=3.0)
+    soundfile.write(voices / "recorded.wav", spoken_vowels(seed=7, seconds=3.0), SAMPLE_RATE)
     port = free_port()
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     args = ServeArgs(voices=str(voices))
@@ -83,8 +85,10 @@ async def until_idle(client: httpx.AsyncClient) -> dict[str, Any]:
     give_up_at = time.monotonic() + 30
     while True:
         health = (await client.get("/health")).json()
-        stages = health["stages"].values()
-        if all(s["live"] == s["waiting"] == 0 and s["slots_free"] == s["slots_total"] for s in stages):
+        if all(
+            stage["live"] == stage["waiting"] == 0 and stage["slots_free"] == stage["slots_total"]
+            for stage in health["stages"].values()
+        ):
             return dict(health)
         assert time.monotonic() < give_up_at, health
         await asyncio.sleep(0.05)
