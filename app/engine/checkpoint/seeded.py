@@ -9,7 +9,6 @@ Their text ids and voices mean nothing, and what they say is noise.
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from chatterbox.models.t3.t3 import T3
@@ -21,6 +20,7 @@ from app.engine.checkpoint.local import own_layout
 from app.engine.checkpoint.parts import Part, build_part
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
+from app.engine.checkpoint.weights import drop_unread
 from app.engine.voices import (
     NUM_MELS,
     SPEAKER_DIM,
@@ -29,8 +29,6 @@ from app.engine.voices import (
     S3GenConditionals,
     T3Conditionals,
 )
-
-M = TypeVar("M", bound=nn.Module)
 
 VOICES = ("random-1", "random-2", "random-3")
 LOGIT_STD = 2.0  # of the codec ids: the default min_p then leaves some 70 of them to draw from
@@ -47,7 +45,7 @@ class SeededSource:
     seed: int = 0
 
     def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        module = build_seeded(part, self.spec, self.seed)
+        module = drop_unread(build_seeded(part, self.spec, self.seed))
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
     def tokenizer(self) -> TextTokenizer:

@@ -54,7 +54,7 @@ def load_module(
 ) -> M:
     """`build` runs on the meta device. Integer tensors keep their type, and no parameter wants a
     gradient. Raises CheckpointError."""
-    module = _without_unread(_on_meta(build))
+    module = drop_unread(_on_meta(build))
     with reading(section.path), _open(section.path, device) as file:
         keys = _matching_keys(module, file, section)
         state = {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
@@ -66,9 +66,18 @@ def load_module(
 
 def check_module(build: Callable[[], nn.Module], section: Section) -> None:
     """Everything that `load_module` would find wrong, without reading a weight."""
-    module = _without_unread(_on_meta(build))
+    module = drop_unread(_on_meta(build))
     with reading(section.path), _open(section.path, torch.device("cpu")) as file:
         _matching_keys(module, file, section)
+
+
+def drop_unread(module: M) -> M:
+    """Remove from a T3 what it never reads when it speaks; any other module stays whole."""
+    if isinstance(module, T3):
+        del module.text_head
+        if module.is_gpt:
+            del module.tfmr.wte  # as upstream does after loading
+    return module
 
 
 @contextmanager
@@ -122,14 +131,6 @@ def _on_meta(build: Callable[[], M]) -> M:
         return build()
 
 
-def _without_unread(module: M) -> M:
-    if isinstance(module, T3):
-        del module.text_head
-        if module.is_gpt:
-            del module.tfmr.wte  # as upstream does after loading
-    return module
-
-
 def _matching_keys(module: nn.Module, file: TensorFile, section: Section) -> list[str]:
     """The module's keys in the file. Raises CheckpointError unless keys and shapes match."""
     unread = UNREAD_BY_T3 if isinstance(module, T3) else ()
@@ -167,9 +168,8 @@ def _derive(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None
     for part in module.modules():
         match part:
             case LlamaRotaryEmbedding():
-                fresh = LlamaRotaryEmbedding(config=part.config, device=device)
-                part.register_buffer("inv_freq", fresh.inv_freq, persistent=False)
-                part.register_buffer("original_inv_freq", fresh.original_inv_freq, persistent=False)
+                for name, buffer in LlamaRotaryEmbedding(part.config).named_buffers():
+                    part.register_buffer(name, buffer.to(device), persistent=False)
             case EspnetRelPositionalEncoding():
                 num_positions = part.pe.size(1) // 2 + 1
                 part.pe = None
