@@ -18,8 +18,8 @@ from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import build_vocoder_engine
-from app.engine.t3.engine import AddSequence, TokenEngine
-from app.engine.t3.sequence import Sequence
+from app.engine.t3.engine import TokenEngine
+from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
 

@@ -8,10 +8,13 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
+from typing import Self
+
+from chatterbox.models.t3.t3 import T3
 
 from app.config import T3Settings
 from app.core import FinishReason, SessionKey, SpeechTokens, StageStats
-from app.engine.checkpoint.spec import T3Spec
+from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.loop import Stopped
 from app.engine.t3.ledger import Ledger
 from app.engine.t3.model import T3Model, max_positions
@@ -44,6 +47,19 @@ class TokenEngine:
         self._runner = Runner(model, settings.slots, noise)
         self._scheduler = Scheduler(settings.slots, _ending(model.spec), self._runner.release)
         self._items: list[SpeechTokens] = []  # of sequences that ended between steps
+
+    @classmethod
+    def from_upstream(
+        cls,
+        t3: T3,
+        spec: ModelSpec,
+        settings: T3Settings,
+        on_step: Callable[[Seq[Sequence]], None] | None = None,
+    ) -> Self:
+        """`t3` is loaded, on the device and in the precision to run in. It may be dropped."""
+        head = t3.speech_head.weight
+        model = T3Model(spec.t3, t3.state_dict(), head.device, head.dtype)
+        return cls(model, settings, spec.tail_tokens, on_step=on_step)
 
     # -- what the loop calls ---------------------------------------------------------------------
 
