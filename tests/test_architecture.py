@@ -191,7 +191,7 @@ ALLOWED = (
 
 
 @pytest.fixture(scope="module")
-def program():
+def program() -> list[Source]:
     return [
         Source(str(path.relative_to(REPOSITORY)), path.read_text())
         for room in ROOMS
@@ -199,7 +199,7 @@ def program():
     ]
 
 
-def name_of(rule):
+def name_of(rule: Rule) -> str:
     return rule.__name__
 
 

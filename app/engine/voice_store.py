@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 Prepare = Callable[[NDArray[np.float32], int, str], Conditionals]  # samples, their rate, voice
 
 _VOICE = re.compile(r"[a-z0-9_-]{1,64}")
-_MODEL = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MODEL = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SUFFIXES = (".wav", ".flac")
 
 
@@ -57,7 +57,7 @@ class VoiceStore:
         max_loaded: int = 256,
     ) -> None:
         if not _MODEL.fullmatch(model):
-            raise ConfigError(f"{model!r} cannot be part of a file name: letters, digits, _ and -")
+            raise ConfigError(f"{model!r} cannot be part of a file name: letters, digits, dots, _ and -")
         self._model = model
         self._prepare = prepare
         self._max_loaded = max_loaded
