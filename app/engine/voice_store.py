@@ -57,7 +57,9 @@ class VoiceStore:
         max_loaded: int = 256,
     ) -> None:
         if not _MODEL.fullmatch(model):
-            raise ConfigError(f"{model!r} cannot be part of a file name: letters, digits, dots, _ and -")
+            raise ConfigError(
+                f"{model!r} cannot be part of a file name: letters, digits, dots, _ and -"
+            )
         self._model = model
         self._prepare = prepare
         self._max_loaded = max_loaded
