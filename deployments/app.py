@@ -4,11 +4,11 @@
 from typing import Any
 
 import ray
-from app.engine.stages import model_card
 from ray import serve
 from ray.serve import Application
 
 from app.config import ServeArgs
+from app.engine.stages import model_card
 from app.errors import ConfigError
 from deployments.enroller import Enroller
 from deployments.ingress import Ingress

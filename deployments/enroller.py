@@ -3,9 +3,8 @@ started by the first reference voice, gone again when nobody enrols."""
 
 import asyncio
 
-from app.engine.stages import EnrolStage
-
 from app.config import ServeArgs
+from app.engine.stages import EnrolStage
 
 
 class Enroller:

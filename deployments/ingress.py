@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from app.api.server import create_app
 from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
+from app.api.app import create_app
 from app.config import ServeArgs
 from app.core import AudioChunk, CancelAck, Health, ModelCard, SessionKey, SynthesisRequest
 from app.sessions import Follower
@@ -86,7 +86,9 @@ class Ingress:
         client = RemoteRegistry(actor)
         sessions = LiveSessions(client, args.limits.request_timeout_s)
         self._app = create_app(
-            HandleSynthesizer(card, client, sessions, vocoder, enroller), args.limits
+            HandleSynthesizer(card, client, sessions, vocoder, enroller),
+            args.limits,
+            returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id
 

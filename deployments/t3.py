@@ -3,11 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from app.engine.stages import T3Stage
 from ray import serve
 
 from app.config import ServeArgs
 from app.core import FinishReason, SessionKey, SpeechTokens, TokenRequest
+from app.engine.stages import T3Stage
+from app.engine.t3.ledger import SessionSteps
 from app.sessions import Follower, Report
 from deployments.registry import RegistryFollower, registry_actor
 
@@ -33,6 +34,10 @@ class T3:
         async with aclosing(self._stage.tokens(request)) as groups:
             async for group in groups:
                 yield group
+
+    async def ledger(self, key: SessionKey) -> SessionSteps:
+        """What this replica has done for a session, while it is remembered."""
+        return self._stage.engine.ledger.summary(key)
 
     async def check_health(self) -> None:
         if (fault := self._stage.failure) is not None:

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import numpy as np
-from app.engine.stages import VocoderStage
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
@@ -17,6 +16,7 @@ from app.core import (
     SynthesisRequest,
     TokenRequest,
 )
+from app.engine.stages import VocoderStage
 from app.sessions import Follower, Report
 from deployments.registry import RegistryFollower, registry_actor
 from deployments.streams import owned

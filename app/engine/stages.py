@@ -5,6 +5,7 @@ LocalSynthesizer joins them in one process. Knows nothing about Ray, HTTP or ses
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from collections.abc import Sequence as Rows
 from dataclasses import replace
@@ -19,6 +20,7 @@ from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import build_vocoder_engine
 from app.engine.t3.engine import TokenEngine
+from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
@@ -52,8 +54,10 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        t3 = checkpoint.load_t3(place, _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16))
-        engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
+        dtype = _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16)
+        spec, state = checkpoint.spec, checkpoint.load_t3(place, dtype).state_dict()
+        model = T3Model(spec.t3, state, place, dtype)
+        engine = TokenEngine(model, args.t3, spec.tail_tokens, on_step=on_step)
         return cls(checkpoint, VoiceBook(checkpoint, args.voices), engine)
 
     @property
@@ -85,6 +89,7 @@ class T3Stage:
         return min(asked, round(per_char * len(request.text)) + TOKENS_TO_SPARE)
 
     async def cancel(self, key: SessionKey) -> Stopped:
+        self.engine.ledger.abort(key, time.perf_counter())
         return await self._loop.cancel(key)
 
     def stats(self) -> StageStats:

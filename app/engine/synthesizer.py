@@ -58,8 +58,7 @@ class LocalSynthesizer:
         acknowledging = asyncio.ensure_future(self._registry.cancel(key))
         await asyncio.sleep(0)  # the id is marked before anything is stopped
         self._sessions.stop(key)
-        stopped = await self.t3.cancel(key)
-        await self.vocoder.cancel(key)
+        stopped = await self.t3.cancel(key)  # the vocoder is told by the pipeline's end
         await self._registry.confirm(_T3, key, stopped.num_tokens)
         return await acknowledging
 

@@ -22,7 +22,7 @@ def held_t3(gate: Path) -> type[T3]:
 
     def hold(rows: Rows[Sequence]) -> None:
         for row in rows:
-            if row.key.session_id.startswith("hold") and row.num_generated == HOLD_AT:
+            if row.key.session_id.startswith("hold") and len(row.tokens) == HOLD_AT:
                 gate.read_text()  # returns when a writer has come and gone
 
     return HeldT3

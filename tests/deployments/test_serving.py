@@ -11,6 +11,7 @@ import perth
 import pytest
 import soundfile
 
+from app.core import DEFAULT_TENANT, SessionKey
 from tests.deployments.conftest import Served, until_idle
 from tests.deployments.serving import HOLD_AT, release
 
@@ -21,7 +22,7 @@ def body(text: str, **fields: object) -> dict[str, object]:
     return {
         "model": "embedded",
         "input": text,
-        "voice": "anna",
+        "voice": "ada",
         "response_format": "pcm",
         "seed": 5,
     } | fields
@@ -75,7 +76,7 @@ async def test_a_cancel_lets_t3_run_at_most_one_more_step(client, served):
         async for _ in chunks:
             pass
     await until_idle(client)
-    steps = await served.t3.ledger.remote(session)
+    steps = await served.t3.ledger.remote(SessionKey(DEFAULT_TENANT, session))
     assert steps.num_steps >= HOLD_AT
     assert steps.num_after_abort <= 1
     again = (await client.post(f"/cancel/{session}")).json()
@@ -84,7 +85,7 @@ async def test_a_cancel_lets_t3_run_at_most_one_more_step(client, served):
 
 async def test_two_streams_at_once_sound_as_each_does_alone(client):
     texts = ("The first speaker says this.", "And another one says something else.")
-    voices = ("anna", "ben")
+    voices = ("ada", "bela")
     alone = [
         samples((await speak(client, text, voice=voice)).content)
         for text, voice in zip(texts, voices, strict=True)
@@ -136,7 +137,7 @@ async def test_a_client_that_hangs_up_frees_every_slot(client, served):
         await anext(response.aiter_raw())
     await asyncio.to_thread(release, served.gate)
     await until_idle(client)
-    steps = await served.t3.ledger.remote(session)
+    steps = await served.t3.ledger.remote(SessionKey(DEFAULT_TENANT, session))
     assert steps.num_steps <= HOLD_AT + 1
     assert (await client.post(f"/cancel/{session}")).json()["state"] == "already_done"
 
@@ -171,7 +172,7 @@ async def test_a_recorded_voice_is_enrolled_on_first_use(client):
     names = [voice["id"] for voice in (await client.get("/v1/audio/voices")).json()["voices"]]
     assert "recorded" in names
     recorded = await speak(client, "Hello there.", voice="recorded")
-    built_in = await speak(client, "Hello there.", voice="anna")
+    built_in = await speak(client, "Hello there.", voice="ada")
     assert recorded.content != built_in.content
 
 
@@ -184,7 +185,7 @@ async def test_a_text_that_t3_cannot_take_is_refused_by_status(client):
 async def test_the_openai_client_streams_from_the_server(served):
     async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none") as sdk:
         request = sdk.audio.speech.with_streaming_response.create(
-            model="embedded", voice="anna", input="Hello from the SDK.", response_format="wav"
+            model="embedded", voice="ada", input="Hello from the SDK.", response_format="wav"
         )
         async with request as response:
             content = b"".join([chunk async for chunk in response.iter_bytes()])

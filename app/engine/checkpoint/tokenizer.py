@@ -36,34 +36,31 @@ CANGJIE_FILE = "Cangjie5_TC.json"
 
 class TextTokenizer(Protocol):
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        """All the text ids of T3's prefill: for the Llama families with the start and stop ids
-        around them, for turbo bare. Any thread. Raises UnsupportedField for a language whose front
-        end cannot work on this machine."""
+        """The bare text ids; the start and stop ids around them are T3's layout. Any thread.
+
+        Raises UnsupportedField for a language whose front end cannot work on this machine."""
         ...
 
 
 class EnglishTokenizer:
     """Upstream: ChatterboxTTS.generate."""
 
-    def __init__(self, path: Path, start: int, stop: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._tokenizer = EnTokenizer(str(path))
-        self._start, self._stop = start, stop
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        ids = self._tokenizer.encode(english_punctuation(text))
-        return (self._start, *ids, self._stop)
+        return tuple(self._tokenizer.encode(english_punctuation(text)))
 
 
 class MultilingualTokenizer:
     """Upstream: ChatterboxMultilingualTTS.generate and MTLTokenizer.encode. That class loads the
     Chinese front end, which needs downloads, for every language; here only Chinese text does."""
 
-    def __init__(self, path: Path, start: int, stop: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._tokenizer = EnTokenizer(str(path)).tokenizer
         self._cangjie_path = path.parent / CANGJIE_FILE
         self._chinese: ChineseCangjieConverter | None = None
         self._chinese_lock = threading.Lock()
-        self._start, self._stop = start, stop
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
         text = normalize("NFKD", multilingual_punctuation(text).lower())
@@ -80,8 +77,7 @@ class MultilingualTokenizer:
                 text = add_russian_stress(text)
         if language is not None:
             text = f"[{language}]{text}"
-        ids = self._tokenizer.encode(text.replace(" ", SPACE)).ids
-        return (self._start, *ids, self._stop)
+        return tuple(self._tokenizer.encode(text.replace(" ", SPACE)).ids)
 
     def _chinese_converter(self) -> ChineseCangjieConverter:
         with self._chinese_lock:
@@ -118,7 +114,7 @@ def open_tokenizer(spec: ModelSpec, folder: Path, files: tuple[str, ...]) -> Tex
     if "model" not in documents[files[0]]:
         raise CheckpointError(f"{path} is not a tokenizer of this model: it has no vocabulary")
     cls = MultilingualTokenizer if spec.family == "multilingual" else EnglishTokenizer
-    return cls(path, spec.t3.start_text_token, spec.t3.stop_text_token)
+    return cls(path)
 
 
 def _parse(path: Path) -> Any:

@@ -19,6 +19,14 @@ class LedgerEntry(NamedTuple):
     started_s: float  # time.perf_counter
 
 
+class SessionSteps(NamedTuple):
+    """A session's part in the engine's work."""
+
+    num_steps: int
+    num_after_abort: int | None  # begun after its abort was set in this process; None: no abort
+    num_tokens: int  # codec ids generated
+
+
 class Ledger:
     def __init__(self, num_sessions: int = 256) -> None:
         self._num_sessions = num_sessions
@@ -35,6 +43,24 @@ class Ledger:
         with self._lock:
             account = self._sessions.get(key)
             return () if account is None else tuple(account.entries)
+
+    def abort(self, key: SessionKey, now_s: float) -> None:
+        """The abort of this session is set. The first call counts; an unknown session's does not.
+
+        Any thread, before the engine is told.
+        """
+        with self._lock:
+            account = self._sessions.get(key)
+            if account is not None and account.aborted_s is None:
+                account.aborted_s = now_s
+
+    def summary(self, key: SessionKey) -> SessionSteps:
+        with self._lock:
+            account = self._sessions.get(key, _Account())
+            after = None
+            if account.aborted_s is not None:
+                after = sum(entry.started_s > account.aborted_s for entry in account.entries)
+            return SessionSteps(len(account.entries), after, account.num_tokens)
 
     def num_tokens_of(self, key: SessionKey) -> int:
         """Codec ids generated for the session, over its segments."""
@@ -66,3 +92,4 @@ class _Account:
     def __init__(self) -> None:
         self.entries: list[LedgerEntry] = []
         self.num_tokens = 0
+        self.aborted_s: float | None = None
