@@ -2,8 +2,9 @@
 
 A stream's slack is how long its listener can still play what was sent: seconds of audio sent less
 seconds since its first audio. A stream that would starve goes first; one that has sent nothing yet
-is due FIRST_AUDIO_S after its first cell could run. Slack decides when a cell runs and beside
-whom, never what it contains. Knows nothing about torch, tokens or devices.
+starts, first come first served, once every stream that could run instead has START_MARGIN_S left.
+Slack decides when a cell runs and beside whom, never what it contains. Knows nothing about torch,
+tokens or devices.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from app.core import SAMPLE_RATE, SessionKey
 
 Address = tuple[SessionKey, int]
-FIRST_AUDIO_S = 0.1  # a newcomer waits this long before it overtakes streams with less slack
+START_MARGIN_S = 1.0  # simulated at 95 % of capacity: 0.5 stalls streams for 290 ms, 1.0 none
 
 
 @dataclass(slots=True)
@@ -20,12 +21,11 @@ class _Clock:
     """One session's playback: segments of a session play one after another on one clock."""
 
     num_segments: int = 0
-    since: float | None = None  # when its first cell became ready, then when its audio began
-    sent_s: float | None = None  # None: nothing yet
+    since: float | None = None  # its first audio
+    sent_s: float = 0.0
 
     def slack_s(self, now: float) -> float:
-        since = now if self.since is None else self.since
-        return (FIRST_AUDIO_S if self.sent_s is None else self.sent_s) - (now - since)
+        return START_MARGIN_S if self.since is None else self.sent_s - (now - self.since)
 
 
 class SlackScheduler:
@@ -49,15 +49,12 @@ class SlackScheduler:
     def ready(self, address: Address) -> None:
         """The stream's next cell can run. Idempotent."""
         self._ready[address] = None
-        session = self._sessions[address[0]]
-        if session.since is None:
-            session.since = self._clock()
 
     def schedule(self, limit: int) -> list[Address]:
-        """Take up to `limit` ready streams, most urgent first; a session's segments in order."""
+        """Take up to `limit` ready streams, most urgent first."""
         now = self._clock()
         urgency = {key: session.slack_s(now) for key, session in self._sessions.items()}
-        first = sorted(self._ready, key=lambda address: (urgency[address[0]], address[1]))[:limit]
+        first = sorted(self._ready, key=lambda address: urgency[address[0]])[:limit]
         for address in first:
             del self._ready[address]
         return first
@@ -66,9 +63,9 @@ class SlackScheduler:
         """So much of the stream's sound has left."""
         if num_samples == 0:
             return
-        session = self._sessions[address[0]]
-        if session.sent_s is None:
-            session.since, session.sent_s = self._clock(), 0.0
+        session, now = self._sessions[address[0]], self._clock()
+        if session.since is None or session.slack_s(now) < 0:  # it starts, or goes on after a stall
+            session.since = now - session.sent_s
         session.sent_s += num_samples / SAMPLE_RATE
 
     @property
