@@ -1,7 +1,6 @@
 """Seeded T3s of upstream's own class, small enough to run in milliseconds, and what they speak."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from chatterbox.models.t3.modules.cond_enc import T3Cond

@@ -1,0 +1,110 @@
+"""What stands in front of the backbone equals upstream's, to the position."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from app.engine.checkpoint.spec import ENGLISH as FULL_ENGLISH
+from app.engine.t3.conditioning import PrefixCache
+from app.engine.t3.llama import rotary_frequencies
+from app.engine.t3.model import T3Model
+from tests.engine.t3 import models
+from tests.engine.t3.models import lean, upstream_cond, upstream_t3
+
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:.*torch.backends.cuda.sdp_kernel\(\).*:FutureWarning"  # upstream's perceiver
+)
+
+
+@pytest.fixture(scope="module", params=[models.ENGLISH, models.TURBO], ids=["english", "turbo"])
+def pair(request):
+    t3 = upstream_t3(request.param)
+    return t3, lean(t3, request.param)
+
+
+@pytest.mark.parametrize("exaggeration", [0.0, 0.5, 1.7])
+def test_the_prefix_equals_upstreams(pair, exaggeration):
+    t3, model = pair
+    voice = models.conditionals(2, 120)
+    theirs = t3.prepare_conditioning(upstream_cond(voice, exaggeration))[0]
+    ours = model.conditioning.encode(voice, exaggeration)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+    assert len(ours) == model.num_prefix(voice)
+
+
+def test_the_english_prompt_equals_upstreams_with_its_second_bos():
+    t3 = upstream_t3(models.ENGLISH)
+    model = lean(t3, models.ENGLISH)
+    voice, text = models.conditionals(2), models.text_ids(1, 9)
+    framed = torch.tensor([[255, *text, 0]] * 2)
+    theirs, _ = t3.prepare_input_embeds(
+        t3_cond=upstream_cond(voice, 0.5),
+        text_tokens=framed,
+        speech_tokens=torch.full((2, 1), 6561),
+        cfg_weight=0.5,
+    )
+    ours = model.embed_prompt(model.conditioning.encode(voice, 0.5), text, 2)
+    assert ours.shape == (2, model.num_prompt(voice, 9), 64)
+    assert ours.shape[1] == 34 + 9 + 2 + 2
+    torch.testing.assert_close(ours[:, :-1], theirs, atol=1e-6, rtol=1e-5)
+    assert torch.equal(ours[:, -1], ours[:, -2])
+
+
+def test_the_turbo_prompt_equals_upstreams():
+    t3 = upstream_t3(models.TURBO)
+    model = lean(t3, models.TURBO)
+    voice, text = models.conditionals(2, 60), models.text_ids(1, 9)
+    theirs, _ = t3.prepare_input_embeds(
+        t3_cond=upstream_cond(voice, 0.0),
+        text_tokens=torch.tensor([text]),
+        speech_tokens=torch.tensor([[6561]]),
+    )
+    ours = model.embed_prompt(model.conditioning.encode(voice, 0.0), text, 1)
+    assert ours.shape[1] == model.num_prompt(voice, 9) == 61 + 9 + 1
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [models.ENGLISH, FULL_ENGLISH.t3], ids=["tiny", "full"])
+def test_rotary_frequencies_equal_transformers(spec):
+    with torch.device("meta"):
+        config = upstream_t3(models.ENGLISH).cfg
+    scaling = spec.rope_scaling.model_dump()
+    config.rope_parameters = {"rope_type": "llama3", "rope_theta": spec.rope_theta, **scaling}
+    config.head_dim = spec.head_dim
+    config.max_position_embeddings = spec.max_positions
+    theirs = LlamaRotaryEmbedding(config).inv_freq
+    torch.testing.assert_close(rotary_frequencies(spec), theirs, rtol=1e-6, atol=0)
+
+
+def test_what_inference_never_reads_may_be_missing(pair):
+    t3, _ = pair
+    unread = ("text_head.", "tfmr.wte.", "tfmr.embed_tokens.")
+    state = {key: value for key, value in t3.state_dict().items() if not key.startswith(unread)}
+    spec = models.TURBO if t3.is_gpt else models.ENGLISH
+    T3Model(spec, state, models.CPU, torch.float32)
+
+
+def test_a_prefix_is_computed_once_per_voice_and_exaggeration():
+    encoder = lean(upstream_t3(models.ENGLISH), models.ENGLISH).conditioning
+    cache = PrefixCache(encoder, torch.float32, capacity=2)
+    ann, ben = models.conditionals(1), models.conditionals(2)
+    first = cache.prefix("ann", ann, 0.5)
+    assert cache.prefix("ann", ann, 0.5) is first
+    other = cache.prefix("ann", ann, 0.7)
+    assert not torch.equal(other, first)
+    assert cache.prefix("ann", ann, 0.5) is first
+    cache.prefix("ben", ben, 0.5)  # the least recently used, ann at 0.7, goes
+    assert cache.prefix("ann", ann, 0.5) is first
+    assert cache.prefix("ann", ann, 0.7) is not other
+
+
+def test_a_voice_prepared_anew_misses_the_cache():
+    encoder = lean(upstream_t3(models.ENGLISH), models.ENGLISH).conditioning
+    cache = PrefixCache(encoder, torch.float32, capacity=4)
+    old, new = models.conditionals(1), models.conditionals(2)
+    first = cache.prefix("ann", old, 0.5)
+    assert not torch.equal(cache.prefix("ann", new, 0.5), first)
+    again = replace(new)  # equal, but another object: computed again, with the same result
+    assert torch.equal(cache.prefix("ann", again, 0.5), cache.prefix("ann", new, 0.5))
