@@ -5,7 +5,7 @@ back. That change has the same bins at 24 kHz (24 000 / 1 536 = 32 000 / 2 048),
 network is given a 24 kHz spectrum of 1 536 points scaled to its own, and only the difference is
 transformed back and added: nothing above 2 kHz is touched. Each window sees what came before it;
 the last OVERLAP of its difference is cross-faded with the next window's, so borders carry no step,
-and the difference is zero at the utterance's ends. Measured 2026-07: 62 dB below the mark from
+and the difference is zero at the utterance's ends. Measured 2026-11: 62 dB below the mark from
 upstream's whole-utterance mark, 6 ms per second of audio on one core. Knows nothing about models.
 """
 

@@ -54,10 +54,10 @@ def far(wave: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
 def test_the_sound_does_not_depend_on_how_tokens_were_grouped(
     spec: S3GenSpec, settings: VocoderSettings
 ):
-    engine, ids = engine_of(spec, settings), speech(1, 90)
+    engine, ids = engine_of(spec, settings), speech(1, 60)
     whole = joined(say(engine, "whole", 1, ids))
     rng = random.Random(0)
-    for groups in ([1] * 89, [rng.randint(1, 9) for _ in range(9)], [90]):
+    for groups in ([1] * 59, [rng.randint(1, 9) for _ in range(6)]):
         np.testing.assert_array_equal(joined(say(engine, "again", 1, ids, groups)), whole)
     other_seed = joined(say(engine, "other", 2, ids))
     assert far(other_seed, whole) > 0.01
@@ -117,16 +117,18 @@ def test_only_a_requests_first_segment_fades_in(engine: VocoderEngine):
 
 @SHAPES
 def test_ten_segments_at_once_with_ten_voices_are_each_as_if_alone(spec: S3GenSpec):
-    alone = [joined(say(engine_of(spec), "a", n, speech(n, 30 + n))) for n in range(10)]
-    np_equal = together(engine_of(spec), 10)
+    engine = engine_of(spec)
+    alone = [joined(say(engine, "a", n, speech(n, 20 + n))) for n in range(10)]
+    interleaved = together(engine, 10)
     for n in range(10):
-        np.testing.assert_array_equal(np_equal[n], alone[n])
+        np.testing.assert_array_equal(interleaved[n], alone[n])
     batched = together(batching_engine(spec), 10)
     assert max(far(batched[n], alone[n]) for n in range(10)) <= 1e-4
 
 
 def test_two_voices_speak_the_same_tokens_differently():
-    waves = [joined(say(engine_of(TINY_S3GEN), "a", n, speech(1, 30))) for n in (1, 2)]
+    engine = engine_of(TINY_MEANFLOW)
+    waves = [joined(say(engine, "a", n, speech(1, 30))) for n in (1, 2)]
     assert far(*waves) > 0.01
 
 
@@ -143,7 +145,7 @@ def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]
     queues = {}
     for n in range(count):
         engine.receive(opening(f"{n}", n))
-        queues[n] = pushes(f"{n}", speech(n, 30 + n), [5] * 6)
+        queues[n] = pushes(f"{n}", speech(n, 20 + n), [5] * 4)
     items = []
     for turn in itertools.zip_longest(*queues.values()):
         for push in turn:
@@ -366,7 +368,7 @@ def frames_per_call(settings: VocoderSettings, num_tokens: int) -> list[int]:
 
 def test_a_windows_cost_is_bounded_and_full_context_grows():
     prompt, left, longest = 25, 10, 24
-    window = frames_per_call(SETTINGS, 400)
+    window = frames_per_call(SETTINGS, 200)
     assert max(window) <= 2 * (prompt + left + longest + 2)
-    assert window[-6] == window[len(window) // 2]  # late cells cost what early ones do
-    assert max(frames_per_call(FULL, 400)) == 2 * (60 + 400)
+    assert len(set(window[2 * 3 : -2])) == 1  # once cells have grown, each costs the same
+    assert max(frames_per_call(FULL, 200)) == 2 * (60 + 200)

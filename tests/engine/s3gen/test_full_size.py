@@ -1,0 +1,30 @@
+"""The published sizes, with random weights, against upstream."""
+
+import pytest
+import torch
+
+from app.engine.checkpoint.spec import TURBO
+from app.engine.s3gen.flow import Flow
+from app.engine.s3gen.hift import Hift
+from tests.engine.s3gen.test_flow import upstream_mel, whole_cell
+from tests.engine.s3gen.test_hift import stream
+from tests.engine.s3gen.voicing import random_vocoder, speech, voice
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_two_seconds_of_turbo_are_upstreams():
+    spec = TURBO.s3gen
+    vocoder, speaker, ids = random_vocoder(spec), voice(1, 25), speech(1, 50)
+    flow = Flow(vocoder.flow, spec.euler_steps)
+    cell = whole_cell(flow, speaker, ids, seed=2)
+    mel = flow.mels([cell])[0]
+    expected = upstream_mel(vocoder.flow, spec, speaker, ids, cell.noise)
+    assert float((mel - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+    wave, source = vocoder.mel2wav.inference(expected[None])
+    hift = Hift(vocoder.mel2wav, halo=15)
+    whole = stream(hift, expected, (0, 100), source[0, 0])
+    assert float((whole - wave[0]).abs().max()) <= 1e-5
+    windows = stream(hift, expected, (0, 26, 70, 100), source[0, 0])
+    assert float((windows - wave[0]).abs().max()) <= 1e-5
