@@ -1,0 +1,119 @@
+"""The HTTP interface over a Synthesizer. A builder without globals: any process may hold any
+number of them, and tests put a fake behind one."""
+
+import time
+from dataclasses import asdict
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+
+from app.api import errors
+from app.api.body import read_object
+from app.api.door import Door, check_session_id
+from app.api.errors import JsonResponse
+from app.api.speech import SpeechResponse
+from app.api.speech_request import SpeechFields, parse, plan
+from app.config import Limits
+from app.core import DEFAULT_TENANT, CancelState, HealthStatus, SessionKey, Synthesizer
+from app.errors import NotFound
+
+OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
+
+_CANCEL_STATUS = {
+    CancelState.STOPPED: 200,
+    CancelState.ALREADY_DONE: 200,
+    CancelState.STOPPING: 202,
+    CancelState.UNKNOWN: 404,
+}
+_UNKNOWN = "no such session; a request that comes with this id will not start"
+_SPEECH_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": SpeechFields.model_json_schema()}},
+    }
+}
+
+
+def create_app(
+    synthesizer: Synthesizer, limits: Limits, *, returns_request_id: bool = True
+) -> FastAPI:
+    """`returns_request_id`: False where the server in front already sends X-Request-ID back, as
+    Ray Serve's does: twice, clients would read it as "id, id"."""
+    app = FastAPI(title="chatterbox-serve", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(Door, returns_id=returns_request_id)
+    errors.install(app)
+    app.include_router(_speech_routes(synthesizer, limits))
+    app.include_router(_catalogue_routes(synthesizer))
+    return app
+
+
+def _session_key(session_id: str) -> SessionKey:
+    return SessionKey(DEFAULT_TENANT, session_id)
+
+
+def _speech_routes(synthesizer: Synthesizer, limits: Limits) -> APIRouter:
+    router = APIRouter(default_response_class=JsonResponse)
+    max_body_bytes = limits.max_text_chars * 12 + OTHER_FIELDS_BYTES  # "\ud83d\ude42" at worst
+
+    @router.post("/v1/audio/speech", response_model=None, openapi_extra=_SPEECH_BODY)
+    async def speak(request: Request) -> Response:
+        """Speech of a text; the request's id is the session's."""
+        fields = parse(await read_object(request, max_body_bytes))
+        key = _session_key(request.state.request_id)
+        return SpeechResponse(synthesizer, plan(fields, synthesizer.card(), limits, key))
+
+    @router.delete("/v1/audio/speech/{session_id}", response_model=None)
+    @router.post("/cancel/{session_id}", response_model=None)
+    async def cancel(session_id: str) -> Response:
+        """Stop a session; the answer says what was stopped."""
+        ack = await synthesizer.cancel(_session_key(check_session_id(session_id, "session_id")))
+        body = asdict(ack)
+        if ack.state is CancelState.UNKNOWN:
+            fault = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
+            body["error"] = errors.error_of(fault)
+        return JsonResponse(body, _CANCEL_STATUS[ack.state])
+
+    return router
+
+
+def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
+    router = APIRouter(default_response_class=JsonResponse)
+    created = int(time.time())
+
+    def model() -> dict[str, object]:
+        card = synthesizer.card()
+        return {
+            "id": card.name,
+            "object": "model",
+            "created": created,
+            "owned_by": "chatterbox-serve",
+            "family": card.family,
+            "languages": card.languages,
+        }
+
+    @router.get("/", response_model=None)
+    async def root() -> Response:
+        return JsonResponse({"name": "chatterbox-serve", "speech": "/v1/audio/speech"})
+
+    @router.get("/health", response_model=None)
+    async def health() -> Response:
+        now = await synthesizer.health()
+        return JsonResponse(asdict(now), 200 if now.status is HealthStatus.OK else 503)
+
+    @router.get("/v1/models", response_model=None)
+    async def models() -> Response:
+        return JsonResponse({"object": "list", "data": [model()]})
+
+    @router.get("/v1/models/{model_id:path}", response_model=None)
+    async def one_model(model_id: str) -> Response:
+        if model_id != synthesizer.card().name:
+            message = f"model {model_id[:64]!r} is not served here"
+            raise NotFound(message, param="model", code="model_not_found")
+        return JsonResponse(model())
+
+    @router.get("/v1/audio/voices", response_model=None)
+    async def voices() -> Response:
+        names = synthesizer.card().voices
+        return JsonResponse({"voices": [{"id": name, "name": name} for name in names]})
+
+    return router

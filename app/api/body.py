@@ -1,0 +1,47 @@
+"""A request's JSON object: bounded while it is read, and without two meanings."""
+
+import json
+from collections import Counter
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from app.errors import BadRequest
+
+
+async def read_object(request: Request, max_bytes: int) -> dict[str, object]:
+    """Raises HTTPException 413 and 415, BadRequest for what is not one JSON object.
+
+    A repeated key is refused: which of the two counts differs from parser to parser. NaN and
+    Infinity pass here, so that the field they stand in can be named.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "the body must be application/json")
+    body = await _read(request, max_bytes)
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as fault:
+        where = f" at character {fault.pos}" if isinstance(fault, json.JSONDecodeError) else ""
+        raise BadRequest(f"the body is not valid JSON{where}", code="invalid_json") from fault
+    if not isinstance(value, dict):
+        raise BadRequest("the body must be a JSON object", code="invalid_json")
+    return value
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > max_bytes:
+            raise HTTPException(413, f"the body is larger than {max_bytes} bytes")
+    return bytes(body)
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        name = next(key[:64] for key, count in counts.items() if count > 1)
+        raise BadRequest(f"field {name!r} is given twice", param=name)
+    return value

@@ -1,0 +1,33 @@
+"""Work that ends when its client leaves."""
+
+import asyncio
+from collections.abc import Coroutine
+
+from starlette.types import Receive
+
+
+async def while_connected(work: Coroutine[object, object, None], receive: Receive) -> None:
+    """Run `work` to its end. It is cancelled, and has cleaned up when this returns, as soon as the
+    client leaves or the caller is cancelled. A client that left is no error.
+
+    Tasks, not a cancel scope: what cleans up inside `work` may await, once, without being
+    cancelled again.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnect(receive))
+    tasks = {working, leaving}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        faults = [task.exception() for task in (working, leaving) if not task.cancelled()]
+    for fault in faults:
+        if fault is not None:
+            raise fault
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,76 @@
+"""The one place where a fault becomes an answer: OpenAI's error shape, status and retry headers.
+
+Messages of ServeError and of HTTPException are written for clients; any other exception is told
+only that it happened (the log has the rest, under the request id).
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.errors import DuplicateSession, Overloaded, ServeError
+
+log = logging.getLogger(__name__)
+
+_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+}
+_INTERNAL = "internal error; the server's log has it under this request's id"
+
+
+class JsonResponse(Response):
+    """ASCII only, so that whatever a client sent can be named in an answer."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def status_of(fault: Exception) -> int:
+    if isinstance(fault, ServeError):
+        return fault.status
+    return fault.status_code if isinstance(fault, HTTPException) else 500
+
+
+def error_of(fault: Exception) -> dict[str, str | None]:
+    """What stands under `error` in a body or an event."""
+    status = status_of(fault)
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    message, param, code = _INTERNAL, None, "internal_error"
+    if isinstance(fault, ServeError):
+        message, param, code = fault.message, fault.param, fault.code
+    elif isinstance(fault, HTTPException):
+        message, code = fault.detail, _CODES.get(status, "http_error")
+    return {"message": message, "type": kind, "param": param, "code": code}
+
+
+def answer(fault: Exception) -> JsonResponse:
+    return JsonResponse({"error": error_of(fault)}, status_of(fault), headers=_headers(fault))
+
+
+def _headers(fault: Exception) -> Mapping[str, str] | None:
+    if isinstance(fault, Overloaded):
+        return {"Retry-After": str(fault.retry_after_s)}
+    if isinstance(fault, DuplicateSession):
+        return {"X-Should-Retry": "false"}  # OpenAI's clients try a 409 again: the id stays taken
+    return fault.headers if isinstance(fault, HTTPException) else None
+
+
+async def _translate(request: Request, fault: Exception) -> Response:
+    if status_of(fault) >= 500:
+        log.error("request %s failed: %s", request.state.request_id, fault)
+    return answer(fault)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(ServeError, _translate)
+    app.add_exception_handler(HTTPException, _translate)

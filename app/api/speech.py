@@ -1,0 +1,221 @@
+"""The answer to a speech request: whole, or streamed as audio or as server-sent events.
+
+Nothing is sent before there is sound, so a fault before it is a real status code and 200 always
+carries audio. Afterwards a fault breaks raw audio off, and is an event in a stream of events. The
+session's generator is closed in every case, before the answer's last bytes: whoever has read the
+end finds the session finished. Knows nothing about models or where sound comes from.
+"""
+
+import base64
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from app.api.connection import while_connected
+from app.api.errors import error_of
+from app.api.speech_request import SpeechJob
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Synthesizer
+from app.errors import SynthesisFailed
+
+log = logging.getLogger(__name__)
+
+
+class StreamBroken(Exception):
+    """Raised after the headers: the server then breaks the body off, and the client can tell."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has been encoded of one session. Times in seconds on the process's clock."""
+
+    started: float = field(default_factory=time.perf_counter)
+    first_audio: float | None = None
+    num_samples: int = 0
+    num_tokens: int = 0
+    finish: FinishReason | None = None
+
+    def add(self, chunk: AudioChunk) -> None:
+        if len(chunk.pcm) and self.first_audio is None:
+            self.first_audio = time.perf_counter()
+        self.num_samples += len(chunk.pcm)
+        self.num_tokens = max(self.num_tokens, chunk.num_tokens)
+        self.finish = chunk.finish
+
+    def timing_ms(self) -> dict[str, float]:
+        heard = self.started if self.first_audio is None else self.first_audio
+        return {
+            "first_audio_ms": round((heard - self.started) * 1e3, 3),
+            "total_ms": round((time.perf_counter() - self.started) * 1e3, 3),
+            "audio_ms": round(self.num_samples / SAMPLE_RATE * 1e3, 3),
+        }
+
+
+class Framing(Protocol):
+    """How encoded audio travels in a body."""
+
+    def audio(self, encoded: bytes) -> bytes: ...
+
+    def done(self, job: SpeechJob, progress: Progress) -> bytes: ...
+
+    def broken(self, fault: Exception) -> bytes:
+        """The last bytes after a fault; raises StreamBroken where bytes cannot say it."""
+        ...
+
+
+class RawAudio:
+    def audio(self, encoded: bytes) -> bytes:
+        return encoded
+
+    def done(self, job: SpeechJob, progress: Progress) -> bytes:
+        return b""
+
+    def broken(self, fault: Exception) -> bytes:
+        raise StreamBroken(f"broke off: {type(fault).__name__}")
+
+
+class ServerSentEvents:
+    """OpenAI's events, and `speech.audio.error`. `usage.input_tokens` counts characters of the
+    normalised input, because nothing here tokenises text; `output_tokens` speech tokens."""
+
+    def audio(self, encoded: bytes) -> bytes:
+        return _event("delta", audio=base64.b64encode(encoded).decode("ascii"))
+
+    def done(self, job: SpeechJob, progress: Progress) -> bytes:
+        usage = {
+            "input_tokens": job.num_chars,
+            "output_tokens": progress.num_tokens,
+            "total_tokens": job.num_chars + progress.num_tokens,
+        }
+        finish = progress.finish
+        return _event("done", usage=usage, timing=progress.timing_ms(), finish_reason=finish)
+
+    def broken(self, fault: Exception) -> bytes:
+        return _event("error", error=error_of(fault))
+
+
+def _event(kind: str, **fields: object) -> bytes:
+    return b"data: " + json.dumps({"type": f"speech.audio.{kind}", **fields}).encode() + b"\n\n"
+
+
+class SpeechResponse(Response):
+    """Speaks when it is called, not before; raises ServeError while no header is out."""
+
+    def __init__(self, synthesizer: Synthesizer, job: SpeechJob) -> None:
+        self.status_code = 200
+        self.background = None
+        self._synthesizer = synthesizer
+        self._job = job
+        self._progress = Progress()
+        self._framing: Framing = ServerSentEvents() if job.sse else RawAudio()
+        self.init_headers(
+            {
+                "Content-Type": "text/event-stream" if job.sse else job.format.content_type,
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # proxies that know it pass each chunk on at once
+                "X-Model": quote(synthesizer.card().name),
+                "X-Voice": quote(job.request.voice),
+                "X-Sample-Rate": str(SAMPLE_RATE),
+                "X-Seed": str(job.request.sampling.seed),
+            }
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._send_whole(send) if self._job.whole else self._send_stream(send)
+        try:
+            await while_connected(answer, receive)
+        finally:
+            self._log_end()
+
+    async def _send_whole(self, send: Send) -> None:
+        async with aclosing(self._encoded()) as parts:
+            collected = b"".join([part async for part in parts])
+        if self._progress.finish is FinishReason.CANCELLED:
+            await self._send_nothing(send)
+            return
+        body = self._job.format.seal(collected)
+        length = (b"content-length", str(len(body)).encode())
+        await send(_start(200, [*self.raw_headers, length]))
+        await send(_body(body, more=False))
+
+    async def _send_stream(self, send: Send) -> None:
+        fault: Exception | None = None
+        async with aclosing(self._encoded()) as parts:
+            first = await anext(parts, None)  # what fails until here becomes a status code
+            if first is not None:
+                await send(_start(200, self.raw_headers))
+                fault = await self._pour(first, parts, send)
+        if first is None:
+            await self._send_nothing(send)
+        elif fault is None:
+            await send(_body(self._framing.done(self._job, self._progress), more=False))
+        else:
+            await send(_body(self._framing.broken(fault), more=False))
+
+    async def _pour(
+        self, first: bytes, parts: AsyncGenerator[bytes, None], send: Send
+    ) -> Exception | None:
+        """Send everything; the fault that prevented it, if any."""
+        try:
+            await send(_body(self._framing.audio(first)))
+            async for part in parts:
+                await send(_body(self._framing.audio(part)))
+        except Exception as fault:  # any: the headers are out, only the body can tell it now
+            log.exception("session %s failed", self._job.request.key.session_id)
+            self._progress.finish = FinishReason.ERROR
+            return fault
+        return None
+
+    async def _encoded(self) -> AsyncGenerator[bytes, None]:
+        """The answer's audio bytes; none if the session was cancelled before its first sound."""
+        encoder = self._job.format.encoder()
+        progress = self._progress
+        async with aclosing(self._synthesizer.speak(self._job.request)) as chunks:
+            async for chunk in chunks:
+                progress.add(chunk)
+                if len(chunk.pcm) and (encoded := encoder.feed(chunk.pcm)):
+                    yield encoded
+                if chunk.finish is not None:
+                    break
+            if progress.finish in (None, FinishReason.ERROR):
+                raise SynthesisFailed("the speech could not be finished")
+            if progress.num_samples:
+                if tail := encoder.finish():
+                    yield tail
+            elif progress.finish is not FinishReason.CANCELLED:
+                raise SynthesisFailed("the model made no sound of this text", code="no_audio")
+
+    async def _send_nothing(self, send: Send) -> None:
+        """Cancelled before there was anything to hear."""
+        headers = [(name, value) for name, value in self.raw_headers if name != b"content-type"]
+        await send(_start(204, headers))
+        await send(_body(b"", more=False))
+
+    def _log_end(self) -> None:
+        timing = self._progress.timing_ms()
+        log.info(
+            "session %s: %s, %d characters, %d tokens, %.0f ms of audio, first after %.0f ms, "
+            "%.0f ms in all",
+            self._job.request.key.session_id,
+            self._progress.finish or "not finished",
+            self._job.num_chars,
+            self._progress.num_tokens,
+            timing["audio_ms"],
+            timing["first_audio_ms"],
+            timing["total_ms"],
+        )
+
+
+def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _body(part: bytes, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": part, "more_body": more}

@@ -1,0 +1,140 @@
+"""The routes beside speech, and the shape of every refusal."""
+
+import pytest
+
+from app.config import Limits
+from app.core import Health, HealthStatus, StageStats
+from tests.api.conftest import in_process, speech
+from tests.fakes import MULTILINGUAL, FakeSynthesizer
+
+
+async def get(path, synthesizer=None, method="GET", **options):
+    async with in_process(synthesizer or FakeSynthesizer(), **options) as client:
+        return await client.request(method, path)
+
+
+async def test_the_root_answers_at_once():
+    assert (await get("/")).json() == {"name": "chatterbox-serve", "speech": "/v1/audio/speech"}
+
+
+async def test_models_are_listed_as_openai_lists_them():
+    body = (await get("/v1/models", FakeSynthesizer(MULTILINGUAL))).json()
+    (model,) = body["data"]
+    assert body["object"] == "list"
+    assert (model["id"], model["object"], model["family"]) == (
+        "multilingual",
+        "model",
+        "multilingual",
+    )
+    assert model["languages"] == ["de", "en", "fr"]
+    assert isinstance(model["created"], int)
+
+
+async def test_one_model():
+    assert (await get("/v1/models/english")).json()["id"] == "english"
+    missing = await get("/v1/models/some/where")
+    assert missing.status_code == 404
+    assert missing.json()["error"]["code"] == "model_not_found"
+    assert missing.json()["error"]["param"] == "model"
+
+
+async def test_voices_are_listed():
+    voices = (await get("/v1/audio/voices")).json()["voices"]
+    assert voices[0] == {"id": "default", "name": "default"}
+    assert [voice["id"] for voice in voices] == ["default", "anna", "søren"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(HealthStatus.OK, 200), (HealthStatus.STARTING, 503), (HealthStatus.FAILED, 503)],
+)
+async def test_health(status, code):
+    synthesizer = FakeSynthesizer()
+    synthesizer.health_now = Health(status, {"t3": StageStats(1, 2, 3, 4)})
+    response = await get("/health", synthesizer)
+    assert response.status_code == code
+    assert response.json() == {
+        "status": status,
+        "stages": {"t3": {"live": 1, "waiting": 2, "slots_free": 3, "slots_total": 4}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/v1/audio/voices/", 404, "not_found"),
+        ("GET", "/docs", 404, "not_found"),
+        ("GET", "/v1/audio/speech", 405, "method_not_allowed"),
+        ("PUT", "/health", 405, "method_not_allowed"),
+    ],
+)
+async def test_wrong_routes_answer_in_the_same_shape(method, path, status, code):
+    response = await get(path, method=method)
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == code
+    assert response.headers["x-request-id"]
+
+
+async def test_a_made_id_is_new_each_time():
+    ids = {(await get("/")).headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+    assert all(len(request_id) == 32 for request_id in ids)
+
+
+async def test_the_id_is_left_to_the_server_in_front():
+    response = await get("/", returns_request_id=False)
+    assert "x-request-id" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/cancel/"), ("DELETE", "/v1/audio/speech/")]
+)
+async def test_cancelling_a_finished_session(method, path):
+    synthesizer = FakeSynthesizer()
+    async with in_process(synthesizer, Limits()) as client:
+        await client.post("/v1/audio/speech", json=speech(), headers={"X-Request-ID": "s"})
+        response = await client.request(method, path + "s")
+    assert response.status_code == 200
+    assert response.json() == {
+        "session_id": "s",
+        "state": "already_done",
+        "audio_sent_ms": 600.0,
+        "tokens_generated": 15,
+        "tokens_discarded": 0,
+        "stop_ms": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/cancel/"), ("DELETE", "/v1/audio/speech/")]
+)
+async def test_cancelling_an_unknown_session_is_a_404_that_says_its_state(method, path):
+    response = await get(path + "nobody", method=method)
+    body = response.json()
+    assert response.status_code == 404
+    assert (body["session_id"], body["state"], body["tokens_generated"]) == ("nobody", "unknown", 0)
+    assert body["error"]["code"] == "session_not_found"
+    assert body["error"]["param"] == "session_id"
+
+
+async def test_an_id_that_cannot_be_one_is_refused():
+    response = await get("/cancel/a%20b", method="POST")
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "session_id"
+
+
+async def test_the_interface_describes_itself():
+    paths = (await get("/openapi.json")).json()["paths"]
+    schema = paths["/v1/audio/speech"]["post"]["requestBody"]["content"]["application/json"]
+    assert schema["schema"]["additionalProperties"] is False
+    assert set(paths) == {
+        "/",
+        "/health",
+        "/v1/models",
+        "/v1/models/{model_id}",
+        "/v1/audio/voices",
+        "/v1/audio/speech",
+        "/v1/audio/speech/{session_id}",
+        "/cancel/{session_id}",
+    }

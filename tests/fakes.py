@@ -1,0 +1,136 @@
+"""A Synthesizer that plays a tone, and does what a test tells it: hold, fail, refuse.
+
+Runs on the event loop of its server; `holding`, `closed` and `release` may be used from any thread.
+"""
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import numpy as np
+
+from app.core import (
+    SAMPLE_RATE,
+    SAMPLES_PER_TOKEN,
+    AudioChunk,
+    CancelAck,
+    CancelState,
+    FinishReason,
+    Health,
+    HealthStatus,
+    ModelCard,
+    SamplingParams,
+    StageStats,
+)
+
+ENGLISH = ModelCard(
+    name="english",
+    family="english",
+    defaults=SamplingParams(),
+    voices=("default", "anna", "søren"),
+    languages=(),
+    has_cfg=True,
+    has_top_k=False,
+)
+MULTILINGUAL = replace(
+    ENGLISH, name="multilingual", family="multilingual", languages=("de", "en", "fr")
+)
+TURBO = replace(ENGLISH, name="turbo", family="turbo", has_cfg=False, has_top_k=True)
+
+
+def tone(num_samples, start=0):
+    at = np.arange(start, start + num_samples) / SAMPLE_RATE
+    return (0.5 * np.sin(2 * np.pi * 440 * at)).astype(np.float32)
+
+
+class FakeSynthesizer:
+    """`num_chunks` chunks of `tokens_per_chunk` tokens; before chunk `hold_at` it sets `holding`
+    and waits for `release`; before chunk `fail_at` it raises `fault`."""
+
+    def __init__(
+        self,
+        card=ENGLISH,
+        *,
+        num_chunks=3,
+        tokens_per_chunk=5,
+        hold_at=None,
+        fail_at=None,
+        fault=None,
+        finish=FinishReason.STOP,
+    ):
+        self._card = card
+        self.num_chunks = num_chunks
+        self.chunk_tokens = tokens_per_chunk
+        self.hold_at = hold_at
+        self.fail_at = fail_at
+        self.fault = fault
+        self.finish = finish
+        self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
+        self.requests = []
+        self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
+        self.holding = threading.Event()
+        self.closed = threading.Event()
+        self._live = {}  # session id: (loop, event that wakes a held stream)
+        self._cancelled = set()
+        self._num_tokens = 0
+
+    @property
+    def num_samples(self):
+        return self.num_chunks * self.chunk_tokens * SAMPLES_PER_TOKEN
+
+    def card(self):
+        return self._card
+
+    async def speak(self, request):
+        self.requests.append(request)
+        session_id = request.key.session_id
+        wake = asyncio.Event()
+        self._live[session_id] = (asyncio.get_running_loop(), wake)
+        how = "closed"
+        try:
+            for index in range(self.num_chunks):
+                if index == self.hold_at:
+                    self.holding.set()
+                    await wake.wait()
+                if index == self.fail_at:
+                    how = "failed"
+                    raise self.fault
+                if session_id in self._cancelled:
+                    how = "cancelled"
+                    yield self._chunk(request.key, index, 0, FinishReason.CANCELLED)
+                    return
+                last = index + 1 == self.num_chunks
+                yield self._chunk(
+                    request.key, index, self.chunk_tokens, self.finish if last else None
+                )
+            how = "finished"
+        finally:
+            del self._live[session_id]
+            self.ended.append((session_id, "finished" if self._played_all(how) else how))
+            self.closed.set()
+
+    def _played_all(self, how):
+        return how == "closed" and self._num_tokens == self.num_chunks * self.chunk_tokens
+
+    def _chunk(self, key, index, num_tokens, finish):
+        start = index * self.chunk_tokens * SAMPLES_PER_TOKEN
+        self._num_tokens = index * self.chunk_tokens + num_tokens
+        pcm = tone(num_tokens * SAMPLES_PER_TOKEN, start)
+        return AudioChunk(key, 0, start, pcm, self._num_tokens, finish)
+
+    def release(self):
+        """Let every held stream go on."""
+        for loop, wake in list(self._live.values()):
+            loop.call_soon_threadsafe(wake.set)
+
+    async def cancel(self, key):
+        if key.session_id in self._live:
+            self._cancelled.add(key.session_id)
+            self._live[key.session_id][1].set()
+            return CancelAck(key.session_id, CancelState.STOPPED, 400.0, 12, 2, 1.5)
+        if any(session_id == key.session_id for session_id, _ in self.ended):
+            return CancelAck(key.session_id, CancelState.ALREADY_DONE, 600.0, 15)
+        return CancelAck(key.session_id, CancelState.UNKNOWN)
+
+    async def health(self):
+        return self.health_now
