@@ -1,0 +1,142 @@
+"""OpenAI's own client against this server."""
+
+import io
+
+import av
+import numpy as np
+import openai
+import pytest
+import soundfile
+
+from app.audio import to_s16le
+from app.errors import DuplicateSession, Overloaded
+from tests.api.conftest import serving
+from tests.fakes import FakeSynthesizer, tone
+
+REQUEST = {"model": "english", "voice": "default", "input": "Hello there."}
+
+
+@pytest.fixture
+def synthesizer():
+    return FakeSynthesizer()
+
+
+@pytest.fixture
+def client(synthesizer):
+    with (
+        serving(synthesizer) as url,
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
+    ):
+        yield client
+
+
+def streamed(client, **options):
+    """The body and the response of a streamed request."""
+    with client.audio.speech.with_streaming_response.create(**REQUEST, **options) as response:
+        return b"".join(response.iter_bytes()), response
+
+
+def test_mp3_is_what_it_gets_when_it_does_not_say(client, synthesizer):
+    body, response = streamed(client)
+    with av.open(io.BytesIO(body)) as container:
+        decoded = np.concatenate([f.to_ndarray().ravel() for f in container.decode(audio=0)])
+    assert response.headers["content-type"] == "audio/mpeg"
+    assert 0 <= len(decoded) - 1105 - synthesizer.num_samples <= 576
+
+
+def test_wav(client, synthesizer):
+    body, _ = streamed(client, response_format="wav")
+    samples, rate = soundfile.read(io.BytesIO(body))
+    assert (len(samples), rate) == (synthesizer.num_samples, 24_000)
+
+
+def test_pcm_arrives_while_the_rest_is_not_made_yet(client, synthesizer):
+    synthesizer.hold_at = 1
+    with client.audio.speech.with_streaming_response.create(
+        **REQUEST, response_format="pcm"
+    ) as response:
+        parts = response.iter_bytes()
+        head = next(parts)
+        assert synthesizer.holding.wait(10)
+        assert synthesizer.ended == []
+        synthesizer.release()
+        body = head + b"".join(parts)
+    assert body == to_s16le(tone(synthesizer.num_samples))
+
+
+def test_events(client):
+    body, response = streamed(client, response_format="pcm", stream_format="sse")
+    assert response.headers["content-type"] == "text/event-stream"
+    assert body.count(b'data: {"type": "speech.audio.delta"') == 3
+    assert b'"type": "speech.audio.done"' in body
+
+
+def test_a_whole_answer_with_our_fields_and_its_request_id(client, synthesizer):
+    raw = client.audio.speech.with_raw_response.create(
+        **REQUEST,
+        response_format="wav",
+        extra_body={"stream": False, "exaggeration": 0.7, "seed": 5},
+        extra_headers={"X-Request-ID": "mine"},
+    )
+    assert raw.request_id == "mine"
+    assert soundfile.info(io.BytesIO(raw.content)).frames == synthesizer.num_samples
+    (request,) = synthesizer.requests
+    assert (request.sampling.exaggeration, request.sampling.seed) == (0.7, 5)
+
+
+def test_leaving_the_response_is_a_cancel(client, synthesizer):
+    synthesizer.hold_at = 1
+    with client.audio.speech.with_streaming_response.create(
+        **REQUEST, response_format="pcm"
+    ) as response:
+        next(response.iter_bytes())
+    assert synthesizer.closed.wait(10)
+    assert [how for _, how in synthesizer.ended] == ["closed"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "param", "code"),
+    [
+        ({"input": ""}, openai.BadRequestError, "input", "empty_input"),
+        ({"speed": 2.0}, openai.BadRequestError, "speed", "unsupported_field"),
+        (
+            {"response_format": "opus"},
+            openai.BadRequestError,
+            "response_format",
+            "unsupported_field",
+        ),
+        ({"extra_body": {"pitch": 1}}, openai.BadRequestError, "pitch", "unknown_field"),
+        ({"voice": "alloyed"}, openai.NotFoundError, "voice", "voice_not_found"),
+        ({"model": "tts-9"}, openai.NotFoundError, "model", "model_not_found"),
+    ],
+)
+def test_refusals_are_its_own_exceptions(client, changes, error, param, code):
+    with pytest.raises(error) as caught:
+        client.audio.speech.create(**{**REQUEST, **changes})
+    assert (caught.value.param, caught.value.code) == (param, code)
+    assert caught.value.request_id
+
+
+def test_a_taken_id_is_a_conflict_and_not_tried_again(client, synthesizer):
+    synthesizer.fail_at, synthesizer.fault = 0, DuplicateSession("used")
+    with pytest.raises(openai.ConflictError):
+        client.with_options(max_retries=2).audio.speech.create(**REQUEST)
+    assert len(synthesizer.requests) == 1
+
+
+def test_overload_is_tried_again_after_the_time_the_server_says(client, synthesizer):
+    class InAMoment(Overloaded):
+        retry_after_s = 0
+
+    synthesizer.fail_at, synthesizer.fault = 0, InAMoment("no slot is free")
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.with_options(max_retries=1).audio.speech.create(**REQUEST)
+    assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
+    assert len(synthesizer.requests) == 2
+
+
+def test_models(client):
+    assert [model.id for model in client.models.list()] == ["english"]
+    assert client.models.retrieve("english").id == "english"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("nothing")

@@ -1,0 +1,161 @@
+"""Over a real socket: sound before the end, and every way in which a stream can stop."""
+
+import base64
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from app.audio import FORMATS, to_s16le
+from app.errors import SynthesisFailed
+from tests.api.conftest import serving, speech
+from tests.fakes import FakeSynthesizer, tone
+
+CHUNK_BYTES = 5 * 960 * 2  # of the fake's pcm
+WAIT_S = 10
+
+
+def post(url, session_id="s", **changes):
+    body = speech(**{"response_format": "pcm", **changes})
+    headers = {"X-Request-ID": session_id}
+    return httpx.stream("POST", f"{url}/v1/audio/speech", json=body, headers=headers, timeout=10)
+
+
+def take(stream, num_bytes):
+    """The next `num_bytes` of a body, which need not be complete yet."""
+    taken = b""
+    while len(taken) < num_bytes:
+        taken += next(stream)
+    return taken
+
+
+@pytest.mark.parametrize("response_format", sorted(FORMATS))
+def test_sound_arrives_while_the_rest_is_not_made_yet(response_format):
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url, post(url, response_format=response_format) as response:
+        body = response.iter_raw()
+        head = next(body)
+        assert synthesizer.holding.wait(WAIT_S)
+        assert synthesizer.ended == []
+        synthesizer.release()
+        rest = b"".join(body)
+    assert len(head) > 44
+    assert len(rest) > len(head)
+    assert synthesizer.ended == [("s", "finished")]
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+@pytest.mark.parametrize("hold_at", [0, 1])
+def test_a_client_that_leaves_closes_its_generator(stream_format, hold_at):
+    synthesizer = FakeSynthesizer(hold_at=hold_at)
+    with serving(synthesizer) as url:
+        if hold_at:
+            with post(url, stream_format=stream_format) as response:
+                next(response.iter_raw())
+                assert synthesizer.holding.wait(WAIT_S)
+        else:
+            leave_before_an_answer(url, synthesizer, stream_format=stream_format)
+        assert synthesizer.closed.wait(WAIT_S)
+    assert synthesizer.ended == [("s", "closed")]
+
+
+def test_a_client_that_leaves_does_not_wait_for_its_whole_file():
+    synthesizer = FakeSynthesizer(hold_at=2)
+    with serving(synthesizer) as url:
+        leave_before_an_answer(url, synthesizer, stream=False)
+        assert synthesizer.closed.wait(WAIT_S)
+    assert synthesizer.ended == [("s", "closed")]
+
+
+def leave_before_an_answer(url, synthesizer, **changes):
+    body = json.dumps(speech(response_format="pcm", **changes)).encode()
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nX-Request-ID: s\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert synthesizer.holding.wait(WAIT_S)
+
+
+def test_a_server_lives_on_after_a_client_left():
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url:
+        with post(url) as response:
+            next(response.iter_raw())
+            assert synthesizer.holding.wait(WAIT_S)
+        assert synthesizer.closed.wait(WAIT_S)
+        synthesizer.hold_at = None
+        with post(url, "t") as response:
+            assert len(response.read()) == synthesizer.num_samples * 2
+
+
+def test_a_cancelled_stream_of_audio_ends_cleanly_after_what_was_sent():
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url, post(url) as response:
+        body = response.iter_raw()
+        heard = take(body, CHUNK_BYTES)
+        assert synthesizer.holding.wait(WAIT_S)
+        ack = httpx.post(f"{url}/cancel/s").json()
+        assert b"".join(body) == b""
+    assert heard == to_s16le(tone(5 * 960))
+    assert ack["state"] == "stopped"
+    assert synthesizer.ended == [("s", "cancelled")]
+
+
+def test_a_cancelled_stream_of_events_says_so():
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url, post(url, stream_format="sse") as response:
+        lines = response.iter_lines()
+        delta = json.loads(next(lines).removeprefix("data: "))
+        assert synthesizer.holding.wait(WAIT_S)
+        httpx.delete(f"{url}/v1/audio/speech/s")
+        done = json.loads([line for line in lines if line][-1].removeprefix("data: "))
+    assert base64.b64decode(delta["audio"]) == to_s16le(tone(5 * 960))
+    assert (done["type"], done["finish_reason"]) == ("speech.audio.done", "cancelled")
+    assert done["timing"]["audio_ms"] == 200.0
+
+
+@pytest.mark.parametrize(("stream", "hold_at"), [(False, 0), (False, 2), (True, 0)])
+def test_a_session_cancelled_before_its_answer_began_is_a_204(stream, hold_at):
+    synthesizer = FakeSynthesizer(hold_at=hold_at)
+
+    def cancel_when_held():
+        assert synthesizer.holding.wait(WAIT_S)
+        return httpx.post(f"{url}/cancel/s")
+
+    with serving(synthesizer) as url, ThreadPoolExecutor(1) as pool:
+        cancelled = pool.submit(cancel_when_held)
+        with post(url, stream=stream) as response:
+            assert response.read() == b""
+        assert cancelled.result().json()["state"] == "stopped"
+    assert response.status_code == 204
+    assert response.headers["x-request-id"] == "s"
+    assert "content-type" not in response.headers
+
+
+@pytest.mark.parametrize("fault", [SynthesisFailed("lost"), KeyError("lost")])
+def test_raw_audio_that_cannot_be_finished_breaks_off(fault, caplog):
+    synthesizer = FakeSynthesizer(fail_at=1, fault=fault)
+    with serving(synthesizer) as url, post(url) as response:
+        assert response.status_code == 200
+        heard, body = [], response.iter_raw()
+        with pytest.raises(httpx.RemoteProtocolError):
+            heard.extend(body)  # keeps what came before the fault
+    assert b"".join(heard) == to_s16le(tone(5 * 960))
+    assert synthesizer.ended == [("s", "failed")]
+    assert [r.getMessage() for r in caplog.records if r.name == "app.api.speech"] == [
+        "session s failed"
+    ]
+
+
+def test_two_streams_at_once_do_not_wait_for_each_other():
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url, post(url, "a") as first, post(url, "b") as second:
+        bodies = [first.iter_raw(), second.iter_raw()]
+        heads = [take(body, CHUNK_BYTES) for body in bodies]
+        assert heads[0] == heads[1]
+        synthesizer.release()
+        assert [len(b"".join(body)) for body in bodies] == [2 * CHUNK_BYTES] * 2
