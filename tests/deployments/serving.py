@@ -9,7 +9,7 @@ from app.engine.stages import T3Stage
 from app.engine.t3.sequence import Sequence
 from deployments.t3 import T3
 
-HOLD_AT = 40  # tokens, in sessions whose id begins with "hold"
+HOLD_AT = 40  # tokens of the first segment, in sessions whose id begins with "hold"
 
 
 def held_t3(gate: Path) -> type[T3]:
@@ -22,7 +22,8 @@ def held_t3(gate: Path) -> type[T3]:
 
     def hold(rows: Rows[Sequence]) -> None:
         for row in rows:
-            if row.key.session_id.startswith("hold") and len(row.tokens) == HOLD_AT:
+            held = row.key.session_id.startswith("hold") and row.segment == 0
+            if held and len(row.tokens) == HOLD_AT:
                 gate.read_text()  # returns when a writer has come and gone
 
     return HeldT3
