@@ -25,12 +25,15 @@ CPU = torch.device("cpu")
 SILENCE = (4299, 4299, 4299)
 
 
-def upstream_t3(spec: T3Spec, seed: int = 1, sharpness: float = 12.0) -> T3:
-    """Random weights; `sharpness` makes the distribution over codec ids depend on the context, as
-    a trained one does, instead of being flat."""
+def upstream_t3(spec: T3Spec, seed: int = 1) -> T3:
+    """Random weights, large enough that what is said depends on the whole prompt; as transformers
+    initialises it, a small model hardly looks at its context."""
     torch.manual_seed(seed)
     t3 = build_t3(spec).requires_grad_(requires_grad=False)
-    t3.speech_head.weight.mul_(sharpness)
+    for name, weight in t3.tfmr.named_parameters():
+        if weight.ndim == 2 and not name.startswith(("wte", "wpe", "embed_tokens")):
+            weight.mul_(1 / (0.02 * spec.dim**0.5))  # each layer's output as large as its input
+    t3.speech_head.weight.mul_(5)
     return t3
 
 
@@ -125,3 +128,16 @@ class ReplayedNoise:
 
     def __call__(self, sequences: Sequence[T3Sequence], vocab: int, device: torch.device) -> Tensor:
         return torch.stack([self._draws[s.key][len(s.tokens)] for s in sequences])
+
+
+class ForcedTokens:
+    """Noise that makes every sequence say the script, one id a step."""
+
+    def __init__(self, script: Sequence[int]) -> None:
+        self._script = script
+
+    def __call__(self, sequences: Sequence[T3Sequence], vocab: int, device: torch.device) -> Tensor:
+        noise = torch.full((len(sequences), vocab), 1e10)
+        for row, sequence in enumerate(sequences):
+            noise[row, self._script[len(sequence.tokens)]] = 1e-25
+        return noise

@@ -1,0 +1,312 @@
+"""The token engine as its loop and its listeners see it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.core import FinishReason, SamplingParams, StageStats
+from app.engine.t3.engine import TokenEngine
+from app.engine.t3.model import T3Model
+from app.errors import BadRequest
+from tests.engine.t3 import models
+from tests.engine.t3.models import SILENCE, ForcedTokens, Recorded, lean, request, run_all, settings
+
+FREE = SamplingParams(min_p=0.0)  # nothing is filtered, so any id can be forced
+STOP_TOKEN, BOS = 6562, 6561
+
+
+@pytest.fixture(scope="module")
+def english() -> T3Model:
+    return lean(models.upstream_t3(models.ENGLISH), models.ENGLISH)
+
+
+@pytest.fixture(scope="module")
+def turbo() -> T3Model:
+    return lean(models.upstream_t3(models.TURBO), models.TURBO)
+
+
+def forced(model: T3Model, script: list[int], tail: tuple[int, ...] = ()) -> TokenEngine:
+    return TokenEngine(model, settings(), tail, noise=ForcedTokens(script))
+
+
+def speak(engine: TokenEngine, sampling: SamplingParams) -> tuple[list[int], FinishReason]:
+    message = request("a", sampling)
+    heard = run_all(engine, [message])
+    address = (message.key, 0)
+    return heard.ids[address], heard.finish[address]
+
+
+# -- what leaves -----------------------------------------------------------------------------------
+
+
+def test_the_first_group_is_small_and_later_ones_larger(english):
+    engine = TokenEngine(english, settings(first_group=3, group=7))
+    engine.receive(request("a", SamplingParams(max_tokens=20, ignore_eos=True)))
+    groups = []
+    while engine.has_work():
+        groups += engine.step()
+    assert [(g.start, len(g.ids)) for g in groups] == [(0, 3), (3, 7), (10, 7), (17, 3)]
+    assert [g.finish for g in groups] == [None, None, None, FinishReason.LENGTH]
+
+
+def test_the_stop_token_ends_the_segment_and_stays_inside(english):
+    ids, finish = speak(forced(english, [5, 6, 7, STOP_TOKEN]), FREE)
+    assert (ids, finish) == ([5, 6, 7], FinishReason.STOP)
+
+
+def test_a_stop_token_at_once_is_an_empty_segment(english):
+    assert speak(forced(english, [STOP_TOKEN]), FREE) == ([], FinishReason.STOP)
+
+
+def test_ids_that_the_vocoder_does_not_know_never_leave():
+    spec = models.ENGLISH.model_copy(update={"speech_vocab": 8194})
+    engine = forced(lean(models.upstream_t3(spec), spec), [5, BOS, 6, 7000, 8193, 7, STOP_TOKEN])
+    assert speak(engine, FREE) == ([5, 6, 7], FinishReason.STOP)
+
+
+def test_turbo_ends_with_silence_and_does_not_look_at_its_first_token(turbo):
+    engine = forced(turbo, [STOP_TOKEN, 5, 6, STOP_TOKEN], SILENCE)
+    assert speak(engine, FREE) == ([5, 6, *SILENCE], FinishReason.STOP)
+
+
+def test_turbo_ends_with_silence_at_the_limit_too_but_not_after_a_cancel(turbo):
+    engine = forced(turbo, [5, 6, 7, 8, 9, 10], SILENCE)
+    sampling = replace(FREE, max_tokens=6)
+    assert speak(engine, sampling) == ([5, 6, 7, 8, 9, 10, *SILENCE], FinishReason.LENGTH)
+    message = request("b", replace(FREE, max_tokens=60))
+    engine = TokenEngine(turbo, settings(), SILENCE)
+    engine.receive(message)
+    for _ in range(5):
+        engine.step()
+    engine.cancel(message.key, None)
+    (last,) = engine.step()
+    assert (last.ids, last.finish) == ((), FinishReason.CANCELLED)
+
+
+def test_ignore_eos_forces_the_length(english):
+    ids, finish = speak(
+        forced(english, [STOP_TOKEN] * 9), replace(FREE, max_tokens=9, ignore_eos=True)
+    )
+    assert (ids, finish) == ([], FinishReason.LENGTH)
+
+
+# -- rows and calls --------------------------------------------------------------------------------
+
+
+def count_rows(model: T3Model, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of sampled rows of each call of the model."""
+    calls: list[int] = []
+    forward = T3Model.forward
+
+    def counting(self: T3Model, hidden: Tensor, positions: Tensor, last: Tensor, attend) -> Tensor:
+        calls.append(len(last))
+        return forward(self, hidden, positions, last, attend)
+
+    monkeypatch.setattr(T3Model, "forward", counting)
+    return calls
+
+
+@pytest.mark.parametrize(("cfg_weight", "num_rows"), [(0.5, 2), (0.0, 1)])
+def test_guidance_takes_two_rows_and_none_takes_one(english, monkeypatch, cfg_weight, num_rows):
+    calls = count_rows(english, monkeypatch)
+    run_all(
+        TokenEngine(english, settings()),
+        [request("a", SamplingParams(cfg_weight=cfg_weight, max_tokens=6, ignore_eos=True))],
+    )
+    assert calls == [num_rows] * 6
+
+
+def test_turbo_has_no_guidance_whatever_is_asked(turbo, monkeypatch):
+    calls = count_rows(turbo, monkeypatch)
+    sampling = SamplingParams(cfg_weight=0.5, max_tokens=3, ignore_eos=True)
+    run_all(TokenEngine(turbo, settings()), [request("a", sampling)])
+    assert calls == [1, 1, 1]
+
+
+def test_every_step_is_one_call_of_the_model_for_all_rows(english, monkeypatch):
+    calls = count_rows(english, monkeypatch)
+    engine = TokenEngine(english, settings())
+    sampling = SamplingParams(max_tokens=12, ignore_eos=True)
+    run_all(engine, [request(n, replace(sampling, seed=n), voice=n) for n in range(1, 5)])
+    assert len(calls) == engine.ledger.num_steps
+    assert max(calls) == 8
+    assert len(calls) == 12 + 3  # each starts one step after the one before
+
+
+# -- apart from one another ------------------------------------------------------------------------
+
+
+def test_ten_voices_and_exaggerations_at_once_equal_their_solo_results(english):
+    requests = [
+        request(
+            n,
+            SamplingParams(max_tokens=40, exaggeration=0.2 * n, seed=n, ignore_eos=True),
+            voice=n,
+            num_text=5 + n,
+        )
+        for n in range(1, 11)
+    ]
+    together = run_all(TokenEngine(english, settings(slots=10)), requests)
+    for message in requests:
+        alone = run_all(TokenEngine(english, settings(slots=1)), [message])
+        assert together.ids[message.key, 0] == alone.ids[message.key, 0]
+    assert len({tuple(ids) for ids in together.ids.values()}) == 10
+
+
+@pytest.mark.parametrize(
+    "change", [{"exaggeration": 1.5}, {"seed": 9}, {"cfg_weight": 1.5}, {"temperature": 0.4}]
+)
+def test_every_setting_is_heard(english, change):
+    sampling = SamplingParams(max_tokens=30, ignore_eos=True)
+    plain = speak(TokenEngine(english, settings()), sampling)
+    assert speak(TokenEngine(english, settings()), sampling) == plain
+    assert speak(TokenEngine(english, settings()), replace(sampling, **change)) != plain
+
+
+def test_segments_of_one_session_draw_their_own_noise(english):
+    sampling = SamplingParams(max_tokens=30, ignore_eos=True)
+    both = [request("a", sampling, segment=0), request("a", sampling, segment=1)]
+    heard = run_all(TokenEngine(english, settings()), both)
+    assert heard.ids[both[0].key, 0] != heard.ids[both[0].key, 1]
+
+
+# -- ends ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_steps", range(5))
+def test_a_cancelled_sequence_is_out_of_the_next_step_and_says_so_once(english, num_steps):
+    engine = TokenEngine(english, settings(slots=1))
+    other, message = request("other", SamplingParams(max_tokens=3)), request("a", SamplingParams())
+    engine.receive(other)
+    engine.receive(message)  # queued behind `other` for its first steps
+    heard = Recorded()
+    for _ in range(num_steps):
+        heard.hear(engine.step())
+    before = engine.ledger.steps_of(message.key)
+    stopped = engine.cancel(message.key, None)
+    assert stopped.live
+    assert stopped.num_tokens == len(before)
+    assert not engine.cancel(message.key, None).live
+    while engine.has_work():
+        heard.hear(engine.step())
+    assert heard.finish[message.key, 0] is FinishReason.CANCELLED
+    assert engine.ledger.steps_of(message.key) == before
+    assert engine.cancel(message.key, None).num_tokens == len(before)
+    engine.check_integrity()
+
+
+def test_a_cancel_after_the_end_finds_nothing_and_still_knows_the_count(english):
+    engine = TokenEngine(english, settings())
+    message = request("a", SamplingParams(max_tokens=7, ignore_eos=True))
+    heard = run_all(engine, [message])
+    stopped = engine.cancel(message.key, None)
+    assert not stopped.live
+    assert stopped.num_tokens == len(heard.ids[message.key, 0])
+    assert not engine.has_work()
+
+
+def test_a_fault_in_the_model_ends_every_live_sequence_with_error(monkeypatch):
+    model = lean(models.upstream_t3(models.ENGLISH), models.ENGLISH)
+    met = []
+    engine = TokenEngine(model, settings(slots=1), on_step=met.extend)
+    for name in ("running", "waiting"):
+        engine.receive(request(name, SamplingParams()))
+    engine.step()
+    waiting = list(engine._scheduler.live())[1]
+
+    def gone(*_: object) -> Tensor:
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(model, "forward", gone)
+    with pytest.raises(RuntimeError, match="device is gone"):
+        engine.step()
+    engine.abort()
+    assert met[0].finish is FinishReason.ERROR
+    assert waiting.finish is FinishReason.ERROR
+    assert engine.stats() == StageStats(live=0, waiting=0, slots_free=1, slots_total=1)
+    assert not engine.has_work()
+    engine.check_integrity()
+
+
+def test_logits_that_are_not_finite_end_their_sequence_alone(english, monkeypatch):
+    engine = TokenEngine(english, settings())
+    good, bad = (
+        request("good", SamplingParams(max_tokens=9, ignore_eos=True)),
+        request("bad", SamplingParams(max_tokens=9, ignore_eos=True)),
+    )
+    forward = T3Model.forward
+
+    def broken(self: T3Model, *args: object) -> Tensor:
+        logits = forward(self, *args)
+        if engine.ledger.num_steps == 4:
+            logits[-2:] = float("nan")  # the pair that was admitted last
+        return logits
+
+    monkeypatch.setattr(T3Model, "forward", broken)
+    heard = run_all(engine, [good, bad])
+    assert heard.finish[bad.key, 0] is FinishReason.ERROR
+    assert heard.finish[good.key, 0] is FinishReason.LENGTH
+    assert len(heard.ids[good.key, 0]) == 9
+
+
+# -- refusals --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"text_ids": ()}, "input"),
+        ({"text_ids": (1,) * 513}, "input"),
+        ({"text_ids": (300,)}, "input"),
+        ({"sampling": SamplingParams(max_tokens=0)}, "max_tokens"),
+        ({"sampling": SamplingParams(max_tokens=1025)}, "max_tokens"),
+        ({"sampling": SamplingParams(temperature=0.0)}, "temperature"),
+        ({"sampling": SamplingParams(top_p=0.0)}, "top_p"),
+        ({"sampling": SamplingParams(min_p=1.5)}, "min_p"),
+    ],
+)
+def test_what_the_model_cannot_speak_is_refused_by_name(english, change, param):
+    engine = TokenEngine(english, settings())
+    message = replace(request("a", SamplingParams()), **change)
+    with pytest.raises(BadRequest) as refusal:
+        engine.check(message)
+    assert refusal.value.param == param
+    heard = run_all(engine, [message])  # sent all the same: it ends alone
+    assert heard.finish[message.key, 0] is FinishReason.ERROR
+
+
+def test_the_longest_text_and_the_most_tokens_fit(english, turbo):
+    for model in (english, turbo):
+        engine = TokenEngine(model, settings())
+        sampling = SamplingParams(max_tokens=1024, ignore_eos=True)
+        message = replace(request("a", sampling), text_ids=(1,) * 512)
+        engine.check(message)
+        heard = run_all(engine, [message])
+        assert heard.finish[message.key, 0] is FinishReason.LENGTH
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def test_memory_follows_the_tokens_that_are_live(english):
+    engine = TokenEngine(english, settings())
+    message = request("a", SamplingParams(max_tokens=40, ignore_eos=True))
+    engine.receive(message)
+    while engine.has_work():
+        engine.step()
+        sequence = next(engine._scheduler.live(), None)
+        if sequence is not None:
+            position_bytes = 2 * 2 * 2 * 2 * 32 * 4  # rows, layers, k and v, heads, dim, float32
+            needed = sequence.num_computed * position_bytes
+            assert 0.75 * engine._runner.memory.num_bytes <= needed
+    assert engine._runner.memory.num_bytes == 0
+
+
+def test_nothing_requires_a_gradient(english):
+    engine = TokenEngine(english, settings())
+    engine.receive(request("a", SamplingParams(max_tokens=2, ignore_eos=True)))
+    with torch.enable_grad():
+        engine.step()
+    assert not next(iter(engine._runner.memory._slots.values()))[0].requires_grad
