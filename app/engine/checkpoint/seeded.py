@@ -104,4 +104,4 @@ def _enliven(t3: T3) -> None:
 
 
 def _seed_of(seed: int, name: str) -> int:
-    return seed << 32 | zlib.crc32(name.encode())
+    return zlib.crc32(f"{seed}:{name}".encode())  # the CPU's generator reads 32 bits of a seed

@@ -111,7 +111,8 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     family = model.removeprefix(RANDOM_PREFIX)
     if model.startswith(RANDOM_PREFIX) and family in FAMILIES:
         return _random(model, family)
-    if model not in EMBEDDED and "/" not in model and not Path(model).is_dir():
+    is_path = "/" in model or (model and Path(model).is_dir())
+    if model not in EMBEDDED and not is_path:
         names = [*EMBEDDED, *FAMILIES, *(f"{RANDOM_PREFIX}{family}" for family in FAMILIES)]
         raise CheckpointError(
             f"no model {model!r}: set model: to one of {', '.join(names)}, or to a folder"

@@ -16,7 +16,6 @@ from app.engine.checkpoint.build import (
     build_voice_encoder,
 )
 from app.engine.checkpoint.spec import ENGLISH, MULTILINGUAL, TURBO, ModelSpec
-
 from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
 
 

@@ -1,0 +1,112 @@
+"""Upstream's published layouts at their real sizes, in files that take no room on disk."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.engine.checkpoint.build import build_s3gen, build_t3, build_voice_encoder
+from app.engine.checkpoint.local import PUBLISHED, open_folder
+from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.checkpoint.spec import FULL_SIZE, Family
+from app.errors import CheckpointError
+from tests.engine.checkpoint.layouts import save_hollow, write_conds, write_text_files
+
+CPU = torch.device("cpu")
+# bytes of the published files, where public sources state them
+PUBLISHED_BYTES = {
+    "t3_turbo_v1.safetensors": 1_915_480_052,
+    "s3gen_meanflow.safetensors": 1_064_875_036,
+    "ve.safetensors": 5_695_784,
+}
+
+
+def hollow_folder(folder: Path, family: Family) -> Path:
+    layout, spec = PUBLISHED[family], FULL_SIZE[family]
+    with torch.device("meta"):
+        save_hollow(folder / layout.t3, build_t3(spec.t3))
+        save_hollow(folder / layout.s3gen, build_s3gen(spec.s3gen))
+        save_hollow(folder / layout.voice_encoder, build_voice_encoder())
+    write_text_files(folder, family)
+    write_conds(folder / "conds.pt", spec)
+    return folder
+
+
+@pytest.mark.parametrize("family", ["english", "turbo"])
+def test_a_full_size_folder_verifies_without_being_read(family: Family, tmp_path: Path) -> None:
+    folder = hollow_folder(tmp_path, family)
+    checkpoint = open_checkpoint(str(folder))
+    checkpoint.verify()
+    assert checkpoint.spec == FULL_SIZE[family]
+    assert checkpoint.card().voices == ("default",)
+
+
+def test_our_full_size_files_have_the_published_files_bytes(tmp_path: Path) -> None:
+    """The tensors' bytes alone are compared: a header's length depends on who wrote it."""
+    folder = hollow_folder(tmp_path, "turbo")
+    for name, size in PUBLISHED_BYTES.items():
+        assert (folder / name).stat().st_size == pytest.approx(size, abs=100_000)
+
+
+def test_a_full_size_file_cut_short_is_found(tmp_path: Path) -> None:
+    folder = hollow_folder(tmp_path, "english")
+    path = folder / "s3gen.safetensors"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1)
+    with pytest.raises(CheckpointError, match=r"s3gen\.safetensors cannot be read"):
+        open_folder(folder).verify()
+
+
+@pytest.mark.slow
+def test_weights_in_their_own_precision_are_the_files_pages(tmp_path: Path) -> None:
+    """No copy at all: 2 GB of weights, all of them read, in no memory of our own."""
+    folder = hollow_folder(tmp_path, "english")
+    script = f"""
+        import psutil, torch
+        from app.engine.checkpoint.source import open_checkpoint
+        process = psutil.Process()
+        checkpoint = open_checkpoint({str(folder)!r})
+        checkpoint.verify()
+        before = process.memory_info()
+        t3 = checkpoint.load_t3(torch.device("cpu"), torch.float32)
+        vocoder = checkpoint.load_vocoder(torch.device("cpu"), torch.float32)
+        total = sum(p.sum() for module in (t3, *vocoder) for p in module.parameters())
+        after = process.memory_info()
+        own = (after.rss - after.shared) - (before.rss - before.shared)
+        print("RESULT", own, after.shared - before.shared)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
+    )
+    own, mapped = (int(word) for word in done.stdout.split("RESULT")[1].split())
+    weights = 4 * 665e6  # T3 without its text head, and the vocoder's half of S3Gen
+    assert mapped == pytest.approx(weights, rel=0.05)
+    assert own < 0.1 * weights
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["english", "turbo"])
+def test_full_size_random_models_are_finite_and_lively(family: Family) -> None:
+    checkpoint = open_checkpoint(f"random-{family}")
+    t3 = checkpoint.load_t3(CPU, torch.float32)
+    with torch.inference_mode():
+        hidden = t3.tfmr(inputs_embeds=t3.speech_emb(torch.arange(50)[None]))[0]
+        best = t3.speech_head(hidden)[0].argmax(1)
+    assert len(set(best.tolist())) > 25
+    assert best.max() < 6561
+    del t3
+    mel2wav = checkpoint.source.load(Part.HIFT, CPU, torch.float32)
+    with torch.inference_mode():
+        wav, _ = mel2wav.inference(
+            checkpoint.conditionals("random-1").s3gen.prompt_mel[:50].T[None]
+        )
+    assert wav.isfinite().all()
+    assert 0.01 < wav.std() < 0.5

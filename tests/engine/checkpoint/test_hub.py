@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+
+from app.engine.checkpoint import hub
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.checkpoint.spec import Family
+from app.errors import CheckpointError
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub cache on a machine that may not use the network."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
+def test_without_a_network_one_error_says_what_where_and_what_to_do(
+    family: Family, cache: Path
+) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(family)
+    message = caught.value.message
+    repository = hub.REPOSITORIES[family]
+    for part in (repository, hub.PINNED[repository], "conds.pt", "model:", "HF_HUB_OFFLINE"):
+        assert part in message
+
+
+def test_a_named_revision_is_the_one_that_is_asked_for(cache: Path) -> None:
+    with pytest.raises(CheckpointError, match="chatterbox at 1234abcd"):
+        open_checkpoint("english", revision="1234abcd")
+
+
+def test_what_is_in_the_cache_needs_no_network(cache: Path) -> None:
+    repository = hub.REPOSITORIES["turbo"]
+    name = f"models--{repository.replace('/', '--')}"
+    snapshot = cache / name / "snapshots" / hub.PINNED[repository]
+    snapshot.mkdir(parents=True)
+    assert hub.fetch("turbo", ("ve.safetensors",), None) == snapshot
+
+
+def test_a_snapshot_that_lacks_files_is_named_when_it_is_verified(cache: Path) -> None:
+    repository = hub.REPOSITORIES["english"]
+    name = f"models--{repository.replace('/', '--')}"
+    snapshot = cache / name / "snapshots" / hub.PINNED[repository]
+    snapshot.mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"t3_cfg\.safetensors.*missing: looked in"):
+        open_checkpoint("english").verify()
+
+
+@pytest.mark.parametrize(
+    ("failure", "advice"),
+    [
+        (huggingface_hub.errors.GatedRepoError, "HF_TOKEN"),
+        (huggingface_hub.errors.RepositoryNotFoundError, "HF_TOKEN"),
+        (huggingface_hub.errors.RevisionNotFoundError, "revision:"),
+        (OSError, "disk full"),
+    ],
+)
+def test_each_refusal_of_the_hub_says_what_to_set(
+    failure: type[Exception], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        if failure is OSError:
+            raise OSError("disk full")
+        raise failure.__new__(failure)
+
+    monkeypatch.setattr(hub, "snapshot_download", refuse)
+    with pytest.raises(CheckpointError, match=advice):
+        hub.fetch("turbo", ("ve.safetensors",), None)
+
+
+def test_the_operators_token_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    def note(*_: object, token: str | None, **__: object) -> str:
+        seen.append(token)
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", note)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.fetch("turbo", ("ve.safetensors",), None)
+    assert seen == ["hf_secret"]

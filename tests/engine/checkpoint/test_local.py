@@ -1,0 +1,288 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from chatterbox.models.s3gen.s3gen import S3Token2Wav
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from app.engine.checkpoint.build import build_s3gen, build_t3, build_voice_encoder
+from app.engine.checkpoint.local import PUBLISHED, FolderSource, open_folder
+from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.checkpoint.spec import Family
+from app.errors import CheckpointError
+from tests.engine.checkpoint.layouts import published
+from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+
+CPU, F32 = torch.device("cpu"), torch.float32
+MULTILINGUAL = TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")})
+SPECS = {"english": TINY, "multilingual": MULTILINGUAL, "turbo": TINY_TURBO}
+FAMILIES: tuple[Family, ...] = ("english", "multilingual", "turbo")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, FolderSource]:
+    return {
+        family: published(tmp_path_factory.mktemp(family), family, SPECS[family])
+        for family in FAMILIES
+    }
+
+
+@pytest.fixture
+def english(folders: dict[Family, FolderSource], tmp_path: Path) -> FolderSource:
+    """A copy that may be damaged."""
+    return moved(folders["english"], tmp_path)
+
+
+def moved(source: FolderSource, folder: Path) -> FolderSource:
+    shutil.copytree(source.folder, folder, dirs_exist_ok=True)
+    return FolderSource(folder, source.spec, source.layout, {"default": folder / "conds.pt"})
+
+
+def upstreams_load(source: FolderSource) -> dict[Part, nn.Module]:
+    """As upstream's three `from_local`, on whole modules."""
+    layout, spec = source.layout, source.spec
+
+    def read(name: str) -> dict[str, torch.Tensor]:
+        path = source.folder / name
+        return torch.load(path, weights_only=True) if path.suffix == ".pt" else load_file(path)
+
+    t3, voice_encoder = build_t3(spec.t3), build_voice_encoder(spec.voice_encoder_dim)
+    s3gen: S3Token2Wav = build_s3gen(spec.s3gen)
+    t3.load_state_dict(read(layout.t3))
+    s3gen.load_state_dict(read(layout.s3gen))
+    voice_encoder.load_state_dict(read(layout.voice_encoder))
+    return {
+        Part.T3: t3,
+        Part.FLOW: s3gen.flow,
+        Part.HIFT: s3gen.mel2wav,
+        Part.SPEECH_TOKENIZER: s3gen.tokenizer,
+        Part.SPEAKER_ENCODER: s3gen.speaker_encoder,
+        Part.VOICE_ENCODER: voice_encoder,
+    }
+
+
+def run(part: Part, module: nn.Module) -> torch.Tensor:
+    """A forward pass through everything the part holds."""
+    torch.manual_seed(3)
+    with torch.inference_mode():
+        match part:
+            case Part.T3:
+                embeds = module.speech_emb(torch.arange(40)[None])
+                hidden = module.tfmr(inputs_embeds=embeds)[0]
+                speaker = module.cond_enc.spkr_enc(torch.randn(1, 256))
+                return torch.cat([module.speech_head(hidden).flatten(), speaker.flatten()])
+            case Part.FLOW:
+                hidden, _ = module.encoder(
+                    module.input_embedding(torch.arange(20)[None]), torch.tensor([20])
+                )
+                mu = module.encoder_proj(hidden).transpose(1, 2)
+                one = torch.ones(1)
+                return module.decoder.estimator(
+                    mu, torch.ones(1, 1, 40), mu, one * 0.3, torch.randn(1, 80), mu, r=one * 0.6
+                )
+            case Part.HIFT:
+                return module.inference(torch.randn(1, 80, 20))[0]
+            case Part.SPEECH_TOKENIZER:
+                return module([torch.randn(16000)])[0]
+            case Part.SPEAKER_ENCODER:
+                return module.inference(torch.randn(1, 16000))
+            case Part.VOICE_ENCODER:
+                return module(torch.rand(2, 160, 40))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loading_equals_upstreams_loading(
+    family: Family, folders: dict[Family, FolderSource]
+) -> None:
+    source = folders[family]
+    for part, upstream in upstreams_load(source).items():
+        ours = source.load(part, CPU, F32)
+        assert torch.equal(run(part, ours), run(part, upstream)), part
+
+
+@pytest.mark.parametrize("part", list(Part))
+def test_what_is_loaded_is_frozen_and_in_eval_mode(
+    part: Part, folders: dict[Family, FolderSource]
+) -> None:
+    module = folders["english"].load(part, CPU, F32)
+    assert not any(layer.training for layer in module.modules())
+    assert not any(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_weights_are_cast_while_they_are_loaded(folders: dict[Family, FolderSource]) -> None:
+    source = folders["english"]
+    t3 = source.load(Part.T3, CPU, torch.bfloat16)
+    assert {parameter.dtype for parameter in t3.parameters()} == {torch.bfloat16}
+    assert t3.tfmr.rotary_emb.inv_freq.dtype is torch.float32  # not a weight
+    flow = source.load(Part.FLOW, CPU, torch.float16)
+    assert flow.encoder.embed.pos_enc.pe.dtype is torch.float16
+    encoder = source.load(Part.SPEAKER_ENCODER, CPU, torch.float16)
+    assert encoder.head.bn1.num_batches_tracked.dtype is torch.int64
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_t3_comes_without_what_it_never_reads(
+    family: Family, folders: dict[Family, FolderSource]
+) -> None:
+    t3 = folders[family].load(Part.T3, CPU, F32)
+    assert not [key for key in t3.state_dict() if key.startswith(("text_head.", "tfmr.wte."))]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_whole_folder_verifies(family: Family, folders: dict[Family, FolderSource]) -> None:
+    folders[family].verify()
+    assert folders[family].voices() == ("default",)
+    assert folders[family].conditionals("default").s3gen.prompt_mel.shape == (100, 80)
+
+
+def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource) -> None:
+    """Upstream reads this one with strict=False because of them."""
+    path = english.folder / english.layout.s3gen
+    derived = ("tokenizer._mel_filters", "tokenizer.window")
+    save_file({key: t for key, t in load_file(path).items() if key not in derived}, path)
+    english.verify()
+    ours = english.load(Part.SPEECH_TOKENIZER, CPU, F32)
+    whole = build_s3gen(TINY.s3gen)
+    whole.load_state_dict(load_file(path), strict=False)
+    assert torch.equal(
+        run(Part.SPEECH_TOKENIZER, ours), run(Part.SPEECH_TOKENIZER, whole.tokenizer)
+    )
+
+
+def test_a_voice_is_not_required(english: FolderSource) -> None:
+    (english.folder / "conds.pt").unlink()
+    source = FolderSource(english.folder, english.spec, english.layout, {})
+    source.verify()
+    assert source.voices() == ()
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLISHED["english"].files if n != "conds.pt"])
+def test_a_missing_file_is_named_with_its_place(name: str, english: FolderSource) -> None:
+    (english.folder / name).unlink()
+    with pytest.raises(CheckpointError) as caught:
+        english.verify()
+    assert name in caught.value.message
+    assert str(english.folder) in caught.value.message
+    assert "model:" in caught.value.message
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_file_cut_short_is_named(
+    family: Family, folders: dict[Family, FolderSource], tmp_path: Path
+) -> None:
+    unseen = {"merges.txt"}  # a list of lines; what is left of it is still a list of lines
+    for name in set(PUBLISHED[family].files) - unseen:
+        source = moved(folders[family], tmp_path / name)
+        path = source.folder / name
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+        with pytest.raises(CheckpointError, match=name):
+            source.verify()
+
+
+def damaged(change: Callable[[dict[str, torch.Tensor]], None], source: FolderSource) -> str:
+    path = source.folder / source.layout.s3gen
+    state = load_file(path)
+    change(state)
+    save_file(state, path)
+    with pytest.raises(CheckpointError) as caught:
+        source.verify()
+    assert str(path) in caught.value.message
+    with pytest.raises(CheckpointError):
+        source.load(Part.FLOW, CPU, F32)
+    return caught.value.message
+
+
+def test_a_wrong_shape_is_named(english: FolderSource) -> None:
+    def shrink(state: dict[str, torch.Tensor]) -> None:
+        state["flow.encoder_proj.weight"] = torch.zeros(80, 63)
+
+    message = damaged(shrink, english)
+    assert "encoder_proj.weight is [80, 63] where the model has [80, 64]" in message
+
+
+def test_a_missing_tensor_is_named(english: FolderSource) -> None:
+    def drop(state: dict[str, torch.Tensor]) -> None:
+        del state["flow.encoder_proj.bias"]
+
+    assert "encoder_proj.bias is missing" in damaged(drop, english)
+
+
+def test_a_tensor_too_many_is_named(english: FolderSource) -> None:
+    def add(state: dict[str, torch.Tensor]) -> None:
+        state["flow.surprise"] = torch.zeros(1)
+
+    assert "surprise is unknown" in damaged(add, english)
+
+
+def test_a_whole_other_model_is_named_in_one_line(english: FolderSource) -> None:
+    spec = TINY.model_copy(update={"t3": TINY.t3.model_copy(update={"num_layers": 3, "dim": 32})})
+    with pytest.raises(CheckpointError, match=r"and \d+ more$") as caught:
+        FolderSource(english.folder, spec, english.layout, {}).verify()
+    assert len(caught.value.message) < 500
+
+
+def test_a_conds_file_that_would_run_code_is_refused(english: FolderSource) -> None:
+    torch.save({"t3": Path("/"), "gen": {}}, english.folder / "conds.pt")
+    with pytest.raises(CheckpointError, match=r"conds\.pt"):
+        english.verify()
+
+
+def test_a_weights_file_that_would_run_code_is_refused(
+    folders: dict[Family, FolderSource], tmp_path: Path
+) -> None:
+    source = moved(folders["multilingual"], tmp_path)
+    torch.save({"proj.weight": Path("/")}, source.folder / "ve.pt")
+    with pytest.raises(CheckpointError, match=r"ve\.pt"):
+        source.verify()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_folder_says_itself_which_family_it_is(
+    family: Family, folders: dict[Family, FolderSource]
+) -> None:
+    assert open_folder(folders[family].folder).spec.family == family
+
+
+def test_tiny_weights_in_a_published_layout_do_not_pass_for_the_real_ones(
+    folders: dict[Family, FolderSource],
+) -> None:
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        open_folder(folders["english"].folder).verify()
+
+
+def test_a_folder_with_two_models_is_refused(english: FolderSource) -> None:
+    shutil.copy(english.folder / "t3_cfg.safetensors", english.folder / "t3_turbo_v1.safetensors")
+    with pytest.raises(CheckpointError, match=r"several models \(english, turbo\)"):
+        open_folder(english.folder)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds no model"):
+        open_folder(tmp_path)
+
+
+def test_our_own_layout_reads_its_config(tmp_path: Path) -> None:
+    shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "config.json"
+    document = json.loads(config.read_text())
+    document["s3gen"]["encoder"]["num_blocks"] += 1
+    config.write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=r"s3gen\.safetensors does not fit the model"):
+        open_folder(tmp_path).verify()
+    document["s3gen"]["blocks"] = 3
+    config.write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=r"config\.json .*s3gen\.blocks"):
+        open_folder(tmp_path)
+
+
+def test_a_voice_of_our_own_layout_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path, dirs_exist_ok=True)
+    voice = next((tmp_path / "voices").iterdir())
+    voice.write_bytes(voice.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=voice.name):
+        open_folder(tmp_path).verify()

@@ -1,0 +1,75 @@
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.core import NUM_SPEECH_IDS
+from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.seeded import SeededSource, build_seeded
+from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
+from app.engine.checkpoint.spec import ModelSpec
+from app.engine.voices import fault_of
+from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+
+CPU, F32 = torch.device("cpu"), torch.float32
+
+
+def state(part: Part, seed: int) -> Mapping[str, Tensor]:
+    module = SeededSource(TINY, EMBEDDED_FOLDER / "embedded", seed).load(part, CPU, F32)
+    weights: Mapping[str, Tensor] = module.state_dict()
+    return weights
+
+
+def equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("part", list(Part))
+def test_the_same_seed_is_the_same_model(part: Part) -> None:
+    first = state(part, seed=1)
+    torch.rand(5)  # whatever else draws in between
+    assert equal(first, state(part, seed=1))
+    assert not equal(first, state(part, seed=2))
+
+
+def test_the_global_generator_is_left_as_it_was() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    build_seeded(Part.T3, TINY, seed=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
+def test_the_head_draws_codec_ids_and_many_of_them(spec: ModelSpec) -> None:
+    t3 = build_seeded(Part.T3, spec, seed=1)
+    with torch.no_grad():
+        hidden = t3.tfmr(inputs_embeds=t3.speech_emb(torch.arange(100)[None]))[0]
+        logits = t3.speech_head(hidden)[0]
+    codec, others = logits[:, :NUM_SPEECH_IDS], logits[:, NUM_SPEECH_IDS:]
+    assert (others == 0).all()
+    assert codec.std() == pytest.approx(2.0, rel=0.1)
+    # By default min_p is .05: what is 3 below the best is not drawn.
+    assert (codec.max(1).values > 3).all()
+    assert len(set(codec.argmax(1).tolist())) > 50
+
+
+def test_voices_are_whole_and_their_own() -> None:
+    source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded")
+    voices = [source.conditionals(name) for name in source.voices()]
+    assert [fault_of(voice) for voice in voices] == [None] * len(voices)
+    assert not torch.equal(voices[0].t3.prompt_tokens, voices[1].t3.prompt_tokens)
+    again = source.conditionals(source.voices()[0])
+    assert torch.equal(again.s3gen.prompt_mel, voices[0].s3gen.prompt_mel)
+
+
+@pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
+def test_random_models_open_by_name(family: str) -> None:
+    checkpoint = open_checkpoint(f"random-{family}")
+    checkpoint.verify()
+    card = checkpoint.card()
+    assert (card.name, card.family) == (f"random-{family}", family)
+    language = "en" if card.languages else None
+    ids = checkpoint.tokenizer().encode("Any text at all.", language)
+    assert max(ids) < checkpoint.spec.t3.text_vocab

@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.engine.checkpoint.local import open_folder
+from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.checkpoint.spec import ModelSpec, read_spec
+from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from training.make_embedded import CONFIG, Recipe, make
+
+
+def recipe() -> Recipe:
+    return Recipe.model_validate_json(CONFIG.read_text())
+
+
+def test_what_is_embedded_is_what_the_recipe_says() -> None:
+    for spec in recipe().models:
+        assert read_spec(EMBEDDED_FOLDER / spec.name / "config.json") == spec
+        voices = {path.stem for path in (EMBEDDED_FOLDER / spec.name / "voices").iterdir()}
+        assert voices == recipe().voices.keys()
+
+
+@pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
+def test_a_made_model_verifies_and_is_made_the_same_again(spec: ModelSpec, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    make(spec, recipe(), tmp_path / "one")
+    torch.manual_seed(2)
+    make(spec, recipe(), tmp_path / "two")
+    source = open_folder(tmp_path / "one")
+    source.verify()
+    assert source.spec == spec
+    assert source.voices() == tuple(sorted(recipe().voices))
+    files = [path for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert len(files) >= 7
+    for path in files:
+        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+        assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def test_an_unknown_key_of_the_recipe_is_refused() -> None:
+    document = json.loads(CONFIG.read_text())
+    document["surprise"] = 1
+    with pytest.raises(ValueError, match="surprise"):
+        Recipe.model_validate(document)
