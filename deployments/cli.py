@@ -50,7 +50,12 @@ def _serve(args: argparse.Namespace) -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    threading.Thread(target=lambda: (server.wait(), stopping.set()), daemon=True).start()
+
+    def watch() -> None:
+        server.wait()
+        stopping.set()
+
+    threading.Thread(target=watch, daemon=True).start()
     Console().print(f"serving on {server.url} once /health is ok; Ctrl-C stops")
     stopping.wait()
     server.stop()
