@@ -34,8 +34,10 @@ class TokenEngine:
         model: T3Model,
         settings: T3Settings,
         tail_tokens: tuple[int, ...] = (),
+        *,
         noise: Noise = counter_noise,
         on_step: Callable[[Seq[Sequence]], None] | None = None,
+        prefill_chunk: int = 1024,
     ) -> None:
         """`tail_tokens` end every segment that ended by itself (turbo's three of silence).
         `on_step` sees the sequences of each step before it runs; a test holds the engine there."""
@@ -45,7 +47,9 @@ class TokenEngine:
         self._tail_tokens = tail_tokens
         self._on_step = on_step
         self._runner = Runner(model, settings.slots, noise)
-        self._scheduler = Scheduler(settings.slots, _ending(model.spec), self._runner.release)
+        self._scheduler = Scheduler(
+            settings.slots, _ending(model.spec), self._runner.release, prefill_chunk
+        )
         self._items: list[SpeechTokens] = []  # of sequences that ended between steps
 
     @classmethod

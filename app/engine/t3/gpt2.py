@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.t3.backbone import Attention, Weights
+from app.engine.t3.backbone import Attention, Weights, linear
 
 
 class _Affine(NamedTuple):
@@ -43,11 +43,11 @@ class GPT2:
         hidden = hidden + self._positions[positions]
         for index, layer in enumerate(self._layers):
             normed = self._layer_norm(hidden, layer.attention_norm)
-            qkv = F.linear(normed, *layer.qkv).view(-1, 3, self.num_heads, self.head_dim)
-            hidden = hidden + F.linear(attend(index, qkv), *layer.out)
+            qkv = linear(normed, *layer.qkv).view(-1, 3, self.num_heads, self.head_dim)
+            hidden = hidden + linear(attend(index, qkv), *layer.out)
             normed = self._layer_norm(hidden, layer.mlp_norm)
-            widened = F.gelu(F.linear(normed, *layer.up), approximate="tanh")
-            hidden = hidden + F.linear(widened, *layer.down)
+            widened = F.gelu(linear(normed, *layer.up), approximate="tanh")
+            hidden = hidden + linear(widened, *layer.down)
         return hidden
 
     def norm(self, hidden: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import RopeScaling, T3Spec
-from app.engine.t3.backbone import Attention, Weights
+from app.engine.t3.backbone import Attention, Weights, linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Llama:
         sin = self._sin[positions][:, None, None]
         for index, layer in enumerate(self._layers):
             normed = self._rms_norm(hidden, layer.attention_norm)
-            qkv = F.linear(normed, layer.qkv).view(-1, 3, self.num_heads, self.head_dim)
+            qkv = linear(normed, layer.qkv).view(-1, 3, self.num_heads, self.head_dim)
             _rotate(qkv[:, :2], cos, sin)
-            hidden = hidden + F.linear(attend(index, qkv), layer.out)
+            hidden = hidden + linear(attend(index, qkv), layer.out)
             normed = self._rms_norm(hidden, layer.mlp_norm)
-            gate, up = F.linear(normed, layer.gate_up).chunk(2, dim=-1)
-            hidden = hidden + F.linear(F.silu(gate) * up, layer.down)
+            gate, up = linear(normed, layer.gate_up).chunk(2, dim=-1)
+            hidden = hidden + linear(F.silu(gate) * up, layer.down)
         return hidden
 
     def norm(self, hidden: Tensor) -> Tensor:

@@ -14,11 +14,10 @@ about batches, memory or sampling.
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.t3.backbone import Attention, Backbone, Weights
+from app.engine.t3.backbone import Attention, Backbone, Weights, linear
 from app.engine.t3.conditioning import ConditioningEncoder
 from app.engine.t3.gpt2 import GPT2
 from app.engine.t3.llama import Llama
@@ -91,7 +90,7 @@ class T3Model:
         tokens to sample after. Returns (R, vocab) float32 logits.
         """
         hidden = self.backbone.forward(hidden, positions, attend)
-        logits = F.linear(self.backbone.norm(hidden[last]), self._head, self._head_bias)
+        logits = linear(self.backbone.norm(hidden[last]), self._head, self._head_bias)
         return logits.float()
 
     def _framed(self, text_ids: Sequence[int]) -> list[int]:

@@ -40,7 +40,7 @@ class Scheduler:
         num_slots: int,
         ending: Ending,
         release: Callable[[int], None],
-        prefill_chunk: int = 1024,
+        prefill_chunk: int,
     ) -> None:
         """`release` is told each slot that falls free, once."""
         self.num_slots = num_slots

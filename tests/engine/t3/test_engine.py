@@ -135,6 +135,17 @@ def test_every_step_is_one_call_of_the_model_for_all_rows(english, monkeypatch):
     assert len(calls) == 12 + 3  # each starts one step after the one before
 
 
+@pytest.mark.parametrize("family", ["english", "turbo"])
+@pytest.mark.parametrize("prefill_chunk", [1, 7, 30])
+def test_a_prompt_in_chunks_says_what_it_says_at_once(english, turbo, family, prefill_chunk):
+    model = english if family == "english" else turbo
+    sampling = SamplingParams(max_tokens=20, ignore_eos=True)
+    requests = [request(n, sampling, voice=n) for n in (1, 2)]
+    whole = run_all(TokenEngine(model, settings()), requests)
+    chunked = run_all(TokenEngine(model, settings(), prefill_chunk=prefill_chunk), requests)
+    assert chunked.ids == whole.ids
+
+
 # -- apart from one another ------------------------------------------------------------------------
 
 
