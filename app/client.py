@@ -1,146 +1,135 @@
-"""A small client of the server: what the command line, the demo and the benchmarks speak with.
+"""The server's own client: what the command line and the demo speak through.
 
-Synchronous, over httpx. Knows HTTP and this interface's shapes; nothing about how speech is made.
+Synchronous, one session per `speak`; a second call (a cancel) may be made while one streams.
+Knows HTTP, not files or terminals.
 """
 
-import time
 import uuid
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
 
 import httpx
 
-from app.core import SAMPLE_RATE
-from app.errors import ServeError
+from app.core import SAMPLE_RATE, CancelAck, CancelState
 
-BYTES_PER_S = SAMPLE_RATE * 2  # s16le mono
-
-
-class ServerAway(ServeError):
-    code = "server_away"
+DEFAULT_URL = "http://127.0.0.1:8000"
+BYTES_PER_S = SAMPLE_RATE * 2
 
 
-class Refused(ServeError):
-    """The server answered with an error; its message, field and code."""
+class RequestFailed(Exception):
+    """The message is for the person at the terminal. `status` is None where no answer came."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
-@dataclass(slots=True)
-class Heard:
-    """What has arrived of one speech. Seconds since the request was sent."""
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A session that has begun. `pcm` yields whole 16 bit samples as they arrive; none if it was
+    cancelled before its first sound."""
 
     session_id: str
-    sent_at: float = field(default_factory=time.perf_counter)
-    first_audio_s: float | None = None
-    wall_s: float = 0.0
-    num_bytes: int = 0
-
-    def add(self, pcm: bytes) -> None:
-        self.wall_s = time.perf_counter() - self.sent_at
-        if self.first_audio_s is None:
-            self.first_audio_s = self.wall_s
-        self.num_bytes += len(pcm)
-
-    @property
-    def audio_s(self) -> float:
-        return self.num_bytes / BYTES_PER_S
-
-    @property
-    def real_time_factor(self) -> float:
-        """Wall seconds per second of audio; below 1 is faster than playback."""
-        return self.wall_s / self.audio_s if self.num_bytes else 0.0
+    pcm: Iterator[bytes]
 
 
 class SpeechClient:
-    """Raises ServerAway where nobody answers, Refused where the server says no."""
-
-    def __init__(self, url: str, timeout_s: float = 120.0) -> None:
-        self._url = url
-        self._http = httpx.Client(base_url=url, timeout=timeout_s)
+    def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 600.0) -> None:
+        self._url = url.rstrip("/")
+        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=5.0))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._http.close()
 
-    def speak(self, text: str, heard: Heard | None = None, **fields: object) -> Iterator[bytes]:
-        """PCM (s16le, mono, 24 kHz) as it arrives, in whole samples. `fields` are the request's;
-        model and voice default to the server's first. Leaving the iterator cancels."""
-        heard = heard or Heard(new_session_id())
-        body: dict[str, object] = {"input": text, "response_format": "pcm"} | fields
-        body.setdefault("model", self.models()[0]["id"])
-        body.setdefault("voice", self.voices()[0]["id"])
-        headers = {"X-Request-ID": heard.session_id}
-        heard.sent_at = time.perf_counter()
-        odd = b""
-        with (
-            self._answered(),
-            self._http.stream("POST", "/v1/audio/speech", json=body, headers=headers) as response,
-        ):
-            if response.is_error:
-                response.read()
-            _check(response)
-            for part in response.iter_raw():
-                pcm = odd + part
-                odd = pcm[len(pcm) // 2 * 2 :]
-                if whole := pcm[: len(pcm) // 2 * 2]:
-                    heard.add(whole)
-                    yield whole
+    def models(self) -> list[str]:
+        return [model["id"] for model in self._call("GET", "/v1/models").json()["data"]]
 
-    def cancel(self, session_id: str) -> dict[str, Any]:
-        with self._answered():
-            response = self._http.post(f"/cancel/{session_id}")
-            _check(response)
-            ack: dict[str, Any] = response.json()
-            return ack
+    def voices(self) -> list[str]:
+        return [voice["id"] for voice in self._call("GET", "/v1/audio/voices").json()["voices"]]
 
-    def models(self) -> list[dict[str, Any]]:
-        return self._get("/v1/models", "data")
-
-    def voices(self) -> list[dict[str, Any]]:
-        return self._get("/v1/audio/voices", "voices")
-
-    def _get(self, path: str, key: str) -> list[dict[str, Any]]:
-        with self._answered():
-            response = self._http.get(path)
-            _check(response)
-            entries: list[dict[str, Any]] = response.json()[key]
-            return entries
+    def cancel(self, session_id: str) -> CancelAck:
+        """An unknown session is an answer, not a failure."""
+        with self._failures():
+            response = self._http.post(f"{self._url}/cancel/{quote(session_id, safe='')}")
+            body = response.json() if response.status_code in (200, 202, 404) else {}
+            if "state" not in body:
+                raise _failure(response)
+        body.pop("error", None)
+        return CancelAck(**{**body, "state": CancelState(body["state"])})
 
     @contextmanager
-    def _answered(self) -> Iterator[None]:
+    def speak(
+        self,
+        text: str,
+        *,
+        model: str,
+        voice: str,
+        seed: int | None = None,
+        language: str | None = None,
+        session_id: str | None = None,
+    ) -> Iterator[Speech]:
+        """Leaving the block before the end of `pcm` cancels the session."""
+        body = {"input": text, "model": model, "voice": voice, "seed": seed, "language": language}
+        headers = {"X-Request-ID": session_id or uuid.uuid4().hex}
+        with (
+            self._failures(),
+            self._http.stream(
+                "POST",
+                f"{self._url}/v1/audio/speech",
+                json={**body, "response_format": "pcm"},
+                headers=headers,
+            ) as response,
+        ):
+            if not response.is_success:
+                response.read()
+                raise _failure(response)
+            yield Speech(headers["X-Request-ID"], _whole_samples(response.iter_bytes()))
+
+    def _call(self, method: str, path: str) -> httpx.Response:
+        with self._failures():
+            response = self._http.request(method, self._url + path)
+        if not response.is_success:
+            raise _failure(response)
+        return response
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
         try:
             yield
+        except httpx.ConnectError as fault:
+            message = f"no server answers at {self._url} ({fault}); `make serve` starts one"
+            raise RequestFailed(message) from fault
         except httpx.RemoteProtocolError as fault:
-            raise ServerAway("the server broke the speech off", code="broken") from fault
-        except httpx.HTTPError as fault:
-            raise ServerAway(f"no answer from {self._url}: {fault}") from fault
+            raise RequestFailed("the server broke off; its log says why") from fault
+        except (httpx.TransportError, httpx.InvalidURL) as fault:
+            raise RequestFailed(f"{self._url}: {fault or type(fault).__name__}") from fault
 
 
-def new_session_id() -> str:
-    return uuid.uuid4().hex
-
-
-def save_wav(path: Path, pcm: bytes) -> None:
-    """A well-formed WAV with its true length; the old file or the whole new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    with wave.open(str(partial), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(pcm)
-    partial.replace(path)
-
-
-def _check(response: httpx.Response) -> None:
-    if not response.is_error:
-        return
+def _failure(response: httpx.Response) -> RequestFailed:
     try:
-        error = response.json()["error"]
-        raise Refused(error["message"], param=error["param"], code=error["code"])
-    except (ValueError, KeyError, TypeError):
-        raise Refused(f"{response.status_code} {response.reason_phrase}") from None
+        message = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):  # not this server's shape: a proxy's page perhaps
+        message = response.reason_phrase
+    return RequestFailed(f"{response.status_code}: {message}", response.status_code)
+
+
+def _whole_samples(parts: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for part in parts:
+        joined = rest + part
+        even = len(joined) & ~1
+        rest = joined[even:]
+        if even:
+            yield joined[:even]

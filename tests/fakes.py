@@ -70,6 +70,7 @@ class FakeSynthesizer:
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
         self.holding = threading.Event()
         self.closed = threading.Event()
+        self._kept = []
         self._live = {}  # session id: (loop, event that wakes a held stream)
         self._cancelled = set()
         self._num_tokens = 0
@@ -81,7 +82,12 @@ class FakeSynthesizer:
     def card(self):
         return self._card
 
-    async def speak(self, request):
+    def speak(self, request):
+        chunks = self._chunks(request)
+        self._kept.append(chunks)  # so that only a close ends it, never the garbage collector
+        return chunks
+
+    async def _chunks(self, request):
         self.requests.append(request)
         session_id = request.key.session_id
         wake = asyncio.Event()
