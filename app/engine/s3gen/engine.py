@@ -134,6 +134,7 @@ class VocoderEngine:
     def step(self) -> list[SegmentAudio]:
         self._admit()
         self._run(self._scheduler.schedule(self._max_rows))
+        self.check_integrity()
         items, self._items = self._items, []
         return items
 

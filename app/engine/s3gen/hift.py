@@ -9,7 +9,7 @@ its last 5 frames is provisional, which a halo of 20 keeps out. Knows nothing ab
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from chatterbox.models.s3gen.hifigan import HiFTGenerator
@@ -76,35 +76,32 @@ class Hift:
         self, state: HiftState, mel: Tensor, is_last: bool
     ) -> tuple[HiftState, HiftWindow | None]:
         """Append mel (80, frames); the window that can be decoded now, if any."""
+        num_frames = state.num_frames + mel.shape[1]
         mel = torch.cat([state.mel, mel], 1)
-        num_frames = state.num_frames + mel.shape[1] - state.mel.shape[1]
-        mel_start = num_frames - mel.shape[1]
-        source, phase, num_final = self._extend_source(state, mel, num_frames, is_last)
-        source_start = num_final - source.final.shape[0] // SAMPLES_PER_FRAME
+        source = self._extend_source(state, mel, num_frames, is_last)
         emit = num_frames if is_last else max(state.num_vocoded, num_frames - self._halo)
-        start = max(0, state.num_vocoded - self._halo)
         window = None
         if emit > state.num_vocoded:
+            start = max(0, state.num_vocoded - self._halo)
             whole = torch.cat([source.final, source.provisional])
             keep = slice(
                 (state.num_vocoded - start) * SAMPLES_PER_FRAME, (emit - start) * SAMPLES_PER_FRAME
             )
             window = HiftWindow(
-                mel[:, start - mel_start :],
-                whole[(start - source_start) * SAMPLES_PER_FRAME :],
+                _last(mel, num_frames - start),
+                _last(whole, (num_frames - start) * SAMPLES_PER_FRAME),
                 keep,
             )
-        first_kept = max(0, emit - self._halo)
-        mel_kept = max(0, min(first_kept, num_final - PITCH_CONTEXT))
-        after = HiftState(
-            state.noise,
-            state.initial_phase,
-            phase,
-            mel[:, mel_kept - mel_start :],
-            source.final[(first_kept - source_start) * SAMPLES_PER_FRAME :],
-            num_frames,
-            num_final,
-            emit,
+        kept = max(0, emit - self._halo)
+        mel_kept = max(0, min(kept, source.num_final - PITCH_CONTEXT))
+        after = replace(
+            state,
+            phase=source.phase,
+            mel=_last(mel, num_frames - mel_kept),
+            source=_last(source.final, (source.num_final - kept) * SAMPLES_PER_FRAME),
+            num_frames=num_frames,
+            num_source_frames=source.num_final,
+            num_vocoded=emit,
         )
         return after, window
 
@@ -141,31 +138,37 @@ class Hift:
 
     def _extend_source(
         self, state: HiftState, mel: Tensor, num_frames: int, is_last: bool
-    ) -> tuple["_Source", Tensor, int]:
-        """Final source up to where the pitch is final, provisional to the end of the mel."""
+    ) -> "_Source":
         known = state.num_source_frames
         context = max(0, known - PITCH_CONTEXT)
-        seen = mel[:, context - (num_frames - mel.shape[1]) :]
+        seen = _last(mel, num_frames - context)
         pitch = self._mel2wav.f0_predictor(seen[None])[0, known - context :]
         num_final = num_frames if is_last else max(known, num_frames - PITCH_CONTEXT)
-        count = (num_frames - known) * SAMPLES_PER_FRAME
-        noise = normals(state.noise, known * SAMPLES_PER_FRAME, count, len(self._harmonics))
-        made = self.source(
-            pitch,
-            state.phase,
-            state.initial_phase,
-            torch.from_numpy(noise).to(self._device),
-        )
+        first, count = known * SAMPLES_PER_FRAME, (num_frames - known) * SAMPLES_PER_FRAME
+        noise = torch.from_numpy(normals(state.noise, first, count, len(self._harmonics)))
+        made = self.source(pitch, state.phase, state.initial_phase, noise.to(self._device))
         border = (num_final - known) * SAMPLES_PER_FRAME
-        turned = pitch[: num_final - known].double().sum() * self._harmonics / SAMPLE_RATE
-        phase = (state.phase + turned * SAMPLES_PER_FRAME) % 1
-        return _Source(torch.cat([state.source, made[:border]]), made[border:]), phase, num_final
+        turns = pitch[: num_final - known].double().sum() * SAMPLES_PER_FRAME / SAMPLE_RATE
+        return _Source(
+            final=torch.cat([state.source, made[:border]]),
+            provisional=made[border:],
+            phase=(state.phase + turns * self._harmonics) % 1,
+            num_final=num_final,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
+    """Final as far as the pitch is, provisional to the end of the mel."""
+
     final: Tensor
     provisional: Tensor
+    phase: Tensor  # at the end of `final`
+    num_final: int  # frames
+
+
+def _last(tail: Tensor, count: int) -> Tensor:
+    return tail[..., tail.shape[-1] - count :]
 
 
 def fold_weight_norm(module: torch.nn.Module) -> None:

@@ -2,15 +2,18 @@ import itertools
 import random
 
 import numpy as np
+import perth
 import pytest
 from numpy.typing import NDArray
 
 from app.config import VocoderSettings
-from app.core import SAMPLES_PER_TOKEN, FinishReason, SpeechTokens
+from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SpeechTokens
 from app.engine.checkpoint.spec import S3GenSpec
+from app.engine.loop import EngineLoop
 from app.engine.s3gen.decoder import Decoder
-from app.engine.s3gen.engine import PushTokens, VocoderEngine
+from app.engine.s3gen.engine import PushTokens, SegmentAudio, VocoderEngine, VocoderMessage
 from app.engine.s3gen.grid import Grid
+from app.engine.watermark import OVERLAP
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.s3gen.voicing import (
     SETTINGS,
@@ -24,6 +27,7 @@ from tests.engine.s3gen.voicing import (
     session,
     speech,
 )
+from tests.engine.test_watermark import worst_step
 
 FULL = SETTINGS.model_copy(update={"policy": "full"})
 SHAPES = pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["standard", "meanflow"])
@@ -91,6 +95,19 @@ def test_a_limit_reached_by_t3_is_voiced_to_its_end(engine: VocoderEngine):
     items = drain(engine)
     assert len(joined(items)) == 20 * SAMPLES_PER_TOKEN
     assert items[-1].finish is FinishReason.LENGTH
+
+
+def test_a_stream_is_watermarked_and_no_border_clicks(engine: VocoderEngine):
+    """The metric's fine controls are in test_watermark: random weights make noise, not speech."""
+    items = say(engine, "a", 1, speech(1, 200))
+    wave, starts = joined(items), [item.start for item in items[1:]]
+    borders = [*starts, *(start + OVERLAP for start in starts)]
+    assert len(starts) == 8
+    assert worst_step(wave, borders) <= 1.0
+    detector = perth.PerthImplicitWatermarker()
+    assert float(detector.get_watermark(wave, SAMPLE_RATE, round=False)) >= 0.99
+    wave[starts[3] :] += np.abs(wave).max()
+    assert worst_step(wave, borders) > 1.0
 
 
 def test_only_a_requests_first_segment_fades_in(engine: VocoderEngine):
@@ -167,3 +184,23 @@ def test_a_segment_waits_for_a_slot_and_takes_none_before_it_can_run():
     items = drain(engine)
     assert [item.key.session_id for item in items if item.finish] == ["first", "second"]
     assert engine.stats().slots_free == 1
+
+
+async def test_the_engine_runs_in_its_loop(engine: VocoderEngine):
+    loop: EngineLoop[VocoderMessage, SegmentAudio] = EngineLoop(engine, "vocoder")
+    loop.start()
+    try:
+        streams = {name: loop.open(session(name), 0, opening(name, 1)) for name in ("a", "b")}
+        for push in pushes("a", speech(1, 40), [10, 10]) + pushes("b", speech(1, 15), finish=None):
+            loop.send(push)
+        heard = [item async for item in streams["a"]]
+        first = await anext(streams["b"])
+        stopped = await loop.cancel(session("b"))
+        rest = [item async for item in streams["b"]]
+    finally:
+        loop.close()
+    assert len(joined(heard)) == 40 * SAMPLES_PER_TOKEN
+    assert len(first.pcm) == 8 * 480
+    assert (stopped.live, stopped.num_tokens) == (True, 12)
+    assert [(item.finish, len(item.pcm)) for item in rest] == [(FinishReason.CANCELLED, 0)]
+    assert engine.stats().slots_free == SETTINGS.slots
