@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.client import Heard, SpeechClient, new_session_id, save_wav
+from app.cli import Terminal, describe_cancel, say_to_file
+from app.client import BYTES_PER_S, SpeechClient
+from app.core import CancelAck
 from deployments.server import ServerProcess
 
 SENTENCE = "Hello there. You hear this while it is still being generated."
@@ -13,52 +14,26 @@ LONGER = "This one is much longer, and nobody wants to hear it to its end. " * 1
 CANCEL_AFTER_S = 1.5  # of audio
 
 
-def run_demo(server: ServerProcess, out: Path, console: Console) -> None:
-    """Raises ServeError where anything of it does not work."""
-    with _progress(console) as progress:
-        task = progress.add_task(f"starting Ray Serve on {server.url}")
-        server.wait_ready(tick=lambda: progress.advance(task, 0))
+def run_demo(server: ServerProcess, out: Path, terminal: Terminal) -> None:
+    """Raises ServeError or RequestFailed where anything of it does not work."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=terminal.err, transient=True) as progress:
+        progress.add_task(f"starting Ray Serve on {server.url}", total=None)
+        server.wait_ready()
     with SpeechClient(server.url) as client:
-        speak_into(client, SENTENCE, out, console)
-        cancel_midway(client, console)
+        spoken = say_to_file(client, SENTENCE, out, terminal.err)
+        terminal.out.print(f"spoke into {out}: {spoken}", highlight=False, soft_wrap=True)
+        ack, heard_s = cancel_midway(client)
+        told = f"cancelled a longer text after {heard_s:.2f} s of audio; {describe_cancel(ack)}"
+        terminal.out.print(told, highlight=False, soft_wrap=True)
 
 
-def speak_into(
-    client: SpeechClient, text: str, out: Path, console: Console, **fields: object
-) -> None:
-    """With progress while it arrives: time to first audio, audio seconds, real-time factor."""
-    heard = Heard(new_session_id())
-    parts: list[bytes] = []
-    with _progress(console) as progress:
-        task = progress.add_task("waiting for the first sound")
-        for pcm in client.speak(text, heard, **fields):
-            parts.append(pcm)
-            progress.update(task, description=_told(heard))
-    save_wav(out, b"".join(parts))
-    console.print(f"{out}: {_told(heard)}")
-
-
-def cancel_midway(client: SpeechClient, console: Console) -> None:
-    heard = Heard(new_session_id())
-    ack: dict[str, object] = {}
-    for _ in client.speak(LONGER, heard):
-        if heard.audio_s >= CANCEL_AFTER_S and not ack:
-            ack = client.cancel(heard.session_id)
-    console.print(f"cancelled a longer text after {heard.audio_s:.2f} s of audio: {ack}")
-
-
-def _told(heard: Heard) -> str:
-    return (
-        f"first audio after {heard.first_audio_s or 0:.2f} s, {heard.audio_s:.2f} s of audio, "
-        f"real-time factor {heard.real_time_factor:.2f}"
-    )
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
+def cancel_midway(client: SpeechClient) -> tuple[CancelAck, float]:
+    """The acknowledgement, and the seconds of audio that arrived in all."""
+    num_bytes, ack = 0, None
+    with client.speak(LONGER, model=client.models()[0], voice=client.voices()[0]) as speech:
+        for pcm in speech.pcm:
+            num_bytes += len(pcm)
+            if ack is None and num_bytes >= CANCEL_AFTER_S * BYTES_PER_S:
+                ack = client.cancel(speech.session_id)
+    return ack or client.cancel(speech.session_id), num_bytes / BYTES_PER_S

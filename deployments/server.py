@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +66,10 @@ class ServerProcess:
         """For a process that is to join this run's cluster, or to be ended with it."""
         return dict(os.environ) | {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
 
-    def wait_ready(self, timeout_s: float = 180.0, tick: Callable[[], None] | None = None) -> None:
+    def wait_ready(self, timeout_s: float = 180.0) -> None:
         """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""
         give_up_at = time.monotonic() + timeout_s
         while time.monotonic() < give_up_at:
-            if tick is not None:
-                tick()
             if self._process.poll() is not None or FAILED.search(self._output()):
                 break
             with contextlib.suppress(httpx.HTTPError):
