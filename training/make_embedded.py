@@ -97,8 +97,8 @@ def make(spec: ModelSpec, recipe: Recipe, folder: Path) -> None:
     voices = [
         prepare(wav, SAMPLE_RATE, enrolment, spec.family, name) for name, wav in references.items()
     ]
-    mel = calibrate_flow(flow, spec, recipe, voices[0])
-    calibrate_hift(hift, recipe, mel)
+    calibrate_flow(flow, spec, recipe, voices)
+    calibrate_hift(hift, recipe, probe(flow, spec, recipe, voices))
 
     layout = own_layout(spec.family)
     document = spec.model_dump(mode="json", exclude_defaults=True)
@@ -187,15 +187,25 @@ def standardise(linear: nn.Linear, inputs: Tensor, mean: float, std: float) -> N
 
 @torch.no_grad()
 def calibrate_flow(
-    flow: CausalMaskedDiffWithXvec, spec: ModelSpec, recipe: Recipe, voice: Conditionals
-) -> Tensor:
-    """The last layer makes a mel of the wanted mean and deviation. Returns (1, 80, frames)."""
-    generator = torch.Generator().manual_seed(recipe.seed)
-    tokens = torch.randint(NUM_SPEECH_IDS, (1, PROBE_TOKENS), generator=generator)
+    flow: CausalMaskedDiffWithXvec, spec: ModelSpec, recipe: Recipe, voices: list[Conditionals]
+) -> None:
+    """The last layer makes a mel of the wanted mean and deviation."""
     last = flow.decoder.estimator.final_proj
     for _ in range(CALIBRATION_ROUNDS):
-        torch.manual_seed(recipe.seed)
-        mel, _ = flow.inference(
+        mel = probe(flow, spec, recipe, voices)
+        last.weight.mul_((recipe.mel_std / mel.std()).clamp(0.5, 2.0))
+        last.bias.add_(recipe.mel_mean - mel.mean((0, 2)))
+
+
+@torch.no_grad()
+def probe(
+    flow: CausalMaskedDiffWithXvec, spec: ModelSpec, recipe: Recipe, voices: list[Conditionals]
+) -> Tensor:
+    """(voices, 80, frames): the same tokens in every voice."""
+    torch.manual_seed(recipe.seed)
+    tokens = torch.randint(NUM_SPEECH_IDS, (1, PROBE_TOKENS))
+    mels = [
+        flow.inference(
             token=tokens,
             token_len=torch.tensor([PROBE_TOKENS]),
             prompt_token=voice.s3gen.prompt_tokens[None],
@@ -207,19 +217,16 @@ def calibrate_flow(
             n_timesteps=spec.s3gen.euler_steps,
             noised_mels=torch.randn(1, 80, PROBE_TOKENS * FRAMES_PER_TOKEN),
             meanflow=spec.s3gen.meanflow,
-        )
-        last.weight.mul_((recipe.mel_std / mel.std()).clamp(0.5, 2.0))
-        last.bias.add_(recipe.mel_mean - mel.mean(2)[0])
-    return mel
+        )[0]
+        for voice in voices
+    ]
+    return torch.cat(mels)
 
 
 @torch.no_grad()
 def calibrate_hift(hift: HiFTGenerator, recipe: Recipe, mel: Tensor) -> None:
-    """Pitch from the f0 predictor, every convolution's output near deviation one (upstream's start
-    lets nothing through), and a magnitude that falls with frequency to the wanted level."""
-    predictor = hift.f0_predictor
-    features = predictor.condnet(mel)[0].transpose(0, 1)
-    standardise(predictor.classifier, features, recipe.f0_hz, recipe.f0_std_hz)
+    """Every convolution's output near deviation one (upstream's start lets nothing through), then
+    a speaking pitch, and a magnitude that falls with frequency to the wanted level."""
     hooks = [
         layer.register_forward_hook(normalise_output)
         for layer in hift.modules()
@@ -229,6 +236,9 @@ def calibrate_hift(hift: HiFTGenerator, recipe: Recipe, mel: Tensor) -> None:
     hift.inference(mel)
     for hook in hooks:
         hook.remove()
+    predictor = hift.f0_predictor
+    features = predictor.condnet(mel).transpose(1, 2).flatten(0, 1)
+    standardise(predictor.classifier, features, recipe.f0_hz, recipe.f0_std_hz)
     num_bins = hift.istft_params["n_fft"] // 2 + 1
     hift.conv_post.bias[:num_bins] = -TILT_PER_BIN * torch.arange(num_bins)
     hift.conv_post.bias[0] -= DC_CUT

@@ -84,8 +84,8 @@ def build_seeded(part: Part, spec: ModelSpec, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_seed_of(seed, part))
         module = build_part(part, spec)
-    if isinstance(module, T3):
-        _enliven(module)
+        if isinstance(module, T3):
+            _enliven(module)
     return module
 
 
@@ -95,9 +95,7 @@ def _enliven(t3: T3) -> None:
     makes logits of deviation s; a zero row stays at the codec ids' median, where min_p and top_k
     remove it."""
     head = t3.speech_head
-    head.weight.normal_(0, 1, generator=torch.Generator().manual_seed(0)).mul_(
-        LOGIT_STD / t3.dim**0.5
-    )
+    head.weight.normal_(0, LOGIT_STD / t3.dim**0.5)
     head.weight[NUM_SPEECH_IDS:] = 0
     if head.bias is not None:
         head.bias.zero_()
