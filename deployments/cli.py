@@ -55,10 +55,13 @@ def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
         server.wait()
         stopping.set()
 
-    threading.Thread(target=watch, daemon=True).start()
-    terminal.out.print(f"serving on {server.url} once its /health is ok; Ctrl-C stops")
-    stopping.wait()
-    server.stop()
+    try:
+        server.check_model()
+        threading.Thread(target=watch, daemon=True).start()
+        terminal.out.print(f"serving on {server.url} once its /health is ok; Ctrl-C stops")
+        stopping.wait()
+    finally:
+        server.stop()
     return 0
 
 
@@ -66,6 +69,7 @@ def _demo(args: argparse.Namespace, terminal: Terminal) -> int:
     with tempfile.TemporaryDirectory() as folder:
         server = ServerProcess(args.config, args.port, log=Path(folder) / "serve.log")
         try:
+            server.check_model()
             run_demo(server, args.out, terminal)
         finally:
             killed = server.stop()

@@ -34,6 +34,15 @@ def check_config(path: Path) -> dict[str, Any]:
     return content
 
 
+def check_model(content: dict[str, Any]) -> None:
+    """Every file of the model that a checked config names. Raises CheckpointError, ConfigError."""
+    from app.engine.stages import model_card  # noqa: PLC0415 - torch, and only for this
+
+    for application in content["applications"]:
+        if application.get("import_path") == IMPORT_PATH:
+            model_card(ServeArgs.model_validate(application.get("args") or {}))
+
+
 def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:
     """Keys that `model`, or a model nested in it, does not have."""
     if not isinstance(content, dict):

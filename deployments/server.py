@@ -19,7 +19,7 @@ import psutil
 import yaml
 
 from app.errors import ConfigError, Unavailable
-from deployments.config_check import check_config
+from deployments.config_check import check_config, check_model
 
 MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
 FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED|Traceback \(most recent call last\)")
@@ -31,7 +31,7 @@ class ServerProcess:
 
     def __init__(self, config: Path, port: int | None = None, log: Path | None = None) -> None:
         """Raises ConfigError for a faulty file or a taken port. `log` None inherits the output."""
-        content = check_config(config)
+        self._content = content = check_config(config)
         http = content.setdefault("http_options", {})
         self.port = int(port if port is not None else http.get("port", 8000))
         self.host = str(http.get("host", "127.0.0.1"))
@@ -61,6 +61,10 @@ class ServerProcess:
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # a Ctrl-C reaches it through stop(), once
             )
+
+    def check_model(self) -> None:
+        """While the server boots: a fault of the model's files is one clear error, soon."""
+        check_model(self._content)
 
     def environment(self) -> dict[str, str]:
         """For a process that is to join this run's cluster, or to be ended with it."""

@@ -1,0 +1,57 @@
+"""`serve run` as a child: refused early where it cannot work, and gone without a trace."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from app.errors import ConfigError
+from deployments.server import ServerProcess
+from tests.deployments.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_a_taken_port_is_a_clear_error_before_anything_starts():
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} .*PORT="):
+            ServerProcess(ROOT / "serve_config.yaml", port)
+
+
+def test_a_model_that_is_not_there_is_one_clear_error(tmp_path):
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    content["applications"][0]["args"]["model"] = "./nowhere"
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(content))
+    ended = run("demo", "--config", config, "--port", free_port())
+    assert ended.returncode == 1
+    assert "nowhere is not a folder" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "0 processes are left running" in ended.stdout
+
+
+def test_the_demo_speaks_cancels_and_leaves_nothing_running(tmp_path):
+    ended = run("demo", "--port", free_port(), "--out", tmp_path / "demo.wav")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "0 processes are left running" in ended.stdout
+    wav, rate = soundfile.read(tmp_path / "demo.wav")
+    told = f"{len(wav) / rate:.1f} s of audio"
+    assert told in ended.stdout
+    assert 0.005 < np.abs(wav).mean() < 0.5
+    assert "cancelled a longer text" in ended.stdout
