@@ -34,7 +34,7 @@ class VocoderSettings(_Frozen):
     )
     prompt_s: float = Field(3.0, gt=0, le=10, description="window: seconds of voice prompt kept")
     left_tokens: int = Field(25, ge=0, le=250, description="window: tokens of left context")
-    first_cell: int = Field(12, ge=6, le=100, description="tokens in the first cell")
+    first_cell: int = Field(13, ge=6, le=100, description="tokens in the first cell")
     cell_growth: float = Field(2.0, ge=1, le=4, description="each cell is this much longer")
     max_cell: int = Field(50, ge=6, le=250, description="tokens in the longest cell")
     halo_frames: int = Field(15, ge=4, le=30, description="mel frames HiFT sees past each border")
@@ -63,6 +63,9 @@ class ServeArgs(_Frozen):
     device: Device = "auto"
     voices: str | None = Field(
         None, description="folder or fsspec URL of reference wavs; each is a voice by its name"
+    )
+    voices_cache: str | None = Field(
+        None, description="folder or URL for prepared voices; null: beside the recordings"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()

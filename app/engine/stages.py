@@ -33,7 +33,7 @@ def model_card(args: ServeArgs) -> ModelCard:
     """What is served, with the operator's voices. Checks every file of the model."""
     checkpoint = open_checkpoint(args.model, args.revision)
     checkpoint.verify()
-    voices = VoiceBook(checkpoint, args.voices).names()
+    voices = VoiceBook(checkpoint, args.voices, args.voices_cache).names()
     return replace(
         checkpoint.card(), voices=voices, max_segment_chars=args.limits.max_segment_chars
     )
@@ -58,7 +58,7 @@ class T3Stage:
         spec, state = checkpoint.spec, checkpoint.load_t3(place, dtype).state_dict()
         model = T3Model(spec.t3, state, place, dtype)
         engine = TokenEngine(model, args.t3, spec.tail_tokens, on_step=on_step)
-        return cls(checkpoint, VoiceBook(checkpoint, args.voices), engine)
+        return cls(checkpoint, VoiceBook(checkpoint, args.voices, args.voices_cache), engine)
 
     @property
     def failure(self) -> BaseException | None:
@@ -114,7 +114,9 @@ class VocoderStage:
         dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
         vocoder = checkpoint.load_vocoder(place, dtype)
         engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
-        return cls(VoiceBook(checkpoint, args.voices), EngineLoop(engine, "vocoder"))
+        return cls(
+            VoiceBook(checkpoint, args.voices, args.voices_cache), EngineLoop(engine, "vocoder")
+        )
 
     @property
     def failure(self) -> BaseException | None:
@@ -146,7 +148,7 @@ class EnrolStage:
     def open(cls, args: ServeArgs) -> "EnrolStage":
         checkpoint = open_checkpoint(args.model, args.revision)
         models = checkpoint.load_enrolment(torch.device("cpu"))
-        return cls(VoiceBook(checkpoint, args.voices, models))
+        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache, models))
 
     def enrol(self, voice: str) -> None:
         """Blocks for as long as it takes; raises NotFound, BadRequest."""

@@ -16,11 +16,18 @@ from app.errors import NotFound, Unavailable
 
 
 class VoiceBook:
-    """`url` is the operator's store, or None. Without `models` a voice of the store must have been
-    enrolled by someone who has them. May be called from any thread; blocks on storage."""
+    """`url` is the operator's store, or None; `cache` where prepared voices are kept, if not there.
+
+    Without `models`, a voice of the store must have been enrolled by someone who has them. May be
+    called from any thread; blocks on storage.
+    """
 
     def __init__(
-        self, checkpoint: Checkpoint, url: str | None, models: EnrolmentModels | None = None
+        self,
+        checkpoint: Checkpoint,
+        url: str | None,
+        cache: str | None = None,
+        models: EnrolmentModels | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._models = models
@@ -29,7 +36,9 @@ class VoiceBook:
         self._lock = threading.Lock()
         self._store = None
         if url is not None:
-            self._store = VoiceStore(url, checkpoint.spec.name, self._prepare)
+            self._store = VoiceStore(
+                url, checkpoint.source.enrolment_id(), self._prepare, cache=cache
+            )
 
     def names(self) -> tuple[str, ...]:
         """The model's own first; a voice of the store by the same name is hidden by it."""

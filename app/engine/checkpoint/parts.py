@@ -47,6 +47,10 @@ class Source(Protocol):
         """`voice` is one of `voices()`."""
         ...
 
+    def enrolment_id(self) -> str:
+        """Part of a file name; changes when the weights that make conditionals do."""
+        ...
+
     def verify(self) -> None:
         """Everything is there and fits the spec; reads no weights."""
         ...

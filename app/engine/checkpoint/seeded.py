@@ -54,6 +54,9 @@ class SeededSource:
     def voices(self) -> tuple[str, ...]:
         return VOICES
 
+    def enrolment_id(self) -> str:
+        return f"{self.spec.name}-{self.seed}"
+
     def conditionals(self, voice: str) -> Conditionals:
         generator = torch.Generator().manual_seed(_seed_of(self.seed, voice))
         num_tokens = _PROMPT_S * TOKENS_PER_S

@@ -1,0 +1,155 @@
+"""Text to sound in one process: the pipeline and the session rules, on the embedded models."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from app.config import ServeArgs, VocoderSettings
+from app.core import (
+    SAMPLE_RATE,
+    SAMPLES_PER_TOKEN,
+    CancelState,
+    FinishReason,
+    SessionKey,
+    SynthesisRequest,
+)
+from app.engine.stages import EnrolStage
+from app.engine.synthesizer import LocalSynthesizer
+from app.errors import BadRequest, DuplicateSession, NotFound, Unavailable
+from tests.audio_samples import spoken_vowels
+
+NUM_VOICES = 10
+TEXT = "Each of us says this in its own voice."
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voices")
+    for n in range(NUM_VOICES):
+        wav = spoken_vowels(seed=n, seconds=2.0 + n / 4)
+        soundfile.write(folder / f"voice-{n}.wav", wav, SAMPLE_RATE)
+    enrolment = EnrolStage.open(ServeArgs(voices=str(folder)))
+    for n in range(NUM_VOICES):
+        enrolment.enrol(f"voice-{n}")
+    soundfile.write(folder / "never-enrolled.wav", spoken_vowels(seed=99, seconds=2.0), SAMPLE_RATE)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["embedded", "embedded-turbo"])
+def model(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def synthesizer(voices: Path):
+    args = ServeArgs(voices=str(voices), vocoder=VocoderSettings(slots=32))
+    synthesizer = LocalSynthesizer.open(args)
+    yield synthesizer
+    synthesizer.close()
+
+
+def request_of(synthesizer, name, voice="ada", text=(TEXT,), **sampling) -> SynthesisRequest:
+    params = replace(synthesizer.card().defaults, **({"seed": 3} | sampling))
+    return SynthesisRequest(SessionKey("default", name), text, voice, params)
+
+
+async def sound(synthesizer, request) -> np.ndarray:
+    async with aclosing(synthesizer.speak(request)) as chunks:
+        parts = [chunk async for chunk in chunks]
+    assert [part.finish is not None for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [part.start for part in parts] == [
+        sum(len(earlier.pcm) for earlier in parts[:i]) for i in range(len(parts))
+    ]
+    return np.concatenate([part.pcm for part in parts])
+
+
+async def test_ten_voices_and_exaggerations_at_once_sound_as_each_does_alone(synthesizer):
+    def request(n: int, run: str) -> SynthesisRequest:
+        how = {"exaggeration": n / 10, "seed": n, "cfg_weight": 0.0 if n % 3 == 0 else 0.5}
+        return request_of(synthesizer, f"{run}-{n}", f"voice-{n}", **how)
+
+    alone = [await sound(synthesizer, request(n, "alone")) for n in range(NUM_VOICES)]
+    together = await asyncio.gather(
+        *(sound(synthesizer, request(n, "together")) for n in range(NUM_VOICES))
+    )
+    for solo, heard in zip(alone, together, strict=True):
+        assert len(heard) == len(solo)
+        assert np.abs(heard - solo).max() <= 1e-4 * np.abs(solo).max()
+    for n in range(1, NUM_VOICES):  # they do differ: a mix-up would be heard
+        same = min(len(alone[n]), len(alone[0]))
+        assert np.abs(alone[n][:same] - alone[0][:same]).max() > 0.01
+
+
+async def test_both_shapes_of_the_model_speak_whole_tokens(model):
+    synthesizer = LocalSynthesizer.open(ServeArgs(model=model))
+    try:
+        voice = synthesizer.card().voices[0]
+        wav = await sound(synthesizer, request_of(synthesizer, "shape", voice))
+    finally:
+        synthesizer.close()
+    assert len(wav) % SAMPLES_PER_TOKEN == 0
+    assert len(wav) > SAMPLE_RATE
+    assert 0.01 < np.sqrt(np.mean(wav**2)) < 0.3
+
+
+async def test_segments_follow_each_other_without_a_gap(synthesizer):
+    text = ("The first segment.", "The second.", "And the third one.")
+    whole = await sound(synthesizer, request_of(synthesizer, "segments", text=text))
+    first = await sound(synthesizer, request_of(synthesizer, "first", text=text[:1]))
+    assert np.array_equal(whole[: len(first)], first)
+    assert len(whole) > 2 * len(first)
+
+
+async def test_a_cancel_ends_the_stream_and_tells_what_it_stopped(synthesizer):
+    request = request_of(synthesizer, "cancelled", text=(TEXT * 6,))
+    stream = synthesizer.speak(request)
+    heard = len((await anext(stream)).pcm)
+    cancelling = asyncio.ensure_future(synthesizer.cancel(request.key))
+    last = [chunk async for chunk in stream][-1]
+    ack = await cancelling
+    assert last.finish is FinishReason.CANCELLED
+    assert ack.state is CancelState.STOPPED
+    assert ack.audio_sent_ms >= heard / SAMPLE_RATE * 1000
+    assert ack.tokens_generated >= ack.audio_sent_ms / 40
+    assert (await synthesizer.cancel(request.key)).state is CancelState.ALREADY_DONE
+    await until_idle(synthesizer)
+
+
+async def test_leaving_a_stream_frees_both_engines(synthesizer):
+    stream = synthesizer.speak(request_of(synthesizer, "left", text=(TEXT * 6, TEXT)))
+    await anext(stream)
+    await stream.aclose()
+    await until_idle(synthesizer)
+
+
+async def test_an_id_is_single_use(synthesizer):
+    await sound(synthesizer, request_of(synthesizer, "once"))
+    with pytest.raises(DuplicateSession):
+        await sound(synthesizer, request_of(synthesizer, "once"))
+
+
+@pytest.mark.parametrize(
+    ("how", "refusal"),
+    [
+        ({"voice": "nobody"}, NotFound),
+        ({"voice": "never-enrolled"}, Unavailable),
+        ({"text": ("x" * 5000,)}, BadRequest),
+    ],
+)
+async def test_what_a_stage_refuses_keeps_its_name(synthesizer, how, refusal):
+    with pytest.raises(refusal):
+        await sound(synthesizer, request_of(synthesizer, f"refused-{refusal.__name__}", **how))
+    await until_idle(synthesizer)
+
+
+async def until_idle(synthesizer) -> None:
+    while True:
+        stages = (await synthesizer.health()).stages.values()
+        if all(stage.live == stage.waiting == 0 for stage in stages):
+            return
+        await asyncio.sleep(0.01)
