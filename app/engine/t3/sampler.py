@@ -30,6 +30,7 @@ class SamplingRow(NamedTuple):
     step: int  # tokens sampled before
     cond: int  # row of its logits
     uncond: int  # row of the guide's logits; `cond` where there is none
+    may_stop: bool = True  # False: the stop token is not to be drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class SamplingBatch:
     cond: Tensor  # (S,)
     uncond: Tensor  # (S,)
     is_first: Tensor
+    may_stop: Tensor
     cfg_weight: Tensor
     temperature: Tensor
     repetition_penalty: Tensor
@@ -56,8 +58,11 @@ class SamplingBatch:
         weight, temperature, penalty, min_p, tail = _columns(
             [_settings(p) for p in params], torch.float32, device
         )
-        slots, cond, uncond, is_first, k = _columns(
-            [(r.slot, r.cond, r.uncond, r.step == 0, k) for r, k in zip(rows, top_k, strict=True)],
+        slots, cond, uncond, is_first, may_stop, k = _columns(
+            [
+                (r.slot, r.cond, r.uncond, r.step == 0, r.may_stop, k)
+                for r, k in zip(rows, top_k, strict=True)
+            ],
             torch.int64,
             device,
         )
@@ -66,6 +71,7 @@ class SamplingBatch:
             cond=cond[:, 0],
             uncond=uncond[:, 0],
             is_first=is_first.bool(),
+            may_stop=may_stop.bool(),
             cfg_weight=weight,
             temperature=temperature,
             repetition_penalty=penalty,
@@ -83,6 +89,7 @@ class Sampler:
     def __init__(self, spec: T3Spec, num_slots: int, device: torch.device) -> None:
         self._is_turbo = spec.backbone == "gpt2"
         self._bos = spec.start_speech_token
+        self._stop = spec.stop_speech_token
         self._seen = torch.zeros(num_slots, spec.speech_vocab, dtype=torch.bool, device=device)
 
     def sample(self, logits: Tensor, batch: SamplingBatch, noise: Tensor) -> Tensor:
@@ -100,11 +107,18 @@ class Sampler:
         seen = self._recall(batch)
         cond = logits[batch.cond]
         if self._is_turbo:
-            scores = _keep_top(cond / batch.temperature, batch)
+            scores = _keep_top(self._hold(cond, batch) / batch.temperature, batch)
             return _penalise(scores, seen, batch.repetition_penalty)
         scores = cond + batch.cfg_weight * (cond - logits[batch.uncond])
-        scores = _penalise(scores, seen, batch.repetition_penalty) / batch.temperature
+        scores = _penalise(self._hold(scores, batch), seen, batch.repetition_penalty)
+        scores = scores / batch.temperature
         return _keep_top(_keep_likely(scores, batch), batch)
+
+    def _hold(self, scores: Tensor, batch: SamplingBatch) -> Tensor:
+        """Takes the stop token from the rows that may not draw it. `scores` is our own."""
+        stop = scores[:, self._stop, None]
+        stop.copy_(stop.masked_fill(~batch.may_stop, _NEVER))
+        return scores
 
     def _recall(self, batch: SamplingBatch) -> Tensor:
         """(S, vocab) bool: what the repetition penalty falls on. A slot starts empty.

@@ -112,6 +112,17 @@ def test_the_penalty_on_bos_stays_in_llama_and_falls_away_in_gpt2(spec: T3Spec, 
     assert sample_one(sampler, likes(BOS, 8), 1, PENALISED) == in_second_step
 
 
+@pytest.mark.parametrize("spec", [ENGLISH, TURBO])
+def test_a_row_that_may_not_stop_draws_another_token_and_its_neighbour_stops(spec: T3Spec):
+    stop = spec.stop_speech_token
+    rows = [SamplingRow(i, PENALISED, 0, i, i, may_stop=i == 1) for i in range(2)]
+    batch = SamplingBatch.of(rows, VOCAB, CPU)
+    logits = likes(stop, 7).repeat(2, 1)
+    tokens = Sampler(spec, 2, CPU).sample(logits, batch, torch.ones(2, VOCAB))
+    assert tokens.tolist() == [7, stop]
+    assert torch.equal(logits, likes(stop, 7).repeat(2, 1))  # the model's output is not ours
+
+
 def test_logits_that_are_no_distribution_fail_their_row_alone():
     logits = likes(5).repeat(3, 1)
     logits[1] = float("nan")
