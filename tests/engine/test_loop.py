@@ -38,7 +38,9 @@ class CountingEngine:
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
         found = [a for a in self.live if a[0] == key and segment in (None, a[1])]
         counts = [self.live.pop(address)[0] for address in found]
-        self.ended += [Count(*a, n, FinishReason.CANCELLED) for a, n in zip(found, counts, strict=True)]
+        self.ended += [
+            Count(*a, n, FinishReason.CANCELLED) for a, n in zip(found, counts, strict=True)
+        ]
         return Stopped(bool(found), sum(counts))
 
     def has_work(self) -> bool:
@@ -159,7 +161,8 @@ async def test_closing_the_loop_ends_what_is_live(loop, engine):
 
 async def test_the_same_segment_cannot_be_opened_twice(loop, engine):
     engine.gate = threading.Semaphore(0)
-    with loop.open(key("a"), 0, Count(key("a"), 0, 5)):
-        with pytest.raises(SynthesisFailed, match="already open"):
-            loop.open(key("a"), 0, Count(key("a"), 0, 5))
+    first = loop.open(key("a"), 0, Count(key("a"), 0, 5))
+    with pytest.raises(SynthesisFailed, match="already open"):
+        loop.open(key("a"), 0, Count(key("a"), 0, 5))
+    first.close()
     engine.gate.release(100)
