@@ -19,6 +19,8 @@ from torch import Tensor
 from app.core import SamplingParams
 from app.engine.checkpoint.spec import T3Spec
 
+NUM_INTS = 6  # of a row, packed
+NUM_FLOATS = 5
 _NEVER = -float("inf")
 
 
@@ -53,19 +55,19 @@ class SamplingBatch:
 
     @classmethod
     def of(cls, rows: Sequence[SamplingRow], vocab: int, device: torch.device) -> Self:
-        params = [row.sampling for row in rows]
-        top_k = [min(p.top_k, vocab) if p.top_k > 0 else vocab for p in params]
-        weight, temperature, penalty, min_p, tail = _columns(
-            [_settings(p) for p in params], torch.float32, device
+        ints, floats = pack(rows, vocab)
+        return cls.unpack(
+            torch.tensor(ints).to(device),
+            torch.tensor(floats, dtype=torch.float32).to(device),
+            any_min_p=any(row.sampling.min_p > 0 for row in rows),
+            any_sort=any(needs_sort(row.sampling, vocab) for row in rows),
         )
-        slots, cond, uncond, is_first, may_stop, k = _columns(
-            [
-                (r.slot, r.cond, r.uncond, r.step == 0, r.may_stop, k)
-                for r, k in zip(rows, top_k, strict=True)
-            ],
-            torch.int64,
-            device,
-        )
+
+    @classmethod
+    def unpack(cls, ints: Tensor, floats: Tensor, *, any_min_p: bool, any_sort: bool) -> Self:
+        """ints: (S, NUM_INTS) int64, floats: (S, NUM_FLOATS) float32, as `pack` orders them."""
+        slots, cond, uncond, is_first, may_stop, top_k = ints[:, :, None].unbind(1)
+        weight, temperature, penalty, min_p, tail = floats[:, :, None].unbind(1)
         return cls(
             slots=slots[:, 0],
             cond=cond[:, 0],
@@ -77,9 +79,9 @@ class SamplingBatch:
             repetition_penalty=penalty,
             min_p=min_p,
             tail=tail,
-            top_k=k,
-            any_min_p=any(p.min_p > 0 for p in params),
-            any_sort=any(p.top_p < 1 for p in params) or min(top_k) < vocab,
+            top_k=top_k,
+            any_min_p=any_min_p,
+            any_sort=any_sort,
         )
 
 
@@ -131,16 +133,21 @@ class Sampler:
         return seen
 
 
-def _settings(params: SamplingParams) -> tuple[float, ...]:
-    tail = 1 - params.top_p  # in float64, as upstream computes it
-    return (params.cfg_weight, params.temperature, params.repetition_penalty, params.min_p, tail)
+def needs_sort(params: SamplingParams, vocab: int) -> bool:
+    return params.top_p < 1 or 0 < params.top_k < vocab
 
 
-def _columns(
-    rows: list[tuple[float, ...]], dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, ...]:
-    """One (S, 1) tensor per field, in one copy to the device."""
-    return torch.tensor(rows, dtype=dtype).to(device)[:, :, None].unbind(1)
+def pack(rows: Sequence[SamplingRow], vocab: int) -> tuple[list[list[int]], list[list[float]]]:
+    """One line per row: what it is, and its settings."""
+    ints, floats = [], []
+    for row in rows:
+        params = row.sampling
+        top_k = min(params.top_k, vocab) if params.top_k > 0 else vocab
+        ints.append([row.slot, row.cond, row.uncond, row.step == 0, row.may_stop, top_k])
+        tail = 1 - params.top_p  # in float64, as upstream computes it
+        penalty = params.repetition_penalty
+        floats.append([params.cfg_weight, params.temperature, penalty, params.min_p, tail])
+    return ints, floats
 
 
 def _penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
