@@ -79,7 +79,7 @@ class ServerProcess:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/health", timeout=2).status_code == httpx.codes.OK:
                     return
-            time.sleep(0.2)
+            time.sleep(0.5)
         raise Unavailable(f"the server did not start:\n{self._output()[-3000:]}")
 
     def wait(self) -> int:
