@@ -3,6 +3,7 @@ them: a misspelt `max_ongoing_requets` would silently mean the default."""
 
 import types
 import typing
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -36,7 +37,9 @@ def check_config(path: Path) -> dict[str, Any]:
 
 def check_model(content: dict[str, Any]) -> None:
     """Every file of the model that a checked config names. Raises CheckpointError, ConfigError."""
-    from app.engine.stages import model_card  # noqa: PLC0415 - torch, and only for this
+    with warnings.catch_warnings():  # upstream's libraries deprecate each other on import
+        warnings.simplefilter("ignore")
+        from app.engine.stages import model_card  # noqa: PLC0415 - torch, and only for this
 
     for application in content["applications"]:
         if application.get("import_path") == IMPORT_PATH:
