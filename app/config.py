@@ -24,6 +24,24 @@ class T3Settings(_Frozen):
     max_lead_s: float = Field(
         8.0, gt=0, description="audio seconds a sequence may run ahead while others wait"
     )
+    start_lead_s: float = Field(
+        0.3, ge=0, description="from a segment's first tokens to the first sound of them"
+    )
+    max_rows: int | None = Field(
+        None, ge=2, description="rows that decode in one step, two per CFG pair; null: all"
+    )
+    prefill_share: float = Field(
+        1.0, ge=0.25, le=10, description="how much longer prompts may make the steps of others"
+    )
+    prefill_tokens: int = Field(
+        1024, ge=2, description="prompt tokens, over its rows, in a step that delays nobody"
+    )
+    kv_gib: float | None = Field(
+        None, gt=0, description="memory for keys and values; null: enough for every slot"
+    )
+    prefixes_kept: int = Field(
+        16, ge=0, description="(voice, exaggeration) pairs whose computed prompts are kept"
+    )
 
 
 class VocoderSettings(_Frozen):

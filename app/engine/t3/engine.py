@@ -18,12 +18,17 @@ from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.loop import Stopped
 from app.engine.t3.ledger import Ledger
 from app.engine.t3.model import T3Model, max_positions
+from app.engine.t3.pages import PAGE, pages_of
 from app.engine.t3.runner import Noise, Runner, counter_noise
 from app.engine.t3.scheduler import Ending, Scheduler, Work
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.errors import BadRequest
 
 log = logging.getLogger(__name__)
+
+# How many tokens are computed in the time that reading all weights takes. Two CPU cores in float32:
+# 3 ms a token beside 60 ms (full-size turbo, 2026-11). A GPU in bfloat16: its operations per byte.
+_FREE_TOKENS = {"cpu": 16, "cuda": 256}
 
 
 class TokenEngine:
@@ -37,10 +42,11 @@ class TokenEngine:
         *,
         noise: Noise = counter_noise,
         on_step: Callable[[Seq[Sequence]], None] | None = None,
-        prefill_chunk: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tail_tokens` end every segment that ended by itself (turbo's three of silence).
-        `on_step` sees the sequences of each step before it runs; a test holds the engine there."""
+        `on_step` sees the sequences of each step before it runs; a test holds the engine there.
+        `clock` gives seconds, for deadlines."""
         self.ledger = Ledger()
         self._model = model
         self._settings = settings
@@ -48,7 +54,12 @@ class TokenEngine:
         self._on_step = on_step
         self._runner = Runner(model, settings.slots, noise)
         self._scheduler = Scheduler(
-            settings.slots, _ending(model.spec), self._runner.release, prefill_chunk
+            settings,
+            _ending(model.spec),
+            self._runner,
+            clock,
+            num_pages=_num_pages(model, settings),
+            free_tokens=_FREE_TOKENS[model.device.type],
         )
         self._items: list[SpeechTokens] = []  # of sequences that ended between steps
 
@@ -87,6 +98,10 @@ class TokenEngine:
         ):
             if not holds:
                 raise BadRequest(f"{param}: {message}", param=param)
+        wanted, capacity = self._new(request).most_pages, self._scheduler.pool.capacity
+        if wanted > capacity:
+            message = f"needs {wanted} pages of memory, and there are {capacity} (t3.kv_gib)"
+            raise BadRequest(f"max_tokens: {message}", param="max_tokens")
 
     def receive(self, request: AddSequence) -> None:
         try:
@@ -95,9 +110,7 @@ class TokenEngine:
             log.warning("refused %s: %s", request.key.session_id, refusal.message)
             self._items.append(_last(request, FinishReason.ERROR))
             return
-        is_pair = self._model.spec.backbone == "llama" and request.sampling.cfg_weight > 0
-        num_prompt = self._model.num_prompt(request.conditionals, len(request.text_ids))
-        self._scheduler.add(Sequence(request, 2 if is_pair else 1, num_prompt))
+        self._scheduler.add(self._new(request))
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
         ended = self._scheduler.cancel(key, segment)
@@ -130,6 +143,8 @@ class TokenEngine:
         self._scheduler.check_integrity()
         if not self._scheduler.num_running and self._runner.memory.num_bytes:
             raise RuntimeError(f"{self._runner.memory.num_bytes} bytes of no sequence")
+        if self._runner.memory.num_prefixes != self._scheduler.num_prefixes:
+            raise RuntimeError(f"{self._runner.memory.num_prefixes} prefixes are in memory")
 
     # -- parts of a step -------------------------------------------------------------------------
 
@@ -161,10 +176,16 @@ class TokenEngine:
         if finish is None and sequence.num_unsent < wanted:
             return None
         ids = tuple(sequence.codec_ids[start:])
-        sequence.num_sent += len(ids)
+        self._scheduler.sent(sequence, len(ids))
         self.ledger.count_tokens(sequence.key, len(ids))
         tail = () if finish is None else self._tail_tokens
         return SpeechTokens(sequence.key, sequence.segment, start, ids + tail, finish)
+
+    def _new(self, request: AddSequence) -> Sequence:
+        model, conditionals = self._model, request.conditionals
+        is_pair = model.spec.backbone == "llama" and request.sampling.cfg_weight > 0
+        num_prompt = model.num_prompt(conditionals, len(request.text_ids))
+        return Sequence(request, 2 if is_pair else 1, num_prompt, model.num_prefix(conditionals))
 
     def _most_tokens(self, request: AddSequence) -> int:
         spec = self._model.spec
@@ -174,6 +195,16 @@ class TokenEngine:
 
 def _ending(spec: T3Spec) -> Ending:
     return Ending(spec.stop_speech_token, min_tokens=1 if spec.backbone == "gpt2" else 0)
+
+
+def _num_pages(model: T3Model, settings: T3Settings) -> int:
+    """What `kv_gib` holds; or, where that is not set, all that slots and prefixes could need."""
+    spec = model.spec
+    if settings.kv_gib is not None:
+        position_bytes = 2 * spec.num_layers * spec.num_heads * spec.head_dim * model.dtype.itemsize
+        return int(settings.kv_gib * 2**30) // (PAGE * position_bytes)
+    longest = pages_of(max_positions(spec), 2 if spec.backbone == "llama" else 1)
+    return (settings.slots + settings.prefixes_kept) * longest
 
 
 def _last(request: AddSequence, finish: FinishReason, start: int = 0) -> SpeechTokens:

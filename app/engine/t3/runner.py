@@ -14,6 +14,7 @@ from app.engine.t3.conditioning import PrefixCache
 from app.engine.t3.memory import KeyValueMemory, Span
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
+from app.engine.t3.pages import Prefix
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
 from app.engine.t3.scheduler import Work
 from app.engine.t3.sequence import Sequence, SequenceState
@@ -56,14 +57,23 @@ class Runner:
         spans = _lay_out(work)
         hidden = self._embed(work)
         positions = torch.cat([self._positions(span) for span in spans])
+        for item in work:
+            if item.begins_with is not None:
+                self.memory.begin(item.slot, item.sequence.num_rows, item.begins_with)
         last = [span.first + (row + 1) * span.num_tokens - 1 for span, row in _sampled(work, spans)]
         attend = self.memory.attention(spans)
         logits = self._model.forward(hidden, positions, self._ints(last), attend)
+        for item in work:
+            if item.completes is not None:
+                self.memory.keep(item.slot, item.completes)
         return self._sample(logits, [item for item in work if item.samples])
 
     def release(self, slot: int) -> None:
         self.memory.release(slot)
         self._prompts.pop(slot, None)
+
+    def forget(self, prefix: Prefix) -> None:
+        self.memory.forget(prefix)
 
     def _embed(self, work: Seq[Work]) -> Tensor:
         """(N, dim). Decoding sequences come first, so one lookup serves all of them."""

@@ -1,17 +1,21 @@
 """Which sequences run in the next step, and what a step's tokens mean for them.
 
-First come, first served: a sequence waits until a slot is free, has its prompt computed (one
-sequence at a time, at most `prefill_chunk` positions a step), then decodes one token in every step
-until it ends. A CFG pair is one sequence in one slot, so it is admitted whole. Runs without torch;
-knows nothing about models or messages.
+A sequence waits until a slot and its pages are free, has its prompt computed in chunks, then
+decodes a token in every step that it is part of, until it ends. Who is due first comes first,
+everywhere: at the slots, at the prompts' share of a step, and at the rows of a step where there are
+fewer than there are sequences. A CFG pair is one sequence, so it is admitted and run whole. Runs
+without torch; knows nothing about models or messages.
 """
 
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
+from typing import Protocol
 
+from app.config import T3Settings
 from app.core import FinishReason, SessionKey
+from app.engine.t3.pages import PagePool, Prefix, PrefixShelf
 from app.engine.t3.sequence import Sequence, SequenceState
 
 
@@ -24,6 +28,8 @@ class Work:
     start: int
     num_tokens: int
     samples: bool  # False for all but the last chunk of a prompt
+    begins_with: Prefix | None = None  # to be in memory before: positions 0 to `start`
+    completes: Prefix | None = None  # to be kept after
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +40,36 @@ class Ending:
     min_tokens: int  # turbo does not look at its first token: 1, else 0
 
 
+class Memory(Protocol):
+    """Who holds what the scheduler promises. Told once of each slot and prefix that falls free."""
+
+    def release(self, slot: int) -> None: ...
+    def forget(self, prefix: Prefix) -> None: ...
+
+
 class Scheduler:
     def __init__(
         self,
-        num_slots: int,
+        settings: T3Settings,
         ending: Ending,
-        release: Callable[[int], None],
-        prefill_chunk: int,
+        memory: Memory,
+        clock: Callable[[], float],
+        *,
+        num_pages: int,
+        free_tokens: int,
     ) -> None:
-        """`release` is told each slot that falls free, once."""
-        self.num_slots = num_slots
+        """`free_tokens`: a step of so many takes twice as long as an empty one would, which does
+        no more than read the weights. `clock` gives seconds."""
+        self.num_slots = settings.slots
+        self.pool = PagePool(num_pages)
+        self._settings = settings
         self._ending = ending
-        self._release = release
-        self._prefill_chunk = prefill_chunk
-        self._free_slots = list(reversed(range(num_slots)))
-        self._waiting: deque[Sequence] = deque()
+        self._memory = memory
+        self._clock = clock
+        self._free_tokens = free_tokens
+        self._prefixes = PrefixShelf(self.pool, settings.prefixes_kept, memory.forget)
+        self._free_slots = list(reversed(range(settings.slots)))
+        self._waiting: list[Sequence] = []  # who is due first is first
         self._running: list[Sequence] = []  # in order of admission
 
     @property
@@ -63,35 +84,39 @@ class Scheduler:
     def num_free(self) -> int:
         return len(self._free_slots)
 
+    @property
+    def num_prefixes(self) -> int:
+        return self._prefixes.num_ready
+
     def live(self) -> Iterator[Sequence]:
         yield from self._running
         yield from self._waiting
 
     def add(self, sequence: Sequence) -> None:
-        self._waiting.append(sequence)
+        sequence.arrived_s = self._clock()
+        insort(self._waiting, sequence, key=self._due_s)
+
+    def sent(self, sequence: Sequence, num_tokens: int) -> None:
+        """So many more of its codec ids have left."""
+        sequence.num_sent += num_tokens
+        if sequence.first_sent_s is None:
+            sequence.first_sent_s = self._clock()
 
     def schedule(self) -> list[Work]:
-        """One token for every decoding sequence, and the next chunk of the oldest prompt."""
-        if self._can_admit():
+        """A token of each sequence whose turn it is to decode, then prompts in what is left."""
+        while self._can_admit():
             self._admit()
-        work = [
-            Work(sequence, _slot(sequence), sequence.num_computed, 1, samples=True)
-            for sequence in self._running
-            if sequence.state is SequenceState.DECODE
-        ]
-        prefill = next((s for s in self._running if s.state is SequenceState.PREFILL), None)
-        if prefill is not None:
-            left = prefill.num_unprefilled
-            num_tokens = min(left, self._prefill_chunk)
-            start = prefill.num_computed
-            work.append(Work(prefill, _slot(prefill), start, num_tokens, num_tokens == left))
-        return work
+        decoding = self._whose_turn()
+        work = [_work(sequence, sequence.num_computed, 1) for sequence in decoding]
+        return work + self._prompts(num_rows=sum(sequence.num_rows for sequence in decoding))
 
     def postprocess(self, work: Seq[Work], tokens: Seq[int | None]) -> list[Sequence]:
         """Apply the tokens of a step, one per sampling work; None where the model's output was no
         distribution. Returns the sequences that ended."""
         for item in work:
-            item.sequence.num_computed += item.num_tokens
+            item.sequence.num_computed = item.start + item.num_tokens
+            if item.completes is not None:
+                item.completes.is_ready, item.completes.author = True, None
         sampled = [item.sequence for item in work if item.samples]
         ended = []
         for sequence, token in zip(sampled, tokens, strict=True):
@@ -116,28 +141,88 @@ class Scheduler:
         return self._end_all(self.live(), FinishReason.ERROR)
 
     def check_integrity(self) -> None:
-        """Free + live == capacity, and nothing is in two places. Raises RuntimeError."""
+        """Free + live == capacity, of slots and of pages, and nothing is in two places. Raises
+        RuntimeError."""
         held = [_slot(sequence) for sequence in self._running]
         if sorted(held + self._free_slots) != list(range(self.num_slots)):
             raise RuntimeError(f"slots {held} are held and {self._free_slots} are free")
-        if any(sequence.slot is not None for sequence in self._waiting):
-            raise RuntimeError("a waiting sequence holds a slot")
+        self.pool.check_integrity()
+        self._prefixes.check_integrity(sum(s.prefix is not None for s in self._running))
+        promised = sum(s.most_pages for s in self._running) + self._prefixes.num_pages
+        if promised + self.pool.num_free != self.pool.capacity:
+            raise RuntimeError(f"{promised} pages are needed, {self.pool.num_free} are free")
+        if any(s.slot is not None or s.prefix is not None for s in self._waiting):
+            raise RuntimeError("a waiting sequence holds a slot or a prefix")
         if any(sequence.finish is not None for sequence in self.live()):
             raise RuntimeError("an ended sequence is still live")
 
+    # -- parts of schedule -----------------------------------------------------------------------
+
+    def _due_s(self, sequence: Sequence) -> float:
+        return sequence.due_s(self._settings.start_lead_s)
+
     def _can_admit(self) -> bool:
-        """One prompt at a time: a second would wait for the first to be computed anyway."""
-        return (
-            bool(self._waiting)
-            and bool(self._free_slots)
-            and not any(s.state is SequenceState.PREFILL for s in self._running)
-        )
+        """The first in the queue, or nobody: a small one that overtook it would do so for ever."""
+        if not (self._waiting and self._free_slots):
+            return False
+        first = self._waiting[0]
+        return self._prefixes.can_make_room(first.prefix_key, first.most_pages)
 
     def _admit(self) -> None:
-        sequence = self._waiting.popleft()
+        sequence = self._waiting.pop(0)
+        self.pool.allocate(sequence, sequence.most_pages)
+        if sequence.num_prefix:
+            conditionals = sequence.request.conditionals
+            sequence.prefix = self._prefixes.join(
+                sequence.prefix_key, conditionals, sequence.num_prefix
+            )
         sequence.slot = self._free_slots.pop()
         sequence.state = SequenceState.PREFILL
         self._running.append(sequence)
+
+    def _whose_turn(self) -> list[Sequence]:
+        """Those that decode in this step, in order of admission.
+
+        Who has sound enough yields to who has not and to prompts, and to nobody when all have.
+        Where the rows do not suffice, who is due first has them.
+        """
+        now_s = self._clock()
+        decoding = [s for s in self._running if s.state is SequenceState.DECODE]
+        enough_s = now_s + self._settings.max_lead_s
+        hungry = [s for s in decoding if self._due_s(s) <= enough_s]
+        wanting = hungry if hungry or len(decoding) < len(self._running) else decoding
+        most = self._settings.max_rows
+        if most is None or sum(s.num_rows for s in wanting) <= most:
+            return wanting
+        chosen = set()
+        for sequence in sorted(wanting, key=self._due_s):
+            if sequence.num_rows <= most:
+                most -= sequence.num_rows
+                chosen.add(sequence)
+        return [sequence for sequence in wanting if sequence in chosen]
+
+    def _prompts(self, num_rows: int) -> list[Work]:
+        """The next chunks of prompts beside `num_rows` that decode.
+
+        A step takes as long as `free_tokens` + its tokens: what it does beside reading the weights
+        grows with each token. So prompts may have `prefill_share` of that without them.
+        """
+        room = self._settings.prefill_tokens
+        if num_rows:
+            room = min(room, int(self._settings.prefill_share * (self._free_tokens + num_rows)))
+        work = []
+        prompts = [s for s in self._running if s.state is SequenceState.PREFILL]
+        for sequence in sorted(prompts, key=self._due_s):
+            if not _can_continue(sequence):
+                continue
+            begins_with = _ready_prefix(sequence)
+            start = sequence.num_computed if begins_with is None else begins_with.num_positions
+            num_tokens = min(sequence.num_prompt - start, room // sequence.num_rows)
+            if not num_tokens:
+                break
+            room -= num_tokens * sequence.num_rows
+            work.append(_work(sequence, start, num_tokens, begins_with))
+        return work
 
     def _finish_of(self, sequence: Sequence, token: int) -> FinishReason | None:
         sampling = sequence.request.sampling
@@ -160,11 +245,39 @@ class Scheduler:
         else:
             self._running.remove(sequence)
         if sequence.slot is not None:
-            self._release(sequence.slot)
+            self._memory.release(sequence.slot)
             self._free_slots.append(sequence.slot)
+            self.pool.free(sequence)
             sequence.slot = None
+        if sequence.prefix is not None:
+            self._prefixes.leave(sequence.prefix, sequence)
+            sequence.prefix = None
         sequence.state = SequenceState.ENDED
         sequence.finish = finish
+
+
+def _can_continue(sequence: Sequence) -> bool:
+    """Who could begin with a prefix that another prompt is computing waits for it."""
+    prefix = sequence.prefix
+    return prefix is None or prefix.is_ready or prefix.author in (None, sequence)
+
+
+def _ready_prefix(sequence: Sequence) -> Prefix | None:
+    """What a prompt that has not begun may begin with."""
+    prefix = sequence.prefix
+    return prefix if prefix is not None and prefix.is_ready and not sequence.num_computed else None
+
+
+def _work(
+    sequence: Sequence, start: int, num_tokens: int, begins_with: Prefix | None = None
+) -> Work:
+    end = start + num_tokens
+    prefix, completes = sequence.prefix, None
+    if prefix is not None and not prefix.is_ready:
+        prefix.author = sequence
+        completes = prefix if prefix.num_positions <= end else None
+    samples = end >= sequence.num_prompt
+    return Work(sequence, _slot(sequence), start, num_tokens, samples, begins_with, completes)
 
 
 def _slot(sequence: Sequence) -> int:

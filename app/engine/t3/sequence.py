@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from app.core import NUM_SPEECH_IDS, FinishReason, SamplingParams, SessionKey
+from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, FinishReason, SamplingParams, SessionKey
+from app.engine.t3.pages import Prefix, PrefixKey, pages_of
 
 if TYPE_CHECKING:  # the scheduler runs without torch
     from app.engine.voices import T3Conditionals
@@ -24,6 +25,7 @@ class AddSequence:
     conditionals: "T3Conditionals"
     voice: str
     sampling: SamplingParams
+    lead_s: float = 0.0  # when it is received, seconds of sound still play before it is wanted
 
 
 class SequenceState(Enum):
@@ -38,8 +40,12 @@ class Sequence:
     request: AddSequence
     num_rows: int  # 2 for a CFG pair, else 1
     num_prompt: int  # positions of the prompt, the same in each row
+    num_prefix: int = 0  # of them, those that depend on voice and exaggeration alone
     state: SequenceState = SequenceState.WAITING
     slot: int | None = None
+    prefix: Prefix | None = None  # where its first positions are shared
+    arrived_s: float = 0.0  # by the scheduler's clock
+    first_sent_s: float | None = None
     num_computed: int = 0  # positions whose keys and values are in memory
     tokens: list[int] = field(default_factory=list)  # as sampled, the stop token included
     codec_ids: list[int] = field(default_factory=list)  # those of them that the vocoder knows
@@ -53,6 +59,29 @@ class Sequence:
     @property
     def segment(self) -> int:
         return self.request.segment
+
+    @property
+    def prefix_key(self) -> PrefixKey:
+        request = self.request
+        exaggeration = request.sampling.exaggeration
+        return PrefixKey(request.voice, exaggeration, id(request.conditionals))
+
+    @property
+    def most_pages(self) -> int:
+        """What it may come to hold. The last token is never computed with."""
+        longest = self.num_prompt + self.request.sampling.max_tokens - 1
+        return pages_of(longest, self.num_rows)
+
+    def due_s(self, start_lead_s: float) -> float:
+        """When its listener runs out of sound, by the scheduler's clock; its lead is what is left
+        until then. Before its first delivery it is due when it came; after it, playback is taken
+        to have begun then, `start_lead_s` later because the vocoder needs its time too. Constant
+        between deliveries, so whoever waits is overtaken by nobody for ever."""
+        wanted_s = self.arrived_s + self.request.lead_s
+        if self.first_sent_s is None:
+            return wanted_s
+        began_s = max(self.first_sent_s + start_lead_s, wanted_s)
+        return began_s + self.num_sent / TOKENS_PER_S
 
     @property
     def num_unprefilled(self) -> int:

@@ -87,8 +87,9 @@ def request(
 VOICES = {seed: conditionals(seed, 20 + seed) for seed in range(1, 13)}
 
 
-def settings(slots: int = 8, first_group: int = 4, group: int = 12) -> T3Settings:
-    return T3Settings(slots=slots, first_group=first_group, group=group)
+def settings(**changes: object) -> T3Settings:
+    """Prompts are computed at once, whoever runs beside them, unless a test says otherwise."""
+    return T3Settings.model_validate({"prefill_share": 10.0, **changes})
 
 
 class Recorded:

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.config import T3Settings
 from app.core import FinishReason, SamplingParams, SessionKey
+from app.engine.t3.pages import Prefix
 from app.engine.t3.scheduler import Ending, Scheduler, Work
 from app.engine.t3.sequence import AddSequence, Sequence, SequenceState
 
 STOP_TOKEN = 6562
+FREE_TOKENS = 16
 CONDITIONALS = SimpleNamespace()  # only carried
 
 
@@ -21,14 +24,40 @@ def sequence(name: str, *, num_prompt: int = 10, max_tokens: int = 5, **sampling
     return Sequence(message, 2, num_prompt)
 
 
-class Desk:
-    """A scheduler, and the slots it gave back."""
+class Released:
+    """What the scheduler says is free again."""
 
-    def __init__(self, num_slots: int = 2, prefill_chunk: int = 100, min_tokens: int = 0) -> None:
-        self.released: list[int] = []
+    def __init__(self) -> None:
+        self.slots: list[int] = []
+        self.prefixes: list[Prefix] = []
+
+    def release(self, slot: int) -> None:
+        self.slots.append(slot)
+
+    def forget(self, prefix: Prefix) -> None:
+        self.prefixes.append(prefix)
+
+
+class Desk:
+    """A scheduler, what it gave back, and a clock that only a test moves."""
+
+    def __init__(
+        self, num_slots: int = 2, min_tokens: int = 0, num_pages: int = 1000, **settings
+    ) -> None:
+        self.freed = Released()
+        self.now_s = 100.0
         self.scheduler = Scheduler(
-            num_slots, Ending(STOP_TOKEN, min_tokens), self.released.append, prefill_chunk
+            T3Settings(slots=num_slots, **settings),
+            Ending(STOP_TOKEN, min_tokens),
+            self.freed,
+            lambda: self.now_s,
+            num_pages=num_pages,
+            free_tokens=FREE_TOKENS,
         )
+
+    @property
+    def released(self) -> list[int]:
+        return self.freed.slots
 
     def add(self, *sequences: Sequence) -> None:
         for one in sequences:
@@ -50,11 +79,10 @@ def test_the_scheduler_runs_without_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_first_that_came_runs_first_and_one_prompt_at_a_time():
-    desk = Desk(num_slots=2)
+def test_the_first_that_came_runs_first():
+    desk = Desk(num_slots=2, prefill_tokens=30)
     desk.add(sequence("a"), sequence("b"), sequence("c"))
-    assert names(desk.step()) == ["a"]
-    assert names(desk.step()) == ["a", "b"]
+    assert names(desk.step()) == ["a", "b"]  # the first one's prompt, half of the second's
     assert names(desk.step()) == ["a", "b"]
     assert desk.scheduler.num_waiting == 1
 
@@ -67,10 +95,11 @@ def test_a_waiting_sequence_takes_the_slot_that_falls_free():
 
 
 def test_a_prompt_is_computed_in_chunks_beside_those_that_decode():
-    desk = Desk(prefill_chunk=4)
+    desk = Desk(prefill_tokens=8)
     first, second = sequence("a", num_prompt=3), sequence("b", num_prompt=10)
-    desk.add(first, second)
+    desk.add(first)
     desk.step()
+    desk.add(second)
     chunks = []
     for _ in range(3):
         decode, chunk = desk.step()
@@ -147,7 +176,7 @@ def test_logits_that_are_no_distribution_end_their_sequence_with_error():
 
 @pytest.mark.parametrize("num_steps", [0, 1, 2, 4], ids=["queued", "prefill", "decode", "later"])
 def test_a_cancel_frees_whatever_phase_it_finds(num_steps):
-    desk = Desk(num_slots=1, prefill_chunk=6)
+    desk = Desk(num_slots=1, prefill_tokens=12)
     one = sequence("a", num_prompt=10, max_tokens=50)
     desk.add(one)
     for _ in range(num_steps):
