@@ -37,13 +37,13 @@ def check_config(path: Path) -> dict[str, Any]:
 
 def check_model(content: dict[str, Any]) -> None:
     """Every file of the model that a checked config names. Raises CheckpointError, ConfigError."""
-    with warnings.catch_warnings():  # upstream's libraries deprecate each other on import
+    with warnings.catch_warnings():  # upstream's libraries deprecate each other
         warnings.simplefilter("ignore")
         from app.engine.stages import model_card  # noqa: PLC0415 - torch, and only for this
 
-    for application in content["applications"]:
-        if application.get("import_path") == IMPORT_PATH:
-            model_card(ServeArgs.model_validate(application.get("args") or {}))
+        for application in content["applications"]:
+            if application.get("import_path") == IMPORT_PATH:
+                model_card(ServeArgs.model_validate(application.get("args") or {}))
 
 
 def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:
