@@ -1,0 +1,137 @@
+"""One token for every decoding row, as a function of fixed shape over buffers that stay in place.
+
+A step's rows are padded to a bucket, and its context to a bucket of pages. What a row is (lane,
+position, noise, settings) the host knows without having seen any token: a row is fed what its slot
+sampled last, which the device remembers. So no step waits for the one before it to be read, and one
+captured graph serves any mix of sequences. Both rows of a CFG pair sample, and sample the same.
+Knows nothing about scheduling or capture.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from app.core import SamplingParams
+from app.engine.t3.model import T3Model
+from app.engine.t3.pages import pages_of
+from app.engine.t3.sampler import (
+    NUM_FLOATS,
+    NUM_INTS,
+    Sampler,
+    SamplingBatch,
+    SamplingRow,
+    needs_sort,
+    pack,
+)
+from app.engine.t3.slab import Slab, upload
+
+Draw = Callable[[Tensor, Tensor, int], Tensor]  # noise.exponential, or a test's
+
+
+class Row(NamedTuple):
+    """One row of a sequence's next token."""
+
+    lane: int
+    position: int  # of the token that it is fed
+    noise: int  # where its stream starts
+    sampling: SamplingRow
+
+
+class Shape(NamedTuple):
+    """What a step's kernels depend on."""
+
+    num_rows: int
+    num_pages: int
+    sorts: bool  # some row asks for top_k or top_p
+
+
+def row_buckets(most: int) -> tuple[int, ...]:
+    """1, 2, 4, 8, ... and `most`."""
+    doubled = (1 << power for power in range(most.bit_length()))
+    return (*takewhile(lambda bucket: bucket < most, doubled), most)
+
+
+def page_buckets(most: int) -> tuple[int, ...]:
+    """8, 12, 16, 24, 32, 48, ... and `most`."""
+    finer = (base << power for power in range(most.bit_length()) for base in (8, 12))
+    return (*takewhile(lambda bucket: bucket < most, finer), most)
+
+
+class DecodeStep:
+    def __init__(self, model: T3Model, slab: Slab, num_slots: int, draw: Draw) -> None:
+        self._model = model
+        self._slab = slab
+        self._draw = draw
+        self._sampler = Sampler(model.spec, num_slots + 1, model.device)
+        self._row_buckets = row_buckets(slab.num_lanes)
+        self._page_buckets = page_buckets(slab.max_pages)
+        padding = SamplingRow(num_slots, SamplingParams(), step=1, cond=0, uncond=0)
+        self._padding = Row(slab.num_lanes, 0, 0, padding)
+
+        def buffer(*shape: int, dtype: torch.dtype = torch.int64) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=model.device)
+
+        num_rows = self._row_buckets[-1]
+        self._ints = buffer(num_rows, 4 + NUM_INTS)  # lane, position, noise, step, then packed
+        self._floats = buffer(num_rows, NUM_FLOATS, dtype=torch.float32)
+        self._sampled = buffer(num_rows)
+        self._fed = buffer(num_slots + 1)  # by slot: the token that it sampled last
+
+    def shape_of(self, rows: Sequence[Row]) -> Shape:
+        num_pages = pages_of(1 + max(row.position for row in rows))
+        vocab = self._model.spec.speech_vocab
+        return Shape(
+            next(bucket for bucket in self._row_buckets if bucket >= len(rows)),
+            next(bucket for bucket in self._page_buckets if bucket >= num_pages),
+            any(needs_sort(row.sampling.sampling, vocab) for row in rows),
+        )
+
+    def load(self, rows: Sequence[Row], shape: Shape) -> None:
+        """Put the rows where `compute` reads them, and padding after them."""
+        padded = [*rows, *[self._padding] * (shape.num_rows - len(rows))]
+        ints, floats = pack([row.sampling for row in padded], self._model.spec.speech_vocab)
+        lines = [
+            [row.lane, row.position, row.noise, row.sampling.step, *settings]
+            for row, settings in zip(padded, ints, strict=True)
+        ]
+        device = self._model.device
+        self._ints[: shape.num_rows].copy_(upload(lines, torch.int64, device))
+        self._floats[: shape.num_rows].copy_(upload(floats, torch.float32, device))
+
+    def compute(self, shape: Shape) -> None:
+        """Reads and writes tensors that never move; what it launches depends on `shape` alone."""
+        ints, floats = self._ints[: shape.num_rows], self._floats[: shape.num_rows]
+        lane, position, noise, step = ints[:, :4].unbind(1)
+        batch = SamplingBatch.unpack(ints[:, 4:], floats, any_min_p=True, any_sort=shape.sorts)
+        hidden = self._model.embed_speech(self._fed[batch.slots], step - 1)
+        attend = self._slab.attention(lane, position[:, None], shape.num_pages)
+        every = torch.arange(shape.num_rows, device=lane.device)
+        logits = self._model.forward(hidden, position, every, attend)
+        drawn = self._draw(noise, step, self._model.spec.speech_vocab)
+        self._sampled[: shape.num_rows] = self._sample(logits, batch, drawn)
+
+    def sampled(self, shape: Shape) -> Tensor:
+        """(num_rows,) ids; -1 where the logits made no distribution. Overwritten by the next."""
+        return self._sampled[: shape.num_rows]
+
+    def sample_first(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
+        """The tokens after prompts, whose logits these are. Of any shape."""
+        vocab, device = self._model.spec.speech_vocab, logits.device
+        ints, floats = pack([row.sampling for row in rows], vocab)
+        batch = SamplingBatch.unpack(
+            upload(ints, torch.int64, device),
+            upload(floats, torch.float32, device),
+            any_min_p=True,
+            any_sort=any(needs_sort(row.sampling.sampling, vocab) for row in rows),
+        )
+        draws = [[row.noise, row.sampling.step] for row in rows]
+        noise, step = upload(draws, torch.int64, device).unbind(1)
+        return self._sample(logits, batch, self._draw(noise, step, vocab))
+
+    def _sample(self, logits: Tensor, batch: SamplingBatch, drawn: Tensor) -> Tensor:
+        tokens = self._sampler.sample(logits, batch, drawn)
+        self._fed[batch.slots] = tokens.clamp(min=0)  # a sequence that failed is still fed once
+        return tokens

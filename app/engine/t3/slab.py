@@ -1,0 +1,193 @@
+"""Keys and values of the running sequences in one tensor of pages that is never reallocated.
+
+The fast path's memory, with the interface of KeyValueMemory. A lane is one row of one slot; its
+pages are named by its line of a table on the device, so a step of fixed shape serves any mix of
+sequences: the lanes are an input. A lane wastes less than a page, and the whole pages of a kept
+prefix are not copied but named by every lane that begins with it. Page 0 and the lane past the last
+belong to nobody: rows that only fill a step up write there. Knows nothing about scheduling.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from app.engine.t3.backbone import Backbone
+from app.engine.t3.memory import Span
+from app.engine.t3.pages import PAGE, Prefix, pages_of
+
+_NEVER = -float("inf")
+
+
+class Slab:
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        rows_per_slot: int,
+        num_slots: int,
+        num_pages: int,
+        max_positions: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """`num_pages` can be held at once; no lane holds more than `max_positions`."""
+        self.num_lanes = num_slots * rows_per_slot
+        self.max_pages = pages_of(max_positions)
+        self._rows_per_slot = rows_per_slot
+        page = (PAGE, backbone.num_heads, backbone.head_dim)
+        shape = (backbone.num_layers, 2, 1 + num_pages, *page)
+        self.pages = torch.zeros(shape, device=device, dtype=dtype)
+        lines = (self.num_lanes + 1, self.max_pages)
+        self.table = torch.zeros(lines, device=device, dtype=torch.int64)
+        self._free = list(range(num_pages, 0, -1))
+        self._own: dict[int, list[int]] = {}  # by lane
+        self._num_shared: dict[int, int] = {}  # by lane: pages of a prefix, before its own
+        self._prefixes: dict[Prefix, list[int]] = {}
+
+    # -- who holds what: the host's side, ahead of the device -------------------------------------
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the slots; prefixes apart."""
+        return sum(len(pages) for pages in self._own.values()) * self.page_bytes
+
+    @property
+    def num_prefixes(self) -> int:
+        return len(self._prefixes)
+
+    @property
+    def page_bytes(self) -> int:
+        return self.pages[:, :, 0].nbytes
+
+    @property
+    def num_free(self) -> int:
+        return len(self._free)
+
+    def lanes_of(self, slot: int, num_rows: int) -> range:
+        first = slot * self._rows_per_slot
+        return range(first, first + num_rows)
+
+    def pages_held(self, slot: int) -> int:
+        lanes = self.lanes_of(slot, self._rows_per_slot)
+        return sum(len(self._own.get(lane, ())) for lane in lanes)
+
+    def reserve(self, spans: Iterable[Span]) -> None:
+        """Make room for the spans' positions. Raises RuntimeError where the slab is full, which
+        admission must prevent."""
+        entries = []
+        for span in spans:
+            for lane in self.lanes_of(span.slot, span.num_rows):
+                own = self._own.setdefault(lane, [])
+                num_shared = self._num_shared.get(lane, 0)
+                while num_shared + len(own) < pages_of(span.end):
+                    own.append(self._take())
+                    entries.append((lane, num_shared + len(own) - 1, own[-1]))
+        if entries:
+            page = self._write_table(entries)
+            # What lies past a lane's end has no weight, but no weight times the NaN that somebody
+            # may have left there is a NaN.
+            self.pages.index_fill_(2, page, 0.0)
+
+    def release(self, slot: int) -> None:
+        """A slot whose sequence never ran holds nothing."""
+        for lane in self.lanes_of(slot, self._rows_per_slot):
+            self._num_shared.pop(lane, None)
+            self._free.extend(reversed(self._own.pop(lane, [])))
+
+    def begin(self, slot: int, num_rows: int, prefix: Prefix) -> None:
+        """An empty slot's sequence begins with a prefix that is kept until the slot is released."""
+        kept = self._prefixes[prefix]
+        num_whole = prefix.num_positions // PAGE
+        lanes = self.lanes_of(slot, num_rows)
+        entries = [(lane, column, kept[column]) for lane in lanes for column in range(num_whole)]
+        for lane in lanes:
+            self._num_shared[lane] = num_whole
+            self._own[lane] = []
+            for rest in kept[num_whole:]:  # at most one, which the lane goes on to fill
+                self._own[lane].append(self._take())
+                entries.append((lane, num_whole, self._own[lane][-1]))
+                self._copy([rest], self._own[lane])
+        self._write_table(entries)
+
+    def keep(self, slot: int, prefix: Prefix) -> None:
+        """The slot's sequence has computed a prefix in its own pages: keep it for others."""
+        num_pages = pages_of(prefix.num_positions)
+        kept = self._prefixes[prefix] = [self._take() for _ in range(num_pages)]
+        self._copy(self._own[self.lanes_of(slot, 1)[0]][:num_pages], kept)
+
+    def forget(self, prefix: Prefix) -> None:
+        """A prefix that was never computed holds nothing."""
+        self._free.extend(reversed(self._prefixes.pop(prefix, [])))
+
+    def _take(self) -> int:
+        if not self._free:
+            raise RuntimeError("no page is free: admission let too many in")
+        return self._free.pop()
+
+    # -- the device's side, in the order of its stream --------------------------------------------
+
+    def _write_table(self, entries: Sequence[tuple[int, int, int]]) -> Tensor:
+        """entries: (lane, column, page). Returns the pages."""
+        lane, column, page = upload(entries, torch.int64, self.table.device).unbind(1)
+        self.table[lane, column] = page
+        return page
+
+    def _copy(self, source: list[int], target: list[int]) -> None:
+        device = self.pages.device
+        from_pages, to_pages = upload([source, target], torch.int64, device).unbind(0)
+        self.pages.index_copy_(2, to_pages, self.pages.index_select(2, from_pages))
+
+    def attention(self, lanes: Tensor, positions: Tensor, num_pages: int) -> "PagedAttention":
+        """lanes: (R,); positions: (R, N) of each lane's tokens: reserved, and in the first
+        `num_pages` pages."""
+        return PagedAttention(self.pages, self.table[lanes, :num_pages], positions)
+
+
+class PagedAttention:
+    """Shapes depend on those of its inputs alone, and nothing waits for the device.
+
+    Each layer gathers its pages before it attends, three times the traffic of reading them in
+    place: no attention of torch 2.11's reads pages. Keys past a token's position have no weight.
+    """
+
+    def __init__(self, pages: Tensor, table: Tensor, positions: Tensor) -> None:
+        num_rows, num_columns = table.shape
+        self._pages = pages
+        self._positions = positions.shape
+        self._named = table.flatten()
+        self._context = (num_rows, num_columns * PAGE)
+        page = table.gather(1, positions // PAGE)
+        self._own = (page * PAGE + positions % PAGE).flatten()
+        reach = torch.arange(num_columns * PAGE, device=table.device)
+        hidden = reach > positions[:, :, None]
+        mask = torch.zeros(hidden.shape, device=table.device, dtype=pages.dtype)
+        self._mask = mask.masked_fill_(hidden, _NEVER)[:, None]  # (R, 1, N, T)
+
+    def __call__(self, layer: int, qkv: Tensor) -> Tensor:
+        """The tokens lie row after row, as in the positions."""
+        heads = qkv.shape[2:]
+        keys, values = self._pages[layer].unbind(0)
+        keys.view(-1, *heads).index_copy_(0, self._own, qkv[:, 1])
+        values.view(-1, *heads).index_copy_(0, self._own, qkv[:, 2])
+        query = qkv[:, 0].reshape(*self._positions, *heads).transpose(1, 2)
+        attended = F.scaled_dot_product_attention(
+            query, self._gather(keys), self._gather(values), attn_mask=self._mask
+        )
+        return attended.transpose(1, 2).reshape(len(qkv), -1)
+
+    def _gather(self, pages: Tensor) -> Tensor:
+        """(R, heads, T, head_dim)"""
+        named = pages.index_select(0, self._named)
+        return named.view(*self._context, *pages.shape[2:]).transpose(1, 2)
+
+
+def upload(
+    values: Sequence[int] | Sequence[Sequence[int]] | Sequence[Sequence[float]],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """To the device without waiting for it: the pinned original lives until it is copied."""
+    host = torch.tensor(values, dtype=dtype, pin_memory=device.type == "cuda")
+    return host.to(device, non_blocking=True)
