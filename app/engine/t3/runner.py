@@ -5,21 +5,26 @@ in, sampled ids come out. Knows nothing about why these sequences run now.
 """
 
 from collections.abc import Sequence as Seq
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from app.engine.t3.conditioning import PrefixCache
 from app.engine.t3.memory import KeyValueMemory, Span
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.pages import Prefix
+from app.engine.t3.prompts import Prompts
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
 from app.engine.t3.scheduler import Work
-from app.engine.t3.sequence import Sequence, SequenceState
+from app.engine.t3.sequence import Sequence
 
-_PREFIXES_KEPT = 64  # (voice, exaggeration) pairs; at most 1.5 MB each
+
+class Landed(NamedTuple):
+    """Sampled tokens that have reached the host, each of a sequence that still lives."""
+
+    work: Seq[Work]
+    tokens: Seq[int | None]  # None where the logits were no distribution
 
 
 class Noise(Protocol):
@@ -46,14 +51,13 @@ class Runner:
             backbone.num_layers, backbone.num_heads, backbone.head_dim, model.device, model.dtype
         )
         self._sampler = Sampler(model.spec, num_slots, model.device)
-        self._prefixes = PrefixCache(model.conditioning, model.dtype, _PREFIXES_KEPT)
-        self._prompts: dict[int, Tensor] = {}  # by slot, while their chunks are being computed
+        self._prompts = Prompts(model)
 
     @torch.inference_mode()
-    def run(self, work: Seq[Work]) -> list[int | None]:
-        """One token per work that samples, in order; None where the logits were no distribution."""
+    def run(self, work: Seq[Work]) -> Landed:
+        """What this step sampled."""
         if not work:
-            return []
+            return Landed([], [])
         spans = _lay_out(work)
         hidden = self._embed(work)
         positions = torch.cat([self._positions(span) for span in spans])
@@ -66,11 +70,12 @@ class Runner:
         for item in work:
             if item.completes is not None:
                 self.memory.keep(item.slot, item.completes)
-        return self._sample(logits, [item for item in work if item.samples])
+        sampling = [item for item in work if item.samples]
+        return Landed(sampling, self._sample(logits, sampling))
 
     def release(self, slot: int) -> None:
         self.memory.release(slot)
-        self._prompts.pop(slot, None)
+        self._prompts.release(slot)
 
     def forget(self, prefix: Prefix) -> None:
         self.memory.forget(prefix)
@@ -84,22 +89,8 @@ class Runner:
             tokens = self._ints([sequence.tokens[-1] for sequence in rows])
             indices = self._ints([len(sequence.tokens) - 1 for sequence in rows])
             parts.append(self._model.embed_speech(tokens, indices))
-        parts.extend(self._embed_chunk(item) for item in work if not _is_decoding(item))
+        parts.extend(self._prompts.chunk(item) for item in work if not _is_decoding(item))
         return torch.cat(parts)
-
-    def _embed_chunk(self, item: Work) -> Tensor:
-        prompt = self._prompts.get(item.slot)
-        if prompt is None:
-            prompt = self._prompts[item.slot] = self._embed_prompt(item.sequence)
-        if item.samples:
-            del self._prompts[item.slot]
-        return prompt[:, item.start : item.start + item.num_tokens].flatten(0, 1)
-
-    def _embed_prompt(self, sequence: Sequence) -> Tensor:
-        request = sequence.request
-        exaggeration = request.sampling.exaggeration if self._model.spec.emotion else 0.0
-        prefix = self._prefixes.prefix(request.voice, request.conditionals, exaggeration)
-        return self._model.embed_prompt(prefix, request.text_ids, sequence.num_rows)
 
     def _sample(self, logits: Tensor, work: Seq[Work]) -> list[int | None]:
         if not work:
@@ -120,7 +111,7 @@ class Runner:
 
 
 def _is_decoding(item: Work) -> bool:
-    return item.sequence.state is SequenceState.DECODE
+    return item.start >= item.sequence.num_prompt
 
 
 def _lay_out(work: Seq[Work]) -> list[Span]:

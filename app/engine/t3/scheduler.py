@@ -108,19 +108,17 @@ class Scheduler:
             self._admit()
         decoding = self._whose_turn()
         work = [_work(sequence, sequence.num_computed, 1) for sequence in decoding]
-        return work + self._prompts(num_rows=sum(sequence.num_rows for sequence in decoding))
+        work += self._prompts(num_rows=sum(sequence.num_rows for sequence in decoding))
+        for item in work:
+            _advance(item)
+        return work
 
     def postprocess(self, work: Seq[Work], tokens: Seq[int | None]) -> list[Sequence]:
         """Apply the tokens of a step, one per sampling work; None where the model's output was no
         distribution. Returns the sequences that ended."""
-        for item in work:
-            item.sequence.num_computed = item.start + item.num_tokens
-            if item.completes is not None:
-                item.completes.is_ready, item.completes.author = True, None
         sampled = [item.sequence for item in work if item.samples]
         ended = []
         for sequence, token in zip(sampled, tokens, strict=True):
-            sequence.state = SequenceState.DECODE
             if token is not None:
                 sequence.append(token)
             finish = FinishReason.ERROR if token is None else self._finish_of(sequence, token)
@@ -187,10 +185,10 @@ class Scheduler:
         Where the rows do not suffice, who is due first has them.
         """
         now_s = self._clock()
-        decoding = [s for s in self._running if s.state is SequenceState.DECODE]
+        decoding = [s for s in self._running if s.can_decode]
         enough_s = now_s + self._settings.max_lead_s
         hungry = [s for s in decoding if self._due_s(s) <= enough_s]
-        wanting = hungry if hungry or len(decoding) < len(self._running) else decoding
+        wanting = hungry if hungry or self._has_prompts() else decoding
         most = self._settings.max_rows
         if most is None or sum(s.num_rows for s in wanting) <= most:
             return wanting
@@ -200,6 +198,9 @@ class Scheduler:
                 most -= sequence.num_rows
                 chosen.add(sequence)
         return [sequence for sequence in wanting if sequence in chosen]
+
+    def _has_prompts(self) -> bool:
+        return any(s.state is SequenceState.PREFILL for s in self._running)
 
     def _prompts(self, num_rows: int) -> list[Work]:
         """The next chunks of prompts beside `num_rows` that decode.
@@ -278,6 +279,15 @@ def _work(
         completes = prefix if prefix.num_positions <= end else None
     samples = end >= sequence.num_prompt
     return Work(sequence, _slot(sequence), start, num_tokens, samples, begins_with, completes)
+
+
+def _advance(item: Work) -> None:
+    """As if it had run: a next step may be scheduled before this one's tokens are known."""
+    item.sequence.num_computed = item.start + item.num_tokens
+    if item.samples:
+        item.sequence.state = SequenceState.DECODE
+    if item.completes is not None:
+        item.completes.is_ready, item.completes.author = True, None
 
 
 def _slot(sequence: Sequence) -> int:

@@ -31,7 +31,7 @@ class AddSequence:
 class SequenceState(Enum):
     WAITING = auto()  # no slot yet
     PREFILL = auto()  # its prompt is being computed
-    DECODE = auto()  # one token in every step
+    DECODE = auto()  # its prompt is computed, in the step in flight at the latest
     ENDED = auto()
 
 
@@ -46,7 +46,7 @@ class Sequence:
     prefix: Prefix | None = None  # where its first positions are shared
     arrived_s: float = 0.0  # by the scheduler's clock
     first_sent_s: float | None = None
-    num_computed: int = 0  # positions whose keys and values are in memory
+    num_computed: int = 0  # positions whose keys and values are in memory, or will be
     tokens: list[int] = field(default_factory=list)  # as sampled, the stop token included
     codec_ids: list[int] = field(default_factory=list)  # those of them that the vocoder knows
     num_sent: int = 0  # of codec_ids
@@ -84,8 +84,10 @@ class Sequence:
         return began_s + self.num_sent / TOKENS_PER_S
 
     @property
-    def num_unprefilled(self) -> int:
-        return max(0, self.num_prompt - self.num_computed)
+    def can_decode(self) -> bool:
+        """Its prompt is computed, and not all of its tokens are drawn or about to be."""
+        num_drawn = self.num_computed - self.num_prompt + 1
+        return 0 < num_drawn < self.request.sampling.max_tokens
 
     @property
     def num_unsent(self) -> int:
