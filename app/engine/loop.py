@@ -74,6 +74,10 @@ class _Cancel:
     segment: int | None
     done: "Future[Stopped]"
 
+    def answer(self, stopped: Stopped) -> None:
+        if self.done.set_running_or_notify_cancel():  # False: whoever asked waits no more
+            self.done.set_result(stopped)
+
 
 class _Subscriber(Generic[ItemT]):
     """One segment's queue, on the event loop that opened it."""
@@ -190,11 +194,11 @@ class EngineLoop(Generic[MessageT, ItemT]):
                     return
                 message = self._inbox.popleft()
             if isinstance(message, _Cancel):
+                stopped = Stopped(live=False, num_tokens=0)
                 try:
-                    message.done.set_result(self._engine.cancel(message.key, message.segment))
-                finally:
-                    if not message.done.done():  # the engine raised: nobody waits for ever
-                        message.done.set_result(Stopped(live=False, num_tokens=0))
+                    stopped = self._engine.cancel(message.key, message.segment)
+                finally:  # also where the engine raised: nobody waits for ever
+                    message.answer(stopped)
             else:
                 self._engine.receive(message)
 
@@ -227,7 +231,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
             waiting = list(self._subscribers.values())
         for message in messages:
             if isinstance(message, _Cancel):
-                message.done.set_result(Stopped(live=False, num_tokens=0))
+                message.answer(Stopped(live=False, num_tokens=0))
         self._put([(subscriber, None) for subscriber in waiting])
         self._engine.abort()
         self._stats = self._engine.stats()

@@ -26,6 +26,7 @@ class CountingEngine:
     """Emits 0, 1, ... per live segment and step; before each step asks `gate`."""
 
     gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(10_000))
+    begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     fail_at: int | None = None
     steps: int = 0
     aborts: int = 0
@@ -48,6 +49,7 @@ class CountingEngine:
 
     def step(self) -> list[Count]:
         if self.live:
+            self.begun.release()
             self.gate.acquire()
         self.steps += 1
         if self.steps == self.fail_at:
@@ -87,6 +89,12 @@ def loop(engine):
     loop.close()
 
 
+async def inside_step(engine: CountingEngine, number: int) -> None:
+    """The thread is at the gate of this step, or past it."""
+    for _ in range(number):
+        await asyncio.to_thread(engine.begun.acquire)
+
+
 async def values(stream) -> list[int]:
     return [item.value async for item in stream]
 
@@ -106,8 +114,9 @@ async def test_a_cancel_is_applied_before_the_next_step_and_tells_what_it_found(
     stream = loop.open(key("a"), 0, Count(key("a"), 0, 1000))
     for _ in range(3):
         await anext(stream)
+    await inside_step(engine, 4)
     stopping = asyncio.ensure_future(loop.cancel(key("a")))
-    await asyncio.sleep(0)  # the cancel is in the inbox; the thread is held inside step 4
+    await asyncio.sleep(0)  # the cancel is in the inbox
     engine.gate.release()
     assert await stopping == Stopped(live=True, num_tokens=4)
     rest = [item async for item in stream]
@@ -140,6 +149,7 @@ async def test_a_fault_ends_every_stream_and_refuses_new_ones(engine):
     for stream in streams:
         with pytest.raises(SynthesisFailed):
             await values(stream)
+    loop.close()  # waits for the thread, which frees the engine last
     assert isinstance(loop.failure, RuntimeError)
     assert engine.aborts == 1
     with pytest.raises(Unavailable):
@@ -166,3 +176,19 @@ async def test_the_same_segment_cannot_be_opened_twice(loop, engine):
         loop.open(key("a"), 0, Count(key("a"), 0, 5))
     first.close()
     engine.gate.release(100)
+
+
+async def test_who_gives_up_waiting_for_a_cancel_harms_nobody(loop, engine):
+    engine.gate = threading.Semaphore(1)
+    stream = loop.open(key("a"), 0, Count(key("a"), 0, 1000))
+    other = loop.open(key("b"), 0, Count(key("b"), 0, 3))
+    await anext(stream)
+    await inside_step(engine, 2)
+    stopping = asyncio.ensure_future(loop.cancel(key("a")))
+    await asyncio.sleep(0)  # the cancel is in the inbox
+    stopping.cancel()
+    await asyncio.wait({stopping})
+    engine.gate.release(10)
+    assert [item.finish for item in [item async for item in stream]][-1] is FinishReason.CANCELLED
+    assert await values(other) == [0, 1, 2]
+    assert loop.failure is None
