@@ -2,76 +2,15 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from app.config import T3Settings
-from app.core import FinishReason, SamplingParams, SessionKey
-from app.engine.t3.pages import Prefix
-from app.engine.t3.scheduler import Ending, Scheduler, Work
-from app.engine.t3.sequence import AddSequence, Sequence, SequenceState
-
-STOP_TOKEN = 6562
-FREE_TOKENS = 16
-CONDITIONALS = SimpleNamespace()  # only carried
-
-
-def sequence(name: str, *, num_prompt: int = 10, max_tokens: int = 5, **sampling) -> Sequence:
-    params = SamplingParams(max_tokens=max_tokens, **sampling)
-    key = SessionKey("tenant", name)
-    message = AddSequence(key, 0, (1, 2, 3), CONDITIONALS, "voice", params)
-    return Sequence(message, 2, num_prompt)
-
-
-class Released:
-    """What the scheduler says is free again."""
-
-    def __init__(self) -> None:
-        self.slots: list[int] = []
-        self.prefixes: list[Prefix] = []
-
-    def release(self, slot: int) -> None:
-        self.slots.append(slot)
-
-    def forget(self, prefix: Prefix) -> None:
-        self.prefixes.append(prefix)
-
-
-class Desk:
-    """A scheduler, what it gave back, and a clock that only a test moves."""
-
-    def __init__(
-        self, num_slots: int = 2, min_tokens: int = 0, num_pages: int = 1000, **settings
-    ) -> None:
-        self.freed = Released()
-        self.now_s = 100.0
-        self.scheduler = Scheduler(
-            T3Settings(slots=num_slots, **settings),
-            Ending(STOP_TOKEN, min_tokens),
-            self.freed,
-            lambda: self.now_s,
-            num_pages=num_pages,
-            free_tokens=FREE_TOKENS,
-        )
-
-    @property
-    def released(self) -> list[int]:
-        return self.freed.slots
-
-    def add(self, *sequences: Sequence) -> None:
-        for one in sequences:
-            self.scheduler.add(one)
-
-    def step(self, token: int | None = 1) -> list[Work]:
-        work = self.scheduler.schedule()
-        self.scheduler.postprocess(work, [token for item in work if item.samples])
-        self.scheduler.check_integrity()
-        return work
-
-
-def names(work: list[Work]) -> list[str]:
-    return [item.sequence.key.session_id for item in work]
+from app.core import FinishReason, SamplingParams
+from app.engine.t3.sequence import AddSequence, SequenceState
+from tests.engine.t3.desk import CONDITIONALS, FREE_TOKENS, STOP_TOKEN, Desk, names, sequence
 
 
 def test_the_scheduler_runs_without_torch():
@@ -234,4 +173,71 @@ def test_the_integrity_check_sees_a_leak(leak):
     free = desk.scheduler._free_slots
     free.pop() if leak == "lost" else free.append(free[0])
     with pytest.raises(RuntimeError, match="slots"):
+        desk.scheduler.check_integrity()
+
+
+# -- prompts beside those that decode --------------------------------------------------------------
+
+
+def cost(num_tokens: int) -> int:
+    """A step's time, in tokens' worth: reading the weights, and every token."""
+    return FREE_TOKENS + num_tokens
+
+
+@given(
+    rows=st.lists(st.integers(1, 2), min_size=1, max_size=20),
+    share=st.floats(0.25, 3),
+    num_prompts=st.lists(st.integers(1, 500), min_size=1, max_size=5),
+)
+@hypothesis_settings(deadline=None)
+def test_prompts_make_no_step_longer_than_their_share_and_always_go_on(rows, share, num_prompts):
+    desk = Desk(num_slots=30, prefill_share=share)
+    for index, num_rows in enumerate(rows):
+        desk.add(sequence(f"d{index}", num_prompt=1, num_rows=num_rows, max_tokens=10_000))
+    desk.step()
+    desk.add(*[sequence(f"p{n}", num_prompt=n, max_tokens=10_000) for n in num_prompts])
+    left = 2 * sum(num_prompts)
+    while left:
+        work = desk.step()
+        prompts = [item for item in work if item.start < item.sequence.num_prompt]
+        beside = sum(item.sequence.num_rows for item in work if item not in prompts)
+        num_tokens = sum(item.num_tokens * item.sequence.num_rows for item in prompts)
+        assert cost(beside + num_tokens) <= (1 + share) * cost(beside)
+        assert num_tokens > 0
+        left -= num_tokens
+
+
+def test_where_nobody_decodes_prompts_have_the_whole_step():
+    desk = Desk(prefill_tokens=100, prefill_share=0.25)
+    desk.add(sequence("a", num_prompt=40), sequence("b", num_prompt=40))
+    assert [item.num_tokens for item in desk.step()] == [40, 10]  # of two rows each
+
+
+def test_a_prompt_begins_where_its_prefix_ends_once_that_is_computed():
+    desk = Desk(num_slots=3, prefill_tokens=12)
+    desk.add(*[sequence(name, num_prompt=10, num_prefix=8) for name in "abc"])
+    chunks = [[(i.start, i.num_tokens) for i in desk.step() if i.start < 10] for _ in range(4)]
+    assert chunks == [[(0, 6)], [(6, 4)], [(8, 2), (8, 2)], []]
+
+
+def test_what_does_not_fit_waits_and_nobody_overtakes_it():
+    desk = Desk(num_slots=3, num_pages=6)
+    desk.add(
+        sequence("a", num_prompt=20, max_tokens=13),  # two pages in each of two rows
+        sequence("large", num_prompt=20, max_tokens=13),
+        sequence("small", num_prompt=5, max_tokens=5),
+    )
+    assert names(desk.step()) == ["a"]
+    assert desk.scheduler.pool.num_free == 2
+    while names(desk.step()) == ["a"]:
+        pass
+    assert names(desk.step()) == ["large", "small"]
+
+
+def test_the_integrity_check_sees_pages_of_nobody():
+    desk = Desk()
+    desk.add(sequence("a"))
+    desk.step()
+    desk.scheduler.pool.allocate("nobody", 1)
+    with pytest.raises(RuntimeError, match="pages are needed"):
         desk.scheduler.check_integrity()
