@@ -30,6 +30,7 @@ from app.core import (
 
 ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
 MAX_REMEMBERED = 100_000  # ids; beyond it the oldest is forgotten first
+MAX_RECENT = 4096  # cancels, in each stage
 REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
 FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
 
@@ -72,6 +73,7 @@ class Session:
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
     audio_sent_s: float = 0.0
     num_tokens_used: int = 0  # speech tokens in the audio that was sent
+    confirmed_at: float | None = None  # the last time that an ingress or T3 told of its end
     generated: dict[Follower, int] = field(default_factory=dict)  # confirmed by T3 replicas
 
     def ack(self, session_id: str, state: CancelState, now: float) -> CancelAck:
@@ -82,8 +84,14 @@ class Session:
             audio_sent_ms=round(self.audio_sent_s * 1000, 3),
             tokens_generated=generated,
             tokens_discarded=max(0, generated - round(self.audio_sent_s * TOKENS_PER_S)),
-            stop_ms=0.0 if self.cancelled_at is None else round((now - self.cancelled_at) * 1e3, 3),
+            stop_ms=round(self._stop_s(now) * 1000, 3),
         )
+
+    def _stop_s(self, now: float) -> float:
+        if self.cancelled_at is None:
+            return 0.0
+        is_over = self.finish is not None and self.confirmed_at is not None
+        return max(0.0, (self.confirmed_at if is_over else now) - self.cancelled_at)
 
 
 class SessionTable:
@@ -100,7 +108,11 @@ class SessionTable:
 
     def get(self, key: SessionKey) -> Session | None:
         self._forget()
-        return self._sessions.get(key)
+        session = self._sessions.get(key)
+        if session is not None and self._is_over(session):  # behind a live one that stays longer
+            del self._sessions[key]
+            return None
+        return session
 
     def claim(self, key: SessionKey) -> Claim:
         session = self.get(key)
@@ -138,17 +150,44 @@ class SessionTable:
         session.finish = reason
         session.audio_sent_s = audio_sent_s
         session.num_tokens_used = num_tokens
-        session.taken_at = self._now()
+        session.taken_at = session.confirmed_at = self._now()
         self._sessions.move_to_end(key)
 
     def _forget(self) -> None:
-        now = self._now()
         while self._sessions:
             key, oldest = next(iter(self._sessions.items()))
-            keep_s = self._live_s if oldest.claimed and oldest.finish is None else self._remember_s
-            if now - oldest.taken_at <= keep_s and len(self._sessions) <= MAX_REMEMBERED:
+            if len(self._sessions) <= MAX_REMEMBERED and not self._is_over(oldest):
                 return
             del self._sessions[key]
+
+    def _is_over(self, session: Session) -> bool:
+        is_live = session.claimed and session.finish is None
+        keep_s = self._live_s if is_live else self._remember_s
+        return self._now() - session.taken_at > keep_s
+
+
+class RecentCancels:
+    """What a stage remembers of cancels, for a request or a segment that comes after its cancel.
+
+    Forgotten well before the registry forgets the id: whoever may use it anew finds it free."""
+
+    def __init__(self, remember_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._keep_s = remember_s / 2
+        self._now = now
+        self._since: OrderedDict[SessionKey, float] = OrderedDict()  # oldest first
+
+    def __contains__(self, key: SessionKey) -> bool:
+        since = self._since.get(key)
+        return since is not None and self._now() - since <= self._keep_s
+
+    def add(self, key: SessionKey) -> None:
+        self._since.pop(key, None)
+        self._since[key] = self._now()
+        while len(self._since) > MAX_RECENT or self._now() - self._oldest() > self._keep_s:
+            self._since.popitem(last=False)
+
+    def _oldest(self) -> float:
+        return next(iter(self._since.values()))
 
 
 class Registry:
@@ -163,9 +202,9 @@ class Registry:
         self.epoch = uuid.uuid4().hex
         self._now = now
         self._table = SessionTable(remember_s, live_s, now)
-        self._log: deque[tuple[float, SessionKey]] = deque()
+        self._log: deque[tuple[float, SessionKey]] = deque(maxlen=MAX_REMEMBERED)
         self._end = 0  # number of the entry after the log's last
-        self._remember_s = remember_s
+        self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
         self._followers: dict[Follower, float] = {}
         self._reports: dict[Follower, tuple[float, Report]] = {}
         self._changed = asyncio.Condition()
@@ -184,6 +223,7 @@ class Registry:
         session = self._table.get(key)
         if session is not None:
             session.generated[follower] = num_tokens
+            session.confirmed_at = self._now()
         await self._notify()
 
     async def cancel(self, key: SessionKey, wait_s: float = ACK_WAIT_S) -> CancelAck:
@@ -206,6 +246,7 @@ class Registry:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._changed.wait_for(lambda: self._end > cursor or epoch != self.epoch)
+        self._prune()
         first = self._end - len(self._log)
         entries = islice(self._log, max(0, cursor - first), None)
         return News(self.epoch, self._end, tuple(key for _, key in entries))
@@ -233,11 +274,13 @@ class Registry:
         return Health(HealthStatus.STARTING if missing else HealthStatus.OK, sums)
 
     def _append(self, key: SessionKey) -> None:
-        now = self._now()
-        while self._log and now - self._log[0][0] > self._remember_s:
-            self._log.popleft()
-        self._log.append((now, key))
+        self._prune()
+        self._log.append((self._now(), key))
         self._end += 1
+
+    def _prune(self) -> None:
+        while self._log and self._now() - self._log[0][0] > self._log_s:
+            self._log.popleft()
 
     async def _confirmed(self, session: Session, wait_s: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.core import CancelState, FinishReason, SessionKey
-from app.sessions import Claim, Follower, Registry, SessionTable
+from app.sessions import Claim, Follower, RecentCancels, Registry, SessionTable
 
 
 class Clock:
@@ -83,6 +83,25 @@ def test_forgetting_keeps_the_table_small(table, clock):
     assert len(table) <= 62
 
 
+def test_an_id_is_free_again_though_an_older_session_still_lives(table, clock):
+    table.claim(SessionKey("default", "long"))
+    table.claim(A)
+    table.finish(A, FinishReason.STOP, 1.0, 25)
+    clock.now += 61
+    assert table.claim(A) is Claim.GRANTED
+
+
+def test_a_stage_forgets_a_cancel_before_its_id_is_free_again(table, clock):
+    recent = RecentCancels(remember_s=60, now=clock)
+    table.cancel(A)
+    recent.add(A)
+    assert A in recent
+    assert SessionKey("other", "a") not in recent
+    clock.now += 31
+    assert A not in recent
+    assert table.claim(A) is Claim.CANCELLED
+
+
 async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_both_confirmed():
     registry = Registry()
     await registry.claim(A)
@@ -97,6 +116,17 @@ async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_both_confirmed(
     ack = await cancelling
     assert ack.state is CancelState.STOPPED
     assert (ack.audio_sent_ms, ack.tokens_generated, ack.tokens_discarded) == (400.0, 30, 20)
+
+
+async def test_the_time_to_stop_does_not_grow_when_it_is_asked_again(clock):
+    registry = Registry(now=clock)
+    await registry.claim(A)
+    await registry.cancel(A, wait_s=0)
+    clock.now += 0.02
+    await registry.finish(A, FinishReason.CANCELLED, 0.4, 12)
+    clock.now += 100
+    again = await registry.cancel(A)
+    assert (again.state, again.stop_ms) == (CancelState.ALREADY_DONE, 20)
 
 
 async def test_without_confirmation_the_answer_says_stopping():
@@ -148,3 +178,5 @@ async def test_the_log_forgets_but_its_numbers_go_on():
     await registry.cancel(b)
     assert (await registry.poll(T3, news.epoch, news.cursor)).cancelled == (b,)
     assert (await registry.poll(T3, "", 0)).cancelled == (b,)
+    clock.now += 61
+    assert (await registry.poll(T3, "", 0)).cancelled == ()
