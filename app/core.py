@@ -75,6 +75,7 @@ class TokenRequest:
     voice: str
     sampling: SamplingParams
     language: str | None = None
+    lead_s: float = 0.0  # seconds of the session's sound that still play before this is wanted
 
 
 @dataclass(frozen=True, slots=True)

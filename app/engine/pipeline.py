@@ -7,11 +7,13 @@ one before, at most one segment ahead of the one that is heard. Knows nothing ab
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from app.core import (
     SAMPLES_PER_TOKEN,
+    TOKENS_PER_S,
     AudioChunk,
     FinishReason,
     SpeechTokens,
@@ -25,6 +27,8 @@ from app.engine.voices import S3GenConditionals
 from app.errors import SynthesisFailed
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
+Feeding = asyncio.Task[FinishReason | None]
+_RAN_OUT = (FinishReason.STOP, FinishReason.LENGTH)
 
 
 class SpeechPipeline:
@@ -41,32 +45,39 @@ class SpeechPipeline:
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         """The session's chunks; exactly the last has a finish. Closing it stops both engines."""
         conditionals = await self._conditionals(request.voice)
-        current: _Segment | None = self._begin(request, 0, conditionals, after=None)
+        playback = _Playback()
+        current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
         start = 0
         try:
             while current is not None:
                 index = current.index + 1
                 if index < len(request.segments):
-                    upcoming = self._begin(request, index, conditionals, after=current.feeding)
+                    upcoming = self._begin(
+                        request, index, conditionals, playback, after=current.feeding
+                    )
                 async for audio in current.heard():
                     chunk = _to_chunk(request, audio, start, is_last=upcoming is None)
                     start += len(audio.pcm)
+                    playback.begin()
                     yield chunk
                     if chunk.finish is not None:
                         return
                 current, upcoming = upcoming, None
         finally:
-            for segment in (current, upcoming):
-                if segment is not None:
-                    await segment.close()
+            live = [segment for segment in (current, upcoming) if segment is not None]
+            for segment in live:  # all of them before the first wait: it may be cut short
+                segment.stop()
+            for segment in live:
+                await segment.ended()
 
     def _begin(
         self,
         request: SynthesisRequest,
         index: int,
         conditionals: S3GenConditionals,
-        after: "asyncio.Task[None] | None",
+        playback: "_Playback",
+        after: "Feeding | None",
     ) -> "_Segment":
         message = OpenSegment(
             request.key,
@@ -77,39 +88,67 @@ class SpeechPipeline:
             fade_in=index == 0,
         )
         audio = self._vocoder.open(request.key, index, message)
-        return _Segment(index, audio, asyncio.ensure_future(self._feed(request, index, after)))
+        feeding = self._feed(request, index, playback, after)
+        return _Segment(index, audio, asyncio.ensure_future(feeding))
 
     async def _feed(
-        self, request: SynthesisRequest, index: int, after: "asyncio.Task[None] | None"
-    ) -> None:
-        """Push one segment's tokens as they come; whatever goes wrong, the segment ends."""
-        segment = TokenRequest(
-            request.key,
-            index,
-            request.segments[index],
-            request.voice,
-            request.sampling,
-            request.language,
-        )
+        self,
+        request: SynthesisRequest,
+        index: int,
+        playback: "_Playback",
+        after: "Feeding | None",
+    ) -> FinishReason | None:
+        """Push one segment's tokens as they come; whatever goes wrong, the segment ends. T3 is
+        not asked for it where the one before was cancelled or failed. Returns T3's finish."""
         finish = None
         try:
             if after is not None:
                 await asyncio.wait({after})
+                if not _ran_out(after):
+                    return None
+            segment = TokenRequest(
+                request.key,
+                index,
+                request.segments[index],
+                request.voice,
+                request.sampling,
+                request.language,
+                playback.lead_s(),
+            )
             async with aclosing(self._tokens.tokens(segment)) as groups:
                 async for group in groups:
                     finish = group.finish
+                    playback.num_tokens += len(group.ids)
                     self._vocoder.send(PushTokens(group))
+            return finish
         finally:
             if finish is None and self._vocoder.failure is None:
                 broken = SpeechTokens(request.key, index, 0, (), FinishReason.ERROR)
                 self._vocoder.send(PushTokens(broken))
 
 
+class _Playback:
+    """What a listener who plays each chunk as it comes still has to hear, over the session."""
+
+    def __init__(self) -> None:
+        self.num_tokens = 0  # of all segments, spoken or about to be
+        self._began_s: float | None = None
+
+    def begin(self) -> None:
+        """A chunk has come; the first counts."""
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+
+    def lead_s(self) -> float:
+        heard_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
+        return max(0.0, self.num_tokens / TOKENS_PER_S - heard_s)
+
+
 class _Segment:
     """One segment on its way: T3's tokens being fed, the vocoder's audio being heard."""
 
     def __init__(
-        self, index: int, audio: EngineStream[SegmentAudio], feeding: "asyncio.Task[None]"
+        self, index: int, audio: EngineStream[SegmentAudio], feeding: Feeding
     ) -> None:
         self.index = index
         self.feeding = feeding
@@ -125,18 +164,25 @@ class _Segment:
                 self.feeding.result()
             raise
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         self._audio.close()
         self.feeding.cancel()
+
+    async def ended(self) -> None:
         await asyncio.wait({self.feeding})
         if not self.feeding.cancelled():
             self.feeding.exception()  # seen: whoever listened was told through the audio
 
 
+def _ran_out(feeding: Feeding) -> bool:
+    if feeding.cancelled() or feeding.exception() is not None:
+        return False
+    return feeding.result() in _RAN_OUT
+
+
 def _to_chunk(
     request: SynthesisRequest, audio: SegmentAudio, start: int, *, is_last: bool
 ) -> AudioChunk:
-    ran_out = audio.finish in (FinishReason.STOP, FinishReason.LENGTH)
-    finish = None if ran_out and not is_last else audio.finish
+    finish = None if audio.finish in _RAN_OUT and not is_last else audio.finish
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
     return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish)

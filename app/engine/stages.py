@@ -74,6 +74,7 @@ class T3Stage:
             conditionals.t3,
             request.voice,
             replace(request.sampling, max_tokens=self._max_tokens(request)),
+            request.lead_s,
         )
         self.engine.check(message)
         with self._loop.open(request.key, request.segment, message) as groups:

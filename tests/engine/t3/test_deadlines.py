@@ -124,7 +124,7 @@ def test_under_overload_every_stream_goes_on():
 
 def test_a_pause_is_bounded_by_how_far_ahead_one_may_run(monkeypatch):
     """A stream that is paused was ahead, by no more than the bound; it is back before it is due."""
-    simulation, twelve = twelve_on_eight_rows()
+    simulation, _ = twelve_on_eight_rows()
     simulation.run_until(1000.0)
     assert max(simulation.longest_pause_s.values()) < 1.0
     control, _ = twelve_on_eight_rows()
