@@ -31,7 +31,7 @@ class Served:
     vocoder: Any
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[None]:
     ray.init(
         num_cpus=8,  # logical: replicas take fractions
@@ -45,7 +45,7 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     folder = tmp_path_factory.mktemp("served")
     voices = folder / "voices"
