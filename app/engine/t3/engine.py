@@ -16,10 +16,11 @@ from app.config import T3Settings
 from app.core import FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.loop import Stopped
+from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.ledger import Ledger
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.pages import PAGE, pages_of
-from app.engine.t3.runner import Noise, Runner, counter_noise
+from app.engine.t3.runner import Landed, Noise, Runner, counter_noise
 from app.engine.t3.scheduler import Ending, Scheduler, Work
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.errors import BadRequest
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 # How many tokens are computed in the time that reading all weights takes. Two CPU cores in float32:
 # 3 ms a token beside 60 ms (full-size turbo, 2026-11). A GPU in bfloat16: its operations per byte.
 _FREE_TOKENS = {"cpu": 16, "cuda": 256}
+
+_LONG_SEGMENT = 300 + 1000  # positions: its text, and the most tokens that upstream lets one have
 
 
 class TokenEngine:
@@ -41,24 +44,31 @@ class TokenEngine:
         tail_tokens: tuple[int, ...] = (),
         *,
         noise: Noise = counter_noise,
+        fast: bool | None = None,
         on_step: Callable[[Seq[Sequence]], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tail_tokens` end every segment that ended by itself (turbo's three of silence).
-        `on_step` sees the sequences of each step before it runs; a test holds the engine there.
-        `clock` gives seconds, for deadlines."""
+        `fast` chooses between the runners, by default where the device is a GPU; the fast one has
+        counter noise alone. `on_step` sees the sequences of each step before it runs; a test
+        holds the engine there. `clock` gives seconds, for deadlines."""
         self.ledger = Ledger()
         self._model = model
         self._settings = settings
         self._tail_tokens = tail_tokens
         self._on_step = on_step
-        self._runner = Runner(model, settings.slots, noise)
+        num_pages = _num_pages(model, settings)
+        self._runner: Runner | FastRunner
+        if model.device.type == "cuda" if fast is None else fast:
+            self._runner = FastRunner(model, settings.slots, num_pages)
+        else:
+            self._runner = Runner(model, settings.slots, noise)
         self._scheduler = Scheduler(
             settings,
             _ending(model.spec),
             self._runner,
             clock,
-            num_pages=_num_pages(model, settings),
+            num_pages=num_pages,
             free_tokens=_FREE_TOKENS[model.device.type],
         )
         self._items: list[SpeechTokens] = []  # of sequences that ended between steps
@@ -124,9 +134,9 @@ class TokenEngine:
 
     def step(self) -> list[SpeechTokens]:
         work = self._scheduler.schedule()
-        tokens = self._run(work)
-        self._scheduler.postprocess(work, tokens)
-        return self._collect(work)
+        landed = self._run(work)
+        self._scheduler.postprocess(*landed)
+        return self._collect(landed.work)
 
     def abort(self) -> None:
         self._scheduler.fail()
@@ -148,17 +158,17 @@ class TokenEngine:
 
     # -- parts of a step -------------------------------------------------------------------------
 
-    def _run(self, work: Seq[Work]) -> list[int | None]:
-        if not work:
-            return []
-        sequences = [item.sequence for item in work]
-        if self._on_step is not None:
-            self._on_step(sequences)
-        self.ledger.begin_step(((s.key, s.segment) for s in sequences), time.perf_counter())
+    def _run(self, work: Seq[Work]) -> Landed:
+        """Without work, the tokens of a step still in flight may land."""
+        if work:
+            sequences = [item.sequence for item in work]
+            if self._on_step is not None:
+                self._on_step(sequences)
+            self.ledger.begin_step(((s.key, s.segment) for s in sequences), time.perf_counter())
         return self._runner.run(work)
 
     def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:
-        """What ended between steps, then this step's groups that are full or the last."""
+        """What ended between steps, then the groups that are full or the last."""
         items, self._items = self._items, []
         for item in work:
             group = self._take_group(item.sequence)
@@ -198,13 +208,17 @@ def _ending(spec: T3Spec) -> Ending:
 
 
 def _num_pages(model: T3Model, settings: T3Settings) -> int:
-    """What `kv_gib` holds; or, where that is not set, all that slots and prefixes could need."""
+    """What `kv_gib` holds. Where that is not set: a long segment in every slot (the longest there
+    can be fits beside fewer), and the prefixes."""
     spec = model.spec
     if settings.kv_gib is not None:
         position_bytes = 2 * spec.num_layers * spec.num_heads * spec.head_dim * model.dtype.itemsize
         return int(settings.kv_gib * 2**30) // (PAGE * position_bytes)
-    longest = pages_of(max_positions(spec), 2 if spec.backbone == "llama" else 1)
-    return (settings.slots + settings.prefixes_kept) * longest
+    num_rows = 2 if spec.backbone == "llama" else 1
+    prefix = 2 + (spec.num_perceiver_queries if spec.perceiver else spec.prompt_len)
+    longest = pages_of(max_positions(spec), num_rows)
+    usual = min(longest, pages_of(prefix + _LONG_SEGMENT, num_rows))
+    return max(longest, settings.slots * usual) + settings.prefixes_kept * pages_of(prefix)
 
 
 def _last(request: AddSequence, finish: FinishReason, start: int = 0) -> SpeechTokens:

@@ -21,16 +21,10 @@ from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.pages import Prefix, pages_of
 from app.engine.t3.prompts import Prompts
+from app.engine.t3.runner import Landed
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.scheduler import Work
 from app.engine.t3.slab import Slab, upload
-
-
-class Landed(NamedTuple):
-    """Sampled tokens that have reached the host, each for a sequence that still lives."""
-
-    work: Seq[Work]
-    tokens: Seq[int | None]  # None where the logits were no distribution
 
 
 class _InFlight(NamedTuple):
