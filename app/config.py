@@ -16,6 +16,24 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class GuardSettings(_Frozen):
+    """What ends or holds a segment beside the model's own stop token."""
+
+    least_tokens: int = Field(
+        5, ge=0, le=25, description="no segment stops before so many tokens; 0: off"
+    )
+    most_tokens: int = Field(
+        100, ge=1, description="no segment is longer than this and what its text adds"
+    )
+    most_per_text_token: float | None = Field(
+        20.0, gt=0, description="what each token of text adds to most_tokens; null: no bound"
+    )
+    loop_tokens: int | None = Field(
+        75, ge=25, description="so many tokens of one repeated cycle end a segment; null: off"
+    )
+    loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle looked for")
+
+
 class T3Settings(_Frozen):
     slots: int = Field(8, ge=1, le=1024, description="sequences that may be live at once")
     dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
@@ -42,6 +60,7 @@ class T3Settings(_Frozen):
     prefixes_kept: int = Field(
         16, ge=0, description="(voice, exaggeration) pairs whose computed prompts are kept"
     )
+    guards: GuardSettings = GuardSettings()
 
 
 class VocoderSettings(_Frozen):

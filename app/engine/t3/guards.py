@@ -1,0 +1,42 @@
+"""Bounds on what a sequence may say, against what users of Chatterbox report.
+
+    least tokens   one to three words that end before they are spoken (upstream's issues 97, 201)
+    most tokens    noise after the text, and a thousand tokens for three words (388, 271, 435)
+    loop           one sound without end (424, 543)
+
+Pure functions of a sequence's facts; all of them off is upstream's behaviour. Upstream's own guard
+took two equal tokens in a row for a loop and cut words short (issue 327): what is bounded here lies
+far outside of speech. A skipped word, or a tail within the bounds, is not seen. Knows nothing about
+tensors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.config import GuardSettings
+from app.core import SamplingParams
+
+
+def bounded(sampling: SamplingParams, num_text: int, guards: GuardSettings) -> SamplingParams:
+    """`max_tokens` held to what `num_text` tokens of text can take. A forced length is kept."""
+    if guards.most_per_text_token is None or sampling.ignore_eos:
+        return sampling
+    most = guards.most_tokens + round(guards.most_per_text_token * num_text)
+    return replace(sampling, max_tokens=min(sampling.max_tokens, most))
+
+
+def least_tokens(sampling: SamplingParams, guards: GuardSettings) -> int:
+    """How many tokens are drawn before the stop token may be."""
+    return 0 if sampling.ignore_eos else guards.least_tokens
+
+
+def is_looping(tokens: Sequence[int], guards: GuardSettings) -> bool:
+    """Whether the newest `loop_tokens` repeat one cycle of at most `loop_cycle` tokens."""
+    num_looped = guards.loop_tokens
+    if num_looped is None or len(tokens) < num_looped:
+        return False
+    newest = tokens[-num_looped:]
+    return any(
+        newest[-1] == newest[-1 - cycle] and newest[cycle:] == newest[:-cycle]
+        for cycle in range(1, guards.loop_cycle + 1)
+    )

@@ -1,0 +1,207 @@
+"""How fast the T3 engine decodes, beside upstream's loop and the bare transformer, in one run.
+
+    python benchmarks/t3.py --model random-english --num-sequences 1,8,16 --tokens 64
+
+Prints what the device allows, then what it reaches, then what a cancel costs; the last line is one
+JSON object. Runs where there is no Ray, on a CPU and on CUDA alike. All sides hold the same
+weights, speak the same number of tokens after prompts of the same length, and take turns.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
+
+from app.engine.checkpoint.source import open_checkpoint
+from benchmarks.measure import copy_bandwidth, machine, median, peak_memory_mb, say
+from benchmarks.t3_cancel import cancel_cost
+from benchmarks.t3_sides import Bare, Decoding, Engine, Subject, Upstream, load
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+NUM_AT_ONCE = 4
+NUM_CANCELLED_AMONG = 8
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What each side did in each round. By number of sequences, where there is one."""
+
+    upstream: list[Decoding] = field(default_factory=list)
+    bare: dict[int, list[Decoding]] = field(default_factory=dict)
+    engine: dict[int, list[Decoding]] = field(default_factory=dict)
+    at_once_s: list[float] = field(default_factory=list)
+    one_by_one_s: list[float] = field(default_factory=list)
+
+
+class Sides(NamedTuple):
+    upstream: Upstream
+    bare: Bare
+    engine: Engine
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    device = torch.device(options.device)
+    subject = load(open_checkpoint(options.model), device, DTYPES[options.dtype])
+    say(f"{options.model}, {options.dtype}, {options.tokens} tokens; {machine(device)}")
+    upstream = Upstream(subject)
+    num_prompt = upstream.num_prompt()
+    floor_ms = _print_floor(subject, num_prompt, options.tokens)
+    most = max(*options.num_sequences, NUM_AT_ONCE, NUM_CANCELLED_AMONG)
+    engine = Engine(subject, most)
+    rounds = _take_turns(options, Sides(upstream, Bare(subject, num_prompt), engine))
+    rows = [_row(num, rounds) for num in options.num_sequences]
+    _print_rows(rows, rounds)
+    _print_at_once(rounds)
+    _print_cancel(engine, subject)
+    result = {
+        "benchmark": "t3",
+        "model": options.model,
+        "device": options.device,
+        "dtype": options.dtype,
+        "floor_ms_per_step": round(floor_ms, 4),
+        "upstream_tokens_per_s": round(_tokens_per_s(rounds.upstream), 2),
+        "rows": rows,
+        "peak_memory_mb": round(peak_memory_mb(device), 1),
+    }
+    say(json.dumps(result))
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="random-english", help="as in serve_config.yaml")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto")
+    parser.add_argument("--num-sequences", type=_counts, default=[1, 8, 16], help="1,8,16")
+    parser.add_argument("--tokens", type=int, default=64, help="decoded by each sequence")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    if options.tokens < 1 or options.rounds < 1:
+        parser.error("--tokens and --rounds must be at least 1")
+    if options.device == "auto":
+        options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if options.dtype == "auto":
+        options.dtype = "bfloat16" if options.device == "cuda" else "float32"
+    return options
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(part) for part in text.split(",")]
+    if min(counts) < 1:
+        raise ValueError("a number of sequences is at least 1")
+    return counts
+
+
+def _print_floor(subject: Subject, num_prompt: int, num_tokens: int) -> float:
+    """A step reads every weight once: no step is shorter than that. In milliseconds."""
+    bandwidth = copy_bandwidth(subject.device)
+    weights = _bytes_per_step(subject)
+    floor_ms = 1e3 * weights / bandwidth
+    spec = subject.spec.t3
+    context = num_prompt + num_tokens
+    per_position = 2 * spec.num_layers * spec.num_heads * spec.head_dim * subject.dtype.itemsize
+    memory = per_position * context * subject.num_rows
+    say(f"a copy reads and writes {bandwidth / 1e9:.1f} GB/s")
+    say(f"floor: {floor_ms:.3f} ms per step, to read {weights / 1e6:.0f} MB of weights once")
+    say(
+        f"       {1e3 * memory / bandwidth:.3f} ms more per sequence, to read {memory / 1e6:.1f} MB"
+        f" of keys and values at {context} positions, rows: {subject.num_rows}"
+    )
+    return floor_ms
+
+
+def _bytes_per_step(subject: Subject) -> int:
+    """The backbone and the head; of a table of embeddings a step reads a few rows."""
+    tables = ("wte.", "wpe.", "embed_tokens.")
+    backbone = subject.t3.tfmr.named_parameters()
+    read = [weight for name, weight in backbone if not name.startswith(tables)]
+    return sum(weight.nbytes for weight in (*read, *subject.t3.speech_head.parameters()))
+
+
+def _take_turns(options: argparse.Namespace, sides: Sides) -> Rounds:
+    """A short round first, which is not counted: it warms kernels and the voice's prefix."""
+    _take_turn(Rounds(), sides, options.num_sequences, num_tokens=2)
+    rounds = Rounds()
+    for number in range(1, options.rounds + 1):
+        _take_turn(rounds, sides, options.num_sequences, options.tokens)
+        say(f"round {number} of {options.rounds} taken")
+    return rounds
+
+
+def _take_turn(rounds: Rounds, sides: Sides, counts: Sequence[int], num_tokens: int) -> None:
+    engine = sides.engine
+    rounds.upstream.append(sides.upstream.decode(num_tokens))
+    for num in counts:
+        rounds.bare.setdefault(num, []).append(sides.bare.decode(num, num_tokens))
+        rounds.engine.setdefault(num, []).append(engine.decode(num, num_tokens))
+    one_by_one_s = engine.speak_to_the_end(NUM_AT_ONCE, num_tokens, at_once=False)
+    rounds.one_by_one_s.append(one_by_one_s)
+    rounds.at_once_s.append(engine.speak_to_the_end(NUM_AT_ONCE, num_tokens, at_once=True))
+
+
+def _row(num_sequences: int, rounds: Rounds) -> Mapping[str, float]:
+    tokens_per_s = _tokens_per_s(rounds.engine[num_sequences])
+    return {
+        "num_sequences": num_sequences,
+        "tokens_per_s": round(tokens_per_s, 2),
+        "ms_per_step": round(1e3 * num_sequences / tokens_per_s, 3),
+        "ratio_to_upstream": round(tokens_per_s / _tokens_per_s(rounds.upstream), 3),
+        "ratio_to_bare": round(tokens_per_s / _tokens_per_s(rounds.bare[num_sequences]), 3),
+    }
+
+
+def _print_rows(rows: Sequence[Mapping[str, float]], rounds: Rounds) -> None:
+    upstream = f"{_tokens_per_s(rounds.upstream):.1f} tokens/s"
+    say(f"upstream: {upstream}, first token after {_prefill_ms(rounds.upstream):.0f} ms")
+    say("sequences  tokens/s  ms/step  x upstream  x bare  all have begun after ms")
+    for row in rows:
+        begun = _prefill_ms(rounds.engine[int(row["num_sequences"])])
+        say(
+            f"{row['num_sequences']:9}  {row['tokens_per_s']:8.1f}  {row['ms_per_step']:7.2f}  "
+            f"{row['ratio_to_upstream']:10.2f}  {row['ratio_to_bare']:6.2f}  {begun:23.0f}"
+        )
+
+
+def _print_at_once(rounds: Rounds) -> None:
+    """With prefill and all, as requests come."""
+    apart, together = median(rounds.one_by_one_s), median(rounds.at_once_s)
+    say(
+        f"{NUM_AT_ONCE} requests: {apart:.2f} s one after another, {together:.2f} s at once, "
+        f"{apart / together:.2f} times sooner"
+    )
+
+
+def _print_cancel(engine: Engine, subject: Subject) -> None:
+    cost = cancel_cost(engine, subject, NUM_CANCELLED_AMONG)
+    say(
+        f"cancel: acknowledged after {1e3 * cost.until_acknowledged_s:.2f} ms, the first step "
+        f"without it begins after {1e3 * cost.until_step_without_s:.2f} ms; steps begun with it "
+        f"after the call: {cost.most_steps_begun_after}"
+    )
+    say(
+        f"        {cost.num_sequences} sequences {1e3 * cost.step_before_s:.2f} ms per step, "
+        f"{cost.num_sequences // 2} after the cancels {1e3 * cost.step_after_s:.2f} ms"
+    )
+
+
+def _tokens_per_s(decodings: Sequence[Decoding]) -> float:
+    return median([decoding.tokens_per_s for decoding in decodings])
+
+
+def _prefill_ms(decodings: Sequence[Decoding]) -> float:
+    return 1e3 * median([decoding.prefill_s for decoding in decodings])
+
+
+if __name__ == "__main__":
+    main()

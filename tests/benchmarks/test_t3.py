@@ -1,0 +1,63 @@
+"""The T3 benchmark runs where there is no Ray, and its last line is what it says it is."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.t3 import parse
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "t3.py"
+WITHOUT_RAY = (
+    "import runpy, sys; sys.modules['ray'] = None; sys.argv = sys.argv[1:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
+
+
+@pytest.mark.parametrize("model", ["embedded", "embedded-turbo"])
+def test_the_last_line_is_one_json_object(model):
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_RAY, str(SCRIPT), "--model", model]
+    ended = subprocess.run([*command, *OPTIONS], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    result = json.loads(lines[-1])
+    assert list(result) == [
+        "benchmark",
+        "model",
+        "device",
+        "dtype",
+        "floor_ms_per_step",
+        "upstream_tokens_per_s",
+        "rows",
+        "peak_memory_mb",
+    ]
+    assert [result["benchmark"], result["model"], result["dtype"]] == ["t3", model, "float32"]
+    assert [row["num_sequences"] for row in result["rows"]] == [1, 3]
+    for row in result["rows"]:
+        assert list(row) == [
+            "num_sequences",
+            "tokens_per_s",
+            "ms_per_step",
+            "ratio_to_upstream",
+            "ratio_to_bare",
+        ]
+        assert all(value > 0 for value in row.values())
+        assert row["ms_per_step"] == pytest.approx(
+            1e3 * row["num_sequences"] / row["tokens_per_s"], rel=0.01
+        )
+        ratio = row["tokens_per_s"] / result["upstream_tokens_per_s"]
+        assert row["ratio_to_upstream"] == pytest.approx(ratio, rel=0.01)
+    assert "floor:" in ended.stdout
+    assert "first token after" in ended.stdout
+    assert re.search(r"steps begun with it after the call: [01]$", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("counts", ["0", "1,-8", "one"])
+def test_a_number_of_sequences_below_one_is_refused(counts, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--num-sequences", counts])
+    assert "--num-sequences" in capsys.readouterr().err
