@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
+from dataclasses import replace
 from typing import Self
 
 from chatterbox.models.t3.t3 import T3
@@ -17,6 +18,7 @@ from app.core import FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.loop import Stopped
 from app.engine.t3.fast_runner import FastRunner
+from app.engine.t3.guards import bounded, least_tokens
 from app.engine.t3.ledger import Ledger
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.pages import PAGE, pages_of
@@ -192,10 +194,16 @@ class TokenEngine:
         return SpeechTokens(sequence.key, sequence.segment, start, ids + tail, finish)
 
     def _new(self, request: AddSequence) -> Sequence:
-        model, conditionals = self._model, request.conditionals
+        model, conditionals, guards = self._model, request.conditionals, self._settings.guards
         is_pair = model.spec.backbone == "llama" and request.sampling.cfg_weight > 0
-        num_prompt = model.num_prompt(conditionals, len(request.text_ids))
-        return Sequence(request, 2 if is_pair else 1, num_prompt, model.num_prefix(conditionals))
+        sampling = bounded(request.sampling, len(request.text_ids), guards)
+        return Sequence(
+            replace(request, sampling=sampling),
+            num_rows=2 if is_pair else 1,
+            num_prompt=model.num_prompt(conditionals, len(request.text_ids)),
+            num_prefix=model.num_prefix(conditionals),
+            least_tokens=least_tokens(sampling, guards),
+        )
 
     def _most_tokens(self, request: AddSequence) -> int:
         spec = self._model.spec

@@ -30,10 +30,11 @@ def least_tokens(sampling: SamplingParams, guards: GuardSettings) -> int:
     return 0 if sampling.ignore_eos else guards.least_tokens
 
 
-def is_looping(tokens: Sequence[int], guards: GuardSettings) -> bool:
-    """Whether the newest `loop_tokens` repeat one cycle of at most `loop_cycle` tokens."""
+def is_looping(tokens: Sequence[int], sampling: SamplingParams, guards: GuardSettings) -> bool:
+    """Whether the newest `loop_tokens` repeat one cycle of at most `loop_cycle` tokens. A forced
+    length is kept."""
     num_looped = guards.loop_tokens
-    if num_looped is None or len(tokens) < num_looped:
+    if num_looped is None or len(tokens) < num_looped or sampling.ignore_eos:
         return False
     newest = tokens[-num_looped:]
     return any(

@@ -138,6 +138,8 @@ def _sampling_rows(work: Seq[Work]) -> list[SamplingRow]:
         sequence = item.sequence
         last = first + sequence.num_rows - 1  # the guide, or the only row
         step = len(sequence.tokens)
-        rows.append(SamplingRow(item.slot, sequence.request.sampling, step, first, last))
+        may_stop = step >= sequence.least_tokens
+        sampling = sequence.request.sampling
+        rows.append(SamplingRow(item.slot, sampling, step, first, last, may_stop))
         first = last + 1
     return rows

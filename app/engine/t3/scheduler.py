@@ -15,6 +15,7 @@ from typing import Protocol
 
 from app.config import T3Settings
 from app.core import FinishReason, SessionKey
+from app.engine.t3.guards import is_looping
 from app.engine.t3.pages import PagePool, Prefix, PrefixShelf
 from app.engine.t3.sequence import Sequence, SequenceState
 
@@ -231,7 +232,8 @@ class Scheduler:
         stops = token == self._ending.stop_token and num_tokens > self._ending.min_tokens
         if stops and not sampling.ignore_eos:
             return FinishReason.STOP
-        return FinishReason.LENGTH if num_tokens >= sampling.max_tokens else None
+        loops = is_looping(sequence.tokens, sampling, self._settings.guards)
+        return FinishReason.LENGTH if loops or num_tokens >= sampling.max_tokens else None
 
     def _end_all(self, sequences: Iterator[Sequence], finish: FinishReason) -> list[Sequence]:
         ended = list(sequences)

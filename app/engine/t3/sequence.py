@@ -41,6 +41,7 @@ class Sequence:
     num_rows: int  # 2 for a CFG pair, else 1
     num_prompt: int  # positions of the prompt, the same in each row
     num_prefix: int = 0  # of them, those that depend on voice and exaggeration alone
+    least_tokens: int = 0  # drawn before the stop token may be
     state: SequenceState = SequenceState.WAITING
     slot: int | None = None
     prefix: Prefix | None = None  # where its first positions are shared

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from app.config import T3Settings
+from app.config import GuardSettings, T3Settings
 from app.core import SamplingParams, SessionKey
 from app.engine.t3.pages import Prefix
 from app.engine.t3.scheduler import Ending, Scheduler, Work
@@ -11,6 +11,7 @@ from app.engine.t3.sequence import AddSequence, Sequence
 STOP_TOKEN = 6562
 FREE_TOKENS = 16
 CONDITIONALS = SimpleNamespace()  # only carried
+UNGUARDED = GuardSettings(least_tokens=0, most_per_text_token=None, loop_tokens=None)
 
 
 def sequence(
@@ -50,7 +51,7 @@ class Desk:
         self.freed = Released()
         self.now_s = 100.0
         self.scheduler = Scheduler(
-            T3Settings(slots=num_slots, **settings),
+            T3Settings(slots=num_slots, **{"guards": UNGUARDED, **settings}),
             Ending(STOP_TOKEN, min_tokens),
             self.freed,
             lambda: self.now_s,

@@ -17,6 +17,7 @@ from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
 from app.engine.voices import T3Conditionals
 from tests.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
+from tests.engine.t3.desk import UNGUARDED
 
 ENGLISH = TINY_LLAMA
 MULTILINGUAL = TINY_LLAMA.model_copy(update={"text_vocab": 2454})
@@ -88,8 +89,9 @@ VOICES = {seed: conditionals(seed, 20 + seed) for seed in range(1, 13)}
 
 
 def settings(**changes: object) -> T3Settings:
-    """Prompts are computed at once, whoever runs beside them, unless a test says otherwise."""
-    return T3Settings.model_validate({"prefill_share": 10.0, **changes})
+    """Prompts are computed at once, whoever runs beside them, and nothing but the model's stop
+    token ends a segment, unless a test says otherwise."""
+    return T3Settings.model_validate({"prefill_share": 10.0, "guards": UNGUARDED, **changes})
 
 
 class Recorded:

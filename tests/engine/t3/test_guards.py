@@ -5,11 +5,17 @@ import random
 import pytest
 
 from app.config import GuardSettings
-from app.core import SamplingParams
+from app.core import FinishReason, SamplingParams
+from app.engine.t3.engine import TokenEngine
 from app.engine.t3.guards import bounded, is_looping, least_tokens
+from app.engine.t3.model import T3Model
+from tests.engine.t3 import models
+from tests.engine.t3.desk import STOP_TOKEN, UNGUARDED
 
 ON = GuardSettings()
-OFF = GuardSettings(least_tokens=0, most_per_text_token=None, loop_tokens=None)
+OFF = UNGUARDED
+FREE = SamplingParams()
+FORCED = SamplingParams(ignore_eos=True)
 SILENCE = 4299
 SPEECH = [n * 37 % 6561 for n in range(400)]  # no cycle in it
 
@@ -47,18 +53,19 @@ def test_slow_speech_is_within_the_bound(text, num_text, spoken_s):
 def test_a_forced_length_is_kept(guards):
     sampling = SamplingParams(max_tokens=1000, ignore_eos=True)
     assert bounded(sampling, 1, guards) is sampling
+    assert not is_looping([SILENCE] * 100, FORCED, guards)
+    assert least_tokens(FORCED, guards) == 0  # its stop tokens mean nothing
 
 
 def test_a_segment_does_not_stop_before_it_can_have_said_anything():
-    assert least_tokens(SamplingParams(), ON) == 5
-    assert least_tokens(SamplingParams(ignore_eos=True), ON) == 0  # its stop tokens mean nothing
+    assert least_tokens(FREE, ON) == 5
 
 
 @pytest.mark.parametrize("cycle", [[SILENCE], [7, 8], [1, 1, 2], list(range(8))])
 @pytest.mark.parametrize("before", [[], SPEECH])
 def test_a_loop_is_seen_at_the_75th_token_and_not_before(cycle, before):
     looped = (cycle * 75)[:75]
-    ends = [n for n in range(76) if is_looping(before + looped[:n], ON)]
+    ends = [n for n in range(76) if is_looping(before + looped[:n], FREE, ON)]
     assert ends == [75]
 
 
@@ -76,25 +83,64 @@ def test_a_loop_is_seen_at_the_75th_token_and_not_before(cycle, before):
     ids=["none", "pair", "speech", "pause", "left", "short", "long cycle"],
 )
 def test_what_is_no_loop_is_not_taken_for_one(tokens):
-    assert not is_looping(tokens, ON)
+    assert not is_looping(tokens, FREE, ON)
 
 
 def test_random_tokens_with_many_repeats_are_no_loop():
     generator = random.Random(3)
     tokens = [generator.choice((SILENCE, SILENCE, SILENCE, 7)) for _ in range(20_000)]
-    assert not any(is_looping(tokens[:end][-80:], ON) for end in range(75, len(tokens)))
+    assert not any(is_looping(tokens[:end][-80:], FREE, ON) for end in range(75, len(tokens)))
 
 
 def test_all_of_them_can_be_switched_off():
     sampling = SamplingParams(max_tokens=4000)
     assert bounded(sampling, 1, OFF) is sampling
     assert least_tokens(sampling, OFF) == 0
-    assert not is_looping([SILENCE] * 4000, OFF)
+    assert not is_looping([SILENCE] * 4000, FREE, OFF)
 
 
 def test_the_shortest_loop_holds_the_longest_cycle_twice():
     shortest = GuardSettings(loop_tokens=25, loop_cycle=12)
-    assert is_looping([*range(12), *range(12), 0], shortest)
-    assert not is_looping(list(range(25)), shortest)
+    assert is_looping([*range(12), *range(12), 0], FREE, shortest)
+    assert not is_looping(list(range(25)), FREE, shortest)
     with pytest.raises(ValueError, match="loop_tokens"):
         GuardSettings(loop_tokens=24)
+
+
+# -- in the engine ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["english", "turbo"])
+def model(request) -> T3Model:
+    spec = models.ENGLISH if request.param == "english" else models.TURBO
+    return models.lean(models.upstream_t3(spec), spec)
+
+
+def speak(model: T3Model, script: list[int], guards: GuardSettings, num_text: int = 12):
+    """What the model says if its draws are the script's, as far as it may draw them."""
+    noise = models.ForcedTokens(script)
+    engine = TokenEngine(model, models.settings(guards=guards), noise=noise)
+    message = models.request("a", UNFILTERED, num_text=num_text)
+    heard = models.run_all(engine, [message])
+    return heard.ids[message.key, 0], heard.finish[message.key, 0]
+
+
+UNFILTERED = SamplingParams(min_p=0.0, repetition_penalty=1.0, temperature=100.0, max_tokens=1000)
+
+
+def test_the_engine_draws_something_else_where_the_stop_token_comes_too_early(model):
+    script = [5, 6, 7, STOP_TOKEN, 8, STOP_TOKEN]
+    ids, finish = speak(model, script, ON)
+    assert (ids[:3], ids[4:], finish) == ([5, 6, 7], [8], FinishReason.STOP)
+    assert speak(model, script, OFF) == ([5, 6, 7], FinishReason.STOP)
+
+
+def test_the_engine_ends_a_loop(model):
+    script = [*SPEECH[:20], *[SILENCE] * 1000]
+    assert speak(model, script, ON) == (script[:95], FinishReason.LENGTH)
+    assert speak(model, script, OFF) == (script[:1000], FinishReason.LENGTH)
+
+
+def test_the_engine_ends_what_is_longer_than_its_text(model):
+    script = SPEECH * 3
+    assert speak(model, script, ON, num_text=2) == (script[:140], FinishReason.LENGTH)
