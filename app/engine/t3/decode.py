@@ -16,7 +16,7 @@ from torch import Tensor
 
 from app.core import SamplingParams
 from app.engine.t3.model import T3Model
-from app.engine.t3.pages import pages_of
+from app.engine.t3.pages import PAGE, pages_of
 from app.engine.t3.sampler import (
     NUM_FLOATS,
     NUM_INTS,
@@ -88,6 +88,12 @@ class DecodeStep:
             next(bucket for bucket in self._page_buckets if bucket >= num_pages),
             any(needs_sort(row.sampling.sampling, vocab) for row in rows),
         )
+
+    def usual_shapes(self) -> list[Shape]:
+        """Any number of rows, in contexts of up to 1,024 positions, with the model's defaults."""
+        sorts = self._model.spec.backbone == "gpt2"
+        contexts = [bucket for bucket in self._page_buckets if bucket <= 1024 // PAGE]
+        return [Shape(rows, pages, sorts) for rows in self._row_buckets for pages in contexts]
 
     def load(self, rows: Sequence[Row], shape: Shape) -> None:
         """Put the rows where `compute` reads them, and padding after them."""

@@ -58,9 +58,12 @@ class FastRunner:
         )
         self._prompts = Prompts(model)
         self._step = DecodeStep(model, self.memory, num_slots, draw)
+        is_gpu = model.device.type == "cuda"
         if capture is None:
-            capture = CudaCapture(model.device) if model.device.type == "cuda" else uncaptured
+            capture = CudaCapture(model.device) if is_gpu else uncaptured
         self._graphs = StepGraphs(self._step, capture)
+        if is_gpu:  # else the first sequences would wait for it
+            self._graphs.warm_up(self._step.usual_shapes())
         self._in_flight: _InFlight | None = None
 
     @torch.inference_mode()
@@ -131,7 +134,8 @@ class FastRunner:
         last = first + sequence.num_rows - 1
         position = item.start + item.num_tokens - 1
         step = position + 1 - sequence.num_prompt
-        row = SamplingRow(item.slot, sampling, step, first, last)
+        may_stop = step >= sequence.least_tokens
+        row = SamplingRow(item.slot, sampling, step, first, last, may_stop)
         noise = stream_start(sampling.seed, sequence.segment)
         lanes = self.memory.lanes_of(item.slot, sequence.num_rows)
         return [Row(lane, position, noise, row) for lane in lanes]

@@ -56,6 +56,7 @@ class StepGraphs:
         replay()
         return self._step.sampled(shape)
 
+    @torch.inference_mode()
     def warm_up(self, shapes: Iterable[Shape]) -> None:
         for shape in shapes:
             self._prepare(shape)

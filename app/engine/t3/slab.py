@@ -183,6 +183,11 @@ class PagedAttention:
         return named.view(*self._context, *pages.shape[2:]).transpose(1, 2)
 
 
+def spare_pages(page_bytes: int, device: torch.device) -> int:
+    """What a quarter of a GPU's free memory holds: the vocoder and the graphs live there too."""
+    return torch.cuda.mem_get_info(device)[0] // 4 // page_bytes
+
+
 def upload(
     values: Sequence[int] | Sequence[Sequence[int]] | Sequence[Sequence[float]],
     dtype: torch.dtype,

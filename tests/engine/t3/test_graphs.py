@@ -1,0 +1,100 @@
+"""Which shapes steps have, and when each is captured."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from app.core import SamplingParams
+from app.engine.t3.decode import Row, Shape, page_buckets, row_buckets
+from app.engine.t3.fast_runner import FastRunner
+from app.engine.t3.graphs import Replay
+from app.engine.t3.noise import exponential
+from app.engine.t3.sampler import SamplingRow
+from tests.engine.t3 import models
+from tests.engine.t3.models import lean
+
+
+def test_rows_come_in_powers_of_two_up_to_all_there_are():
+    assert row_buckets(16) == (1, 2, 4, 8, 16)
+    assert row_buckets(10) == (1, 2, 4, 8, 10)
+    assert row_buckets(1) == (1,)
+
+
+def test_a_context_is_padded_by_half_of_itself_at_most():
+    buckets = page_buckets(400)
+    assert buckets == (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 400)
+    assert page_buckets(5) == (5,)
+    assert all(later <= 1.5 * bucket for bucket, later in pairwise(buckets))
+
+
+class FakeCapture:
+    """Captures as CUDA does: the step runs while it is captured, and when it is replayed."""
+
+    def __init__(self) -> None:
+        self.num_captured = 0
+        self.num_replayed = 0
+
+    def __call__(self, step: Callable[[], None]) -> Replay:
+        step()
+        self.num_captured += 1
+
+        def replay() -> None:
+            self.num_replayed += 1
+            step()
+
+        return replay
+
+
+@pytest.fixture
+def capture() -> FakeCapture:
+    return FakeCapture()
+
+
+@pytest.fixture
+def runner(capture: FakeCapture) -> FastRunner:
+    model = lean(models.upstream_t3(models.TURBO), models.TURBO)
+    return FastRunner(model, 5, 200, exponential, capture)
+
+
+def rows(num_rows: int, position: int = 30, **sampling: float) -> list[Row]:
+    params = SamplingParams(min_p=0.0, **sampling)
+    return [Row(n, position, n, SamplingRow(n, params, 3, n, n)) for n in range(num_rows)]
+
+
+@pytest.mark.parametrize(
+    ("given", "shape"),
+    [
+        (rows(1), Shape(1, 8, sorts=False)),
+        (rows(3), Shape(4, 8, sorts=False)),
+        (rows(5), Shape(5, 8, sorts=False)),
+        (rows(1, 127), Shape(1, 8, sorts=False)),
+        (rows(1, 128), Shape(1, 12, sorts=False)),
+        (rows(2, 2047), Shape(2, 128, sorts=False)),
+        (rows(1, top_p=0.9), Shape(1, 8, sorts=True)),
+        (rows(1, top_k=50), Shape(1, 8, sorts=True)),
+        (rows(1, top_k=9000), Shape(1, 8, sorts=False)),
+    ],
+)
+def test_a_step_has_the_smallest_shape_that_holds_it(runner, given, shape):
+    assert runner._step.shape_of(given) == shape
+
+
+def test_each_shape_is_captured_once_and_replayed_after(runner, capture):
+    for given in (rows(1), rows(3), rows(4), rows(1), rows(3, 200), rows(3)):
+        runner._graphs.run(given)
+    assert capture.num_captured == 3
+    assert capture.num_replayed == 6
+
+
+def test_capturing_leaves_no_trace_that_a_sequence_reads(runner, capture):
+    """The first replay at a shape is what it would have been without the capture before it."""
+    step = runner._step
+    step._fed[:5] = 7
+    before = (runner.memory.pages.clone(), step._fed.clone(), step._sampler._seen.clone())
+    runner._graphs.warm_up([Shape(4, 12, sorts=True)])
+    after = (runner.memory.pages, step._fed, step._sampler._seen)
+    assert capture.num_captured == 1
+    assert not (before[0] != after[0])[:, :, 1:].any()  # page 0 is nobody's
+    assert before[1][:-1].equal(after[1][:-1])  # so are the last slot's
+    assert before[2][:-1].equal(after[2][:-1])
