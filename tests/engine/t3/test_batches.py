@@ -2,15 +2,19 @@
 leaks, however long that goes on."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 
+import psutil
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app.core import FinishReason, SamplingParams
+from app.core import FinishReason, SamplingParams, SessionKey, StageStats
+from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import T3Spec
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
@@ -88,11 +92,21 @@ def run_mix(engine: TokenEngine, mix: list[Plan]) -> Recorded:
     return heard
 
 
+engines = st.fixed_dictionaries(
+    {
+        "slots": st.integers(1, 5),
+        "max_rows": st.none() | st.integers(2, 6),
+        "prefill_share": st.sampled_from((0.25, 1.0, 10.0)),
+        "prefixes_kept": st.integers(0, 3),
+    }
+)
+
+
 @pytest.mark.parametrize("family", SPECS)
-@given(mix=st.lists(plans, min_size=2, max_size=7), slots=st.integers(1, 5))
-@hypothesis_settings(max_examples=30, deadline=None, derandomize=True)
-def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, slots):
-    heard = run_mix(TokenEngine(model_of(family), settings(slots=slots)), mix)
+@given(mix=st.lists(plans, min_size=2, max_size=7), how=engines)
+@hypothesis_settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, how):
+    heard = run_mix(TokenEngine(model_of(family), settings(**how)), mix)
     for name, plan in enumerate(mix):
         address = (models.session(name), 0)
         alone = solo(family, replace(plan, joins=0, cancelled=None))
@@ -102,6 +116,45 @@ def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, slots):
             assert said == alone[: len(said)]
         else:
             assert said == alone
+
+
+def embedded_engine(**how: object) -> TokenEngine:
+    checkpoint = open_checkpoint("embedded", None)
+    t3 = checkpoint.load_t3(models.CPU, torch.float32)
+    return TokenEngine.from_upstream(t3, checkpoint.spec, settings(**how))
+
+
+@pytest.mark.slow
+def test_ten_thousand_sequences_of_the_embedded_model_leave_nothing_behind():
+    dice = random.Random(5)
+    engine = embedded_engine(slots=24, prefixes_kept=4, max_rows=32)
+    process, resident = psutil.Process(), []
+    finished: Counter[SessionKey] = Counter()
+    reasons: Counter[FinishReason] = Counter()
+    num_sent = 0
+    while num_sent < 10_000 or engine.has_work():
+        while num_sent < 10_000 and engine.stats().waiting < 8:
+            sampling = SamplingParams(
+                max_tokens=dice.randint(1, 6), cfg_weight=dice.choice((0.0, 0.5)), seed=num_sent
+            )
+            engine.receive(request(num_sent, sampling, voice=dice.randint(1, 12), num_text=3))
+            num_sent += 1
+        for _ in range(dice.randint(0, 4)):
+            engine.cancel(models.session(num_sent - dice.randint(1, 40)), None)
+        for item in engine.step():
+            if item.finish is not None:
+                finished[item.key] += 1
+                reasons[item.finish] += 1
+                if len(finished) % 1000 == 0:
+                    engine.check_integrity()
+                    resident.append(process.memory_info().rss)
+    engine.check_integrity()
+    assert set(finished.values()) == {1}
+    assert len(finished) == 10_000
+    assert reasons[FinishReason.ERROR] == 0
+    assert min(reasons[FinishReason.LENGTH], reasons[FinishReason.CANCELLED]) > 1000
+    assert engine.stats() == StageStats(slots_free=24, slots_total=24)
+    assert max(resident) - resident[1] < 32 * 2**20  # after the first two thousand it is flat
 
 
 VERY_SMALL: T3Spec = models.ENGLISH.model_copy(
