@@ -25,6 +25,7 @@ from app.engine.t3.pages import PAGE, pages_of
 from app.engine.t3.runner import Landed, Noise, Runner, counter_noise
 from app.engine.t3.scheduler import Ending, Scheduler, Work
 from app.engine.t3.sequence import AddSequence, Sequence
+from app.engine.t3.slab import spare_pages
 from app.errors import BadRequest
 
 log = logging.getLogger(__name__)
@@ -217,16 +218,19 @@ def _ending(spec: T3Spec) -> Ending:
 
 def _num_pages(model: T3Model, settings: T3Settings) -> int:
     """What `kv_gib` holds. Where that is not set: a long segment in every slot (the longest there
-    can be fits beside fewer), and the prefixes."""
+    can be fits beside fewer), and the prefixes; on a GPU, what it can spare at most."""
     spec = model.spec
+    position_bytes = 2 * spec.num_layers * spec.num_heads * spec.head_dim * model.dtype.itemsize
     if settings.kv_gib is not None:
-        position_bytes = 2 * spec.num_layers * spec.num_heads * spec.head_dim * model.dtype.itemsize
         return int(settings.kv_gib * 2**30) // (PAGE * position_bytes)
     num_rows = 2 if spec.backbone == "llama" else 1
     prefix = 2 + (spec.num_perceiver_queries if spec.perceiver else spec.prompt_len)
     longest = pages_of(max_positions(spec), num_rows)
     usual = min(longest, pages_of(prefix + _LONG_SEGMENT, num_rows))
-    return max(longest, settings.slots * usual) + settings.prefixes_kept * pages_of(prefix)
+    wanted = max(longest, settings.slots * usual) + settings.prefixes_kept * pages_of(prefix)
+    if model.device.type != "cuda":
+        return wanted
+    return min(wanted, spare_pages(PAGE * position_bytes, model.device))
 
 
 def _last(request: AddSequence, finish: FinishReason, start: int = 0) -> SpeechTokens:
