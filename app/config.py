@@ -55,7 +55,7 @@ class T3Settings(_Frozen):
         1024, ge=2, description="prompt tokens, over its rows, in a step that delays nobody"
     )
     kv_gib: float | None = Field(
-        None, gt=0, description="memory for keys and values; null: enough for every slot"
+        None, gt=0, description="of keys and values; null: a segment of 1000 tokens per slot"
     )
     prefixes_kept: int = Field(
         16, ge=0, description="(voice, exaggeration) pairs whose computed prompts are kept"

@@ -101,12 +101,16 @@ class PrefixShelf:
     def num_ready(self) -> int:
         return sum(prefix.is_ready for prefix in self._prefixes.values())
 
-    def can_make_room(self, key: PrefixKey, num_pages: int) -> bool:
+    def can_make_room(self, num_pages: int) -> bool:
+        unused = [prefix for prefix in self._prefixes.values() if not prefix.num_users]
+        num_unused = sum(pages_of(prefix.num_positions) for prefix in unused)
+        return self._pool.can_allocate(num_pages - num_unused)
+
+    def make_room(self, key: PrefixKey, num_pages: int) -> None:
         """Drop unused prefixes, that of `key` last, until so many pages are free."""
         if key in self._prefixes:
             self._prefixes.move_to_end(key)
         self._drop_while(lambda: not self._pool.can_allocate(num_pages))
-        return self._pool.can_allocate(num_pages)
 
     def join(
         self, key: PrefixKey, conditionals: "T3Conditionals", num_positions: int

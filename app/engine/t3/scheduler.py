@@ -164,11 +164,11 @@ class Scheduler:
         """The first in the queue, or nobody: a small one that overtook it would do so for ever."""
         if not (self._waiting and self._free_slots):
             return False
-        first = self._waiting[0]
-        return self._prefixes.can_make_room(first.prefix_key, first.most_pages)
+        return self._prefixes.can_make_room(self._waiting[0].most_pages)
 
     def _admit(self) -> None:
         sequence = self._waiting.pop(0)
+        self._prefixes.make_room(sequence.prefix_key, sequence.most_pages)
         self.pool.allocate(sequence, sequence.most_pages)
         if sequence.num_prefix:
             conditionals = sequence.request.conditionals

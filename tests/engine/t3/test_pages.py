@@ -147,11 +147,19 @@ def test_room_is_made_from_what_is_unused_and_its_own_voice_last():
     for voice in ("ann", "ben", "cas"):
         desk.shelf.leave(desk.computed(voice), "user")
     assert desk.pool.num_free == 1
-    assert desk.shelf.can_make_room(desk.key("ann"), 7)
+    desk.shelf.make_room(desk.key("ann"), 7)
     assert desk.forgotten == ["ben", "cas"]
-    assert desk.shelf.can_make_room(desk.key("ann"), 10)
+    desk.shelf.make_room(desk.key("ann"), 10)
     assert desk.forgotten == ["ben", "cas", "ann"]
-    assert not desk.shelf.can_make_room(desk.key("ann"), 11)
+
+
+def test_nothing_is_dropped_where_that_would_not_suffice():
+    desk = Shelf(num_pages=10, most=3)
+    desk.computed("ann")
+    desk.shelf.leave(desk.computed("ben"), "user")
+    assert desk.shelf.can_make_room(7)
+    assert not desk.shelf.can_make_room(8)  # ann's three pages are in use
+    assert desk.forgotten == []
 
 
 def test_no_room_for_a_prefix_is_no_reason_to_wait():
@@ -177,7 +185,9 @@ def test_users_and_pages_are_counted_whatever_happens(moves, most, num_pages):
         elif move == "l" and users:
             desk.shelf.leave(users.pop(), voice)
         else:
-            desk.shelf.can_make_room(desk.key(voice), 4)
+            can_make_room = desk.shelf.can_make_room(4)
+            desk.shelf.make_room(desk.key(voice), 4)
+            assert can_make_room == desk.pool.can_allocate(4)
         desk.pool.check_integrity()
         desk.shelf.check_integrity(len(users))
         assert desk.shelf.num_pages == num_pages - desk.pool.num_free
