@@ -16,6 +16,7 @@ from app.engine.t3.decode import DecodeStep, Shape
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.model import T3Model
+from app.engine.t3.pages import PAGE
 from tests.engine.t3 import models
 from tests.engine.t3.models import Recorded, lean, request, run_all, settings
 from tests.engine.t3.test_batches import SPECS, Plan, plans, run_mix
@@ -212,6 +213,28 @@ def test_what_a_graph_reads_and_writes_never_moves():
     mix = [Plan(n, n % 4, 1 + n % 6, 1 + n, 20, 9 if n % 3 == 0 else None) for n in range(9)]
     run_mix(engine, mix)
     assert buffers_of(engine) == before
+
+
+@pytest.mark.parametrize("family", SPECS)
+def test_the_slab_never_holds_more_than_is_promised(family):
+    page_gib = PAGE * 2 * 2 * 64 * 4 / 2**30  # keys and values, layers, dim, float32
+    few = settings(slots=5).model_copy(update={"kv_gib": 30 * page_gib, "prefixes_kept": 2})
+    engine = TokenEngine(eager_to_stop(family), few, fast=True)
+    pool, slab = engine._scheduler.pool, engine._runner.memory
+    assert pool.capacity == slab.num_free == 30
+    heard = Recorded()
+    messages = [request(n, replace(LONG, seed=n), voice=1 + n % 5) for n in range(9)]
+    for message in messages:
+        engine.receive(message)
+    fewest = pool.capacity
+    while engine.has_work():
+        heard.hear(engine.step())
+        engine.check_integrity()
+        assert pool.num_free <= slab.num_free
+        fewest = min(fewest, slab.num_free)
+    assert fewest < 12  # it was tight
+    plain = run_all(TokenEngine(eager_to_stop(family), settings()), messages)
+    assert heard.ids == plain.ids
 
 
 def test_on_a_cpu_nothing_of_cuda_is_touched(monkeypatch):
