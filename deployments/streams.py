@@ -7,17 +7,14 @@ exceptions become ours here and nowhere else.
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import TypeVar
 
-from ray.exceptions import RayActorError, RayTaskError
-from ray.serve.exceptions import (
-    BackPressureError,
-    DeploymentUnavailableError,
-    RequestCancelledError,
-)
+from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentResponseGenerator
 
-from app.errors import Overloaded, ServeError, SynthesisFailed
+from app.errors import Overloaded, ServeError, SynthesisFailed, Unavailable
 
 ItemT = TypeVar("ItemT")
 
@@ -27,12 +24,13 @@ async def owned(generator: "DeploymentResponseGenerator[ItemT]") -> AsyncGenerat
     try:
         async for item in generator:
             yield item
-    except (RayTaskError, RayActorError, BackPressureError, DeploymentUnavailableError) as fault:
-        raise translated(fault) from fault
-    except RequestCancelledError:
+    except TaskCancelledError:  # Serve's RequestCancelledError is one
         raise asyncio.CancelledError from None
+    except (RayError, RayServeException) as fault:
+        raise translated(fault) from fault
     finally:
-        generator.cancel()
+        with suppress(RayServeException):  # refused before it had a producer: cancel() raises that
+            generator.cancel()
 
 
 def translated(fault: Exception) -> ServeError:
@@ -43,4 +41,6 @@ def translated(fault: Exception) -> ServeError:
         return SynthesisFailed("a stage failed in this session")
     if isinstance(fault, BackPressureError):
         return Overloaded("every slot and every place in the queue is taken")
+    if isinstance(fault, DeploymentUnavailableError):
+        return Unavailable("a stage could not be deployed")
     return SynthesisFailed("a replica died in this session", code="replica_lost")

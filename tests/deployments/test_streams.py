@@ -1,0 +1,106 @@
+"""A handle's stream as its owner sees it, through real replicas: ended, left, refused, failed."""
+
+import asyncio
+
+import pytest
+from ray import serve
+from ray.exceptions import ActorUnavailableError, OwnerDiedError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+from app.errors import NotFound, Overloaded, SynthesisFailed, Unavailable
+from deployments.streams import owned, translated
+
+
+class Source:
+    """Counts up to `upto`, or, without it, to 0 and holds."""
+
+    def __init__(self) -> None:
+        self.num_open = 0
+
+    async def count(self, upto: int | None, fault: Exception | None = None):
+        self.num_open += 1
+        try:
+            for i in range(1 if upto is None else upto):
+                yield i
+            if upto is None:
+                await asyncio.Event().wait()
+            if fault is not None:
+                raise fault
+        finally:
+            self.num_open -= 1
+
+    async def opened(self) -> int:
+        return self.num_open
+
+
+@pytest.fixture(scope="module")
+def source(cluster):
+    options = {"num_cpus": 0.1}
+    deployment = serve.deployment(Source).options(
+        max_ongoing_requests=2, max_queued_requests=1, ray_actor_options=options
+    )
+    yield serve.run(deployment.bind(), name="streams", route_prefix=None)
+    serve.delete("streams")
+
+
+def stream(source, *args):
+    return owned(source.options(method_name="count", stream=True).remote(*args))
+
+
+async def num_open(source) -> int | None:
+    """None: the queue is still full."""
+    try:
+        return await source.opened.remote()
+    except BackPressureError:
+        return None
+
+
+async def test_items_arrive_in_order(source):
+    assert [item async for item in stream(source, 5)] == [0, 1, 2, 3, 4]
+
+
+async def test_a_refusal_crosses_processes_with_its_class_field_and_code(source):
+    refusal = NotFound("there is no voice 'x'", param="voice", code="voice_not_found")
+    with pytest.raises(NotFound) as caught:
+        [item async for item in stream(source, 2, refusal)]
+    fault = caught.value
+    assert (type(fault), fault.message, fault.param, fault.code) == (
+        NotFound,
+        "there is no voice 'x'",
+        "voice",
+        "voice_not_found",
+    )
+
+
+async def test_another_fault_is_told_without_its_internals(source):
+    with pytest.raises(SynthesisFailed, match="a stage failed"):
+        [item async for item in stream(source, 1, ZeroDivisionError("secret"))]
+
+
+async def test_beyond_the_queue_is_an_overload_and_leaving_frees_every_place(source):
+    running = [stream(source, None), stream(source, None)]
+    assert [await anext(held) for held in running] == [0, 0]
+    queued, refused = stream(source, None), stream(source, None)
+    waiting = asyncio.ensure_future(anext(queued))
+    with pytest.raises(Overloaded):
+        await anext(refused)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    for held in running:
+        await held.aclose()
+    while await num_open(source) != 0:
+        await asyncio.sleep(0.01)
+    assert [item async for item in stream(source, 3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("fault", "ours"),
+    [
+        (BackPressureError(num_queued_requests=1, max_queued_requests=1), Overloaded),
+        (DeploymentUnavailableError("T3"), Unavailable),
+        (ActorUnavailableError("away", b"0" * 16), SynthesisFailed),
+        (OwnerDiedError("00" * 28, b"", ""), SynthesisFailed),
+    ],
+)
+def test_what_ray_says_has_one_meaning_for_us(fault, ours):
+    assert type(translated(fault)) is ours
