@@ -30,7 +30,6 @@ from app.core import (
 
 ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
 MAX_REMEMBERED = 100_000  # ids; beyond it the oldest is forgotten first
-MAX_RECENT = 4096  # cancels, in each stage
 REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
 FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
 
@@ -90,8 +89,8 @@ class Session:
     def _stop_s(self, now: float) -> float:
         if self.cancelled_at is None:
             return 0.0
-        is_over = self.finish is not None and self.confirmed_at is not None
-        return max(0.0, (self.confirmed_at if is_over else now) - self.cancelled_at)
+        until = now if self.finish is None or self.confirmed_at is None else self.confirmed_at
+        return max(0.0, until - self.cancelled_at)
 
 
 class SessionTable:
@@ -164,30 +163,6 @@ class SessionTable:
         is_live = session.claimed and session.finish is None
         keep_s = self._live_s if is_live else self._remember_s
         return self._now() - session.taken_at > keep_s
-
-
-class RecentCancels:
-    """What a stage remembers of cancels, for a request or a segment that comes after its cancel.
-
-    Forgotten well before the registry forgets the id: whoever may use it anew finds it free."""
-
-    def __init__(self, remember_s: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._keep_s = remember_s / 2
-        self._now = now
-        self._since: OrderedDict[SessionKey, float] = OrderedDict()  # oldest first
-
-    def __contains__(self, key: SessionKey) -> bool:
-        since = self._since.get(key)
-        return since is not None and self._now() - since <= self._keep_s
-
-    def add(self, key: SessionKey) -> None:
-        self._since.pop(key, None)
-        self._since[key] = self._now()
-        while len(self._since) > MAX_RECENT or self._now() - self._oldest() > self._keep_s:
-            self._since.popitem(last=False)
-
-    def _oldest(self) -> float:
-        return next(iter(self._since.values()))
 
 
 class Registry:

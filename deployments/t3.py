@@ -6,7 +6,7 @@ from contextlib import aclosing
 from ray import serve
 
 from app.config import ServeArgs
-from app.core import FinishReason, SessionKey, SpeechTokens, TokenRequest
+from app.core import SessionKey, SpeechTokens, TokenRequest
 from app.engine.stages import T3Stage
 from app.engine.t3.ledger import SessionSteps
 from app.sessions import Follower, Report
@@ -14,7 +14,7 @@ from deployments.registry import RegistryFollower, registry_actor
 
 
 class T3:
-    """Speech tokens, streamed. Its only state beside the engine is what the registry told it."""
+    """Speech tokens, streamed."""
 
     def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
         self._stage = self.open_stage(args, device)
@@ -28,9 +28,6 @@ class T3:
         return T3Stage.open(args, device)
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
-        if self._follower.is_cancelled(request.key):
-            yield SpeechTokens(request.key, request.segment, 0, (), FinishReason.CANCELLED)
-            return
         async with aclosing(self._stage.tokens(request)) as groups:
             async for group in groups:
                 yield group

@@ -3,14 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import numpy as np
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from app.config import ServeArgs
 from app.core import (
     AudioChunk,
-    FinishReason,
     SessionKey,
     SpeechTokens,
     SynthesisRequest,
@@ -51,10 +49,6 @@ class Vocoder:
         self._follower.start()
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        if self._follower.is_cancelled(request.key):
-            silence = np.zeros(0, np.float32)
-            yield AudioChunk(request.key, 0, 0, silence, finish=FinishReason.CANCELLED)
-            return
         async with aclosing(self._pipeline.speak(request)) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from app.cancels import RecentCancels
 from app.core import CancelState, FinishReason, SessionKey
-from app.sessions import Claim, Follower, RecentCancels, Registry, SessionTable
+from app.sessions import Claim, Follower, Registry, SessionTable
 
 
 class Clock:

@@ -12,8 +12,17 @@ from dataclasses import replace
 
 import torch
 
+from app.cancels import RecentCancels
 from app.config import Precision, ServeArgs
-from app.core import ModelCard, SessionKey, SpeechTokens, StageStats, TokenRequest, TokenSource
+from app.core import (
+    FinishReason,
+    ModelCard,
+    SessionKey,
+    SpeechTokens,
+    StageStats,
+    TokenRequest,
+    TokenSource,
+)
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.loop import EngineLoop, Stopped
@@ -42,7 +51,10 @@ def model_card(args: ServeArgs) -> ModelCard:
 class T3Stage:
     """Text in, speech tokens out. Implements app.core.TokenSource."""
 
-    def __init__(self, checkpoint: Checkpoint, voices: VoiceBook, engine: TokenEngine) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, voices: VoiceBook, engine: TokenEngine, remember_s: float
+    ) -> None:
+        self._cancelled = RecentCancels(remember_s)
         self._spec = checkpoint.spec
         self._tokenizer: TextTokenizer = checkpoint.tokenizer()
         self._voices = voices
@@ -58,7 +70,8 @@ class T3Stage:
         spec, state = checkpoint.spec, checkpoint.load_t3(place, dtype).state_dict()
         model = T3Model(spec.t3, state, place, dtype)
         engine = TokenEngine(model, args.t3, spec.tail_tokens, on_step=on_step)
-        return cls(checkpoint, VoiceBook(checkpoint, args.voices, args.voices_cache), engine)
+        voices = VoiceBook(checkpoint, args.voices, args.voices_cache)
+        return cls(checkpoint, voices, engine, args.limits.remember_s)
 
     @property
     def failure(self) -> BaseException | None:
@@ -77,6 +90,9 @@ class T3Stage:
             request.lead_s,
         )
         self.engine.check(message)
+        if request.key in self._cancelled:  # between segments, or since this one was asked for
+            yield SpeechTokens(request.key, request.segment, 0, (), FinishReason.CANCELLED)
+            return
         with self._loop.open(request.key, request.segment, message) as groups:
             async for group in groups:
                 yield group
@@ -90,6 +106,8 @@ class T3Stage:
         return min(asked, round(per_char * len(request.text)) + TOKENS_TO_SPARE)
 
     async def cancel(self, key: SessionKey) -> Stopped:
+        """No segment of the session is begun after this."""
+        self._cancelled.add(key)
         self.engine.ledger.abort(key, time.perf_counter())
         return await self._loop.cancel(key)
 

@@ -1,61 +1,139 @@
-"""What the pipeline tells T3 about the sound that a listener still has to hear."""
+"""The pipeline between a T3 and a vocoder that tests hold in the hand."""
 
-from collections.abc import AsyncGenerator
+import asyncio
 from contextlib import aclosing
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from app.config import ServeArgs
-from app.core import FinishReason, SamplingParams, SessionKey, SpeechTokens, SynthesisRequest
-from app.core import TokenRequest as Request
-from app.engine import pipeline
-from app.engine.stages import VocoderStage
+from app.core import (
+    SAMPLES_PER_TOKEN,
+    FinishReason,
+    SamplingParams,
+    SessionKey,
+    SpeechTokens,
+    StageStats,
+    SynthesisRequest,
+)
+from app.engine.loop import EngineLoop, Stopped
+from app.engine.pipeline import SpeechPipeline
+from app.engine.s3gen.engine import OpenSegment, SegmentAudio
 
 KEY = SessionKey("default", "a")
+REQUEST = SynthesisRequest(KEY, ("One.", "Two.", "Three."), "anna", SamplingParams())
 
 
-class ScriptedTokens:
-    """A T3 that says as many tokens as a segment has letters, and notes what it was asked."""
+class Tokens:
+    """A T3 that makes one token a segment, or does what `instead` says of a segment."""
+
+    def __init__(self, **instead) -> None:
+        self.asked: list[int] = []
+        self.instead = instead
+        self.holding, self.may_leave = asyncio.Event(), asyncio.Event()
+
+    async def tokens(self, request):
+        self.asked.append(request.segment)
+        await self.instead.get(f"segment_{request.segment}", nothing)(self)
+        finish = self.instead.get(f"finish_{request.segment}", FinishReason.STOP)
+        yield SpeechTokens(KEY, request.segment, 0, (7,), finish)
+
+
+async def nothing(tokens: Tokens) -> None:
+    pass
+
+
+async def leave_slowly(tokens: Tokens) -> None:
+    """Waits for ever, and, once cancelled, until it may leave."""
+    try:
+        tokens.holding.set()
+        await asyncio.Event().wait()
+    finally:
+        await tokens.may_leave.wait()
+
+
+class Vocoder:
+    """Implements app.engine.loop.Engine: every token is silence."""
 
     def __init__(self) -> None:
-        self.asked: list[Request] = []
+        self.live: set[tuple[SessionKey, int]] = set()
+        self.items: list[SegmentAudio] = []
 
-    async def tokens(self, request: Request) -> AsyncGenerator[SpeechTokens, None]:
-        self.asked.append(request)
-        ids = tuple(range(len(request.text)))
-        yield SpeechTokens(request.key, request.segment, 0, ids, FinishReason.STOP)
+    def receive(self, message) -> None:
+        if isinstance(message, OpenSegment):
+            self.live.add((message.key, message.segment))
+            return
+        tokens = message.tokens
+        pcm = np.zeros(len(tokens.ids) * SAMPLES_PER_TOKEN, np.float32)
+        self.items.append(SegmentAudio(KEY, tokens.segment, 0, pcm, 1, tokens.finish))
+        if tokens.finish:
+            self.live.discard((tokens.key, tokens.segment))
+
+    def cancel(self, key, segment) -> Stopped:
+        self.live = {a for a in self.live if a[0] != key or segment not in (None, a[1])}
+        return Stopped(True, 0)
+
+    def has_work(self) -> bool:
+        return bool(self.items)
+
+    def step(self):
+        items, self.items = self.items, []
+        return items
+
+    def abort(self) -> None:
+        self.live.clear()
+
+    def stats(self) -> StageStats:
+        return StageStats(live=len(self.live))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def vocoder():
-    stage = VocoderStage.open(ServeArgs(), "cpu")
-    yield stage
-    stage.close()
+    engine = Vocoder()
+    loop = EngineLoop(engine, "vocoder")
+    loop.start()
+    yield loop
+    loop.close()
 
 
-async def test_a_later_segment_is_wanted_when_the_earlier_ones_have_been_heard(
-    vocoder, monkeypatch
-):
-    now_s = [100.0]
-    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-    source = ScriptedTokens()
-    request = SynthesisRequest(KEY, ("a" * 50, "b" * 25, "c" * 25), "ada", SamplingParams())
-    async with aclosing(vocoder.pipeline(source).speak(request)) as chunks:
-        async for _ in chunks:
-            now_s[0] = 101.5  # heard since 100
-    assert [asked.segment for asked in source.asked] == [0, 1, 2]
-    assert [asked.lead_s for asked in source.asked] == [0.0, 2.0, pytest.approx(3.0 - 1.5)]
+def pipeline(tokens: Tokens, vocoder) -> SpeechPipeline:
+    async def conditionals(voice: str) -> None:
+        return None
+
+    return SpeechPipeline(tokens, vocoder, conditionals)
 
 
-async def test_who_listens_more_slowly_than_sound_comes_is_never_less_than_out_of_it(
-    vocoder, monkeypatch
-):
-    now_s = [100.0]
-    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-    source = ScriptedTokens()
-    request = SynthesisRequest(KEY, ("a" * 25, "b" * 25, "c" * 25), "ada", SamplingParams())
-    async with aclosing(vocoder.pipeline(source).speak(request)) as chunks:
-        async for _ in chunks:
-            now_s[0] += 60.0
-    assert source.asked[2].lead_s == 0.0
+async def finishes(tokens: Tokens, vocoder) -> list[FinishReason | None]:
+    async with aclosing(pipeline(tokens, vocoder).speak(REQUEST)) as chunks:
+        return [chunk.finish async for chunk in chunks]
+
+
+async def test_segments_are_spoken_in_order_and_only_the_last_chunk_finishes(vocoder):
+    tokens = Tokens()
+    assert await finishes(tokens, vocoder) == [None, None, FinishReason.STOP]
+    assert tokens.asked == [0, 1, 2]
+
+
+async def test_after_a_cancelled_segment_t3_is_asked_for_no_other(vocoder):
+    tokens = Tokens(finish_0=FinishReason.CANCELLED)
+    async with aclosing(pipeline(tokens, vocoder).speak(REQUEST)) as chunks:
+        assert (await anext(chunks)).finish is FinishReason.CANCELLED
+        for _ in range(10):  # a listener in no hurry
+            await asyncio.sleep(0)
+    assert tokens.asked == [0]
+
+
+async def test_a_listener_cancelled_while_it_leaves_still_leaves_every_segment(vocoder):
+    tokens = Tokens(segment_0=leave_slowly)
+    listening = asyncio.ensure_future(finishes(tokens, vocoder))
+    await tokens.holding.wait()
+    listening.cancel()  # segment 0 is being left, slowly
+    await asyncio.sleep(0)
+    listening.cancel()
+    await asyncio.wait({listening})
+    tokens.may_leave.set()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others)
+    assert tokens.asked == [0]
+    assert (await vocoder.cancel(KEY)).live  # a round trip: the thread has seen what was left
+    assert vocoder.stats().live == 0

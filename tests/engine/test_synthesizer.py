@@ -17,6 +17,7 @@ from app.core import (
     FinishReason,
     SessionKey,
     SynthesisRequest,
+    TokenRequest,
 )
 from app.engine.stages import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
@@ -118,6 +119,15 @@ async def test_a_cancel_ends_the_stream_and_tells_what_it_stopped(synthesizer):
     assert ack.tokens_generated >= ack.audio_sent_ms / 40
     assert (await synthesizer.cancel(request.key)).state is CancelState.ALREADY_DONE
     await until_idle(synthesizer)
+
+
+async def test_t3_begins_no_segment_of_a_session_that_was_cancelled_between_two(synthesizer):
+    request = request_of(synthesizer, "between")
+    await synthesizer.t3.cancel(request.key)
+    second = TokenRequest(request.key, 1, TEXT, request.voice, request.sampling)
+    groups = [group async for group in synthesizer.t3.tokens(second)]
+    assert [(group.ids, group.finish) for group in groups] == [((), FinishReason.CANCELLED)]
+    assert synthesizer.t3.engine.ledger.summary(request.key).num_steps == 0
 
 
 async def test_leaving_a_stream_frees_both_engines(synthesizer):
