@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class LiveSessions:
         sent = _Sent(request)
         claimed = False
         try:
-            claim = await self._registry.claim(key)
+            claim = await self._claim(key)
             if claim is Claim.DUPLICATE:
                 raise DuplicateSession(
                     f"session id {key.session_id} has been used", param="X-Request-ID"
@@ -68,6 +69,18 @@ class LiveSessions:
                 failed = isinstance(sys.exception(), Exception)  # else the listener has left
                 reason = sent.finish or (FinishReason.ERROR if failed else FinishReason.CANCELLED)
                 self._registry.finish(key, reason, sent.samples / SAMPLE_RATE, sent.num_tokens)
+
+    async def _claim(self, key: SessionKey) -> Claim:
+        claiming = asyncio.ensure_future(self._registry.claim(key))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:  # the listener has left; what is granted is given back
+            claiming.add_done_callback(partial(self._give_back, key))
+            raise
+
+    def _give_back(self, key: SessionKey, claiming: "asyncio.Task[Claim]") -> None:
+        if claiming.exception() is None and claiming.result() is Claim.GRANTED:
+            self._registry.finish(key, FinishReason.CANCELLED, 0.0, 0)
 
     async def _next(
         self, chunks: AsyncGenerator[AudioChunk, None], stop: asyncio.Event, sent: "_Sent"

@@ -20,8 +20,13 @@ class Client:
     def __init__(self, claim=Claim.GRANTED):
         self.answer = claim
         self.finished = []
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def claim(self, key):
+        self.asked.set()
+        await self.may_answer.wait()
         return self.answer
 
     async def cancel(self, key):
@@ -169,3 +174,23 @@ async def test_a_request_that_was_cancelled_before_it_came_makes_no_sound(sessio
     source = Source()
     chunks = [chunk async for chunk in sessions.speak(REQUEST, source)]
     assert [(len(chunk.pcm), chunk.finish) for chunk in chunks] == [(0, FinishReason.CANCELLED)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "finished"),
+    [(Claim.GRANTED, [(A, FinishReason.CANCELLED, 0, 0)]), (Claim.DUPLICATE, [])],
+)
+async def test_a_claim_granted_to_a_listener_who_has_left_is_given_back(
+    client, sessions, answer, finished
+):
+    client.answer = answer
+    client.may_answer.clear()
+    coming = asyncio.ensure_future(anext(sessions.speak(REQUEST, Source())))
+    await client.asked.wait()
+    coming.cancel()
+    await asyncio.wait({coming})
+    assert len(sessions) == 0
+    client.may_answer.set()
+    for _ in range(3):  # the claim, its callback, its finish
+        await asyncio.sleep(0)
+    assert client.finished == finished

@@ -176,7 +176,7 @@ async def test_a_recorded_voice_is_enrolled_on_first_use(client):
     assert recorded.content != built_in.content
 
 
-async def test_a_text_that_t3_cannot_take_is_refused_by_status(client):
+async def test_a_voice_that_is_not_there_is_refused_by_name(client):
     response = await client.post("/v1/audio/speech", json=body("Hello.", voice="nobody"))
     assert response.status_code == httpx.codes.NOT_FOUND
     assert response.json()["error"]["param"] == "voice"
