@@ -67,6 +67,10 @@ class KeyValueMemory:
     def num_prefixes(self) -> int:
         return len(self._prefixes)
 
+    def pages_held(self, slot: int) -> int:
+        layers = self._slots.get(slot)
+        return 0 if layers is None else layers[0].shape[1] * layers[0].shape[3] // PAGE
+
     def reserve(self, span: Span) -> None:
         """Make room for a span's positions, keeping what the slot holds."""
         layers = self._slots.get(span.slot)

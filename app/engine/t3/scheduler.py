@@ -182,14 +182,13 @@ class Scheduler:
     def _whose_turn(self) -> list[Sequence]:
         """Those that decode in this step, in order of admission.
 
-        Who has sound enough yields to who has not and to prompts, and to nobody when all have.
-        Where the rows do not suffice, who is due first has them.
+        Who has sound enough yields to who has not, be it in its prompt, and to nobody when all
+        have. Where the rows do not suffice, who is due first has them.
         """
-        now_s = self._clock()
-        decoding = [s for s in self._running if s.can_decode]
-        enough_s = now_s + self._settings.max_lead_s
-        hungry = [s for s in decoding if self._due_s(s) <= enough_s]
-        wanting = hungry if hungry or self._has_prompts() else decoding
+        enough_s = self._clock() + self._settings.max_lead_s
+        active = [s for s in self._running if s.can_decode or s.state is SequenceState.PREFILL]
+        hungry = [s for s in active if self._due_s(s) <= enough_s]
+        wanting = [s for s in hungry or active if s.can_decode]
         most = self._settings.max_rows
         if most is None or sum(s.num_rows for s in wanting) <= most:
             return wanting
@@ -199,9 +198,6 @@ class Scheduler:
                 most -= sequence.num_rows
                 chosen.add(sequence)
         return [sequence for sequence in wanting if sequence in chosen]
-
-    def _has_prompts(self) -> bool:
-        return any(s.state is SequenceState.PREFILL for s in self._running)
 
     def _prompts(self, num_rows: int) -> list[Work]:
         """The next chunks of prompts beside `num_rows` that decode.

@@ -1,5 +1,6 @@
 """Who is due first runs first: simulated, thousands of steps on a clock of our own."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -193,6 +194,31 @@ def test_who_is_beyond_the_bound_yields_to_a_prompt():
     ahead(desk, "far", 10 * TOKENS_PER_S)
     desk.add(sequence("new"))
     assert [names(desk.step()) for _ in range(3)] == [["new"]] * 3  # 10 positions, 4 a step
+
+
+def test_who_is_beyond_the_bound_does_not_yield_to_a_prompt_that_is_wanted_later_still():
+    desk = Desk(max_lead_s=2.0, prefill_tokens=8)
+    ahead(desk, "far", 10 * TOKENS_PER_S)
+    desk.add(sequence("later", lead_s=10.0))
+    assert names(desk.step()) == ["far", "later"]
+
+
+def test_the_bound_never_leaves_a_step_empty():
+    """Whatever is due when: if something lives, something runs."""
+    dice = random.Random(2)
+    desk = Desk(num_slots=6, max_rows=4, max_lead_s=1.0, prefill_share=0.25)
+    for number in range(400):
+        lead_s = dice.choice((0.0, 0.5, 5.0, 50.0))
+        num_rows = dice.randint(1, 2)
+        voice = dice.choice((0, 4))
+        desk.add(sequence(f"{number}", lead_s=lead_s, num_rows=num_rows, num_prefix=voice))
+        for _ in range(dice.randint(0, 4)):
+            work = desk.step()
+            assert work or not list(desk.scheduler.live())
+            for item in work:
+                if item.sequence.num_unsent:
+                    desk.scheduler.sent(item.sequence, item.sequence.num_unsent)
+            desk.now_s += 0.02
 
 
 # -- who is due when -------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The token engine as its loop and its listeners see it."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 from app.core import FinishReason, SamplingParams, StageStats
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
+from app.engine.t3.pages import PAGE
 from app.errors import BadRequest
 from tests.engine.t3 import models
 from tests.engine.t3.models import SILENCE, ForcedTokens, Recorded, lean, request, run_all, settings
@@ -312,6 +314,45 @@ def test_memory_follows_the_tokens_that_are_live(english):
             needed = sequence.num_computed * position_bytes
             assert 0.75 * engine._runner.memory.num_bytes <= needed
     assert engine._runner.memory.num_bytes == 0
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_at_most_a_quarter_is_wasted_at_any_mix_of_lengths(english, fast):
+    """Each sequence has a prompt of 39 positions at least, as every english one."""
+    engine = TokenEngine(english, settings(slots=6), fast=fast)
+    dice = random.Random(3)
+    for name in range(30):
+        sampling = SamplingParams(
+            max_tokens=dice.randint(1, 90), cfg_weight=dice.choice((0.0, 0.5)), ignore_eos=True
+        )
+        num_text = dice.randint(1, 60)
+        engine.receive(request(name, sampling, voice=1 + name % 12, num_text=num_text))
+    memory = engine._runner.memory
+    while engine.has_work():
+        engine.step()
+        running = [s for s in engine._scheduler.live() if s.slot is not None]
+        held = {s: memory.pages_held(s.slot) for s in running}
+        needed = sum(s.num_computed * s.num_rows for s in running)
+        assert needed >= 0.75 * PAGE * sum(held.values())
+        assert all(num_pages <= s.most_pages for s, num_pages in held.items())
+
+
+def test_who_is_far_ahead_in_the_engine_yields_to_a_newcomer(english):
+    """Six seconds of sound in no time at all, with two as the bound; then somebody comes."""
+    ran: list[list[str]] = []
+    engine = TokenEngine(
+        english,
+        settings(max_lead_s=2.0),
+        on_step=lambda sequences: ran.append([s.key.session_id for s in sequences]),
+        clock=lambda: 100.0,
+    )
+    engine.receive(request("first", SamplingParams(max_tokens=300, ignore_eos=True)))
+    for _ in range(150):
+        engine.step()
+    engine.receive(request("second", SamplingParams(max_tokens=20, ignore_eos=True), voice=2))
+    for _ in range(21):
+        engine.step()
+    assert ran[149:] == [["session-first"]] + [["session-second"]] * 20 + [["session-first"]]
 
 
 def test_nothing_requires_a_gradient(english):
