@@ -33,8 +33,9 @@ class Llama:
         self._layers = [_take_layer(weights.under(f"layers.{i}")) for i in range(spec.num_layers)]
         self._norm = weights.take("norm.weight")
         angles = torch.outer(torch.arange(num_positions).float(), rotary_frequencies(spec))
-        self._cos = angles.cos().to(self._norm.device)  # float32 in any precision
-        self._sin = angles.sin().to(self._norm.device)
+        # One value per element of a head, float32 in any precision.
+        self._cos = torch.cat((angles.cos(), angles.cos()), dim=-1).to(self._norm.device)
+        self._sin = torch.cat((-angles.sin(), angles.sin()), dim=-1).to(self._norm.device)
 
     def forward(self, hidden: Tensor, positions: Tensor, attend: Attention) -> Tensor:
         cos = self._cos[positions][:, None, None]
@@ -69,13 +70,14 @@ def _take_layer(weights: Weights) -> _Layer:
 
 
 def _rotate(qk: Tensor, cos: Tensor, sin: Tensor) -> None:
-    """Rotary positions, in place. qk: (N, 2, heads, head_dim); cos, sin: (N, 1, 1, head_dim / 2).
+    """Rotary positions, in place. qk: (N, 2, heads, head_dim); cos, sin: (N, 1, 1, head_dim), the
+    first half of sin negated.
 
-    The pairs are (i, i + head_dim / 2), as in transformers, not (2i, 2i + 1) as in the paper.
+    The pairs are (i, i + head_dim / 2), as in transformers, not (2i, 2i + 1) as in the paper; so
+    each element's other is half a head away.
     """
-    first, second = qk.chunk(2, dim=-1)
-    rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-    qk.copy_(rotated)
+    others = qk.roll(qk.shape[-1] // 2, dims=-1)
+    qk.copy_(torch.addcmul(qk * cos, others, sin))
 
 
 def rotary_frequencies(spec: T3Spec) -> Tensor:
