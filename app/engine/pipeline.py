@@ -147,9 +147,7 @@ class _Playback:
 class _Segment:
     """One segment on its way: T3's tokens being fed, the vocoder's audio being heard."""
 
-    def __init__(
-        self, index: int, audio: EngineStream[SegmentAudio], feeding: Feeding
-    ) -> None:
+    def __init__(self, index: int, audio: EngineStream[SegmentAudio], feeding: Feeding) -> None:
         self.index = index
         self.feeding = feeding
         self._audio = audio
