@@ -166,6 +166,7 @@ class ModelCard:
     has_cfg: bool  # exaggeration, cfg_weight and min_p act
     has_top_k: bool
     max_segment_chars: int = 280
+    recorded_voices: tuple[str, ...] = ()  # those of `voices` that the operator's store holds
 
 
 class Synthesizer(Protocol):

@@ -57,7 +57,7 @@ class HandleSynthesizer:
 
     async def _ready(self, voice: str) -> None:
         """Enrol a reference voice before its first use; once for all who wait for it."""
-        if self._enrol is None:
+        if self._enrol is None or voice not in self._card.recorded_voices:
             return
         task = self._enrolling.get(voice)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):

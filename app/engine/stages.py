@@ -42,9 +42,12 @@ def model_card(args: ServeArgs) -> ModelCard:
     """What is served, with the operator's voices. Checks every file of the model."""
     checkpoint = open_checkpoint(args.model, args.revision)
     checkpoint.verify()
-    voices = VoiceBook(checkpoint, args.voices, args.voices_cache).names()
+    book = VoiceBook(checkpoint, args.voices, args.voices_cache)
     return replace(
-        checkpoint.card(), voices=voices, max_segment_chars=args.limits.max_segment_chars
+        checkpoint.card(),
+        voices=book.names(),
+        recorded_voices=tuple(name for name in book.names() if not book.is_own(name)),
+        max_segment_chars=args.limits.max_segment_chars,
     )
 
 
