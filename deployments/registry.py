@@ -65,7 +65,11 @@ class RemoteRegistry:
         return claim
 
     async def cancel(self, key: SessionKey) -> CancelAck:
-        """Retried while the actor restarts; then Unavailable. Never acknowledged unseen."""
+        """Retried while the actor restarts; then Unavailable. Never acknowledged unseen, and
+        carried out even if the caller hangs up."""
+        return await asyncio.shield(self._apart(self._cancel(key)))
+
+    async def _cancel(self, key: SessionKey) -> CancelAck:
         give_up_at = time.monotonic() + RETRY_FOR_S
         while True:
             try:
@@ -99,6 +103,9 @@ class RemoteRegistry:
             log.warning("registry away: end not recorded", extra={"session": key.session_id})
 
     async def health(self) -> Health:
+        return await asyncio.shield(self._apart(self._health()))
+
+    async def _health(self) -> Health:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 health: Health = await self._actor.health.remote(("t3", "vocoder"))

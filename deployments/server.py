@@ -22,7 +22,7 @@ from app.errors import ConfigError, Unavailable
 from deployments.config_check import check_config, check_model
 
 MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
-FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED|Traceback \(most recent call last\)")
+FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED")
 STOP_WITHIN_S = 30.0
 
 
