@@ -29,7 +29,6 @@ from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import build_vocoder_engine
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
@@ -43,10 +42,11 @@ def model_card(args: ServeArgs) -> ModelCard:
     checkpoint = open_checkpoint(args.model, args.revision)
     checkpoint.verify()
     book = VoiceBook(checkpoint, args.voices, args.voices_cache)
+    voices = book.names()
     return replace(
         checkpoint.card(),
-        voices=book.names(),
-        recorded_voices=tuple(name for name in book.names() if not book.is_own(name)),
+        voices=voices,
+        recorded_voices=tuple(name for name in voices if not book.is_own(name)),
         max_segment_chars=args.limits.max_segment_chars,
     )
 
@@ -70,9 +70,8 @@ class T3Stage:
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         dtype = _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16)
-        spec, state = checkpoint.spec, checkpoint.load_t3(place, dtype).state_dict()
-        model = T3Model(spec.t3, state, place, dtype)
-        engine = TokenEngine(model, args.t3, spec.tail_tokens, on_step=on_step)
+        t3 = checkpoint.load_t3(place, dtype)
+        engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache)
         return cls(checkpoint, voices, engine, args.limits.remember_s)
 
