@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-ContextPolicy = Literal["full", "window"]
+ContextPolicy = Literal["full", "window", "chunked"]
 
 
 class _Frozen(BaseModel):
@@ -67,10 +67,18 @@ class VocoderSettings(_Frozen):
     slots: int = Field(16, ge=1, le=1024, description="segments that may be live at once")
     dtype: Precision = Field("auto", description="auto: float32 everywhere")
     policy: ContextPolicy = Field(
-        "window", description="full: whole prefix each cell; window: prompt + left context"
+        "window",
+        description="full: whole prefix each cell; window: prompt + left context, computed anew "
+        "each cell; chunked: the same, remembered (turbo only)",
     )
-    prompt_s: float = Field(3.0, gt=0, le=10, description="window: seconds of voice prompt kept")
-    left_tokens: int = Field(25, ge=0, le=250, description="window: tokens of left context")
+    prompt_s: float = Field(3.0, gt=0, le=10, description="seconds of voice prompt kept; not full")
+    left_tokens: int = Field(25, ge=0, le=250, description="tokens of left context; not full")
+    voices_kept: int = Field(
+        8, ge=1, description="chunked: voices whose computed prompts are kept, 70 MB each for turbo"
+    )
+    max_rows: int | None = Field(
+        None, ge=1, description="cells in one call; null: 8 on a GPU, 1 on a CPU"
+    )
     first_cell: int = Field(13, ge=6, le=100, description="tokens in the first cell")
     cell_growth: float = Field(2.0, ge=1, le=4, description="each cell is this much longer")
     max_cell: int = Field(50, ge=6, le=250, description="tokens in the longest cell")

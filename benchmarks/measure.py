@@ -38,6 +38,13 @@ def copy_bandwidth(device: torch.device, rounds: int = 9) -> float:
     return 2 * _COPIED_BYTES / median(seconds[1:])  # the first one touches the pages
 
 
+def matmul_rate(device: torch.device, size: int = 2048, rounds: int = 5) -> float:
+    """Floating-point operations per second of a float32 matrix product."""
+    left, right = torch.randn(2, size, size, device=device)
+    seconds = [timed(lambda: left @ right, device) for _ in range(rounds + 1)]
+    return 2 * size**3 / median(seconds[1:])
+
+
 def timed(run: Callable[[], object], device: torch.device) -> float:
     started = clock(device)
     run()

@@ -20,7 +20,7 @@ from app.core import NUM_SPEECH_IDS, FinishReason, SessionKey, SpeechTokens, Sta
 from app.engine.checkpoint.build import Vocoder
 from app.engine.loop import Stopped
 from app.engine.s3gen.decoder import CellJob, Decoder, VocoderState
-from app.engine.s3gen.grid import Cell, Grid
+from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.scheduler import Address, SlackScheduler
 from app.engine.voices import S3GenConditionals
 
@@ -274,9 +274,9 @@ def build_vocoder_engine(
 
     `num_steps`: the model's own Euler steps. Raises ConfigError where it cannot be served.
     """
-    decoder = Decoder(vocoder, Grid.from_settings(settings), settings, num_steps)
+    decoder = Decoder(vocoder, settings, num_steps)
     is_cuda = vocoder.flow.encoder_proj.weight.device.type == "cuda"
-    rows = _ROWS_ON_CUDA if is_cuda else 1
+    rows = settings.max_rows or (_ROWS_ON_CUDA if is_cuda else 1)
     return VocoderEngine(decoder, settings.slots, time.monotonic, rows)
 
 

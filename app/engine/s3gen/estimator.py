@@ -1,19 +1,26 @@
 """The flow's velocity network and its Euler solver, over upstream's ConditionalDecoder modules.
 
-Differs from upstream's forward in speed alone: time embeddings are made once per schedule, the
-attention mask is left out where no row is padded, and nothing waits for the device. Knows nothing
-about tokens.
+Differs from upstream's forward in speed alone: time embeddings are made once per schedule, padding
+is never multiplied away (every layer but attention looks back only, so none hears what follows a
+row), and nothing waits for the device. Knows nothing about tokens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from chatterbox.models.s3gen.decoder import ConditionalDecoder
+from chatterbox.models.s3gen.decoder import (
+    CausalBlock1D,
+    CausalConv1d,
+    CausalResnetBlock1D,
+    ConditionalDecoder,
+)
 from chatterbox.models.s3gen.matcha.transformer import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
+
+from app.engine.s3gen.past import Past, causal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,68 +36,104 @@ class Estimator:
         self, decoder: ConditionalDecoder, num_steps: int, cfg_rate: float, is_cosine: bool
     ) -> None:
         self._decoder = decoder
-        self._is_guided = not decoder.meanflow
+        self._projections = {
+            part: _fused(part) for part in decoder.modules() if isinstance(part, Attention)
+        }
+        self.is_guided = not decoder.meanflow
         self._cfg_rate = cfg_rate
-        self._steps = _schedule(decoder, num_steps, is_cosine and self._is_guided)
+        self._steps = _schedule(decoder, num_steps, is_cosine and self.is_guided)
+
+    @property
+    def num_steps(self) -> int:
+        return len(self._steps)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(attentions, heads, head_dim) of one pass."""
+        one = next(iter(self._projections))
+        return len(self._projections), one.heads, one.to_k.out_features // one.heads
+
+    @property
+    def num_tail_values(self) -> int:
+        """What the convolutions of one pass carry."""
+        convolutions = [part for part in self._decoder.modules() if isinstance(part, CausalConv1d)]
+        return sum(conv.in_channels * (conv.kernel_size[0] - 1) for conv in convolutions)
 
     def solve(
-        self, x: Tensor, mu: Tensor, speaker: Tensor, cond: Tensor, mask: Tensor | None
+        self, x: Tensor, mu: Tensor, speaker: Tensor, cond: Tensor, past: Callable[[int], Past]
     ) -> Tensor:
         """x, mu, cond: (rows, 80, frames), speaker: (rows, 80) -> the mel, (rows, 80, frames).
 
-        `mask` (rows, 1, frames) is true where a row has frames; None: everywhere. What lies past
-        a row's frames is undefined.
+        `past` is asked once per step; of a guided model it has twice the rows. What lies past a
+        row's frames is undefined.
         """
         rows, _, frames = x.shape
         known = torch.cat([mu, speaker[:, :, None].expand(-1, -1, frames), cond], 1)
-        if self._is_guided:  # the second half of the rows hears neither text nor voice
+        if self.is_guided:  # the second half of the rows hears neither text nor voice
             known = torch.cat([known, torch.zeros_like(known)])
-            mask = None if mask is None else torch.cat([mask, mask])
-        for step in self._steps:
-            rows_in = torch.cat([x, x]) if self._is_guided else x
-            velocity = self._velocity(torch.cat([rows_in, known], 1), mask, step.time_emb)
-            if self._is_guided:
+        for index, step in enumerate(self._steps):
+            rows_in = torch.cat([x, x]) if self.is_guided else x
+            velocity = self._velocity(torch.cat([rows_in, known], 1), step.time_emb, past(index))
+            if self.is_guided:
                 with_text, without = velocity[:rows], velocity[rows:]
                 velocity = (1.0 + self._cfg_rate) * with_text - self._cfg_rate * without
             x = x + step.dt * velocity
         return x
 
-    def _velocity(self, x: Tensor, mask: Tensor | None, time_emb: Tensor) -> Tensor:
+    def _velocity(self, x: Tensor, time_emb: Tensor, past: Past) -> Tensor:
         decoder = self._decoder
-        kept = x.new_ones(1, 1, x.shape[2]) if mask is None else mask.to(x.dtype)
-        keys = None if mask is None else mask[:, None]  # (rows, heads, queries, keys)
         skips = []
         for resnet, blocks, after in decoder.down_blocks:
-            x = _transform(blocks, resnet(x, kept, time_emb), keys)
+            x = self._transform(blocks, _resnet(resnet, x, time_emb, past), past)
             skips.append(x)
-            x = after(x * kept)
+            x = causal(after, x, past)
         for resnet, blocks in decoder.mid_blocks:
-            x = _transform(blocks, resnet(x, kept, time_emb), keys)
+            x = self._transform(blocks, _resnet(resnet, x, time_emb, past), past)
         for resnet, blocks, after in decoder.up_blocks:
-            x = resnet(torch.cat([x, skips.pop()], 1), kept, time_emb)
-            x = after(_transform(blocks, x, keys) * kept)
-        velocity: Tensor = decoder.final_proj(decoder.final_block(x, kept) * kept)
+            x = _resnet(resnet, torch.cat([x, skips.pop()], 1), time_emb, past)
+            x = causal(after, self._transform(blocks, x, past), past)
+        velocity: Tensor = decoder.final_proj(_block(decoder.final_block, x, past))
         return velocity
 
+    def _transform(self, blocks: Iterable[BasicTransformerBlock], x: Tensor, past: Past) -> Tensor:
+        """Upstream's BasicTransformerBlock as it is configured: no cross-attention, plain
+        LayerNorm."""
+        x = x.mT.contiguous()
+        for block in blocks:
+            x = x + self._attend(block.attn1, block.norm1(x), past)
+            x = x + block.ff(block.norm3(x))
+        return x.mT.contiguous()
 
-def _transform(blocks: Iterable[BasicTransformerBlock], x: Tensor, keys: Tensor | None) -> Tensor:
-    """Upstream's BasicTransformerBlock as it is configured: no cross-attention, plain LayerNorm."""
-    x = x.mT.contiguous()
-    for block in blocks:
-        x = x + _attend(block.attn1, block.norm1(x), keys)
-        x = x + block.ff(block.norm3(x))
-    return x.mT.contiguous()
+    def _attend(self, attention: Attention, x: Tensor, past: Past) -> Tensor:
+        rows, frames, _ = x.shape
+        projected = F.linear(x, self._projections[attention])
+        query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
+        heard = past.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None)
+        out: Tensor = attention.to_out[0](heard.transpose(1, 2).reshape(rows, frames, -1))
+        return out
 
 
-def _attend(attention: Attention, x: Tensor, keys: Tensor | None) -> Tensor:
-    rows, frames, _ = x.shape
-    query, key, value = (
-        project(x).view(rows, frames, attention.heads, -1).transpose(1, 2)
-        for project in (attention.to_q, attention.to_k, attention.to_v)
-    )
-    heard = F.scaled_dot_product_attention(query, key, value, attn_mask=keys)
-    out: Tensor = attention.to_out[0](heard.transpose(1, 2).reshape(rows, frames, -1))
+def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, past: Past) -> Tensor:
+    hidden = _block(resnet.block1, x, past) + resnet.mlp(time_emb)[:, :, None]
+    out: Tensor = _block(resnet.block2, hidden, past) + resnet.res_conv(x)
     return out
+
+
+def _block(block: CausalBlock1D, x: Tensor, past: Past) -> Tensor:
+    """A convolution, LayerNorm over channels, Mish."""
+    conv, to_channels_last, norm, to_channels_first, activation = block.block
+    out: Tensor = activation(to_channels_first(norm(to_channels_last(causal(conv, x, past)))))
+    return out
+
+
+def _fused(attention: Attention) -> Tensor:
+    """(3 * inner, dim): queries, keys and values in one product. The module's own three weights
+    become parts of it, so that they are held once."""
+    parts = (attention.to_q, attention.to_k, attention.to_v)
+    weight = torch.cat([part.weight.detach() for part in parts])
+    for part, own in zip(parts, weight.chunk(3), strict=True):
+        part.weight.data = own
+    return weight
 
 
 @torch.inference_mode()

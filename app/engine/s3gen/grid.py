@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from app.config import VocoderSettings
 from app.core import FRAMES_PER_TOKEN, TOKENS_PER_S
 
-LOOK_AHEAD_TOKENS = 3  # the encoder's pre-look-ahead convolution sees these, and nothing later
+LOOK_AHEAD_TOKENS = 3  # the encoder's first convolution sees these, and nothing later
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ class Grid:
 
     @classmethod
     def from_settings(cls, settings: VocoderSettings) -> "Grid":
-        is_window = settings.policy == "window"
+        is_bounded = settings.policy != "full"
         return cls(
             first=settings.first_cell,
             growth=settings.cell_growth,
             longest=settings.max_cell,
-            left_tokens=settings.left_tokens if is_window else None,
-            prompt_tokens=round(settings.prompt_s * TOKENS_PER_S) if is_window else None,
+            left_tokens=settings.left_tokens if is_bounded else None,
+            prompt_tokens=round(settings.prompt_s * TOKENS_PER_S) if is_bounded else None,
         )
 
     def size(self, index: int) -> int:

@@ -1,7 +1,7 @@
-"""Mel to waveform in windows, over upstream's HiFTGenerator.
+"""Mel to waveform in windows, several utterances in one call, over upstream's HiFTGenerator.
 
 A window decodes the frames that are new plus a halo on both sides, which is thrown away; only the
-utterance's own ends are padded with zeros. The source (the sine and noise that excite the filter)
+utterance's own ends are padded with zeros. The source (the sines and noise that excite the filter)
 is carried: its phase in float64, its noise by absolute sample, its initial phases by request, so
 the windows' sound is the whole decode's. Measured on random weights: the filter reaches 15 frames
 to either side, the pitch predictor 5 more. A halo of 15 is exact for a given source; the pitch of
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import torch
 from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor
-from torch.nn.utils import parametrize
 
-from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME
+from app.core import SAMPLES_PER_FRAME
+from app.engine.s3gen.filter import Filter, Keep, padded
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals, uniforms
+from app.engine.s3gen.source import PITCH_CONTEXT, Source
 
-PITCH_CONTEXT = 5  # frames on either side that the pitch predictor sees
 NUM_MELS = 80
 
 
@@ -28,7 +28,7 @@ class HiftState:
     """One utterance between two windows. `mel` and `source` end where their counts say."""
 
     noise: NoiseKey
-    initial_phase: Tensor  # (harmonics, 1, 1) float64, radians
+    initial_phase: Tensor  # (harmonics,) float64, radians
     phase: Tensor  # (harmonics,) float64, cycles at the end of `source`
     mel: Tensor  # (80, frames kept)
     source: Tensor  # (samples kept,), final
@@ -38,127 +38,141 @@ class HiftState:
 
 
 @dataclass(frozen=True, slots=True)
-class HiftWindow:
-    """What to decode, and which of its samples to keep."""
+class HiftInput:
+    """The next frames of an utterance."""
+
+    state: HiftState
+    mel: Tensor  # (80, frames)
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What to decode, and what of it is new."""
 
     mel: Tensor  # (80, frames)
     source: Tensor  # (samples,)
-    keep: slice
+    keep: Keep
 
 
 class Hift:
     """`halo` frames past each inner border."""
 
     def __init__(self, mel2wav: HiFTGenerator, halo: int) -> None:
-        fold_weight_norm(mel2wav)
+        self._filter = Filter(mel2wav)
+        self._source = Source(mel2wav)
         self._device = mel2wav.conv_pre.weight.device
-        mel2wav.stft_window = mel2wav.stft_window.to(self._device)  # upstream's is no buffer
-        self._mel2wav = mel2wav
         self._halo = halo
-        self._sine = mel2wav.m_source.l_sin_gen
-        harmonics = torch.arange(1, self._sine.harmonic_num + 2, dtype=torch.float64)
-        self._harmonics = harmonics.to(self._device)
 
     def start(self, *owner: str | int) -> HiftState:
         """The state before the first window; `owner` is what the noise belongs to."""
-        num_overtones = self._sine.harmonic_num  # the fundamental starts at zero
-        turns = torch.from_numpy(uniforms(noise_key("phase", *owner), num_overtones)).double()
-        initial = torch.cat([turns.new_zeros(1), (2 * turns - 1) * torch.pi])
+        num_overtones = len(self._source.harmonics) - 1  # the fundamental starts at zero
+        turns = uniforms(noise_key("phase", *owner), num_overtones, self._device).double()
         return HiftState(
             noise=noise_key("source", *owner),
-            initial_phase=initial.to(self._device)[:, None, None],
-            phase=torch.zeros_like(self._harmonics),
+            initial_phase=torch.cat([turns.new_zeros(1), (2 * turns - 1) * torch.pi]),
+            phase=torch.zeros_like(self._source.harmonics),
             mel=torch.zeros(NUM_MELS, 0, device=self._device),
             source=torch.zeros(0, device=self._device),
         )
 
-    def window(
-        self, state: HiftState, mel: Tensor, is_last: bool
-    ) -> tuple[HiftState, HiftWindow | None]:
-        """Append mel (80, frames); the window that can be decoded now, if any."""
-        num_frames = state.num_frames + mel.shape[1]
-        mel = torch.cat([state.mel, mel], 1)
-        source = self._extend_source(state, mel, num_frames, is_last)
-        emit = num_frames if is_last else max(state.num_vocoded, num_frames - self._halo)
+    def run(self, inputs: Sequence[HiftInput]) -> list[tuple[HiftState, Tensor]]:
+        """Per input the next state, and the samples that became final: perhaps none."""
+        mels = [torch.cat([entry.state.mel, entry.mel], 1) for entry in inputs]
+        sources = self._extend_sources(inputs, mels)
+        advanced = [
+            self._advance(entry, mel, source)
+            for entry, mel, source in zip(inputs, mels, sources, strict=True)
+        ]
+        waves = iter(self._decode([window for _, window in advanced if window is not None]))
+        nothing = torch.zeros(0, device=self._device)
+        return [(state, nothing if window is None else next(waves)) for state, window in advanced]
+
+    def _decode(self, windows: Sequence[_Window]) -> list[Tensor]:
+        """What is new of each window, in one call."""
+        if not windows:
+            return []
+        lengths = [window.mel.shape[1] for window in windows]
+        return self._filter.decode(
+            padded([window.mel for window in windows], max(lengths)),
+            padded([window.source for window in windows], max(lengths) * SAMPLES_PER_FRAME),
+            lengths,
+            [window.keep for window in windows],
+        )
+
+    def _advance(
+        self, entry: HiftInput, mel: Tensor, source: "_Extended"
+    ) -> tuple[HiftState, _Window | None]:
+        state = entry.state
+        num_frames = state.num_frames + entry.mel.shape[1]
+        ready = num_frames if entry.is_last else num_frames - self._halo
+        emit = max(state.num_vocoded, ready)
         window = None
         if emit > state.num_vocoded:
             start = max(0, state.num_vocoded - self._halo)
             whole = torch.cat([source.final, source.provisional])
-            keep = slice(
-                (state.num_vocoded - start) * SAMPLES_PER_FRAME, (emit - start) * SAMPLES_PER_FRAME
-            )
-            window = HiftWindow(
-                _last(mel, num_frames - start),
-                _last(whole, (num_frames - start) * SAMPLES_PER_FRAME),
-                keep,
-            )
+            keep = Keep(state.num_vocoded - start, emit - start)
+            num_seen = num_frames - start
+            window = _Window(_last(mel, num_seen), _last(whole, num_seen * SAMPLES_PER_FRAME), keep)
         kept = max(0, emit - self._halo)
         mel_kept = max(0, min(kept, source.num_final - PITCH_CONTEXT))
         after = replace(
             state,
             phase=source.phase,
-            mel=_last(mel, num_frames - mel_kept),
-            source=_last(source.final, (source.num_final - kept) * SAMPLES_PER_FRAME),
+            mel=_last(mel, num_frames - mel_kept).clone(),
+            source=_last(source.final, (source.num_final - kept) * SAMPLES_PER_FRAME).clone(),
             num_frames=num_frames,
             num_source_frames=source.num_final,
             num_vocoded=emit,
         )
         return after, window
 
-    def decode(self, windows: Sequence[HiftWindow]) -> list[Tensor]:
-        """The kept samples of each window. Windows of one length share a call; unequal ones do
-        not, because the filter has no mask."""
-        by_length: dict[int, list[int]] = {}
-        for index, window in enumerate(windows):
-            by_length.setdefault(window.mel.shape[1], []).append(index)
-        waves: dict[int, Tensor] = {}
-        for indices in by_length.values():
-            mel = torch.stack([windows[index].mel for index in indices])
-            source = torch.stack([windows[index].source for index in indices])[:, None]
-            decoded = self._mel2wav.decode(x=mel, s=source)
-            waves.update(zip(indices, decoded, strict=True))
-        return [waves[index][window.keep] for index, window in enumerate(windows)]
+    def _extend_sources(
+        self, inputs: Sequence[HiftInput], mels: Sequence[Tensor]
+    ) -> list["_Extended"]:
+        """The source from where each is final to the end of its mel."""
+        states = [entry.state for entry in inputs]
+        known = [state.num_source_frames for state in states]
+        ends = [entry.state.num_frames + entry.mel.shape[1] for entry in inputs]
+        contexts = [max(0, count - PITCH_CONTEXT) for count in known]
+        seen = [_last(mel, end - c) for mel, end, c in zip(mels, ends, contexts, strict=True)]
+        lengths = [part.shape[1] for part in seen]
+        predicted = self._source.pitch(padded(seen, max(lengths)), lengths)
+        counts = [end - count for end, count in zip(ends, known, strict=True)]
+        pitches = [
+            row[length - count : length]
+            for row, length, count in zip(predicted, lengths, counts, strict=True)
+        ]
+        made = self._source.excitation(
+            padded(pitches, max(counts)),
+            torch.stack([state.phase for state in states]),
+            torch.stack([state.initial_phase for state in states]),
+            normals(
+                [state.noise for state in states],
+                [count * SAMPLES_PER_FRAME for count in known],
+                max(counts) * SAMPLES_PER_FRAME,
+                len(self._source.harmonics),
+                self._device,
+            ),
+        )
+        return [self._extended(*row) for row in zip(inputs, pitches, made, strict=True)]
 
-    def source(self, pitch: Tensor, phase: Tensor, initial_phase: Tensor, noise: Tensor) -> Tensor:
-        """The excitation of frames of constant pitch.
-
-        pitch (frames,) Hz; phase (harmonics,) float64 cycles before the first sample; noise
-        (samples, harmonics) -> (samples,). Source: upstream's SineGen and SourceModuleHnNSF.
-        """
-        per_sample = pitch.double() * self._harmonics[:, None] / SAMPLE_RATE
-        before = phase[:, None] + (per_sample.cumsum(1) - per_sample) * SAMPLES_PER_FRAME
-        sample = torch.arange(1, SAMPLES_PER_FRAME + 1, device=pitch.device, dtype=torch.float64)
-        cycles = before[:, :, None] + per_sample[:, :, None] * sample
-        wave = torch.sin(2 * torch.pi * (cycles % 1) + initial_phase).float().flatten(1)
-        voiced = (pitch > self._sine.voiced_threshold).float().repeat_interleave(SAMPLES_PER_FRAME)
-        noise_amp = voiced * self._sine.noise_std + (1 - voiced) * self._sine.sine_amp / 3
-        excitation = self._sine.sine_amp * wave * voiced + noise_amp * noise.T
-        merged: Tensor = self._mel2wav.m_source.l_linear(excitation.T)
-        return torch.tanh(merged[:, 0])
-
-    def _extend_source(
-        self, state: HiftState, mel: Tensor, num_frames: int, is_last: bool
-    ) -> "_Source":
-        known = state.num_source_frames
-        context = max(0, known - PITCH_CONTEXT)
-        seen = _last(mel, num_frames - context)
-        pitch = self._mel2wav.f0_predictor(seen[None])[0, known - context :]
-        num_final = num_frames if is_last else max(known, num_frames - PITCH_CONTEXT)
-        first, count = known * SAMPLES_PER_FRAME, (num_frames - known) * SAMPLES_PER_FRAME
-        noise = torch.from_numpy(normals(state.noise, first, count, len(self._harmonics)))
-        made = self.source(pitch, state.phase, state.initial_phase, noise.to(self._device))
+    def _extended(self, entry: HiftInput, pitch: Tensor, made: Tensor) -> "_Extended":
+        known = entry.state.num_source_frames
+        end = known + len(pitch)
+        num_final = end if entry.is_last else max(known, end - PITCH_CONTEXT)
         border = (num_final - known) * SAMPLES_PER_FRAME
-        turns = pitch[: num_final - known].double().sum() * SAMPLES_PER_FRAME / SAMPLE_RATE
-        return _Source(
-            final=torch.cat([state.source, made[:border]]),
-            provisional=made[border:],
-            phase=(state.phase + turns * self._harmonics) % 1,
+        turns = self._source.turns(pitch[: num_final - known])
+        return _Extended(
+            final=torch.cat([entry.state.source, made[:border]]),
+            provisional=made[border : len(pitch) * SAMPLES_PER_FRAME],
+            phase=(entry.state.phase + turns) % 1,
             num_final=num_final,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Extended:
     """Final as far as the pitch is, provisional to the end of the mel."""
 
     final: Tensor
@@ -169,10 +183,3 @@ class _Source:
 
 def _last(tail: Tensor, count: int) -> Tensor:
     return tail[..., tail.shape[-1] - count :]
-
-
-def fold_weight_norm(module: torch.nn.Module) -> None:
-    """Bake every weight norm into its weight (bit-exact); upstream recomputes them each call."""
-    for part in list(module.modules()):
-        if parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight")

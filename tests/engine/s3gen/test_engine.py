@@ -12,7 +12,6 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.loop import EngineLoop
 from app.engine.s3gen.decoder import Decoder
 from app.engine.s3gen.engine import PushTokens, SegmentAudio, VocoderEngine, VocoderMessage
-from app.engine.s3gen.grid import Grid
 from app.engine.watermark import OVERLAP
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.s3gen.voicing import (
@@ -145,9 +144,7 @@ def test_two_voices_speak_the_same_tokens_differently():
 
 def batching_engine(spec: S3GenSpec) -> VocoderEngine:
     """Four cells in a call."""
-    decoder = Decoder(
-        random_vocoder(spec), Grid.from_settings(SETTINGS), SETTINGS, spec.euler_steps
-    )
+    decoder = Decoder(random_vocoder(spec), SETTINGS, spec.euler_steps)
     return VocoderEngine(decoder, slots=16, clock=lambda: 0.0, max_rows=4)
 
 

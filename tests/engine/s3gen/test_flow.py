@@ -3,11 +3,11 @@ from collections.abc import Sequence
 import pytest
 import torch
 from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
-from chatterbox.models.s3gen.transformer.embedding import EspnetRelPositionalEncoding
 from torch import Tensor
 
 from app.engine.checkpoint.spec import S3GenSpec
-from app.engine.s3gen.flow import MAX_FRAMES, Flow, FlowCell, relative_positions
+from app.engine.s3gen.encoder import Encoder
+from app.engine.s3gen.flow import MAX_FRAMES, Flow, FlowCell, FlowNet
 from app.engine.voices import S3GenConditionals
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.s3gen.voicing import random_vocoder, speech, voice
@@ -40,21 +40,21 @@ def upstream_mel(
     return mel[0]
 
 
-def whole_cell(flow: Flow, speaker: S3GenConditionals, ids: Sequence[int], seed: int) -> FlowCell:
+def whole_cell(net: FlowNet, speaker: S3GenConditionals, ids: Sequence[int], seed: int) -> FlowCell:
     tokens = (*speaker.prompt_tokens.tolist(), *ids)
     return FlowCell(
         tokens=tokens,
         prompt_mel=speaker.prompt_mel,
-        speaker=flow.project_speaker(speaker.speaker_emb),
+        speaker=net.project_speaker(speaker.speaker_emb),
         noise=torch.randn(80, 2 * len(tokens), generator=torch.Generator().manual_seed(seed)),
         num_ahead_frames=0,
         num_new_frames=2 * len(ids),
     )
 
 
-def inner_cell(flow: Flow, speaker: S3GenConditionals, ids: Sequence[int], seed: int) -> FlowCell:
+def inner_cell(net: FlowNet, speaker: S3GenConditionals, ids: Sequence[int], seed: int) -> FlowCell:
     """With three tokens of look-ahead, the last half of the rest new."""
-    whole = whole_cell(flow, speaker, ids, seed)
+    whole = whole_cell(net, speaker, ids, seed)
     return FlowCell(
         whole.tokens, whole.prompt_mel, whole.speaker, whole.noise[:, :-6], 6, len(ids) - 4
     )
@@ -64,8 +64,9 @@ def inner_cell(flow: Flow, speaker: S3GenConditionals, ids: Sequence[int], seed:
 @torch.inference_mode()
 def test_a_whole_utterance_in_one_cell_is_upstreams(spec: S3GenSpec):
     modules, speaker, ids = random_vocoder(spec).flow, voice(1), speech(1, 75)
-    flow = Flow(modules, spec.euler_steps)
-    cell = whole_cell(flow, speaker, ids, seed=2)
+    net = FlowNet(modules, spec.euler_steps)
+    flow = Flow(net)
+    cell = whole_cell(net, speaker, ids, seed=2)
     expected = upstream_mel(modules, spec, speaker, ids, cell.noise)
     assert expected.shape == (80, 150)
     assert float((flow.mels([cell])[0] - expected).abs().max()) <= 1e-5
@@ -76,11 +77,12 @@ def test_a_whole_utterance_in_one_cell_is_upstreams(spec: S3GenSpec):
 @SHAPES
 @torch.inference_mode()
 def test_ragged_cells_of_several_voices_are_each_as_if_alone(spec: S3GenSpec):
-    flow = Flow(random_vocoder(spec).flow, spec.euler_steps)
+    net = FlowNet(random_vocoder(spec).flow, spec.euler_steps)
+    flow = Flow(net)
     cells = [
-        whole_cell(flow, voice(1, 60), speech(1, 40), seed=1),
-        inner_cell(flow, voice(2, 25), speech(2, 31), seed=2),
-        inner_cell(flow, voice(3, 70), speech(3, 60), seed=3),
+        whole_cell(net, voice(1, 60), speech(1, 40), seed=1),
+        inner_cell(net, voice(2, 25), speech(2, 31), seed=2),
+        inner_cell(net, voice(3, 70), speech(3, 60), seed=3),
     ]
     for cell, mel in zip(cells, flow.mels(cells), strict=True):
         alone = flow.mels([cell])[0]
@@ -91,13 +93,19 @@ def test_ragged_cells_of_several_voices_are_each_as_if_alone(spec: S3GenSpec):
 @torch.inference_mode()
 def test_padding_that_is_not_zeroed_behind_the_embedding_leaks(monkeypatch):
     """The control of the test above: upstream's own embedding leaves a bias in the padding."""
-    flow = Flow(random_vocoder(TINY_MEANFLOW).flow, 2)
+    net = FlowNet(random_vocoder(TINY_MEANFLOW).flow, 2)
+    flow = Flow(net)
     cells = [
-        whole_cell(flow, voice(1, 60), speech(1, 40), seed=1),
-        whole_cell(flow, voice(2, 25), speech(2, 31), seed=2),
+        whole_cell(net, voice(1, 60), speech(1, 40), seed=1),
+        whole_cell(net, voice(2, 25), speech(2, 31), seed=2),
     ]
     alone = flow.mels(cells[1:])[0]
-    monkeypatch.setattr(Flow, "_embed", lambda self, embed, x, mask: embed.out(x) * self._scale)
+    tokens = Encoder.tokens
+
+    def unzeroed(self: Encoder, embedded: Tensor, present: Tensor, *rest: object) -> Tensor:
+        return tokens(self, embedded, torch.ones_like(present), *rest)
+
+    monkeypatch.setattr(Encoder, "tokens", unzeroed)
     leaked = flow.mels(cells)[1]
     assert float((leaked - alone).abs().max()) > 1e-3 * float(alone.abs().max())
 
@@ -106,29 +114,26 @@ def test_padding_that_is_not_zeroed_behind_the_embedding_leaks(monkeypatch):
 @torch.inference_mode()
 def test_a_batch_calls_the_network_once_per_step(spec: S3GenSpec):
     modules = random_vocoder(spec).flow
-    flow = Flow(modules, spec.euler_steps)
+    net = FlowNet(modules, spec.euler_steps)
+    flow = Flow(net)
     rows: list[int] = []
     modules.decoder.estimator.final_proj.register_forward_hook(
         lambda _, inputs, __: rows.append(len(inputs[0]))
     )
-    flow.mels([whole_cell(flow, voice(n), speech(n, 20 + n), seed=n) for n in range(3)])
+    flow.mels([whole_cell(net, voice(n), speech(n, 20 + n), seed=n) for n in range(3)])
     assert rows == [3 if spec.meanflow else 6] * spec.euler_steps
 
 
 @torch.inference_mode()
 def test_what_the_modules_cannot_take_is_refused():
-    flow = Flow(random_vocoder(TINY_MEANFLOW).flow, 2)
-    good = whole_cell(flow, voice(1), (1, 2, 3), seed=1)
+    net = FlowNet(random_vocoder(TINY_MEANFLOW).flow, 2)
+    flow = Flow(net)
+    good = whole_cell(net, voice(1), (1, 2, 3), seed=1)
     for ids in ((1, 6561, 3), (1, -1, 3)):
         with pytest.raises(ValueError, match="speech ids"):
-            flow.mels([good, whole_cell(flow, voice(1), ids, seed=1)])
+            flow.mels([good, whole_cell(net, voice(1), ids, seed=1)])
     with pytest.raises(ValueError, match="frames"):
-        flow.mels([whole_cell(flow, voice(1), (5,) * (MAX_FRAMES // 2), seed=1)])
+        flow.mels([whole_cell(net, voice(1), (5,) * (MAX_FRAMES // 2), seed=1)])
     nothing = FlowCell((), good.prompt_mel[:0], good.speaker, good.noise[:, :0], 0, 0)
     with pytest.raises(ValueError, match="at least one"):
         flow.mels([nothing])
-
-
-def test_positions_are_upstreams():
-    upstream = EspnetRelPositionalEncoding(64, 0.0, 300).pe
-    assert torch.equal(relative_positions(64, 300), upstream)

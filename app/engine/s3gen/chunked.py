@@ -1,0 +1,188 @@
+"""The flow with chunk masks: a cell hears its voice, a bounded past and itself, and no frame is
+computed twice.
+
+The utterance is cut into chunks: the voice's prompt but for its last tokens, then the cells, the
+first of which begins with those tokens (the convolution at the prompt's end looks ahead into what
+is said). A frame hears its own chunk whole, the last `left_tokens` before it, and the prompt. What
+earlier chunks left (`FlowState`) is kept instead of computed again: keys and values of every
+attention at every Euler step, and the ends of what the convolutions saw. A voice's part is computed
+once and shared. Looking ahead is left to the convolution; the attention never hears the future.
+
+Equal, to rounding, to upstream's own modules under that chunk mask, as long as the bound is not
+reached; past it the prompt stays next to what is still heard, so that distances, and the cost,
+stay bounded. Chatterbox was not trained with chunk masks: what they do to the published weights'
+sound is not known. Mean-flow models only: with guidance and 10 steps a voice of 3 s alone would
+hold 690 MB. Knows nothing about streams or scheduling.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from app.core import FRAMES_PER_TOKEN
+from app.engine.s3gen.flow import FlowNet, check_tokens
+from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
+from app.engine.s3gen.past import Carried, Gathered, Remembered
+from app.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class FlowState:
+    """What a voice, or a segment so far, left behind in each network."""
+
+    tokens: Remembered
+    frames: Remembered
+    steps: tuple[Remembered, ...]  # of the estimator, per Euler step
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(part.num_bytes for part in (self.tokens, self.frames, *self.steps))
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCell:
+    """One row of a call."""
+
+    tokens: tuple[int, ...]  # the cell's own, then its look-ahead
+    num_tokens: int  # its own
+    known_mel: Tensor  # (frames, 80): the prompt's, of the first of them
+    speaker: Tensor  # (80,)
+    noise: Tensor  # (80, its frames)
+    num_new_frames: int  # the last of its frames, which are heard
+    voice: FlowState
+    segment: FlowState | None  # None: it begins
+
+
+class ChunkedFlow:
+    def __init__(self, net: FlowNet, left_tokens: int) -> None:
+        """Raises ConfigError where the model's memory per frame is beyond use."""
+        if net.estimator.is_guided:
+            raise ConfigError("vocoder.policy: chunked is offered for mean-flow models (turbo)")
+        self._net = net
+        self._left_tokens = left_tokens
+
+    @property
+    def segment_bytes(self) -> int:
+        """What a segment's state comes to hold."""
+        return self._bytes(self._left_tokens)
+
+    def voice_bytes(self, num_prompt_tokens: int) -> int:
+        return self._bytes(max(0, num_prompt_tokens - LOOK_AHEAD_TOKENS))
+
+    def _bytes(self, num_tokens: int) -> int:
+        encoder, estimator = self._net.encoder, self._net.estimator
+        (lower, heads, dim), (upper, _, _) = encoder.shapes
+        blocks, block_heads, block_dim = estimator.shape
+        keys = 2 * num_tokens * heads * dim * (lower + FRAMES_PER_TOKEN * upper)
+        steps = 2 * num_tokens * FRAMES_PER_TOKEN * blocks * block_heads * block_dim
+        tails = sum(encoder.num_tail_values) + estimator.num_steps * estimator.num_tail_values
+        return 4 * (keys + estimator.num_steps * steps + tails)
+
+    def voice(
+        self, tokens: tuple[int, ...], mel: Tensor, speaker: Tensor, noise: Tensor
+    ) -> FlowState:
+        """What a voice's prompt leaves, but for its last LOOK_AHEAD_TOKENS. tokens: all of the
+        prompt's; mel: (frames, 80) and noise: (80, frames) of them."""
+        nothing = self._nothing()
+        num_tokens = max(0, len(tokens) - LOOK_AHEAD_TOKENS)
+        if not num_tokens:
+            return nothing
+        num_frames = FRAMES_PER_TOKEN * num_tokens
+        cell = ChunkCell(
+            tokens,
+            num_tokens,
+            mel[:num_frames],
+            speaker,
+            noise[:, :num_frames],
+            0,
+            voice=nothing,
+            segment=None,
+        )
+        return self._run([cell], most_tokens=num_tokens)[0][1]
+
+    def mels(self, cells: Sequence[ChunkCell]) -> list[tuple[Tensor, FlowState]]:
+        """(80, new frames) per cell, and its segment's next state. Raises ValueError on what the
+        modules cannot take."""
+        return self._run(cells, self._left_tokens)
+
+    def _run(self, cells: Sequence[ChunkCell], most_tokens: int) -> list[tuple[Tensor, FlowState]]:
+        for cell in cells:
+            check_tokens(cell.tokens)
+        pasts = [_pasts(cell) for cell in cells]
+        mu, tokens, frames = self._encode(cells, pasts, most_tokens)
+        most_frames = FRAMES_PER_TOKEN * most_tokens
+        gathered = [
+            Gathered.of([[part.steps[step] for part in row] for row in pasts], _frames(cells))
+            for step in range(self._net.estimator.num_steps)
+        ]
+        carried = [_carried(step) for step in gathered]
+        mel = self._net.estimator.solve(
+            self._net.padded([cell.noise for cell in cells], mu.shape[2]),
+            mu,
+            torch.stack([cell.speaker for cell in cells]),
+            self._net.padded([cell.known_mel.T for cell in cells], mu.shape[2]),
+            lambda step: carried[step],
+        )
+        steps = [
+            _left(one, after, [row[0].steps[0] for row in pasts], most_frames)
+            for one, after in zip(gathered, carried, strict=True)
+        ]
+        return [
+            (
+                mel[row, :, end - cell.num_new_frames : end],
+                FlowState(tokens[row], frames[row], tuple(step[row] for step in steps)),
+            )
+            for row, (cell, end) in enumerate(zip(cells, _frames(cells), strict=True))
+        ]
+
+    def _encode(
+        self, cells: Sequence[ChunkCell], pasts: Sequence[Sequence[FlowState]], most_tokens: int
+    ) -> tuple[Tensor, list[Remembered], list[Remembered]]:
+        """(rows, 80, frames) of the longest cell, and what is left."""
+        net, num_tokens = self._net, [cell.num_tokens for cell in cells]
+        embedded, present = net.embed([cell.tokens for cell in cells])
+        lower = Gathered.of([[part.tokens for part in row] for row in pasts], num_tokens)
+        lower_past = _carried(lower)
+        hidden = net.encoder.tokens(embedded, present, max(num_tokens), lower_past)
+        upper = Gathered.of([[part.frames for part in row] for row in pasts], _frames(cells))
+        upper_past = _carried(upper)
+        mu = net.mean(net.encoder.frames(hidden, upper_past))
+        voices = [row[0] for row in pasts]
+        tokens = _left(lower, lower_past, [voice.tokens for voice in voices], most_tokens)
+        most_frames = FRAMES_PER_TOKEN * most_tokens
+        frames = _left(upper, upper_past, [voice.frames for voice in voices], most_frames)
+        return mu, tokens, frames
+
+    def _nothing(self) -> FlowState:
+        encoder, estimator = self._net.encoder, self._net.estimator
+        like = torch.zeros(0, device=self._net.device)
+        parts = [
+            Remembered.nothing(shape, num_values, like)
+            for shape, num_values in zip(encoder.shapes, encoder.num_tail_values, strict=True)
+        ]
+        step = Remembered.nothing(estimator.shape, estimator.num_tail_values, like)
+        return FlowState(parts[0], parts[1], (step,) * estimator.num_steps)
+
+
+def _pasts(cell: ChunkCell) -> list[FlowState]:
+    return [cell.voice] if cell.segment is None else [cell.voice, cell.segment]
+
+
+def _frames(cells: Sequence[ChunkCell]) -> list[int]:
+    return [FRAMES_PER_TOKEN * cell.num_tokens for cell in cells]
+
+
+def _carried(gathered: Gathered) -> Carried:
+    return Carried(
+        gathered.keys, gathered.tails, gathered.visible, gathered.lengths, max(gathered.num_new)
+    )
+
+
+def _left(
+    gathered: Gathered, past: Carried, voices: Sequence[Remembered], most: int
+) -> list[Remembered]:
+    """The voice's own positions stay with the voice."""
+    skip = [voice.keys.shape[3] for voice in voices]
+    return gathered.left(past.new_tails(), skip, most)

@@ -1,0 +1,180 @@
+"""What a cell hears of its voice and its past, by policy, and the mel that it becomes.
+
+    full, window   everything anew in every call, all of the past or the last of it (flow.py)
+    chunked        the last of it, remembered from the calls before (chunked.py)
+
+Knows nothing about the filter, watermarks or scheduling.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from app.config import VocoderSettings
+from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
+from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
+from app.engine.s3gen.flow import NUM_MELS, Flow, FlowCell, FlowNet
+from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
+from app.engine.s3gen.noise import NoiseKey, noise_key, normals
+from app.engine.voices import S3GenConditionals
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The part of a voice's reference that a policy's cells hear."""
+
+    tokens: tuple[int, ...]
+    mel: Tensor  # (2 tokens, 80)
+    noise: Tensor  # (80, 2 tokens), by the voice's content
+    speaker: Tensor  # (80,), projected
+    computed: FlowState | None = None  # chunked: what it left
+
+
+@dataclass(frozen=True, slots=True)
+class MelState:
+    """What one segment carries from cell to cell on its way to a mel."""
+
+    prompt: Prompt
+    noise: NoiseKey  # of the generated frames, by seed and segment
+    past: FlowState | None = None  # chunked
+
+
+@dataclass(frozen=True, slots=True)
+class MelJob:
+    state: MelState
+    cell: Cell
+    tokens: Sequence[int]  # of the segment so far, at least [0, cell.visible)
+
+
+class Context(Protocol):
+    def start(self, voice: S3GenConditionals, seed: int, segment: int) -> MelState:
+        """Raises ValueError on conditionals that the model cannot take."""
+        ...
+
+    def mels(self, jobs: Sequence[MelJob]) -> list[tuple[MelState, Tensor]]:
+        """Per job the next state and its new frames, (80, frames)."""
+        ...
+
+
+def open_context(net: FlowNet, grid: Grid, settings: VocoderSettings) -> Context:
+    """Raises ConfigError where the model cannot be served so."""
+    prompts = Prompts(net, grid)
+    if settings.policy == "chunked":
+        return ChunkedContext(net, prompts, settings)
+    return WholeContext(net, prompts)
+
+
+class Prompts:
+    """Voices cut to what a policy hears of them."""
+
+    def __init__(self, net: FlowNet, grid: Grid) -> None:
+        self._net = net
+        self._grid = grid
+
+    def key(self, voice: S3GenConditionals) -> NoiseKey:
+        """By content: a voice's noise does not depend on its name, nor on who speaks with it."""
+        content = (voice.prompt_tokens, voice.prompt_mel, voice.speaker_emb)
+        parts = (part.cpu().contiguous().numpy().tobytes() for part in content)
+        return noise_key("prompt", *parts)
+
+    def prompt(self, voice: S3GenConditionals, key: NoiseKey) -> Prompt:
+        """Raises ValueError."""
+        tokens, mel = tuple(voice.prompt_tokens.tolist()), voice.prompt_mel
+        if mel.shape != (FRAMES_PER_TOKEN * len(tokens), NUM_MELS):
+            raise ValueError(f"prompt mel {tuple(mel.shape)} for {len(tokens)} prompt tokens")
+        if any(not 0 <= token < NUM_SPEECH_IDS for token in tokens):
+            raise ValueError(f"prompt tokens must be in 0..{NUM_SPEECH_IDS - 1}")
+        start = self._grid.prompt_start(len(tokens))
+        first = FRAMES_PER_TOKEN * start
+        return Prompt(
+            tokens[start:],
+            mel[first:].to(self._net.device),
+            frame_noise(key, first, len(mel) - first, self._net.device),
+            self._net.project_speaker(voice.speaker_emb),
+        )
+
+
+class WholeContext:
+    def __init__(self, net: FlowNet, prompts: Prompts) -> None:
+        self._flow = Flow(net)
+        self._device = net.device
+        self._prompts = prompts
+
+    def start(self, voice: S3GenConditionals, seed: int, segment: int) -> MelState:
+        prompt = self._prompts.prompt(voice, self._prompts.key(voice))
+        return MelState(prompt, noise_key("flow", seed, segment))
+
+    def mels(self, jobs: Sequence[MelJob]) -> list[tuple[MelState, Tensor]]:
+        mels = self._flow.mels([self._cell(job) for job in jobs])
+        return [(job.state, mel) for job, mel in zip(jobs, mels, strict=True)]
+
+    def _cell(self, job: MelJob) -> FlowCell:
+        cell, prompt = job.cell, job.state.prompt
+        first, count = FRAMES_PER_TOKEN * cell.context, FRAMES_PER_TOKEN * (cell.end - cell.context)
+        noise = frame_noise(job.state.noise, first, count, self._device)
+        return FlowCell(
+            tokens=prompt.tokens + tuple(job.tokens[cell.context : cell.visible]),
+            prompt_mel=prompt.mel,
+            speaker=prompt.speaker,
+            noise=torch.cat([prompt.noise, noise], 1),
+            num_ahead_frames=cell.num_ahead_frames,
+            num_new_frames=cell.num_new_frames,
+        )
+
+
+class ChunkedContext:
+    def __init__(self, net: FlowNet, prompts: Prompts, settings: VocoderSettings) -> None:
+        self._flow = ChunkedFlow(net, settings.left_tokens)
+        self._device = net.device
+        self._prompts = prompts
+        self._most_kept = settings.voices_kept
+        self._kept: OrderedDict[NoiseKey, Prompt] = OrderedDict()  # least recently used first
+
+    def start(self, voice: S3GenConditionals, seed: int, segment: int) -> MelState:
+        """A voice's prompt is computed at its first segment and kept for others."""
+        key = self._prompts.key(voice)
+        prompt = self._kept.pop(key, None)
+        if prompt is None:
+            bare = self._prompts.prompt(voice, key)
+            computed = self._flow.voice(bare.tokens, bare.mel, bare.speaker, bare.noise)
+            prompt = replace(bare, computed=computed)
+        self._kept[key] = prompt
+        while len(self._kept) > self._most_kept:
+            self._kept.popitem(last=False)
+        return MelState(prompt, noise_key("flow", seed, segment))
+
+    def mels(self, jobs: Sequence[MelJob]) -> list[tuple[MelState, Tensor]]:
+        done = self._flow.mels([self._cell(job) for job in jobs])
+        return [
+            (replace(job.state, past=past), mel)
+            for job, (mel, past) in zip(jobs, done, strict=True)
+        ]
+
+    def _cell(self, job: MelJob) -> ChunkCell:
+        """The first begins with the prompt's last tokens, whose mel is known."""
+        cell, state, prompt = job.cell, job.state, job.state.prompt
+        assert prompt.computed is not None
+        num_known = 0 if state.past else min(LOOK_AHEAD_TOKENS, len(prompt.tokens))
+        known = FRAMES_PER_TOKEN * num_known
+        first, count = FRAMES_PER_TOKEN * cell.start, cell.num_new_frames
+        noise = frame_noise(state.noise, first, count, self._device)
+        own = tuple(job.tokens[cell.start : cell.visible])
+        return ChunkCell(
+            tokens=prompt.tokens[len(prompt.tokens) - num_known :] + own,
+            num_tokens=num_known + cell.end - cell.start,
+            known_mel=prompt.mel[len(prompt.mel) - known :],
+            speaker=prompt.speaker,
+            noise=torch.cat([prompt.noise[:, prompt.noise.shape[1] - known :], noise], 1),
+            num_new_frames=count,
+            voice=prompt.computed,
+            segment=state.past,
+        )
+
+
+def frame_noise(key: NoiseKey, start: int, count: int, device: torch.device) -> Tensor:
+    """(80, count) by absolute frame."""
+    return normals([key], [start], count, NUM_MELS, device)[0].T

@@ -1,0 +1,111 @@
+"""Speech tokens to the flow's mean: our own forward over upstream's UpsampleConformerEncoder.
+
+Two stacks of attention, one per token and one per frame, with an upsampling between. Differs from
+upstream's forward in what it does not do: it grows no table of positions and asks the device
+nothing; and in that it may go on from a past. Knows nothing about voices or noise.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from chatterbox.models.s3gen.transformer.attention import RelPositionMultiHeadedAttention
+from chatterbox.models.s3gen.transformer.encoder_layer import ConformerEncoderLayer
+from chatterbox.models.s3gen.transformer.upsample_encoder import UpsampleConformerEncoder
+from torch import Tensor
+
+from app.core import FRAMES_PER_TOKEN
+from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
+from app.engine.s3gen.past import Past, causal
+
+
+class Encoder:
+    def __init__(self, encoder: UpsampleConformerEncoder, max_frames: int) -> None:
+        self._encoder = encoder
+        self._scale = encoder.output_size() ** 0.5
+        self._max = max_frames
+        table = relative_positions(encoder.output_size(), max_frames)
+        self._positions = table.to(encoder.after_norm.weight.device)
+
+    @property
+    def num_tail_values(self) -> tuple[int, int]:
+        """What the convolutions of `tokens` and of `frames` carry."""
+        dim = self._encoder.output_size()
+        before = self._encoder.pre_lookahead_layer.conv2.kernel_size[0] - 1
+        return dim * before, dim * (self._encoder.up_layer.conv.kernel_size[0] - 1)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """(attentions, heads, head_dim) of `tokens` and of `frames`."""
+        lower, upper = self._encoder.encoders, self._encoder.up_encoders
+        attention = lower[0].self_attn
+        return (len(lower), attention.h, attention.d_k), (len(upper), attention.h, attention.d_k)
+
+    def tokens(self, embedded: Tensor, present: Tensor, num_new: int, past: Past) -> Tensor:
+        """embedded: (rows, N, dim), the new tokens of each row and what is known of its look-ahead;
+        present: (rows, N), true there. Returns (rows, num_new, dim)."""
+        # Its bias would leak from where nothing is through the look-ahead.
+        x = self._encoder.embed.out(embedded) * present[:, :, None] * self._scale
+        layer = self._encoder.pre_lookahead_layer
+        ahead = F.pad(x, (0, 0, 0, LOOK_AHEAD_TOKENS))[:, : num_new + LOOK_AHEAD_TOKENS].mT
+        seen = F.leaky_relu(layer.conv1(ahead))
+        x = causal(layer.conv2, seen, past).mT + x[:, :num_new]
+        return self._attend(self._encoder.encoders, x, past)
+
+    def frames(self, hidden: Tensor, past: Past) -> Tensor:
+        """(rows, N, dim) -> (rows, 2 N, dim)"""
+        doubled = hidden.repeat_interleave(FRAMES_PER_TOKEN, 1).mT
+        x = causal(self._encoder.up_layer.conv, doubled, past).mT
+        x = self._encoder.up_embed.out(x) * self._scale
+        x = self._attend(self._encoder.up_encoders, x, past)
+        normed: Tensor = self._encoder.after_norm(x)
+        return normed
+
+    def _attend(self, layers: Iterable[ConformerEncoderLayer], x: Tensor, past: Past) -> Tensor:
+        """Upstream's layer as it is configured: norms first, no macaron, no convolution."""
+        num_new, num_all = x.shape[1], past.num_keys + x.shape[1]
+        span = self._positions[self._max - num_all : self._max + num_new - 1]
+        for layer in layers:
+            x = x + _relative(layer.self_attn, layer.norm_mha(x), span, past)
+            x = x + layer.feed_forward(layer.norm_ff(x))
+        return x
+
+
+def _relative(
+    attention: RelPositionMultiHeadedAttention, x: Tensor, span: Tensor, past: Past
+) -> Tensor:
+    """Self-attention with relative positions. span: (keys + N - 1, dim), the positions of the
+    distances keys-1 .. -(N-1). Source: upstream's forward, arXiv 1901.02860 section 3.3."""
+    rows, length, dim = x.shape
+    query, key, value = (
+        project(x).view(rows, length, attention.h, attention.d_k)
+        for project in (attention.linear_q, attention.linear_k, attention.linear_v)
+    )
+    by_content = (query + attention.pos_bias_u).transpose(1, 2)
+    by_position = (query + attention.pos_bias_v).transpose(1, 2)
+    distances = attention.linear_pos(span).view(-1, attention.h, attention.d_k).permute(1, 2, 0)
+    scores = _skew((by_position @ distances) / math.sqrt(attention.d_k))
+    heard = past.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
+    out: Tensor = attention.linear_out(heard.transpose(1, 2).reshape(rows, length, dim))
+    return out
+
+
+def _skew(scores: Tensor) -> Tensor:
+    """(rows, heads, N, keys + N - 1) by distance -> (rows, heads, N, keys) by key: query i's
+    distance to key j stands at N - 1 - i + j."""
+    *outer, length, span = scores.shape
+    num_keys = span - length + 1
+    scores = scores.contiguous()
+    strides = (*scores.stride()[:-2], span - 1, 1)
+    return scores.as_strided((*outer, length, num_keys), strides, length - 1).contiguous()
+
+
+def relative_positions(dim: int, length: int) -> Tensor:
+    """(2 length - 1, dim): sines and cosines of the distances length-1 .. -(length-1).
+
+    Source: the table of upstream's EspnetRelPositionalEncoding (espnet pull request 2816).
+    """
+    distance = torch.arange(length - 1, -length, -1, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * -(math.log(10000.0) / dim))
+    return torch.stack([torch.sin(distance * rate), torch.cos(distance * rate)], -1).flatten(1)

@@ -1,0 +1,151 @@
+"""What a second of sound costs the vocoder, beside upstream's single call, in one run.
+
+    python benchmarks/s3gen.py --model random-turbo --policy window,chunked --utterance-s 5,10
+
+Prints what the device allows, then what it reaches; the last line is one JSON object. Runs where
+there is no Ray, on a CPU and on CUDA alike. Both sides hold the same weights and voice, which is
+warm; the watermark is left out on both, and timed apart. All sides take turns.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
+
+from app.core import TOKENS_PER_S
+from app.engine.checkpoint.source import open_checkpoint
+from benchmarks.measure import machine, matmul_rate, median, peak_memory_mb, say, timed
+from benchmarks.s3gen_sides import Engine, Heard, Subject, Upstream, load, watermark_s
+
+POLICIES = ("full", "window", "chunked")
+
+
+class Row(NamedTuple):
+    """One thing that is measured again and again."""
+
+    policy: str
+    utterance_s: int
+    num_streams: int
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    device = torch.device(options.device)
+    subject = load(open_checkpoint(options.model), device)
+    say(f"{options.model}, float32; {machine(device)}")
+    _print_floor(subject, options.utterance_s)
+    upstream = Upstream(subject)
+    engines = {policy: Engine(subject, policy) for policy in options.policy}
+    kinds = [
+        Row(policy, length, count)
+        for length in options.utterance_s
+        for policy in options.policy
+        for count in options.num_streams
+    ]
+    whole: dict[int, list[float]] = {length: [] for length in options.utterance_s}
+    heard: dict[Row, list[Heard]] = {kind: [] for kind in kinds}
+    for engine in engines.values():  # warms kernels, and the voice
+        engine.speak(1, 2 * TOKENS_PER_S)
+    for number in range(1, options.rounds + 1):
+        for length, seconds in whole.items():
+            if not options.no_upstream:
+                tokens = subject.tokens(0, length * TOKENS_PER_S)
+                seconds.append(timed(lambda tokens=tokens: upstream.speak(tokens), device))
+        for kind, runs in heard.items():
+            engine = engines[kind.policy]
+            runs.append(engine.speak(kind.num_streams, kind.utterance_s * TOKENS_PER_S))
+        say(f"round {number} of {options.rounds} taken")
+    upstream_s = {length: median(seconds) for length, seconds in whole.items() if seconds}
+    rows = [_row(kind, runs, upstream_s) for kind, runs in heard.items()]
+    _print_rows(rows, upstream_s)
+    say(f"the watermark, apart: {1e3 * watermark_s(device):.1f} ms per second of audio")
+    say(f"peak memory {peak_memory_mb(device):.0f} MB")
+    result = {
+        "benchmark": "s3gen",
+        "model": options.model,
+        "device": options.device,
+        "upstream_whole_s": {str(length): round(s, 3) for length, s in upstream_s.items()},
+        "rows": rows,
+    }
+    say(json.dumps(result))
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="random-turbo", help="as in serve_config.yaml")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--policy", type=_policies, default=["window"], help="window,chunked,full")
+    parser.add_argument("--utterance-s", type=_counts, default=[10], help="5,30,120")
+    parser.add_argument("--num-streams", type=_counts, default=[1], help="1,8,32")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--no-upstream", action="store_true", help="it is slow where texts are long"
+    )
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    if options.device == "auto":
+        options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    return options
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(part) for part in text.split(",")]
+    if min(counts) < 1:
+        raise ValueError("at least 1")
+    return counts
+
+
+def _policies(text: str) -> list[str]:
+    policies = text.split(",")
+    if not set(policies) <= set(POLICIES):
+        raise ValueError(f"one of {POLICIES}")
+    return policies
+
+
+def _print_floor(subject: Subject, lengths: list[int]) -> None:
+    """A multiplication is done at the device's rate at best."""
+    rate = matmul_rate(subject.device)
+    say(f"a matrix product reaches {rate / 1e9:.0f} GFLOP/s")
+    for length in lengths:
+        flops = subject.flops_of_upstream(length * TOKENS_PER_S)
+        say(
+            f"floor of upstream's call of {length} s: {flops / 1e9:.0f} GFLOP, {flops / rate:.2f} s"
+        )
+
+
+def _row(kind: Row, runs: list[Heard], upstream_s: Mapping[int, float]) -> dict[str, object]:
+    total_s = median([run.total_s for run in runs])
+    audio_s = kind.num_streams * kind.utterance_s
+    whole_s = upstream_s.get(kind.utterance_s)
+    return {
+        "policy": kind.policy,
+        "utterance_s": kind.utterance_s,
+        "num_streams": kind.num_streams,
+        "first_sound_s": round(median([run.first_sound_s for run in runs]), 3),
+        "first_second_s": round(median([run.first_second_s for run in runs]), 3),
+        "total_s": round(total_s, 3),
+        "audio_s_per_s": round(audio_s / total_s, 3),
+        "cost_ratio_to_upstream": (
+            None if whole_s is None else round(total_s / (kind.num_streams * whole_s), 3)
+        ),
+    }
+
+
+def _print_rows(rows: list[dict[str, object]], upstream_s: Mapping[int, float]) -> None:
+    for length, seconds in upstream_s.items():
+        say(f"upstream: {seconds:.2f} s for {length} s, {length / seconds:.2f} audio-s/s")
+    names = list(rows[0])
+    say("  ".join(names))
+    for row in rows:
+        say("  ".join(f"{row[name]!s:>{len(name)}}" for name in names))
+
+
+if __name__ == "__main__":
+    main()

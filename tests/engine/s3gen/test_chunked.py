@@ -1,0 +1,191 @@
+"""The remembering flow against upstream's own modules under the same chunk mask."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from chatterbox.models.s3gen import decoder as upstream_decoder
+from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
+from chatterbox.models.s3gen.transformer import upsample_encoder
+from torch import Tensor
+
+from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
+from app.engine.s3gen.flow import FlowNet
+from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
+from app.engine.voices import S3GenConditionals
+from app.errors import ConfigError
+from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.engine.s3gen.test_flow import upstream_mel
+from tests.engine.s3gen.voicing import random_vocoder, speech, voice
+
+UNBOUNDED = 1000
+
+
+@pytest.fixture(scope="module")
+def modules() -> CausalMaskedDiffWithXvec:
+    return random_vocoder(TINY_MEANFLOW).flow
+
+
+@pytest.fixture(scope="module")
+def net(modules: CausalMaskedDiffWithXvec) -> FlowNet:
+    return FlowNet(modules, 2)
+
+
+class Utterance:
+    """A text of one voice, cut into cells."""
+
+    def __init__(self, net: FlowNet, seed: int, num_prompt: int, cuts: Sequence[int]) -> None:
+        """cuts: where cells end, in tokens of the text."""
+        self.voice: S3GenConditionals = voice(seed, num_prompt)
+        self.ids = speech(seed, cuts[-1])
+        self.prompt = tuple(self.voice.prompt_tokens.tolist())
+        self.num_known = min(num_prompt, LOOK_AHEAD_TOKENS)
+        self.first = num_prompt - self.num_known  # where the first cell begins
+        self.speaker = net.project_speaker(self.voice.speaker_emb)
+        generator = torch.Generator().manual_seed(seed)
+        self.noise = torch.randn(80, 2 * (num_prompt + cuts[-1]), generator=generator)
+        self._cuts = cuts
+
+    def remembered_voice(self, flow: ChunkedFlow) -> FlowState:
+        num_frames = 2 * len(self.prompt)
+        noise = self.noise[:, :num_frames]
+        return flow.voice(self.prompt, self.voice.prompt_mel, self.speaker, noise)
+
+    def cell(self, index: int, remembered: FlowState, past: FlowState | None) -> ChunkCell:
+        whole = self.prompt + self.ids
+        start = self.first if index == 0 else len(self.prompt) + self._cuts[index - 1]
+        end = len(self.prompt) + self._cuts[index]
+        return ChunkCell(
+            tokens=whole[start : end + LOOK_AHEAD_TOKENS],
+            num_tokens=end - start,
+            known_mel=self.voice.prompt_mel[2 * start :],
+            speaker=self.speaker,
+            noise=self.noise[:, 2 * start : 2 * end],
+            num_new_frames=2 * (end - max(start, len(self.prompt))),
+            voice=remembered,
+            segment=past,
+        )
+
+    def say(self, flow: ChunkedFlow) -> Tensor:
+        remembered, past, parts = self.remembered_voice(flow), None, []
+        for index in range(len(self._cuts)):
+            ((mel, past),) = flow.mels([self.cell(index, remembered, past)])
+            parts.append(mel)
+        return torch.cat(parts, 1)
+
+    def borders(self) -> list[int]:
+        """Where chunks end, in tokens of prompt and text."""
+        return [self.first, *(len(self.prompt) + cut for cut in self._cuts)]
+
+
+def upstream_under_mask(modules: CausalMaskedDiffWithXvec, utterance: Utterance) -> Tensor:
+    """Upstream's single pass in which each frame hears its own chunk and those before it."""
+    borders = torch.tensor(utterance.borders())
+
+    def chunk_mask(x: Tensor, masks: Tensor, *_: object) -> Tensor:
+        length = x.shape[1]
+        per_token = length // int(borders[-1])  # of tokens, or of frames
+        chunk = torch.bucketize(torch.arange(length), per_token * borders, right=True)
+        return (chunk[:, None] >= chunk[None])[None] & masks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upstream_decoder, "add_optional_chunk_mask", chunk_mask)
+        patch.setattr(upsample_encoder, "add_optional_chunk_mask", chunk_mask)
+        return upstream_mel(modules, TINY_MEANFLOW, utterance.voice, utterance.ids, utterance.noise)
+
+
+@pytest.mark.parametrize("num_prompt", [60, 4, 3, 1])
+@torch.inference_mode()
+def test_what_is_remembered_is_what_upstream_hears_under_the_mask(modules, net, num_prompt: int):
+    utterance = Utterance(net, 1, num_prompt, (12, 36, 60, 61, 75))
+    expected = upstream_under_mask(modules, utterance)
+    mel = utterance.say(ChunkedFlow(net, UNBOUNDED))
+    assert mel.shape == expected.shape
+    assert float((mel - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+@torch.inference_mode()
+def test_a_mask_with_other_borders_sounds_different(modules, net):
+    """The control of the test above."""
+    utterance = Utterance(net, 1, 60, (12, 36, 60, 61, 75))
+    other = Utterance(net, 1, 60, (14, 36, 60, 61, 75))
+    difference = upstream_under_mask(modules, other) - upstream_under_mask(modules, utterance)
+    assert float(difference.abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("left_tokens", [UNBOUNDED, 10, 0])
+@torch.inference_mode()
+def test_ragged_cells_share_a_call_per_step_and_are_each_as_if_alone(modules, net, left_tokens):
+    flow = ChunkedFlow(net, left_tokens)
+    utterances = [
+        Utterance(net, 1, 60, (12, 36, 60, 75)),
+        Utterance(net, 2, 25, (13, 30, 31)),
+        Utterance(net, 3, 2, (1, 40, 50, 55)),
+    ]
+    voices = [utterance.remembered_voice(flow) for utterance in utterances]
+    pasts: list[FlowState | None] = []
+    for index, (utterance, remembered) in enumerate(zip(utterances, voices, strict=True)):
+        past = None
+        for cell in range(index):  # they are not at the same cell
+            ((_, past),) = flow.mels([utterance.cell(cell, remembered, past)])
+        pasts.append(past)
+    cells = [
+        utterance.cell(index, *pair)
+        for index, (utterance, *pair) in enumerate(zip(utterances, voices, pasts, strict=True))
+    ]
+    rows: list[int] = []
+    hook = modules.decoder.estimator.final_proj.register_forward_hook(
+        lambda _, inputs, __: rows.append(len(inputs[0]))
+    )
+    together = flow.mels(cells)
+    hook.remove()
+    assert rows == [3, 3]
+    for cell, (mel, past) in zip(cells, together, strict=True):
+        ((alone, alone_past),) = flow.mels([cell])
+        assert mel.shape == (80, cell.num_new_frames)
+        assert float((mel - alone).abs().max()) <= 1e-4 * float(alone.abs().max())
+        for part, expected in zip(past.steps, alone_past.steps, strict=True):
+            assert part.keys.shape == expected.keys.shape
+            torch.testing.assert_close(part.keys, expected.keys, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(part.tails, expected.tails, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_what_a_segment_holds_is_bounded_and_as_large_as_was_promised(net):
+    flow = ChunkedFlow(net, left_tokens=10)
+    utterance = Utterance(net, 1, 60, tuple(range(12, 200, 12)))
+    remembered, past, held = utterance.remembered_voice(flow), None, []
+    for index in range(8):
+        ((_, past),) = flow.mels([utterance.cell(index, remembered, past)])
+        held.append(past.num_bytes)
+    assert set(held) == {flow.segment_bytes}
+    assert remembered.num_bytes == flow.voice_bytes(60)
+
+
+@torch.inference_mode()
+def test_a_voice_is_not_changed_by_who_speaks_with_it(net):
+    flow = ChunkedFlow(net, left_tokens=10)
+    first, second = (Utterance(net, 1, 60, cuts) for cuts in ((12, 36), (20, 30)))
+    remembered = first.remembered_voice(flow)
+    before = remembered.steps[0].keys.clone()
+    ((alone, _),) = flow.mels([second.cell(0, remembered, None)])
+    ((_, past),) = flow.mels([first.cell(0, remembered, None)])
+    flow.mels([first.cell(1, remembered, past), second.cell(0, remembered, None)])
+    assert torch.equal(remembered.steps[0].keys, before)
+    ((again, _),) = flow.mels([second.cell(0, remembered, None)])
+    assert torch.equal(again, alone)
+
+
+def test_a_guided_model_is_refused():
+    with pytest.raises(ConfigError, match="chunked"):
+        ChunkedFlow(FlowNet(random_vocoder(TINY_S3GEN).flow, 10), 25)
+
+
+@torch.inference_mode()
+def test_ids_that_the_modules_do_not_know_are_refused(net):
+    flow = ChunkedFlow(net, 10)
+    utterance = Utterance(net, 1, 60, (12,))
+    cell = utterance.cell(0, utterance.remembered_voice(flow), None)
+    with pytest.raises(ValueError, match="speech ids"):
+        flow.mels([replace(cell, tokens=(6561, *cell.tokens[1:]))])
