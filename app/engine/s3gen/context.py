@@ -11,16 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import psutil
 import torch
 from torch import Tensor
 
 from app.config import VocoderSettings
-from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
+from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, TOKENS_PER_S
+from app.engine.graphs import CudaCapture
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import NUM_MELS, Flow, FlowCell, FlowNet
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals
 from app.engine.voices import S3GenConditionals
+from app.errors import ConfigError
+
+_ROWS_ON_CUDA = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,17 @@ def open_context(net: FlowNet, grid: Grid, settings: VocoderSettings) -> Context
     prompts = Prompts(net, grid)
     if settings.policy == "chunked":
         return ChunkedContext(net, prompts, settings)
-    return WholeContext(net, prompts)
+    if net.device.type != "cuda":
+        return WholeContext(Flow(net), prompts, net.device)
+    flow = Flow(net, CudaCapture(net.device), max_rows(settings, net.device))
+    if grid.most_tokens is not None:  # else any cell may be longer than the last
+        flow.warm_up(FRAMES_PER_TOKEN * grid.most_tokens)
+    return WholeContext(flow, prompts, net.device)
+
+
+def max_rows(settings: VocoderSettings, device: torch.device) -> int:
+    """Cells in one call."""
+    return settings.max_rows or (_ROWS_ON_CUDA if device.type == "cuda" else 1)
 
 
 class Prompts:
@@ -99,9 +114,9 @@ class Prompts:
 
 
 class WholeContext:
-    def __init__(self, net: FlowNet, prompts: Prompts) -> None:
-        self._flow = Flow(net)
-        self._device = net.device
+    def __init__(self, flow: Flow, prompts: Prompts, device: torch.device) -> None:
+        self._flow = flow
+        self._device = device
         self._prompts = prompts
 
     def start(self, voice: S3GenConditionals, seed: int, segment: int) -> MelState:
@@ -129,6 +144,7 @@ class WholeContext:
 class ChunkedContext:
     def __init__(self, net: FlowNet, prompts: Prompts, settings: VocoderSettings) -> None:
         self._flow = ChunkedFlow(net, settings.left_tokens)
+        _check_memory(self._flow, settings, net.device)
         self._device = net.device
         self._prompts = prompts
         self._most_kept = settings.voices_kept
@@ -173,6 +189,24 @@ class ChunkedContext:
             voice=prompt.computed,
             segment=state.past,
         )
+
+
+def _check_memory(flow: ChunkedFlow, settings: VocoderSettings, device: torch.device) -> None:
+    """A slot's and a kept voice's memory is known, so it is promised at the start or refused."""
+    voice = flow.voice_bytes(round(settings.prompt_s * TOKENS_PER_S))
+    wanted = settings.slots * flow.segment_bytes + settings.voices_kept * voice
+    free = free_bytes(device)
+    if wanted > free:
+        raise ConfigError(
+            f"vocoder.slots and vocoder.voices_kept: chunked wants {wanted / 1e9:.1f} GB for "
+            f"{settings.slots} slots and {settings.voices_kept} voices; {free / 1e9:.1f} are free"
+        )
+
+
+def free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
 
 
 def frame_noise(key: NoiseKey, start: int, count: int, device: torch.device) -> Tensor:

@@ -19,6 +19,7 @@ from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.build import Vocoder
 from app.engine.loop import Stopped
+from app.engine.s3gen.context import max_rows
 from app.engine.s3gen.decoder import CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.scheduler import Address, SlackScheduler
@@ -27,7 +28,6 @@ from app.engine.voices import S3GenConditionals
 log = logging.getLogger(__name__)
 
 _REMEMBERED_CALLS = 4096
-_ROWS_ON_CUDA = 8
 _ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
 
 
@@ -275,8 +275,7 @@ def build_vocoder_engine(
     `num_steps`: the model's own Euler steps. Raises ConfigError where it cannot be served.
     """
     decoder = Decoder(vocoder, settings, num_steps)
-    is_cuda = vocoder.flow.encoder_proj.weight.device.type == "cuda"
-    rows = settings.max_rows or (_ROWS_ON_CUDA if is_cuda else 1)
+    rows = max_rows(settings, vocoder.flow.encoder_proj.weight.device)
     return VocoderEngine(decoder, settings.slots, time.monotonic, rows)
 
 

@@ -16,12 +16,14 @@ from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
+from app.engine.graphs import Capture, Captured, powers_of_two
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
 from app.engine.s3gen.past import Beginning
 
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 NUM_MELS = 80
+FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +92,79 @@ class FlowNet:
 
 class Flow:
     """Every cell with all of its context. Mean-flow models run one row per cell, others a guided
-    pair."""
+    pair.
 
-    def __init__(self, net: FlowNet) -> None:
+    With a capture, the solver is replayed per shape instead of launched layer by layer: the plain
+    path plus this one idea. Rows and frames are padded to a few sizes, so that shapes come again.
+    """
+
+    def __init__(self, net: FlowNet, capture: Capture | None = None, most_rows: int = 1) -> None:
+        """most_rows: at most so many cells in a captured call."""
         self._net = net
+        self._captured = None if capture is None else Captured(self._solve, capture)
+        self._row_buckets = powers_of_two(most_rows)
+
+    def warm_up(self, most_frames: int) -> None:
+        """Capture every shape of cells up to so long, before anybody waits."""
+        if self._captured is None:
+            return
+        device = self._net.device
+        for frames in range(FRAME_BUCKET, most_frames + FRAME_BUCKET, FRAME_BUCKET):
+            for rows in self._row_buckets:
+                mel = torch.zeros(rows, NUM_MELS, frames, device=device)
+                heard = torch.ones(rows, frames, dtype=torch.bool, device=device)
+                self._captured(mel, mel[:, :, 0], mel, mel, heard)
 
     def mels(self, cells: Sequence[FlowCell]) -> list[Tensor]:
         """(80, new frames) per cell. Raises ValueError on what the modules cannot take."""
         for cell in cells:
             _check(cell)
-        net, estimator = self._net, self._net.estimator
-        num_frames = [cell.num_frames for cell in cells]
-        longest = max(num_frames)
-        heard = None if min(num_frames) == longest else net.present(num_frames, longest)
-        if heard is not None and estimator.is_guided:
-            heard = torch.cat([heard, heard])
-        mel = estimator.solve(
-            net.padded([cell.noise for cell in cells], longest),
-            self._encode(cells)[:, :, :longest],
-            torch.stack([cell.speaker for cell in cells]),
-            net.padded([cell.prompt_mel.T for cell in cells], longest),
-            lambda _: Beginning(heard),
-        )
+        mel = self._solve_all(cells) if self._captured is None else self._replay(cells)
         return [
             mel[row, :, cell.num_frames - cell.num_new_frames : cell.num_frames]
             for row, cell in enumerate(cells)
         ]
+
+    def _solve_all(self, cells: Sequence[FlowCell]) -> Tensor:
+        num_frames = [cell.num_frames for cell in cells]
+        longest = max(num_frames)
+        is_ragged = min(num_frames) < longest
+        heard = self._net.present(num_frames, longest) if is_ragged else None
+        mu = self._encode(cells)[:, :, :longest]
+        return self._solve(*self._inputs(cells, longest), mu, heard=heard)
+
+    def _replay(self, cells: Sequence[FlowCell]) -> Tensor:
+        """In the smallest shape that holds them. What fills it up is heard by nobody."""
+        assert self._captured is not None
+        num_frames = [cell.num_frames for cell in cells]
+        longest = FRAME_BUCKET * -(-max(num_frames) // FRAME_BUCKET)
+        num_rows = next(rows for rows in self._row_buckets if rows >= len(cells))
+        heard = self._net.present(num_frames + [longest] * (num_rows - len(cells)), longest)
+        noise, speaker, cond = self._inputs(cells, longest)
+        mu = self._encode(cells)[:, :, : max(num_frames)]
+        more_rows, more_frames = num_rows - len(cells), longest - mu.shape[2]
+        return self._captured(
+            F.pad(noise, (0, 0, 0, 0, 0, more_rows)),
+            F.pad(speaker, (0, 0, 0, more_rows)),
+            F.pad(cond, (0, 0, 0, 0, 0, more_rows)),
+            F.pad(mu, (0, more_frames, 0, 0, 0, more_rows)),
+            heard,
+        )
+
+    def _inputs(self, cells: Sequence[FlowCell], longest: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise and condition, (rows, 80, longest), and between them the speaker, (rows, 80)."""
+        net = self._net
+        noise = net.padded([cell.noise for cell in cells], longest)
+        cond = net.padded([cell.prompt_mel.T for cell in cells], longest)
+        return noise, torch.stack([cell.speaker for cell in cells]), cond
+
+    def _solve(
+        self, noise: Tensor, speaker: Tensor, cond: Tensor, mu: Tensor, heard: Tensor | None
+    ) -> Tensor:
+        estimator = self._net.estimator
+        if heard is not None and estimator.is_guided:
+            heard = torch.cat([heard, heard])
+        return estimator.solve(noise, mu, speaker, cond, lambda _: Beginning(heard))
 
     def _encode(self, cells: Sequence[FlowCell]) -> Tensor:
         """(rows, 80, longest), undefined past each row's frames."""

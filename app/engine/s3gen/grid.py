@@ -59,6 +59,14 @@ class Grid:
             prompt_tokens=round(settings.prompt_s * TOKENS_PER_S) if is_bounded else None,
         )
 
+    @property
+    def most_tokens(self) -> int | None:
+        """In one cell: of prompt, context and new sound, and what joins the last; None: no
+        bound."""
+        if self.left_tokens is None or self.prompt_tokens is None:
+            return None
+        return self.prompt_tokens + self.left_tokens + self.longest + LOOK_AHEAD_TOKENS - 1
+
     def size(self, index: int) -> int:
         size = float(self.first)
         for _ in range(index):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from app.core import SamplingParams
+from app.engine.graphs import powers_of_two
 from app.engine.t3.model import T3Model
 from app.engine.t3.pages import PAGE, pages_of
 from app.engine.t3.sampler import (
@@ -48,12 +49,6 @@ class Shape(NamedTuple):
     sorts: bool  # some row asks for top_k or top_p
 
 
-def row_buckets(most: int) -> tuple[int, ...]:
-    """1, 2, 4, 8, ... and `most`."""
-    doubled = (1 << power for power in range(most.bit_length()))
-    return (*takewhile(lambda bucket: bucket < most, doubled), most)
-
-
 def page_buckets(most: int) -> tuple[int, ...]:
     """8, 12, 16, 24, 32, 48, ... and `most`."""
     finer = (base << power for power in range(most.bit_length()) for base in (8, 12))
@@ -66,7 +61,7 @@ class DecodeStep:
         self._slab = slab
         self._draw = draw
         self._sampler = Sampler(model.spec, num_slots + 1, model.device)
-        self._row_buckets = row_buckets(slab.num_lanes)
+        self._row_buckets = powers_of_two(slab.num_lanes)
         self._page_buckets = page_buckets(slab.max_pages)
         padding = SamplingRow(num_slots, SamplingParams(), step=1, cond=0, uncond=0)
         self._padding = Row(slab.num_lanes, 0, 0, padding)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from app.engine.graphs import Capture, CudaCapture, uncaptured
 from app.engine.t3.decode import DecodeStep, Draw, Row
-from app.engine.t3.graphs import Capture, CudaCapture, StepGraphs, uncaptured
+from app.engine.t3.graphs import StepGraphs
 from app.engine.t3.memory import Span
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential, stream_start

@@ -1,45 +1,16 @@
-"""A decode step captured once per shape, then replayed: one launch instead of hundreds.
+"""A decode step captured once per shape, then replayed.
 
 Capturing runs the step, and a step leaves traces (keys, values, tokens), so a shape is captured
-with rows of padding alone, whose traces nobody reads. Nothing here touches CUDA unless its capture
-is `CudaCapture`.
+with rows of padding alone, whose traces nobody reads.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import torch
 
+from app.engine.graphs import Capture, Replay
 from app.engine.t3.decode import DecodeStep, Row, Shape
-
-Replay = Callable[[], object]
-Capture = Callable[[Callable[[], None]], Replay]
-
-
-def uncaptured(step: Callable[[], None]) -> Replay:
-    """The plain way: to replay is to run."""
-    return step
-
-
-class CudaCapture:
-    """All graphs share one pool for what is theirs alone: no two run at once."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def __call__(self, step: Callable[[], None]) -> Replay:
-        with torch.cuda.device(self._device):
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):  # libraries load and plan in their first call
-                step()
-            torch.cuda.current_stream().wait_stream(stream)
-            graph = torch.cuda.CUDAGraph()
-            # Another engine's thread may use the device meanwhile: only this thread's calls count.
-            with torch.cuda.graph(graph, self._pool, stream, capture_error_mode="thread_local"):
-                step()
-        return graph.replay
 
 
 class StepGraphs:

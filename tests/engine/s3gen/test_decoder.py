@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from app.config import VocoderSettings
 from app.engine.checkpoint.spec import S3GenSpec
+from app.engine.s3gen import context
 from app.engine.s3gen.engine import build_vocoder_engine
 from app.errors import ConfigError
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
@@ -17,6 +18,19 @@ FULL = SETTINGS.model_copy(update={"policy": "full"})
 def test_half_precision_is_not_offered():
     settings = SETTINGS.model_copy(update={"dtype": "bfloat16"})
     with pytest.raises(ConfigError, match="dtype"):
+        engine_of(TINY_MEANFLOW, settings)
+
+
+def test_chunked_is_refused_for_a_guided_model_before_anything_is_served():
+    settings = SETTINGS.model_copy(update={"policy": "chunked"})
+    with pytest.raises(ConfigError, match=r"vocoder.policy.*mean-flow"):
+        engine_of(TINY_S3GEN, settings)
+
+
+def test_chunked_is_refused_where_its_memory_is_not_there(monkeypatch):
+    settings = SETTINGS.model_copy(update={"policy": "chunked"})
+    monkeypatch.setattr(context, "free_bytes", lambda _: 100_000)
+    with pytest.raises(ConfigError, match=r"vocoder.slots.*GB"):
         engine_of(TINY_MEANFLOW, settings)
 
 
@@ -70,3 +84,9 @@ def test_a_windows_cost_is_bounded_and_full_context_grows():
     assert max(window) <= 2 * (prompt + left + longest + 2)
     assert len(set(window[2 * 3 : -2])) == 1  # once cells have grown, each costs the same
     assert max(frames_per_call(FULL, 200)) == 2 * (60 + 200)
+
+
+def test_chunked_computes_every_frame_once():
+    settings = SETTINGS.model_copy(update={"policy": "chunked"})
+    prompt, num_steps = 25, 2
+    assert sum(frames_per_call(settings, 200)) == num_steps * 2 * (prompt + 200)

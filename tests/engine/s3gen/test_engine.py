@@ -1,5 +1,6 @@
 import itertools
 import random
+from dataclasses import replace
 
 import numpy as np
 import perth
@@ -10,7 +11,6 @@ from app.config import VocoderSettings
 from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SpeechTokens
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.loop import EngineLoop
-from app.engine.s3gen.decoder import Decoder
 from app.engine.s3gen.engine import PushTokens, SegmentAudio, VocoderEngine, VocoderMessage
 from app.engine.watermark import OVERLAP
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
@@ -21,16 +21,26 @@ from tests.engine.s3gen.voicing import (
     joined,
     opening,
     pushes,
-    random_vocoder,
     say,
     session,
     speech,
+    voice,
 )
 from tests.engine.test_watermark import worst_step
 
 FULL = SETTINGS.model_copy(update={"policy": "full"})
+CHUNKED = SETTINGS.model_copy(update={"policy": "chunked"})
 SHAPES = pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["standard", "meanflow"])
-POLICIES = pytest.mark.parametrize("settings", [SETTINGS, FULL], ids=["window", "full"])
+EVERY_WAY = pytest.mark.parametrize(
+    ("spec", "settings"),
+    [
+        pytest.param(TINY_S3GEN, SETTINGS, id="standard-window"),
+        pytest.param(TINY_S3GEN, FULL, id="standard-full"),
+        pytest.param(TINY_MEANFLOW, SETTINGS, id="meanflow-window"),
+        pytest.param(TINY_MEANFLOW, FULL, id="meanflow-full"),
+        pytest.param(TINY_MEANFLOW, CHUNKED, id="meanflow-chunked"),
+    ],
+)
 
 
 @pytest.fixture
@@ -46,8 +56,7 @@ def far(wave: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
 # -- what is heard -------------------------------------------------------------------------------
 
 
-@SHAPES
-@POLICIES
+@EVERY_WAY
 def test_the_sound_does_not_depend_on_how_tokens_were_grouped(
     spec: S3GenSpec, settings: VocoderSettings
 ):
@@ -125,15 +134,49 @@ def test_only_a_requests_first_segment_fades_in(engine: VocoderEngine):
 # -- many at once --------------------------------------------------------------------------------
 
 
-@SHAPES
-def test_ten_segments_at_once_with_ten_voices_are_each_as_if_alone(spec: S3GenSpec):
-    engine = engine_of(spec)
-    alone = [joined(say(engine, "a", n, speech(n, 20 + n))) for n in range(10)]
-    interleaved = together(engine, 10)
-    for n in range(10):
+@EVERY_WAY
+def test_sixteen_segments_at_once_with_sixteen_voices_are_each_as_if_alone(
+    spec: S3GenSpec, settings: VocoderSettings
+):
+    engine = engine_of(spec, settings)
+    alone = [joined(say(engine, "a", n, speech(n, 20 + n))) for n in range(16)]
+    interleaved = together(engine, 16)
+    for n in range(16):
         np.testing.assert_array_equal(interleaved[n], alone[n])
-    batched = together(batching_engine(spec), 10)
-    assert max(far(batched[n], alone[n]) for n in range(10)) <= 1e-4
+    batched = together(batching_engine(spec, settings), 16)
+    assert max(far(batched[n], alone[n]) for n in range(16)) <= 1e-4
+
+
+@EVERY_WAY
+def test_a_batch_row_is_as_before_after_a_neighbours_cancel(
+    spec: S3GenSpec, settings: VocoderSettings
+):
+    alone = joined(say(engine_of(spec, settings), "a", 1, speech(1, 80)))
+    engine = batching_engine(spec, settings)
+    for name, speaker in (("a", 1), ("b", 2), ("c", 3)):
+        engine.receive(opening(name, speaker))
+        for push in pushes(name, speech(speaker, 80)):
+            engine.receive(push)
+    items = [item for _ in range(2) for item in engine.step()]
+    engine.cancel(session("b"), None)
+    items += drain(engine)
+    engine.check_integrity()
+    assert far(joined(item for item in items if item.key == session("a")), alone) <= 1e-4
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, CHUNKED], ids=["window", "chunked"])
+@pytest.mark.parametrize("num_prompt", [75, 250])
+def test_forty_seconds_with_a_prompt_of_three_or_ten_are_voiced_to_the_end(settings, num_prompt):
+    engine = engine_of(TINY_MEANFLOW, settings)
+    message = opening("a", 1)
+    engine.receive(replace(message, conditionals=voice(1, num_prompt)))
+    for push in pushes("a", speech(1, 1000)):
+        engine.receive(push)
+    wave = joined(drain(engine))
+    assert len(wave) == 1000 * SAMPLES_PER_TOKEN
+    seconds = wave.reshape(40, SAMPLE_RATE)
+    assert np.isfinite(wave).all()
+    assert np.abs(seconds).max(axis=1).min() > 0.1 * np.abs(wave).max()  # none is silent
 
 
 def test_two_voices_speak_the_same_tokens_differently():
@@ -142,10 +185,9 @@ def test_two_voices_speak_the_same_tokens_differently():
     assert far(*waves) > 0.01
 
 
-def batching_engine(spec: S3GenSpec) -> VocoderEngine:
+def batching_engine(spec: S3GenSpec, settings: VocoderSettings) -> VocoderEngine:
     """Four cells in a call."""
-    decoder = Decoder(random_vocoder(spec), SETTINGS, spec.euler_steps)
-    return VocoderEngine(decoder, slots=16, clock=lambda: 0.0, max_rows=4)
+    return engine_of(spec, settings.model_copy(update={"max_rows": 4}))
 
 
 def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]]:

@@ -10,6 +10,7 @@ from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.flow import MAX_FRAMES, Flow, FlowCell, FlowNet
 from app.engine.voices import S3GenConditionals
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.engine.fake_capture import FakeCapture
 from tests.engine.s3gen.voicing import random_vocoder, speech, voice
 
 SHAPES = pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["standard", "meanflow"])
@@ -122,6 +123,31 @@ def test_a_batch_calls_the_network_once_per_step(spec: S3GenSpec):
     )
     flow.mels([whole_cell(net, voice(n), speech(n, 20 + n), seed=n) for n in range(3)])
     assert rows == [3 if spec.meanflow else 6] * spec.euler_steps
+
+
+@SHAPES
+@torch.inference_mode()
+def test_a_captured_solver_is_the_plain_one(spec: S3GenSpec):
+    """In shapes that are padded in rows and frames, and come again."""
+    net, capture = FlowNet(random_vocoder(spec).flow, spec.euler_steps), FakeCapture()
+    plain, captured = Flow(net), Flow(net, capture, most_rows=4)
+    captured.warm_up(2 * 110)
+    num_shapes = capture.num_captured
+    assert num_shapes == 3 * 7
+    cells = [
+        whole_cell(net, voice(1, 60), speech(1, 40), seed=1),
+        inner_cell(net, voice(2, 25), speech(2, 31), seed=2),
+        inner_cell(net, voice(3, 70), speech(3, 42), seed=3),
+    ]
+    for batch in (cells[:1], cells[1:2], cells[:2], cells):
+        pairs = zip(plain.mels(batch), captured.mels(batch), strict=True)
+        assert all(far(mel, expected) <= 1e-4 for expected, mel in pairs)
+    assert capture.num_captured == num_shapes
+
+
+def far(mel: Tensor, expected: Tensor) -> float:
+    """Of the expected peak."""
+    return float((mel - expected).abs().max() / expected.abs().max())
 
 
 @torch.inference_mode()

@@ -1,24 +1,17 @@
 """Which shapes steps have, and when each is captured."""
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from app.core import SamplingParams
-from app.engine.t3.decode import Row, Shape, page_buckets, row_buckets
+from app.engine.t3.decode import Row, Shape, page_buckets
 from app.engine.t3.fast_runner import FastRunner
-from app.engine.t3.graphs import Replay
 from app.engine.t3.noise import exponential
 from app.engine.t3.sampler import SamplingRow
+from tests.engine.fake_capture import FakeCapture
 from tests.engine.t3 import models
 from tests.engine.t3.models import lean
-
-
-def test_rows_come_in_powers_of_two_up_to_all_there_are():
-    assert row_buckets(16) == (1, 2, 4, 8, 16)
-    assert row_buckets(10) == (1, 2, 4, 8, 10)
-    assert row_buckets(1) == (1,)
 
 
 def test_a_context_is_padded_by_half_of_itself_at_most():
@@ -26,24 +19,6 @@ def test_a_context_is_padded_by_half_of_itself_at_most():
     assert buckets == (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 400)
     assert page_buckets(5) == (5,)
     assert all(later <= 1.5 * bucket for bucket, later in pairwise(buckets))
-
-
-class FakeCapture:
-    """Captures as CUDA does: the step runs while it is captured, and when it is replayed."""
-
-    def __init__(self) -> None:
-        self.num_captured = 0
-        self.num_replayed = 0
-
-    def __call__(self, step: Callable[[], None]) -> Replay:
-        step()
-        self.num_captured += 1
-
-        def replay() -> None:
-            self.num_replayed += 1
-            step()
-
-        return replay
 
 
 @pytest.fixture

@@ -1,0 +1,23 @@
+"""A capture that runs anywhere."""
+
+from collections.abc import Callable
+
+from app.engine.graphs import Replay
+
+
+class FakeCapture:
+    """Captures as CUDA does: the step runs while it is captured, and when it is replayed."""
+
+    def __init__(self) -> None:
+        self.num_captured = 0
+        self.num_replayed = 0
+
+    def __call__(self, step: Callable[[], None]) -> Replay:
+        step()
+        self.num_captured += 1
+
+        def replay() -> None:
+            self.num_replayed += 1
+            step()
+
+        return replay
