@@ -60,6 +60,10 @@ class T3Settings(_Frozen):
     prefixes_kept: int = Field(
         16, ge=0, description="(voice, exaggeration) pairs whose computed prompts are kept"
     )
+    runner: Literal["auto", "plain", "fast"] = Field(
+        "auto",
+        description="plain: step by step; fast: captured steps, read one late; auto: by device",
+    )
     guards: GuardSettings = GuardSettings()
 
 

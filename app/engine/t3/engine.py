@@ -52,7 +52,7 @@ class TokenEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tail_tokens` end every segment that ended by itself (turbo's three of silence).
-        `fast` chooses between the runners, by default where the device is a GPU; the fast one has
+        `fast` chooses between the runners, by default as the settings say; the fast one has
         counter noise alone. `on_step` sees the sequences of each step before it runs; a test
         holds the engine there. `clock` gives seconds, for deadlines."""
         self.ledger = Ledger()
@@ -62,7 +62,10 @@ class TokenEngine:
         self._on_step = on_step
         num_pages = _num_pages(model, settings)
         self._runner: Runner | FastRunner
-        if model.device.type == "cuda" if fast is None else fast:
+        if fast is None:
+            is_gpu = model.device.type == "cuda"
+            fast = settings.runner == "fast" or (settings.runner == "auto" and is_gpu)
+        if fast:
             self._runner = FastRunner(model, settings.slots, num_pages)
         else:
             self._runner = Runner(model, settings.slots, noise)
@@ -167,7 +170,8 @@ class TokenEngine:
             sequences = [item.sequence for item in work]
             if self._on_step is not None:
                 self._on_step(sequences)
-            self.ledger.begin_step(((s.key, s.segment) for s in sequences), time.perf_counter())
+            segments = ((s.key, s.segment) for s in sequences)
+            self.ledger.begin_step(segments, time.perf_counter(), self._runner.mark())
         return self._runner.run(work)
 
     def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:

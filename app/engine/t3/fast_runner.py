@@ -17,12 +17,13 @@ from torch import Tensor
 from app.engine.graphs import Capture, CudaCapture, uncaptured
 from app.engine.t3.decode import DecodeStep, Draw, Row
 from app.engine.t3.graphs import StepGraphs
+from app.engine.t3.ledger import DeviceMark
 from app.engine.t3.memory import Span
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.pages import Prefix, pages_of
 from app.engine.t3.prompts import Prompts
-from app.engine.t3.runner import Landed
+from app.engine.t3.runner import Landed, device_mark
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.scheduler import Work
 from app.engine.t3.slab import Slab, upload
@@ -74,6 +75,9 @@ class FastRunner:
         landed = _land(self._in_flight)
         self._in_flight = launched
         return landed
+
+    def mark(self) -> DeviceMark | None:
+        return device_mark(self._device)
 
     def release(self, slot: int) -> None:
         self.memory.release(slot)

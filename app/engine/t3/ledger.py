@@ -1,16 +1,30 @@
 """Which steps each session took part in: the proof that a cancel stopped the device.
 
-Kept for the most recent sessions, live or ended. Written by the engine's thread, read by any.
+Kept for the most recent sessions, live or ended. Written by the engine's thread, read by any. On a
+GPU the host runs ahead, so each step also leaves a mark in the device's stream.
 """
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self
 
 from app.core import SessionKey
 
 _STEPS_KEPT = 8192  # per session; a text of eight full segments
+_MARKS_KEPT = 128  # per session, the newest: each is a resource of the device
+
+
+class DeviceMark(Protocol):
+    """A moment in the device's stream: a torch.cuda.Event with timing."""
+
+    def query(self) -> bool:
+        """Whether the device has come so far."""
+        ...
+
+    def elapsed_time(self, later: Self) -> float:
+        """Milliseconds on the device."""
+        ...
 
 
 class LedgerEntry(NamedTuple):
@@ -68,13 +82,28 @@ class Ledger:
             account = self._sessions.get(key)
             return 0 if account is None else account.num_tokens
 
-    def begin_step(self, segments: Iterable[tuple[SessionKey, int]], now_s: float) -> None:
+    def device_ms(self, key: SessionKey) -> float | None:
+        """Device time between the first and the last beginning of its newest steps, as far as the
+        device has come; None without a GPU."""
+        with self._lock:
+            account = self._sessions.get(key)
+            marks = [] if account is None else [mark for mark in account.marks if mark.query()]
+            return marks[0].elapsed_time(marks[-1]) if marks else None
+
+    def begin_step(
+        self,
+        segments: Iterable[tuple[SessionKey, int]],
+        now_s: float,
+        mark: DeviceMark | None = None,
+    ) -> None:
         with self._lock:
             self._num_steps += 1
             for key, segment in segments:
-                entries = self._account(key).entries
-                entries.append(LedgerEntry(self._num_steps, segment, now_s))
-                del entries[:-_STEPS_KEPT]
+                account = self._account(key)
+                account.entries.append(LedgerEntry(self._num_steps, segment, now_s))
+                del account.entries[:-_STEPS_KEPT]
+                if mark is not None:
+                    account.marks.append(mark)
 
     def count_tokens(self, key: SessionKey, num_tokens: int) -> None:
         with self._lock:
@@ -91,5 +120,6 @@ class Ledger:
 class _Account:
     def __init__(self) -> None:
         self.entries: list[LedgerEntry] = []
+        self.marks: deque[DeviceMark] = deque(maxlen=_MARKS_KEPT)
         self.num_tokens = 0
         self.aborted_s: float | None = None

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from app.engine.t3.ledger import DeviceMark
 from app.engine.t3.memory import KeyValueMemory, Span
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
@@ -33,6 +34,15 @@ class Noise(Protocol):
     def __call__(self, sequences: Seq[Sequence], vocab: int, device: torch.device) -> Tensor:
         """(len(sequences), vocab) float32, positive."""
         ...
+
+
+def device_mark(device: torch.device) -> DeviceMark | None:
+    """Where the device's stream has been filled up to; None where the device is the host."""
+    if device.type != "cuda":
+        return None
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    torch.cuda.current_stream(device).record_event(event)
+    return event
 
 
 def counter_noise(sequences: Seq[Sequence], vocab: int, device: torch.device) -> Tensor:
@@ -72,6 +82,9 @@ class Runner:
                 self.memory.keep(item.slot, item.completes)
         sampling = [item for item in work if item.samples]
         return Landed(sampling, self._sample(logits, sampling))
+
+    def mark(self) -> DeviceMark | None:
+        return device_mark(self._model.device)
 
     def release(self, slot: int) -> None:
         self.memory.release(slot)

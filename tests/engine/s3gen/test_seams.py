@@ -1,0 +1,152 @@
+"""Over a thousand borders between cells, in the sound of the embedded model, watermark and all.
+
+Its hum is regular, so a break in it is foreseen by no linear prediction; plain steps between
+samples would hide a break behind the next pitch pulse. Both are measured.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import librosa
+import numpy as np
+import perth
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from app.config import VocoderSettings
+from app.core import SAMPLE_RATE, FinishReason, SpeechTokens
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.s3gen.engine import OpenSegment, PushTokens, build_vocoder_engine
+from app.engine.watermark import OVERLAP
+from tests.engine.s3gen.voicing import drain, joined, session, speech
+
+Wave = NDArray[np.float32]
+NUM_STREAMS, NUM_CELLS, CELL = 4, 132, 6
+AROUND = SAMPLE_RATE * 40 // 1000
+DROPPED, SILENT = 72, 120  # samples: 3 ms, 5 ms
+
+
+class Stream(NamedTuple):
+    wave: Wave
+    borders: tuple[int, ...]  # where two windows met, each before and after the watermark's overlap
+
+
+@pytest.fixture(scope="module")
+def streams() -> list[Stream]:
+    return [stream for policy in ("window", "chunked") for stream in voiced(policy)]
+
+
+def voiced(policy: str) -> list[Stream]:
+    checkpoint = open_checkpoint("embedded-turbo")
+    settings = VocoderSettings(
+        policy=policy,
+        first_cell=CELL,
+        cell_growth=1,
+        max_cell=CELL,
+        prompt_s=1.0,
+        left_tokens=10,
+        max_rows=NUM_STREAMS,
+    )
+    vocoder = checkpoint.load_vocoder(torch.device("cpu"), torch.float32)
+    engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
+    voice = checkpoint.conditionals(checkpoint.voices()[0]).s3gen
+    for n in range(NUM_STREAMS):
+        key, ids = session(f"{n}"), speech(n, NUM_CELLS * CELL)
+        engine.receive(OpenSegment(key, 0, "voice", voice, seed=n, fade_in=True))
+        engine.receive(PushTokens(SpeechTokens(key, 0, 0, ids, FinishReason.STOP)))
+    items = drain(engine)
+    heard = []
+    for n in range(NUM_STREAMS):
+        own = [item for item in items if item.key == session(f"{n}")]
+        starts = [item.start for item in own[2:] if len(item.pcm)]
+        borders = sorted(border for start in starts for border in (start, start + OVERLAP))
+        heard.append(Stream(joined(own), tuple(borders)))
+    return heard
+
+
+def loudest_step(wave: Wave, border: int) -> float:
+    """|dx| across a border over the 99.9th percentile of |dx| within 40 ms."""
+    step = np.abs(np.diff(wave[border - AROUND : border + AROUND]))
+    return float(step[AROUND - 2 : AROUND + 1].max() / np.percentile(step, 99.9))
+
+
+def surprise(wave: Wave, border: int) -> float:
+    """The same of what a linear prediction from the 16 samples before misses."""
+    around = wave[border - AROUND : border + AROUND].astype(np.float64)
+    missed = np.abs(lfilter(librosa.lpc(around, order=16), [1.0], around))[32:]
+    at = AROUND - 32
+    elsewhere = np.delete(missed, np.s_[at - 24 : at + 24])
+    return float(missed[at - 2 : at + 6].max() / np.percentile(elsewhere, 99.9))
+
+
+def share_above_one(streams: list[Stream], measure: Callable[[Wave, int], float]) -> float:
+    ratios = [measure(wave, border) for wave, borders in streams for border in borders]
+    return float(np.mean(np.array(ratios) > 1))
+
+
+def spectral_jump(streams: list[Stream]) -> float:
+    """Log-mel distance of neighbouring frames (5 ms) at borders over that elsewhere."""
+    at, elsewhere = [], []
+    for wave, borders in streams:
+        mel = librosa.feature.melspectrogram(
+            y=wave, sr=SAMPLE_RATE, n_fft=512, hop_length=SILENT, n_mels=40, fmax=8000
+        )
+        jump = np.abs(np.diff(np.log(mel + 1e-6), axis=1)).mean(0)
+        near = np.zeros(len(jump), bool)
+        for border in borders:
+            frame = border // SILENT
+            near[frame - 4 : frame + 5] = True
+            at.append(jump[frame - 2 : frame + 2].mean())
+        elsewhere.append(jump[~near].mean())
+    return float(np.mean(at) / np.mean(elsewhere))
+
+
+def test_no_border_steps_surprises_or_jumps(streams: list[Stream]):
+    num_borders = sum(len(stream.borders) // 2 for stream in streams)
+    assert num_borders >= 1000
+    assert share_above_one(streams, loudest_step) <= 0.001
+    assert share_above_one(streams, surprise) <= 0.01  # as many as anywhere in the sound
+    assert spectral_jump(streams) <= 1.5
+
+
+@pytest.mark.parametrize("defect", ["drop", "gap", "step"])
+def test_a_defect_at_every_border_fails_the_same_test(streams: list[Stream], defect: str):
+    """3 ms lost, 5 ms of nothing, a jump of the mean."""
+    broken = [spoilt(stream, defect) for stream in streams[:2]]
+    is_heard = share_above_one(broken, surprise) > 0.1 or spectral_jump(broken) > 1.5
+    assert is_heard
+
+
+def spoilt(stream: Stream, defect: str) -> Stream:
+    parts: list[Wave] = []
+    borders: list[int] = []
+    first = length = 0
+    for number, border in enumerate(stream.borders[::2]):
+        part = stream.wave[first:border] + (0.08 if defect == "step" and number % 2 else 0.0)
+        parts.append(part.astype(np.float32))
+        length += len(part)
+        borders.append(length)
+        first = border
+        if defect == "drop":
+            first += DROPPED
+        elif defect == "gap":
+            parts.append(np.zeros(SILENT, np.float32))
+            first, length = border + SILENT, length + SILENT
+            borders.append(length)
+    parts.append(stream.wave[first:])
+    return Stream(np.concatenate(parts), tuple(borders))
+
+
+def test_every_second_of_every_stream_and_the_whole_are_marked(streams: list[Stream]):
+    detector = perth.PerthImplicitWatermarker()
+
+    def confidence(wave: Wave) -> float:
+        return float(detector.get_watermark(wave, SAMPLE_RATE, round=False))
+
+    for wave, _ in streams:
+        seconds = wave[: len(wave) // SAMPLE_RATE * SAMPLE_RATE].reshape(-1, SAMPLE_RATE)
+        assert min(confidence(second) for second in seconds[::5]) >= 0.99
+        assert confidence(wave) >= 0.99
+    assert confidence(np.concatenate([wave for wave, _ in streams[:2]])) >= 0.99
