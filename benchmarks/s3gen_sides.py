@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import torch
 from chatterbox.models.s3gen.s3gen import S3Token2Wav
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, SAMPLE_RATE, FinishReason, SessionKey, SpeechTokens
-from app.engine.checkpoint.build import Vocoder
+from app.engine.checkpoint.build import Vocoder, trim_fade
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.s3gen.decoder import Decoder
@@ -67,9 +67,13 @@ class Upstream:
         spec, vocoder = subject.spec.s3gen, subject.vocoder()
         self._num_steps = spec.euler_steps
         self._device = subject.device
-        self._net = S3Token2Wav(meanflow=spec.meanflow)
+        with torch.device("meta"):  # most of it is enrolment's
+            self._net = S3Token2Wav(meanflow=spec.meanflow)
         self._net.flow, self._net.mel2wav = vocoder.flow, vocoder.mel2wav
-        self._net.to(subject.device).eval()
+        self._net.trim_fade = trim_fade().to(subject.device)
+        self._net.speaker_encoder = nn.Identity()
+        self._net.tokenizer = nn.Linear(1, 1, device=subject.device)  # is asked for the device
+        self._net.eval()
         self._voice = subject.voice
 
     def speak(self, tokens: Tensor) -> Tensor:

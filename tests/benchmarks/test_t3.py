@@ -1,30 +1,18 @@
 """The T3 benchmark runs where there is no Ray, and its last line is what it says it is."""
 
-import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from benchmarks.t3 import parse
+from tests.benchmarks.last_line import run
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "t3.py"
-WITHOUT_RAY = (
-    "import runpy, sys; sys.modules['ray'] = None; sys.argv = sys.argv[1:]; "
-    "runpy.run_path(sys.argv[0], run_name='__main__')"
-)
 OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
 
 
 @pytest.mark.parametrize("model", ["embedded", "embedded-turbo"])
 def test_the_last_line_is_one_json_object(model):
-    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_RAY, str(SCRIPT), "--model", model]
-    ended = subprocess.run([*command, *OPTIONS], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    lines = ended.stdout.splitlines()
-    result = json.loads(lines[-1])
+    said, result = run("t3.py", "--model", model, *OPTIONS)
     assert list(result) == [
         "benchmark",
         "model",
@@ -51,9 +39,9 @@ def test_the_last_line_is_one_json_object(model):
         )
         ratio = row["tokens_per_s"] / result["upstream_tokens_per_s"]
         assert row["ratio_to_upstream"] == pytest.approx(ratio, rel=0.01)
-    assert "floor:" in ended.stdout
-    assert "first token after" in ended.stdout
-    assert re.search(r"steps begun with it after the call: [01]$", ended.stdout, re.MULTILINE)
+    assert "floor:" in said
+    assert "first token after" in said
+    assert re.search(r"steps begun with it after the call: [01]$", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("counts", ["0", "1,-8", "one"])
