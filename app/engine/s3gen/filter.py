@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from app.core import SAMPLES_PER_FRAME
+from app.engine.transfer import upload
 
 _LOUDEST = 1e2  # magnitude; source: HiFTGenerator._istft
 _NO_DIVISION_BY_ZERO = 1e-9  # source: Snake
@@ -53,7 +54,7 @@ class Filter:
         """mel: (rows, 80, frames); source: (rows, frames * 480); lengths: each row's frames.
         Returns (kept frames * 480,) per row."""
         net = self._net
-        rows = _Rows(lengths, keeps, mel)
+        rows = _Rows(lengths, keeps)
         excitation = self._analyse(source, rows)
         x = rows.cut(net.conv_pre(mel), 1)
         rate = 1
@@ -106,11 +107,10 @@ class Filter:
 class _Rows:
     """Where each row ends, and what of it is wanted; all in frames."""
 
-    def __init__(self, lengths: Sequence[int], keeps: Sequence[Keep], like: Tensor) -> None:
+    def __init__(self, lengths: Sequence[int], keeps: Sequence[Keep]) -> None:
         self.lengths = lengths
         self.keeps = keeps
         self.are_ragged = len(set(lengths)) > 1
-        self._like = like
         self._masks: dict[tuple[int, int], Tensor] = {}
 
     def cut(self, x: Tensor, rate: int, extra: int = 0) -> Tensor:
@@ -120,7 +120,7 @@ class _Rows:
         key = rate, extra
         if key not in self._masks:
             index = torch.arange(x.shape[2], device=x.device)
-            ends = torch.tensor(self.lengths, device=x.device) * rate + extra
+            ends = upload(self.lengths, torch.int64, x.device) * rate + extra
             self._masks[key] = (index < ends[:, None])[:, None].to(x.dtype)
         return x * self._masks[key]
 
@@ -134,7 +134,7 @@ class _Rows:
             for keep, start in zip(self.keeps, starts, strict=True)
         ]
         lengths = [end - start for start, end in zip(starts, ends, strict=True)]
-        return _Rows(lengths, keeps, self._like)
+        return _Rows(lengths, keeps)
 
     def take(self, x: Tensor, before: "_Rows", rate: int, extra: int = 0) -> Tensor:
         """Of x, which has the rows `before`, these."""

@@ -20,6 +20,7 @@ from app.engine.graphs import Capture, Captured, powers_of_two
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
 from app.engine.s3gen.past import Beginning
+from app.engine.transfer import upload
 
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 NUM_MELS = 80
@@ -68,14 +69,14 @@ class FlowNet:
         """(rows, longest, dim), and (rows, longest) true where a row has a token."""
         longest = max(map(len, tokens))
         padded = [row + (0,) * (longest - len(row)) for row in tokens]
-        ids = torch.tensor(padded, dtype=torch.int64, device=self.device)
+        ids = upload(padded, torch.int64, self.device)
         present = self.present([len(row) for row in tokens], longest)
         return self._flow.input_embedding(ids) * present[:, :, None], present
 
     def present(self, lengths: Sequence[int], longest: int) -> Tensor:
         """(rows, longest): true where a row has something."""
         index = torch.arange(longest, device=self.device)
-        return index < torch.tensor(lengths, device=self.device)[:, None]
+        return index < upload(lengths, torch.int64, self.device)[:, None]
 
     def mean(self, encoded: Tensor) -> Tensor:
         """(rows, frames, dim) -> (rows, 80, frames)"""

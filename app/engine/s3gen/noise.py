@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from app.engine.splitmix import shift_right, stream_of, words
+from app.engine.transfer import upload
 
 NoiseKey = int  # where a stream starts, as int64
 _LOW_32 = (1 << 32) - 1
@@ -51,7 +52,7 @@ def _uniforms(
     keys: Sequence[NoiseKey], first: Sequence[int], num_words: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Two of each word, (rows, num_words) float32 in (0, 1]."""
-    start, before = torch.tensor([keys, first], device=device)[:, :, None]
+    start, before = upload([keys, first], torch.int64, device)[:, :, None]
     bits = words(start, before + torch.arange(1, num_words + 1, device=device))
     halves = shift_right(bits, 32), bits & _LOW_32
     upper, lower = ((half.float() + 1) * 2.0**-32 for half in halves)

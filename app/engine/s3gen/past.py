@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Conv1d
 
+from app.engine.transfer import upload
+
 
 class Past(Protocol):
     num_keys: int  # positions before the call's own
@@ -98,12 +100,12 @@ class Gathered:
                 end = start + part.keys.shape[3]
                 own[..., start:end, :] = part.keys
                 start = end
-        lengths = torch.tensor(num_new, device=first.device)
+        lengths = upload(num_new, torch.int64, first.device)
         tails = torch.stack([row[-1].tails for row in pasts])
         visible = None
         if len({*num_past}) > 1 or len({*num_new}) > 1:
             index = torch.arange(longest, device=first.device)
-            start_at = before - torch.tensor(num_past, device=first.device)[:, None]
+            start_at = before - upload(num_past, torch.int64, first.device)[:, None]
             visible = (index >= start_at) & (index < before + lengths[:, None])
         return cls(keys, tails, visible, lengths, num_past, num_new)
 

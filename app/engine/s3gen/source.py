@@ -13,6 +13,7 @@ from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor, nn
 
 from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME
+from app.engine.transfer import upload
 
 PITCH_CONTEXT = 5  # frames on either side that the pitch predictor sees
 
@@ -29,7 +30,8 @@ class Source:
         """(rows, 80, frames), zeros past each row's end -> (rows, frames) Hz, undefined there."""
         ragged = len(set(lengths)) > 1
         index = torch.arange(mel.shape[2], device=mel.device)
-        kept = index < torch.tensor(lengths, device=mel.device)[:, None, None] if ragged else None
+        ends = upload(lengths, torch.int64, mel.device)[:, None, None]
+        kept = index < ends if ragged else None
         x = mel
         for layer in self._predictor.condnet:
             x = layer(x)

@@ -27,7 +27,8 @@ from app.engine.t3.sampler import (
     needs_sort,
     pack,
 )
-from app.engine.t3.slab import Slab, upload
+from app.engine.t3.slab import Slab
+from app.engine.transfer import upload
 
 Draw = Callable[[Tensor, Tensor, int], Tensor]  # noise.exponential, or a test's
 

@@ -26,7 +26,8 @@ from app.engine.t3.prompts import Prompts
 from app.engine.t3.runner import Landed, device_mark
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.scheduler import Work
-from app.engine.t3.slab import Slab, upload
+from app.engine.t3.slab import Slab
+from app.engine.transfer import upload
 
 
 class _InFlight(NamedTuple):

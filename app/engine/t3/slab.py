@@ -16,6 +16,7 @@ from torch import Tensor
 from app.engine.t3.backbone import Backbone
 from app.engine.t3.memory import Span
 from app.engine.t3.pages import PAGE, Prefix, pages_of
+from app.engine.transfer import upload
 
 _NEVER = -float("inf")
 
@@ -186,13 +187,3 @@ class PagedAttention:
 def spare_pages(page_bytes: int, device: torch.device) -> int:
     """What a quarter of a GPU's free memory holds: the vocoder and the graphs live there too."""
     return torch.cuda.mem_get_info(device)[0] // 4 // page_bytes
-
-
-def upload(
-    values: Sequence[int] | Sequence[Sequence[int]] | Sequence[Sequence[float]],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
-    """To the device without waiting for it: the pinned original lives until it is copied."""
-    host = torch.tensor(values, dtype=dtype, pin_memory=device.type == "cuda")
-    return host.to(device, non_blocking=True)
