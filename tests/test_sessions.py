@@ -6,7 +6,8 @@ import pytest
 
 from app.cancels import RecentCancels
 from app.core import CancelState, FinishReason, SessionKey
-from app.sessions import Claim, Follower, Registry, SessionTable
+from app.registry import Registry
+from app.sessions import Claim, Confirmation, Follower, SessionEnd, SessionTable
 
 
 class Clock:
@@ -34,13 +35,13 @@ def table(clock):
 def test_an_id_is_single_use(table):
     assert table.claim(A) is Claim.GRANTED
     assert table.claim(A) is Claim.DUPLICATE
-    table.finish(A, FinishReason.STOP, 1.0, 25)
+    table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     assert table.claim(A) is Claim.DUPLICATE
 
 
 def test_a_finished_id_is_free_again_after_a_while(table, clock):
     table.claim(A)
-    table.finish(A, FinishReason.STOP, 1.0, 25)
+    table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     clock.now += 61
     assert table.claim(A) is Claim.GRANTED
 
@@ -69,8 +70,8 @@ def test_tenants_do_not_see_each_other(table):
 
 def test_only_the_first_finish_counts(table):
     table.claim(A)
-    table.finish(A, FinishReason.CANCELLED, 1.0, 25)
-    table.finish(A, FinishReason.STOP, 9.0, 225)
+    table.finish(A, SessionEnd(FinishReason.CANCELLED, 1.0, 25))
+    table.finish(A, SessionEnd(FinishReason.STOP, 9.0, 225))
     session = table.get(A)
     assert (session.finish, session.audio_sent_s) == (FinishReason.CANCELLED, 1.0)
 
@@ -79,7 +80,7 @@ def test_forgetting_keeps_the_table_small(table, clock):
     for i in range(1000):
         key = SessionKey("default", str(i))
         table.claim(key)
-        table.finish(key, FinishReason.STOP, 0, 0)
+        table.finish(key, SessionEnd(FinishReason.STOP, 0, 0))
         clock.now += 1
     assert len(table) <= 62
 
@@ -87,7 +88,7 @@ def test_forgetting_keeps_the_table_small(table, clock):
 def test_an_id_is_free_again_though_an_older_session_still_lives(table, clock):
     table.claim(SessionKey("default", "long"))
     table.claim(A)
-    table.finish(A, FinishReason.STOP, 1.0, 25)
+    table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     clock.now += 61
     assert table.claim(A) is Claim.GRANTED
 
@@ -110,10 +111,10 @@ async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_both_confirmed(
     following = asyncio.ensure_future(registry.poll(T3, news.epoch, news.cursor))
     cancelling = asyncio.ensure_future(registry.cancel(A, wait_s=60))
     assert (await following).cancelled == (A,)
-    await registry.finish(A, FinishReason.CANCELLED, 0.4, 12)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
     await asyncio.sleep(0)
     assert not cancelling.done()  # T3 has not confirmed
-    await registry.confirm(T3, A, 30)
+    await registry.confirm(T3, A, Confirmation(30))
     ack = await cancelling
     assert ack.state is CancelState.STOPPED
     assert (ack.audio_sent_ms, ack.tokens_generated, ack.tokens_discarded) == (400.0, 30, 20)
@@ -124,7 +125,7 @@ async def test_the_time_to_stop_does_not_grow_when_it_is_asked_again(clock):
     await registry.claim(A)
     await registry.cancel(A, wait_s=0)
     clock.now += 0.02
-    await registry.finish(A, FinishReason.CANCELLED, 0.4, 12)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
     clock.now += 100
     again = await registry.cancel(A)
     assert (again.state, again.stop_ms) == (CancelState.ALREADY_DONE, 20)
@@ -144,7 +145,7 @@ async def test_a_replica_that_stopped_polling_is_not_waited_for():
     await registry.poll(T3, "", 0)
     clock.now += 31
     await registry.claim(A)
-    await registry.finish(A, FinishReason.CANCELLED, 0, 0)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0, 0))
     assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
 
 

@@ -20,6 +20,7 @@ class Client:
     def __init__(self, claim=Claim.GRANTED):
         self.answer = claim
         self.finished = []
+        self.ends = []
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -32,8 +33,9 @@ class Client:
     async def cancel(self, key):
         raise AssertionError("the ingress never cancels through itself")
 
-    def finish(self, key, reason, audio_sent_s, num_tokens):
-        self.finished.append((key, reason, round(audio_sent_s * 25), num_tokens))
+    def finish(self, key, end):
+        self.ends.append(end)
+        self.finished.append((key, end.reason, round(end.audio_sent_s * 25), end.num_tokens))
 
 
 class Source:

@@ -7,17 +7,21 @@ import pytest
 import ray
 from ray.exceptions import RayActorError
 
+from app.config import ServeArgs
 from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
-from app.sessions import Claim, Follower, Report
-from deployments.registry import RegistryFollower, RemoteRegistry, registry_actor
+from app.registry import Report
+from app.sessions import Claim, Confirmation, Follower, SessionEnd
+from deployments.follower import RegistryFollower
+from deployments.registry import RemoteRegistry, registry_actors
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture
 def actor():
-    actor = registry_actor(f"test-{uuid.uuid4().hex}", 60.0, 60.0)
+    (actor,) = registry_actors(f"test-{uuid.uuid4().hex}", ServeArgs())
+    ray.get(actor.health.remote(()))  # it has started
     yield actor
     ray.kill(actor)
 
@@ -29,21 +33,26 @@ class Replica:
         self.heard: asyncio.Queue[SessionKey] = asyncio.Queue()
         self.may_stop = asyncio.Event()
         self.may_stop.set()
+        self.restarts: list[int] = []
         self.follower = RegistryFollower(
-            actor,
+            (actor,),
             Follower(stage, uuid.uuid4().hex),
             self.stop,
-            lambda: Report(StageStats(1, 2, 3, 6)),
+            report=self.report,
+            on_restart=self.on_restart,
         )
         self.follower.start()
 
     def report(self) -> Report:
         return Report(StageStats(1, 2, 3, 6))
 
-    async def stop(self, key: SessionKey) -> int:
+    async def on_restart(self, shard: int) -> None:
+        self.restarts.append(shard)
+
+    async def stop(self, key: SessionKey) -> Confirmation:
         self.heard.put_nowait(key)
         await self.may_stop.wait()
-        return 40
+        return Confirmation(40)
 
 
 def key() -> SessionKey:
@@ -53,31 +62,31 @@ def key() -> SessionKey:
 async def test_every_follower_hears_of_a_cancel(actor):
     replicas = [Replica(actor, stage) for stage in ("t3", "t3", "vocoder", "ingress")]
     a = key()
-    await RemoteRegistry(actor).cancel(a)
+    await RemoteRegistry((actor,), remember_s=60).cancel(a)
     assert [await replica.heard.get() for replica in replicas] == [a] * 4
 
 
 async def test_a_finished_session_is_already_done_and_its_audio_is_told(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     a = key()
     assert await client.claim(a) is Claim.GRANTED
-    client.finish(a, FinishReason.STOP, 0.4, 10)
+    client.finish(a, SessionEnd(FinishReason.STOP, 0.4, 10))
     assert await client.claim(a) is Claim.DUPLICATE  # a round trip: the finish has arrived
     ack = await client.cancel(a)
     assert (ack.state, ack.audio_sent_ms) == (CancelState.ALREADY_DONE, 400.0)
 
 
 async def test_delaying_t3_delays_the_acknowledgement(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     a, warm_up = key(), key()
     await client.claim(a)
     replica = Replica(actor, "t3")
     await client.cancel(warm_up)
     await replica.heard.get()
     replica.may_stop.clear()
-    cancelling = asyncio.ensure_future(actor.cancel.remote(a, 60.0))
+    cancelling = asyncio.ensure_future(actor.cancel.remote(a, None, 60.0))
     assert await replica.heard.get() == a
-    client.finish(a, FinishReason.CANCELLED, 0.2, 5)
+    client.finish(a, SessionEnd(FinishReason.CANCELLED, 0.2, 5))
     assert await client.claim(a) is Claim.DUPLICATE  # a round trip: the finish has arrived
     assert not cancelling.done()
     replica.may_stop.set()
@@ -87,7 +96,7 @@ async def test_delaying_t3_delays_the_acknowledgement(actor):
 
 async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(actor):
     replica = Replica(actor, "vocoder")
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     await client.cancel(key())
     await replica.heard.get()
     ray.kill(actor, no_restart=False)
@@ -99,7 +108,7 @@ async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(act
 
 
 async def test_with_the_registry_gone_for_good_requests_are_granted_and_cancels_refused(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     ray.kill(actor)
     while True:  # until the actor's death is known here
         try:
@@ -114,7 +123,7 @@ async def test_with_the_registry_gone_for_good_requests_are_granted_and_cancels_
 
 
 async def test_health_sums_the_replicas_of_each_stage(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     replicas = [Replica(actor, "t3"), Replica(actor, "t3")]
     while (health := await client.health()).stages.get("t3", StageStats()).live < len(replicas):
         await asyncio.sleep(0.01)

@@ -167,7 +167,7 @@ class TokenEngine:
             sequences = [item.sequence for item in work]
             if self._on_step is not None:
                 self._on_step(sequences)
-            self.ledger.begin_step(((s.key, s.segment) for s in sequences), time.perf_counter())
+            self.ledger.begin_step(((s.key, s.segment) for s in sequences), time.monotonic())
         return self._runner.run(work)
 
     def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:
