@@ -127,9 +127,10 @@ class Registry:
                 self._append(key)
         await self._notify()
 
-    async def drain(self) -> None:
-        """From now on no session begins; those that live go on."""
+    async def drain(self) -> int:
+        """From now on no session begins. Returns how many still live."""
         self._draining = True
+        return self._table.num_live()
 
     async def poll(
         self, follower: Follower, epoch: str, cursor: int, timeout_s: float = 20.0

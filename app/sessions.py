@@ -93,6 +93,10 @@ class Session:
             marks=self.marks,
         )
 
+    @property
+    def is_live(self) -> bool:
+        return self.claimed and self.finish is None
+
     def has_confirmed(self, follower: Follower) -> bool:
         return follower in self.confirmed
 
@@ -181,6 +185,10 @@ class SessionTable:
         session.taken_at = session.confirmed_at = self._now()
         self._sessions.move_to_end(key)
 
+    def num_live(self) -> int:
+        self._forget()
+        return sum(session.is_live for session in self._sessions.values())
+
     def adopt(self, key: SessionKey) -> None:
         """A session that was claimed from an earlier registry and lives."""
         if self.get(key) is None:
@@ -194,8 +202,7 @@ class SessionTable:
             del self._sessions[key]
 
     def _is_over(self, session: Session) -> bool:
-        is_live = session.claimed and session.finish is None
-        keep_s = self._live_s if is_live else self._remember_s
+        keep_s = self._live_s if session.is_live else self._remember_s
         return self._now() - session.taken_at > keep_s
 
 

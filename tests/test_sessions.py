@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from app.cancels import RecentCancels
-from app.core import CancelState, FinishReason, SessionKey
-from app.registry import Registry
+from app.core import CancelState, FinishReason, Mark, SessionKey, StageStats
+from app.registry import Registry, Report
 from app.sessions import Claim, Confirmation, Follower, SessionEnd, SessionTable
+from app.timeline import all_legs
 
 
 class Clock:
@@ -182,3 +183,62 @@ async def test_the_log_forgets_but_its_numbers_go_on():
     assert (await registry.poll(T3, "", 0)).cancelled == (b,)
     clock.now += 61
     assert (await registry.poll(T3, "", 0)).cancelled == ()
+
+
+async def test_a_replica_hears_which_sessions_the_stage_before_it_wants(clock):
+    registry = Registry(now=clock)
+    vocoder = Follower("vocoder", "v")
+    await registry.report(vocoder, Report(StageStats(), sessions=frozenset({A})))
+    assert await registry.report(T3, Report(StageStats())) == {A}
+    assert await registry.report(vocoder, Report(StageStats())) == frozenset()  # no ingress has it
+    clock.now += 4  # the vocoder has died
+    assert await registry.report(T3, Report(StageStats())) == frozenset()
+
+
+async def test_a_registry_that_began_anew_is_told_what_an_ingress_remembers():
+    registry = Registry()
+    b = SessionKey("default", "b")
+    news = await registry.poll(T3, "", 0)
+    await registry.restore(live=[A], cancelled=[b])
+    assert (await registry.poll(T3, news.epoch, news.cursor)).cancelled == (b,)
+    assert await registry.claim(A) is Claim.DUPLICATE
+    assert await registry.claim(b) is Claim.CANCELLED
+    await registry.restore(live=[A], cancelled=[b])  # by another ingress: it is no second cancel
+    assert (await registry.poll(T3, "", 0)).cancelled == (b,)
+
+
+async def test_a_session_that_lives_through_a_restart_is_cancelled_as_any_other():
+    registry = Registry()
+    await registry.restore(live=[A], cancelled=[])
+    await registry.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
+    assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
+
+
+async def test_while_draining_no_session_begins_and_those_that_live_are_counted():
+    registry = Registry()
+    await registry.claim(A)
+    assert await registry.drain() == 1
+    assert await registry.claim(SessionKey("default", "b")) is Claim.DRAINING
+    await registry.finish(A, SessionEnd(FinishReason.STOP))
+    assert await registry.drain() == 0
+
+
+async def test_what_is_remembered_of_a_session_comes_from_all_who_told(clock):
+    registry = Registry(now=clock)
+    await registry.poll(T3, "", 0)
+    await registry.claim(A)
+    clock.now += 0.1
+    await registry.cancel(A, received_s=clock.now - 0.002, wait_s=0)
+    stopped = Confirmation(30, 1, {Mark.T3_TOLD: clock.now + 0.003, Mark.T3_STOPPED: clock.now + 1})
+    await registry.confirm(T3, A, stopped)
+    await registry.confirm(T3, A, Confirmation(0, None, {Mark.T3_STOPPED: clock.now + 9}))
+    await registry.confirm(Follower("vocoder", "v"), A, Confirmation(20, 0))
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12, {Mark.RECEIVED: 99.9}))
+    report = await registry.session(A)
+    assert (report.finish, report.audio_sent_ms) == (FinishReason.CANCELLED, 400.0)
+    assert (report.tokens_generated, report.tokens_discarded) == (30, 20)
+    assert (report.steps_after_abort, report.cells_after_abort) == (1, 0)
+    legs = all_legs(report.marks)
+    assert (legs["claim"], legs["cancel_to_registry"], legs["cancel_to_t3"]) == (100.0, 2.0, 3.0)
+    assert legs["cancel_last_step"] == 997.0  # its first word counts
+    assert await registry.session(SessionKey("another", "a")) is None
