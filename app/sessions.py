@@ -69,7 +69,7 @@ class Session:
     num_tokens_used: int = 0  # speech tokens in the audio that was sent
     confirmed_at: float | None = None  # the last time that an ingress or T3 told of its end
     confirmed: dict[Follower, Confirmation] = field(default_factory=dict)
-    marks: Marks = NO_MARKS
+    marks: Marks = field(default_factory=dict)
 
     def ack(self, session_id: str, state: CancelState, now: float) -> CancelAck:
         return CancelAck(

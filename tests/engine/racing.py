@@ -12,7 +12,8 @@ from collections.abc import Sequence as Rows
 from contextlib import suppress
 
 from app.config import ServeArgs, T3Settings
-from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.core import FinishReason, SamplingParams, SessionKey, StageStats, SynthesisRequest
+from app.engine.loop import Stopped
 from app.engine.s3gen.flow import Flow
 from app.engine.s3gen.hift import Hift
 from app.engine.stages import T3Stage, VocoderStage, model_card
@@ -20,7 +21,9 @@ from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.sequence import Sequence
 from app.engine.watermark import Watermark
 
-NUM_TOKENS = 20
+NUM_TOKENS = 8
+NUM_TOKENS_OF_TWO_CHUNKS = 20
+DECODE_AT = 3  # tokens
 POINTS = (
     "unknown",
     "claim",
@@ -37,6 +40,7 @@ POINTS = (
     "last send",
     "after done",
 )
+PROBE = SessionKey("test", "probe")
 WAIT_S = 30
 
 
@@ -76,7 +80,7 @@ class Raced:
         self.released: Counter[int] = Counter()  # T3 slots
         self.admitted = 0
         self.ends: list[tuple[SessionKey, FinishReason]] = []
-        args = ServeArgs(device="cpu", t3=T3Settings(slots=1, first_group=20))
+        args = ServeArgs(device="cpu", t3=T3Settings(slots=1, first_group=NUM_TOKENS))
 
         class HeldStage(T3Stage):
             async def tokens(self, request):
@@ -101,6 +105,10 @@ class Raced:
             return await conditionals(voice)
 
         self.synthesizer._pipeline._conditionals = held_conditionals
+        self.loops = {"t3": t3._loop, "vocoder": vocoder._loop}
+        self.books: dict[str, StageStats] = {}
+        self._probe("t3", t3.engine)
+        self._probe("vocoder", vocoder._engine)
         release = t3.engine._runner.release
 
         def counted_release(slot: int) -> None:
@@ -129,9 +137,9 @@ class Raced:
             if not row.tokens:
                 self.admitted += 1
                 self.gate.hold("prefill")
-            elif len(row.tokens) == 6:
+            elif len(row.tokens) == DECODE_AT:
                 self.gate.hold("decode")
-            elif len(row.tokens) == NUM_TOKENS - 1:
+            elif len(row.tokens) == row.request.sampling.max_tokens - 1:
                 self.gate.hold("last decode")
 
     def _held(self, function, point: str):
@@ -141,19 +149,35 @@ class Raced:
 
         return held
 
-    def request(self, name: str) -> SynthesisRequest:
-        params = SamplingParams(seed=3, max_tokens=NUM_TOKENS, ignore_eos=True)
+    def request(self, name: str, num_tokens: int = NUM_TOKENS) -> SynthesisRequest:
+        params = SamplingParams(seed=3, max_tokens=num_tokens, ignore_eos=True)
         return SynthesisRequest(SessionKey("default", name), ("Hello there.",), "ada", params)
 
+    def _probe(self, name: str, engine) -> None:
+        """A cancel of PROBE checks the engine's books, on its own thread and between two steps."""
+        cancel = engine.cancel
+
+        def probed(key, segment):
+            if key != PROBE:
+                return cancel(key, segment)
+            engine.check_integrity()
+            self.books[name] = engine.stats()
+            return Stopped(live=False, num_tokens=0)
+
+        engine.cancel = probed
+
     async def until_idle(self) -> None:
-        """Every slot free in both engines; the vocoder checks its own books when it is idle."""
-        while True:
-            stages = (await self.synthesizer.health()).stages.values()
-            if all(stage.live == stage.waiting == 0 for stage in stages):
-                break
-            await asyncio.sleep(0)
-        assert all(stage.slots_free == stage.slots_total for stage in stages), stages
-        self.synthesizer.t3.engine.check_integrity()
+        """Nothing is live in either engine; then every slot must be free."""
+        for name, loop in self.loops.items():
+            while True:
+                self.books.pop(name, None)
+                await loop.cancel(PROBE)
+                assert name in self.books, "the books are wrong; the log has the fault"
+                stats = self.books[name]
+                if stats.live == stats.waiting == 0:
+                    break
+                await asyncio.sleep(0)
+            assert stats.slots_free == stats.slots_total, (name, stats)
 
     def close(self) -> None:
         self.gate.open()
@@ -165,7 +189,8 @@ class Listener:
 
     def __init__(self, raced: Raced, name: str, hold_at: str | None = None) -> None:
         self.raced = raced
-        self.request = raced.request(name)
+        needs_two = hold_at == "first send"
+        self.request = raced.request(name, NUM_TOKENS_OF_TWO_CHUNKS if needs_two else NUM_TOKENS)
         self.finishes: list[FinishReason] = []
         self.num_samples = 0
         self._hold_at = hold_at

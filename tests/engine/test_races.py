@@ -13,7 +13,7 @@ from app.engine.stages import T3Stage
 from app.engine.t3.scheduler import Scheduler
 from app.sessions import Confirmation
 from app.speaking import LiveSessions
-from tests.engine.racing import POINTS, Listener, Raced
+from tests.engine.racing import DECODE_AT, POINTS, Listener, Raced
 
 NUM_RACES = 50
 NUM_RACES_WHEN_LEAVING = 10
@@ -69,6 +69,8 @@ async def race(raced: Raced, point: str, name: str, *, leave: bool) -> None:
     if blocker is not None:
         blocker.leave()
         await blocker.ended()
+    while not raced.ends:  # an id that was granted to a listener who has left is given back
+        await asyncio.sleep(0)
     await raced.until_idle()
     if cancelling is not None:
         expected = CancelState.ALREADY_DONE if point == "after done" else CancelState.STOPPED
@@ -115,7 +117,7 @@ def check(raced: Raced, listener: Listener, point: str, *, left: bool) -> None:
     if finish is FinishReason.CANCELLED and steps.num_after_abort is not None:
         assert steps.num_after_abort <= 1
     if point in ("prefill", "decode"):
-        assert steps.num_steps <= 8
+        assert steps.num_steps <= DECODE_AT + 2
 
 
 # -- the check can fail ---------------------------------------------------------------------------
