@@ -9,7 +9,7 @@ import pytest
 
 from app.core import CancelState, FinishReason
 from app.engine.pipeline import _Segment
-from app.engine.stages import T3Stage
+from app.engine.stages import T3Stage, VocoderStage
 from app.engine.t3.scheduler import Scheduler
 from app.sessions import Confirmation
 from app.speaking import LiveSessions
@@ -128,6 +128,7 @@ async def test_an_engine_that_ignores_cancels_is_found_out(raced, monkeypatch):
         return Confirmation(0)
 
     monkeypatch.setattr(T3Stage, "cancel", ignore)
+    monkeypatch.setattr(VocoderStage, "cancel", ignore)
     monkeypatch.setattr(LiveSessions, "stop", lambda self, key: None)
     with pytest.raises(AssertionError):
         await race(raced, "decode", "broken", leave=False)
