@@ -66,7 +66,8 @@ async def baseline_ms(turns: Turns, plan: Plan) -> list[float]:
         heard = [await turns.whole(SHORT) for _ in range(1 + max(5, 20 // plan.num_streams))]
         return [turn.ttfa_ms for turn in heard[1:] if turn.ttfa_ms is not None]
 
-    return sum(await asyncio.gather(*(talk() for _ in range(plan.num_streams))), start=[])
+    talks = await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
+    return [ms for talk_ms in talks for ms in talk_ms]
 
 
 def row(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object]:
@@ -142,9 +143,7 @@ async def run(args: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--n", type=int, default=662, help="stops in each row")
     parser.add_argument("--num-streams", type=int, nargs="+", default=[1, 4, 16])
