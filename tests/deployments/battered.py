@@ -25,7 +25,7 @@ from tests.deployments.serving import noting_t3
 ARGS = ServeArgs(
     t3=T3Settings(slots=32), vocoder=VocoderSettings(slots=64), ingress_replicas=2, t3_cpus=0.2
 )
-RECOVERED_WITHIN_S = 30
+RECOVERED_WITHIN_S = 120  # 15 s when calm; a replica's imports take most of it
 
 
 @dataclass(frozen=True)

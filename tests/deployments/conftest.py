@@ -66,6 +66,15 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     )
 
 
+@pytest.fixture(scope="package")
+def app(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A second application, to be damaged."""
+    from tests.deployments.battered import battered
+
+    with battered(served.url, tmp_path_factory.mktemp("battered")) as app:
+        yield app
+
+
 def wait_until_healthy(url: str) -> None:
     give_up_at = time.monotonic() + READY_WITHIN_S
     while httpx.get(f"{url}/health").status_code != httpx.codes.OK:

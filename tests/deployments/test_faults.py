@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ import pytest
 import ray
 
 from app.core import CancelState, FinishReason
-from tests.deployments.battered import ARGS, Battered, battered, deploy, spoken, until_it_speaks
-from tests.deployments.conftest import Served, until_idle
+from tests.deployments.battered import ARGS, Battered, deploy, spoken, until_it_speaks
+from tests.deployments.conftest import until_idle
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 4
 
@@ -22,12 +22,6 @@ LONG = "It was a bright cold day in April, and the clocks were striking thirteen
 def body(text: str = "Hello there.", **fields: object) -> dict[str, object]:
     spoken = {"model": "embedded", "input": text, "voice": "ada", "response_format": "pcm"}
     return spoken | {"seed": 1} | fields
-
-
-@pytest.fixture(scope="module")
-def app(served: Served, tmp_path_factory) -> Iterator[Battered]:
-    with battered(served.url, tmp_path_factory.mktemp("faults")) as app:
-        yield app
 
 
 @pytest.fixture

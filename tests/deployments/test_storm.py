@@ -1,7 +1,7 @@
 """Two hundred listeners leave at once: none of their sessions runs to its end, nobody else notices.
 
 Serve's own propagation loses 12-68 % of such streams, one at a time none (Ray 2.60): only a storm
-shows it. Runs in both proxy lanes (test_lanes.py); `-m slow` runs five storms in each.
+shows it. Runs in both proxy lanes (test_lanes.py); `-m long` runs five storms in each.
 """
 
 import asyncio
@@ -29,27 +29,22 @@ def body(text: str, seed: int, **fields: object) -> dict[str, object]:
     return spoken | {"seed": seed} | fields
 
 
-@pytest.fixture
-def cluster_url(served: Served) -> str:
-    return served.url
-
-
-@pytest.mark.parametrize("num_storms", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_storms", [1, pytest.param(5, marks=pytest.mark.long)])
 async def test_of_two_hundred_dropped_streams_none_completes_and_bystanders_sound_as_alone(
-    cluster_url, tmp_path, num_storms
+    app: Battered, num_storms
 ):
-    with battered(cluster_url, tmp_path) as app:
-        async with client_of(app) as client:
-            alone = [await bystander(client, n) for n in range(4)]
-            for _ in range(num_storms):
-                heard = await storm(app, client)
-                for n, sound in enumerate(heard):
-                    assert len(sound) == len(alone[n % 4])
-                    assert np.abs(sound - alone[n % 4]).max() <= 4
+    async with client_of(app) as client:
+        alone = [await bystander(client, n) for n in range(4)]
+        for _ in range(num_storms):
+            heard = await storm(app, client)
+            for n, sound in enumerate(heard):
+                assert len(sound) == len(alone[n % 4])
+                assert np.abs(sound - alone[n % 4]).max() <= 4
 
 
-async def test_without_the_explicit_cancels_the_same_storm_shows_the_leak(cluster_url, tmp_path):
-    with battered(cluster_url, tmp_path, leaky_vocoder()) as app:
+@pytest.mark.long
+async def test_without_the_explicit_cancels_the_same_storm_shows_the_leak(served: Served, tmp_path):
+    with battered(served.url, tmp_path, leaky_vocoder()) as app:
         async with client_of(app) as client:
             with pytest.raises(AssertionError, match="ran to their ends"):
                 await storm(app, client, num_streams=60, num_bystanders=0)
