@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,10 @@ def app(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
 
 def wait_until_healthy(url: str) -> None:
     give_up_at = time.monotonic() + READY_WITHIN_S
-    while httpx.get(f"{url}/health").status_code != httpx.codes.OK:
+    while True:
+        with suppress(httpx.TransportError):  # nothing listens yet
+            if httpx.get(f"{url}/health").status_code == httpx.codes.OK:
+                return
         assert time.monotonic() < give_up_at, "the application did not become healthy"
         time.sleep(0.1)
 

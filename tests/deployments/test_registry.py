@@ -7,13 +7,14 @@ import pytest
 import ray
 from ray.exceptions import RayActorError
 
+import deployments.registry
 from app.config import ServeArgs
 from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
 from app.registry import Report
 from app.sessions import Claim, Confirmation, Follower, SessionEnd
 from deployments.follower import RegistryFollower
-from deployments.registry import RemoteRegistry, registry_actors
+from deployments.registry import RemoteRegistry, registry_actors, shard_of
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -29,7 +30,8 @@ def actor():
 class Replica:
     """A follower that counts what it was told to stop."""
 
-    def __init__(self, actor, stage: str) -> None:
+    def __init__(self, actor, stage: str, client: RemoteRegistry | None = None) -> None:
+        self.client = client
         self.heard: asyncio.Queue[SessionKey] = asyncio.Queue()
         self.may_stop = asyncio.Event()
         self.may_stop.set()
@@ -48,6 +50,8 @@ class Replica:
 
     async def on_restart(self, shard: int) -> None:
         self.restarts.append(shard)
+        if self.client is not None:
+            await self.client.restore(shard, [])
 
     async def stop(self, key: SessionKey) -> Confirmation:
         self.heard.put_nowait(key)
@@ -94,7 +98,8 @@ async def test_delaying_t3_delays_the_acknowledgement(actor):
     assert (ack.state, ack.tokens_generated, ack.tokens_discarded) == (CancelState.STOPPED, 40, 35)
 
 
-async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(actor):
+async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(actor, monkeypatch):
+    monkeypatch.setattr(deployments.registry, "RETRY_FOR_S", 60)  # the machine may be busy
     replica = Replica(actor, "vocoder")
     client = RemoteRegistry((actor,), remember_s=60)
     await client.cancel(key())
@@ -129,3 +134,42 @@ async def test_health_sums_the_replicas_of_each_stage(actor):
         await asyncio.sleep(0.01)
     assert health.status is HealthStatus.STARTING  # no vocoder yet
     assert health.stages["t3"] == StageStats(2, 4, 6, 12)
+
+
+async def test_an_acknowledged_cancel_outlives_the_registry_that_acknowledged_it(
+    actor, monkeypatch
+):
+    monkeypatch.setattr(deployments.registry, "RETRY_FOR_S", 60)
+    client = RemoteRegistry((actor,), remember_s=60)
+    ingress, t3 = Replica(actor, "ingress", client), Replica(actor, "t3")
+    a = key()
+    await client.cancel(a)
+    for replica in (ingress, t3):
+        assert await replica.heard.get() == a
+    ray.kill(actor, no_restart=False)
+    assert await t3.heard.get() == a  # told again by the ingress
+    assert ingress.restarts == [0]
+    assert await client.claim(a) is Claim.CANCELLED
+
+
+async def test_sessions_are_spread_over_the_shards_and_each_is_cancelled(cluster):
+    actors = registry_actors(f"test-{uuid.uuid4().hex}", ServeArgs(registry_shards=3))
+    client = RemoteRegistry(actors, remember_s=60)
+    heard: asyncio.Queue[SessionKey] = asyncio.Queue()
+
+    async def stop(stopped: SessionKey) -> Confirmation:
+        heard.put_nowait(stopped)
+        return Confirmation(40)
+
+    follower = Follower("t3", uuid.uuid4().hex)
+    RegistryFollower(actors, follower, stop, report=lambda: Report(StageStats())).start()
+    keys = [key() for _ in range(12)]
+    assert {shard_of(k, actors) for k in keys} == {0, 1, 2}
+    for k in keys:
+        assert await client.claim(k) is Claim.GRANTED
+        await client.cancel(k)
+    assert {await heard.get() for _ in keys} == set(keys)
+    while (await client.session(keys[-1])).tokens_generated != 40:
+        await asyncio.sleep(0.01)
+    for actor in actors:
+        ray.kill(actor)

@@ -9,6 +9,7 @@ import numpy as np
 import openai
 import perth
 import pytest
+import ray
 import soundfile
 
 from app.core import DEFAULT_TENANT, SessionKey
@@ -200,3 +201,72 @@ async def test_server_side_events_carry_the_same_sound(client):
     events = (await speak(client, "Hello there.", stream_format="sse")).text
     assert '"type":"speech.audio.done"' in events.replace(": ", ":")
     assert len(plain.content) > 0
+
+
+FIRST_AUDIO = [
+    "received",
+    "claimed",
+    "conditioned",
+    "queued",
+    "prefill",
+    "first_token",
+    "first_cell",
+    "first_byte",
+    "last_byte",
+]
+
+
+async def test_a_session_tells_where_its_time_went(client):
+    spoken = await speak(client, "Hello there.")
+    told = (await client.get(f"/v1/sessions/{spoken.headers['x-request-id']}")).json()
+    assert list(told["marks"]) == FIRST_AUDIO
+    assert told["audio_sent_ms"] == len(spoken.content) / 48
+    legs = told["legs_ms"]
+    before = [legs[name] for name in list(legs)[: list(legs).index("first_audio")]]
+    assert len(before) == len(FIRST_AUDIO) - 2
+    assert abs(sum(before) - legs["first_audio"]) < 0.01
+
+
+@pytest.mark.parametrize("way", ["post", "delete", "disconnect"])
+async def test_every_way_to_stop_stops_t3_and_the_vocoder_and_is_told_leg_by_leg(client, way):
+    session = uuid.uuid4().hex
+    request = client.stream(
+        "POST", "/v1/audio/speech", json=body(LONG * 4), headers={"X-Request-ID": session}
+    )
+    async with request as response:
+        await anext(response.aiter_raw())
+        if way == "post":
+            await client.post(f"/cancel/{session}")
+        elif way == "delete":
+            await client.delete(f"/v1/audio/speech/{session}")
+    while True:
+        told = (await client.get(f"/v1/sessions/{session}")).json()
+        if {"t3_stopped", "vocoder_dropped", "audio_stopped"} <= told["marks"].keys():
+            break
+        await asyncio.sleep(0.01)
+    assert told["finish"] == "cancelled"
+    assert told["steps_after_abort"] <= 1
+    assert told["cells_after_abort"] <= 1
+    began = "disconnected" if way == "disconnect" else "cancel_received"
+    chain = ["last_step", "t3_told"] if told["steps_after_abort"] == 0 else ["t3_told"]
+    marks = [told["marks"][name] for name in [*chain, "t3_stopped"]]
+    assert marks == sorted(marks)
+    assert told["marks"][began] < told["marks"]["t3_stopped"]
+
+
+async def test_what_prometheus_reads_counts_each_session_once(client):
+    async def num_cancelled() -> float:
+        async with httpx.AsyncClient() as scraper:
+            node = ray.nodes()[0]
+            page = await scraper.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics")
+        lines = [line for line in page.text.splitlines() if "chatterbox_sessions_total{" in line]
+        return sum(float(line.split()[-1]) for line in lines if 'finish="cancelled"' in line)
+
+    before = await num_cancelled()
+    session = uuid.uuid4().hex
+    await client.post(f"/cancel/{session}")
+    headers = {"X-Request-ID": session}
+    await client.post("/v1/audio/speech", json=body("Never."), headers=headers)
+    while (now := await num_cancelled()) == before:
+        await asyncio.sleep(0.5)  # Ray exports every few seconds
+    assert now == before + 1
