@@ -142,6 +142,7 @@ class _Sent:
         self.finish: FinishReason | None = None
         self._request = request
         self._samples = 0
+        self._on_its_way = False  # sound that was given to whoever listens
         self._num_tokens = 0
         self._segment = 0
         self._marks = {Mark.RECEIVED: request.received_s}
@@ -151,6 +152,7 @@ class _Sent:
 
     def add(self, chunk: AudioChunk) -> None:
         self._samples += len(chunk.pcm)
+        self._on_its_way = len(chunk.pcm) > 0
         self._num_tokens = max(self._num_tokens, chunk.num_tokens)
         self._segment = chunk.segment
         self._marks = merged(self._marks, chunk.marks)
@@ -158,10 +160,11 @@ class _Sent:
 
     def handed_on(self) -> None:
         """Whoever asks for the next chunk has done with the last."""
-        if self._samples:
+        if self._on_its_way:
             now = time.monotonic()
             self._marks.setdefault(Mark.FIRST_BYTE, now)
             self._marks[Mark.LAST_BYTE] = now
+            self._on_its_way = False
 
     def early_s(self, chunk: AudioChunk, ahead_s: float) -> float:
         """How long a paced chunk still waits: until all that was sent plays for at most `ahead_s`,
