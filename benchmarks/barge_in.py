@@ -18,19 +18,19 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from benchmarks.cancel import SHORT, TEXT, median, percentiles, quantile, served
+from benchmarks.cancel import TEXT, median, percentiles, quantile, served
 from benchmarks.turns import Turn
 
 ACK_MS = {"p50": 15.0, "p95": 40.0, "p99": 75.0}
 NEXT_TTFA_RATIO = 1.10
-NUM_BASELINE = 20
+NUM_BASELINE = 9
 
 
 async def converse(url: str, num: int, seed: int) -> tuple[list[Turn], list[float]]:
     chance = random.Random(seed)
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
         turns = await served(client)
-        heard = [await turns.whole(SHORT) for _ in range(NUM_BASELINE)]
+        heard = [await turns.whole(TEXT) for _ in range(NUM_BASELINE)]
         done, telling = [], []
         for _ in range(num):
             done.append(await turns.stopped(TEXT, "http", chance.uniform(0, 1.0), heard=True))

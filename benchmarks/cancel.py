@@ -24,7 +24,6 @@ from app.core import Mark
 from benchmarks.turns import Turn, Turns, Via
 
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
-SHORT = "You are hearing a short one."
 WARM_UP = 4
 WORDS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
@@ -63,7 +62,7 @@ async def baseline_ms(turns: Turns, plan: Plan) -> list[float]:
     """First audio of turns that follow a turn that was heard to its end, at the same load."""
 
     async def talk() -> list[float]:
-        heard = [await turns.whole(SHORT) for _ in range(1 + max(5, 20 // plan.num_streams))]
+        heard = [await turns.whole(TEXT) for _ in range(1 + max(2, 8 // plan.num_streams))]
         return [turn.ttfa_ms for turn in heard[1:] if turn.ttfa_ms is not None]
 
     talks = await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
@@ -126,7 +125,7 @@ async def served(client: httpx.AsyncClient) -> Turns:
     turns = Turns(client, model, voice)
     await turns.check_clock()
     for _ in range(WARM_UP):
-        await turns.whole(SHORT)
+        await turns.whole(TEXT)
     return turns
 
 
