@@ -53,9 +53,8 @@ def test_say_writes_a_wav_of_true_length(url, synthesizer, tmp_path, capsys):
 
 
 def test_say_tells_leg_by_leg_where_the_time_went(url, tmp_path, capsys):
-    assert (
-        main(["say", "Hello.", "--out", str(tmp_path / "x.wav"), "--url", url, "--timeline"]) == 0
-    )
+    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--timeline"]
+    assert main(["say", "Hello.", *options]) == 0
     lines = capsys.readouterr().out.splitlines()[1:]
     legs = {tuple(line.split()[:-2]): float(line.split()[-2]) for line in lines}
     assert legs["server", "claim"] == 2.0
