@@ -1,5 +1,6 @@
 """`serve run` as a child: refused early where it cannot work, and gone without a trace."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -62,14 +63,20 @@ def test_a_terminated_server_finishes_what_runs_and_refuses_what_is_new():
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [*COMMAND, "serve", "--port", str(port)]
     body = {"model": "embedded", "voice": "ada", "response_format": "pcm", "input": "Hello."}
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process,
+        contextlib.ExitStack() as undo,
+    ):
+        undo.callback(process.terminate)
         wait_until_healthy(url)
         long = body | {"input": "It was a bright cold day in April, and it went on and on. " * 16}
         with httpx.stream("POST", f"{url}/v1/audio/speech", json=long, timeout=120) as running:
             parts = running.iter_raw()
             next(parts)
             process.terminate()
-            while (refused := httpx.post(f"{url}/v1/audio/speech", json=body)).is_success:
+            while (
+                refused := httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60)
+            ).is_success:
                 pass
             assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
             assert refused.headers["retry-after"] == "1"
