@@ -33,13 +33,19 @@ class Served:
 
 
 @pytest.fixture(scope="package")
-def cluster() -> Iterator[None]:
+def metrics_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def cluster(metrics_port: int) -> Iterator[None]:
     ray.init(
         num_cpus=8,  # logical: replicas take fractions
         include_dashboard=False,
         object_store_memory=200 * 1024 * 1024,
         log_to_driver=False,
         configure_logging=False,
+        _metrics_export_port=metrics_port,
     )
     yield
     serve.shutdown()
