@@ -4,6 +4,7 @@ only. A process of its own, because Serve reads its environment when it is impor
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,13 @@ def haproxy_lane(folder: Path) -> dict[str, str]:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("chosen", ["not long", "long"])
-def test_the_storm_in_the_haproxy_lane(tmp_path, chosen):
+def test_the_storm_in_the_haproxy_lane(chosen):
     plain = ["-p", "no:hypothesispytest"]  # it imports itself at the end, which 3.11 may refuse
     storm = ["tests/deployments/test_storm.py", "-m", chosen]
     command = [sys.executable, "-m", "pytest", *plain, *storm]
-    environment = os.environ | haproxy_lane(tmp_path)
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:  # a short path: a socket's is bounded
+        environment = os.environ | haproxy_lane(Path(folder))
+        ended = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
     assert ended.returncode == 0, ended.stdout[-5000:]
