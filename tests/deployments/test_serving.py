@@ -261,7 +261,7 @@ async def test_prometheus_reads_sessions_and_their_legs(client, metrics_port):
         "ray_chatterbox_sessions_total{": 'finish="stop"',
         "ray_chatterbox_leg_ms_count{": 'leg="first_audio"',
     }
-    async with httpx.AsyncClient() as scraper:
+    async with httpx.AsyncClient(timeout=60) as scraper:  # a page is over a megabyte
         page = f"http://127.0.0.1:{metrics_port}/metrics"
         while wanted:  # Ray exports every few seconds
             lines = (await scraper.get(page)).text.splitlines()
