@@ -100,8 +100,9 @@ class ServerProcess:
         if found is None:
             return
         command = [sys.executable, "-m", "deployments.drain", found[1], str(within_s)]
+        joining = {"RAY_AUTH_MODE": "token"} | self.environment()  # as a local cluster has it
         with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(command, env=self.environment(), timeout=within_s + 30, check=False)
+            subprocess.run(command, env=joining, timeout=within_s + 30, check=False)
 
     def _command_lines(self) -> Iterator[str]:
         for process in self.processes():
