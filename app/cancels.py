@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from app.core import SessionKey
 
@@ -21,6 +21,9 @@ class RecentCancels:
     def __contains__(self, key: SessionKey) -> bool:
         since = self._since.get(key)
         return since is not None and self._now() - since <= self._keep_s
+
+    def __iter__(self) -> Iterator[SessionKey]:
+        return iter([key for key in self._since if key in self])
 
     def add(self, key: SessionKey) -> None:
         self._since.pop(key, None)

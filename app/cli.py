@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from app.client import BYTES_PER_S, DEFAULT_URL, RequestFailed, Speech, SpeechClient
+from app.client import BYTES_PER_S, DEFAULT_URL, RequestFailed, Speech, SpeechClient, Timeline
 from app.core import SAMPLE_RATE, CancelAck
 
 
@@ -35,9 +35,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """How a sentence was spoken. `first_audio_s` is None if nothing was heard."""
+    """How a sentence was spoken; times since its request. `first_audio_s` is None if nothing was
+    heard."""
 
     session_id: str
+    answered_s: float = 0.0
     first_audio_s: float | None = None
     audio_s: float = 0.0
     wall_s: float = 0.0
@@ -67,24 +69,24 @@ def say_to_file(
     model = model or client.models()[0]
     voice = voice or client.voices()[0]
     columns = SpinnerColumn(), TextColumn("{task.description}")
-    started = time.perf_counter()
     with (
         Progress(*columns, console=err, transient=True) as progress,
         client.speak(text, model=model, voice=voice, seed=seed, language=language) as speech,
     ):
         spoken = Spoken(speech.session_id)
         task = progress.add_task(str(spoken), total=None)
-        for spoken in _written(speech, path, started):
+        for spoken in _written(speech, path):
             progress.update(task, description=str(spoken))
     return spoken
 
 
-def _written(speech: Speech, path: Path, started: float) -> Iterator[Spoken]:
+def _written(speech: Speech, path: Path) -> Iterator[Spoken]:
     """After each part in the file, how far it is."""
     first = next(speech.pcm, None)
     if first is None:
         return
-    first_audio_s = time.perf_counter() - started
+    first_audio_s = time.monotonic() - speech.sent_s
+    answered_s = speech.answered_s - speech.sent_s
     num_bytes = 0
     with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(1)
@@ -93,8 +95,9 @@ def _written(speech: Speech, path: Path, started: float) -> Iterator[Spoken]:
         for part in itertools.chain([first], speech.pcm):
             file.writeframes(part)  # rewrites the header, too
             num_bytes += len(part)
-            wall_s = time.perf_counter() - started
-            yield Spoken(speech.session_id, first_audio_s, num_bytes / BYTES_PER_S, wall_s)
+            wall_s = time.monotonic() - speech.sent_s
+            audio_s = num_bytes / BYTES_PER_S
+            yield Spoken(speech.session_id, answered_s, first_audio_s, audio_s, wall_s)
 
 
 def describe_cancel(ack: CancelAck) -> str:
@@ -103,6 +106,19 @@ def describe_cancel(ack: CancelAck) -> str:
         f"tokens generated ({ack.tokens_discarded} of them never heard), "
         f"stopped within {ack.stop_ms:.1f} ms"
     )
+
+
+def describe_timeline(spoken: Spoken, timeline: Timeline) -> Iterator[str]:
+    """Where the time until the first audio went, leg by leg: the server's, then the client's."""
+    legs = timeline.legs_ms
+    for name, ms in legs.items():
+        yield f"  server  {name:<20} {ms:9.1f} ms"
+    answered_ms, first_ms = spoken.answered_s * 1000, (spoken.first_audio_s or 0.0) * 1000
+    if "first_audio" in legs:
+        outside_ms = answered_ms - legs["first_audio"]
+        yield f"  client  {'connection and proxy':<20} {outside_ms:9.1f} ms"
+    yield f"  client  {'answer to sample':<20} {first_ms - answered_ms:9.1f} ms"
+    yield f"  client  {'first_audio':<20} {first_ms:9.1f} ms"
 
 
 def _add_url(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +132,7 @@ def _add_say(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="one of `models` (default: the first)")
     parser.add_argument("--language", help="of the text, where the model speaks several")
     parser.add_argument("--seed", type=int, help="the same seed speaks the same")
+    parser.add_argument("--timeline", action="store_true", help="tell where the time went")
     _add_url(parser)
 
 
@@ -136,9 +153,12 @@ def _say(args: argparse.Namespace, terminal: Terminal) -> int:
             seed=args.seed,
             language=args.language,
         )
-    if spoken.first_audio_s is None:
-        raise RequestFailed(f"session {spoken.session_id} was cancelled before its first sound")
-    _line(terminal.out, f"{args.out}: {spoken}")
+        if spoken.first_audio_s is None:
+            raise RequestFailed(f"session {spoken.session_id} was cancelled before its first sound")
+        _line(terminal.out, f"{args.out}: {spoken}")
+        if args.timeline:
+            for line in describe_timeline(spoken, client.timeline(spoken.session_id)):
+                _line(terminal.out, line)
     return 0
 
 

@@ -4,6 +4,7 @@ Synchronous, one session per `speak`; a second call (a cancel) may be made while
 Knows HTTP, not files or terminals.
 """
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,18 @@ class Speech:
 
     session_id: str
     pcm: Iterator[bytes]
+    sent_s: float  # time.monotonic: the request was about to be sent
+    answered_s: float  # its answer began
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What a server remembers of a session: marks by its machine's clock in seconds, and the legs
+    between them in milliseconds."""
+
+    finish: str | None
+    marks: dict[str, float]
+    legs_ms: dict[str, float]
 
 
 class SpeechClient:
@@ -69,6 +82,11 @@ class SpeechClient:
         body.pop("error", None)
         return CancelAck(**{**body, "state": CancelState(body["state"])})
 
+    def timeline(self, session_id: str) -> Timeline:
+        path = f"/v1/sessions/{quote(session_id, safe='')}"
+        body = self._call("GET", path).json()
+        return Timeline(body["finish"], body["marks"], body["legs_ms"])
+
     @contextmanager
     def speak(
         self,
@@ -83,6 +101,7 @@ class SpeechClient:
         """Leaving the block before the end of `pcm` cancels the session."""
         body = {"input": text, "model": model, "voice": voice, "seed": seed, "language": language}
         headers = {"X-Request-ID": session_id or uuid.uuid4().hex}
+        sent_s = time.monotonic()
         with (
             self._failures(),
             self._http.stream(
@@ -95,7 +114,8 @@ class SpeechClient:
             if not response.is_success:
                 response.read()
                 raise _failure(response)
-            yield Speech(headers["X-Request-ID"], _whole_samples(response.iter_bytes()))
+            pcm = _whole_samples(response.iter_bytes())
+            yield Speech(headers["X-Request-ID"], pcm, sent_s, time.monotonic())
 
     def _call(self, method: str, path: str) -> httpx.Response:
         with self._failures():

@@ -95,6 +95,9 @@ class Limits(_Frozen):
     max_segment_chars: int = Field(280, ge=40, le=1000)
     request_timeout_s: float = Field(600.0, gt=0)
     remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
+    send_ahead_s: float | None = Field(
+        3.0, ge=1, description="of a stream's sound, sent before it is due; null: all there is"
+    )
 
     @property
     def live_s(self) -> float:
@@ -126,6 +129,7 @@ class ServeArgs(_Frozen):
     t3_replicas: int = Field(1, ge=1)
     vocoder_replicas: int = Field(1, ge=1)
     ingress_replicas: int = Field(1, ge=1)
+    registry_shards: int = Field(1, ge=1, le=64, description="cancel registries, by session id")
 
     @model_validator(mode="after")
     def _cells_grow(self) -> "ServeArgs":

@@ -4,7 +4,8 @@ Standard library and numpy only; imports nobody of ours. Every message on a queu
 thread is one of these types. Knows nothing about models, HTTP or Ray.
 """
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -38,6 +39,47 @@ class FinishReason(StrEnum):
     ERROR = "error"
 
 
+class Mark(StrEnum):
+    """A moment of a session, by the machine's monotonic clock, which its processes share.
+
+    An undisturbed session passes the first block in this order; a cancel adds the second.
+    """
+
+    RECEIVED = "received"  # the interface has read and accepted the request
+    CLAIMED = "claimed"  # the registry has granted the id
+    CONDITIONED = "conditioned"  # the vocoder replica has it, and its voice
+    QUEUED = "queued"  # the T3 engine has it
+    PREFILL = "prefill"  # its first step begins: it has a slot
+    FIRST_TOKEN = "first_token"  # its first group of tokens leaves T3
+    FIRST_CELL = "first_cell"  # its first sound leaves the vocoder's engine
+    FIRST_BYTE = "first_byte"  # its first sound has been handed to the proxy
+    LAST_BYTE = "last_byte"  # and its last
+
+    CANCEL_RECEIVED = "cancel_received"  # an ingress has read the cancel
+    DISCONNECTED = "disconnected"  # or has seen the client leave
+    CANCEL_LOGGED = "cancel_logged"  # the registry has it
+    T3_TOLD = "t3_told"  # the abort is set in the T3 process
+    LAST_STEP = "last_step"  # its last step in T3 began
+    T3_STOPPED = "t3_stopped"  # no step has it any more and its slot is free
+    VOCODER_DROPPED = "vocoder_dropped"  # the same of the vocoder's cells
+    AUDIO_STOPPED = "audio_stopped"  # the ingress hands no more of it on
+    ACKNOWLEDGED = "acknowledged"  # the registry has answered the cancel
+
+
+Marks = Mapping[Mark, float]  # seconds
+NO_MARKS: Marks = {}
+_LATEST_COUNTS = {Mark.LAST_STEP, Mark.T3_STOPPED, Mark.VOCODER_DROPPED}
+
+
+def merged(one: Marks, other: Marks) -> dict[Mark, float]:
+    """Where both have a mark, the earlier counts; of what comes last, the later."""
+    marks = dict(one)
+    for mark, at_s in other.items():
+        known_s = marks.get(mark, at_s)
+        marks[mark] = max(known_s, at_s) if mark in _LATEST_COUNTS else min(known_s, at_s)
+    return marks
+
+
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
     """How T3 draws. None means the model's own default; a resolved value never is None."""
@@ -63,6 +105,8 @@ class SynthesisRequest:
     voice: str
     sampling: SamplingParams
     language: str | None = None
+    is_paced: bool = False  # handed on no faster than it plays, but for a few seconds
+    received_s: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +127,7 @@ class SpeechTokens:
     """A group of consecutive codec ids of one segment, T3 -> vocoder.
 
     `finish` is set on the last message of a segment and only there; that message may be empty.
+    `marks` are on its first.
     """
 
     key: SessionKey
@@ -90,12 +135,14 @@ class SpeechTokens:
     start: int  # index of ids[0] in the segment
     ids: tuple[int, ...]  # each in 0..6560
     finish: FinishReason | None = None
+    marks: Marks = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
     """Consecutive watermarked samples, vocoder -> client. `pcm` is float32 in [-1, 1], mono,
-    24 kHz. `finish` is set on the last chunk of a session and only there; it may be empty."""
+    24 kHz. `finish` is set on the last chunk of a session and only there; it may be empty. `marks`
+    are on its first."""
 
     key: SessionKey
     segment: int
@@ -103,6 +150,7 @@ class AudioChunk:
     pcm: NDArray[np.float32]
     num_tokens: int = 0  # speech tokens this session has used so far
     finish: FinishReason | None = None
+    marks: Marks = field(default_factory=dict, compare=False)
 
 
 class CancelState(StrEnum):
@@ -122,6 +170,20 @@ class CancelAck:
     tokens_generated: int = 0
     tokens_discarded: int = 0  # generated, but never heard
     stop_ms: float = 0.0  # from the cancel's arrival to the last confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """What is remembered of a session."""
+
+    session_id: str
+    finish: FinishReason | None  # None: it lives
+    audio_sent_ms: float
+    tokens_generated: int
+    tokens_discarded: int
+    steps_after_abort: int | None  # of T3, begun after the abort was set there; None: no abort
+    cells_after_abort: int | None  # of the vocoder, the same
+    marks: Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +247,10 @@ class Synthesizer(Protocol):
         ...
 
     async def cancel(self, key: SessionKey) -> CancelAck: ...
+
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        """What is remembered of a session that has begun or was cancelled."""
+        ...
 
     async def health(self) -> Health: ...
 

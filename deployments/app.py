@@ -24,8 +24,13 @@ def build(args: ServeArgs) -> Application:
     return assemble(args, registry=f"cancel-registry-{args.model.replace('/', '-')}")
 
 
-def assemble(args: ServeArgs, registry: str, t3_class: type[T3] = T3) -> Application:
-    """The application; tests pass a T3 whose engine they can hold."""
+def assemble(
+    args: ServeArgs,
+    registry: str,
+    t3_class: type[T3] = T3,
+    vocoder_class: type[Vocoder] = Vocoder,
+) -> Application:
+    """The application; tests pass a T3 whose engine they can hold, and broken stages."""
     device = _device(args)
     card = model_card(args)
     drain_s = args.limits.request_timeout_s + LONGEST_STREAM_GRACE_S
@@ -34,14 +39,16 @@ def assemble(args: ServeArgs, registry: str, t3_class: type[T3] = T3) -> Applica
         max_ongoing_requests=args.t3.slots * (1 + QUEUED_PER_SLOT),
         graceful_shutdown_timeout_s=drain_s,
         health_check_period_s=2,
+        max_surge_percent=100,  # the new replica first: one alone would leave a gap
         ray_actor_options=_resources(args.t3_cpus, args.t3_gpus, device),
     )
-    vocoder = serve.deployment(Vocoder, name="Vocoder").options(
+    vocoder = serve.deployment(vocoder_class, name="Vocoder").options(
         num_replicas=args.vocoder_replicas,
         max_ongoing_requests=args.vocoder.slots,
         max_queued_requests=args.vocoder.slots * QUEUED_PER_SLOT,
         graceful_shutdown_timeout_s=drain_s,
         health_check_period_s=2,
+        max_surge_percent=100,  # the new replica first: one alone would leave a gap
         ray_actor_options=_resources(args.vocoder_cpus, args.vocoder_gpus, device),
     )
     ingress = serve.deployment(Ingress, name="Ingress").options(
@@ -49,6 +56,7 @@ def assemble(args: ServeArgs, registry: str, t3_class: type[T3] = T3) -> Applica
         max_ongoing_requests=512,
         graceful_shutdown_timeout_s=drain_s,
         health_check_period_s=2,
+        max_surge_percent=100,  # the new replica first: one alone would leave a gap
         ray_actor_options={"num_cpus": 0.1},
     )
     enroller = None if args.voices is None else _enroller(args)

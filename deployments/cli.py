@@ -47,8 +47,14 @@ def _check(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    drains = threading.Event()  # SIGTERM; Ctrl-C stops at once
+
+    def terminate(*_: object) -> None:
+        drains.set()
+        stopping.set()
+
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    signal.signal(signal.SIGTERM, terminate)
     server = ServerProcess(args.config, args.port)
 
     def watch() -> None:
@@ -60,6 +66,9 @@ def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
         threading.Thread(target=watch, daemon=True).start()
         terminal.out.print(f"serving on {server.url} once its /health is ok; Ctrl-C stops")
         stopping.wait()
+        if drains.is_set():
+            terminal.out.print("draining: no new session; those that live go on to their ends")
+            server.drain(server.longest_session_s)
     finally:
         server.stop()
     return 0

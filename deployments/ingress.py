@@ -11,10 +11,22 @@ from ray.serve.handle import DeploymentHandle
 
 from app.api.app import create_app
 from app.config import ServeArgs
-from app.core import AudioChunk, CancelAck, Health, ModelCard, SessionKey, SynthesisRequest
+from app.core import (
+    AudioChunk,
+    CancelAck,
+    Health,
+    ModelCard,
+    SessionKey,
+    SessionReport,
+    StageStats,
+    SynthesisRequest,
+)
+from app.registry import Report
 from app.sessions import Follower
 from app.speaking import LiveSessions
-from deployments.registry import RegistryFollower, RemoteRegistry, registry_actor
+from deployments.follower import RegistryFollower
+from deployments.metrics import SessionMetrics
+from deployments.registry import RemoteRegistry, registry_actors
 from deployments.streams import owned, translated
 
 
@@ -44,6 +56,9 @@ class HandleSynthesizer:
 
     async def cancel(self, key: SessionKey) -> CancelAck:
         return await self._registry.cancel(key)
+
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        return await self._registry.session(key)
 
     async def health(self) -> Health:
         return await self._registry.health()
@@ -82,21 +97,28 @@ class Ingress:
         vocoder: "DeploymentHandle[object]",
         enroller: "DeploymentHandle[object] | None",
     ) -> None:
-        actor = registry_actor(registry, args.limits.remember_s, args.limits.live_s)
-        client = RemoteRegistry(actor)
-        sessions = LiveSessions(client, args.limits.request_timeout_s)
+        actors = registry_actors(registry, args)
+        limits = args.limits
+        client = RemoteRegistry(actors, limits.remember_s, SessionMetrics())
+        sessions = LiveSessions(client, limits.request_timeout_s, limits.send_ahead_s)
         self._app = create_app(
             HandleSynthesizer(card, client, sessions, vocoder, enroller),
-            args.limits,
+            limits,
             returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id
 
-        async def stop(key: SessionKey) -> int:
-            sessions.stop(key)
-            return 0
+        async def stop(key: SessionKey) -> None:
+            sessions.stop(key)  # its end is told by `finish`, when no sound follows
 
-        self._follower = RegistryFollower(actor, Follower("ingress", replica), stop)
+        async def restore(shard: int) -> None:
+            await client.restore(shard, sessions.keys())
+
+        def report() -> Report:
+            return Report(StageStats(live=len(sessions)), sessions=sessions.keys())
+
+        follower = Follower("ingress", replica)
+        self._follower = RegistryFollower(actors, follower, stop, report=report, on_restart=restore)
         self._follower.start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -1,37 +1,46 @@
-"""The CancelRegistry actor, and how replicas follow it and ingresses speak to it.
+"""The CancelRegistry actors, and how ingresses speak to them.
 
-A named actor outside Serve: a handle call would queue behind a saturated replica. The log is
-pulled by long poll (epoch + cursor), so nothing is lost when it or a replica restarts. Its death
-never blocks synthesis: disconnects still cancel, new requests are still served.
+Named actors outside Serve: a handle call would queue behind a saturated replica. A session belongs
+to one of them by its key. The death of one never blocks synthesis: disconnects still cancel, new
+requests are still served, and what it had acknowledged is told to the one that Ray starts in its
+place.
 """
 
 import asyncio
-import contextlib
-import contextvars
 import logging
-import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+import zlib
+from collections.abc import Callable, Collection
+from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from app.core import CancelAck, FinishReason, Health, SessionKey
+from app.cancels import RecentCancels
+from app.config import ServeArgs
+from app.core import CancelAck, CancelState, Health, SessionKey, SessionReport
 from app.errors import Unavailable
-from app.sessions import Claim, Follower, News, Registry, Report
+from app.registry import Registry
+from app.sessions import Claim, SessionEnd
+from deployments.background import Background
+from deployments.metrics import SessionMetrics
 
 log = logging.getLogger("ray.serve")
-T = TypeVar("T")
 
 NAMESPACE = "chatterbox-serve"
-REPORT_PERIOD_S = 0.4
 ANSWER_WITHIN_S = 10.0  # one that hangs is away too; a start takes seconds on a busy machine
 RETRY_FOR_S = 3.0  # a restart takes 0.5-2 s
+CONFIRMED_WITHIN_S = 1.0  # after an acknowledgement: the vocoder's confirmation, which none awaits
+
+Actors = tuple[Any, ...]
 
 
-def registry_actor(name: str, remember_s: float, live_s: float) -> Any:
-    """The actor's handle; made by whoever asks first, restarted by Ray when it dies."""
+def registry_actors(name: str, args: ServeArgs) -> Actors:
+    """Their handles; made by whoever asks first, restarted by Ray when they die."""
+    return tuple(_actor(f"{name}-{shard}", args) for shard in range(args.registry_shards))
+
+
+def _actor(name: str, args: ServeArgs) -> Any:
     actor = ray.remote(Registry).options(
         name=name,
         namespace=NAMESPACE,
@@ -42,23 +51,35 @@ def registry_actor(name: str, remember_s: float, live_s: float) -> Any:
         max_task_retries=0,  # a replayed poll or cancel would be answered to nobody
         max_concurrency=10_000,
     )
-    return actor.remote(remember_s, live_s)
+    return actor.remote(args.limits.remember_s, args.limits.live_s)
+
+
+def shard_of(key: SessionKey, actors: Actors) -> int:
+    """Whose session this is; the same in every process."""
+    return zlib.crc32("/".join(key).encode()) % len(actors)
 
 
 class RemoteRegistry:
     """The registry as an ingress sees it. Implements app.sessions.RegistryClient."""
 
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-        self._background: set[asyncio.Task[Any]] = set()
+    def __init__(
+        self, actors: Actors, remember_s: float, metrics: SessionMetrics | None = None
+    ) -> None:
+        self._actors = actors
+        self._acknowledged = RecentCancels(remember_s)
+        self._metrics = metrics
+        self._background = Background()
+
+    def _actor(self, key: SessionKey) -> Any:
+        return self._actors[shard_of(key, self._actors)]
 
     async def claim(self, key: SessionKey) -> Claim:
-        return await asyncio.shield(self._apart(self._claim(key)))
+        return await asyncio.shield(self._background.start(self._claim(key)))
 
     async def _claim(self, key: SessionKey) -> Claim:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                claim: Claim = await self._actor.claim.remote(key)
+                claim: Claim = await self._actor(key).claim.remote(key)
         except (RayActorError, TimeoutError):  # away: serve, rather than refuse everybody
             log.warning("registry away: session not claimed", extra={"session": key.session_id})
             return Claim.GRANTED
@@ -67,105 +88,76 @@ class RemoteRegistry:
     async def cancel(self, key: SessionKey) -> CancelAck:
         """Retried while the actor restarts; then Unavailable. Never acknowledged unseen, and
         carried out even if the caller hangs up."""
-        return await asyncio.shield(self._apart(self._cancel(key)))
+        received_s = time.monotonic()
+        return await asyncio.shield(self._background.start(self._cancel(key, received_s)))
 
-    async def _cancel(self, key: SessionKey) -> CancelAck:
-        give_up_at = time.monotonic() + RETRY_FOR_S
+    async def _cancel(self, key: SessionKey, received_s: float) -> CancelAck:
+        ack = await self._cancelled(key, received_s)
+        if ack.state is not CancelState.ALREADY_DONE:
+            self._acknowledged.add(key)
+        if self._metrics is not None:
+            self._metrics.acknowledged(ack)
+            if ack.state in (CancelState.STOPPED, CancelState.STOPPING):
+                self._background.start(self._measure(key, self._metrics))
+        return ack
+
+    async def _cancelled(self, key: SessionKey, received_s: float) -> CancelAck:
+        give_up_s = received_s + RETRY_FOR_S
         while True:
             try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    ack: CancelAck = await self._actor.cancel.remote(key)
+                async with asyncio.timeout(max(0.0, give_up_s - time.monotonic())):
+                    ack: CancelAck = await self._actor(key).cancel.remote(key, received_s)
             except (RayActorError, TimeoutError) as away:
-                if time.monotonic() > give_up_at:
+                if time.monotonic() > give_up_s:
                     raise Unavailable("the cancel registry is away") from away
                 await asyncio.sleep(0.05)
             else:
                 return ack
 
-    def finish(
-        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
-    ) -> None:
-        self._apart(self._record(key, reason, audio_sent_s, num_tokens))
+    async def _measure(self, key: SessionKey, metrics: SessionMetrics) -> None:
+        await asyncio.sleep(CONFIRMED_WITHIN_S)
+        report = await self.session(key)
+        if report is not None:
+            metrics.stopped(report.tokens_discarded, report.marks)
 
-    def _apart(self, call: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        """In a context of its own: else Ray takes the call for a child of the request's task and
-        cancels it with that, when a client hangs up (4 of 40 ids stayed live, 2.60)."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(call, context=contextvars.Context())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
+    def finish(self, key: SessionKey, end: SessionEnd) -> None:
+        if self._metrics is not None:
+            self._metrics.ended(end)
+        self._background.start(self._record(key, end))
 
-    async def _record(self, key: SessionKey, *how: object) -> None:
+    async def _record(self, key: SessionKey, end: SessionEnd) -> None:
         try:
-            await self._actor.finish.remote(key, *how)
+            await self._actor(key).finish.remote(key, end)
         except RayActorError:  # its id is free again a little early; nothing else is lost
             log.warning("registry away: end not recorded", extra={"session": key.session_id})
 
-    async def health(self) -> Health:
-        return await asyncio.shield(self._apart(self._health()))
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        report: SessionReport | None = await self._asked(
+            lambda: self._actor(key).session.remote(key)
+        )
+        return report
 
-    async def _health(self) -> Health:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                health: Health = await self._actor.health.remote(("t3", "vocoder"))
-        except (RayActorError, TimeoutError) as away:
-            raise Unavailable("the cancel registry is away") from away
+    async def health(self) -> Health:
+        """The first actor's: all replicas report to it."""
+        health: Health = await self._asked(lambda: self._actors[0].health.remote(("t3", "vocoder")))
         return health
 
+    async def restore(self, shard: int, live: Collection[SessionKey]) -> None:
+        """Tell an actor that began anew what this ingress knows of the time before."""
+        try:
+            await self._actors[shard].restore.remote(
+                [key for key in live if shard_of(key, self._actors) == shard],
+                [key for key in self._acknowledged if shard_of(key, self._actors) == shard],
+            )
+        except RayActorError:
+            log.warning("registry away again: not restored")
 
-class RegistryFollower:
-    """A replica's ear on the cancel log, and its voice in `/health`.
+    async def _asked(self, ask: Callable[[], Any]) -> Any:
+        async def within() -> Any:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await ask()
 
-    `on_cancel` stops what the replica has of a session and returns the tokens it had generated;
-    a T3 replica's answer is confirmed to the registry. Runs on the event loop that starts it.
-    """
-
-    def __init__(
-        self,
-        actor: Any,
-        follower: Follower,
-        on_cancel: Callable[[SessionKey], Awaitable[int]],
-        report: Callable[[], Report] | None = None,
-    ) -> None:
-        self._actor = actor
-        self._follower = follower
-        self._on_cancel = on_cancel
-        self._report = report
-        self._background: set[asyncio.Task[None]] = set()
-
-    def start(self) -> None:
-        tasks = [asyncio.ensure_future(self._follow())]
-        if self._report is not None:
-            tasks.append(asyncio.ensure_future(self._tell(self._report)))
-        self._background.update(tasks)
-
-    async def _follow(self) -> None:
-        epoch, cursor = "", 0
-        while True:
-            try:
-                news: News = await self._actor.poll.remote(self._follower, epoch, cursor)
-            except RayActorError:
-                await asyncio.sleep(0.05 + random.random() * 0.05)
-                continue
-            except Exception:  # any: a replica that stopped following would hear of no cancel
-                log.exception("%s cannot follow the cancel registry", self._follower.stage)
-                await asyncio.sleep(1.0)
-                continue
-            epoch, cursor = news.epoch, news.cursor
-            for key in news.cancelled:
-                task = asyncio.ensure_future(self._stop(key))
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
-
-    async def _stop(self, key: SessionKey) -> None:
-        num_tokens = await self._on_cancel(key)
-        if self._follower.stage == "t3":
-            with contextlib.suppress(RayActorError):  # the caller then reads `stopping`
-                await self._actor.confirm.remote(self._follower, key, num_tokens)
-
-    async def _tell(self, report: Callable[[], Report]) -> None:
-        while True:
-            with contextlib.suppress(RayError):  # it is told again in a moment
-                await self._actor.report.remote(self._follower, report())
-            await asyncio.sleep(REPORT_PERIOD_S)
+        try:
+            return await asyncio.shield(self._background.start(within()))
+        except (RayError, TimeoutError) as away:
+            raise Unavailable("the cancel registry is away") from away

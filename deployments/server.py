@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import httpx
 import psutil
 import yaml
 
+from app.config import ServeArgs
 from app.errors import ConfigError, Unavailable
 from deployments.config_check import check_config, check_model
 
 MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
 FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED")
+GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # as Ray's own command line finds a cluster
 STOP_WITHIN_S = 30.0
 
 
@@ -62,6 +65,11 @@ class ServerProcess:
                 start_new_session=True,  # a Ctrl-C reaches it through stop(), once
             )
 
+    @property
+    def longest_session_s(self) -> float:
+        arguments = [app.get("args") or {} for app in self._content["applications"]]
+        return max(ServeArgs.model_validate(args).limits.request_timeout_s for args in arguments)
+
     def check_model(self) -> None:
         """While the server boots: a fault of the model's files is one clear error, soon."""
         check_model(self._content)
@@ -85,6 +93,21 @@ class ServerProcess:
     def wait(self) -> int:
         """Until `serve run` ends by itself."""
         return self._process.wait()
+
+    def drain(self, within_s: float) -> None:
+        """Refuse new sessions and wait for those that live; gives up where nothing serves yet."""
+        found = GCS_ADDRESS.search(" ".join(self._command_lines()))
+        if found is None:
+            return
+        command = [sys.executable, "-m", "deployments.drain", found[1], str(within_s)]
+        joining = {"RAY_AUTH_MODE": "token"} | self.environment()  # as a local cluster has it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, env=joining, timeout=within_s + 30, check=False)
+
+    def _command_lines(self) -> Iterator[str]:
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):  # it has ended since
+                yield " ".join(process.cmdline())
 
     def stop(self) -> list[str]:
         """End everything; the names of processes that had to be killed."""

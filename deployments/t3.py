@@ -1,5 +1,6 @@
 """T3 as a Serve deployment: a thin shim over the token stage."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -9,8 +10,11 @@ from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
 from app.engine.stages import T3Stage
 from app.engine.t3.ledger import SessionSteps
-from app.sessions import Follower, Report
-from deployments.registry import RegistryFollower, registry_actor
+from app.leases import Leases
+from app.registry import Report
+from app.sessions import Follower
+from deployments.follower import RegistryFollower
+from deployments.registry import registry_actors
 
 
 class T3:
@@ -18,19 +22,32 @@ class T3:
 
     def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
         self._stage = self.open_stage(args, device)
-        actor = registry_actor(registry, args.limits.remember_s, args.limits.live_s)
+        self._leases = Leases()
         replica = serve.get_replica_context().replica_id.unique_id
-        follower = Follower("t3", replica)
-        self._follower = RegistryFollower(actor, follower, self._stop, self._report)
+        self._follower = RegistryFollower(
+            registry_actors(registry, args),
+            Follower("t3", replica),
+            self._stage.cancel,
+            report=self._report,
+            leases=self._leases,
+        )
         self._follower.start()
 
     def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
         return T3Stage.open(args, device)
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
-        async with aclosing(self._stage.tokens(request)) as groups:
-            async for group in groups:
-                yield group
+        finish = None
+        with self._leases.held(request.key):
+            try:
+                async with aclosing(self._stage.tokens(request)) as groups:
+                    async for group in groups:
+                        finish = group.finish
+                        yield group
+            except (asyncio.CancelledError, GeneratorExit):
+                if finish is None:
+                    self._follower.left(request.key)
+                raise
 
     async def ledger(self, key: SessionKey) -> SessionSteps:
         """What this replica has done for a session, while it is remembered."""
@@ -40,8 +57,6 @@ class T3:
         if (fault := self._stage.failure) is not None:
             raise RuntimeError("the T3 engine has stopped") from fault
 
-    async def _stop(self, key: SessionKey) -> int:
-        return (await self._stage.cancel(key)).num_tokens
-
     def _report(self) -> Report:
-        return Report(self._stage.stats(), failed=self._stage.failure is not None)
+        failed = self._stage.failure is not None
+        return Report(self._stage.stats(), failed, self._leases.keys())

@@ -1,5 +1,6 @@
 """The vocoder as a Serve deployment: pulls T3's stream through its handle and voices it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -7,16 +8,13 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from app.config import ServeArgs
-from app.core import (
-    AudioChunk,
-    SessionKey,
-    SpeechTokens,
-    SynthesisRequest,
-    TokenRequest,
-)
+from app.core import AudioChunk, SpeechTokens, SynthesisRequest, TokenRequest
 from app.engine.stages import VocoderStage
-from app.sessions import Follower, Report
-from deployments.registry import RegistryFollower, registry_actor
+from app.leases import Leases
+from app.registry import Report
+from app.sessions import Follower
+from deployments.follower import RegistryFollower
+from deployments.registry import registry_actors
 from deployments.streams import owned
 
 
@@ -42,23 +40,34 @@ class Vocoder:
     ) -> None:
         self._stage = VocoderStage.open(args, device)
         self._pipeline = self._stage.pipeline(HandleTokens(t3))
-        actor = registry_actor(registry, args.limits.remember_s, args.limits.live_s)
+        self._leases = Leases()
         replica = serve.get_replica_context().replica_id.unique_id
-        follower = Follower("vocoder", replica)
-        self._follower = RegistryFollower(actor, follower, self._stop, self._report)
+        self._follower = RegistryFollower(
+            registry_actors(registry, args),
+            Follower("vocoder", replica),
+            self._stage.cancel,
+            report=self._report,
+            leases=self._leases,
+        )
         self._follower.start()
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        async with aclosing(self._pipeline.speak(request)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        finish = None
+        with self._leases.held(request.key):
+            try:
+                async with aclosing(self._pipeline.speak(request)) as chunks:
+                    async for chunk in chunks:
+                        finish = chunk.finish
+                        yield chunk
+            except (asyncio.CancelledError, GeneratorExit):
+                if finish is None:
+                    self._follower.left(request.key)
+                raise
 
     async def check_health(self) -> None:
         if (fault := self._stage.failure) is not None:
             raise RuntimeError("the vocoder engine has stopped") from fault
 
-    async def _stop(self, key: SessionKey) -> int:
-        return (await self._stage.cancel(key)).num_tokens
-
     def _report(self) -> Report:
-        return Report(self._stage.stats(), failed=self._stage.failure is not None)
+        failed = self._stage.failure is not None
+        return Report(self._stage.stats(), failed, self._leases.keys())

@@ -18,8 +18,10 @@ from app.core import (
     FinishReason,
     Health,
     HealthStatus,
+    Mark,
     ModelCard,
     SamplingParams,
+    SessionReport,
     StageStats,
 )
 
@@ -137,6 +139,14 @@ class FakeSynthesizer:
         if any(session_id == key.session_id for session_id, _ in self.ended):
             return CancelAck(key.session_id, CancelState.ALREADY_DONE, 600.0, 15)
         return CancelAck(key.session_id, CancelState.UNKNOWN)
+
+    async def session(self, key):
+        how = dict(self.ended).get(key.session_id)
+        if how is None and key.session_id not in self._live:
+            return None
+        marks = {Mark.RECEIVED: 100.0, Mark.CLAIMED: 100.002, Mark.FIRST_BYTE: 100.25}
+        finish = {"finished": self.finish, None: None}.get(how, FinishReason.CANCELLED)
+        return SessionReport(key.session_id, finish, 600.0, 15, 0, None, None, marks)
 
     async def health(self):
         return self.health_now

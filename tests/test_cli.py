@@ -52,6 +52,18 @@ def test_say_writes_a_wav_of_true_length(url, synthesizer, tmp_path, capsys):
     assert "0.6 s of audio, real-time factor " in said
 
 
+def test_say_tells_leg_by_leg_where_the_time_went(url, tmp_path, capsys):
+    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--timeline"]
+    assert main(["say", "Hello.", *options]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    legs = {tuple(line.split()[:-2]): float(line.split()[-2]) for line in lines}
+    assert legs["server", "claim"] == 2.0
+    assert legs["server", "first_audio"] == 250.0
+    client_ms = legs["client", "first_audio"]
+    outside_ms = legs["client", "connection", "and", "proxy"]
+    assert abs(outside_ms + 250.0 + legs["client", "answer", "to", "sample"] - client_ms) < 0.3
+
+
 def test_say_passes_on_what_it_is_told(tmp_path):
     synthesizer = FakeSynthesizer(MULTILINGUAL)
     options = ["--model", "multilingual", "--voice", "anna", "--language", "fr", "--seed", "9"]

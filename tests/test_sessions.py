@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from app.cancels import RecentCancels
-from app.core import CancelState, FinishReason, SessionKey
-from app.sessions import Claim, Follower, Registry, SessionTable
+from app.core import CancelState, FinishReason, Mark, SessionKey, StageStats
+from app.registry import Registry, Report
+from app.sessions import Claim, Confirmation, Follower, SessionEnd, SessionTable
+from app.timeline import all_legs
 
 
 class Clock:
@@ -34,13 +36,13 @@ def table(clock):
 def test_an_id_is_single_use(table):
     assert table.claim(A) is Claim.GRANTED
     assert table.claim(A) is Claim.DUPLICATE
-    table.finish(A, FinishReason.STOP, 1.0, 25)
+    table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     assert table.claim(A) is Claim.DUPLICATE
 
 
 def test_a_finished_id_is_free_again_after_a_while(table, clock):
     table.claim(A)
-    table.finish(A, FinishReason.STOP, 1.0, 25)
+    table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     clock.now += 61
     assert table.claim(A) is Claim.GRANTED
 
@@ -69,8 +71,8 @@ def test_tenants_do_not_see_each_other(table):
 
 def test_only_the_first_finish_counts(table):
     table.claim(A)
-    table.finish(A, FinishReason.CANCELLED, 1.0, 25)
-    table.finish(A, FinishReason.STOP, 9.0, 225)
+    table.finish(A, SessionEnd(FinishReason.CANCELLED, 1.0, 25))
+    table.finish(A, SessionEnd(FinishReason.STOP, 9.0, 225))
     session = table.get(A)
     assert (session.finish, session.audio_sent_s) == (FinishReason.CANCELLED, 1.0)
 
@@ -79,7 +81,7 @@ def test_forgetting_keeps_the_table_small(table, clock):
     for i in range(1000):
         key = SessionKey("default", str(i))
         table.claim(key)
-        table.finish(key, FinishReason.STOP, 0, 0)
+        table.finish(key, SessionEnd(FinishReason.STOP, 0, 0))
         clock.now += 1
     assert len(table) <= 62
 
@@ -87,7 +89,7 @@ def test_forgetting_keeps_the_table_small(table, clock):
 def test_an_id_is_free_again_though_an_older_session_still_lives(table, clock):
     table.claim(SessionKey("default", "long"))
     table.claim(A)
-    table.finish(A, FinishReason.STOP, 1.0, 25)
+    table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     clock.now += 61
     assert table.claim(A) is Claim.GRANTED
 
@@ -110,10 +112,10 @@ async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_both_confirmed(
     following = asyncio.ensure_future(registry.poll(T3, news.epoch, news.cursor))
     cancelling = asyncio.ensure_future(registry.cancel(A, wait_s=60))
     assert (await following).cancelled == (A,)
-    await registry.finish(A, FinishReason.CANCELLED, 0.4, 12)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
     await asyncio.sleep(0)
     assert not cancelling.done()  # T3 has not confirmed
-    await registry.confirm(T3, A, 30)
+    await registry.confirm(T3, A, Confirmation(30))
     ack = await cancelling
     assert ack.state is CancelState.STOPPED
     assert (ack.audio_sent_ms, ack.tokens_generated, ack.tokens_discarded) == (400.0, 30, 20)
@@ -124,7 +126,7 @@ async def test_the_time_to_stop_does_not_grow_when_it_is_asked_again(clock):
     await registry.claim(A)
     await registry.cancel(A, wait_s=0)
     clock.now += 0.02
-    await registry.finish(A, FinishReason.CANCELLED, 0.4, 12)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
     clock.now += 100
     again = await registry.cancel(A)
     assert (again.state, again.stop_ms) == (CancelState.ALREADY_DONE, 20)
@@ -144,7 +146,7 @@ async def test_a_replica_that_stopped_polling_is_not_waited_for():
     await registry.poll(T3, "", 0)
     clock.now += 31
     await registry.claim(A)
-    await registry.finish(A, FinishReason.CANCELLED, 0, 0)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0, 0))
     assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
 
 
@@ -181,3 +183,62 @@ async def test_the_log_forgets_but_its_numbers_go_on():
     assert (await registry.poll(T3, "", 0)).cancelled == (b,)
     clock.now += 61
     assert (await registry.poll(T3, "", 0)).cancelled == ()
+
+
+async def test_a_replica_hears_which_sessions_the_stage_before_it_wants(clock):
+    registry = Registry(now=clock)
+    vocoder = Follower("vocoder", "v")
+    await registry.report(vocoder, Report(StageStats(), sessions=frozenset({A})))
+    assert await registry.report(T3, Report(StageStats())) == {A}
+    assert await registry.report(vocoder, Report(StageStats())) == frozenset()  # no ingress has it
+    clock.now += 4  # the vocoder has died
+    assert await registry.report(T3, Report(StageStats())) == frozenset()
+
+
+async def test_a_registry_that_began_anew_is_told_what_an_ingress_remembers():
+    registry = Registry()
+    b = SessionKey("default", "b")
+    news = await registry.poll(T3, "", 0)
+    await registry.restore(live=[A], cancelled=[b])
+    assert (await registry.poll(T3, news.epoch, news.cursor)).cancelled == (b,)
+    assert await registry.claim(A) is Claim.DUPLICATE
+    assert await registry.claim(b) is Claim.CANCELLED
+    await registry.restore(live=[A], cancelled=[b])  # by another ingress: it is no second cancel
+    assert (await registry.poll(T3, "", 0)).cancelled == (b,)
+
+
+async def test_a_session_that_lives_through_a_restart_is_cancelled_as_any_other():
+    registry = Registry()
+    await registry.restore(live=[A], cancelled=[])
+    await registry.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
+    assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
+
+
+async def test_while_draining_no_session_begins_and_those_that_live_are_counted():
+    registry = Registry()
+    await registry.claim(A)
+    assert await registry.drain() == 1
+    assert await registry.claim(SessionKey("default", "b")) is Claim.DRAINING
+    await registry.finish(A, SessionEnd(FinishReason.STOP))
+    assert await registry.drain() == 0
+
+
+async def test_what_is_remembered_of_a_session_comes_from_all_who_told(clock):
+    registry = Registry(now=clock)
+    await registry.poll(T3, "", 0)
+    await registry.claim(A)
+    clock.now += 0.1
+    await registry.cancel(A, received_s=clock.now - 0.002, wait_s=0)
+    stopped = Confirmation(30, 1, {Mark.T3_TOLD: clock.now + 0.003, Mark.T3_STOPPED: clock.now + 1})
+    await registry.confirm(T3, A, stopped)
+    await registry.confirm(T3, A, Confirmation(0, None, {Mark.T3_STOPPED: clock.now + 9}))
+    await registry.confirm(Follower("vocoder", "v"), A, Confirmation(20, 0))
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12, {Mark.RECEIVED: 99.9}))
+    report = await registry.session(A)
+    assert (report.finish, report.audio_sent_ms) == (FinishReason.CANCELLED, 400.0)
+    assert (report.tokens_generated, report.tokens_discarded) == (30, 20)
+    assert (report.steps_after_abort, report.cells_after_abort) == (1, 0)
+    legs = all_legs(report.marks)
+    assert (legs["claim"], legs["cancel_to_registry"], legs["cancel_to_t3"]) == (100.0, 2.0, 3.0)
+    assert legs["cancel_last_step"] == 997.0  # its first word counts
+    assert await registry.session(SessionKey("another", "a")) is None

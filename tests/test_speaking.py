@@ -1,12 +1,14 @@
 """Every way a session can end, from the ingress's side."""
 
 import asyncio
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from app.core import AudioChunk, FinishReason, SamplingParams, SessionKey, SynthesisRequest
-from app.errors import DuplicateSession, SynthesisFailed
+from app.core import AudioChunk, FinishReason, Mark, SamplingParams, SessionKey, SynthesisRequest
+from app.errors import DuplicateSession, Overloaded, SynthesisFailed
 from app.sessions import Claim
 from app.speaking import LiveSessions
 
@@ -20,6 +22,7 @@ class Client:
     def __init__(self, claim=Claim.GRANTED):
         self.answer = claim
         self.finished = []
+        self.ends = []
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -32,8 +35,9 @@ class Client:
     async def cancel(self, key):
         raise AssertionError("the ingress never cancels through itself")
 
-    def finish(self, key, reason, audio_sent_s, num_tokens):
-        self.finished.append((key, reason, round(audio_sent_s * 25), num_tokens))
+    def finish(self, key, end):
+        self.ends.append(end)
+        self.finished.append((key, end.reason, round(end.audio_sent_s * 25), end.num_tokens))
 
 
 class Source:
@@ -194,3 +198,63 @@ async def test_a_claim_granted_to_a_listener_who_has_left_is_given_back(
     for _ in range(3):  # the claim, its callback, its finish
         await asyncio.sleep(0)
     assert client.finished == finished
+
+
+async def test_a_paced_session_is_handed_on_little_faster_than_it_plays(client):
+    source = Source(count=50)  # 2 s of sound, made at once
+    sessions = LiveSessions(client, timeout_s=60, send_ahead_s=1.0)
+    stream = sessions.speak(replace(REQUEST, is_paced=True), source)
+    began_s = time.monotonic()
+    num_samples = 0
+    async for chunk in stream:
+        num_samples += len(chunk.pcm)
+        assert num_samples / 24_000 - (time.monotonic() - began_s) <= 1.0 + 0.04
+    assert num_samples == 48_000
+
+
+async def test_a_whole_file_is_not_paced(client):
+    sessions = LiveSessions(client, timeout_s=0.5, send_ahead_s=1.0)
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, Source(count=100))]
+    assert len(chunks) == 100  # 4 s of sound, before a deadline of half a second
+
+
+async def test_a_stop_ends_the_wait_of_a_paced_chunk(client):
+    sessions = LiveSessions(client, timeout_s=60, send_ahead_s=1.0)
+    stream = sessions.speak(replace(REQUEST, is_paced=True), Source(count=1000))
+    for _ in range(25):
+        await anext(stream)
+    coming = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    sessions.stop(A)
+    assert (await coming).finish is FinishReason.CANCELLED
+
+
+async def test_while_draining_a_session_is_refused_before_any_work(client, sessions):
+    client.answer = Claim.DRAINING
+    source = Source()
+    with pytest.raises(Overloaded) as caught:
+        await anext(sessions.speak(REQUEST, source))
+    assert (caught.value.code, caught.value.status) == ("draining", 503)
+    assert (source.closed, client.finished) == (0, [])
+
+
+async def test_the_end_of_a_session_tells_when_it_was_heard(sessions, client):
+    [chunk async for chunk in sessions.speak(REQUEST, Source())]
+    marks = client.ends[0].marks
+    order = [Mark.RECEIVED, Mark.CLAIMED, Mark.FIRST_BYTE, Mark.LAST_BYTE]
+    assert list(marks) == order
+    assert sorted(marks.values()) == list(marks.values())
+
+
+async def test_a_listener_that_leaves_is_marked_and_a_stop_is_not_taken_for_one(sessions, client):
+    stream = sessions.speak(REQUEST, Source())
+    await anext(stream)
+    await stream.aclose()
+    stream = sessions.speak(REQUEST, Source())
+    await anext(stream)
+    sessions.stop(A)
+    [chunk async for chunk in stream]
+    left, stopped = (end.marks for end in client.ends)
+    assert Mark.DISCONNECTED in left
+    assert Mark.DISCONNECTED not in stopped
+    assert Mark.AUDIO_STOPPED in stopped

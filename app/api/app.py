@@ -14,8 +14,16 @@ from app.api.errors import JsonResponse
 from app.api.speech import SpeechResponse
 from app.api.speech_request import SpeechFields, parse, plan
 from app.config import Limits
-from app.core import DEFAULT_TENANT, CancelState, HealthStatus, SessionKey, Synthesizer
+from app.core import (
+    DEFAULT_TENANT,
+    CancelState,
+    HealthStatus,
+    SessionKey,
+    SessionReport,
+    Synthesizer,
+)
 from app.errors import NotFound
+from app.timeline import all_legs
 
 OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
 
@@ -73,7 +81,23 @@ def _speech_routes(synthesizer: Synthesizer, limits: Limits) -> APIRouter:
             body["error"] = errors.error_of(fault)
         return JsonResponse(body, _CANCEL_STATUS[ack.state])
 
+    @router.get("/v1/sessions/{session_id}", response_model=None)
+    async def session(session_id: str) -> Response:
+        """Where a session's time went, while it is remembered."""
+        key = _session_key(check_session_id(session_id, "session_id"))
+        report = await synthesizer.session(key)
+        if report is None:
+            raise NotFound("no such session", param="session_id", code="session_not_found")
+        return JsonResponse(_told(report))
+
     return router
+
+
+def _told(report: SessionReport) -> dict[str, object]:
+    """Marks by the server machine's monotonic clock, legs between them."""
+    marks = sorted(report.marks.items(), key=lambda item: item[1])
+    body = asdict(report) | {"marks": {mark.value: round(at_s, 6) for mark, at_s in marks}}
+    return body | {"legs_ms": all_legs(report.marks)}
 
 
 def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:

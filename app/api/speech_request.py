@@ -110,7 +110,12 @@ def plan(fields: SpeechFields, card: ModelCard, limits: Limits, key: SessionKey)
     _refuse_what_cannot_act(fields, card)
     segments = _segments(fields.input, _language(fields, card), card, limits)
     request = SynthesisRequest(
-        key, segments, fields.voice, _sampling(fields, card), _language(fields, card)
+        key,
+        segments,
+        fields.voice,
+        _sampling(fields, card),
+        _language(fields, card),
+        is_paced=not whole,
     )
     return SpeechJob(request, audio_format, sse, whole, sum(map(len, segments)))
 

@@ -12,10 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from app.core import (
+    NO_MARKS,
     SAMPLES_PER_TOKEN,
     TOKENS_PER_S,
     AudioChunk,
     FinishReason,
+    Mark,
+    Marks,
     SpeechTokens,
     SynthesisRequest,
     TokenRequest,
@@ -46,6 +49,7 @@ class SpeechPipeline:
         """The session's chunks; exactly the last has a finish. Closing it stops both engines."""
         conditionals = await self._conditionals(request.voice)
         playback = _Playback()
+        playback.marks[Mark.CONDITIONED] = time.monotonic()
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
         start = 0
@@ -57,9 +61,9 @@ class SpeechPipeline:
                         request, index, conditionals, playback, after=current.feeding
                     )
                 async for audio in current.heard():
-                    chunk = _to_chunk(request, audio, start, is_last=upcoming is None)
+                    marks = playback.begin()
+                    chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
                     start += len(audio.pcm)
-                    playback.begin()
                     yield chunk
                     if chunk.finish is not None:
                         return
@@ -119,6 +123,8 @@ class SpeechPipeline:
                 async for group in groups:
                     finish = group.finish
                     playback.num_tokens += len(group.ids)
+                    if index == 0:
+                        playback.marks |= group.marks
                     self._vocoder.send(PushTokens(group))
             return finish
         finally:
@@ -132,12 +138,15 @@ class _Playback:
 
     def __init__(self) -> None:
         self.num_tokens = 0  # of all segments, spoken or about to be
+        self.marks: dict[Mark, float] = {}  # until the first chunk takes them along
         self._began_s: float | None = None
 
-    def begin(self) -> None:
-        """A chunk has come; the first counts."""
-        if self._began_s is None:
-            self._began_s = time.monotonic()
+    def begin(self) -> Marks:
+        """A chunk has come; the first counts, and gets the marks."""
+        if self._began_s is not None:
+            return NO_MARKS
+        self._began_s = time.monotonic()
+        return self.marks | {Mark.FIRST_CELL: self._began_s}
 
     def lead_s(self) -> float:
         heard_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
@@ -179,8 +188,8 @@ def _ran_out(feeding: Feeding) -> bool:
 
 
 def _to_chunk(
-    request: SynthesisRequest, audio: SegmentAudio, start: int, *, is_last: bool
+    request: SynthesisRequest, audio: SegmentAudio, start: int, marks: Marks, *, is_last: bool
 ) -> AudioChunk:
     finish = None if audio.finish in _RAN_OUT and not is_last else audio.finish
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
-    return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish)
+    return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks)

@@ -15,7 +15,10 @@ import torch
 from app.cancels import RecentCancels
 from app.config import Precision, ServeArgs
 from app.core import (
+    NO_MARKS,
     FinishReason,
+    Mark,
+    Marks,
     ModelCard,
     SessionKey,
     SpeechTokens,
@@ -25,13 +28,14 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.loop import EngineLoop, Stopped
+from app.engine.loop import EngineLoop
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
-from app.engine.s3gen.engine import build_vocoder_engine
+from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
+from app.sessions import Confirmation
 
 OnStep = Callable[[Rows[Sequence]], None]
 TOKENS_TO_SPARE = 10  # a text of one character is not one and a half tokens
@@ -95,9 +99,24 @@ class T3Stage:
         if request.key in self._cancelled:  # between segments, or since this one was asked for
             yield SpeechTokens(request.key, request.segment, 0, (), FinishReason.CANCELLED)
             return
+        queued_s = time.monotonic()
         with self._loop.open(request.key, request.segment, message) as groups:
-            async for group in groups:
-                yield group
+            finish = None
+            try:
+                async for group in groups:
+                    finish = group.finish
+                    is_first = group.start == 0
+                    marks = self._marks(request.key, queued_s) if is_first else NO_MARKS
+                    yield replace(group, marks=marks)
+            finally:
+                if finish is None:  # its consumer has left, or the engine failed
+                    self.engine.ledger.abort(request.key, time.monotonic())
+
+    def _marks(self, key: SessionKey, queued_s: float) -> Marks:
+        marks = {Mark.QUEUED: queued_s, Mark.FIRST_TOKEN: time.monotonic()}
+        if (span := self.engine.ledger.span_s(key)) is not None:
+            marks[Mark.PREFILL] = span[0]
+        return marks
 
     def _max_tokens(self, request: TokenRequest) -> int:
         """A model that rarely stops by itself is held to a length its text can have."""
@@ -107,11 +126,17 @@ class T3Stage:
             return asked
         return min(asked, round(per_char * len(request.text)) + TOKENS_TO_SPARE)
 
-    async def cancel(self, key: SessionKey) -> Stopped:
+    async def cancel(self, key: SessionKey) -> Confirmation:
         """No segment of the session is begun after this."""
         self._cancelled.add(key)
-        self.engine.ledger.abort(key, time.perf_counter())
-        return await self._loop.cancel(key)
+        ledger = self.engine.ledger
+        told_s = ledger.abort(key, time.monotonic())
+        stopped = await self._loop.cancel(key)
+        span = ledger.span_s(key)
+        if span is None:
+            return Confirmation(stopped.num_tokens)
+        marks = {Mark.T3_TOLD: told_s, Mark.LAST_STEP: span[1], Mark.T3_STOPPED: time.monotonic()}
+        return Confirmation(stopped.num_tokens, ledger.summary(key).num_after_abort, marks)
 
     def stats(self) -> StageStats:
         return self._loop.stats()
@@ -123,9 +148,10 @@ class T3Stage:
 class VocoderStage:
     """Speech tokens in, sound out."""
 
-    def __init__(self, voices: VoiceBook, loop: VocoderLoop) -> None:
+    def __init__(self, voices: VoiceBook, engine: VocoderEngine) -> None:
         self._voices = voices
-        self._loop = loop
+        self._engine = engine
+        self._loop: VocoderLoop = EngineLoop(engine, "vocoder")
         self._loop.start()
 
     @classmethod
@@ -135,9 +161,7 @@ class VocoderStage:
         dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
         vocoder = checkpoint.load_vocoder(place, dtype)
         engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
-        return cls(
-            VoiceBook(checkpoint, args.voices, args.voices_cache), EngineLoop(engine, "vocoder")
-        )
+        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache), engine)
 
     @property
     def failure(self) -> BaseException | None:
@@ -149,8 +173,13 @@ class VocoderStage:
     async def _conditionals(self, voice: str) -> S3GenConditionals:
         return (await asyncio.to_thread(self._voices.get, voice)).s3gen
 
-    async def cancel(self, key: SessionKey) -> Stopped:
-        return await self._loop.cancel(key)
+    async def cancel(self, key: SessionKey) -> Confirmation:
+        told_s = time.monotonic()
+        stopped = await self._loop.cancel(key)
+        calls = [call for call in self._engine.ledger.copy() if call.key == key]
+        num_after = sum(call.started_s > told_s for call in calls) if calls else None
+        marks = {Mark.VOCODER_DROPPED: time.monotonic()}
+        return Confirmation(stopped.num_tokens, num_after, marks)
 
     def stats(self) -> StageStats:
         return self._loop.stats()

@@ -5,6 +5,7 @@ session rules as over Serve.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 
 import torch
@@ -13,18 +14,20 @@ from app.config import ServeArgs
 from app.core import (
     AudioChunk,
     CancelAck,
-    FinishReason,
     Health,
     HealthStatus,
     ModelCard,
     SessionKey,
+    SessionReport,
     SynthesisRequest,
 )
 from app.engine.stages import T3Stage, VocoderStage, model_card
-from app.sessions import Claim, Follower, Registry
+from app.registry import Registry
+from app.sessions import Claim, Confirmation, Follower, SessionEnd
 from app.speaking import LiveSessions
 
 _T3 = Follower("t3", "local")
+_VOCODER = Follower("vocoder", "local")
 
 
 class LocalSynthesizer:
@@ -38,7 +41,9 @@ class LocalSynthesizer:
         self._card = card
         self._pipeline = vocoder.pipeline(t3)
         self._registry = LocalRegistry(Registry(args.limits.remember_s, args.limits.live_s))
-        self._sessions = LiveSessions(self._registry, args.limits.request_timeout_s)
+        self._sessions = LiveSessions(
+            self._registry, args.limits.request_timeout_s, args.limits.send_ahead_s
+        )
 
     @classmethod
     def open(cls, args: ServeArgs) -> "LocalSynthesizer":
@@ -58,9 +63,12 @@ class LocalSynthesizer:
         acknowledging = asyncio.ensure_future(self._registry.cancel(key))
         await asyncio.sleep(0)  # the id is marked before anything is stopped
         self._sessions.stop(key)
-        stopped = await self.t3.cancel(key)  # the vocoder is told by the pipeline's end
-        await self._registry.confirm(_T3, key, stopped.num_tokens)
+        for follower, stage in ((_T3, self.t3), (_VOCODER, self.vocoder)):
+            await self._registry.confirm(follower, key, await stage.cancel(key))
         return await acknowledging
+
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        return await self._registry.session(key)
 
     async def health(self) -> Health:
         failed = self.t3.failure or self.vocoder.failure
@@ -85,14 +93,17 @@ class LocalRegistry:
     async def cancel(self, key: SessionKey) -> CancelAck:
         """Waits for T3's confirmation too, which the caller brings."""
         self._registry.follow(_T3)
-        return await self._registry.cancel(key)
+        return await self._registry.cancel(key, time.monotonic())
 
-    async def confirm(self, follower: Follower, key: SessionKey, num_tokens: int) -> None:
-        await self._registry.confirm(follower, key, num_tokens)
-
-    def finish(
-        self, key: SessionKey, reason: FinishReason, audio_sent_s: float, num_tokens: int
+    async def confirm(
+        self, follower: Follower, key: SessionKey, confirmation: Confirmation
     ) -> None:
-        task = asyncio.ensure_future(self._registry.finish(key, reason, audio_sent_s, num_tokens))
+        await self._registry.confirm(follower, key, confirmation)
+
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        return await self._registry.session(key)
+
+    def finish(self, key: SessionKey, end: SessionEnd) -> None:
+        task = asyncio.ensure_future(self._registry.finish(key, end))
         self._background.add(task)
         task.add_done_callback(self._background.discard)

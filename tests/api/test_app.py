@@ -137,4 +137,21 @@ async def test_the_interface_describes_itself():
         "/v1/audio/speech",
         "/v1/audio/speech/{session_id}",
         "/cancel/{session_id}",
+        "/v1/sessions/{session_id}",
     }
+
+
+async def test_a_session_is_told_with_its_marks_and_the_legs_between_them():
+    async with in_process(FakeSynthesizer()) as client:
+        headers = {"X-Request-ID": "told"}
+        await client.post("/v1/audio/speech", json=speech(), headers=headers)
+        told = (await client.get("/v1/sessions/told")).json()
+    assert (told["session_id"], told["finish"]) == ("told", "stop")
+    assert list(told["marks"]) == ["received", "claimed", "first_byte"]
+    assert told["legs_ms"] == {"claim": 2.0, "first_audio": 250.0}
+
+
+async def test_a_session_that_is_not_remembered_is_404():
+    response = await get("/v1/sessions/nobody")
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "session_not_found"

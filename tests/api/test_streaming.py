@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from app.api.speech import RawAudio
 from app.audio import FORMATS, to_s16le
 from app.errors import SynthesisFailed
 from tests.api.conftest import serving, speech
@@ -139,16 +140,26 @@ def test_a_session_cancelled_before_its_answer_began_is_a_204(stream, hold_at):
 @pytest.mark.parametrize("fault", [SynthesisFailed("lost"), KeyError("lost")])
 def test_raw_audio_that_cannot_be_finished_breaks_off(fault, caplog):
     synthesizer = FakeSynthesizer(fail_at=1, fault=fault)
+    assert heard_until_it_breaks(synthesizer) == to_s16le(tone(5 * 960))
+    assert synthesizer.ended == [("s", "failed")]
+    assert [r.getMessage() for r in caplog.records if r.name == "app.api.speech"] == [
+        "session s failed"
+    ]
+
+
+def heard_until_it_breaks(synthesizer):
     with serving(synthesizer) as url, post(url) as response:
         assert response.status_code == 200
         heard, body = [], response.iter_raw()
         with pytest.raises(httpx.RemoteProtocolError):
             heard.extend(body)  # keeps what came before the fault
-    assert b"".join(heard) == to_s16le(tone(5 * 960))
-    assert synthesizer.ended == [("s", "failed")]
-    assert [r.getMessage() for r in caplog.records if r.name == "app.api.speech"] == [
-        "session s failed"
-    ]
+    return b"".join(heard)
+
+
+def test_a_clean_end_after_a_fault_would_be_found_out(monkeypatch):
+    monkeypatch.setattr(RawAudio, "broken", lambda self, fault: b"")
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        heard_until_it_breaks(FakeSynthesizer(fail_at=1, fault=SynthesisFailed("lost")))
 
 
 def test_two_streams_at_once_do_not_wait_for_each_other():

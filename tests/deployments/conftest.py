@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from deployments.app import assemble
 from tests.audio_samples import spoken_vowels
 from tests.deployments.serving import held_t3
 
-READY_WITHIN_S = 120
+READY_WITHIN_S = 240  # 25 s when calm
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,19 @@ class Served:
 
 
 @pytest.fixture(scope="package")
-def cluster() -> Iterator[None]:
+def metrics_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def cluster(metrics_port: int) -> Iterator[None]:
     ray.init(
         num_cpus=8,  # logical: replicas take fractions
         include_dashboard=False,
         object_store_memory=200 * 1024 * 1024,
         log_to_driver=False,
         configure_logging=False,
+        _metrics_export_port=metrics_port,
     )
     yield
     serve.shutdown()
@@ -66,9 +73,21 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     )
 
 
+@pytest.fixture(scope="package")
+def app(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A second application, to be damaged."""
+    from tests.deployments.battered import battered
+
+    with battered(served.url, tmp_path_factory.mktemp("battered")) as app:
+        yield app
+
+
 def wait_until_healthy(url: str) -> None:
     give_up_at = time.monotonic() + READY_WITHIN_S
-    while httpx.get(f"{url}/health").status_code != httpx.codes.OK:
+    while True:
+        with suppress(httpx.TransportError):  # nothing listens yet
+            if httpx.get(f"{url}/health").status_code == httpx.codes.OK:
+                return
         assert time.monotonic() < give_up_at, "the application did not become healthy"
         time.sleep(0.1)
 

@@ -1,15 +1,23 @@
 """The real application on the embedded model, with a T3 that a test can hold at a token."""
 
 import os
+import time
+from collections.abc import AsyncGenerator
 from collections.abc import Sequence as Rows
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
+import deployments.vocoder
 from app.config import ServeArgs
+from app.core import SessionKey, SpeechTokens, TokenRequest
 from app.engine.stages import T3Stage
 from app.engine.t3.sequence import Sequence
 from deployments.t3 import T3
+from deployments.vocoder import Vocoder
 
 HOLD_AT = 40  # tokens of the first segment, in sessions whose id begins with "hold"
+POISON_AT = 30  # tokens
 
 
 def held_t3(gate: Path) -> type[T3]:
@@ -32,3 +40,54 @@ def held_t3(gate: Path) -> type[T3]:
 def release(gate: Path) -> None:
     """Waits until T3 is held, then lets it go on."""
     gate.write_text("")
+
+
+def noting_t3(notes: Path) -> type[T3]:
+    """A T3 that notes how each of its streams ended, and whose engine fails in a session whose id
+    begins with "poison"."""
+
+    class NotingT3(T3):
+        def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
+            return T3Stage.open(args, device, on_step=poisoned)
+
+        async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
+            finish = None
+            try:
+                async with aclosing(super().tokens(request)) as groups:
+                    async for group in groups:
+                        finish = group.finish
+                        yield group
+            finally:
+                with notes.open("a") as file:
+                    file.write(f"{request.key.session_id} {finish} {time.monotonic()}\n")
+
+    def poisoned(rows: Rows[Sequence]) -> None:
+        for row in rows:
+            if row.key.session_id.startswith("poison") and len(row.tokens) == POISON_AT:
+                raise RuntimeError("poisoned")
+
+    return NotingT3
+
+
+def leaky_vocoder() -> type[Vocoder]:
+    """A vocoder without any of what stops T3 when a listener leaves: it does not cancel the streams
+    that it opened, and goes on to say that it wants them."""
+
+    class LeakyVocoder(Vocoder):
+        def __init__(self, *args: Any) -> None:
+            deployments.vocoder.owned = unowned
+            super().__init__(*args)
+            every: set[SessionKey] = set()
+            keys = self._leases.keys
+
+            def all_ever() -> frozenset[SessionKey]:
+                every.update(keys())
+                return frozenset(every)
+
+            self._leases.keys = all_ever  # type: ignore[method-assign]
+
+    async def unowned(generator: Any) -> AsyncGenerator[Any, None]:
+        async for item in generator:
+            yield item
+
+    return LeakyVocoder

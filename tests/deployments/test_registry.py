@@ -7,17 +7,22 @@ import pytest
 import ray
 from ray.exceptions import RayActorError
 
+import deployments.registry
+from app.config import ServeArgs
 from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
-from app.sessions import Claim, Follower, Report
-from deployments.registry import RegistryFollower, RemoteRegistry, registry_actor
+from app.registry import Report
+from app.sessions import Claim, Confirmation, Follower, SessionEnd
+from deployments.follower import RegistryFollower
+from deployments.registry import RemoteRegistry, registry_actors, shard_of
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture
 def actor():
-    actor = registry_actor(f"test-{uuid.uuid4().hex}", 60.0, 60.0)
+    (actor,) = registry_actors(f"test-{uuid.uuid4().hex}", ServeArgs())
+    ray.get(actor.health.remote(()))  # it has started
     yield actor
     ray.kill(actor)
 
@@ -25,25 +30,33 @@ def actor():
 class Replica:
     """A follower that counts what it was told to stop."""
 
-    def __init__(self, actor, stage: str) -> None:
+    def __init__(self, actor, stage: str, client: RemoteRegistry | None = None) -> None:
+        self.client = client
         self.heard: asyncio.Queue[SessionKey] = asyncio.Queue()
         self.may_stop = asyncio.Event()
         self.may_stop.set()
+        self.restarts: list[int] = []
         self.follower = RegistryFollower(
-            actor,
+            (actor,),
             Follower(stage, uuid.uuid4().hex),
             self.stop,
-            lambda: Report(StageStats(1, 2, 3, 6)),
+            report=self.report,
+            on_restart=self.on_restart,
         )
         self.follower.start()
 
     def report(self) -> Report:
         return Report(StageStats(1, 2, 3, 6))
 
-    async def stop(self, key: SessionKey) -> int:
+    async def on_restart(self, shard: int) -> None:
+        self.restarts.append(shard)
+        if self.client is not None:
+            await self.client.restore(shard, [])
+
+    async def stop(self, key: SessionKey) -> Confirmation:
         self.heard.put_nowait(key)
         await self.may_stop.wait()
-        return 40
+        return Confirmation(40)
 
 
 def key() -> SessionKey:
@@ -53,31 +66,31 @@ def key() -> SessionKey:
 async def test_every_follower_hears_of_a_cancel(actor):
     replicas = [Replica(actor, stage) for stage in ("t3", "t3", "vocoder", "ingress")]
     a = key()
-    await RemoteRegistry(actor).cancel(a)
+    await RemoteRegistry((actor,), remember_s=60).cancel(a)
     assert [await replica.heard.get() for replica in replicas] == [a] * 4
 
 
 async def test_a_finished_session_is_already_done_and_its_audio_is_told(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     a = key()
     assert await client.claim(a) is Claim.GRANTED
-    client.finish(a, FinishReason.STOP, 0.4, 10)
+    client.finish(a, SessionEnd(FinishReason.STOP, 0.4, 10))
     assert await client.claim(a) is Claim.DUPLICATE  # a round trip: the finish has arrived
     ack = await client.cancel(a)
     assert (ack.state, ack.audio_sent_ms) == (CancelState.ALREADY_DONE, 400.0)
 
 
 async def test_delaying_t3_delays_the_acknowledgement(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     a, warm_up = key(), key()
     await client.claim(a)
     replica = Replica(actor, "t3")
     await client.cancel(warm_up)
     await replica.heard.get()
     replica.may_stop.clear()
-    cancelling = asyncio.ensure_future(actor.cancel.remote(a, 60.0))
+    cancelling = asyncio.ensure_future(actor.cancel.remote(a, None, 60.0))
     assert await replica.heard.get() == a
-    client.finish(a, FinishReason.CANCELLED, 0.2, 5)
+    client.finish(a, SessionEnd(FinishReason.CANCELLED, 0.2, 5))
     assert await client.claim(a) is Claim.DUPLICATE  # a round trip: the finish has arrived
     assert not cancelling.done()
     replica.may_stop.set()
@@ -85,9 +98,10 @@ async def test_delaying_t3_delays_the_acknowledgement(actor):
     assert (ack.state, ack.tokens_generated, ack.tokens_discarded) == (CancelState.STOPPED, 40, 35)
 
 
-async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(actor):
+async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(actor, monkeypatch):
+    monkeypatch.setattr(deployments.registry, "RETRY_FOR_S", 60)  # the machine may be busy
     replica = Replica(actor, "vocoder")
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     await client.cancel(key())
     await replica.heard.get()
     ray.kill(actor, no_restart=False)
@@ -99,7 +113,7 @@ async def test_a_killed_registry_comes_back_and_followers_hear_later_cancels(act
 
 
 async def test_with_the_registry_gone_for_good_requests_are_granted_and_cancels_refused(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     ray.kill(actor)
     while True:  # until the actor's death is known here
         try:
@@ -114,9 +128,48 @@ async def test_with_the_registry_gone_for_good_requests_are_granted_and_cancels_
 
 
 async def test_health_sums_the_replicas_of_each_stage(actor):
-    client = RemoteRegistry(actor)
+    client = RemoteRegistry((actor,), remember_s=60)
     replicas = [Replica(actor, "t3"), Replica(actor, "t3")]
     while (health := await client.health()).stages.get("t3", StageStats()).live < len(replicas):
         await asyncio.sleep(0.01)
     assert health.status is HealthStatus.STARTING  # no vocoder yet
     assert health.stages["t3"] == StageStats(2, 4, 6, 12)
+
+
+async def test_an_acknowledged_cancel_outlives_the_registry_that_acknowledged_it(
+    actor, monkeypatch
+):
+    monkeypatch.setattr(deployments.registry, "RETRY_FOR_S", 60)
+    client = RemoteRegistry((actor,), remember_s=60)
+    ingress, t3 = Replica(actor, "ingress", client), Replica(actor, "t3")
+    a = key()
+    await client.cancel(a)
+    for replica in (ingress, t3):
+        assert await replica.heard.get() == a
+    ray.kill(actor, no_restart=False)
+    assert await t3.heard.get() == a  # told again by the ingress
+    assert ingress.restarts == [0]
+    assert await client.claim(a) is Claim.CANCELLED
+
+
+async def test_sessions_are_spread_over_the_shards_and_each_is_cancelled(cluster):
+    actors = registry_actors(f"test-{uuid.uuid4().hex}", ServeArgs(registry_shards=3))
+    client = RemoteRegistry(actors, remember_s=60)
+    heard: asyncio.Queue[SessionKey] = asyncio.Queue()
+
+    async def stop(stopped: SessionKey) -> Confirmation:
+        heard.put_nowait(stopped)
+        return Confirmation(40)
+
+    follower = Follower("t3", uuid.uuid4().hex)
+    RegistryFollower(actors, follower, stop, report=lambda: Report(StageStats())).start()
+    keys = [key() for _ in range(12)]
+    assert {shard_of(k, actors) for k in keys} == {0, 1, 2}
+    for k in keys:
+        assert await client.claim(k) is Claim.GRANTED
+        await client.cancel(k)
+    assert {await heard.get() for _ in keys} == set(keys)
+    while (await client.session(keys[-1])).tokens_generated != 40:
+        await asyncio.sleep(0.01)
+    for actor in actors:
+        ray.kill(actor)

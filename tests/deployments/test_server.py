@@ -1,10 +1,12 @@
 """`serve run` as a child: refused early where it cannot work, and gone without a trace."""
 
+import contextlib
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -12,7 +14,7 @@ import yaml
 
 from app.errors import ConfigError
 from deployments.server import ServerProcess
-from tests.deployments.conftest import free_port
+from tests.deployments.conftest import free_port, wait_until_healthy
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
@@ -55,3 +57,29 @@ def test_the_demo_speaks_cancels_and_leaves_nothing_running(tmp_path):
     assert told in ended.stdout
     assert 0.005 < np.abs(wav).mean() < 0.5
     assert "cancelled a longer text" in ended.stdout
+
+
+def test_a_terminated_server_finishes_what_runs_and_refuses_what_is_new():
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [*COMMAND, "serve", "--port", str(port)]
+    body = {"model": "embedded", "voice": "ada", "response_format": "pcm", "input": "Hello."}
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process,
+        contextlib.ExitStack() as undo,
+    ):
+        undo.callback(process.terminate)
+        wait_until_healthy(url)
+        long = body | {"input": "It was a bright cold day in April, and it went on and on. " * 16}
+        with httpx.stream("POST", f"{url}/v1/audio/speech", json=long, timeout=120) as running:
+            parts = running.iter_raw()
+            next(parts)
+            process.terminate()
+            while (
+                refused := httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60)
+            ).is_success:
+                pass
+            assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            assert refused.headers["retry-after"] == "1"
+            assert refused.json()["error"]["code"] == "draining"
+            assert len(b"".join(parts)) > 0  # and its end is a clean one
+        assert process.wait(60) == 0

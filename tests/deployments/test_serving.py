@@ -200,3 +200,73 @@ async def test_server_side_events_carry_the_same_sound(client):
     events = (await speak(client, "Hello there.", stream_format="sse")).text
     assert '"type":"speech.audio.done"' in events.replace(": ", ":")
     assert len(plain.content) > 0
+
+
+FIRST_AUDIO = [
+    "received",
+    "claimed",
+    "conditioned",
+    "queued",
+    "prefill",
+    "first_token",
+    "first_cell",
+    "first_byte",
+    "last_byte",
+]
+
+
+async def test_a_session_tells_where_its_time_went(client):
+    spoken = await speak(client, "Hello there.")
+    told = (await client.get(f"/v1/sessions/{spoken.headers['x-request-id']}")).json()
+    assert list(told["marks"]) == FIRST_AUDIO
+    assert told["audio_sent_ms"] == len(spoken.content) / 48
+    legs = told["legs_ms"]
+    before = [legs[name] for name in list(legs)[: list(legs).index("first_audio")]]
+    assert len(before) == len(FIRST_AUDIO) - 2
+    assert abs(sum(before) - legs["first_audio"]) < 0.01
+
+
+@pytest.mark.parametrize("way", ["post", "delete", "disconnect"])
+async def test_every_way_to_stop_stops_t3_and_the_vocoder_and_is_told_leg_by_leg(client, way):
+    session = uuid.uuid4().hex
+    request = client.stream(
+        "POST", "/v1/audio/speech", json=body(LONG * 4), headers={"X-Request-ID": session}
+    )
+    async with request as response:
+        parts = response.aiter_raw()  # kept: httpx hangs up when it is collected
+        await anext(parts)
+        if way == "post":
+            ack = await client.post(f"/cancel/{session}")
+        elif way == "delete":
+            ack = await client.delete(f"/v1/audio/speech/{session}")
+    assert way == "disconnect" or ack.json()["state"] in ("stopped", "stopping"), ack.text
+    while True:
+        told = (await client.get(f"/v1/sessions/{session}")).json()
+        if {"t3_stopped", "vocoder_dropped", "audio_stopped"} <= told["marks"].keys():
+            break
+        await asyncio.sleep(0.01)
+    assert told["finish"] == "cancelled"
+    assert told["steps_after_abort"] <= 1
+    assert told["cells_after_abort"] <= 1
+    began = "disconnected" if way == "disconnect" else "cancel_received"
+    chain = ["last_step", "t3_told"] if told["steps_after_abort"] == 0 else ["t3_told"]
+    marks = [told["marks"][name] for name in [*chain, "t3_stopped"]]
+    assert marks == sorted(marks)
+    assert told["marks"][began] < told["marks"]["t3_stopped"]
+
+
+async def test_prometheus_reads_sessions_and_their_legs(client, metrics_port):
+    await speak(client, "Hello there.")
+    wanted = {
+        "ray_chatterbox_sessions_total{": 'finish="',
+        "ray_chatterbox_leg_ms_count{": 'leg="first_audio"',
+    }
+    async with httpx.AsyncClient(timeout=60) as scraper:  # a page is over a megabyte
+        page = f"http://127.0.0.1:{metrics_port}/metrics"
+        while wanted:  # Ray exports every few seconds
+            lines = (await scraper.get(page)).text.splitlines()
+            for name, tag in list(wanted.items()):
+                found = [line for line in lines if line.startswith(name) and tag in line]
+                if any(float(line.split()[-1]) > 0 for line in found):
+                    del wanted[name]
+            await asyncio.sleep(0.5)

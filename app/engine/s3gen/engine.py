@@ -72,6 +72,7 @@ class VocoderCall(NamedTuple):
     key: SessionKey
     segment: int
     cell: Cell
+    started_s: float  # time.monotonic
 
 
 @dataclass(slots=True)
@@ -224,7 +225,8 @@ class VocoderEngine:
             assert entry.state is not None
             assert entry.upcoming is not None
             jobs.append(CellJob(entry.state, entry.upcoming, entry.tokens))
-            self.ledger.append(VocoderCall(*entry.address, entry.upcoming))
+            call = VocoderCall(*entry.address, entry.upcoming, time.monotonic())
+            self.ledger.append(call)
         for entry, (state, pcm) in zip(entries, self._decoder.run(jobs), strict=True):
             self._apply(entry, state, pcm)
 

@@ -171,7 +171,7 @@ class TokenEngine:
             if self._on_step is not None:
                 self._on_step(sequences)
             segments = ((s.key, s.segment) for s in sequences)
-            self.ledger.begin_step(segments, time.perf_counter(), self._runner.mark())
+            self.ledger.begin_step(segments, time.monotonic(), self._runner.mark())
         return self._runner.run(work)
 
     def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:

@@ -30,7 +30,7 @@ class DeviceMark(Protocol):
 class LedgerEntry(NamedTuple):
     step: int  # counted from 1 over the engine's life
     segment: int
-    started_s: float  # time.perf_counter
+    started_s: float  # time.monotonic
 
 
 class SessionSteps(NamedTuple):
@@ -58,15 +58,17 @@ class Ledger:
             account = self._sessions.get(key)
             return () if account is None else tuple(account.entries)
 
-    def abort(self, key: SessionKey, now_s: float) -> None:
+    def abort(self, key: SessionKey, now_s: float) -> float:
         """The abort of this session is set. The first call counts; an unknown session's does not.
-
-        Any thread, before the engine is told.
+        Returns when it was. Any thread, before the engine is told.
         """
         with self._lock:
             account = self._sessions.get(key)
-            if account is not None and account.aborted_s is None:
+            if account is None:
+                return now_s
+            if account.aborted_s is None:
                 account.aborted_s = now_s
+            return account.aborted_s
 
     def summary(self, key: SessionKey) -> SessionSteps:
         with self._lock:
@@ -75,6 +77,14 @@ class Ledger:
             if account.aborted_s is not None:
                 after = sum(entry.started_s > account.aborted_s for entry in account.entries)
             return SessionSteps(len(account.entries), after, account.num_tokens)
+
+    def span_s(self, key: SessionKey) -> tuple[float, float] | None:
+        """When its first and its last step began; None where it has had none."""
+        with self._lock:
+            account = self._sessions.get(key)
+            if account is None or not account.entries:
+                return None
+            return account.entries[0].started_s, account.entries[-1].started_s
 
     def num_tokens_of(self, key: SessionKey) -> int:
         """Codec ids generated for the session, over its segments."""

@@ -1,0 +1,203 @@
+"""The session table with waiting: a log of cancels that followers poll, and their confirmations.
+
+Lives in one event loop: of a single process, or of a CancelRegistry actor. Knows nothing about
+Ray, HTTP or engines.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import NamedTuple
+
+from app.core import (
+    CancelAck,
+    CancelState,
+    Health,
+    HealthStatus,
+    Mark,
+    SessionKey,
+    SessionReport,
+    StageStats,
+)
+from app.sessions import (
+    MAX_REMEMBERED,
+    Claim,
+    Confirmation,
+    Follower,
+    Session,
+    SessionEnd,
+    SessionTable,
+)
+
+ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
+REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
+FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
+_CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
+
+
+class Report(NamedTuple):
+    """What a replica says of itself, twice a second."""
+
+    stats: StageStats
+    failed: bool = False
+    sessions: frozenset[SessionKey] = frozenset()  # that it works on, and wants more of
+
+
+class News(NamedTuple):
+    """What a follower has not seen yet. A new epoch means the log began anew."""
+
+    epoch: str
+    cursor: int
+    cancelled: tuple[SessionKey, ...]
+
+
+class Registry:
+    """The table, the log that followers poll, and the wait for their confirmations."""
+
+    def __init__(
+        self,
+        remember_s: float = 300.0,
+        live_s: float = 1200.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.epoch = uuid.uuid4().hex
+        self._now = now
+        self._table = SessionTable(remember_s, live_s, now)
+        self._log: deque[tuple[float, SessionKey]] = deque(maxlen=MAX_REMEMBERED)
+        self._end = 0  # number of the entry after the log's last
+        self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
+        self._followers: dict[Follower, float] = {}
+        self._reports: dict[Follower, tuple[float, Report]] = {}
+        self._draining = False
+        self._changed = asyncio.Condition()
+
+    async def claim(self, key: SessionKey) -> Claim:
+        return Claim.DRAINING if self._draining else self._table.claim(key)
+
+    async def finish(self, key: SessionKey, end: SessionEnd) -> None:
+        self._table.finish(key, end)
+        await self._notify()
+
+    async def confirm(
+        self, follower: Follower, key: SessionKey, confirmation: Confirmation
+    ) -> None:
+        """A replica runs nothing of this session any more. Its first word counts."""
+        session = self._table.get(key)
+        if session is not None and not session.has_confirmed(follower):
+            session.confirmed[follower] = confirmation
+            session.mark(confirmation.marks)
+            if follower.stage == "t3":
+                session.confirmed_at = self._now()
+        await self._notify()
+
+    async def cancel(
+        self, key: SessionKey, received_s: float | None = None, wait_s: float = ACK_WAIT_S
+    ) -> CancelAck:
+        """`received_s`: when an ingress had read it."""
+        session, state = self._table.cancel(key)
+        if state is not CancelState.ALREADY_DONE:
+            if received_s is not None:
+                session.mark({Mark.CANCEL_RECEIVED: received_s})
+            self._append(key)
+            await self._notify()
+        if state is CancelState.STOPPING:
+            if await self._confirmed(session, wait_s):
+                state = CancelState.STOPPED
+            session.mark({Mark.ACKNOWLEDGED: self._now()})
+        return session.ack(key.session_id, state, self._now())
+
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        session = self._table.get(key)
+        return None if session is None else session.report(key.session_id)
+
+    async def restore(
+        self, live: Collection[SessionKey], cancelled: Collection[SessionKey]
+    ) -> None:
+        """What an ingress knows of the time before a restart: none of its cancels is lost."""
+        for key in live:
+            self._table.adopt(key)
+        logged = {key for _, key in self._log}
+        for key in cancelled:
+            if key not in logged:
+                self._table.cancel(key)
+                self._append(key)
+        await self._notify()
+
+    async def drain(self) -> int:
+        """From now on no session begins. Returns how many still live."""
+        self._draining = True
+        return self._table.num_live()
+
+    async def poll(
+        self, follower: Follower, epoch: str, cursor: int, timeout_s: float = 20.0
+    ) -> News:
+        """Cancels after `cursor`, as soon as there are any; all remembered ones after a restart."""
+        self.follow(follower)
+        if epoch != self.epoch:
+            cursor = 0
+        async with self._changed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: self._end > cursor or epoch != self.epoch)
+        self._prune()
+        first = self._end - len(self._log)
+        entries = islice(self._log, max(0, cursor - first), None)
+        return News(self.epoch, self._end, tuple(key for _, key in entries))
+
+    def follow(self, follower: Follower) -> None:
+        """From now on, for a while, cancels wait for this follower if it is of stage t3."""
+        self._followers[follower] = self._now()
+
+    async def report(self, follower: Follower, report: Report) -> frozenset[SessionKey]:
+        """Gives the sessions that the stage before it wants: the heartbeat of its consumers."""
+        self._reports[follower] = (self._now(), report)
+        self._forget_lost()
+        before = _CONSUMER_OF.get(follower.stage)
+        wanted = [r.sessions for f, (_, r) in self._reports.items() if f.stage == before]
+        return frozenset().union(*wanted)
+
+    async def health(self, stages: tuple[str, ...]) -> Health:
+        """Summed over the replicas of each stage that have reported lately. `stages` are those
+        that must be there."""
+        self._forget_lost()
+        sums: dict[str, StageStats] = {}
+        failed = False
+        for follower, (_, report) in self._reports.items():
+            failed |= report.failed
+            sums[follower.stage] = sums.get(follower.stage, StageStats()) + report.stats
+        missing = any(stage not in sums for stage in stages)
+        if failed:
+            return Health(HealthStatus.FAILED, sums)
+        return Health(HealthStatus.STARTING if missing else HealthStatus.OK, sums)
+
+    def _forget_lost(self) -> None:
+        oldest = self._now() - REPORT_LOST_S
+        self._reports = {f: entry for f, entry in self._reports.items() if entry[0] > oldest}
+
+    def _append(self, key: SessionKey) -> None:
+        self._prune()
+        self._log.append((self._now(), key))
+        self._end += 1
+
+    def _prune(self) -> None:
+        while self._log and self._now() - self._log[0][0] > self._log_s:
+            self._log.popleft()
+
+    async def _confirmed(self, session: Session, wait_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s), self._changed:
+                await self._changed.wait_for(lambda: self._all_confirmed(session))
+        return self._all_confirmed(session)
+
+    def _all_confirmed(self, session: Session) -> bool:
+        oldest = self._now() - FOLLOWER_LOST_S
+        waited_for = [f for f, seen in self._followers.items() if f.stage == "t3" and seen > oldest]
+        return session.finish is not None and all(map(session.has_confirmed, waited_for))
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

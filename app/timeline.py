@@ -1,0 +1,51 @@
+"""Where a session's time went: named legs between its marks.
+
+`marks` alone are moments on one machine's clock; a leg is the time between two of them and may be
+compared anywhere. Knows nothing about who set them.
+"""
+
+from app.core import Mark, Marks
+
+_FIRST_AUDIO = {
+    "claim": (Mark.RECEIVED, Mark.CLAIMED),
+    "to_vocoder": (Mark.CLAIMED, Mark.CONDITIONED),
+    "to_t3": (Mark.CONDITIONED, Mark.QUEUED),
+    "queue": (Mark.QUEUED, Mark.PREFILL),
+    "first_tokens": (Mark.PREFILL, Mark.FIRST_TOKEN),
+    "first_cell": (Mark.FIRST_TOKEN, Mark.FIRST_CELL),
+    "to_proxy": (Mark.FIRST_CELL, Mark.FIRST_BYTE),
+    "first_audio": (Mark.RECEIVED, Mark.FIRST_BYTE),  # the sum of those before it
+    "whole": (Mark.RECEIVED, Mark.LAST_BYTE),
+}
+_CANCEL = {
+    "cancel_to_registry": (Mark.CANCEL_RECEIVED, Mark.CANCEL_LOGGED),
+    "cancel_to_t3": (Mark.CANCEL_LOGGED, Mark.T3_TOLD),
+    "cancel_last_step": (Mark.T3_TOLD, Mark.T3_STOPPED),
+    "cancel_engine": (Mark.CANCEL_RECEIVED, Mark.T3_STOPPED),
+    "cancel_vocoder": (Mark.CANCEL_RECEIVED, Mark.VOCODER_DROPPED),
+    "cancel_silence": (Mark.CANCEL_RECEIVED, Mark.AUDIO_STOPPED),
+    "cancel_ack": (Mark.CANCEL_RECEIVED, Mark.ACKNOWLEDGED),
+    "disconnect_engine": (Mark.DISCONNECTED, Mark.T3_STOPPED),
+    "disconnect_vocoder": (Mark.DISCONNECTED, Mark.VOCODER_DROPPED),
+}
+
+
+def first_audio_legs(marks: Marks) -> dict[str, float]:
+    """Milliseconds, of those legs whose both ends are marked."""
+    return _legs(_FIRST_AUDIO, marks)
+
+
+def cancel_legs(marks: Marks) -> dict[str, float]:
+    return _legs(_CANCEL, marks)
+
+
+def all_legs(marks: Marks) -> dict[str, float]:
+    return first_audio_legs(marks) | cancel_legs(marks)
+
+
+def _legs(legs: dict[str, tuple[Mark, Mark]], marks: Marks) -> dict[str, float]:
+    return {
+        name: round((marks[end] - marks[begin]) * 1000, 3)
+        for name, (begin, end) in legs.items()
+        if begin in marks and end in marks
+    }

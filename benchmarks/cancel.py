@@ -1,0 +1,158 @@
+"""Stops sessions of a running server at random phases, by cancel call and by hanging up.
+
+    python benchmarks/cancel.py --url http://127.0.0.1:8000 --n 662 --num-streams 1 4 16
+
+The ceiling: a stop cannot be quicker than its way through the proxy and to T3 (a few milliseconds)
+and the step that is running. Half of the stops come before the first sound, half after it. 662 of
+each kind are what a p99 claim needs. Last line JSON. Server and client on one machine.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+
+from app.core import Mark
+from benchmarks.turns import Turn, Turns, Via
+
+TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
+WARM_UP = 4
+WORDS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+class Plan(NamedTuple):
+    num: int
+    via: Via
+    num_streams: int
+    seed: int
+
+
+async def measure(turns: Turns, plan: Plan) -> dict[str, object]:
+    """One row: `num` stops among `num_streams` talkers."""
+    chance = random.Random(f"{plan.seed} {plan.via} {plan.num_streams}")
+    baseline = await baseline_ms(turns, plan)
+    done: list[Turn] = []
+    telling: set[asyncio.Task[None]] = set()
+    num_begun = 0
+
+    async def talk() -> None:
+        nonlocal num_begun
+        while num_begun < plan.num:
+            num_begun += 1
+            heard = num_begun % 2 == 0
+            after_s = chance.uniform(0, 1.0 if heard else median(baseline) / 1000)
+            turn = await turns.stopped(TEXT, plan.via, after_s, heard=heard)
+            done.append(turn)
+            telling.add(asyncio.ensure_future(turns.told(turn)))
+
+    await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
+    await asyncio.gather(*telling)
+    return row(plan, done, baseline)
+
+
+async def baseline_ms(turns: Turns, plan: Plan) -> list[float]:
+    """First audio of turns that follow a turn that was heard to its end, at the same load."""
+
+    async def talk() -> list[float]:
+        heard = [await turns.whole(TEXT) for _ in range(1 + max(2, 8 // plan.num_streams))]
+        return [turn.ttfa_ms for turn in heard[1:] if turn.ttfa_ms is not None]
+
+    talks = await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
+    return [ms for talk_ms in talks for ms in talk_ms]
+
+
+def row(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object]:
+    steps = [turn.steps_after for turn in done if turn.steps_after is not None]
+    next_ttfa = [turn.ttfa_ms for turn in done[plan.num_streams :] if turn.ttfa_ms is not None]
+    return {
+        "via": plan.via,
+        "num_streams": plan.num_streams,
+        "n": len(done),
+        "ack_ms": percentiles(turn.ack_ms for turn in done),
+        "silence_ms": percentiles(turn.silence_ms for turn in done),
+        "engine_ms": percentiles(turn.engine_ms for turn in done),
+        "reuse_ms": percentiles(reuses_ms(done)),
+        "steps_after": {"p99": quantile(steps, 0.99), "max": max(steps, default=None)},
+        "cells_after_max": max((t.cells_after or 0 for t in done), default=0),
+        "bytes_after_ack": sum(turn.bytes_after_ack for turn in done),
+        "wasted_audio_s_mean": round(sum(t.discarded_s for t in done) / max(1, len(done)), 3),
+        "next_ttfa_ratio": round(median(next_ttfa) / median(baseline), 3) if next_ttfa else None,
+        "stopped_in_t3": len(steps),
+        "still_stopping": sum(turn.state == "stopping" for turn in done),
+    }
+
+
+def reuses_ms(done: Sequence[Turn]) -> Iterable[float]:
+    """From each stop to the first step of whoever came next."""
+    begins = sorted(turn.marks[Mark.PREFILL] for turn in done if Mark.PREFILL in turn.marks)
+    for turn in done:
+        freed_s = turn.marks.get(Mark.T3_STOPPED)
+        if freed_s is None or turn.stopped_s is None:
+            continue
+        following = next((at_s for at_s in begins if at_s > freed_s), None)
+        if following is not None:
+            yield (following - turn.stopped_s) * 1000
+
+
+def percentiles(values: Iterable[float | None]) -> dict[str, float | None] | None:
+    known = [value for value in values if value is not None]
+    return {name: quantile(known, q) for name, q in WORDS.items()} if known else None
+
+
+def quantile(values: Sequence[float], q: float) -> float | None:
+    """The smallest value that at least that share of them does not exceed."""
+    if not values:
+        return None
+    ranked = sorted(values)
+    return round(ranked[min(len(ranked) - 1, int(q * len(ranked)))], 3)
+
+
+def median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+async def served(client: httpx.AsyncClient) -> Turns:
+    model = (await client.get("/v1/models")).json()["data"][0]["id"]
+    voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
+    turns = Turns(client, model, voice)
+    await turns.check_clock()
+    for _ in range(WARM_UP):
+        await turns.whole(TEXT)
+    return turns
+
+
+async def run(args: argparse.Namespace) -> list[dict[str, object]]:
+    rows = []
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=args.url, timeout=120, limits=limits) as client:
+        turns = await served(client)
+        for num_streams in args.num_streams:
+            for via in args.via:
+                rows.append(await measure(turns, Plan(args.n, via, num_streams, args.seed)))
+                sys.stderr.write(json.dumps(rows[-1]) + "\n")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--n", type=int, default=662, help="stops in each row")
+    parser.add_argument("--num-streams", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument(
+        "--via", nargs="+", choices=("http", "disconnect"), default=["http", "disconnect"]
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    rows = asyncio.run(run(parser.parse_args()))
+    sys.stdout.write(json.dumps({"benchmark": "cancel", "rows": rows}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

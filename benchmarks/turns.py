@@ -1,0 +1,140 @@
+"""One turn of a conversation with a running server: ask, perhaps barge in, and see what remained.
+
+Client and server on one machine share a monotonic clock, so a server's marks are compared with the
+client's times; `Turns.check_clock` refuses another machine's. Knows nothing about percentiles.
+"""
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Literal
+
+import httpx
+
+from app.core import TOKENS_PER_S, Mark
+
+Via = Literal["http", "disconnect"]
+TOLD_WITHIN_S = 5.0  # after a stop: T3's and the ingress's word at the registry
+
+
+@dataclass(slots=True)
+class Turn:
+    """Times on the client's clock, in seconds. A turn that was not stopped has no `stopped_s`."""
+
+    session_id: str
+    sent_s: float
+    first_audio_s: float | None = None
+    last_audio_s: float | None = None
+    stopped_s: float | None = None  # the cancel was sent, or the connection closed
+    acknowledged_s: float | None = None
+    state: str | None = None
+    num_bytes: int = 0
+    bytes_after_ack: int = 0
+    follows_a_stop: bool = False
+    marks: dict[str, float] = field(default_factory=dict)
+    legs_ms: dict[str, float] = field(default_factory=dict)
+    steps_after: int | None = None
+    cells_after: int | None = None
+    discarded_s: float = 0.0
+
+    @property
+    def ttfa_ms(self) -> float | None:
+        return None if self.first_audio_s is None else (self.first_audio_s - self.sent_s) * 1000
+
+    @property
+    def ack_ms(self) -> float | None:
+        return self._since_stop_ms(self.acknowledged_s)
+
+    @property
+    def silence_ms(self) -> float | None:
+        """From the stop to the last sound that still came; 0 where none did."""
+        ms = self._since_stop_ms(self.last_audio_s)
+        return 0.0 if ms is None and self.stopped_s is not None else ms and max(0.0, ms)
+
+    @property
+    def engine_ms(self) -> float | None:
+        """From the stop to where no step has it and its slot is free; None where T3 had none of it,
+        or had ended by itself."""
+        return self._since_stop_ms(self.marks.get(Mark.T3_STOPPED))
+
+    def _since_stop_ms(self, at_s: float | None) -> float | None:
+        if at_s is None or self.stopped_s is None:
+            return None
+        return (at_s - self.stopped_s) * 1000
+
+
+class Turns:
+    def __init__(self, client: httpx.AsyncClient, model: str, voice: str) -> None:
+        self._client = client
+        self._body = {"model": model, "voice": voice, "response_format": "pcm"}
+
+    async def check_clock(self) -> None:
+        """Raises RuntimeError where the server's clock is not ours."""
+        turn = await self.whole("Hello.")
+        await self.told(turn)
+        received_s = turn.marks.get(Mark.RECEIVED, 0.0)
+        if not turn.sent_s <= received_s <= time.monotonic():
+            raise RuntimeError("the server does not share this machine's clock; run it here")
+
+    async def whole(self, text: str) -> Turn:
+        """Heard to its end."""
+        turn = Turn(uuid.uuid4().hex, time.monotonic())
+        await self._listen(turn, text, asyncio.Event())
+        return turn
+
+    async def stopped(self, text: str, via: Via, after_s: float, *, heard: bool) -> Turn:
+        """Stopped `after_s` after it was sent, or, with `heard`, after its first sound."""
+        turn = Turn(uuid.uuid4().hex, time.monotonic())
+        first = asyncio.Event()
+        listening = asyncio.ensure_future(self._listen(turn, text, first))
+        if heard:
+            waiting = asyncio.ensure_future(first.wait())
+            await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        await asyncio.wait({listening}, timeout=after_s)
+        turn.stopped_s = time.monotonic()
+        if via == "disconnect":
+            listening.cancel()
+            await asyncio.wait({listening})
+        else:
+            answer = await self._client.post(f"/cancel/{turn.session_id}")
+            turn.acknowledged_s = time.monotonic()
+            turn.state = answer.json()["state"]
+            await listening
+        return turn
+
+    async def told(self, turn: Turn) -> None:
+        """Fill in what the server remembers, once all have told it."""
+        give_up_s = time.monotonic() + TOLD_WITHIN_S
+        while True:
+            answer = await self._client.get(f"/v1/sessions/{turn.session_id}")
+            if answer.status_code == httpx.codes.OK:
+                body = answer.json()
+                turn.marks, turn.legs_ms = body["marks"], body["legs_ms"]
+                turn.steps_after = body["steps_after_abort"]
+                turn.cells_after = body["cells_after_abort"]
+                turn.discarded_s = body["tokens_discarded"] / TOKENS_PER_S
+                if body["finish"] != "cancelled" or Mark.T3_STOPPED in turn.marks:
+                    return
+            if time.monotonic() > give_up_s:  # stopped before T3 had anything of it
+                return
+            await asyncio.sleep(0.1)
+
+    async def _listen(self, turn: Turn, text: str, first: asyncio.Event) -> None:
+        headers = {"X-Request-ID": turn.session_id}
+        request = self._client.stream(
+            "POST", "/v1/audio/speech", json={**self._body, "input": text}, headers=headers
+        )
+        async with request as response:
+            if not response.is_success:
+                await response.aread()
+                raise RuntimeError(f"{response.status_code}: {response.text}")
+            async for part in response.aiter_raw():
+                turn.last_audio_s = time.monotonic()
+                turn.num_bytes += len(part)
+                if turn.first_audio_s is None:
+                    turn.first_audio_s = turn.last_audio_s
+                    first.set()
+                if turn.acknowledged_s is not None:
+                    turn.bytes_after_ack += len(part)

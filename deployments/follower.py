@@ -1,0 +1,102 @@
+"""A replica's ear on the cancel log, and its voice.
+
+The log is pulled by long poll (epoch + cursor), so nothing is lost when a registry or a replica
+restarts. Twice a second the replica says what it is doing, and hears which of its sessions are
+still wanted.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ray.exceptions import RayActorError, RayError
+
+from app.core import SessionKey
+from app.leases import Leases
+from app.registry import News, Report
+from app.sessions import Confirmation, Follower
+from deployments.background import Background
+from deployments.registry import Actors, shard_of
+
+log = logging.getLogger("ray.serve")
+
+REPORT_PERIOD_S = 0.4
+
+Stop = Callable[[SessionKey], Awaitable[Confirmation | None]]
+
+
+class RegistryFollower:
+    """Runs on the event loop that starts it."""
+
+    def __init__(
+        self,
+        actors: Actors,
+        follower: Follower,
+        stop: Stop,
+        *,
+        report: Callable[[], Report],
+        leases: Leases | None = None,
+        on_restart: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        """`stop` ends what the replica has of a session; what it returns is confirmed. `leases`:
+        the sessions that end here when nobody wants them. `on_restart` is told of an actor (by its
+        place in `actors`) that began anew."""
+        self._actors = actors
+        self._follower = follower
+        self._stop = stop
+        self._report = report
+        self._leases = leases
+        self._on_restart = on_restart
+        self._background = Background()
+
+    def start(self) -> None:
+        for shard, actor in enumerate(self._actors):
+            self._background.start(self._follow(shard, actor))
+        self._background.start(self._tell())
+
+    def left(self, key: SessionKey) -> None:
+        """The consumer of one of its streams has gone: the rest of the session goes, too."""
+        self._background.start(self._end(key))
+
+    async def _follow(self, shard: int, actor: Any) -> None:
+        epoch, cursor = "", 0
+        while True:
+            try:
+                news: News = await actor.poll.remote(self._follower, epoch, cursor)
+            except RayActorError:
+                await asyncio.sleep(0.05 + random.random() * 0.05)
+                continue
+            except Exception:  # any: a replica that stopped following would hear of no cancel
+                log.exception("%s cannot follow the cancel registry", self._follower.stage)
+                await asyncio.sleep(1.0)
+                continue
+            if epoch not in ("", news.epoch) and self._on_restart is not None:
+                await self._on_restart(shard)
+            epoch, cursor = news.epoch, news.cursor
+            for key in news.cancelled:
+                self._background.start(self._end(key))
+
+    async def _end(self, key: SessionKey) -> None:
+        confirmation = await self._stop(key)
+        if confirmation is None:
+            return
+        actor = self._actors[shard_of(key, self._actors)]
+        try:
+            await actor.confirm.remote(self._follower, key, confirmation)
+        except RayActorError:
+            log.warning("registry away: stop not confirmed", extra={"session": key.session_id})
+
+    async def _tell(self) -> None:
+        """The first actor hears it."""
+        while True:
+            wanted: frozenset[SessionKey] | None = None
+            try:
+                wanted = await self._actors[0].report.remote(self._follower, self._report())
+            except RayError:  # it is told again in a moment
+                log.debug("registry away: not reported")
+            for key in self._leases.renew(wanted) if self._leases is not None else ():
+                log.warning("nobody wants session %s any more", key.session_id)
+                self._background.start(self._end(key))
+            await asyncio.sleep(REPORT_PERIOD_S)

@@ -1,0 +1,203 @@
+"""Many short sessions through a real server, some cancelled, some in error: what does not go back?
+
+    python loadtests/soak.py --minutes 60 --requests 10000
+
+Starts a server of its own on a free port. Watches the resident memory of every replica over the
+second half of the requests, and compares file descriptors, threads and remembered ids with those
+from before. `--leak` starts a server that keeps 1 KiB of every request: the soak must fail then.
+Last line JSON; exits with 1 where something did not go back.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import socket
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psutil
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+
+from deployments.server import ServerProcess
+
+ROOT = Path(__file__).parents[1]
+CANCELLED, IN_ERROR = 0.30, 0.05  # of the requests
+NUM_TALKERS = 4
+WARM_UP = 100  # requests before anything is compared: caches fill
+SAMPLES = 60
+GROWTH_MB = 10.0  # over the second half
+GROWTH_BYTES = 512.0  # per request, over the second half
+SLACK = {"num_fds": 8, "num_threads": 4}  # pools and connections that come and go
+BODY = {"voice": "ada", "response_format": "pcm", "stream": False, "seed": 1}
+
+
+class Sample(NamedTuple):
+    num_requests: int
+    rss: Mapping[str, int]  # bytes, by process title
+
+
+async def soak(server: ServerProcess, requests: int, minutes: float) -> list[str]:
+    """What did not go back, in words."""
+    limits = httpx.Limits(max_connections=NUM_TALKERS * 2)
+    async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client:
+        model = (await client.get("/v1/models")).json()["data"][0]["id"]
+        chance = random.Random(1)
+        await talk(client, model, chance, WARM_UP, float("inf"))
+        before = counts(server)
+        samples = [sample(server, 0)]
+        num_done, give_up_s = 0, time.monotonic() + minutes * 60
+        while num_done < requests and time.monotonic() < give_up_s:
+            num_done += await talk(client, model, chance, requests // SAMPLES or 1, give_up_s)
+            samples.append(sample(server, num_done))
+        await until_idle(client)
+        after = counts(server)
+    sys.stdout.write(f"{num_done} requests\n")
+    return [*growth(samples), *differences(before, after)]
+
+
+async def talk(
+    client: httpx.AsyncClient, model: str, chance: random.Random, num: int, give_up_s: float
+) -> int:
+    num_begun = 0
+
+    async def one_after_another() -> None:
+        nonlocal num_begun
+        while num_begun < num and time.monotonic() < give_up_s:
+            num_begun += 1
+            await request(client, model, chance)
+
+    await asyncio.gather(*(one_after_another() for _ in range(NUM_TALKERS)))
+    return num_begun
+
+
+async def request(client: httpx.AsyncClient, model: str, chance: random.Random) -> None:
+    """Speak, or cancel it, or be refused. Raises RuntimeError for any other end."""
+    what, session = chance.random(), uuid.uuid4().hex
+    body = {**BODY, "model": model, "input": "Hello there."}
+    if what < IN_ERROR:
+        body["voice"] = "nobody"
+    headers = {"X-Request-ID": session}
+    asking = asyncio.ensure_future(client.post("/v1/audio/speech", json=body, headers=headers))
+    expected = 404 if what < IN_ERROR else 200
+    if IN_ERROR <= what < IN_ERROR + CANCELLED:
+        await asyncio.wait({asking}, timeout=chance.uniform(0, 0.5))
+        answer = await client.post(f"/cancel/{session}")
+        expected = 204 if answer.json()["state"] in ("stopped", "stopping", "unknown") else 200
+    status = (await asking).status_code
+    if status not in (expected, 200 if expected == 204 else expected):
+        raise RuntimeError(f"{status} where {expected} was due")
+
+
+async def until_idle(client: httpx.AsyncClient) -> None:
+    while True:
+        stages = (await client.get("/health")).json()["stages"].values()
+        if all(stage["live"] == stage["waiting"] == 0 for stage in stages):
+            return
+        await asyncio.sleep(0.2)
+
+
+def replicas(server: ServerProcess) -> Iterator[tuple[str, psutil.Process]]:
+    """Serve's replicas and the registry, by title."""
+    for process in server.processes():
+        title = " ".join(process.cmdline())
+        if title.startswith(("ray::ServeReplica:", "ray::Registry", "ray::ProxyActor")):
+            yield f"{title.split('#')[0]} {process.pid}", process
+
+
+def sample(server: ServerProcess, num_requests: int) -> Sample:
+    return Sample(num_requests, {t: p.memory_info().rss for t, p in replicas(server)})
+
+
+def counts(server: ServerProcess) -> dict[str, dict[str, int]]:
+    return {
+        title: {"num_fds": process.num_fds(), "num_threads": process.num_threads()}
+        for title, process in replicas(server)
+    }
+
+
+def growth(samples: Sequence[Sample]) -> Iterator[str]:
+    """Processes that grew over the second half: by the whole, or steadily with the requests."""
+    half = samples[len(samples) // 2 :]
+    for title in half[-1].rss:
+        sizes = [s.rss[title] for s in half if title in s.rss]
+        grown = (max(sizes) - min(sizes[: max(1, len(sizes) // 10)])) / 2**20
+        per_request = slope([s.num_requests for s in half if title in s.rss], sizes)
+        line = f"{title}: {grown:+.1f} MB, {per_request:+.0f} bytes per request"
+        sys.stdout.write(line + "\n")
+        if grown > GROWTH_MB or (grown > 1 and per_request > GROWTH_BYTES):
+            yield line
+
+
+def slope(at: Sequence[float], values: Sequence[float]) -> float:
+    """Theil and Sen's: the median over all pairs, which a few jumps do not move."""
+    pairs = [
+        (values[j] - values[i]) / (at[j] - at[i])
+        for i in range(len(at))
+        for j in range(i + 1, len(at))
+        if at[j] > at[i]
+    ]
+    return sorted(pairs)[len(pairs) // 2] if pairs else 0.0
+
+
+def differences(
+    before: Mapping[str, Mapping[str, int]], after: Mapping[str, Mapping[str, int]]
+) -> Iterator[str]:
+    for title, counted in before.items():
+        if title not in after:
+            yield f"{title}: died"
+            continue
+        for name, num in counted.items():
+            if after[title][name] > num + SLACK[name]:
+                yield f"{title}: {name} {num} -> {after[title][name]}"
+
+
+def config(folder: Path, leak: bool) -> Path:
+    """The config that ships, with ids forgotten soon, so that forgetting is soaked, too."""
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    application = content["applications"][0]
+    application["args"]["limits"] = {"remember_s": 20.0}
+    if leak:
+        application["import_path"] = "loadtests.leaky:build"
+    path = folder / "soak.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most")
+    parser.add_argument("--requests", type=int, default=10_000, help="at most")
+    parser.add_argument("--leak", action="store_true", help="the control: it must fail")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        server = ServerProcess(config(path, args.leak), free_port(), log=path / "serve.log")
+        try:
+            server.wait_ready()
+            faults = asyncio.run(soak(server, args.requests, args.minutes))
+        finally:
+            server.stop()
+    sys.stdout.write(
+        json.dumps({"benchmark": "soak", "passed": not faults, "faults": faults}) + "\n"
+    )
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

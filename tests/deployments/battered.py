@@ -1,0 +1,86 @@
+"""An application of its own, on the cluster of this folder, that tests may damage."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import ray
+from ray import serve
+
+from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.core import DEFAULT_TENANT, SessionKey, SessionReport
+from deployments.app import assemble
+from deployments.registry import NAMESPACE
+from deployments.vocoder import Vocoder
+from tests.deployments.conftest import wait_until_healthy
+from tests.deployments.serving import noting_t3
+
+ARGS = ServeArgs(
+    t3=T3Settings(slots=32), vocoder=VocoderSettings(slots=64), ingress_replicas=2, t3_cpus=0.2
+)
+RECOVERED_WITHIN_S = 120  # 15 s when calm; a replica's imports take most of it
+
+
+@dataclass(frozen=True)
+class Battered:
+    url: str
+    name: str
+    notes: Path  # one line for each of T3's streams that ended: session id, finish, when
+
+    def registry(self) -> Any:
+        return ray.get_actor(f"{self.name}-0", namespace=NAMESPACE)
+
+    async def session(self, session_id: str) -> SessionReport | None:
+        key = SessionKey(DEFAULT_TENANT, session_id)
+        report: SessionReport | None = await self.registry().session.remote(key)
+        return report
+
+    def ends_in_t3(self, prefix: str) -> Iterator[tuple[str, str, float]]:
+        """Of these sessions' segments: session id, finish (None: its consumer left), when."""
+        for line in self.notes.read_text().splitlines():
+            if line.startswith(prefix):
+                session_id, finish, at_s = line.split()
+                yield session_id, finish, float(at_s)
+
+    def replicas(self, deployment: str) -> list[psutil.Process]:
+        title = f"ray::ServeReplica:{self.name}:{deployment}"
+        processes = psutil.process_iter(["cmdline"])
+        return [p for p in processes if " ".join(p.info["cmdline"] or ()).startswith(title)]
+
+
+@contextmanager
+def battered(url: str, folder: Path, vocoder_class: type[Vocoder] = Vocoder) -> Iterator[Battered]:
+    name = f"battered-{uuid.uuid4().hex[:8]}"
+    app = Battered(f"{url}/{name}", name, folder / f"{name}.notes")
+    deploy(app, ARGS, vocoder_class)
+    wait_until_healthy(app.url)
+    yield app
+    serve.delete(name)
+
+
+def deploy(app: Battered, args: ServeArgs, vocoder_class: type[Vocoder] = Vocoder) -> None:
+    application = assemble(args, app.name, noting_t3(app.notes), vocoder_class)
+    serve.run(application, name=app.name, route_prefix=f"/{app.name}")
+
+
+async def until_it_speaks(client: httpx.AsyncClient, body: dict[str, object]) -> None:
+    give_up_at = time.monotonic() + RECOVERED_WITHIN_S
+    while (await spoken(client, body)) != httpx.codes.OK:
+        assert time.monotonic() < give_up_at, "it did not recover"
+        await asyncio.sleep(0.2)
+
+
+async def spoken(client: httpx.AsyncClient, body: dict[str, object]) -> int:
+    """The status; 0 where the answer broke off."""
+    try:
+        response = await client.post("v1/audio/speech", json=body)
+    except httpx.TransportError:
+        return 0
+    return response.status_code if response.content else 0

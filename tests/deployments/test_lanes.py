@@ -1,0 +1,46 @@
+"""The storm again where HAProxy stands in front and all handles speak gRPC: same code, environment
+only. A process of its own, because Serve reads its environment when it is imported."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.deployments.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def haproxy_lane(folder: Path) -> dict[str, str]:
+    """The environment of the second lane; nothing of it is shared with another server here."""
+    places = {
+        "CONFIG_FILE_LOC": folder / "haproxy.cfg",
+        "SOCKET_PATH": folder / "admin.sock",
+        "SERVER_STATE_BASE": folder,
+        "SERVER_STATE_FILE": folder / "server-state",
+        "METRICS_PORT": free_port(),
+        "STATS_PORT": free_port(),
+    }
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+    } | {f"RAY_SERVE_HAPROXY_{name}": str(value) for name, value in places.items()}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("chosen", ["not long", "long"])
+def test_the_storm_in_the_haproxy_lane(chosen):
+    plain = ["-p", "no:hypothesispytest"]  # it imports itself at the end, which 3.11 may refuse
+    storm = ["tests/deployments/test_storm.py", "-m", chosen]
+    command = [sys.executable, "-m", "pytest", *plain, *storm]
+    with tempfile.TemporaryDirectory() as folder:  # a short path: a socket's is bounded
+        environment = os.environ | haproxy_lane(Path(folder))
+        ended = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+    assert ended.returncode == 0, ended.stdout[-5000:]

@@ -1,0 +1,35 @@
+"""The soak's eyes: what it calls growth, and that a small steady leak is seen in the noise."""
+
+import random
+
+from loadtests.soak import Sample, differences, growth
+
+NUM_SAMPLES = 60
+REQUESTS_BETWEEN = 166
+
+
+def samples(bytes_per_request: float) -> list[Sample]:
+    chance = random.Random(1)
+    base = 400 * 2**20
+    return [
+        Sample(n, {"t3": int(base + n * bytes_per_request + chance.uniform(0, 0.5) * 2**20)})
+        for n in range(0, NUM_SAMPLES * REQUESTS_BETWEEN, REQUESTS_BETWEEN)
+    ]
+
+
+def test_a_process_that_stays_as_it_is_has_not_grown():
+    assert list(growth(samples(0))) == []
+
+
+def test_a_leak_of_one_kib_per_request_is_found():
+    assert len(list(growth(samples(1024)))) == 1
+
+
+def test_a_process_that_grew_by_more_than_ten_megabytes_is_found():
+    assert len(list(growth(samples(2500)))) == 1
+
+
+def test_descriptors_that_are_not_given_back_and_processes_that_died_are_found():
+    before = {"t3": {"num_fds": 100, "num_threads": 20}, "vocoder": {"num_fds": 5}}
+    after = {"t3": {"num_fds": 150, "num_threads": 21}}
+    assert list(differences(before, after)) == ["t3: num_fds 100 -> 150", "vocoder: died"]

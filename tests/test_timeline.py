@@ -1,0 +1,34 @@
+"""Marks come from several processes; what is made of them."""
+
+from app.core import Mark, merged
+from app.timeline import all_legs, cancel_legs, first_audio_legs
+
+
+def test_of_two_beginnings_the_earlier_counts_and_of_two_ends_the_later():
+    one = {Mark.T3_TOLD: 5.0, Mark.LAST_STEP: 4.0}
+    other = {Mark.T3_TOLD: 3.0, Mark.LAST_STEP: 6.0, Mark.RECEIVED: 1.0}
+    assert merged(one, other) == {Mark.T3_TOLD: 3.0, Mark.LAST_STEP: 6.0, Mark.RECEIVED: 1.0}
+    assert merged(other, one) == merged(one, other)
+
+
+def test_the_legs_before_the_first_audio_add_up_to_it():
+    order = [
+        Mark.RECEIVED,
+        Mark.CLAIMED,
+        Mark.CONDITIONED,
+        Mark.QUEUED,
+        Mark.PREFILL,
+        Mark.FIRST_TOKEN,
+        Mark.FIRST_CELL,
+        Mark.FIRST_BYTE,
+    ]
+    legs = first_audio_legs({mark: 10 + n**2 / 1000 for n, mark in enumerate(order)})
+    whole = legs.pop("first_audio")
+    assert len(legs) == len(order) - 1
+    assert round(sum(legs.values()), 3) == whole == 49.0
+
+
+def test_a_leg_without_both_its_ends_is_not_told():
+    assert all_legs({Mark.RECEIVED: 1.0, Mark.FIRST_CELL: 2.0}) == {}
+    stopped = {Mark.CANCEL_RECEIVED: 1.0, Mark.CANCEL_LOGGED: 1.002, Mark.T3_TOLD: 1.005}
+    assert cancel_legs(stopped) == {"cancel_to_registry": 2.0, "cancel_to_t3": 3.0}
