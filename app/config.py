@@ -82,6 +82,9 @@ class Limits(_Frozen):
     max_text_chars: int = Field(4096, ge=1, le=100_000)
     max_segment_chars: int = Field(280, ge=40, le=1000)
     request_timeout_s: float = Field(600.0, gt=0)
+    first_audio_s: float = Field(
+        25.0, gt=0, description="what is not heard within this is refused with 503"
+    )
     remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
 
     @property
@@ -103,6 +106,9 @@ class ServeArgs(_Frozen):
     )
     voices_cache: str | None = Field(
         None, description="folder or URL for prepared voices; null: beside the recordings"
+    )
+    voice_aliases: dict[str, str] = Field(
+        {}, description="name: voice; OpenAI's names are dealt out over the voices otherwise"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()

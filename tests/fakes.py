@@ -57,6 +57,7 @@ class FakeSynthesizer:
         fail_at=None,
         fault=None,
         finish=FinishReason.STOP,
+        segment_per_chunk=False,
     ):
         self._card = card
         self.num_chunks = num_chunks
@@ -65,6 +66,7 @@ class FakeSynthesizer:
         self.fail_at = fail_at
         self.fault = fault
         self.finish = finish
+        self.segment_per_chunk = segment_per_chunk
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
@@ -122,7 +124,8 @@ class FakeSynthesizer:
         start = index * self.chunk_tokens * SAMPLES_PER_TOKEN
         self._num_tokens = index * self.chunk_tokens + num_tokens
         pcm = tone(num_tokens * SAMPLES_PER_TOKEN, start)
-        return AudioChunk(key, 0, start, pcm, self._num_tokens, finish)
+        segment = index if self.segment_per_chunk else 0
+        return AudioChunk(key, segment, start, pcm, self._num_tokens, finish)
 
     def release(self):
         """Let every held stream go on."""

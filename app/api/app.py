@@ -1,8 +1,11 @@
 """The HTTP interface over a Synthesizer. A builder without globals: any process may hold any
 number of them, and tests put a fake behind one."""
 
+import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
@@ -11,11 +14,13 @@ from app.api import errors
 from app.api.body import read_object
 from app.api.door import Door, check_session_id
 from app.api.errors import JsonResponse
+from app.api.plan import check_model, is_whole, job_of, manner_of
 from app.api.speech import SpeechResponse
-from app.api.speech_request import SpeechFields, parse, plan
+from app.api.speech_request import SpeechFields, parse
 from app.config import Limits
 from app.core import DEFAULT_TENANT, CancelState, HealthStatus, SessionKey, Synthesizer
 from app.errors import NotFound
+from app.voice_catalogue import VoiceCatalogue
 
 OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
 
@@ -35,15 +40,20 @@ _SPEECH_BODY = {
 
 
 def create_app(
-    synthesizer: Synthesizer, limits: Limits, *, returns_request_id: bool = True
+    synthesizer: Synthesizer,
+    limits: Limits,
+    *,
+    voice_aliases: Mapping[str, str] = MappingProxyType({}),
+    returns_request_id: bool = True,
 ) -> FastAPI:
     """`returns_request_id`: False where the server in front already sends X-Request-ID back, as
     Ray Serve's does: twice, clients would read it as "id, id"."""
     app = FastAPI(title="chatterbox-serve", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Door, returns_id=returns_request_id)
     errors.install(app)
-    app.include_router(_speech_routes(synthesizer, limits))
-    app.include_router(_catalogue_routes(synthesizer))
+    catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
+    app.include_router(_speech_routes(synthesizer, catalogue, limits))
+    app.include_router(_catalogue_routes(synthesizer, catalogue))
     return app
 
 
@@ -51,16 +61,26 @@ def _session_key(session_id: str) -> SessionKey:
     return SessionKey(DEFAULT_TENANT, session_id)
 
 
-def _speech_routes(synthesizer: Synthesizer, limits: Limits) -> APIRouter:
+def _speech_routes(
+    synthesizer: Synthesizer, catalogue: VoiceCatalogue, limits: Limits
+) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
     max_body_bytes = limits.max_text_chars * 12 + OTHER_FIELDS_BYTES  # "\ud83d\ude42" at worst
 
     @router.post("/v1/audio/speech", response_model=None, openapi_extra=_SPEECH_BODY)
     async def speak(request: Request) -> Response:
         """Speech of a text; the request's id is the session's."""
-        fields = parse(await read_object(request, max_body_bytes))
+        fields = parse(SpeechFields, await read_object(request, max_body_bytes))
+        card = synthesizer.card()
+        check_model(fields.model, card)
+        voice = catalogue.find(fields.voice).voice
+        whole = is_whole(fields)
+        manner = manner_of(fields, card, voice, limits)
         key = _session_key(request.state.request_id)
-        return SpeechResponse(synthesizer, plan(fields, synthesizer.card(), limits, key))
+        # Apart: a long text costs tens of milliseconds, in which no other stream would move.
+        job = await asyncio.to_thread(job_of, fields.input, manner, key, limits)
+        sse = fields.stream_format == "sse"
+        return SpeechResponse(synthesizer, job, limits, sse=sse, whole=whole)
 
     @router.delete("/v1/audio/speech/{session_id}", response_model=None)
     @router.post("/cancel/{session_id}", response_model=None)
@@ -76,7 +96,7 @@ def _speech_routes(synthesizer: Synthesizer, limits: Limits) -> APIRouter:
     return router
 
 
-def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
+def _catalogue_routes(synthesizer: Synthesizer, catalogue: VoiceCatalogue) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
     created = int(time.time())
 
@@ -113,7 +133,7 @@ def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
 
     @router.get("/v1/audio/voices", response_model=None)
     async def voices() -> Response:
-        names = synthesizer.card().voices
-        return JsonResponse({"voices": [{"id": name, "name": name} for name in names]})
+        named = [{"id": v.id, "name": v.name, "aliases": v.aliases} for v in catalogue.named()]
+        return JsonResponse({"voices": named})
 
     return router

@@ -4,6 +4,7 @@ import pytest
 
 from app.config import Limits
 from app.core import Health, HealthStatus, StageStats
+from app.voice_catalogue import OPENAI_VOICES
 from tests.api.conftest import in_process, speech
 from tests.fakes import MULTILINGUAL, FakeSynthesizer
 
@@ -40,7 +41,8 @@ async def test_one_model():
 
 async def test_voices_are_listed():
     voices = (await get("/v1/audio/voices")).json()["voices"]
-    assert voices[0] == {"id": "default", "name": "default"}
+    assert (voices[0]["id"], voices[0]["name"]) == ("default", "default")
+    assert {alias for voice in voices for alias in voice["aliases"]} == set(OPENAI_VOICES)
     assert [voice["id"] for voice in voices] == ["default", "anna", "søren"]
 
 

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from app.audio import FORMATS, to_s16le
+from app.audio import to_s16le
 from app.errors import SynthesisFailed
+from app.formats import FORMATS
 from tests.api.conftest import serving, speech
 from tests.fakes import FakeSynthesizer, tone
 
@@ -42,7 +43,7 @@ def test_sound_arrives_while_the_rest_is_not_made_yet(response_format):
         synthesizer.release()
         rest = b"".join(body)
     assert len(head) > 44
-    assert len(rest) > len(head)
+    assert len(rest) > 1000
     assert synthesizer.ended == [("s", "finished")]
 
 
