@@ -93,6 +93,18 @@ class Limits(_Frozen):
         return self.request_timeout_s + 60.0
 
 
+class SocketLimits(_Frozen):
+    """Of one WebSocket."""
+
+    max_contexts: int = Field(8, ge=1, le=64, description="that are open at once")
+    max_frame_bytes: int = Field(65_536, ge=1024)
+    max_held_chars: int = Field(
+        4096, ge=1, description="of a context's text that has not been spoken yet"
+    )
+    max_faults: int = Field(20, ge=1, description="wrong messages; one more closes the socket")
+    idle_s: float = Field(60.0, gt=0, description="without a message while nothing is spoken")
+
+
 class ServeArgs(_Frozen):
     model: str = Field(
         "embedded",
@@ -113,6 +125,7 @@ class ServeArgs(_Frozen):
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()
     limits: Limits = Limits()
+    sockets: SocketLimits = SocketLimits()
     t3_gpus: float = Field(0.4, ge=0, description="GPU fraction of a T3 replica, on cuda")
     vocoder_gpus: float = Field(0.4, ge=0, description="GPU fraction of a vocoder replica, on cuda")
     t3_cpus: float = Field(0.5, ge=0)

@@ -90,6 +90,11 @@ class AudioStream:
         self.sample_rate = sample_rate
         self.num_samples = 0  # that went into the encoder, at its rate
 
+    @property
+    def audio_s(self) -> float:
+        """Seconds of sound that went into the encoder."""
+        return self.num_samples / self.sample_rate
+
     def feed(self, pcm: Samples) -> bytes:
         shaped = pcm if self._shaper is None else self._shaper.feed(pcm)
         self.num_samples += len(shaped)

@@ -88,6 +88,7 @@ class Ingress:
         self._app = create_app(
             HandleSynthesizer(card, client, sessions, vocoder, enroller),
             args.limits,
+            sockets=args.sockets,
             voice_aliases=args.voice_aliases,
             returns_request_id=False,  # Serve's proxy sends it back
         )

@@ -69,6 +69,7 @@ class FakeSynthesizer:
         self.segment_per_chunk = segment_per_chunk
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
+        self.cancels = []  # keys
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
         self.holding = threading.Event()
         self.closed = threading.Event()
@@ -133,6 +134,7 @@ class FakeSynthesizer:
             loop.call_soon_threadsafe(wake.set)
 
     async def cancel(self, key):
+        self.cancels.append(key)
         if key.session_id in self._live:
             self._cancelled.add(key.session_id)
             self._live[key.session_id][1].set()

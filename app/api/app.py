@@ -3,11 +3,12 @@ number of them, and tests put a fake behind one."""
 
 import asyncio
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, WebSocket
 from starlette.responses import Response
 
 from app.api import errors
@@ -15,9 +16,11 @@ from app.api.body import read_object
 from app.api.door import Door, check_session_id
 from app.api.errors import JsonResponse
 from app.api.plan import check_model, is_whole, job_of, manner_of
+from app.api.services import Services
 from app.api.speech import SpeechResponse
 from app.api.speech_request import SpeechFields, parse
-from app.config import Limits
+from app.api.speech_socket import SpeechSocket
+from app.config import Limits, SocketLimits
 from app.core import DEFAULT_TENANT, CancelState, HealthStatus, SessionKey, Synthesizer
 from app.errors import NotFound
 from app.voice_catalogue import VoiceCatalogue
@@ -43,6 +46,7 @@ def create_app(
     synthesizer: Synthesizer,
     limits: Limits,
     *,
+    sockets: SocketLimits | None = None,
     voice_aliases: Mapping[str, str] = MappingProxyType({}),
     returns_request_id: bool = True,
 ) -> FastAPI:
@@ -52,8 +56,10 @@ def create_app(
     app.add_middleware(Door, returns_id=returns_request_id)
     errors.install(app)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
-    app.include_router(_speech_routes(synthesizer, catalogue, limits))
-    app.include_router(_catalogue_routes(synthesizer, catalogue))
+    services = Services(synthesizer, catalogue, limits, sockets or SocketLimits())
+    app.include_router(_speech_routes(services))
+    app.include_router(_socket_routes(services))
+    app.include_router(_catalogue_routes(services))
     return app
 
 
@@ -61,10 +67,9 @@ def _session_key(session_id: str) -> SessionKey:
     return SessionKey(DEFAULT_TENANT, session_id)
 
 
-def _speech_routes(
-    synthesizer: Synthesizer, catalogue: VoiceCatalogue, limits: Limits
-) -> APIRouter:
+def _speech_routes(services: Services) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
+    synthesizer, limits = services.synthesizer, services.limits
     max_body_bytes = limits.max_text_chars * 12 + OTHER_FIELDS_BYTES  # "\ud83d\ude42" at worst
 
     @router.post("/v1/audio/speech", response_model=None, openapi_extra=_SPEECH_BODY)
@@ -73,7 +78,7 @@ def _speech_routes(
         fields = parse(SpeechFields, await read_object(request, max_body_bytes))
         card = synthesizer.card()
         check_model(fields.model, card)
-        voice = catalogue.find(fields.voice).voice
+        voice = services.catalogue.find(fields.voice).voice
         whole = is_whole(fields)
         manner = manner_of(fields, card, voice, limits)
         key = _session_key(request.state.request_id)
@@ -96,8 +101,21 @@ def _speech_routes(
     return router
 
 
-def _catalogue_routes(synthesizer: Synthesizer, catalogue: VoiceCatalogue) -> APIRouter:
+def _socket_routes(services: Services) -> APIRouter:
+    router = APIRouter()
+
+    @router.websocket("/v1/audio/speech/stream")
+    async def stream(websocket: WebSocket) -> None:
+        await websocket.accept()
+        key = _session_key(uuid.uuid4().hex)
+        await SpeechSocket(websocket, services, key).serve()
+
+    return router
+
+
+def _catalogue_routes(services: Services) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
+    synthesizer = services.synthesizer
     created = int(time.time())
 
     def model() -> dict[str, object]:
@@ -133,7 +151,9 @@ def _catalogue_routes(synthesizer: Synthesizer, catalogue: VoiceCatalogue) -> AP
 
     @router.get("/v1/audio/voices", response_model=None)
     async def voices() -> Response:
-        named = [{"id": v.id, "name": v.name, "aliases": v.aliases} for v in catalogue.named()]
+        named = [
+            {"id": v.id, "name": v.name, "aliases": v.aliases} for v in services.catalogue.named()
+        ]
         return JsonResponse({"voices": named})
 
     return router

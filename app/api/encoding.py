@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.api.plan import SpeechJob
+from app.api.plan import Manner, SpeechJob
 from app.audio import Samples
 from app.config import Limits
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Synthesizer
@@ -37,6 +37,12 @@ class Progress:
         self.num_tokens = max(self.num_tokens, chunk.num_tokens)
         self.finish = chunk.finish
 
+    def heard(self, audio_s: float) -> None:
+        """So much has been encoded by now."""
+        if self.first_audio is None:
+            self.first_audio = time.perf_counter()
+        self.audio_s = audio_s
+
     def timing_ms(self) -> dict[str, float]:
         heard = self.started if self.first_audio is None else self.first_audio
         return {
@@ -49,38 +55,49 @@ class Progress:
 async def encoded(
     synthesizer: Synthesizer, job: SpeechJob, limits: Limits, progress: Progress
 ) -> AsyncGenerator[bytes, None]:
-    """The audio bytes; none if the session was cancelled before its first sound.
+    """The audio bytes of one whole job; none if it was cancelled before its first sound. Raises
+    what `sound_of` raises."""
+    encoder = await opened(job.manner)
+    async with aclosing(sound_of(synthesizer, job, limits, progress)) as sound:
+        async for pcm in sound:
+            if part := await fed(encoder, pcm):
+                progress.audio_s = encoder.audio_s
+                yield part
+    if progress.first_audio is not None and (tail := await asyncio.to_thread(encoder.finish)):
+        progress.audio_s = encoder.audio_s
+        yield tail
+
+
+async def sound_of(
+    synthesizer: Synthesizer, job: SpeechJob, limits: Limits, progress: Progress
+) -> AsyncGenerator[Samples, None]:
+    """The session's samples with its pauses; none if it was cancelled before its first sound.
 
     Raises Overloaded if nothing is heard within `limits.first_audio_s`, SynthesisFailed where the
     speech could not be finished or is no sound at all, and what the synthesizer raises.
     """
     pauses = _Pauses(job.script)
-    encoder = await asyncio.to_thread(_open, job)
+    is_silent = True
     async with aclosing(synthesizer.speak(job.request)) as chunks:
         chunk: AudioChunk | None = await _first(chunks, limits.first_audio_s)
         while chunk is not None:
             progress.add(chunk)
-            if len(chunk.pcm) and (part := await _fed(encoder, pauses.before(chunk))):
-                progress.audio_s = encoder.num_samples / encoder.sample_rate
-                yield part
+            if len(chunk.pcm):
+                is_silent = False
+                yield pauses.before(chunk)
             chunk = None if chunk.finish is not None else await anext(chunks, None)
         if progress.finish in (None, FinishReason.ERROR):
             raise SynthesisFailed("the speech could not be finished")
-        if progress.first_audio is None:
-            if progress.finish is not FinishReason.CANCELLED:
-                raise SynthesisFailed("the model made no sound of this text", code="no_audio")
+        if progress.finish is FinishReason.CANCELLED:
             return
-        last = b""
-        if progress.finish is not FinishReason.CANCELLED:
-            last = await _fed(encoder, pauses.at_end())
-        if tail := last + await asyncio.to_thread(encoder.finish):
-            progress.audio_s = encoder.num_samples / encoder.sample_rate
-            yield tail
+        if is_silent:
+            raise SynthesisFailed("the model made no sound of this text", code="no_audio")
+        if len(last := pauses.at_end()):
+            yield last
 
 
-def _open(job: SpeechJob) -> AudioStream:
-    manner = job.manner
-    return AudioStream(manner.format, manner.sample_rate, manner.speed)
+async def opened(manner: Manner) -> AudioStream:
+    return await asyncio.to_thread(AudioStream, manner.format, manner.sample_rate, manner.speed)
 
 
 async def _first(chunks: AsyncGenerator[AudioChunk, None], within_s: float) -> AudioChunk | None:
@@ -95,7 +112,7 @@ async def _first(chunks: AsyncGenerator[AudioChunk, None], within_s: float) -> A
     return None
 
 
-async def _fed(encoder: AudioStream, pcm: Samples) -> bytes:
+async def fed(encoder: AudioStream, pcm: Samples) -> bytes:
     if encoder.is_light:
         return encoder.feed(pcm)
     return await asyncio.to_thread(encoder.feed, pcm)

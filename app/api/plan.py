@@ -53,9 +53,15 @@ def is_whole(fields: SpeechFields) -> bool:
     return fields.stream is False
 
 
-def manner_of(fields: MannerFields, card: ModelCard, voice: str, limits: Limits) -> Manner:
+def manner_of(
+    fields: MannerFields,
+    card: ModelCard,
+    voice: str,
+    limits: Limits,
+    default_format: FormatName = "mp3",
+) -> Manner:
     _refuse_what_cannot_act(fields, card)
-    format_name = fields.response_format or "mp3"
+    format_name = fields.response_format or default_format
     return Manner(
         voice,
         _language(fields, card),

@@ -26,10 +26,11 @@ async def in_process(synthesizer, limits=None, **options):
 
 
 @contextlib.contextmanager
-def serving(synthesizer, limits=None):
+def serving(synthesizer, limits=None, **options):
     """The URL of a server that runs in a thread of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(synthesizer, limits or Limits()), log_config=None)
+    app = create_app(synthesizer, limits or Limits(), **options)
+    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
