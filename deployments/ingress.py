@@ -10,10 +10,11 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
 from app.api.app import create_app
-from app.config import ServeArgs
+from app.config import KeySettings, ServeArgs
 from app.core import AudioChunk, CancelAck, Health, ModelCard, SessionKey, SynthesisRequest
 from app.sessions import Follower
 from app.speaking import LiveSessions
+from deployments.ledger import RemoteLedger, ledger_actor
 from deployments.registry import RegistryFollower, RemoteRegistry, registry_actor
 from deployments.streams import owned, translated
 
@@ -72,6 +73,13 @@ class HandleSynthesizer:
             raise translated(fault) from fault
 
 
+def _ledger(name: str, keys: tuple[KeySettings, ...], args: ServeArgs) -> RemoteLedger | None:
+    """None where there is nothing to count."""
+    if not any(key.quota.is_limited for key in keys):
+        return None
+    return RemoteLedger(ledger_actor(name, args.limits.live_s))
+
+
 @serve.ingress()
 class Ingress:
     def __init__(
@@ -81,6 +89,8 @@ class Ingress:
         registry: str,
         vocoder: "DeploymentHandle[object]",
         enroller: "DeploymentHandle[object] | None",
+        *,
+        keys: tuple[KeySettings, ...],
     ) -> None:
         actor = registry_actor(registry, args.limits.remember_s, args.limits.live_s)
         client = RemoteRegistry(actor)
@@ -90,6 +100,9 @@ class Ingress:
             args.limits,
             sockets=args.sockets,
             voice_aliases=args.voice_aliases,
+            keys=keys,
+            origins=args.access.origins,
+            ledger=_ledger(f"{registry}-ledger", keys, args),
             returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id

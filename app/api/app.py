@@ -3,26 +3,31 @@ number of them, and tests put a fake behind one."""
 
 import asyncio
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from app.access import Caller, KeyRing
 from app.api import errors
 from app.api.body import read_object
-from app.api.door import Door, check_session_id
+from app.api.door import REQUEST_ID, SUBPROTOCOL, Door, check_session_id
 from app.api.errors import JsonResponse
 from app.api.plan import check_model, is_whole, job_of, manner_of
 from app.api.services import Services
 from app.api.speech import SpeechResponse
 from app.api.speech_request import SpeechFields, parse
 from app.api.speech_socket import SpeechSocket
-from app.config import Limits, SocketLimits
-from app.core import DEFAULT_TENANT, CancelState, HealthStatus, SessionKey, Synthesizer
+from app.api.turnstile import Turnstile
+from app.config import KeySettings, Limits, Role, SocketLimits
+from app.core import CancelState, HealthStatus, SessionKey, Synthesizer
 from app.errors import NotFound
+from app.quota import Ledger, QuotaLedger
 from app.voice_catalogue import VoiceCatalogue
 
 OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
@@ -48,27 +53,55 @@ def create_app(
     *,
     sockets: SocketLimits | None = None,
     voice_aliases: Mapping[str, str] = MappingProxyType({}),
+    keys: Sequence[KeySettings] = (),
+    origins: tuple[str, ...] = (),
+    ledger: Ledger | None = None,
     returns_request_id: bool = True,
 ) -> FastAPI:
-    """`returns_request_id`: False where the server in front already sends X-Request-ID back, as
+    """Without `keys` it speaks to its own machine alone. `ledger` counts what keys use, by default
+    in this process.
+
+    `returns_request_id`: False where the server in front already sends X-Request-ID back, as
     Ray Serve's does: twice, clients would read it as "id, id"."""
     app = FastAPI(title="chatterbox-serve", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(Door, returns_id=returns_request_id)
+    app.add_middleware(
+        Door, returns_id=returns_request_id, ring=KeyRing(keys), origins=tuple(origins)
+    )
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
+            expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", "Retry-After"],
+        )
     errors.install(app)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
-    services = Services(synthesizer, catalogue, limits, sockets or SocketLimits())
+    turnstile = Turnstile(ledger or QuotaLedger(limits.live_s))
+    services = Services(synthesizer, catalogue, limits, sockets or SocketLimits(), turnstile)
     app.include_router(_speech_routes(services))
     app.include_router(_socket_routes(services))
     app.include_router(_catalogue_routes(services))
     return app
 
 
-def _session_key(session_id: str) -> SessionKey:
-    return SessionKey(DEFAULT_TENANT, session_id)
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Whom the door let in."""
+    caller: Caller = connection.state.caller
+    return caller
+
+
+def needs(role: Role) -> Any:
+    """A route's dependency: refused with 403 before anything of the body is read."""
+
+    def check(connection: HTTPConnection) -> None:
+        caller_of(connection).require(role)
+
+    return Depends(check)
 
 
 def _speech_routes(services: Services) -> APIRouter:
-    router = APIRouter(default_response_class=JsonResponse)
+    router = APIRouter(default_response_class=JsonResponse, dependencies=[needs(Role.SPEAK)])
     synthesizer, limits = services.synthesizer, services.limits
     max_body_bytes = limits.max_text_chars * 12 + OTHER_FIELDS_BYTES  # "\ud83d\ude42" at worst
 
@@ -81,17 +114,20 @@ def _speech_routes(services: Services) -> APIRouter:
         voice = services.catalogue.find(fields.voice).voice
         whole = is_whole(fields)
         manner = manner_of(fields, card, voice, limits)
-        key = _session_key(request.state.request_id)
+        session_id = request.state.request_id
         # Apart: a long text costs tens of milliseconds, in which no other stream would move.
-        job = await asyncio.to_thread(job_of, fields.input, manner, key, limits)
+        job = await asyncio.to_thread(
+            job_of, fields.input, manner, caller_of(request), session_id, limits
+        )
         sse = fields.stream_format == "sse"
-        return SpeechResponse(synthesizer, job, limits, sse=sse, whole=whole)
+        return SpeechResponse(services, job, sse=sse, whole=whole)
 
     @router.delete("/v1/audio/speech/{session_id}", response_model=None)
     @router.post("/cancel/{session_id}", response_model=None)
-    async def cancel(session_id: str) -> Response:
-        """Stop a session; the answer says what was stopped."""
-        ack = await synthesizer.cancel(_session_key(check_session_id(session_id, "session_id")))
+    async def cancel(request: Request, session_id: str) -> Response:
+        """Stop a session of the caller's tenant; the answer says what was stopped."""
+        check_session_id(session_id, "session_id")
+        ack = await synthesizer.cancel(SessionKey(caller_of(request).tenant, session_id))
         body = asdict(ack)
         if ack.state is CancelState.UNKNOWN:
             fault = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
@@ -102,13 +138,14 @@ def _speech_routes(services: Services) -> APIRouter:
 
 
 def _socket_routes(services: Services) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[needs(Role.SPEAK)])
 
     @router.websocket("/v1/audio/speech/stream")
     async def stream(websocket: WebSocket) -> None:
-        await websocket.accept()
-        key = _session_key(uuid.uuid4().hex)
-        await SpeechSocket(websocket, services, key).serve()
+        offered = websocket.scope.get("subprotocols", [])
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        caller = caller_of(websocket)
+        await SpeechSocket(websocket, services, caller, websocket.state.request_id).serve()
 
     return router
 

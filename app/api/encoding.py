@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.api.plan import Manner, SpeechJob
+from app.api.services import Services
 from app.audio import Samples
-from app.config import Limits
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Synthesizer
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason
 from app.errors import Overloaded, SynthesisFailed
 from app.formats import AudioStream
 from app.script import Script
@@ -53,12 +53,12 @@ class Progress:
 
 
 async def encoded(
-    synthesizer: Synthesizer, job: SpeechJob, limits: Limits, progress: Progress
+    services: Services, job: SpeechJob, progress: Progress
 ) -> AsyncGenerator[bytes, None]:
     """The audio bytes of one whole job; none if it was cancelled before its first sound. Raises
     what `sound_of` raises."""
     encoder = await opened(job.manner)
-    async with aclosing(sound_of(synthesizer, job, limits, progress)) as sound:
+    async with aclosing(sound_of(services, job, progress)) as sound:
         async for pcm in sound:
             if part := await fed(encoder, pcm):
                 progress.audio_s = encoder.audio_s
@@ -69,17 +69,30 @@ async def encoded(
 
 
 async def sound_of(
-    synthesizer: Synthesizer, job: SpeechJob, limits: Limits, progress: Progress
+    services: Services, job: SpeechJob, progress: Progress
 ) -> AsyncGenerator[Samples, None]:
     """The session's samples with its pauses; none if it was cancelled before its first sound.
 
-    Raises Overloaded if nothing is heard within `limits.first_audio_s`, SynthesisFailed where the
-    speech could not be finished or is no sound at all, and what the synthesizer raises.
+    Raises RateLimited before any work, Overloaded if nothing is heard within
+    `limits.first_audio_s`, SynthesisFailed where the speech could not be finished or is no sound
+    at all, and what the synthesizer raises.
     """
+    async with (
+        services.turnstile.admitted(job.caller, job.script.num_chars) as ticket,
+        aclosing(_spoken(services, job, progress)) as sound,
+    ):
+        async for pcm in sound:
+            ticket.audio_s += len(pcm) / SAMPLE_RATE
+            yield pcm
+
+
+async def _spoken(
+    services: Services, job: SpeechJob, progress: Progress
+) -> AsyncGenerator[Samples, None]:
     pauses = _Pauses(job.script)
     is_silent = True
-    async with aclosing(synthesizer.speak(job.request)) as chunks:
-        chunk: AudioChunk | None = await _first(chunks, limits.first_audio_s)
+    async with aclosing(services.synthesizer.speak(job.request)) as chunks:
+        chunk: AudioChunk | None = await _first(chunks, services.limits.first_audio_s)
         while chunk is not None:
             progress.add(chunk)
             if len(chunk.pcm):

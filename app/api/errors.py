@@ -13,7 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import DuplicateSession, Overloaded, ServeError
+from app.errors import (
+    DuplicateSession,
+    Overloaded,
+    RateLimited,
+    ServeError,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +30,7 @@ _CODES = {
     413: "request_too_large",
     415: "unsupported_media_type",
 }
+PATIENCE_S = 60  # a client that is told to wait longer need not try again by itself
 _INTERNAL = "internal error; the server's log has it under this request's id"
 
 
@@ -58,7 +66,11 @@ def answer(fault: Exception) -> JsonResponse:
 
 
 def _headers(fault: Exception) -> Mapping[str, str] | None:
-    if isinstance(fault, Overloaded):
+    if isinstance(fault, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(fault, RateLimited) and fault.retry_after_s > PATIENCE_S:
+        return {"Retry-After": str(fault.retry_after_s), "X-Should-Retry": "false"}
+    if isinstance(fault, Overloaded | Unavailable | RateLimited):
         return {"Retry-After": str(fault.retry_after_s)}
     if isinstance(fault, DuplicateSession):
         return {"X-Should-Retry": "false"}  # OpenAI's clients try a 409 again: the id stays taken

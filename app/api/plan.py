@@ -4,6 +4,7 @@ left to refuse. Knows nothing about transports."""
 import secrets
 from dataclasses import dataclass, replace
 
+from app.access import Caller
 from app.api.speech_request import MannerFields, SpeechFields
 from app.config import Limits
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
@@ -38,6 +39,7 @@ class SpeechJob:
     request: SynthesisRequest
     script: Script
     manner: Manner
+    caller: Caller
 
 
 def check_model(name: str, card: ModelCard) -> None:
@@ -75,11 +77,12 @@ def manner_of(
     )
 
 
-def job_of(text: str, manner: Manner, key: SessionKey, limits: Limits) -> SpeechJob:
+def job_of(text: str, manner: Manner, caller: Caller, session_id: str, limits: Limits) -> SpeechJob:
     """Raises BadRequest where the text is too long, or has nothing to speak."""
-    if len(text) > limits.max_text_chars:
+    most = min(limits.max_text_chars, caller.quota.max_text_chars or limits.max_text_chars)
+    if len(text) > most:
         raise BadRequest(
-            f"input: {len(text)} characters; at most {limits.max_text_chars} are allowed",
+            f"input: {len(text)} characters; at most {most} are allowed",
             param="input",
             code="string_above_max_length",
         )
@@ -91,8 +94,9 @@ def job_of(text: str, manner: Manner, key: SessionKey, limits: Limits) -> Speech
     if not spoken.segments:
         message = "input: there is nothing to speak; it has no letter or digit"
         raise BadRequest(message, param="input", code="empty_input")
+    key = SessionKey(caller.tenant, session_id)
     request = SynthesisRequest(key, spoken.segments, manner.voice, manner.sampling, manner.language)
-    return SpeechJob(request, spoken, manner)
+    return SpeechJob(request, spoken, manner, caller)
 
 
 def _sample_rate(fields: MannerFields, format_name: FormatName) -> int:

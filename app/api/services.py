@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.api.turnstile import Turnstile
 from app.config import Limits, SocketLimits
 from app.core import Synthesizer
 from app.voice_catalogue import VoiceCatalogue
@@ -13,3 +14,4 @@ class Services:
     catalogue: VoiceCatalogue
     limits: Limits
     sockets: SocketLimits
+    turnstile: Turnstile

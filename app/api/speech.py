@@ -21,8 +21,8 @@ from app.api.connection import while_connected
 from app.api.encoding import Progress, encoded
 from app.api.errors import error_of
 from app.api.plan import SpeechJob
-from app.config import Limits
-from app.core import FinishReason, Synthesizer
+from app.api.services import Services
+from app.core import FinishReason
 
 log = logging.getLogger(__name__)
 
@@ -90,18 +90,16 @@ class SpeechResponse(Response):
 
     def __init__(
         self,
-        synthesizer: Synthesizer,
+        services: Services,
         job: SpeechJob,
-        limits: Limits,
         *,
         sse: bool = False,
         whole: bool = False,
     ) -> None:
         self.status_code = 200
         self.background = None
-        self._synthesizer = synthesizer
+        self._services = services
         self._job = job
-        self._limits = limits
         self._whole = whole
         self._progress = Progress()
         self._framing: Framing = ServerSentEvents() if sse else RawAudio()
@@ -110,7 +108,7 @@ class SpeechResponse(Response):
                 "Content-Type": "text/event-stream" if sse else job.manner.format.content_type,
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",  # proxies that know it pass each chunk on at once
-                "X-Model": quote(synthesizer.card().name),
+                "X-Model": quote(services.synthesizer.card().name),
                 "X-Voice": quote(job.request.voice),
                 "X-Sample-Rate": str(job.manner.sample_rate),
                 "X-Seed": str(job.request.sampling.seed),
@@ -169,7 +167,7 @@ class SpeechResponse(Response):
         return None
 
     def _encoded(self) -> AsyncGenerator[bytes, None]:
-        return encoded(self._synthesizer, self._job, self._limits, self._progress)
+        return encoded(self._services, self._job, self._progress)
 
     async def _send_nothing(self, send: Send) -> None:
         """Cancelled before there was anything to hear."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Protocol
 
+from app.access import Caller
 from app.api.encoding import Progress, fed, opened, sound_of
 from app.api.plan import Manner, job_of
 from app.api.services import Services
@@ -43,7 +44,8 @@ class SpeechContext:
         self,
         context_id: str,
         number: int,
-        session: SessionKey,  # takes are sessions named after it
+        session_id: str,  # takes are sessions named after it
+        caller: Caller,
         manner: Manner,
         *,
         services: Services,
@@ -57,9 +59,9 @@ class SpeechContext:
         self.is_binary = is_binary
         self.is_cancelled = False  # nothing more is sent
         self.is_done = False  # everything was
-        self._session = session
-        self._synthesizer = services.synthesizer
-        self._limits = services.limits
+        self._session_id = session_id
+        self._caller = caller
+        self._services = services
         self._max_held_chars = services.sockets.max_held_chars
         self._outbox = outbox
         self._max_buffer_s = max_buffer_s
@@ -113,7 +115,7 @@ class SpeechContext:
         ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self._num_tokens)
         if self._live is None:
             return ack
-        told = await self._synthesizer.cancel(self._live)
+        told = await self._services.synthesizer.cancel(self._live)
         # unknown: its request is on its way, and finds itself cancelled
         is_over = told.state in (CancelState.UNKNOWN, CancelState.ALREADY_DONE)
         return replace(
@@ -168,20 +170,22 @@ class SpeechContext:
                 return order
 
     async def _speak(self, take: str, encoder: AudioStream) -> None:
-        key = self._session._replace(session_id=f"{self._session.session_id}-{self._num_takes}")
+        session_id = f"{self._session_id}-{self._num_takes}"
         self._num_takes += 1
         try:
-            job = await asyncio.to_thread(job_of, take, self.manner, key, self._limits)
+            job = await asyncio.to_thread(
+                job_of, take, self.manner, self._caller, session_id, self._services.limits
+            )
         except BadRequest as fault:
             if fault.code == "empty_input":  # nothing is left of it without its marks
                 return
             raise
         if self.is_cancelled:
             return
-        self._live = key
+        key = self._live = job.request.key
         told = Progress()
         try:
-            async with aclosing(sound_of(self._synthesizer, job, self._limits, told)) as sound:
+            async with aclosing(sound_of(self._services, job, told)) as sound:
                 async for pcm in sound:
                     await self._send(encoder, await fed(encoder, pcm))
         finally:

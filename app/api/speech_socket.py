@@ -16,6 +16,7 @@ from dataclasses import asdict
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from app.access import Caller
 from app.api.errors import error_of
 from app.api.plan import check_model, manner_of
 from app.api.services import Services
@@ -30,7 +31,7 @@ from app.api.socket_messages import (
     read_message,
 )
 from app.api.speech_context import SpeechContext
-from app.core import CancelAck, CancelState, SessionKey
+from app.core import CancelAck, CancelState
 from app.errors import BadRequest, ServeError
 
 log = logging.getLogger(__name__)
@@ -41,12 +42,15 @@ NORMAL, POLICY, TOO_BIG = 1000, 1008, 1009  # close codes, RFC 6455
 class SpeechSocket:
     """One connection, accepted already."""
 
-    def __init__(self, websocket: WebSocket, services: Services, key: SessionKey) -> None:
-        """Sessions on this socket are named after `key`."""
+    def __init__(
+        self, websocket: WebSocket, services: Services, caller: Caller, socket_id: str
+    ) -> None:
+        """Sessions on this socket are named after `socket_id`."""
         self._websocket = websocket
         self._services = services
         self._bounds = services.sockets
-        self._key = key
+        self._caller = caller
+        self._socket_id = socket_id
         self._open: dict[str, SpeechContext] = {}
         self._num_started = 0
         self._num_faults = 0
@@ -75,7 +79,7 @@ class SpeechSocket:
             while (frame := await self._receive()) is not None:
                 await self._handle(frame)
         except WebSocketDisconnect:
-            log.info("socket %s: the client left", self._key.session_id)
+            log.info("socket %s: the client left", self._socket_id)
 
     async def _receive(self) -> str | None:
         """The next frame; None once the socket was closed because nothing comes."""
@@ -145,7 +149,8 @@ class SpeechSocket:
         context = SpeechContext(
             message.context_id,
             number,
-            self._key._replace(session_id=f"{self._key.session_id}-{number}"),
+            f"{self._socket_id}-{number}",
+            self._caller,
             manner,
             services=self._services,
             outbox=self,
@@ -197,7 +202,7 @@ class SpeechSocket:
         if isinstance(fault, WebSocketDisconnect):
             raise fault
         if isinstance(fault, Exception):
-            log.error("socket %s: a context failed", self._key.session_id, exc_info=fault)
+            log.error("socket %s: a context failed", self._socket_id, exc_info=fault)
             await self.tell(context, "error", error=error_of(fault))
 
     async def _cancel(self, context_id: str, context: SpeechContext | None) -> None:
@@ -208,7 +213,7 @@ class SpeechSocket:
             try:
                 ack = await context.cancel()
             except ServeError as fault:  # the registry is away: closing its stream stops it too
-                log.warning("socket %s: cancelled without %s", self._key.session_id, fault.code)
+                log.warning("socket %s: cancelled without %s", self._socket_id, fault.code)
                 ack = CancelAck(context_id, CancelState.STOPPING)
             if (running := self._running.get(context)) is not None:
                 running.cancel()

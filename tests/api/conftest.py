@@ -21,7 +21,7 @@ def speech(**changes):
 async def in_process(synthesizer, limits=None, **options):
     app = create_app(synthesizer, limits or Limits(), **options)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 

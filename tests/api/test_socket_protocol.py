@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from starlette.websockets import WebSocketState
 
+from app.access import Caller
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
-from app.config import Limits, SocketLimits
-from app.core import SessionKey
+from app.api.turnstile import Turnstile
+from app.config import Limits, Quota, Role, SocketLimits
+from app.quota import QuotaLedger
 from app.voice_catalogue import VoiceCatalogue
 from tests.fakes import FakeSynthesizer
 
@@ -69,10 +71,16 @@ class Protocol(RuleBasedStateMachine):
 
     async def _connect(self):
         catalogue = VoiceCatalogue(self.synthesizer.card, {})
-        services = Services(self.synthesizer, catalogue, Limits(), SocketLimits(max_faults=10**6))
+        turnstile = Turnstile(QuotaLedger(60))
+        bounds = SocketLimits(max_faults=10**6)
+        services = Services(self.synthesizer, catalogue, Limits(), bounds, turnstile)
         self.wires = {"red": Wire(), "blue": Wire()}
         self.serving = [
-            asyncio.ensure_future(SpeechSocket(wire, services, SessionKey(tenant, tenant)).serve())
+            asyncio.ensure_future(
+                SpeechSocket(
+                    wire, services, Caller(tenant, tenant, frozenset(Role), Quota()), tenant
+                ).serve()
+            )
             for tenant, wire in self.wires.items()
         ]
 
@@ -166,5 +174,7 @@ class Protocol(RuleBasedStateMachine):
             task.result()
 
 
-Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+Protocol.TestCase.settings = settings(
+    max_examples=100, stateful_step_count=40, deadline=None, derandomize=True
+)
 test_any_order_of_messages = Protocol.TestCase

@@ -214,6 +214,7 @@ async def test_other_contexts_play_on_through_a_cancel(client, synthesizer):
     await client.until("audio", context_id="a")
     await client.send("cancel", "a")
     heard = await client.until("cancelled")
+    synthesizer.hold_at = None
     synthesizer.release()
     heard += await client.until("done")
     assert heard[-1]["context_id"] == "b"

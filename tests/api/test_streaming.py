@@ -75,7 +75,7 @@ def leave_before_an_answer(url, synthesizer, **changes):
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nX-Request-ID: s\r\n"
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: s\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
         assert synthesizer.holding.wait(WAIT_S)
