@@ -162,6 +162,9 @@ class ServeArgs(_Frozen):
     voices_cache: str | None = Field(
         None, description="folder or URL for prepared voices; null: beside the recordings"
     )
+    uploads: str | None = Field(
+        None, description="folder or fsspec URL for the voices that callers make; null: none may"
+    )
     voice_aliases: dict[str, str] = Field(
         {}, description="name: voice; OpenAI's names are dealt out over the voices otherwise"
     )

@@ -7,10 +7,12 @@
     ├── Unauthorized 401           no API key, or none that is known
     ├── Forbidden 403              a known caller who may not, or a caller from outside
     ├── NotFound 404               voice, model or session
+    ├── Conflict 409               the name of a voice is taken
     ├── DuplicateSession 409       the id is live or remembered
     ├── RateLimited 429            a limit of this key; tells when to come back
     ├── Overloaded 503             no room; tells when to come back
     ├── SynthesisFailed 500        the engine could not finish this session
+    ├── NotServed 501              this server cannot do that, and says why
     ├── Unavailable 503            a part that must answer did not (registry, engine)
     └── ConfigError                never over HTTP: stops the start, names file and key
         └── CheckpointError        a model file is missing, truncated or mismatched
@@ -83,6 +85,11 @@ class NotFound(ServeError):
     code = "not_found"
 
 
+class Conflict(ServeError):
+    status = 409
+    code = "conflict"
+
+
 class DuplicateSession(ServeError):
     status = 409
     code = "duplicate_session"
@@ -92,6 +99,11 @@ class Overloaded(ServeError):
     status = 503
     code = "overloaded"
     retry_after_s = 1
+
+
+class NotServed(ServeError):
+    status = 501
+    code = "not_served"
 
 
 class SynthesisFailed(ServeError):

@@ -60,7 +60,8 @@ def assemble(
         health_check_period_s=2,
         ray_actor_options={"num_cpus": 0.1},
     )
-    enroller = None if args.voices is None else _enroller(args)
+    has_recordings = args.voices is not None or args.uploads is not None
+    enroller = _enroller(args) if has_recordings else None
     return ingress.bind(
         args,
         card,

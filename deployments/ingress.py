@@ -12,11 +12,15 @@ from ray.serve.handle import DeploymentHandle
 from app.api.app import create_app
 from app.config import KeySettings, ServeArgs
 from app.core import AudioChunk, CancelAck, Health, ModelCard, SessionKey, SynthesisRequest
+from app.errors import Unavailable
 from app.sessions import Follower
 from app.speaking import LiveSessions
+from app.voice_library import VoiceLibrary, is_reference
 from deployments.ledger import RemoteLedger, ledger_actor
 from deployments.registry import RegistryFollower, RemoteRegistry, registry_actor
 from deployments.streams import owned, translated
+
+KEPT = 1000  # voices known to be enrolled; of others the enroller is asked again
 
 
 class HandleSynthesizer:
@@ -49,6 +53,11 @@ class HandleSynthesizer:
     async def health(self) -> Health:
         return await self._registry.health()
 
+    async def enrol(self, voice: str) -> None:
+        if self._enrol is None:
+            raise Unavailable("no enroller is deployed")
+        await self._ready(voice)
+
     async def _open(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         await self._ready(request.voice)
         stream: AsyncGenerator[AudioChunk, None] = owned(self._speak.remote(request))
@@ -58,8 +67,11 @@ class HandleSynthesizer:
 
     async def _ready(self, voice: str) -> None:
         """Enrol a reference voice before its first use; once for all who wait for it."""
-        if self._enrol is None or voice not in self._card.recorded_voices:
+        is_recorded = voice in self._card.recorded_voices or is_reference(voice)
+        if self._enrol is None or not is_recorded:
             return
+        for done in [name for name, task in self._enrolling.items() if task.done()][:-KEPT]:
+            del self._enrolling[done]
         task = self._enrolling.get(voice)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._enrolling[voice] = asyncio.ensure_future(self._enrolled(voice))
@@ -100,9 +112,11 @@ class Ingress:
             args.limits,
             sockets=args.sockets,
             voice_aliases=args.voice_aliases,
+            library=None if args.uploads is None else VoiceLibrary(args.uploads),
             keys=keys,
             origins=args.access.origins,
             ledger=_ledger(f"{registry}-ledger", keys, args),
+            is_alone=args.ingress_replicas == 1,
             returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id

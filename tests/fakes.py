@@ -70,6 +70,8 @@ class FakeSynthesizer:
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
         self.cancels = []  # keys
+        self.enrolled = []
+        self.enrol_fault = None
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
         self.holding = threading.Event()
         self.closed = threading.Event()
@@ -145,3 +147,8 @@ class FakeSynthesizer:
 
     async def health(self):
         return self.health_now
+
+    async def enrol(self, voice):
+        self.enrolled.append(voice)
+        if self.enrol_fault is not None:
+            raise self.enrol_fault

@@ -1,50 +1,32 @@
 """The HTTP interface over a Synthesizer. A builder without globals: any process may hold any
 number of them, and tests put a fake behind one."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
-from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from app.access import Caller, KeyRing
-from app.api import errors
-from app.api.body import read_object
-from app.api.door import REQUEST_ID, SUBPROTOCOL, Door, check_session_id
+from app.access import KeyRing
+from app.api import errors, openapi
+from app.api.desktop import desktop_routes, model_routes
+from app.api.door import REQUEST_ID, Door
 from app.api.errors import JsonResponse
-from app.api.plan import check_model, is_whole, job_of, manner_of
 from app.api.services import Services
-from app.api.speech import SpeechResponse
-from app.api.speech_request import SpeechFields, parse
-from app.api.speech_socket import SpeechSocket
+from app.api.speech_routes import speech_routes
 from app.api.turnstile import Turnstile
-from app.config import KeySettings, Limits, Role, SocketLimits
-from app.core import CancelState, HealthStatus, SessionKey, Synthesizer
+from app.api.voice_routes import voice_routes
+from app.api.voices import Voices
+from app.config import KeySettings, Limits, SocketLimits
+from app.core import HealthStatus, Synthesizer
 from app.errors import NotFound
 from app.quota import Ledger, QuotaLedger
+from app.recordings import RecordingReader
 from app.voice_catalogue import VoiceCatalogue
-
-OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
-
-_CANCEL_STATUS = {
-    CancelState.STOPPED: 200,
-    CancelState.ALREADY_DONE: 200,
-    CancelState.STOPPING: 202,
-    CancelState.UNKNOWN: 404,
-}
-_UNKNOWN = "no such session; a request that comes with this id will not start"
-_SPEECH_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": SpeechFields.model_json_schema()}},
-    }
-}
+from app.voice_library import VoiceLibrary
 
 
 def create_app(
@@ -53,17 +35,25 @@ def create_app(
     *,
     sockets: SocketLimits | None = None,
     voice_aliases: Mapping[str, str] = MappingProxyType({}),
+    library: VoiceLibrary | None = None,
     keys: Sequence[KeySettings] = (),
     origins: tuple[str, ...] = (),
     ledger: Ledger | None = None,
+    is_alone: bool = True,
     returns_request_id: bool = True,
 ) -> FastAPI:
     """Without `keys` it speaks to its own machine alone. `ledger` counts what keys use, by default
-    in this process.
+    in this process. `is_alone`: no other process answers requests to this application.
 
     `returns_request_id`: False where the server in front already sends X-Request-ID back, as
     Ray Serve's does: twice, clients would read it as "id, id"."""
-    app = FastAPI(title="chatterbox-serve", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="chatterbox-serve",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=openapi.REFUSALS,
+    )
     app.add_middleware(
         Door, returns_id=returns_request_id, ring=KeyRing(keys), origins=tuple(origins)
     )
@@ -77,82 +67,24 @@ def create_app(
         )
     errors.install(app)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
-    turnstile = Turnstile(ledger or QuotaLedger(limits.live_s))
-    services = Services(synthesizer, catalogue, limits, sockets or SocketLimits(), turnstile)
-    app.include_router(_speech_routes(services))
-    app.include_router(_socket_routes(services))
-    app.include_router(_catalogue_routes(services))
+    services = Services(
+        synthesizer,
+        Voices(catalogue, library, synthesizer, RecordingReader()),
+        limits,
+        sockets or SocketLimits(),
+        Turnstile(ledger or QuotaLedger(limits.live_s)),
+    )
+    app.include_router(speech_routes(services))
+    app.include_router(voice_routes(services))
+    app.include_router(desktop_routes(services, is_alone))
+    app.include_router(model_routes(services))
+    app.include_router(_catalogue_routes(synthesizer))
+    openapi.install(app)
     return app
 
 
-def caller_of(connection: HTTPConnection) -> Caller:
-    """Whom the door let in."""
-    caller: Caller = connection.state.caller
-    return caller
-
-
-def needs(role: Role) -> Any:
-    """A route's dependency: refused with 403 before anything of the body is read."""
-
-    def check(connection: HTTPConnection) -> None:
-        caller_of(connection).require(role)
-
-    return Depends(check)
-
-
-def _speech_routes(services: Services) -> APIRouter:
-    router = APIRouter(default_response_class=JsonResponse, dependencies=[needs(Role.SPEAK)])
-    synthesizer, limits = services.synthesizer, services.limits
-    max_body_bytes = limits.max_text_chars * 12 + OTHER_FIELDS_BYTES  # "\ud83d\ude42" at worst
-
-    @router.post("/v1/audio/speech", response_model=None, openapi_extra=_SPEECH_BODY)
-    async def speak(request: Request) -> Response:
-        """Speech of a text; the request's id is the session's."""
-        fields = parse(SpeechFields, await read_object(request, max_body_bytes))
-        card = synthesizer.card()
-        check_model(fields.model, card)
-        voice = services.catalogue.find(fields.voice).voice
-        whole = is_whole(fields)
-        manner = manner_of(fields, card, voice, limits)
-        session_id = request.state.request_id
-        # Apart: a long text costs tens of milliseconds, in which no other stream would move.
-        job = await asyncio.to_thread(
-            job_of, fields.input, manner, caller_of(request), session_id, limits
-        )
-        sse = fields.stream_format == "sse"
-        return SpeechResponse(services, job, sse=sse, whole=whole)
-
-    @router.delete("/v1/audio/speech/{session_id}", response_model=None)
-    @router.post("/cancel/{session_id}", response_model=None)
-    async def cancel(request: Request, session_id: str) -> Response:
-        """Stop a session of the caller's tenant; the answer says what was stopped."""
-        check_session_id(session_id, "session_id")
-        ack = await synthesizer.cancel(SessionKey(caller_of(request).tenant, session_id))
-        body = asdict(ack)
-        if ack.state is CancelState.UNKNOWN:
-            fault = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
-            body["error"] = errors.error_of(fault)
-        return JsonResponse(body, _CANCEL_STATUS[ack.state])
-
-    return router
-
-
-def _socket_routes(services: Services) -> APIRouter:
-    router = APIRouter(dependencies=[needs(Role.SPEAK)])
-
-    @router.websocket("/v1/audio/speech/stream")
-    async def stream(websocket: WebSocket) -> None:
-        offered = websocket.scope.get("subprotocols", [])
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        caller = caller_of(websocket)
-        await SpeechSocket(websocket, services, caller, websocket.state.request_id).serve()
-
-    return router
-
-
-def _catalogue_routes(services: Services) -> APIRouter:
+def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
-    synthesizer = services.synthesizer
     created = int(time.time())
 
     def model() -> dict[str, object]:
@@ -185,12 +117,5 @@ def _catalogue_routes(services: Services) -> APIRouter:
             message = f"model {model_id[:64]!r} is not served here"
             raise NotFound(message, param="model", code="model_not_found")
         return JsonResponse(model())
-
-    @router.get("/v1/audio/voices", response_model=None)
-    async def voices() -> Response:
-        named = [
-            {"id": v.id, "name": v.name, "aliases": v.aliases} for v in services.catalogue.named()
-        ]
-        return JsonResponse({"voices": named})
 
     return router

@@ -29,12 +29,14 @@ class Progress:
     first_audio: float | None = None
     audio_s: float = 0.0  # as it is heard: shaped, pauses included
     num_tokens: int = 0
+    segment: int = 0  # of the latest sound
     finish: FinishReason | None = None
 
     def add(self, chunk: AudioChunk) -> None:
         if len(chunk.pcm) and self.first_audio is None:
             self.first_audio = time.perf_counter()
         self.num_tokens = max(self.num_tokens, chunk.num_tokens)
+        self.segment = chunk.segment
         self.finish = chunk.finish
 
     def heard(self, audio_s: float) -> None:

@@ -14,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import (
+    Conflict,
     DuplicateSession,
+    NotServed,
     Overloaded,
     RateLimited,
     ServeError,
@@ -72,8 +74,8 @@ def _headers(fault: Exception) -> Mapping[str, str] | None:
         return {"Retry-After": str(fault.retry_after_s), "X-Should-Retry": "false"}
     if isinstance(fault, Overloaded | Unavailable | RateLimited):
         return {"Retry-After": str(fault.retry_after_s)}
-    if isinstance(fault, DuplicateSession):
-        return {"X-Should-Retry": "false"}  # OpenAI's clients try a 409 again: the id stays taken
+    if isinstance(fault, DuplicateSession | Conflict | NotServed):
+        return {"X-Should-Retry": "false"}  # OpenAI's clients try 409 and 5xx again, in vain here
     return fault.headers if isinstance(fault, HTTPException) else None
 
 

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from app.api.turnstile import Turnstile
+from app.api.voices import Voices
 from app.config import Limits, SocketLimits
 from app.core import Synthesizer
-from app.voice_catalogue import VoiceCatalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     synthesizer: Synthesizer
-    catalogue: VoiceCatalogue
+    voices: Voices
     limits: Limits
     sockets: SocketLimits
     turnstile: Turnstile

@@ -130,7 +130,7 @@ class SpeechResponse(Response):
             return
         body = self._sealed(collected)
         length = (b"content-length", str(len(body)).encode())
-        await send(_start(200, [*self.raw_headers, length]))
+        await send(start_of(200, [*self.raw_headers, length]))
         await send(_body(body, more=False))
 
     def _sealed(self, collected: bytes) -> bytes:
@@ -143,7 +143,7 @@ class SpeechResponse(Response):
         async with aclosing(self._encoded()) as parts:
             first = await anext(parts, None)  # what fails until here becomes a status code
             if first is not None:
-                await send(_start(200, self.raw_headers))
+                await send(start_of(200, self.raw_headers))
                 fault = await self._pour(first, parts, send)
         if first is None:
             await self._send_nothing(send)
@@ -172,7 +172,7 @@ class SpeechResponse(Response):
     async def _send_nothing(self, send: Send) -> None:
         """Cancelled before there was anything to hear."""
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-type"]
-        await send(_start(204, headers))
+        await send(start_of(204, headers))
         await send(_body(b"", more=False))
 
     def _log_end(self) -> None:
@@ -190,7 +190,7 @@ class SpeechResponse(Response):
         )
 
 
-def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
+def start_of(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 

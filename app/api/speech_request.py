@@ -72,7 +72,10 @@ class SpeechFields(MannerFields):
 
     model: str
     input: str
-    voice: VoiceField
+    voice: VoiceField | None = None
+    reference_audio: str | None = Field(
+        None, description="a recording in base64, instead of a voice: WAV, FLAC, Ogg or MP3"
+    )
     stream_format: Literal["audio", "sse"] | None = None
     stream: bool | None = Field(None, description="false: one whole file with its true length")
 

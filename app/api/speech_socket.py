@@ -105,17 +105,17 @@ class SpeechSocket:
         try:
             message = read_message(frame)
             context_id = message.context_id
-            self._obey(message)
+            await self._obey(message)
         except ServeError as fault:
             self._num_faults += 1
             await self._event("error", context_id=context_id, error=error_of(fault))
             if self._num_faults > self._bounds.max_faults:
                 await self._close(POLICY, "too many wrong messages")
 
-    def _obey(self, message: ClientMessage) -> None:
+    async def _obey(self, message: ClientMessage) -> None:
         match message:
             case Start():
-                self._start(message)
+                await self._start(message)
             case Text():
                 self._find(message.context_id).push(message.text)
             case Flush():
@@ -131,7 +131,7 @@ class SpeechSocket:
             case Close(context_id=str(context_id)):
                 self._find(context_id).close()
 
-    def _start(self, message: Start) -> None:
+    async def _start(self, message: Start) -> None:
         if self._is_closing:
             raise BadRequest("type: the socket is closing", param="type")
         if message.context_id in self._open:
@@ -141,7 +141,7 @@ class SpeechSocket:
             raise BadRequest(f"context_id: {most} are open already", code="too_many_contexts")
         card = self._services.synthesizer.card()
         check_model(message.model or card.name, card)
-        voice = self._services.catalogue.find(message.voice).voice
+        voice = await self._services.voices.find(self._caller, message.voice)
         manner = manner_of(message, card, voice, self._services.limits, default_format="pcm")
         number = self._num_started
         self._num_started += 1

@@ -136,6 +136,8 @@ async def test_the_interface_describes_itself():
         "/v1/models",
         "/v1/models/{model_id}",
         "/v1/audio/voices",
+        "/v1/audio/voices/{voice_id}",
+        "/v1/audio/voices/{voice_id}/preview",
         "/v1/audio/speech",
         "/v1/audio/speech/{session_id}",
         "/cancel/{session_id}",

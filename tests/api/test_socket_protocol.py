@@ -16,8 +16,10 @@ from app.access import Caller
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
 from app.api.turnstile import Turnstile
+from app.api.voices import Voices
 from app.config import Limits, Quota, Role, SocketLimits
 from app.quota import QuotaLedger
+from app.recordings import RecordingReader
 from app.voice_catalogue import VoiceCatalogue
 from tests.fakes import FakeSynthesizer
 
@@ -73,7 +75,8 @@ class Protocol(RuleBasedStateMachine):
         catalogue = VoiceCatalogue(self.synthesizer.card, {})
         turnstile = Turnstile(QuotaLedger(60))
         bounds = SocketLimits(max_faults=10**6)
-        services = Services(self.synthesizer, catalogue, Limits(), bounds, turnstile)
+        voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
+        services = Services(self.synthesizer, voices, Limits(), bounds, turnstile)
         self.wires = {"red": Wire(), "blue": Wire()}
         self.serving = [
             asyncio.ensure_future(
