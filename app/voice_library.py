@@ -102,7 +102,8 @@ class VoiceLibrary:
         if len(self.all(tenant)) >= MAX_VOICES:
             raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
         digest = hashlib.sha256(f"{tenant}\0".encode() + flac).hexdigest()
-        reference = self.keep(flac, f"up-{digest[:48]}")
+        reference = f"up-{digest[:48]}"
+        self.keep(flac, reference)
         voice_id = f"voice_{secrets.token_hex(16)}"
         voice = LibraryVoice(
             voice_id, name, (), int(time.time()), seconds, consent, made_by, reference
@@ -133,13 +134,14 @@ class VoiceLibrary:
         if all(other.reference != voice.reference for other in self.all(tenant)):
             self.drop(voice.reference)
 
-    def keep(self, flac: bytes, reference: str | None = None) -> str:
-        """Store a recording; without a name, one for a single request. Returns its name."""
-        reference = reference or f"once-{secrets.token_hex(16)}"
+    def new_reference(self) -> str:
+        """The name of a recording for a single request."""
+        return f"once-{secrets.token_hex(16)}"
+
+    def keep(self, flac: bytes, reference: str) -> None:
         folder = f"{self._root}/{REFERENCES}"
         self._files.makedirs(folder, exist_ok=True)
         self._put(f"{folder}/{reference}.flac", flac)
-        return reference
 
     def drop(self, reference: str) -> None:
         """The recording and every conditionals made of it."""

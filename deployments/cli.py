@@ -53,15 +53,23 @@ def _check(args: argparse.Namespace, terminal: Terminal) -> int:
 def _add_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="for logs and counts")
     parser.add_argument("--tenant", default="default", help="whose sessions and voices it sees")
-    parser.add_argument("--roles", default="speak", help="of speak,voices,admin (%(default)s)")
+    parser.add_argument(
+        "--roles", type=_roles, default=(Role.SPEAK,), help="of speak,voices,admin (default: speak)"
+    )
+
+
+def _roles(text: str) -> tuple[Role, ...]:
+    try:
+        return tuple(Role(name) for name in text.split(","))
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
 
 
 def _new_key(args: argparse.Namespace, terminal: Terminal) -> int:
     """The key is shown once, on stderr; what goes into the keys file, on stdout."""
     secret = f"cbx_{secrets.token_urlsafe(32)}"
-    roles = tuple(Role(role) for role in args.roles.split(","))
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    key = KeySettings(name=args.name, sha256=digest, tenant=args.tenant, roles=roles)
+    key = KeySettings(name=args.name, sha256=digest, tenant=args.tenant, roles=args.roles)
     entry = yaml.safe_dump([key.model_dump(mode="json", exclude_defaults=True)], sort_keys=False)
     terminal.err.print(f"key, shown this once: {secret}", highlight=False, soft_wrap=True)
     terminal.out.print(entry, end="", markup=False, highlight=False, soft_wrap=True)

@@ -103,7 +103,8 @@ def test_voices_of_a_tenant_are_limited(library, monkeypatch):
 
 
 def test_a_recording_for_one_request_leaves_nothing(library, tmp_path):
-    reference = library.keep(b"recording")
+    reference = library.new_reference()
+    library.keep(b"recording", reference)
     assert is_reference(reference)
     library.drop(reference)
     library.drop(reference)

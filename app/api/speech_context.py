@@ -24,6 +24,8 @@ from app.text_stream import TextStream
 
 log = logging.getLogger(__name__)
 
+MAX_ORDERS = 1000
+
 
 class Outbox(Protocol):
     """What a context may send. Both are dropped once the context is cancelled."""
@@ -89,11 +91,14 @@ class SpeechContext:
             self._progress = Progress()  # times count from the first text
         takes = self._text.push(text)
         self._order(takes)
-        if not takes:
+        if not takes and self._orders.empty():
             self._orders.put_nowait(_Order.NUDGE)
 
     def flush(self) -> None:
         self._refuse_if_closing()
+        if self._orders.qsize() >= MAX_ORDERS:
+            message = f"type: {MAX_ORDERS} takes and flushes wait already"
+            raise BadRequest(message, param="type", code="buffer_full")
         self._order(self._text.flush())
         self._orders.put_nowait(_Order.FLUSHED)
 

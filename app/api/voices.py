@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.access import Caller
 from app.config import Role
 from app.core import Synthesizer
-from app.errors import BadRequest, Conflict, NotFound, NotServed, ServeError
+from app.errors import BadRequest, Conflict, NotFound, NotServed
 from app.recordings import RecordingReader
 from app.voice_catalogue import NamedVoice, VoiceCatalogue
 from app.voice_library import LibraryVoice, VoiceLibrary
@@ -65,11 +65,13 @@ class Voices:
             consent=consent,
             made_by=caller.name,
         )
+        is_enrolled = False
         try:
             await self.synthesizer.enrol(voice.reference)
-        except (ServeError, asyncio.CancelledError):
-            await asyncio.to_thread(library.delete, caller.tenant, voice.id)
-            raise
+            is_enrolled = True
+        finally:
+            if not is_enrolled:
+                await asyncio.to_thread(library.delete, caller.tenant, voice.id)
         return voice
 
     async def change(
@@ -89,8 +91,9 @@ class Voices:
         caller.require(Role.VOICES)
         library = self._library()
         recording = await self.reader.read(sample, "reference_audio")
-        reference = await asyncio.to_thread(library.keep, recording.flac)
+        reference = library.new_reference()
         try:
+            await asyncio.to_thread(library.keep, recording.flac, reference)
             await self.synthesizer.enrol(reference)
             yield reference
         finally:

@@ -419,3 +419,22 @@ async def test_what_is_not_heard_in_time_is_an_error_of_its_context(synthesizer)
         await client.send("text", "c", text="Hello there.")
         await client.send("flush", "c")
         assert (await client.until(*ENDS))[-1]["error"]["code"] == "overloaded"
+
+
+async def test_flushes_that_wait_are_limited(client, synthesizer, monkeypatch):
+    monkeypatch.setattr("app.api.speech_context.MAX_ORDERS", 3)
+    synthesizer.hold_at = 0
+    await client.start()
+    await client.send("text", "c", text="Hello there.")
+    for _ in range(6):
+        await client.send("flush", "c")
+    assert (await client.until("error"))[-1]["error"]["code"] == "buffer_full"
+    synthesizer.release()
+
+
+async def test_a_context_that_is_cancelled_before_it_began_is_acknowledged(client):
+    for _ in range(50):
+        await client.start()
+        await client.send("cancel", "c")
+    acks = [(await client.until("cancelled"))[-1] for _ in range(50)]
+    assert [ack["stream"] for ack in acks] == list(range(50))

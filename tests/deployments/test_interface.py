@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import uuid
+from collections.abc import Iterator
 
 import httpx
 import numpy as np
@@ -13,23 +14,26 @@ from ray import serve
 
 from app.config import Limits, ServeArgs
 from app.formats import FORMATS
+from app.voice_library import FRESH_S
 from deployments.app import assemble
 from tests.deployments.conftest import Served, until_idle
 from tests.deployments.serving import release
 from tests.deployments.test_serving import LONG, body
+from tests.hostile_uploads import GOOD, encoded
 from tests.test_access import bearer_of, key
 from tests.test_formats import DELAY, FRAME, decode
 
 KEYS = (
     key("two-at-once", "two", "red", ("speak",), max_concurrent=2),
-    key("any-number", "any", "blue", ("speak",)),
+    key("any-number", "any", "blue", ("speak", "voices")),
 )
 
 
 @pytest.fixture(scope="module")
-def keyed(served: Served) -> str:
+def keyed(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a second application in the same cluster, with keys and two ingresses."""
-    args = ServeArgs(ingress_replicas=2, limits=Limits(first_audio_s=60))
+    uploads = str(tmp_path_factory.mktemp("uploads"))
+    args = ServeArgs(ingress_replicas=2, uploads=uploads, limits=Limits(first_audio_s=60))
     application = assemble(args, registry="keyed", keys=KEYS)
     serve.run(application, name="keyed", route_prefix="/keyed")
     yield f"{served.url}/keyed"
@@ -120,3 +124,36 @@ async def test_tenants_cannot_stop_each_other(keyed):
             assert own.status_code in (200, 202)
             async for _ in chunks:
                 pass
+
+
+async def test_an_uploaded_voice_is_spoken_with_by_its_tenant_until_it_is_deleted(keyed):
+    headers = bearer_of("any-number")
+    async with httpx.AsyncClient(base_url=keyed, timeout=120) as client:
+        made = await client.post(
+            "/v1/audio/voices",
+            data={"name": "Ann", "consent": "I agree."},
+            files={"audio_sample": ("ann.wav", encoded(GOOD), "audio/wav")},
+            headers=headers,
+        )
+        assert made.status_code == httpx.codes.OK, made.text
+
+        async def speak(voice, headers=headers):
+            wanted = body("Hello there.", voice=voice)
+            return await client.post("/v1/audio/speech", json=wanted, headers=headers)
+
+        by_id, by_name, own = [await speak(v) for v in (made.json()["id"], "Ann", "ada")]
+        assert by_id.status_code == httpx.codes.OK, by_id.text
+        assert by_id.content == by_name.content != own.content
+        foreign = await speak("Ann", bearer_of("two-at-once"))
+        assert foreign.status_code == httpx.codes.NOT_FOUND
+        await client.delete(f"/v1/audio/voices/{made.json()['id']}", headers=headers)
+        await asyncio.sleep(FRESH_S)  # what every other ingress may still believe
+        for _ in range(4):  # over both ingresses
+            assert (await speak("Ann")).status_code == httpx.codes.NOT_FOUND
+        cloned = await client.post(
+            "/v1/audio/speech",
+            data={"request": json.dumps(body("Hello there.", voice=None))},
+            files={"reference_audio": ("ann.wav", encoded(GOOD), "audio/wav")},
+            headers=headers,
+        )
+        assert cloned.content == by_id.content
