@@ -91,7 +91,7 @@ def admit(
             raise Unauthorized("an API key is needed: Authorization: Bearer …", code="no_api_key")
         return ring.caller(secret)
     host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-    is_near = peer is None or is_loopback(peer)
+    is_near = peer is not None and is_loopback(peer)
     is_meant = host.strip("[]").lower() in _LOCAL_NAMES  # else a page rebound its name to here
     if not (is_near and is_meant) or any(name in headers for name in _FORWARDED):
         message = "without an API key in its configuration this server speaks to its own machine"

@@ -53,6 +53,7 @@ def test_without_keys_this_machine_may_do_everything(host):
 @pytest.mark.parametrize(
     ("peer", "headers"),
     [
+        (None, HERE),
         ("203.0.113.9", HERE),
         ("10.0.0.1", HERE),
         ("fe80::1", HERE),
