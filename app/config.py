@@ -221,3 +221,8 @@ def load_keys(access: AccessSettings) -> tuple[KeySettings, ...]:
 def serves_through_haproxy() -> bool:
     """Ray Serve's HAProxy listens on every interface, whatever http_options.host says."""
     return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
+def client_key() -> str | None:
+    """The API key that the command line's client sends, if its user set one."""
+    return os.environ.get("CHATTERBOX_API_KEY") or None

@@ -220,7 +220,9 @@ class SpeechSocket:
         if isinstance(fault, WebSocketDisconnect):
             raise fault
         if isinstance(fault, Exception):
-            log.error("socket %s: a context failed", self._socket_id, exc_info=fault)
+            code = error_of(fault)["code"]
+            unexpected = None if isinstance(fault, ServeError) else fault
+            log.error("socket %s: a context failed: %s", self._socket_id, code, exc_info=unexpected)
             await self.tell(context, "error", error=error_of(fault))
 
     async def _cancel(self, context: SpeechContext) -> None:

@@ -10,6 +10,7 @@ from fastapi import WebSocket
 from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from app.api.app import create_app
+from app.client import RequestFailed, SpeechClient
 from app.config import Limits
 from tests.api.conftest import in_process, serving, speech
 from tests.fakes import FakeSynthesizer
@@ -247,3 +248,13 @@ async def test_logs_hold_no_key(caplog):
         await client.get("/v1/models", headers=bearer("wrong-key"))
     assert "red-key" not in caplog.text
     assert "wrong-key" not in caplog.text
+
+
+def test_our_own_client_sends_the_key_of_its_environment(monkeypatch):
+    with serving(FakeSynthesizer(), keys=KEYS) as url:
+        monkeypatch.setenv("CHATTERBOX_API_KEY", "red-key")
+        with SpeechClient(url) as client:
+            assert client.models() == ["english"]
+        monkeypatch.delenv("CHATTERBOX_API_KEY")
+        with SpeechClient(url) as client, pytest.raises(RequestFailed, match="401"):
+            client.models()
