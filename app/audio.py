@@ -1,14 +1,12 @@
-"""Samples into bytes: PCM, WAV headers, streaming encoders. Pure; knows nothing about requests.
+"""Samples into bytes: PCM, WAV headers, and what every encoder of a stream is. Pure; knows nothing
+about requests, codecs or files.
 
-Input everywhere: finite float32, mono, [-1, 1] (beyond it clips), 24 kHz unless told otherwise.
+Input everywhere: finite float32, mono, [-1, 1] (beyond it clips).
 """
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,21 +14,24 @@ from app.core import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 
-MP3_BITS_PER_S = 96_000  # transparent for mono speech at 24 kHz (MPEG-2 layer III)
 UNKNOWN_LENGTH = 0xFFFFFFFF  # what a WAV header says while the stream is still growing
-_HEADER_BYTES = 44
+WAV_HEADER_BYTES = 44
+
+
+def to_s16(pcm: Samples) -> NDArray[np.int16]:
+    """16 bit, rounded to nearest, clipped."""
+    scaled = np.rint(np.multiply(pcm, 32767.0, dtype=np.float32))
+    return np.clip(scaled, -32768, 32767).astype(np.int16)
 
 
 def to_s16le(pcm: Samples) -> bytes:
-    """Little-endian 16 bit, rounded to nearest, clipped."""
-    scaled = np.rint(np.multiply(pcm, 32767.0, dtype=np.float32))
-    return np.clip(scaled, -32768, 32767).astype("<i2").tobytes()
+    return to_s16(pcm).astype("<i2").tobytes()
 
 
 def wav_header(num_samples: int | None, sample_rate: int = SAMPLE_RATE) -> bytes:
     """44 bytes of RIFF/WAVE, 16 bit mono. None: the length is not known yet."""
     num_bytes = UNKNOWN_LENGTH if num_samples is None else num_samples * 2
-    riff_bytes = min(num_bytes + _HEADER_BYTES - 8, UNKNOWN_LENGTH)
+    riff_bytes = min(num_bytes + WAV_HEADER_BYTES - 8, UNKNOWN_LENGTH)
     riff = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
     return riff + fmt + struct.pack("<4sI", b"data", num_bytes)
@@ -57,8 +58,8 @@ class PcmEncoder:
 class WavEncoder:
     """A header of unknown length, then PCM."""
 
-    def __init__(self) -> None:
-        self._header = wav_header(None)
+    def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
+        self._header = wav_header(None, sample_rate)
 
     def feed(self, pcm: Samples) -> bytes:
         header, self._header = self._header, b""
@@ -66,50 +67,3 @@ class WavEncoder:
 
     def finish(self) -> bytes:
         return self._header
-
-
-class Mp3Encoder:
-    """Bare frames of 24 ms, each decodable as soon as it is there. LAME's delay puts 1,105 silent
-    samples before the first one; a bare stream has no place to tell a decoder so."""
-
-    def __init__(self) -> None:
-        codec = av.CodecContext.create("libmp3lame", "w")
-        codec.sample_rate = SAMPLE_RATE
-        codec.layout = "mono"
-        codec.format = "fltp"
-        codec.bit_rate = MP3_BITS_PER_S
-        self._codec = codec
-
-    def feed(self, pcm: Samples) -> bytes:
-        if not len(pcm):
-            return b""
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(pcm, np.float32)[np.newaxis], format="fltp", layout="mono"
-        )
-        frame.sample_rate = SAMPLE_RATE
-        return b"".join(bytes(packet) for packet in self._codec.encode(frame))
-
-    def finish(self) -> bytes:
-        return b"".join(bytes(packet) for packet in self._codec.encode(None))
-
-
-def _unchanged(body: bytes) -> bytes:
-    return body
-
-
-def _with_true_length(body: bytes) -> bytes:
-    return wav_header((len(body) - _HEADER_BYTES) // 2) + body[_HEADER_BYTES:]
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    content_type: str
-    encoder: Callable[[], Encoder]
-    seal: Callable[[bytes], bytes] = _unchanged  # a collected stream into the file it should be
-
-
-FORMATS = {
-    "mp3": AudioFormat("audio/mpeg", Mp3Encoder),
-    "wav": AudioFormat("audio/wav", WavEncoder, _with_true_length),
-    "pcm": AudioFormat("audio/pcm", PcmEncoder),
-}

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from app.config import client_key
 from app.core import SAMPLE_RATE, CancelAck, CancelState
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -52,8 +53,12 @@ class Timeline:
 
 class SpeechClient:
     def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 600.0) -> None:
+        """Sends the API key of the environment, if there is one."""
         self._url = url.rstrip("/")
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=5.0))
+        key = client_key()
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        timeout = httpx.Timeout(timeout_s, connect=5.0)
+        self._http = httpx.Client(timeout=timeout, headers=headers)
 
     def __enter__(self) -> Self:
         return self

@@ -3,9 +3,14 @@ variables. `ServeArgs` is what stands under `args:` in serve_config.yaml; an unk
 error that names it."""
 
 import os
+from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from app.errors import ConfigError
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -94,6 +99,9 @@ class Limits(_Frozen):
     max_text_chars: int = Field(4096, ge=1, le=100_000)
     max_segment_chars: int = Field(280, ge=40, le=1000)
     request_timeout_s: float = Field(600.0, gt=0)
+    first_audio_s: float = Field(
+        25.0, gt=0, description="what is not heard within this is refused with 503"
+    )
     remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
     send_ahead_s: float | None = Field(
         3.0, ge=1, description="of a stream's sound, sent before it is due; null: all there is"
@@ -103,6 +111,56 @@ class Limits(_Frozen):
     def live_s(self) -> float:
         """An id whose ingress died is free again after this: no session outlives it."""
         return self.request_timeout_s + 60.0
+
+
+class SocketLimits(_Frozen):
+    """Of one WebSocket."""
+
+    max_contexts: int = Field(8, ge=1, le=64, description="that are open at once")
+    max_frame_bytes: int = Field(65_536, ge=1024)
+    max_held_chars: int = Field(
+        4096, ge=1, description="of a context's text that has not been spoken yet"
+    )
+    max_faults: int = Field(20, ge=1, description="wrong messages; one more closes the socket")
+    idle_s: float = Field(60.0, gt=0, description="without a message while nothing is spoken")
+
+
+class Role(StrEnum):
+    SPEAK = "speak"  # speech, cancels of the tenant's own sessions, lists
+    VOICES = "voices"  # voices are made, renamed and deleted
+    ADMIN = "admin"  # models are loaded and unloaded, everything is stopped
+
+
+class Quota(_Frozen):
+    """Of one key; null is without limit."""
+
+    max_concurrent: int | None = Field(None, ge=1, description="sessions at once")
+    requests_per_minute: int | None = Field(None, ge=1)
+    audio_s_per_day: float | None = Field(None, gt=0, description="in a day of UTC")
+    max_text_chars: int | None = Field(None, ge=1, description="of one text")
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything must be counted."""
+        counted = (self.max_concurrent, self.requests_per_minute, self.audio_s_per_day)
+        return any(limit is not None for limit in counted)
+
+
+class KeySettings(_Frozen):
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="for logs; never the key")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the key")
+    tenant: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
+    roles: tuple[Role, ...] = (Role.SPEAK,)
+    quota: Quota = Quota()
+
+
+class AccessSettings(_Frozen):
+    keys_file: str | None = Field(
+        None, description="YAML list of keys; null: the environment's CHATTERBOX_API_KEYS"
+    )
+    origins: tuple[str, ...] = Field(
+        (), description="web pages that may call, as https://example.com; none by default"
+    )
 
 
 class ServeArgs(_Frozen):
@@ -119,9 +177,17 @@ class ServeArgs(_Frozen):
     voices_cache: str | None = Field(
         None, description="folder or URL for prepared voices; null: beside the recordings"
     )
+    uploads: str | None = Field(
+        None, description="folder or fsspec URL for the voices that callers make; null: none may"
+    )
+    voice_aliases: dict[str, str] = Field(
+        {}, description="name: voice; OpenAI's names are dealt out over the voices otherwise"
+    )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()
     limits: Limits = Limits()
+    sockets: SocketLimits = SocketLimits()
+    access: AccessSettings = AccessSettings()
     t3_gpus: float = Field(0.4, ge=0, description="GPU fraction of a T3 replica, on cuda")
     vocoder_gpus: float = Field(0.4, ge=0, description="GPU fraction of a vocoder replica, on cuda")
     t3_cpus: float = Field(0.5, ge=0)
@@ -141,3 +207,38 @@ class ServeArgs(_Frozen):
 def hub_token() -> str | None:
     """The model hub's access token, if the operator set one (HF_TOKEN)."""
     return os.environ.get("HF_TOKEN") or None
+
+
+def load_keys(access: AccessSettings) -> tuple[KeySettings, ...]:
+    """The API keys, from the file or else from CHATTERBOX_API_KEYS, a list of the same form.
+    None at all: the server speaks to its own machine alone. Raises ConfigError."""
+    content, source = os.environ.get("CHATTERBOX_API_KEYS", ""), "CHATTERBOX_API_KEYS"
+    if access.keys_file is not None:
+        source = access.keys_file
+        try:
+            content = Path(source).read_text()
+        except (OSError, UnicodeDecodeError) as fault:
+            raise ConfigError(f"access.keys_file: cannot read {source}") from fault
+    elif not content.strip():
+        return ()
+    try:
+        keys = TypeAdapter(tuple[KeySettings, ...]).validate_python(yaml.safe_load(content))
+    except ValidationError as fault:
+        faults = fault.errors(include_url=False, include_input=False, include_context=False)
+        told = (f"key {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
+        raise ConfigError(f"{source}: {'; '.join(told)}") from None
+    except yaml.YAMLError:
+        raise ConfigError(f"{source} is not valid YAML") from None
+    if not keys:
+        raise ConfigError(f"{source} holds no key")
+    return keys
+
+
+def serves_through_haproxy() -> bool:
+    """Ray Serve's HAProxy listens on every interface, whatever http_options.host says."""
+    return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
+def client_key() -> str | None:
+    """The API key that the command line's client sends, if its user set one."""
+    return os.environ.get("CHATTERBOX_API_KEY") or None

@@ -254,6 +254,13 @@ class Synthesizer(Protocol):
 
     async def health(self) -> Health: ...
 
+    async def enrol(self, voice: str) -> None:
+        """Prepare a voice whose recording is in a store; returns when it can be spoken with.
+
+        Raises BadRequest where the recording gives no voice, NotFound, Unavailable.
+        """
+        ...
+
 
 class TokenSource(Protocol):
     """T3 as the vocoder sees it: in this process or behind a handle."""

@@ -1,8 +1,9 @@
 """Text into segments: what T3 speaks in one go. Pure functions; knows nothing about models.
 
-A segment is a group of up to three whole sentences, at most `max_chars` long. A sentence that is
-longer is cut at a clause, else between words, else hard. T3 streams within a segment, so the first
-group is short only to make its prefill light, never by cutting a sentence that would fit.
+A segment is a group of up to three whole sentences, at most `max_chars` long; of more where it
+would be very short, because a model given one or two words babbles. A sentence that is longer is
+cut at a clause, else between words, else hard. T3 streams within a segment, so the first group is
+short only to make its prefill light, never by cutting a sentence that would fit.
 """
 
 import re
@@ -12,6 +13,7 @@ import sentencex
 
 MAX_CHARS = 280
 FIRST_MAX_CHARS = 120
+SHORT_CHARS = 24  # a group below this takes a neighbour wherever that fits
 SENTENCES_PER_SEGMENT = 3
 
 # C0, DEL and C1 without those that str.split takes as white space; halves of surrogate pairs.
@@ -48,37 +50,52 @@ def segment(
     for piece in _pieces(text, language or "en", max_chars):
         said = speakable(piece)
         silent_end = not said or not (groups and speakable(groups[-1]))  # belongs to a neighbour
-        cap = max_chars if silent_end or len(groups) > 1 else min(first_max_chars, max_chars)
+        short = bool(groups) and len(groups[-1].strip()) < SHORT_CHARS
+        is_first = len(groups) == 1 and not (silent_end or short)
+        cap = min(first_max_chars, max_chars) if is_first else max_chars
         fits = bool(groups) and len((groups[-1] + piece).strip()) <= cap
-        if fits and (silent_end or num_sentences < SENTENCES_PER_SEGMENT):
+        if fits and (silent_end or short or num_sentences < SENTENCES_PER_SEGMENT):
             groups[-1] += piece
             num_sentences += said
         else:
             groups.append(piece)
             num_sentences = int(said)
-    return tuple(group.strip() for group in groups if speakable(group))
+    spoken = [group.strip() for group in groups if speakable(group)]
+    return _without_short_end(spoken, max_chars)
+
+
+def _without_short_end(groups: list[str], max_chars: int) -> tuple[str, ...]:
+    *before, last = groups or [""]
+    if before and len(last) < SHORT_CHARS and len(before[-1]) + 1 + len(last) <= max_chars:
+        return (*before[:-1], f"{before[-1]} {last}")
+    return tuple(groups)
 
 
 def _pieces(text: str, language: str, max_chars: int) -> list[str]:
     """Sentences with the space that follows each, if any; those over the cap already cut."""
     pieces: list[str] = []
     for paragraph in _PARAGRAPH.split(text.replace("\r\n", "\n")):
-        for sentence in sentencex.segment(language, normalise(paragraph) + " "):
+        for sentence in sentences(normalise(paragraph) + " ", language):
             pieces += _cut(sentence, max_chars)
     return pieces
+
+
+def sentences(text: str, language: str) -> list[str]:
+    """In order; nothing is lost between them."""
+    return list(sentencex.segment(language, text))
 
 
 def _cut(sentence: str, max_chars: int) -> list[str]:
     pieces: list[str] = []
     while len(sentence.rstrip()) > max_chars:
-        end = _cut_at(sentence, max_chars)
+        end = cut_at(sentence, max_chars)
         end += sentence[end] == " "
         pieces.append(sentence[:end])
         sentence = sentence[end:]
     return [*pieces, sentence]
 
 
-def _cut_at(sentence: str, max_chars: int) -> int:
+def cut_at(sentence: str, max_chars: int) -> int:
     """The best place to cut, 1..max_chars: a late clause, a space, or before a whole character."""
     clauses = [match.end() for match in _CLAUSE.finditer(sentence, 0, max_chars + 1)]
     late = [end for end in clauses if max_chars // 3 <= end <= max_chars]

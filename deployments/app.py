@@ -7,7 +7,8 @@ import ray
 from ray import serve
 from ray.serve import Application
 
-from app.config import ServeArgs
+from app.access import refuse_open_doors
+from app.config import KeySettings, ServeArgs, load_keys, serves_through_haproxy
 from app.engine.stages import model_card
 from app.errors import ConfigError
 from deployments.enroller import Enroller
@@ -21,7 +22,10 @@ LONGEST_STREAM_GRACE_S = 10.0
 
 def build(args: ServeArgs) -> Application:
     """Serve's entry point. Raises ConfigError or CheckpointError before anything is deployed."""
-    return assemble(args, registry=f"cancel-registry-{args.model.replace('/', '-')}")
+    keys = load_keys(args.access)
+    # Which host Serve listens on is not known here: the config check and the door see to it.
+    refuse_open_doors(keys, "127.0.0.1", serves_through_haproxy())
+    return assemble(args, registry=f"cancel-registry-{args.model.replace('/', '-')}", keys=keys)
 
 
 def assemble(
@@ -29,6 +33,7 @@ def assemble(
     registry: str,
     t3_class: type[T3] = T3,
     vocoder_class: type[Vocoder] = Vocoder,
+    keys: tuple[KeySettings, ...] = (),
 ) -> Application:
     """The application; tests pass a T3 whose engine they can hold, and broken stages."""
     device = _device(args)
@@ -59,13 +64,15 @@ def assemble(
         max_surge_percent=100,  # the new replica first: one alone would leave a gap
         ray_actor_options={"num_cpus": 0.1},
     )
-    enroller = None if args.voices is None else _enroller(args)
+    has_recordings = args.voices is not None or args.uploads is not None
+    enroller = _enroller(args) if has_recordings else None
     return ingress.bind(
         args,
         card,
         registry,
         vocoder.bind(args, device, registry, t3.bind(args, device, registry)),
         enroller,
+        keys=keys,
     )
 
 

@@ -1,14 +1,19 @@
 """The `chatterbox-serve` command: the client's commands, and those that need Ray."""
 
 import argparse
+import hashlib
+import secrets
 import signal
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
+import yaml
+
 from app import cli
 from app.cli import Command, Terminal
+from app.config import KeySettings, Role
 from app.errors import ServeError
 from deployments.config_check import check_config
 from deployments.demo import run_demo
@@ -42,6 +47,32 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace, terminal: Terminal) -> int:
     check_config(args.file)
     terminal.out.print(f"{args.file}: in order")
+    return 0
+
+
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="for logs and counts")
+    parser.add_argument("--tenant", default="default", help="whose sessions and voices it sees")
+    parser.add_argument(
+        "--roles", type=_roles, default=(Role.SPEAK,), help="of speak,voices,admin (default: speak)"
+    )
+
+
+def _roles(text: str) -> tuple[Role, ...]:
+    try:
+        return tuple(Role(name) for name in text.split(","))
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+def _new_key(args: argparse.Namespace, terminal: Terminal) -> int:
+    """The key is shown once, on stderr; what goes into the keys file, on stdout."""
+    secret = f"cbx_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    key = KeySettings(name=args.name, sha256=digest, tenant=args.tenant, roles=args.roles)
+    entry = yaml.safe_dump([key.model_dump(mode="json", exclude_defaults=True)], sort_keys=False)
+    terminal.err.print(f"key, shown this once: {secret}", highlight=False, soft_wrap=True)
+    terminal.out.print(entry, end="", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -90,6 +121,7 @@ def _demo(args: argparse.Namespace, terminal: Terminal) -> int:
 
 COMMANDS = (
     Command("check-config", "name every fault of a serve config", _add_file, _check),
+    Command("new-key", "make an API key and its entry for the keys file", _add_key, _new_key),
     Command("serve", "check the config, then run the server", _add_server, _serve),
     Command("demo", "start the server, speak, cancel, stop", _add_demo, _demo),
 )

@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
-from app.config import ServeArgs
+from app.access import KeyRing, refuse_open_doors
+from app.config import ServeArgs, load_keys, serves_through_haproxy
 from app.errors import ConfigError
 
 DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Enroller")
@@ -30,6 +31,7 @@ def check_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping at the top")
     faults = [*unknown_keys(ServeDeploySchema, content, ""), *_schema_faults(content)]
+    faults = faults or list(_access_faults(content))
     if faults:
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return content
@@ -98,6 +100,19 @@ def _application_faults(application: dict[str, Any], where: str) -> Iterator[str
         name = deployment.get("name") if isinstance(deployment, dict) else None
         if name not in DEPLOYMENTS:
             yield f"{where}deployments[{index}].name: {name!r} is none of {', '.join(DEPLOYMENTS)}"
+
+
+def _access_faults(content: dict[str, Any]) -> Iterator[str]:
+    host = str((content.get("http_options") or {}).get("host", "127.0.0.1"))
+    for index, application in enumerate(content["applications"]):
+        if application.get("import_path") == IMPORT_PATH:
+            args = ServeArgs.model_validate(application.get("args") or {})
+            try:
+                keys = load_keys(args.access)
+                KeyRing(keys)
+                refuse_open_doors(keys, host, serves_through_haproxy())
+            except ConfigError as fault:
+                yield f"applications[{index}]: {fault.message}"
 
 
 def _lines(fault: ValidationError, where: str) -> Iterator[str]:

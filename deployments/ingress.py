@@ -10,7 +10,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
 from app.api.app import create_app
-from app.config import ServeArgs
+from app.config import KeySettings, ServeArgs
 from app.core import (
     AudioChunk,
     CancelAck,
@@ -21,13 +21,18 @@ from app.core import (
     StageStats,
     SynthesisRequest,
 )
+from app.errors import Unavailable
 from app.registry import Report
 from app.sessions import Follower
 from app.speaking import LiveSessions
+from app.voice_library import VoiceLibrary, is_reference
 from deployments.follower import RegistryFollower
+from deployments.ledger import RemoteLedger, ledger_actor
 from deployments.metrics import SessionMetrics
 from deployments.registry import RemoteRegistry, registry_actors
 from deployments.streams import owned, translated
+
+KEPT = 1000  # voices known to be enrolled; of others the enroller is asked again
 
 
 class HandleSynthesizer:
@@ -63,6 +68,11 @@ class HandleSynthesizer:
     async def health(self) -> Health:
         return await self._registry.health()
 
+    async def enrol(self, voice: str) -> None:
+        if self._enrol is None:
+            raise Unavailable("no enroller is deployed")
+        await self._ready(voice)
+
     async def _open(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         await self._ready(request.voice)
         stream: AsyncGenerator[AudioChunk, None] = owned(self._speak.remote(request))
@@ -72,8 +82,11 @@ class HandleSynthesizer:
 
     async def _ready(self, voice: str) -> None:
         """Enrol a reference voice before its first use; once for all who wait for it."""
-        if self._enrol is None or voice not in self._card.recorded_voices:
+        is_recorded = voice in self._card.recorded_voices or is_reference(voice)
+        if self._enrol is None or not is_recorded:
             return
+        for done in [name for name, task in self._enrolling.items() if task.done()][:-KEPT]:
+            del self._enrolling[done]
         task = self._enrolling.get(voice)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._enrolling[voice] = asyncio.ensure_future(self._enrolled(voice))
@@ -87,6 +100,13 @@ class HandleSynthesizer:
             raise translated(fault) from fault
 
 
+def _ledger(name: str, keys: tuple[KeySettings, ...], args: ServeArgs) -> RemoteLedger | None:
+    """None where there is nothing to count."""
+    if not any(key.quota.is_limited for key in keys):
+        return None
+    return RemoteLedger(ledger_actor(name, args.limits.live_s))
+
+
 @serve.ingress()
 class Ingress:
     def __init__(
@@ -96,6 +116,8 @@ class Ingress:
         registry: str,
         vocoder: "DeploymentHandle[object]",
         enroller: "DeploymentHandle[object] | None",
+        *,
+        keys: tuple[KeySettings, ...],
     ) -> None:
         actors = registry_actors(registry, args)
         limits = args.limits
@@ -104,6 +126,13 @@ class Ingress:
         self._app = create_app(
             HandleSynthesizer(card, client, sessions, vocoder, enroller),
             limits,
+            sockets=args.sockets,
+            voice_aliases=args.voice_aliases,
+            library=None if args.uploads is None else VoiceLibrary(args.uploads),
+            keys=keys,
+            origins=args.access.origins,
+            ledger=_ledger(f"{registry}-ledger", keys, args),
+            is_alone=args.ingress_replicas == 1,
             returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id

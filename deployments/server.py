@@ -76,7 +76,9 @@ class ServerProcess:
 
     def environment(self) -> dict[str, str]:
         """For a process that is to join this run's cluster, or to be ended with it."""
-        return dict(os.environ) | {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
+        own = {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
+        # Whoever reaches Ray's ports may run anything: a token is needed, whatever Ray's default.
+        return {"RAY_AUTH_MODE": "token"} | dict(os.environ) | own
 
     def wait_ready(self, timeout_s: float = 180.0) -> None:
         """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""

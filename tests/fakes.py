@@ -59,6 +59,7 @@ class FakeSynthesizer:
         fail_at=None,
         fault=None,
         finish=FinishReason.STOP,
+        segment_per_chunk=False,
     ):
         self._card = card
         self.num_chunks = num_chunks
@@ -67,8 +68,12 @@ class FakeSynthesizer:
         self.fail_at = fail_at
         self.fault = fault
         self.finish = finish
+        self.segment_per_chunk = segment_per_chunk
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
+        self.cancels = []  # keys
+        self.enrolled = []
+        self.enrol_fault = None
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
         self.holding = threading.Event()
         self.closed = threading.Event()
@@ -124,7 +129,8 @@ class FakeSynthesizer:
         start = index * self.chunk_tokens * SAMPLES_PER_TOKEN
         self._num_tokens = index * self.chunk_tokens + num_tokens
         pcm = tone(num_tokens * SAMPLES_PER_TOKEN, start)
-        return AudioChunk(key, 0, start, pcm, self._num_tokens, finish)
+        segment = index if self.segment_per_chunk else 0
+        return AudioChunk(key, segment, start, pcm, self._num_tokens, finish)
 
     def release(self):
         """Let every held stream go on."""
@@ -132,6 +138,7 @@ class FakeSynthesizer:
             loop.call_soon_threadsafe(wake.set)
 
     async def cancel(self, key):
+        self.cancels.append(key)
         if key.session_id in self._live:
             self._cancelled.add(key.session_id)
             self._live[key.session_id][1].set()
@@ -150,3 +157,8 @@ class FakeSynthesizer:
 
     async def health(self):
         return self.health_now
+
+    async def enrol(self, voice):
+        self.enrolled.append(voice)
+        if self.enrol_fault is not None:
+            raise self.enrol_fault

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text import normalise, segment, speakable
+from app.text import normalise, segment, sentences, speakable
 
 LANGUAGES = ["en", "de", "ja", "zh", "ar", "hi", "ko", "ru", "xx", None]
+
+
+LONG = "The quick brown fox jumps over the lazy dog near the old river bank at noon. "
 
 
 def letters(text):
@@ -34,7 +37,13 @@ def joined(segments):
             "Dr. Smith paid $3.50. See example.com/a.b?c now.",
             ("Dr. Smith paid $3.50. See example.com/a.b?c now.",),
         ),
-        ("One. Two. Three. Four. Five.", ("One. Two. Three.", "Four. Five.")),
+        ("One. Two. Three. Four. Five.", ("One. Two. Three. Four. Five.",)),
+        ("Hi", ("Hi",)),
+        ("7", ("7",)),
+        (
+            "We met at 10 a.m. on Jan. 5th, i.e. early. Prof. Dr. Ng came.",
+            ("We met at 10 a.m. on Jan. 5th, i.e. early. Prof. Dr. Ng came.",),
+        ),
         ("Title\n\nThe first line.", ("Title The first line.",)),
         ("你好。你好吗？我很好！", ("你好。你好吗？我很好！",)),  # noqa: RUF001
         ("", ()),
@@ -42,7 +51,7 @@ def joined(segments):
         ("...", ()),
         ("Wait ... what?", ("Wait ... what?",)),
         ("Yes!\n\n---\n\nNo!", ("Yes! --- No!",)),
-        ("Yes.\n\n" + "-" * 280 + "\n\nNo.", ("Yes.", "No.")),
+        ("Yes.\n\n" + "-" * 280 + "\n\nNo.", ("Yes. No.",)),
     ],
 )
 def test_segments(text, expected):
@@ -63,6 +72,36 @@ def test_a_first_sentence_that_fits_is_not_cut():
 def test_a_group_has_three_sentences_at_most():
     for group in segment("I am here. " * 30):
         assert group.count(".") <= 3
+
+
+@pytest.mark.parametrize("text", ["No. " * 9, "Hi. " + "word " * 45 + "end.", LONG + "Yes. " * 4])
+def test_no_group_is_very_short_where_it_has_a_neighbour(text):
+    assert min(map(len, segment(text))) >= 24
+
+
+BOUNDARIES = [
+    ("en", "Mr. Smith went to Washington. He arrived at 5 p.m. sharp.", 2),
+    ("en", "It costs $3.50. That is 1,234.56 in all.", 2),
+    ("en", "See https://example.com/a.b?c=d. Then write to a.b@example.com.", 2),
+    ("en", "Wait... what? I mean, well... yes.", 2),
+    ("en", "The U.S. economy grew. So did e.g. the U.K.'s.", 2),
+    ("en", "Version 2.0.1 is out! Get it now.", 2),
+    ("de", "Dr. Müller kommt z.B. am 3. Mai. Er bleibt.", 2),
+    ("fr", "Il a payé 3,50 € hier. Il part à 9 h. Vraiment?", 3),
+    ("es", "El Sr. Pérez llegó. ¿Qué tal? Bien.", 3),
+    ("it", "Il dott. Rossi è qui. Ciao!", 2),
+    ("ja", "こんにちは。お元気ですか？はい。", 3),  # noqa: RUF001
+    ("zh", "你好。你好吗？我很好！", 3),  # noqa: RUF001
+    ("hi", "नमस्ते। आप कैसे हैं?", 2),
+    ("ar", "مرحبا. كيف حالك؟", 2),
+    ("ru", "Привет. Как дела? Хорошо.", 3),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "num_sentences"), BOUNDARIES)
+def test_sentences_end_where_a_reader_would_say(language, text, num_sentences):
+    found = [sentence for sentence in sentences(text, language) if speakable(sentence)]
+    assert len(found) == num_sentences, found
 
 
 def test_a_long_sentence_is_cut_at_its_last_late_clause():

@@ -2,102 +2,87 @@
 number of them, and tests put a fake behind one."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from app.api import errors
-from app.api.body import read_object
-from app.api.door import Door, check_session_id
+from app.access import KeyRing
+from app.api import errors, openapi
+from app.api.desktop import desktop_routes, model_routes
+from app.api.door import REQUEST_ID, Door
 from app.api.errors import JsonResponse
-from app.api.speech import SpeechResponse
-from app.api.speech_request import SpeechFields, parse, plan
-from app.config import Limits
-from app.core import (
-    DEFAULT_TENANT,
-    CancelState,
-    HealthStatus,
-    SessionKey,
-    SessionReport,
-    Synthesizer,
-)
+from app.api.services import Services
+from app.api.session_routes import session_routes
+from app.api.speech_routes import speech_routes
+from app.api.turnstile import Turnstile
+from app.api.voice_routes import voice_routes
+from app.api.voices import Voices
+from app.config import KeySettings, Limits, SocketLimits
+from app.core import HealthStatus, Synthesizer
 from app.errors import NotFound
-from app.timeline import all_legs
-
-OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
-
-_CANCEL_STATUS = {
-    CancelState.STOPPED: 200,
-    CancelState.ALREADY_DONE: 200,
-    CancelState.STOPPING: 202,
-    CancelState.UNKNOWN: 404,
-}
-_UNKNOWN = "no such session; a request that comes with this id will not start"
-_SPEECH_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": SpeechFields.model_json_schema()}},
-    }
-}
+from app.quota import Ledger, QuotaLedger
+from app.recordings import RecordingReader
+from app.voice_catalogue import VoiceCatalogue
+from app.voice_library import VoiceLibrary
 
 
 def create_app(
-    synthesizer: Synthesizer, limits: Limits, *, returns_request_id: bool = True
+    synthesizer: Synthesizer,
+    limits: Limits,
+    *,
+    sockets: SocketLimits | None = None,
+    voice_aliases: Mapping[str, str] = MappingProxyType({}),
+    library: VoiceLibrary | None = None,
+    keys: Sequence[KeySettings] = (),
+    origins: tuple[str, ...] = (),
+    ledger: Ledger | None = None,
+    is_alone: bool = True,
+    returns_request_id: bool = True,
 ) -> FastAPI:
-    """`returns_request_id`: False where the server in front already sends X-Request-ID back, as
+    """Without `keys` it speaks to its own machine alone. `ledger` counts what keys use, by default
+    in this process. `is_alone`: no other process answers requests to this application.
+
+    `returns_request_id`: False where the server in front already sends X-Request-ID back, as
     Ray Serve's does: twice, clients would read it as "id, id"."""
-    app = FastAPI(title="chatterbox-serve", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.add_middleware(Door, returns_id=returns_request_id)
+    app = FastAPI(
+        title="chatterbox-serve",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=openapi.REFUSALS,
+    )
+    app.add_middleware(
+        Door, returns_id=returns_request_id, ring=KeyRing(keys), origins=tuple(origins)
+    )
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
+            expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", "Retry-After"],
+        )
     errors.install(app)
-    app.include_router(_speech_routes(synthesizer, limits))
+    catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
+    services = Services(
+        synthesizer,
+        Voices(catalogue, library, synthesizer, RecordingReader()),
+        limits,
+        sockets or SocketLimits(),
+        Turnstile(ledger or QuotaLedger(limits.live_s)),
+    )
+    app.include_router(speech_routes(services))
+    app.include_router(session_routes(synthesizer))
+    app.include_router(voice_routes(services))
+    app.include_router(desktop_routes(services, is_alone))
+    app.include_router(model_routes(services))
     app.include_router(_catalogue_routes(synthesizer))
+    openapi.install(app)
     return app
-
-
-def _session_key(session_id: str) -> SessionKey:
-    return SessionKey(DEFAULT_TENANT, session_id)
-
-
-def _speech_routes(synthesizer: Synthesizer, limits: Limits) -> APIRouter:
-    router = APIRouter(default_response_class=JsonResponse)
-    max_body_bytes = limits.max_text_chars * 12 + OTHER_FIELDS_BYTES  # "\ud83d\ude42" at worst
-
-    @router.post("/v1/audio/speech", response_model=None, openapi_extra=_SPEECH_BODY)
-    async def speak(request: Request) -> Response:
-        """Speech of a text; the request's id is the session's."""
-        fields = parse(await read_object(request, max_body_bytes))
-        key = _session_key(request.state.request_id)
-        return SpeechResponse(synthesizer, plan(fields, synthesizer.card(), limits, key))
-
-    @router.delete("/v1/audio/speech/{session_id}", response_model=None)
-    @router.post("/cancel/{session_id}", response_model=None)
-    async def cancel(session_id: str) -> Response:
-        """Stop a session; the answer says what was stopped."""
-        ack = await synthesizer.cancel(_session_key(check_session_id(session_id, "session_id")))
-        body = asdict(ack)
-        if ack.state is CancelState.UNKNOWN:
-            fault = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
-            body["error"] = errors.error_of(fault)
-        return JsonResponse(body, _CANCEL_STATUS[ack.state])
-
-    @router.get("/v1/sessions/{session_id}", response_model=None)
-    async def session(session_id: str) -> Response:
-        """Where a session's time went, while it is remembered."""
-        key = _session_key(check_session_id(session_id, "session_id"))
-        report = await synthesizer.session(key)
-        if report is None:
-            raise NotFound("no such session", param="session_id", code="session_not_found")
-        return JsonResponse(_told(report))
-
-    return router
-
-
-def _told(report: SessionReport) -> dict[str, object]:
-    """Marks by the server machine's monotonic clock, legs between them."""
-    marks = sorted(report.marks.items(), key=lambda item: item[1])
-    body = asdict(report) | {"marks": {mark.value: round(at_s, 6) for mark, at_s in marks}}
-    return body | {"legs_ms": all_legs(report.marks)}
 
 
 def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
@@ -134,10 +119,5 @@ def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
             message = f"model {model_id[:64]!r} is not served here"
             raise NotFound(message, param="model", code="model_not_found")
         return JsonResponse(model())
-
-    @router.get("/v1/audio/voices", response_model=None)
-    async def voices() -> Response:
-        names = synthesizer.card().voices
-        return JsonResponse({"voices": [{"id": name, "name": name} for name in names]})
 
     return router

@@ -18,14 +18,18 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, object]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "the body must be application/json")
-    body = await _read(request, max_bytes)
+    return parse_object(await _read(request, max_bytes), "the body")
+
+
+def parse_object(content: bytes, what: str) -> dict[str, object]:
+    """`what` is how an error calls the content. Raises BadRequest."""
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_without_repeats)
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as fault:
         where = f" at character {fault.pos}" if isinstance(fault, json.JSONDecodeError) else ""
-        raise BadRequest(f"the body is not valid JSON{where}", code="invalid_json") from fault
+        raise BadRequest(f"{what} is not valid JSON{where}", code="invalid_json") from fault
     if not isinstance(value, dict):
-        raise BadRequest("the body must be a JSON object", code="invalid_json")
+        raise BadRequest(f"{what} must be a JSON object", code="invalid_json")
     return value
 
 

@@ -1,8 +1,9 @@
-"""What every HTTP request passes first and every answer last (pure ASGI).
+"""What every request and socket passes first and every answer last (pure ASGI).
 
-Gives the request its id, which is the session id; refuses headers with which a client could pin a
-slot; makes of an unexpected exception a 500 without its internals, or, where the headers are out,
-lets it through so that the server breaks the body off.
+Gives the request its id, which is the session id, and finds out who sends it; refuses headers with
+which a client could pin a slot, pages of other origins, and whoever has no key, before anything of
+a body is read. Makes of an unexpected exception a 500 without its internals, or, where the headers
+are out, lets it through so that the server breaks the body off.
 """
 
 import logging
@@ -13,8 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access import Caller, KeyRing, admit
 from app.api.errors import answer
-from app.errors import BadRequest, UnsupportedField
+from app.errors import BadRequest, Forbidden, ServeError, UnsupportedField
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +32,32 @@ def check_session_id(session_id: str, param: str) -> str:
     return session_id
 
 
+OPEN_PATHS = ("/", "/health")  # what balancers and probes ask, who have no key
+SUBPROTOCOL = "chatterbox"
+_KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser's socket can send no header
+
+
 class Door:
-    def __init__(self, app: ASGIApp, returns_id: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, returns_id: bool, ring: KeyRing, origins: tuple[str, ...]
+    ) -> None:
         self._app = app
         self._returns_id = returns_id
+        self._ring = ring
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        request_id, refusal = _admit(Headers(scope=scope))
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        headers = Headers(scope=scope)
+        request_id, refusal = _admit(headers)
+        state = scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        if refusal is None:
+            state["caller"], refusal = self._caller(scope, headers)
+        if scope["type"] == "websocket":
+            await self._open_socket(scope, receive, send, refusal)
+            return
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -64,8 +81,47 @@ class Door:
             log.exception("request %s failed", request_id)
             await answer(fault)(scope, receive, send_with_id)
 
+    def _caller(self, scope: Scope, headers: Headers) -> tuple[Caller | None, ServeError | None]:
+        """Who sends it, and why that is refused, if it is."""
+        peer = (scope.get("client") or (None,))[0]
+        is_socket = scope["type"] == "websocket"
+        changes = is_socket or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        origin = headers.get("origin")
+        try:
+            if changes and origin is not None and origin not in self._origins:
+                raise Forbidden("pages of this origin may not call", code="origin_not_allowed")
+            if (
+                scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS
+                and not self._ring.is_open
+            ):
+                return None, None
+            return admit(self._ring, _secret(headers, is_socket), peer, headers), None
+        except ServeError as refusal:
+            return None, refusal
 
-def _admit(headers: Headers) -> tuple[str, BadRequest | None]:
+    async def _open_socket(
+        self, scope: Scope, receive: Receive, send: Send, refusal: ServeError | None
+    ) -> None:
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        log.info("socket refused: %s", refusal.code)
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+
+
+def _secret(headers: Headers, is_socket: bool) -> str | None:
+    """The API key as it was sent: never in a URL, which logs and histories keep."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    if "x-api-key" in headers:
+        return headers["x-api-key"]
+    offered = headers.get("sec-websocket-protocol", "") if is_socket else ""
+    keys = [name.strip() for name in offered.split(",") if _KEY_PROTOCOL in name]
+    return keys[0].removeprefix(_KEY_PROTOCOL) if keys else None
+
+
+def _admit(headers: Headers) -> tuple[str, ServeError | None]:
     """The request's id, and why it is refused, if it is."""
     given = headers.getlist(REQUEST_ID)
     made = uuid.uuid4().hex

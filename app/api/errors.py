@@ -13,7 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import DuplicateSession, Overloaded, ServeError
+from app.errors import (
+    Conflict,
+    DuplicateSession,
+    NotServed,
+    Overloaded,
+    RateLimited,
+    ServeError,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +32,7 @@ _CODES = {
     413: "request_too_large",
     415: "unsupported_media_type",
 }
+PATIENCE_S = 60  # a client that is told to wait longer need not try again by itself
 _INTERNAL = "internal error; the server's log has it under this request's id"
 
 
@@ -58,10 +68,14 @@ def answer(fault: Exception) -> JsonResponse:
 
 
 def _headers(fault: Exception) -> Mapping[str, str] | None:
-    if isinstance(fault, Overloaded):
+    if isinstance(fault, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(fault, RateLimited) and fault.retry_after_s > PATIENCE_S:
+        return {"Retry-After": str(fault.retry_after_s), "X-Should-Retry": "false"}
+    if isinstance(fault, Overloaded | Unavailable | RateLimited):
         return {"Retry-After": str(fault.retry_after_s)}
-    if isinstance(fault, DuplicateSession):
-        return {"X-Should-Retry": "false"}  # OpenAI's clients try a 409 again: the id stays taken
+    if isinstance(fault, DuplicateSession | Conflict | NotServed):
+        return {"X-Should-Retry": "false"}  # OpenAI's clients try 409 and 5xx again, in vain here
     return fault.headers if isinstance(fault, HTTPException) else None
 
 

@@ -9,10 +9,8 @@ end finds the session finished. Knows nothing about models or where sound comes 
 import base64
 import json
 import logging
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote
 
@@ -20,42 +18,17 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.connection import while_connected
+from app.api.encoding import Progress, encoded
 from app.api.errors import error_of
-from app.api.speech_request import SpeechJob
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Synthesizer
-from app.errors import SynthesisFailed
+from app.api.plan import SpeechJob, paced
+from app.api.services import Services
+from app.core import FinishReason
 
 log = logging.getLogger(__name__)
 
 
 class StreamBroken(Exception):
     """Raised after the headers: the server then breaks the body off, and the client can tell."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """What has been encoded of one session. Times in seconds on the process's clock."""
-
-    started: float = field(default_factory=time.perf_counter)
-    first_audio: float | None = None
-    num_samples: int = 0
-    num_tokens: int = 0
-    finish: FinishReason | None = None
-
-    def add(self, chunk: AudioChunk) -> None:
-        if len(chunk.pcm) and self.first_audio is None:
-            self.first_audio = time.perf_counter()
-        self.num_samples += len(chunk.pcm)
-        self.num_tokens = max(self.num_tokens, chunk.num_tokens)
-        self.finish = chunk.finish
-
-    def timing_ms(self) -> dict[str, float]:
-        heard = self.started if self.first_audio is None else self.first_audio
-        return {
-            "first_audio_ms": round((heard - self.started) * 1e3, 3),
-            "total_ms": round((time.perf_counter() - self.started) * 1e3, 3),
-            "audio_ms": round(self.num_samples / SAMPLE_RATE * 1e3, 3),
-        }
 
 
 class Framing(Protocol):
@@ -89,16 +62,23 @@ class ServerSentEvents:
         return _event("delta", audio=base64.b64encode(encoded).decode("ascii"))
 
     def done(self, job: SpeechJob, progress: Progress) -> bytes:
-        usage = {
-            "input_tokens": job.num_chars,
-            "output_tokens": progress.num_tokens,
-            "total_tokens": job.num_chars + progress.num_tokens,
-        }
-        finish = progress.finish
-        return _event("done", usage=usage, timing=progress.timing_ms(), finish_reason=finish)
+        return _event(
+            "done",
+            usage=usage_of(job.script.num_chars, progress.num_tokens),
+            timing=progress.timing_ms(),
+            finish_reason=progress.finish,
+        )
 
     def broken(self, fault: Exception) -> bytes:
         return _event("error", error=error_of(fault))
+
+
+def usage_of(num_chars: int, num_tokens: int) -> dict[str, int]:
+    return {
+        "input_tokens": num_chars,
+        "output_tokens": num_tokens,
+        "total_tokens": num_chars + num_tokens,
+    }
 
 
 def _event(kind: str, **fields: object) -> bytes:
@@ -108,27 +88,35 @@ def _event(kind: str, **fields: object) -> bytes:
 class SpeechResponse(Response):
     """Speaks when it is called, not before; raises ServeError while no header is out."""
 
-    def __init__(self, synthesizer: Synthesizer, job: SpeechJob) -> None:
+    def __init__(
+        self,
+        services: Services,
+        job: SpeechJob,
+        *,
+        sse: bool = False,
+        whole: bool = False,
+    ) -> None:
         self.status_code = 200
         self.background = None
-        self._synthesizer = synthesizer
-        self._job = job
+        self._services = services
+        self._job = job if whole else paced(job)
+        self._whole = whole
         self._progress = Progress()
-        self._framing: Framing = ServerSentEvents() if job.sse else RawAudio()
+        self._framing: Framing = ServerSentEvents() if sse else RawAudio()
         self.init_headers(
             {
-                "Content-Type": "text/event-stream" if job.sse else job.format.content_type,
+                "Content-Type": "text/event-stream" if sse else job.manner.format.content_type,
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",  # proxies that know it pass each chunk on at once
-                "X-Model": quote(synthesizer.card().name),
+                "X-Model": quote(services.synthesizer.card().name),
                 "X-Voice": quote(job.request.voice),
-                "X-Sample-Rate": str(SAMPLE_RATE),
+                "X-Sample-Rate": str(job.manner.sample_rate),
                 "X-Seed": str(job.request.sampling.seed),
             }
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._send_whole(send) if self._job.whole else self._send_stream(send)
+        answer = self._send_whole(send) if self._whole else self._send_stream(send)
         try:
             await while_connected(answer, receive)
         finally:
@@ -140,17 +128,22 @@ class SpeechResponse(Response):
         if self._progress.finish is FinishReason.CANCELLED:
             await self._send_nothing(send)
             return
-        body = self._job.format.seal(collected)
+        body = self._sealed(collected)
         length = (b"content-length", str(len(body)).encode())
-        await send(_start(200, [*self.raw_headers, length]))
+        await send(start_of(200, [*self.raw_headers, length]))
         await send(_body(body, more=False))
+
+    def _sealed(self, collected: bytes) -> bytes:
+        manner = self._job.manner
+        num_samples = round(self._progress.audio_s * manner.sample_rate)
+        return manner.format.seal(collected, num_samples, manner.sample_rate)
 
     async def _send_stream(self, send: Send) -> None:
         fault: Exception | None = None
         async with aclosing(self._encoded()) as parts:
             first = await anext(parts, None)  # what fails until here becomes a status code
             if first is not None:
-                await send(_start(200, self.raw_headers))
+                await send(start_of(200, self.raw_headers))
                 fault = await self._pour(first, parts, send)
         if first is None:
             await self._send_nothing(send)
@@ -173,29 +166,13 @@ class SpeechResponse(Response):
             return fault
         return None
 
-    async def _encoded(self) -> AsyncGenerator[bytes, None]:
-        """The answer's audio bytes; none if the session was cancelled before its first sound."""
-        encoder = self._job.format.encoder()
-        progress = self._progress
-        async with aclosing(self._synthesizer.speak(self._job.request)) as chunks:
-            async for chunk in chunks:
-                progress.add(chunk)
-                if len(chunk.pcm) and (encoded := encoder.feed(chunk.pcm)):
-                    yield encoded
-                if chunk.finish is not None:
-                    break
-            if progress.finish in (None, FinishReason.ERROR):
-                raise SynthesisFailed("the speech could not be finished")
-            if progress.num_samples:
-                if tail := encoder.finish():
-                    yield tail
-            elif progress.finish is not FinishReason.CANCELLED:
-                raise SynthesisFailed("the model made no sound of this text", code="no_audio")
+    def _encoded(self) -> AsyncGenerator[bytes, None]:
+        return encoded(self._services, self._job, self._progress)
 
     async def _send_nothing(self, send: Send) -> None:
         """Cancelled before there was anything to hear."""
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-type"]
-        await send(_start(204, headers))
+        await send(start_of(204, headers))
         await send(_body(b"", more=False))
 
     def _log_end(self) -> None:
@@ -205,7 +182,7 @@ class SpeechResponse(Response):
             "%.0f ms in all",
             self._job.request.key.session_id,
             self._progress.finish or "not finished",
-            self._job.num_chars,
+            self._job.script.num_chars,
             self._progress.num_tokens,
             timing["audio_ms"],
             timing["first_audio_ms"],
@@ -213,7 +190,7 @@ class SpeechResponse(Response):
         )
 
 
-def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
+def start_of(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 

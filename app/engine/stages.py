@@ -76,7 +76,7 @@ class T3Stage:
         dtype = _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16)
         t3 = checkpoint.load_t3(place, dtype)
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
-        voices = VoiceBook(checkpoint, args.voices, args.voices_cache)
+        voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(checkpoint, voices, engine, args.limits.remember_s)
 
     @property
@@ -161,7 +161,8 @@ class VocoderStage:
         dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
         vocoder = checkpoint.load_vocoder(place, dtype)
         engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
-        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache), engine)
+        voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
+        return cls(voices, engine)
 
     @property
     def failure(self) -> BaseException | None:
@@ -198,7 +199,7 @@ class EnrolStage:
     def open(cls, args: ServeArgs) -> "EnrolStage":
         checkpoint = open_checkpoint(args.model, args.revision)
         models = checkpoint.load_enrolment(torch.device("cpu"))
-        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache, models))
+        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache, models, args.uploads))
 
     def enrol(self, voice: str) -> None:
         """Blocks for as long as it takes; raises NotFound, BadRequest."""

@@ -21,7 +21,7 @@ from app.core import (
     SessionReport,
     SynthesisRequest,
 )
-from app.engine.stages import T3Stage, VocoderStage, model_card
+from app.engine.stages import EnrolStage, T3Stage, VocoderStage, model_card
 from app.registry import Registry
 from app.sessions import Claim, Confirmation, Follower, SessionEnd
 from app.speaking import LiveSessions
@@ -39,6 +39,9 @@ class LocalSynthesizer:
         self.t3 = t3
         self.vocoder = vocoder
         self._card = card
+        self._args = args
+        self._enroller: EnrolStage | None = None
+        self._enrolling = asyncio.Lock()
         self._pipeline = vocoder.pipeline(t3)
         self._registry = LocalRegistry(Registry(args.limits.remember_s, args.limits.live_s))
         self._sessions = LiveSessions(
@@ -74,6 +77,12 @@ class LocalSynthesizer:
         failed = self.t3.failure or self.vocoder.failure
         stages = {"t3": self.t3.stats(), "vocoder": self.vocoder.stats()}
         return Health(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
+
+    async def enrol(self, voice: str) -> None:
+        async with self._enrolling:  # the models are loaded at the first use, once
+            if self._enroller is None:
+                self._enroller = await asyncio.to_thread(EnrolStage.open, self._args)
+        await asyncio.to_thread(self._enroller.enrol, voice)
 
     def close(self) -> None:
         self.t3.close()

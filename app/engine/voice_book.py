@@ -1,4 +1,5 @@
-"""Every voice a replica can speak with: the model's own, and those of the operator's store.
+"""Every voice a replica can speak with: the model's own, those of the operator's store, and the
+references that callers uploaded.
 
 Conditionals are loaded once and shared by all requests. Knows nothing about requests.
 """
@@ -13,10 +14,13 @@ from app.engine.enrolment import EnrolmentModels, prepare
 from app.engine.voice_store import VoiceStore
 from app.engine.voices import Conditionals
 from app.errors import NotFound, Unavailable
+from app.voice_library import is_reference, open_references
 
 
 class VoiceBook:
-    """`url` is the operator's store, or None; `cache` where prepared voices are kept, if not there.
+    """`url` is the operator's store, or None; `cache` where prepared voices are kept, if not there;
+    `uploads` the voice library's root, or None. References have no names: who may use one is known
+    to the interface alone.
 
     Without `models`, a voice of the store must have been enrolled by someone who has them. May be
     called from any thread; blocks on storage.
@@ -28,6 +32,7 @@ class VoiceBook:
         url: str | None,
         cache: str | None = None,
         models: EnrolmentModels | None = None,
+        uploads: str | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._models = models
@@ -35,10 +40,12 @@ class VoiceBook:
         self._loaded: dict[str, Conditionals] = {}
         self._lock = threading.Lock()
         self._store = None
+        self._uploads = None
+        model = checkpoint.source.enrolment_id()
         if url is not None:
-            self._store = VoiceStore(
-                url, checkpoint.source.enrolment_id(), self._prepare, cache=cache
-            )
+            self._store = VoiceStore(url, model, self._prepare, cache=cache)
+        if uploads is not None:
+            self._uploads = VoiceStore(open_references(uploads), model, self._prepare)
 
     def names(self) -> tuple[str, ...]:
         """The model's own first; a voice of the store by the same name is hidden by it."""
@@ -51,6 +58,8 @@ class VoiceBook:
     def get(self, voice: str) -> Conditionals:
         """Raises NotFound, or Unavailable where a voice of the store is not enrolled yet."""
         if not self.is_own(voice):
+            if self._uploads is not None and is_reference(voice):
+                return self._uploads.get(voice)
             if self._store is None:
                 raise NotFound(f"there is no voice {voice!r}", param="voice")
             return self._store.get(voice)

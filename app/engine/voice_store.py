@@ -85,7 +85,13 @@ class VoiceStore:
 
         Raises NotFound, and what `prepare` raises.
         """
-        path, version = self._find(voice)
+        try:
+            path, version = self._find(voice)
+        except NotFound:  # deleted: it must not stay in memory either
+            with self._lock:
+                self._loaded.pop(voice, None)
+                self._gates.pop(voice, None)
+            raise
         with self._lock:
             gate = self._gates.setdefault(voice, threading.Lock())
         with gate:

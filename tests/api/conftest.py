@@ -21,15 +21,16 @@ def speech(**changes):
 async def in_process(synthesizer, limits=None, **options):
     app = create_app(synthesizer, limits or Limits(), **options)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 
 @contextlib.contextmanager
-def serving(synthesizer, limits=None):
+def serving(synthesizer, limits=None, **options):
     """The URL of a server that runs in a thread of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(synthesizer, limits or Limits()), log_config=None)
+    app = create_app(synthesizer, limits or Limits(), **options)
+    config = uvicorn.Config(app, log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -30,14 +30,24 @@ WRONG = [
     ({"voice": {"id": 1}}, "voice", "invalid_value"),
     ({"voice": {"id": "default", "x": 1}}, "voice", "invalid_value"),
     ({"response_format": "ogg"}, "response_format", "invalid_value"),
-    ({"response_format": "opus"}, "response_format", "unsupported_field"),
-    ({"response_format": "aac"}, "response_format", "unsupported_field"),
-    ({"response_format": "flac"}, "response_format", "unsupported_field"),
+    ({"response_format": 3}, "response_format", "invalid_value"),
+    ({"sample_rate": 7999}, "sample_rate", "invalid_value"),
+    ({"sample_rate": 96_000}, "sample_rate", "invalid_value"),
+    ({"sample_rate": 24_000.0}, "sample_rate", "invalid_value"),
+    ({"sample_rate": 9000}, "sample_rate", "invalid_value"),
+    ({"sample_rate": 44_100, "response_format": "opus"}, "sample_rate", "invalid_value"),
+    ({"strip_markdown": 1}, "strip_markdown", "invalid_value"),
+    ({"strip_emoji": "yes"}, "strip_emoji", "invalid_value"),
+    ({"input": "🙂 1", "strip_emoji": True, "voice": ...}, "voice", "invalid_value"),
+    ({"input": "**🙂**", "strip_emoji": True, "strip_markdown": True}, "input", "empty_input"),
+    ({"input": "[pause:1s]"}, "input", "empty_input"),
+    ({"input": "Hello [pause:soon]."}, "input", "invalid_value"),
+    ({"input": "Hello [pause:60s]."}, "input", "invalid_value"),
     ({"stream_format": "ws"}, "stream_format", "invalid_value"),
     ({"stream_format": "sse", "stream": False}, "stream", "invalid_value"),
     ({"stream": 1}, "stream", "invalid_value"),
-    ({"speed": 1.5}, "speed", "unsupported_field"),
-    ({"speed": 9}, "speed", "invalid_value"),
+    ({"speed": 0.2}, "speed", "invalid_value"),
+    ({"speed": 4.1}, "speed", "invalid_value"),
     ({"speed": NAN}, "speed", "invalid_value"),
     ({"instructions": "whisper"}, "instructions", "unsupported_field"),
     ({"instructions": 1}, "instructions", "invalid_value"),
@@ -160,7 +170,7 @@ async def test_a_field_given_twice_is_refused():
     assert refused == (400, "voice", "invalid_value")
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "multipart/form-data", "application/jsonx"])
+@pytest.mark.parametrize("kind", [None, "text/plain", "multipart/mixed", "application/jsonx"])
 async def test_another_content_type_is_refused(kind):
     headers = {"content-type": kind} if kind else {}
     refused = await refusal(FakeSynthesizer(), content=b"{}", headers=headers)

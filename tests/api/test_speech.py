@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from app.audio import to_s16le, wav_header
+from app.config import Limits
 from app.core import FinishReason, SamplingParams
 from app.errors import DuplicateSession, Overloaded, SynthesisFailed, Unavailable
 from tests.api.conftest import in_process, speech
@@ -235,3 +236,42 @@ async def test_logs_hold_no_text(caplog):
     )
     assert "session" in caplog.text
     assert "ylophone" not in caplog.text
+
+
+async def test_pauses_are_heard_where_they_stand():
+    synthesizer = FakeSynthesizer(num_chunks=1, tokens_per_chunk=5)
+    response = await post(
+        synthesizer, response_format="pcm", input="[pause:100ms]Hello there.[pause:200ms]"
+    )
+    silence = np.zeros(2400, np.float32)
+    heard = np.concatenate([silence, tone(synthesizer.num_samples), silence, silence])
+    assert response.content == to_s16le(heard)
+    assert synthesizer.requests[0].segments == ("Hello there.",)
+
+
+async def test_a_pause_between_segments_comes_before_the_later_ones_sound():
+    synthesizer = FakeSynthesizer(num_chunks=2, tokens_per_chunk=5, segment_per_chunk=True)
+    response = await post(
+        synthesizer, response_format="pcm", input="Hello there.[pause:100ms]Goodbye now."
+    )
+    first, silence, rest = np.split(np.frombuffer(response.content, "<i2"), [4800, 7200])
+    assert (first != 0).sum() > 4000
+    assert not silence.any()
+    assert len(rest) == 4800
+
+
+async def test_marks_and_emoji_are_taken_out_when_asked():
+    synthesizer = FakeSynthesizer()
+    await post(synthesizer, input="**Hello** there 🙂.", strip_markdown=True, strip_emoji=True)
+    await post(synthesizer, input="**Hello** there 🙂.")
+    told, plain = (request.segments for request in synthesizer.requests)
+    assert (told, plain) == (("Hello there .",), ("**Hello** there 🙂.",))
+
+
+async def test_what_is_not_heard_in_time_is_refused_as_overload():
+    synthesizer = FakeSynthesizer(hold_at=0)
+    async with in_process(synthesizer, Limits(first_audio_s=0.05)) as client:
+        response = await client.post("/v1/audio/speech", json=speech())
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "overloaded")
+    assert response.headers["retry-after"]
+    assert [how for _, how in synthesizer.ended] == ["closed"]

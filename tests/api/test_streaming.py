@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from app.api.speech import RawAudio
-from app.audio import FORMATS, to_s16le
+from app.audio import to_s16le
 from app.errors import SynthesisFailed
+from app.formats import FORMATS
 from tests.api.conftest import serving, speech
 from tests.fakes import FakeSynthesizer, tone
 
@@ -43,7 +44,7 @@ def test_sound_arrives_while_the_rest_is_not_made_yet(response_format):
         synthesizer.release()
         rest = b"".join(body)
     assert len(head) > 44
-    assert len(rest) > len(head)
+    assert len(rest) > 1000
     assert synthesizer.ended == [("s", "finished")]
 
 
@@ -75,7 +76,7 @@ def leave_before_an_answer(url, synthesizer, **changes):
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nX-Request-ID: s\r\n"
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: s\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
         assert synthesizer.holding.wait(WAIT_S)

@@ -83,3 +83,28 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, text, named):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         check_config(tmp_path / "config.yaml")
+
+
+WIDE = ("http_options", "host"), "0.0.0.0"
+
+
+def test_a_host_that_others_reach_needs_keys(tmp_path, monkeypatch):
+    monkeypatch.delenv("CHATTERBOX_API_KEYS", raising=False)
+    with pytest.raises(ConfigError, match=r"0\.0\.0\.0 is reachable from outside"):
+        check_config(with_changes(tmp_path, WIDE))
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(f"- {{name: app, sha256: {'a' * 64}, tenant: red}}")
+    access = ((*APPLICATION, "args", "access"), {"keys_file": str(keys)})
+    check_config(with_changes(tmp_path, WIDE, access))
+
+
+def test_haproxy_needs_keys_because_it_listens_everywhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
+    with pytest.raises(ConfigError, match="HAProxy"):
+        check_config(with_changes(tmp_path))
+
+
+def test_a_faulty_keys_file_is_a_fault_of_the_config(tmp_path):
+    access = ((*APPLICATION, "args", "access"), {"keys_file": str(tmp_path / "nowhere")})
+    with pytest.raises(ConfigError, match="nowhere"):
+        check_config(with_changes(tmp_path, access))

@@ -203,3 +203,12 @@ def test_a_store_that_is_not_there_stops_the_start(tmp_path, enrol, url):
 def test_a_model_name_must_fit_a_file_name(folder, enrol):
     with pytest.raises(ConfigError, match=r"\.\./x"):
         VoiceStore(str(folder), "../x", enrol)
+
+
+def test_a_recording_that_was_deleted_leaves_memory_too(folder, enrol):
+    store = VoiceStore(str(folder), "model", enrol)
+    store.get("ann")
+    (folder / "ann.wav").unlink()
+    with pytest.raises(NotFound):
+        store.get("ann")
+    assert "ann" not in store._loaded

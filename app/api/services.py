@@ -1,0 +1,17 @@
+"""What every route is given: the synthesizer and what surrounds it."""
+
+from dataclasses import dataclass
+
+from app.api.turnstile import Turnstile
+from app.api.voices import Voices
+from app.config import Limits, SocketLimits
+from app.core import Synthesizer
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    synthesizer: Synthesizer
+    voices: Voices
+    limits: Limits
+    sockets: SocketLimits
+    turnstile: Turnstile

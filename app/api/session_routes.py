@@ -1,0 +1,36 @@
+"""What is remembered of a session, for whoever asks where its time went."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.api.door import check_session_id
+from app.api.errors import JsonResponse
+from app.api.gate import caller_of, needs
+from app.config import Role
+from app.core import SessionKey, SessionReport, Synthesizer
+from app.errors import NotFound
+from app.timeline import all_legs
+
+
+def session_routes(synthesizer: Synthesizer) -> APIRouter:
+    router = APIRouter(default_response_class=JsonResponse, dependencies=[needs(Role.SPEAK)])
+
+    @router.get("/v1/sessions/{session_id}", response_model=None)
+    async def session(request: Request, session_id: str) -> Response:
+        """Where the time of a session of the caller's tenant went, while it is remembered."""
+        check_session_id(session_id, "session_id")
+        report = await synthesizer.session(SessionKey(caller_of(request).tenant, session_id))
+        if report is None:
+            raise NotFound("no such session", param="session_id", code="session_not_found")
+        return JsonResponse(_told(report))
+
+    return router
+
+
+def _told(report: SessionReport) -> dict[str, object]:
+    """Marks by the server machine's monotonic clock, legs between them."""
+    marks = sorted(report.marks.items(), key=lambda item: item[1])
+    body = asdict(report) | {"marks": {mark.value: round(at_s, 6) for mark, at_s in marks}}
+    return body | {"legs_ms": all_legs(report.marks)}

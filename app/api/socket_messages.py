@@ -1,0 +1,75 @@
+"""The messages of a speech socket, in both directions. docs/websocket.md is their manual."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.body import parse_object
+from app.api.speech_request import MannerFields, VoiceField, parse
+from app.errors import BadRequest
+
+ContextId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+MAX_BUFFER_MS = 3000
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Start(MannerFields):
+    """Open a context. What is left out is the model's own."""
+
+    type: Literal["start"]
+    context_id: ContextId
+    voice: VoiceField
+    model: str | None = None
+    audio: Literal["base64", "binary"] | None = None
+    max_buffer_ms: int | None = Field(
+        None, ge=0, le=60_000, description="how long text may wait for its sentence to end"
+    )
+
+
+class Text(_Message):
+    type: Literal["text"]
+    context_id: ContextId
+    text: str
+
+
+class Flush(_Message):
+    """Speak everything that has come, and say when it has been sent."""
+
+    type: Literal["flush"]
+    context_id: ContextId
+
+
+class Cancel(_Message):
+    type: Literal["cancel"]
+    context_id: ContextId
+
+
+class Close(_Message):
+    """No more text comes: of one context, or of any and then of the socket."""
+
+    type: Literal["close"]
+    context_id: ContextId | None = None
+
+
+ClientMessage = Start | Text | Flush | Cancel | Close
+
+_KINDS: dict[str, type[ClientMessage]] = {
+    "start": Start,
+    "text": Text,
+    "flush": Flush,
+    "cancel": Cancel,
+    "close": Close,
+}
+
+
+def read_message(frame: str) -> ClientMessage:
+    """Raises BadRequest, with the field at fault."""
+    body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+    kind = body.get("type")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise BadRequest(f"type: one of {', '.join(_KINDS)}", param="type")
+    return parse(_KINDS[kind], body)

@@ -1,0 +1,295 @@
+"""The WebSocket at /v1/audio/speech/stream: contexts side by side on one connection.
+
+One task receives for as long as the connection lives, so that a client that leaves is noticed
+while it is only spoken to; each context speaks in a task of its own. docs/websocket.md tells the
+protocol. Knows nothing about audio or text.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+import struct
+from collections.abc import Coroutine
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import WebSocket
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from app.access import Caller
+from app.api.errors import error_of
+from app.api.plan import check_model, manner_of
+from app.api.services import Services
+from app.api.socket_messages import (
+    MAX_BUFFER_MS,
+    Cancel,
+    ClientMessage,
+    Close,
+    Flush,
+    Start,
+    Text,
+    read_message,
+)
+from app.api.speech_context import SpeechContext
+from app.core import CancelAck, CancelState
+from app.errors import BadRequest, ServeError
+
+log = logging.getLogger(__name__)
+
+TASKS_PER_CONTEXT = 8  # of a client that reads; one that does not is shown out
+NORMAL, POLICY, TOO_BIG = 1000, 1008, 1009  # close codes, RFC 6455
+
+
+class SpeechSocket:
+    """One connection, accepted already."""
+
+    def __init__(
+        self, websocket: WebSocket, services: Services, caller: Caller, socket_id: str
+    ) -> None:
+        """Sessions on this socket are named after `socket_id`."""
+        self._websocket = websocket
+        self._services = services
+        self._bounds = services.sockets
+        self._caller = caller
+        self._socket_id = socket_id
+        self._open: dict[str, SpeechContext] = {}
+        self._num_started = 0
+        self._num_faults = 0
+        self._is_closing = False
+        self._incoming: asyncio.Task[Message] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[SpeechContext, asyncio.Task[None]] = {}
+        self._sending = asyncio.Lock()
+
+    async def serve(self) -> None:
+        """Until the client leaves, closes, or breaks the rules."""
+        receiving = self._receiving = asyncio.ensure_future(self._receive_all())
+        try:
+            await asyncio.wait({receiving})
+        finally:
+            ending: set[asyncio.Task[Any]] = {receiving, *self._tasks}
+            if self._incoming is not None:
+                ending.add(self._incoming)
+            for task in ending:
+                task.cancel()
+            await asyncio.wait(ending)
+        if not receiving.cancelled():
+            receiving.result()
+
+    # What is received
+
+    async def _receive_all(self) -> None:
+        try:
+            while (frame := await self._receive()) is not None:
+                await self._handle(frame)
+        except WebSocketDisconnect:
+            log.info("socket %s: the client left", self._socket_id)
+
+    async def _receive(self) -> str | None:
+        """The next frame; None once the socket was closed because nothing comes.
+
+        A connection that cannot be listened to counts as left: Ray Serve's `receive` now and then
+        raises its own TaskCancelledError on a disconnect (2.60, 1 in 20).
+        """
+        incoming = self._incoming = asyncio.ensure_future(self._websocket.receive())
+        while not incoming.done():
+            await asyncio.wait({incoming}, timeout=self._bounds.idle_s)
+            is_idle = all(context.is_idle for context in self._open.values())
+            if not incoming.done() and is_idle:
+                await self._close(NORMAL, "idle")
+                return None
+        lost = incoming.cancelled() or incoming.exception() is not None
+        if lost or incoming.result()["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect
+        frame: str | None = incoming.result().get("text")
+        return frame or ""  # a binary frame is no message of ours
+
+    async def _handle(self, frame: str) -> None:
+        context_id = None
+        if len(frame.encode("utf-8", "surrogatepass")) > self._bounds.max_frame_bytes:
+            await self._close(TOO_BIG, "the frame is too big")
+            return
+        if len(self._tasks) > TASKS_PER_CONTEXT * self._bounds.max_contexts:
+            await self._close(POLICY, "what was cancelled is not read")
+            return
+        try:
+            message = read_message(frame)
+            context_id = message.context_id
+            await self._obey(message)
+        except ServeError as fault:
+            self._num_faults += 1
+            await self._event("error", context_id=context_id, error=error_of(fault))
+            if self._num_faults > self._bounds.max_faults:
+                await self._close(POLICY, "too many wrong messages")
+
+    async def _obey(self, message: ClientMessage) -> None:
+        match message:
+            case Start():
+                await self._start(message)
+            case Text():
+                self._find(message.context_id).push(message.text)
+            case Flush():
+                self._find(message.context_id).flush()
+            case Cancel():  # its name is free for the next turn at once
+                context = self._open.pop(message.context_id, None)
+                if context is None:
+                    await self._acknowledge(
+                        CancelAck(message.context_id, CancelState.ALREADY_DONE), None
+                    )
+                else:
+                    self._spawn(self._cancel(context))
+            case Close(context_id=None):
+                self._is_closing = True
+                for context in self._open.values():
+                    context.close()
+                self._spawn(self._finish(set(self._tasks)))
+            case Close(context_id=str(context_id)):
+                self._find(context_id).close()
+
+    async def _start(self, message: Start) -> None:
+        if self._is_closing:
+            raise BadRequest("type: the socket is closing", param="type")
+        if message.context_id in self._open:
+            raise BadRequest("context_id: it is open already", param="context_id")
+        if len(self._open) >= self._bounds.max_contexts:
+            most = self._bounds.max_contexts
+            raise BadRequest(f"context_id: {most} are open already", code="too_many_contexts")
+        card = self._services.synthesizer.card()
+        check_model(message.model or card.name, card)
+        voice = await self._services.voices.find(self._caller, message.voice)
+        manner = manner_of(message, card, voice, self._services.limits, default_format="pcm")
+        number = self._num_started
+        self._num_started += 1
+        buffer_ms = MAX_BUFFER_MS if message.max_buffer_ms is None else message.max_buffer_ms
+        context = SpeechContext(
+            message.context_id,
+            number,
+            f"{self._socket_id}-{number}",
+            self._caller,
+            manner,
+            services=self._services,
+            outbox=self,
+            is_binary=message.audio == "binary",
+            max_buffer_s=buffer_ms / 1e3,
+        )
+        self._open[message.context_id] = context
+        running = self._running[context] = self._spawn(self._run(context))
+        running.add_done_callback(lambda _: self._running.pop(context))
+
+    def _find(self, context_id: str) -> SpeechContext:
+        if context_id not in self._open:
+            raise BadRequest("context_id: no such context is open", param="context_id")
+        return self._open[context_id]
+
+    # What is done at the same time
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(self._watched(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
+        return task
+
+    async def _watched(self, work: Coroutine[object, object, None]) -> None:
+        """A connection that was lost ends its tasks without a word."""
+        try:
+            await work
+        except WebSocketDisconnect:
+            self._receiving.cancel()
+
+    async def _run(self, context: SpeechContext) -> None:
+        manner = context.manner
+        await self.tell(
+            context,
+            "started",
+            response_format=manner.format_name,
+            sample_rate=manner.sample_rate,
+            seed=manner.sampling.seed,
+        )
+        speaking = asyncio.ensure_future(context.run())
+        try:
+            await asyncio.wait({speaking})
+        finally:
+            speaking.cancel()
+            await asyncio.wait({speaking})
+            if self._open.get(context.context_id) is context:
+                del self._open[context.context_id]
+        fault = None if speaking.cancelled() else speaking.exception()
+        if isinstance(fault, WebSocketDisconnect):
+            raise fault
+        if isinstance(fault, Exception):
+            code = error_of(fault)["code"]
+            unexpected = None if isinstance(fault, ServeError) else fault
+            log.error("socket %s: a context failed: %s", self._socket_id, code, exc_info=unexpected)
+            await self.tell(context, "error", error=error_of(fault))
+
+    async def _cancel(self, context: SpeechContext) -> None:
+        """Acknowledged when it has stopped, and always."""
+        if context.is_done:
+            ack = CancelAck(context.context_id, CancelState.ALREADY_DONE)
+        else:
+            try:
+                ack = await context.cancel()
+            except ServeError as fault:  # the registry is away: closing its stream stops it too
+                log.warning("socket %s: cancelled without %s", self._socket_id, fault.code)
+                ack = CancelAck(context.context_id, CancelState.STOPPING)
+            if (running := self._running.get(context)) is not None:
+                running.cancel()
+        await self._acknowledge(ack, context)
+
+    async def _acknowledge(self, ack: CancelAck, context: SpeechContext | None) -> None:
+        told = asdict(ack)
+        told["context_id"] = told.pop("session_id")
+        number = None if context is None else context.number
+        await self._event("cancelled", stream=number, **told)
+
+    async def _finish(self, tasks: "set[asyncio.Task[None]]") -> None:
+        """Everything that has come is spoken, then the socket closes."""
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._close(NORMAL, "")
+
+    # What is sent; SpeechContext's outbox
+
+    async def tell(self, context: SpeechContext, kind: str, **fields: object) -> None:
+        message = _message(kind, context, **fields)
+        async with self._sending:
+            if not context.is_cancelled:
+                await self._send(message)
+
+    async def audio(self, context: SpeechContext, encoded: bytes) -> None:
+        if context.is_binary:
+            frame: str | bytes = struct.pack(">I", context.number) + encoded
+        else:
+            text = base64.b64encode(encoded).decode("ascii")
+            frame = _message("audio", context, audio=text)
+        async with self._sending:
+            if not context.is_cancelled:
+                await self._send(frame)
+
+    async def _event(self, kind: str, **fields: object) -> None:
+        async with self._sending:
+            await self._send(json.dumps({"type": kind, **fields}))
+
+    async def _send(self, frame: str | bytes) -> None:
+        """The caller holds `_sending`. Raises WebSocketDisconnect."""
+        if self._websocket.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnect(NORMAL)
+        if isinstance(frame, str):
+            await self._websocket.send_text(frame)
+        else:
+            await self._websocket.send_bytes(frame)
+
+    async def _close(self, code: int, reason: str) -> None:
+        async with self._sending:
+            if self._websocket.application_state is WebSocketState.CONNECTED:
+                await self._websocket.close(code, reason)
+        self._receiving.cancel()
+
+
+def _message(kind: str, context: SpeechContext, **fields: object) -> str:
+    """A name may be used again: the number of the stream tells one context from the next."""
+    named = {"type": kind, "context_id": context.context_id, "stream": context.number}
+    return json.dumps(named | fields)

@@ -1,0 +1,113 @@
+"""Voices: listed for any key, made, renamed and deleted by those with the role."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api.body import read_object
+from app.api.errors import JsonResponse
+from app.api.gate import caller_of, needs
+from app.api.openapi import WAV_FILE
+from app.api.plan import job_of, manner_of
+from app.api.services import Services
+from app.api.speech import SpeechResponse
+from app.api.speech_request import MannerFields, parse
+from app.api.uploads import read_form
+from app.api.voices import told_of
+from app.config import Role
+from app.recordings import MAX_BYTES
+
+PREVIEW = "Hello there. This is how I sound when I read a sentence or two."
+MAX_CONSENT_CHARS = 2000
+MAX_CHANGE_BYTES = 16_384
+
+
+class VoiceChanges(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str | None = None
+    aliases: list[str] | None = Field(None, max_length=16)
+
+
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["name", "audio_sample", "consent"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "name": {"type": "string", "maxLength": 64},
+                        "audio_sample": {"type": "string", "format": "binary"},
+                        "consent": {"type": "string", "maxLength": MAX_CONSENT_CHARS},
+                    },
+                }
+            }
+        },
+    }
+}
+_CHANGE = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": VoiceChanges.model_json_schema()}},
+    }
+}
+
+
+def voice_routes(services: Services) -> APIRouter:
+    router = APIRouter(prefix="/v1/audio/voices", default_response_class=JsonResponse)
+    voices = services.voices
+    makers = [needs(Role.VOICES)]
+
+    @router.get("", response_model=None)
+    async def all_voices(request: Request) -> Response:
+        return JsonResponse({"voices": await voices.all(caller_of(request))})
+
+    @router.post("", response_model=None, openapi_extra=_UPLOAD, dependencies=makers)
+    async def add_voice(request: Request) -> Response:
+        """A voice of a recording of 5 to 30 s, and the speaker's consent in words."""
+        form = await read_form(request, ("name", "consent"), ("audio_sample",), MAX_BYTES)
+        voice = await voices.add(
+            caller_of(request),
+            form.text("name", 64),
+            form.file("audio_sample"),
+            form.text("consent", MAX_CONSENT_CHARS),
+        )
+        return JsonResponse(told_of(voice))
+
+    @router.get("/{voice_id}", response_model=None)
+    async def one_voice(request: Request, voice_id: str) -> Response:
+        return JsonResponse(told_of(await voices.get(caller_of(request), voice_id)))
+
+    @router.patch("/{voice_id}", response_model=None, openapi_extra=_CHANGE, dependencies=makers)
+    async def change_voice(request: Request, voice_id: str) -> Response:
+        changes = parse(VoiceChanges, await read_object(request, MAX_CHANGE_BYTES))
+        aliases = None if changes.aliases is None else tuple(changes.aliases)
+        voice = await voices.change(caller_of(request), voice_id, changes.name, aliases)
+        return JsonResponse(told_of(voice))
+
+    @router.delete("/{voice_id}", response_model=None, dependencies=makers)
+    async def delete_voice(request: Request, voice_id: str) -> Response:
+        """Nobody can speak with it from half a second after the answer."""
+        await voices.delete(caller_of(request), voice_id)
+        return JsonResponse({"object": "audio.voice", "id": voice_id, "deleted": True})
+
+    @router.get(
+        "/{voice_id}/preview",
+        response_model=None,
+        responses=WAV_FILE,
+        dependencies=[needs(Role.SPEAK)],
+    )
+    async def preview(request: Request, voice_id: str) -> Response:
+        """A sentence in that voice, as a WAV file."""
+        caller = caller_of(request)
+        await voices.get(caller, voice_id)
+        fields = MannerFields(response_format="wav")
+        voice = await voices.find(caller, voice_id)
+        manner = manner_of(fields, services.synthesizer.card(), voice, services.limits)
+        job = job_of(PREVIEW, manner, caller, request.state.request_id, services.limits)
+        return SpeechResponse(services, job, whole=True)
+
+    return router

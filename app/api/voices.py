@@ -1,0 +1,125 @@
+"""The voices that there are for a caller, and the ones that callers make of recordings."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.access import Caller
+from app.config import Role
+from app.core import Synthesizer
+from app.errors import BadRequest, Conflict, NotFound, NotServed
+from app.recordings import RecordingReader
+from app.voice_catalogue import NamedVoice, VoiceCatalogue
+from app.voice_library import LibraryVoice, VoiceLibrary
+
+_NAME = re.compile(r"[^\W_][\w .'-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """`library` None: no caller may make voices. Storage is blocking and goes to threads."""
+
+    catalogue: VoiceCatalogue
+    library: VoiceLibrary | None
+    synthesizer: Synthesizer
+    reader: RecordingReader
+
+    async def find(self, caller: Caller, name: str) -> str:
+        """What the stages call the voice. Own names first, then the tenant's, then aliases.
+        Raises NotFound."""
+        card = self.synthesizer.card()
+        if self.library is not None and name not in card.voices:
+            made = await asyncio.to_thread(self.library.find, caller.tenant, name)
+            if made is not None:
+                return made.reference
+        return self.catalogue.find(name).voice
+
+    async def all(self, caller: Caller) -> list[dict[str, object]]:
+        listed = [told_of(voice) for voice in self.catalogue.named()]
+        if self.library is None:
+            return listed
+        made = await asyncio.to_thread(self.library.all, caller.tenant)
+        return listed + [told_of(voice) for voice in made]
+
+    async def get(self, caller: Caller, voice_id: str) -> NamedVoice | LibraryVoice:
+        for voice in self.catalogue.named():
+            if voice.id == voice_id:
+                return voice
+        if self.library is None:
+            raise NotFound("there is no such voice", param="voice_id", code="voice_not_found")
+        return await asyncio.to_thread(self.library.get, caller.tenant, voice_id)
+
+    async def add(self, caller: Caller, name: str, sample: bytes, consent: str) -> LibraryVoice:
+        """Decoded, checked, stored and enrolled; or refused, with nothing left of it."""
+        library = self._library()
+        self._check_name(name)
+        recording = await self.reader.read(sample, "audio_sample")
+        voice = await asyncio.to_thread(
+            library.add,
+            caller.tenant,
+            name,
+            flac=recording.flac,
+            seconds=recording.seconds,
+            consent=consent,
+            made_by=caller.name,
+        )
+        is_enrolled = False
+        try:
+            await self.synthesizer.enrol(voice.reference)
+            is_enrolled = True
+        finally:
+            if not is_enrolled:
+                await asyncio.to_thread(library.delete, caller.tenant, voice.id)
+        return voice
+
+    async def change(
+        self, caller: Caller, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
+    ) -> LibraryVoice:
+        library = self._library()
+        for given in (*(() if name is None else (name,)), *(aliases or ())):
+            self._check_name(given)
+        return await asyncio.to_thread(library.change, caller.tenant, voice_id, name, aliases)
+
+    async def delete(self, caller: Caller, voice_id: str) -> None:
+        await asyncio.to_thread(self._library().delete, caller.tenant, voice_id)
+
+    @asynccontextmanager
+    async def once(self, caller: Caller, sample: bytes) -> AsyncGenerator[str, None]:
+        """A voice for one request, gone afterwards: what the stages call it."""
+        caller.require(Role.VOICES)
+        library = self._library()
+        recording = await self.reader.read(sample, "reference_audio")
+        reference = library.new_reference()
+        try:
+            await asyncio.to_thread(library.keep, recording.flac, reference)
+            await self.synthesizer.enrol(reference)
+            yield reference
+        finally:
+            await asyncio.shield(asyncio.to_thread(library.drop, reference))
+
+    def _library(self) -> VoiceLibrary:
+        if self.library is None:
+            message = "this server stores no voices; its configuration has no `uploads`"
+            raise NotServed(message, code="uploads_off")
+        return self.library
+
+    def _check_name(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            message = "name: letters, digits, spaces, . ' _ and -, at most 64"
+            raise BadRequest(message, param="name")
+        if name in self.synthesizer.card().voices:
+            raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
+
+
+def told_of(voice: NamedVoice | LibraryVoice) -> dict[str, object]:
+    told: dict[str, object] = {
+        "object": "audio.voice",
+        "id": voice.id,
+        "name": voice.name,
+        "aliases": list(voice.aliases),
+    }
+    if isinstance(voice, LibraryVoice):
+        told |= {"created_at": voice.created_at, "seconds": voice.seconds}
+    return told

@@ -1,0 +1,175 @@
+"""Streams through FFmpeg's libraries (PyAV): codecs in their containers, tempo and sample rate.
+
+Each instance belongs to one stream and is used by one thread at a time. Knows nothing about
+requests, nor which formats are served.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.filter import Graph
+
+from app.audio import Samples, to_s16
+from app.core import SAMPLE_RATE
+
+BLOCK = 480  # samples at a time into a filter graph
+_FLAC_LENGTH_AT = 21  # in the file: 4 bits, then 4 bytes, of the number of samples
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """`container` as FFmpeg calls it; `bit_rate` None is lossless."""
+
+    name: str
+    container: str
+    sample_format: str
+    bit_rate: int | None = None
+    container_options: dict[str, str] = field(default_factory=dict)
+
+
+# 96 kbit/s is transparent for mono speech at 24 kHz (MPEG-2 layer III). LAME's delay puts 1,105
+# silent samples before the first one; a stream that has begun has no place to tell a decoder so.
+MP3 = Codec(
+    "libmp3lame",
+    "mp3",
+    "fltp",
+    96_000,
+    container_options={"write_xing": "0", "id3v2_version": "0"},
+)
+# A page per 20 ms packet: the default holds a second of sound back. Ogg says where sound begins
+# and ends, so it decodes to its very last sample.
+OPUS = Codec("libopus", "ogg", "flt", 48_000, container_options={"page_duration": "20000"})
+AAC = Codec("aac", "adts", "fltp", 96_000)  # one frame of 1,024 silent samples first
+FLAC = Codec("flac", "flac", "s16")
+MULAW = Codec("pcm_mulaw", "mulaw", "s16")
+ALAW = Codec("pcm_alaw", "alaw", "s16")
+
+
+class _Sink:
+    """What a container writes, until it is taken. Not seekable: a stream cannot be amended."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, content: bytes) -> int:
+        self._written += content
+        return len(content)
+
+    def take(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+class CodecEncoder:
+    """Implements app.audio.Encoder. Its bytes do not depend on how the samples were cut."""
+
+    def __init__(self, codec: Codec, sample_rate: int) -> None:
+        self._sink = _Sink()
+        self._container = av.open(
+            self._sink, "w", format=codec.container, options=dict(codec.container_options)
+        )
+        stream = self._container.add_stream(codec.name, sample_rate)
+        assert isinstance(stream, AudioStream)
+        self._stream = stream
+        context = stream.codec_context
+        context.layout = "mono"
+        context.format = codec.sample_format
+        if codec.bit_rate is not None:
+            context.bit_rate = min(codec.bit_rate, 4 * sample_rate)  # what low rates can carry
+        self._is_int = codec.sample_format == "s16"
+        self._format = codec.sample_format
+        self._rate = sample_rate
+        self._num_samples = 0
+
+    def feed(self, pcm: Samples) -> bytes:
+        if len(pcm):
+            samples = to_s16(pcm) if self._is_int else np.clip(pcm, -1.0, 1.0).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(samples[np.newaxis], self._format, "mono")
+            frame.sample_rate = self._rate
+            frame.pts = self._num_samples
+            self._num_samples += len(pcm)
+            self._container.mux(self._stream.encode(frame))
+        return self._sink.take()
+
+    def finish(self) -> bytes:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._sink.take()
+
+
+def flac_with_true_length(body: bytes, num_samples: int) -> bytes:
+    """A streamed FLAC file says that it does not know its length; a whole one does."""
+    at = _FLAC_LENGTH_AT
+    high = bytes([body[at] & 0xF0 | num_samples >> 32])
+    return body[:at] + high + (num_samples & 0xFFFFFFFF).to_bytes(4, "big") + body[at + 5 :]
+
+
+class Shaper:
+    """Samples at 24 kHz in; out at `sample_rate`, spoken `speed` times as fast at the same pitch.
+
+    Each atempo (WSOLA) holds back a window of about 40 ms and the block it was given last; finish
+    gives the rest.
+    """
+
+    def __init__(self, speed: float, sample_rate: int) -> None:
+        self._graph = Graph()
+        source = self._graph.add_abuffer(
+            format="flt", sample_rate=SAMPLE_RATE, layout="mono", time_base=Fraction(1, SAMPLE_RATE)
+        )
+        nodes = [source]
+        nodes += [self._graph.add("atempo", repr(factor)) for factor in tempo_factors(speed)]
+        nodes.append(self._graph.add("aresample", str(sample_rate)))
+        nodes.append(self._graph.add("aformat", "sample_fmts=flt:channel_layouts=mono"))
+        nodes.append(self._graph.add("abuffersink"))
+        for before, after in pairwise(nodes):
+            before.link_to(after)
+        self._graph.configure()
+        self._num_samples = 0
+
+    def feed(self, pcm: Samples) -> Samples:
+        if not len(pcm):
+            return np.zeros(0, np.float32)
+        parts = [self._pushed(pcm[at : at + BLOCK]) for at in range(0, len(pcm), BLOCK)]
+        return np.concatenate(parts)
+
+    def _pushed(self, pcm: Samples) -> Samples:
+        samples = np.ascontiguousarray(pcm, np.float32)[np.newaxis]
+        frame = av.AudioFrame.from_ndarray(samples, "flt", "mono")
+        frame.sample_rate = SAMPLE_RATE
+        frame.pts = self._num_samples
+        self._num_samples += len(pcm)
+        self._graph.push(frame)
+        return self._pulled()
+
+    def finish(self) -> Samples:
+        if not self._num_samples:
+            return np.zeros(0, np.float32)
+        self._graph.push(None)
+        return self._pulled()
+
+    def _pulled(self) -> Samples:
+        parts = [np.zeros(0, np.float32)]
+        while True:
+            try:
+                frame = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return np.concatenate(parts)
+            assert isinstance(frame, av.AudioFrame)
+            parts.append(frame.to_ndarray().reshape(-1).astype(np.float32))
+
+
+def tempo_factors(speed: float) -> list[float]:
+    """Factors of `speed`, each within 0.5..2, where atempo blends and does not skip."""
+    factors = []
+    while speed > 2.0:
+        factors.append(2.0)
+        speed /= 2.0
+    while speed < 0.5:
+        factors.append(0.5)
+        speed /= 0.5
+    return factors if speed == 1.0 else [*factors, speed]

@@ -1,0 +1,85 @@
+"""How much each key has used: sessions at once, requests in a minute, audio seconds in a day.
+
+One instance counts for every ingress, so the counts are exact. Pure bookkeeping on one event loop;
+knows nothing about HTTP or Ray.
+"""
+
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from app.config import Quota
+
+CHARS_PER_S = 12.0  # of slow speech: what a text is taken for until it has been spoken
+MINUTE_S = 60.0
+DAY_S = 86_400.0
+
+
+class Admission(NamedTuple):
+    """`ticket` is None where the request is refused; then `refusal` names the limit."""
+
+    ticket: str | None
+    refusal: str = ""
+    retry_after_s: float = 0.0
+
+
+class Ledger(Protocol):
+    async def admit(self, name: str, quota: Quota, num_chars: int) -> Admission: ...
+
+    async def settle(self, name: str, ticket: str, audio_s: float) -> None: ...
+
+
+@dataclass(slots=True)
+class _Account:
+    open: dict[str, tuple[float, float]] = field(default_factory=dict)  # since, predicted seconds
+    requests: deque[float] = field(default_factory=deque)  # when, within the last minute
+    day: int = -1
+    audio_s: float = 0.0  # of the day
+
+
+class QuotaLedger:
+    """`now` is the wall clock: a day is a day of UTC. A ticket whose ingress died is given back
+    after `live_s`."""
+
+    def __init__(self, live_s: float, now: Callable[[], float] = time.time) -> None:
+        self._live_s = live_s
+        self._now = now
+        self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
+
+    async def admit(self, name: str, quota: Quota, num_chars: int) -> Admission:
+        """All or nothing: who is refused has used nothing."""
+        now, account = self._now(), self._fresh(name)
+        predicted_s = num_chars / CHARS_PER_S
+        if quota.max_concurrent is not None and len(account.open) >= quota.max_concurrent:
+            return Admission(None, "max_concurrent", 1.0)
+        limit = quota.requests_per_minute
+        if limit is not None and len(account.requests) >= limit:
+            return Admission(None, "requests_per_minute", account.requests[0] + MINUTE_S - now)
+        promised_s = account.audio_s + sum(seconds for _, seconds in account.open.values())
+        most_s = quota.audio_s_per_day
+        if most_s is not None and promised_s + predicted_s > most_s:
+            return Admission(None, "audio_s_per_day", (account.day + 1) * DAY_S - now)
+        ticket = uuid.uuid4().hex
+        account.open[ticket] = (now, predicted_s)
+        account.requests.append(now)
+        return Admission(ticket)
+
+    async def settle(self, name: str, ticket: str, audio_s: float) -> None:
+        """The session is over; `audio_s` were made. The first call for a ticket counts."""
+        account = self._fresh(name)
+        if account.open.pop(ticket, None) is not None:
+            account.audio_s += audio_s
+
+    def _fresh(self, name: str) -> _Account:
+        now, account = self._now(), self._accounts[name]
+        if account.day != int(now // DAY_S):
+            account.day, account.audio_s = int(now // DAY_S), 0.0
+        while account.requests and now - account.requests[0] >= MINUTE_S:
+            account.requests.popleft()
+        for ticket, (since, _) in list(account.open.items()):
+            if now - since > self._live_s:
+                del account.open[ticket]
+        return account

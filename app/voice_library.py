@@ -1,0 +1,198 @@
+"""The voices that callers make: per tenant, behind fsspec (a folder, or any object store).
+
+    <root>/voices/<tenant>/<id>.json     name, aliases, consent, which reference
+    <root>/references/<reference>.flac   the recording; its conditionals come to lie beside it
+
+Ids are made here, and nothing that a caller says becomes part of a path. A reference is named by
+its tenant and content, so that it is stored and enrolled once however often it is uploaded. Every
+process reads what is there, at most FRESH_S old. Blocks on storage; may be called from any thread.
+Knows nothing about audio or models.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+
+import fsspec
+
+from app.errors import BadRequest, ConfigError, Conflict, NotFound
+
+FRESH_S = 0.5
+MAX_VOICES = 1000  # of a tenant
+REFERENCES = "references"
+
+_ID = re.compile(r"voice_[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryVoice:
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    created_at: int
+    seconds: float
+    consent: str
+    made_by: str  # the key's name
+    reference: str  # what the stages call it
+
+
+def is_reference(voice: str) -> bool:
+    """Whether what the stages call a voice is a recording in a library."""
+    return voice.startswith(("up-", "once-"))
+
+
+def open_references(url: str) -> str:
+    """The folder of the references of the library at `url`, made if need be."""
+    folder = f"{url.rstrip('/')}/{REFERENCES}"
+    try:
+        files, root = fsspec.core.url_to_fs(folder)
+        files.makedirs(root, exist_ok=True)
+    except (OSError, ValueError, ImportError) as fault:
+        raise ConfigError(f"uploads: cannot use {url}: {fault}") from fault
+    return folder
+
+
+class VoiceLibrary:
+    def __init__(self, url: str) -> None:
+        """Raises ConfigError where nothing can be stored at `url`."""
+        open_references(url)
+        self._files, root = fsspec.core.url_to_fs(url)
+        self._root = root.rstrip("/")
+        self._lock = threading.Lock()  # of what is below
+        self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
+
+    def all(self, tenant: str) -> tuple[LibraryVoice, ...]:
+        """Oldest first."""
+        now = time.monotonic()
+        with self._lock:
+            seen_at, voices = self._seen.get(tenant, (-FRESH_S, ()))
+        if now - seen_at < FRESH_S:
+            return voices
+        voices = self._read_all(tenant)
+        with self._lock:
+            self._seen[tenant] = (now, voices)
+        return voices
+
+    def find(self, tenant: str, name: str) -> LibraryVoice | None:
+        """By id, name or alias."""
+        for voice in self.all(tenant):
+            if name in (voice.id, voice.name, *voice.aliases):
+                return voice
+        return None
+
+    def get(self, tenant: str, voice_id: str) -> LibraryVoice:
+        """Another tenant's voice is as unknown as one that never was. Raises NotFound."""
+        for voice in self.all(tenant):
+            if voice.id == voice_id:
+                return voice
+        raise NotFound("there is no such voice", param="voice_id", code="voice_not_found")
+
+    def add(
+        self, tenant: str, name: str, *, flac: bytes, seconds: float, consent: str, made_by: str
+    ) -> LibraryVoice:
+        """Raises Conflict for a name that is taken, BadRequest for one voice too many."""
+        self._forget(tenant)
+        self._refuse_taken(tenant, [name])
+        if len(self.all(tenant)) >= MAX_VOICES:
+            raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
+        digest = hashlib.sha256(f"{tenant}\0".encode() + flac).hexdigest()
+        reference = f"up-{digest[:48]}"
+        self.keep(flac, reference)
+        voice_id = f"voice_{secrets.token_hex(16)}"
+        voice = LibraryVoice(
+            voice_id, name, (), int(time.time()), seconds, consent, made_by, reference
+        )
+        self._write(tenant, voice)
+        return voice
+
+    def change(
+        self, tenant: str, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
+    ) -> LibraryVoice:
+        self._forget(tenant)
+        voice = self.get(tenant, voice_id)
+        changed = replace(
+            voice,
+            name=voice.name if name is None else name,
+            aliases=voice.aliases if aliases is None else aliases,
+        )
+        self._refuse_taken(tenant, [changed.name, *changed.aliases], but=voice_id)
+        self._write(tenant, changed)
+        return changed
+
+    def delete(self, tenant: str, voice_id: str) -> None:
+        """The recording and what was made of it go with the last voice that uses them."""
+        self._forget(tenant)
+        voice = self.get(tenant, voice_id)
+        self._files.rm_file(f"{self._folder(tenant)}/{voice.id}.json")
+        self._forget(tenant)
+        if all(other.reference != voice.reference for other in self.all(tenant)):
+            self.drop(voice.reference)
+
+    def new_reference(self) -> str:
+        """The name of a recording for a single request."""
+        return f"once-{secrets.token_hex(16)}"
+
+    def keep(self, flac: bytes, reference: str) -> None:
+        folder = f"{self._root}/{REFERENCES}"
+        self._files.makedirs(folder, exist_ok=True)
+        self._put(f"{folder}/{reference}.flac", flac)
+
+    def drop(self, reference: str) -> None:
+        """The recording and every conditionals made of it."""
+        folder = f"{self._root}/{REFERENCES}"
+        self._files.invalidate_cache(folder)
+        with suppress(FileNotFoundError):
+            for path in self._files.ls(folder, detail=False):
+                if path.rpartition("/")[2].startswith(f"{reference}."):
+                    self._files.rm_file(path)
+
+    def _folder(self, tenant: str) -> str:
+        return f"{self._root}/voices/{tenant}"
+
+    def _read_all(self, tenant: str) -> tuple[LibraryVoice, ...]:
+        folder = self._folder(tenant)
+        self._files.invalidate_cache(folder)
+        try:
+            paths = self._files.ls(folder, detail=False)
+        except FileNotFoundError:
+            return ()
+        found = []
+        for path in paths:
+            voice_id, _, suffix = path.rpartition("/")[2].partition(".")
+            if suffix == "json" and _ID.fullmatch(voice_id):
+                with suppress(FileNotFoundError):  # deleted since it was listed
+                    found.append(_parse(self._files.cat_file(path)))
+        return tuple(sorted(found, key=lambda voice: (voice.created_at, voice.id)))
+
+    def _refuse_taken(self, tenant: str, names: Iterable[str], but: str = "") -> None:
+        for name in names:
+            taken = self.find(tenant, name)
+            if taken is not None and taken.id != but:
+                raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
+
+    def _write(self, tenant: str, voice: LibraryVoice) -> None:
+        self._files.makedirs(self._folder(tenant), exist_ok=True)
+        content = json.dumps(asdict(voice)).encode()
+        self._put(f"{self._folder(tenant)}/{voice.id}.json", content)
+        self._forget(tenant)
+
+    def _put(self, path: str, content: bytes) -> None:
+        """Whole or not at all."""
+        partial = f"{path}.{secrets.token_hex(8)}.partial"
+        self._files.pipe_file(partial, content)
+        self._files.mv(partial, path)
+
+    def _forget(self, tenant: str) -> None:
+        with self._lock:
+            self._seen.pop(tenant, None)
+
+
+def _parse(content: bytes) -> LibraryVoice:
+    fields = json.loads(content)
+    return LibraryVoice(**{**fields, "aliases": tuple(fields["aliases"])})

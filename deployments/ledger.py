@@ -1,0 +1,66 @@
+"""The actor that counts what API keys use, for every ingress. Named and outside Serve, as the
+cancel registry is. Without it, keys that have limits are refused with 503: nobody would count."""
+
+import asyncio
+import contextvars
+import logging
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from app.config import Quota
+from app.errors import Unavailable
+from app.quota import Admission, QuotaLedger
+from deployments.registry import ANSWER_WITHIN_S, NAMESPACE
+
+log = logging.getLogger("ray.serve")
+
+
+def ledger_actor(name: str, live_s: float) -> Any:
+    """The actor's handle; made by whoever asks first, restarted by Ray when it dies (its counts
+    begin anew)."""
+    actor = ray.remote(QuotaLedger).options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=0,  # a replayed admission would hold a ticket that nobody has
+        max_concurrency=10_000,
+    )
+    return actor.remote(live_s)
+
+
+class RemoteLedger:
+    """Implements app.quota.Ledger."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def admit(self, name: str, quota: Quota, num_chars: int) -> Admission:
+        """In a context of its own, as every call that must outlive its request (see registry)."""
+        loop = asyncio.get_running_loop()
+        asking = loop.create_task(
+            self._admit(name, quota, num_chars), context=contextvars.Context()
+        )
+        return await asking
+
+    async def _admit(self, name: str, quota: Quota, num_chars: int) -> Admission:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                admission: Admission = await self._actor.admit.remote(name, quota, num_chars)
+        except (RayActorError, TimeoutError) as away:
+            raise Unavailable("the ledger of API keys is away") from away
+        return admission
+
+    async def settle(self, name: str, ticket: str, audio_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_task(self._settle(name, ticket, audio_s), context=contextvars.Context())
+
+    async def _settle(self, name: str, ticket: str, audio_s: float) -> None:
+        try:
+            await self._actor.settle.remote(name, ticket, audio_s)
+        except RayActorError:
+            log.warning("ledger away: the end of a session of key %s is not counted", name)

@@ -1,0 +1,260 @@
+"""Every route, asked without a key, with a wrong one, with another tenant's and with the right one;
+pages of other origins; what a key may use; and logs that give nothing away."""
+
+import logging
+
+import httpx
+import pytest
+import websockets
+from fastapi import WebSocket
+from fastapi.routing import APIRoute, APIWebSocketRoute
+
+from app.api.app import create_app
+from app.client import RequestFailed, SpeechClient
+from app.config import Limits
+from tests.api.conftest import in_process, serving, speech
+from tests.fakes import FakeSynthesizer
+from tests.test_access import bearer_of as bearer
+from tests.test_access import key
+
+KEYS = (
+    key("red-key", "red", "red", ("speak",)),
+    key("blue-key", "blue", "blue", ("speak",)),
+    key("voices-key", "voices", "red", ("speak", "voices")),
+    key("admin-key", "admin", "red", ("speak", "voices", "admin")),
+    key("no-role", "mute", "red", ("voices",)),
+)
+OPEN_TO_ALL = {"/", "/health"}
+LISTS = {"/v1/models", "/v1/models/{model_id:path}", "/v1/audio/voices"}  # for any key
+LISTS |= {"/v1/audio/voices/{voice_id}"}
+NOT_HERE = {"uploads_off", "not_served"}
+ORIGIN = "https://app.example"
+
+
+def routes(kind=APIRoute):
+    app = create_app(FakeSynthesizer(), Limits(), keys=KEYS)
+    found = []
+    for route in walked(app.routes):
+        if isinstance(route, kind):
+            methods = getattr(route, "methods", None) or {"GET"}
+            found += [(method, route.path) for method in sorted(methods)]
+    return found
+
+
+def walked(items):
+    for route in items:
+        inner = getattr(route, "routes", None) or getattr(
+            getattr(route, "original_router", None), "routes", None
+        )
+        if inner:
+            yield from walked(inner)
+        else:
+            yield route
+
+
+def url_of(path):
+    for name, value in (("session_id", "s"), ("model_id:path", "english"), ("voice_id", "anna")):
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+async def ask(method, path, headers=None, **options):
+    async with in_process(FakeSynthesizer(), keys=KEYS, **options) as client:
+        return await client.request(method, url_of(path), headers=headers)
+
+
+def test_there_are_routes_to_ask():
+    paths = {path for _, path in routes()}
+    assert {"/", "/v1/audio/speech", "/cancel/{session_id}", "/v1/models"} <= paths
+    assert routes(APIWebSocketRoute) == [("GET", "/v1/audio/speech/stream")]
+    assert WebSocket
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [*routes(), ("GET", "/nowhere"), ("GET", "/openapi.json")]
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        bearer("wrong"),
+        bearer(""),
+        {"Authorization": "Basic red-key"},
+        {"X-API-Key": "wrong"},
+        {"Cookie": "api_key=red-key"},
+    ],
+)
+async def test_no_route_answers_without_a_known_key(method, path, headers):
+    response = await ask(method, path, headers)
+    if path in OPEN_TO_ALL:
+        assert response.status_code == 200
+        return
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("path", ["/v1/models?api_key=red-key", "/v1/models?key=red-key"])
+async def test_a_key_in_a_url_is_no_key(path):
+    assert (await ask("GET", path)).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+@pytest.mark.parametrize("headers", [bearer("admin-key"), {"X-API-Key": "admin-key"}])
+async def test_every_route_answers_the_right_key(method, path, headers):
+    response = await ask(method, path, headers)
+    assert response.status_code not in (401, 403)
+    assert response.status_code < 500 or response.json()["error"]["code"] in NOT_HERE
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+async def test_a_key_without_the_role_is_forbidden(method, path):
+    makes_voices = path.startswith("/v1/audio/voices") and method != "GET"
+    response = await ask(method, path, bearer("red-key" if makes_voices else "no-role"))
+    if path in OPEN_TO_ALL or (path in LISTS and method == "GET"):
+        assert response.status_code == 200
+    else:
+        assert (response.status_code, response.json()["error"]["code"]) == (403, "role_missing")
+
+
+async def test_a_body_is_not_read_of_who_may_not_send_it():
+    async def never():
+        raise AssertionError("read")
+        yield b""
+
+    async with in_process(FakeSynthesizer(), keys=KEYS) as client:
+        response = await client.post("/v1/audio/speech", content=never())
+    assert response.status_code == 401
+
+
+async def test_another_tenants_session_is_as_unknown_as_none():
+    synthesizer = FakeSynthesizer()
+    async with in_process(synthesizer, keys=KEYS) as client:
+        mine = {**bearer("red-key"), "X-Request-ID": "s"}
+        await client.post("/v1/audio/speech", json=speech(), headers=mine)
+        await client.post("/cancel/s", headers=bearer("blue-key"))
+        await client.delete("/v1/audio/speech/s", headers=bearer("red-key"))
+    assert synthesizer.requests[0].key == ("red", "s")
+    assert synthesizer.cancels == [("blue", "s"), ("red", "s")]
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/speech", "/cancel/s"])
+async def test_pages_of_other_origins_are_refused(path):
+    headers = {**bearer("red-key"), "Origin": "https://evil.example"}
+    response = await ask("POST", path, headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "origin_not_allowed")
+    allowed = await ask("POST", path, {**headers, "Origin": ORIGIN}, origins=(ORIGIN,))
+    assert allowed.status_code != 403
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_no_page_may_read_answers_by_default():
+    response = await ask("GET", "/v1/models", {**bearer("red-key"), "Origin": ORIGIN})
+    assert "access-control-allow-origin" not in response.headers
+    preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    refused = await ask("OPTIONS", "/v1/audio/speech", preflight)
+    assert refused.status_code == 401
+    granted = await ask("OPTIONS", "/v1/audio/speech", preflight, origins=(ORIGIN,))
+    assert granted.headers["access-control-allow-origin"] == ORIGIN
+    assert "access-control-allow-credentials" not in granted.headers
+
+
+async def test_a_keyless_server_refuses_what_is_not_meant_for_it():
+    async with in_process(FakeSynthesizer()) as client:
+        for headers in ({"Host": "rebound.example"}, {"X-Forwarded-For": "203.0.113.9"}):
+            response = await client.get("/v1/models", headers=headers)
+            assert response.json()["error"]["code"] == "loopback_only"
+        assert (await client.get("/health", headers={"Host": "a.example"})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("options", "is_let_in"),
+    [
+        ({}, False),
+        ({"additional_headers": bearer("wrong")}, False),
+        ({"additional_headers": bearer("no-role")}, False),
+        ({"additional_headers": bearer("red-key")}, True),
+        ({"additional_headers": {"X-API-Key": "red-key"}}, True),
+        ({"subprotocols": ["chatterbox", "chatterbox.key.red-key"]}, True),
+        ({"subprotocols": ["chatterbox", "chatterbox.key.wrong"]}, False),
+        ({"additional_headers": bearer("red-key"), "origin": "https://evil.example"}, False),
+        ({"additional_headers": bearer("red-key"), "origin": ORIGIN}, True),
+    ],
+)
+async def test_sockets_ask_for_a_key_and_an_origin_before_they_open(options, is_let_in):
+    with serving(FakeSynthesizer(), keys=KEYS, origins=(ORIGIN,)) as url:
+        address = url.replace("http", "ws") + "/v1/audio/speech/stream"
+        if not is_let_in:
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await websockets.connect(address, **options)
+            assert refused.value.response.status_code == 403
+            return
+        async with websockets.connect(address, **options) as socket:
+            assert socket.subprotocol == ("chatterbox" if "subprotocols" in options else None)
+
+
+LIMITED = [key("k", "k", "red", ("speak",), requests_per_minute=2, max_text_chars=20)]
+
+
+async def test_a_limit_of_a_key_is_a_429_before_any_work():
+    synthesizer = FakeSynthesizer()
+    async with in_process(synthesizer, keys=LIMITED) as client:
+        answers = [
+            await client.post("/v1/audio/speech", json=speech(), headers=bearer("k"))
+            for _ in range(3)
+        ]
+    assert [response.status_code for response in answers] == [200, 200, 429]
+    refused = answers[-1]
+    assert refused.json()["error"]["param"] == "requests_per_minute"
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert len(synthesizer.requests) == 2
+
+
+async def test_a_keys_texts_are_capped():
+    async with in_process(FakeSynthesizer(), keys=LIMITED) as client:
+        long = speech(input="Hello there. " * 4)
+        response = await client.post("/v1/audio/speech", json=long, headers=bearer("k"))
+    assert response.json()["error"]["code"] == "string_above_max_length"
+
+
+def test_sessions_at_once_are_counted_and_given_back_however_they_end():
+    synthesizer = FakeSynthesizer(hold_at=1)
+    keys = [key("k", "k", "red", ("speak",), max_concurrent=1)]
+    with serving(synthesizer, keys=keys) as url:
+
+        def post(session_id):
+            headers = {**bearer("k"), "X-Request-ID": session_id}
+            wanted = speech(response_format="pcm")
+            return httpx.stream("POST", f"{url}/v1/audio/speech", json=wanted, headers=headers)
+
+        with post("a") as first:
+            body = first.iter_raw()  # kept: whoever drops it has left
+            next(body)
+            with post("b") as second:
+                assert second.status_code == 429
+                assert second.headers["retry-after"] == "1"
+        assert synthesizer.closed.wait(10)  # the client of "a" has left
+        synthesizer.hold_at = None
+        with post("c") as third:
+            assert third.status_code == 200
+            third.read()
+    assert [request.key.session_id for request in synthesizer.requests] == ["a", "c"]
+
+
+async def test_logs_hold_no_key(caplog):
+    caplog.set_level(logging.DEBUG)
+    async with in_process(FakeSynthesizer(), keys=KEYS) as client:
+        await client.post("/v1/audio/speech", json=speech(), headers=bearer("red-key"))
+        await client.get("/v1/models", headers=bearer("wrong-key"))
+    assert "red-key" not in caplog.text
+    assert "wrong-key" not in caplog.text
+
+
+def test_our_own_client_sends_the_key_of_its_environment(monkeypatch):
+    with serving(FakeSynthesizer(), keys=KEYS) as url:
+        monkeypatch.setenv("CHATTERBOX_API_KEY", "red-key")
+        with SpeechClient(url) as client:
+            assert client.models() == ["english"]
+        monkeypatch.delenv("CHATTERBOX_API_KEY")
+        with SpeechClient(url) as client, pytest.raises(RequestFailed, match="401"):
+            client.models()

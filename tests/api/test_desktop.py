@@ -1,0 +1,116 @@
+"""The desktop app's routes: whole files, files in a stream, stop, and what is not done here."""
+
+import base64
+import io
+import json
+
+import httpx
+import pytest
+import soundfile
+
+from app.errors import Overloaded, SynthesisFailed
+from tests.api.conftest import in_process, serving
+from tests.fakes import MULTILINGUAL, TURBO, FakeSynthesizer
+
+TEXT = " ".join(f"This is the sentence with number {n}, and it is not so short." for n in range(9))
+
+
+async def post(path, synthesizer=None, body=None, **options):
+    async with in_process(synthesizer or FakeSynthesizer(), **options) as client:
+        return await client.post(
+            f"/api/{path}", json={"text": "Hello there."} if body is None else body
+        )
+
+
+def events(body):
+    return [json.loads(line.removeprefix("data: ")) for line in body.split("\n\n") if line]
+
+
+async def test_a_whole_wav_file():
+    synthesizer = FakeSynthesizer()
+    response = await post("vox_speak_wav", synthesizer)
+    assert response.headers["content-type"] == "audio/wav"
+    assert soundfile.info(io.BytesIO(response.content)).frames == synthesizer.num_samples
+    assert synthesizer.requests[0].voice == "default"
+
+
+async def test_a_stream_of_wav_files_each_playable_by_itself():
+    synthesizer = FakeSynthesizer(num_chunks=4, segment_per_chunk=True)
+    response = await post("vox_speak_wav_stream", synthesizer, {"text": TEXT, "voice": "anna"})
+    *chunks, done = events(response.text)
+    assert response.headers["content-type"] == "text/event-stream"
+    total = len(synthesizer.requests[0].segments)
+    assert [(chunk["index"], chunk["total"]) for chunk in chunks] == [(n, total) for n in range(4)]
+    for chunk in chunks:
+        wav = soundfile.info(io.BytesIO(base64.b64decode(chunk["audio"])))
+        assert (wav.frames, wav.samplerate) == (synthesizer.num_samples // 4, 24_000)
+    assert (done["type"], done["finish_reason"]) == ("done", "stop")
+    assert 3 >= max(segment.count(".") for segment in synthesizer.requests[0].segments) >= 2
+
+
+@pytest.mark.parametrize("path", ["vox_speak_wav", "vox_speak_wav_stream"])
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "text"),
+        ({"text": ""}, "input"),
+        ({"text": "Hi.", "voice": "nobody"}, "voice"),
+        ({"text": "Hi.", "x": 1}, "x"),
+        ({"text": "Hi.", "response_format": "mp3"}, "response_format"),
+    ],
+)
+async def test_a_wrong_field_is_named(path, body, param):
+    response = await post(path, body=body)
+    assert response.status_code in (400, 404)
+    assert response.json()["error"]["param"] == param
+
+
+async def test_a_fault_before_the_first_file_is_a_status_and_later_an_event():
+    early = FakeSynthesizer(fail_at=0, fault=Overloaded("full"))
+    assert (await post("vox_speak_wav_stream", early)).status_code == 503
+    late = FakeSynthesizer(fail_at=2, fault=SynthesisFailed("lost"), segment_per_chunk=True)
+    told = events((await post("vox_speak_wav_stream", late, {"text": TEXT})).text)
+    assert [event["type"] for event in told] == ["chunk", "error"]
+
+
+@pytest.mark.parametrize("path", ["vox_stop", "vox_stop_speak", "stop_all_vox"])
+def test_stop_stops_what_is_spoken_through_these_routes(path):
+    synthesizer = FakeSynthesizer(num_chunks=4, hold_at=2, segment_per_chunk=True)
+    with serving(synthesizer) as url:
+        request = httpx.stream(
+            "POST", f"{url}/api/vox_speak_wav_stream", json={"text": TEXT}, timeout=10
+        )
+        with request as response:
+            lines = response.iter_lines()
+            next(lines)
+            assert synthesizer.holding.wait(10)
+            assert httpx.get(f"{url}/api/tts_is_speaking").json()["is_speaking"] is True
+            (stopped,) = httpx.post(f"{url}/api/{path}").json()["stopped"]
+            last = [line for line in lines if line][-1]
+        assert stopped["state"] == "stopped"
+        assert json.loads(last.removeprefix("data: "))["finish_reason"] == "cancelled"
+        assert httpx.get(f"{url}/api/tts_is_speaking").json() == {
+            "is_speaking": False,
+            "sessions": 0,
+        }
+        assert httpx.post(f"{url}/api/{path}").json() == {"stopped": []}
+
+
+@pytest.mark.parametrize("path", ["vox_speak", "unload_tts", "tts_unload", "tts_load_turbo"])
+async def test_what_is_not_done_here_says_why(path):
+    response = await post(path)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (501, "not_served")
+    assert len(error["message"]) > 30
+    assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(("card", "path"), [(TURBO, "turbo"), (MULTILINGUAL, "multilingual")])
+async def test_loading_what_is_served_is_done_already(card, path):
+    response = await post(f"tts_load_{path}", FakeSynthesizer(card))
+    assert response.json() == {"model": card.name, "family": card.family, "loaded": True}
+
+
+@pytest.mark.parametrize("path", ["vox_stop", "stop_all_vox"])
+async def test_one_of_several_ingresses_does_not_claim_to_know(path):
+    assert (await post(path, is_alone=False)).status_code == 501

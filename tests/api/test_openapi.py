@@ -1,0 +1,92 @@
+"""One document of everything that answers, and nothing answers otherwise than it says."""
+
+import warnings
+
+import pytest
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from hypothesis import HealthCheck, given, settings
+
+from app.api.app import create_app
+from app.config import Limits
+from app.voice_library import VoiceLibrary
+from tests.api.test_access import routes
+from tests.fakes import MULTILINGUAL, FakeSynthesizer
+from tests.test_access import key
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import schemathesis
+    from schemathesis.specs.openapi import checks
+
+
+def documented():
+    return create_app(FakeSynthesizer(), Limits()).openapi()
+
+
+def test_every_route_is_documented_and_nothing_else():
+    paths = documented()["paths"]
+    told = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert {(m, path.replace(":path", "")) for m, path in routes(APIRoute)} == told
+
+
+def test_a_route_that_hides_is_seen():
+    app = create_app(FakeSynthesizer(), Limits())
+    app.add_api_route("/hidden", lambda: None, include_in_schema=False)
+    assert "/hidden" not in app.openapi()["paths"]
+
+
+def test_sockets_are_documented_beside_them():
+    assert {path for _, path in routes(APIWebSocketRoute)} == set(documented()["x-websockets"])
+
+
+def test_every_body_and_every_refusal_is_described():
+    document = documented()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert {"4XX", "5XX"} <= set(operation["responses"]), (method, path)
+            assert "422" not in operation["responses"]
+    for path in ("/v1/audio/speech", "/v1/audio/voices", "/api/vox_speak_wav"):
+        assert document["paths"][path]["post"]["requestBody"]["required"] is True
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+
+
+HEADERS = {"X-API-Key": "everything"}
+NOT_SERVED = r"^/api/(vox_speak|tts_load_turbo|tts_unload|unload_tts)$"  # 501, always
+
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+
+
+@pytest.fixture
+def operations(tmp_path):
+    library = VoiceLibrary(str(tmp_path / "library"))
+    keys = [key("everything", "all", "red", ("speak", "voices", "admin"))]
+    app = create_app(FakeSynthesizer(MULTILINGUAL), Limits(), library=library, keys=keys)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
+    return [each.ok() for each in schema.exclude(path_regex=NOT_SERVED).get_all_operations()]
+
+
+def test_nothing_answers_otherwise_than_the_document_says(operations):
+    statuses = set()
+    for operation in operations:
+
+        @settings(
+            max_examples=25,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def answers(case):
+            response = case.call(headers=HEADERS)
+            statuses.add(response.status_code)
+            case.validate_response(response, checks=CHECKS)
+
+        answers()
+    assert len(operations) > 15
+    assert {200, 400, 404} <= statuses

@@ -1,0 +1,183 @@
+"""The socket's protocol under any order of messages, by two tenants on one synthesizer.
+
+Each context's messages are: started, then audio and flushed, then one end, then nothing.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from starlette.websockets import WebSocketState
+
+from app.access import Caller
+from app.api.services import Services
+from app.api.speech_socket import SpeechSocket
+from app.api.turnstile import Turnstile
+from app.api.voices import Voices
+from app.config import Limits, Quota, Role, SocketLimits
+from app.quota import QuotaLedger
+from app.recordings import RecordingReader
+from app.voice_catalogue import VoiceCatalogue
+from tests.fakes import FakeSynthesizer
+
+ENDS = {"done", "cancelled", "error"}
+TENANTS = st.sampled_from(["red", "blue"])
+NAMES = st.sampled_from(["a", "b"])
+TEXTS = st.sampled_from(
+    ["Hello ", "there. ", "This is a whole sentence of its own. And ", "... ", ""]
+)
+
+
+class Wire:
+    """A WebSocket without a network."""
+
+    def __init__(self):
+        self.application_state = WebSocketState.CONNECTED
+        self.to_server = asyncio.Queue()
+        self.sent = []
+
+    async def receive(self):
+        return await self.to_server.get()
+
+    async def send_text(self, text):
+        await asyncio.sleep(0)
+        self.sent.append(json.loads(text))
+
+    async def close(self, code, reason=None):
+        self.application_state = WebSocketState.DISCONNECTED
+
+
+class SlowToStop(FakeSynthesizer):
+    """Its sound comes on for a while after a cancel, and after the acknowledgement."""
+
+    async def cancel(self, key):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        ack = await super().cancel(key)
+        self._cancelled.discard(key.session_id)
+        return ack
+
+
+class Protocol(RuleBasedStateMachine):
+    @initialize()
+    def connect(self):
+        self.loop = asyncio.new_event_loop()
+        self.synthesizer = SlowToStop(num_chunks=20)
+        self.loop.run_until_complete(self._connect())
+        self.num_checked = dict.fromkeys(self.wires, 0)
+        self.told = defaultdict(list)  # (tenant, stream): kinds
+        self.cancelled = defaultdict(int)
+
+    async def _connect(self):
+        catalogue = VoiceCatalogue(self.synthesizer.card, {})
+        turnstile = Turnstile(QuotaLedger(60))
+        bounds = SocketLimits(max_faults=10**6)
+        voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
+        services = Services(self.synthesizer, voices, Limits(), bounds, turnstile)
+        self.wires = {"red": Wire(), "blue": Wire()}
+        self.serving = [
+            asyncio.ensure_future(
+                SpeechSocket(
+                    wire, services, Caller(tenant, tenant, frozenset(Role), Quota()), tenant
+                ).serve()
+            )
+            for tenant, wire in self.wires.items()
+        ]
+
+    def send(self, tenant, **message):
+        text = json.dumps(message)
+        self.wires[tenant].to_server.put_nowait({"type": "websocket.receive", "text": text})
+
+    @rule(tenant=TENANTS, name=NAMES)
+    def start(self, tenant, name):
+        self.send(tenant, type="start", context_id=name, voice="anna")
+
+    @rule(tenant=TENANTS, name=NAMES, end=st.sampled_from(["flush", "close"]))
+    def speak(self, tenant, name, end):
+        self.start(tenant, name)
+        self.text(tenant, name, "Hello there.")
+        self.end_text(tenant, name, end)
+        self.wait_for_threads(2)
+
+    @rule(tenant=TENANTS, name=NAMES, text=TEXTS)
+    def text(self, tenant, name, text):
+        self.send(tenant, type="text", context_id=name, text=text)
+
+    @rule(tenant=TENANTS, name=NAMES, kind=st.sampled_from(["flush", "close"]))
+    def end_text(self, tenant, name, kind):
+        self.send(tenant, type=kind, context_id=name)
+
+    @rule(tenant=TENANTS, name=NAMES)
+    def cancel(self, tenant, name):
+        self.send(tenant, type="cancel", context_id=name)
+        self.cancelled[tenant] += 1
+
+    @rule(turns=st.integers(1, 40))
+    def wait(self, turns):
+        async def wait():
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(wait())
+
+    @rule(milliseconds=st.integers(1, 4))
+    def wait_for_threads(self, milliseconds):
+        self.loop.run_until_complete(asyncio.sleep(milliseconds / 1000))
+
+    @rule(chunk=st.none() | st.integers(0, 19))
+    def hold(self, chunk):
+        self.synthesizer.hold_at = chunk
+        self.synthesizer.release()
+
+    @invariant()
+    def every_context_is_told_in_order(self):
+        for tenant, wire in self.wires.items():
+            for message in wire.sent[self.num_checked[tenant] :]:
+                is_late = message.get("state") == "already_done"  # cancelled after its end
+                if message.get("stream") is not None and not is_late:
+                    kinds = self.told[tenant, message["stream"]]
+                    assert not ENDS & set(kinds), (kinds, message)
+                    assert kinds or message["type"] in {"started", "cancelled"}, message
+                    kinds.append(message["type"])
+            self.num_checked[tenant] = len(wire.sent)
+
+    @invariant()
+    def tenants_do_not_meet(self):
+        for key in (*self.synthesizer.cancels, *(r.key for r in self.synthesizer.requests)):
+            assert key.session_id.startswith(f"{key.tenant}-")
+
+    def teardown(self):
+        if not hasattr(self, "loop"):
+            return
+        try:
+            self.loop.run_until_complete(self._finish())
+        finally:
+            self.loop.close()
+        self.every_context_is_told_in_order()
+        for kinds in self.told.values():
+            assert len(ENDS & set(kinds)) == 1, kinds
+        for tenant, wire in self.wires.items():
+            acks = [message for message in wire.sent if message["type"] == "cancelled"]
+            assert len(acks) == self.cancelled[tenant]
+        assert not self.synthesizer._live
+
+    async def _finish(self):
+        self.synthesizer.hold_at = None
+        for wire in self.wires.values():
+            closing = {"type": "websocket.receive", "text": '{"type": "close"}'}
+            wire.to_server.put_nowait(closing)
+        async with asyncio.timeout(20):
+            while not all(task.done() for task in self.serving):
+                self.synthesizer.release()
+                await asyncio.sleep(0.002)
+        for task in self.serving:
+            task.result()
+
+
+Protocol.TestCase.settings = settings(
+    max_examples=100, stateful_step_count=40, deadline=None, derandomize=True
+)
+test_any_order_of_messages = Protocol.TestCase

@@ -1,0 +1,159 @@
+"""Formats, the socket and API keys through real proxies, with two ingress replicas."""
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import pytest
+import websockets
+from ray import serve
+
+from app.config import Limits, ServeArgs
+from app.formats import FORMATS
+from app.voice_library import FRESH_S
+from deployments.app import assemble
+from tests.deployments.conftest import Served, until_idle
+from tests.deployments.serving import release
+from tests.deployments.test_serving import LONG, body
+from tests.hostile_uploads import GOOD, encoded
+from tests.test_access import bearer_of, key
+from tests.test_formats import DELAY, FRAME, decode
+
+KEYS = (
+    key("two-at-once", "two", "red", ("speak",), max_concurrent=2),
+    key("any-number", "any", "blue", ("speak", "voices")),
+)
+
+
+@pytest.fixture(scope="module")
+def keyed(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a second application in the same cluster, with keys and two ingresses."""
+    uploads = str(tmp_path_factory.mktemp("uploads"))
+    args = ServeArgs(ingress_replicas=2, uploads=uploads, limits=Limits(first_audio_s=60))
+    application = assemble(args, registry="keyed", keys=KEYS)
+    serve.run(application, name="keyed", route_prefix="/keyed")
+    yield f"{served.url}/keyed"
+    serve.delete("keyed")
+
+
+@pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "mulaw"])
+async def test_every_format_is_the_pcm_it_was_made_of(served, response_format):
+    async with httpx.AsyncClient(base_url=served.url, timeout=120) as client:
+        pcm = await client.post("/v1/audio/speech", json=body("Hello there."))
+        coded = await client.post(
+            "/v1/audio/speech", json=body("Hello there.", response_format=response_format)
+        )
+    rate = FORMATS[response_format].default_rate
+    decoded = decode(response_format, coded.content, rate)
+    expected = len(pcm.content) / 2 * rate / 24_000 + DELAY.get(response_format, 0)
+    assert -1 <= len(decoded) - expected <= FRAME.get(response_format, 1)
+
+
+async def test_a_socket_speaks_stops_and_speaks_again(served):
+    url = served.url.replace("http", "ws") + "/v1/audio/speech/stream"
+    name = f"hold-{uuid.uuid4().hex}"
+    async with websockets.connect(url, additional_headers={"X-Request-ID": name}) as socket:
+
+        async def send(kind, context_id, **fields):
+            await socket.send(json.dumps({"type": kind, "context_id": context_id, **fields}))
+
+        async def until(kind, context_id):
+            heard = []
+            while not heard or (heard[-1]["type"], heard[-1]["context_id"]) != (kind, context_id):
+                async with asyncio.timeout(60):
+                    heard.append(json.loads(await socket.recv()))
+            return heard
+
+        await send("start", "one", voice="ada", seed=5)
+        await send("text", "one", text=LONG)
+        await send("close", "one")
+        await until("audio", "one")  # T3 is held in the middle of it, or will be
+        await send("cancel", "one")
+        await send("start", "two", voice="ada", seed=5, max_buffer_ms=0)
+        ack = (await until("cancelled", "one"))[-1]
+        assert ack["state"] in ("stopping", "stopped")
+        await asyncio.to_thread(release, served.gate)
+        await send("text", "two", text="Hello there.")
+        await send("close", "two")
+        heard = await until("done", "two")
+    assert {message["context_id"] for message in heard} == {"two"}
+    audio = b"".join(base64.b64decode(m["audio"]) for m in heard if m["type"] == "audio")
+    async with httpx.AsyncClient(base_url=served.url, timeout=120) as client:
+        alone = await client.post("/v1/audio/speech", json=body("Hello there."))
+        await until_idle(client)
+    spoken, plain = (np.frombuffer(pcm, "<i2").astype(int) for pcm in (audio, alone.content))
+    assert np.abs(spoken - plain).max() <= 4
+
+
+async def test_keys_are_asked_for_and_their_limits_hold_over_two_ingresses(keyed):
+    async with httpx.AsyncClient(timeout=120) as client:
+        refused = await client.post(f"{keyed}/v1/audio/speech", json=body("Hello there."))
+        assert refused.status_code == httpx.codes.UNAUTHORIZED
+        assert (await client.get(f"{keyed}/health")).status_code == httpx.codes.OK
+        sent = [
+            client.post(
+                f"{keyed}/v1/audio/speech", json=body(LONG), headers=bearer_of("two-at-once")
+            )
+            for _ in range(8)
+        ]
+        statuses = sorted([answer.status_code for answer in await asyncio.gather(*sent)])
+        assert statuses == [200] * 2 + [429] * 6
+        again = await client.post(
+            f"{keyed}/v1/audio/speech", json=body("Hello."), headers=bearer_of("two-at-once")
+        )
+        assert again.status_code == httpx.codes.OK
+
+
+async def test_tenants_cannot_stop_each_other(keyed):
+    async with httpx.AsyncClient(timeout=120) as client:
+        headers = bearer_of("any-number") | {"X-Request-ID": uuid.uuid4().hex}
+        request = client.stream(
+            "POST", f"{keyed}/v1/audio/speech", json=body(LONG), headers=headers
+        )
+        async with request as response:
+            chunks = response.aiter_raw()
+            await anext(chunks)
+            url = f"{keyed}/cancel/{headers['X-Request-ID']}"
+            foreign = await client.post(url, headers=bearer_of("two-at-once"))
+            assert foreign.status_code == httpx.codes.NOT_FOUND
+            own = await client.post(url, headers=bearer_of("any-number"))
+            assert own.status_code in (200, 202)
+            async for _ in chunks:
+                pass
+
+
+async def test_an_uploaded_voice_is_spoken_with_by_its_tenant_until_it_is_deleted(keyed):
+    headers = bearer_of("any-number")
+    async with httpx.AsyncClient(base_url=keyed, timeout=120) as client:
+        made = await client.post(
+            "/v1/audio/voices",
+            data={"name": "Ann", "consent": "I agree."},
+            files={"audio_sample": ("ann.wav", encoded(GOOD), "audio/wav")},
+            headers=headers,
+        )
+        assert made.status_code == httpx.codes.OK, made.text
+
+        async def speak(voice, headers=headers):
+            wanted = body("Hello there.", voice=voice)
+            return await client.post("/v1/audio/speech", json=wanted, headers=headers)
+
+        by_id, by_name, own = [await speak(v) for v in (made.json()["id"], "Ann", "ada")]
+        assert by_id.status_code == httpx.codes.OK, by_id.text
+        assert by_id.content == by_name.content != own.content
+        foreign = await speak("Ann", bearer_of("two-at-once"))
+        assert foreign.status_code == httpx.codes.NOT_FOUND
+        await client.delete(f"/v1/audio/voices/{made.json()['id']}", headers=headers)
+        await asyncio.sleep(FRESH_S)  # what every other ingress may still believe
+        for _ in range(4):  # over both ingresses
+            assert (await speak("Ann")).status_code == httpx.codes.NOT_FOUND
+        cloned = await client.post(
+            "/v1/audio/speech",
+            data={"request": json.dumps(body("Hello there.", voice=None))},
+            files={"reference_audio": ("ann.wav", encoded(GOOD), "audio/wav")},
+            headers=headers,
+        )
+        assert cloned.content == by_id.content

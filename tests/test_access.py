@@ -1,0 +1,143 @@
+"""Who is let in, and which server may stand open."""
+
+import hashlib
+
+import pytest
+
+from app.access import ANYBODY_HERE, KeyRing, admit, is_loopback, refuse_open_doors
+from app.config import AccessSettings, KeySettings, Role, load_keys
+from app.errors import ConfigError, Forbidden, Unauthorized
+
+
+def key(secret, name, tenant="red", roles=("speak",), **quota):
+    return KeySettings(
+        name=name,
+        sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        tenant=tenant,
+        roles=tuple(Role(role) for role in roles),
+        quota=quota,
+    )
+
+
+def bearer_of(secret):
+    return {"Authorization": f"Bearer {secret}"}
+
+
+RING = KeyRing([key("one", "first"), key("two", "second", "blue", ("voices", "admin"))])
+OPEN = KeyRing([])
+HERE = {"host": "localhost:8000"}
+
+
+def test_a_key_is_its_caller():
+    caller = admit(RING, "two", "203.0.113.9", {"host": "example.com"})
+    assert (caller.name, caller.tenant) == ("second", "blue")
+    assert caller.roles == {Role.VOICES, Role.ADMIN}
+
+
+@pytest.mark.parametrize("secret", [None, "", "One", "one ", "three", "\ud800", "x" * 10_000])
+def test_no_key_and_a_wrong_one_are_refused(secret):
+    with pytest.raises(Unauthorized):
+        admit(RING, secret, "127.0.0.1", HERE)
+
+
+def test_a_role_that_is_missing_is_named():
+    with pytest.raises(Forbidden, match="admin"):
+        RING.caller("one").require(Role.ADMIN)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
+def test_without_keys_this_machine_may_do_everything(host):
+    assert admit(OPEN, None, "127.0.0.1", {"host": host}) is ANYBODY_HERE
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers"),
+    [
+        (None, HERE),
+        ("203.0.113.9", HERE),
+        ("10.0.0.1", HERE),
+        ("fe80::1", HERE),
+        ("127.0.0.1", {}),
+        ("127.0.0.1", {"host": "rebound.example:8000"}),
+        ("127.0.0.1", {"host": "127.0.0.1.example"}),
+        ("127.0.0.1", HERE | {"x-forwarded-for": "203.0.113.9"}),
+        ("127.0.0.1", HERE | {"forwarded": "for=203.0.113.9"}),
+    ],
+)
+def test_without_keys_nobody_else_may_do_anything(peer, headers):
+    with pytest.raises(Forbidden):
+        admit(OPEN, "one", peer, headers)
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("example.com", False),
+    ],
+)
+def test_what_is_loopback(host, near):
+    assert is_loopback(host) is near
+
+
+def test_an_open_server_that_could_be_reached_does_not_start():
+    refuse_open_doors([], "127.0.0.1", haproxy=False)
+    refuse_open_doors([key("one", "first")], "0.0.0.0", haproxy=True)
+    with pytest.raises(ConfigError, match="reachable"):
+        refuse_open_doors([], "0.0.0.0", haproxy=False)
+    with pytest.raises(ConfigError, match="HAProxy"):
+        refuse_open_doors([], "127.0.0.1", haproxy=True)
+
+
+def test_two_keys_of_one_name_or_secret_do_not_start():
+    with pytest.raises(ConfigError, match="name"):
+        KeyRing([key("one", "first"), key("two", "first")])
+    with pytest.raises(ConfigError, match="sha256"):
+        KeyRing([key("one", "first"), key("one", "second")])
+
+
+ENTRY = f"- {{name: app, sha256: {'a' * 64}, tenant: red, quota: {{max_concurrent: 2}}}}"
+
+
+def test_keys_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv("CHATTERBOX_API_KEYS", raising=False)
+    assert load_keys(AccessSettings()) == ()
+    file = tmp_path / "keys.yaml"
+    file.write_text(ENTRY)
+    (from_file,) = load_keys(AccessSettings(keys_file=str(file)))
+    monkeypatch.setenv("CHATTERBOX_API_KEYS", ENTRY)
+    assert load_keys(AccessSettings()) == (from_file,)
+    assert (from_file.tenant, from_file.quota.max_concurrent) == ("red", 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "key"),
+        ("[]", "holds no key"),
+        ("- {name: app}", "sha256"),
+        (ENTRY.replace("tenant", "tennant"), "tennant"),
+        (ENTRY.replace("red", "../red"), "tenant"),
+        (ENTRY.replace("a" * 64, "secret"), "sha256"),
+        ("{", "not valid YAML"),
+    ],
+)
+def test_a_faulty_keys_file_is_named_without_its_content(tmp_path, content, told):
+    file = tmp_path / "keys.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=told) as refused:
+        load_keys(AccessSettings(keys_file=str(file)))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_keys_file_that_is_missing_is_named():
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_keys(AccessSettings(keys_file="/nowhere"))

@@ -1,0 +1,119 @@
+"""Whatever is uploaded is a good recording or is refused with a reason; nothing else happens."""
+
+import asyncio
+import io
+import os
+import re
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+
+from app import recording_child, recordings
+from app.errors import BadRequest
+from app.recordings import RecordingReader
+from tests.audio_samples import spoken_vowels
+from tests.hostile_uploads import GOOD, HOSTILE, RATE, encoded, silence
+
+
+async def read(content):
+    return await RecordingReader().read(content, "audio_sample")
+
+
+@pytest.mark.parametrize(
+    ("rate", "kind", "channels"),
+    [
+        (24_000, "WAV", 1),
+        (8000, "WAV", 2),
+        (44_100, "FLAC", 2),
+        (48_000, "OGG", 1),
+        (16_000, "MP3", 1),
+    ],
+)
+async def test_a_good_recording_becomes_mono_flac_at_24_khz(rate, kind, channels):
+    samples = spoken_vowels(3, 6.0, rate)
+    recording = await read(encoded(np.stack([samples] * channels, 1), rate, kind))
+    wav, read_rate = soundfile.read(io.BytesIO(recording.flac))
+    assert (read_rate, wav.ndim) == (24_000, 1)
+    assert abs(len(wav) / read_rate - 6.0) < 0.1
+    assert abs(recording.seconds - 6.0) < 0.1
+
+
+def test_there_are_many_hostile_files():
+    assert len(HOSTILE) >= 60
+    assert len({name for name, _, _ in HOSTILE}) == len(HOSTILE)
+
+
+async def test_every_hostile_file_is_refused_with_its_reason():
+    reader = RecordingReader()
+
+    async def refusal(content):
+        try:
+            await reader.read(content, "audio_sample")
+        except BadRequest as refused:
+            return f"{refused.code}, {refused.message}"
+        return "was taken"
+
+    told = await asyncio.gather(*(refusal(content) for _, content, _ in HOSTILE))
+    wrong = [
+        (name, message)
+        for (name, _, reason), message in zip(HOSTILE, told, strict=True)
+        if not re.search(f"invalid_audio, audio_sample: the recording .*({reason})", message)
+    ]
+    assert not wrong
+
+
+async def test_the_servers_own_memory_does_not_grow_with_what_a_file_claims():
+    bomb = encoded(silence(600), kind="FLAC")  # 115 MB of floats
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest):
+            await read(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(bomb) + 4_000_000
+
+
+def test_the_child_reads_no_further_than_it_must(monkeypatch):
+    read_frames = []
+
+    class Counting(soundfile.SoundFile):
+        def read(self, *args, **options):
+            block = super().read(*args, **options)
+            read_frames.append(len(block))
+            return block
+
+    monkeypatch.setattr(recording_child.soundfile, "SoundFile", Counting)
+    with pytest.raises(recording_child.Refused, match="longer"):
+        recording_child.decode(encoded(silence(600), kind="FLAC"))
+    assert sum(read_frames) <= 30 * RATE + recording_child.BLOCK
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import os; os.abort()", "cannot be decoded"),
+        ("import sys; sys.exit(3)", "cannot be decoded"),
+        ("pass", "cannot be decoded"),
+        ("import time; time.sleep(60)", "takes too long"),
+    ],
+)
+async def test_a_child_that_dies_or_hangs_is_a_refusal(monkeypatch, code, told):
+    started = []
+    spawn = asyncio.create_subprocess_exec
+
+    async def spawned(*command, **options):
+        started.append(await spawn(sys.executable, "-c", code, **options))
+        return started[-1]
+
+    monkeypatch.setattr(recordings.asyncio, "create_subprocess_exec", spawned)
+    monkeypatch.setattr(recordings, "WITHIN_S", 1.0)
+    with pytest.raises(BadRequest, match=told):
+        await read(encoded(GOOD))
+    (process,) = started
+    assert process.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)

@@ -1,0 +1,125 @@
+"""Voices of tenants: found by their own, gone when deleted, stored once per content."""
+
+import pytest
+
+from app import voice_library
+from app.errors import BadRequest, ConfigError, Conflict, NotFound
+from app.voice_library import VoiceLibrary, is_reference
+
+
+@pytest.fixture
+def library(tmp_path):
+    return VoiceLibrary(str(tmp_path / "library"))
+
+
+def add(library, tenant="red", name="Ann", flac=b"recording"):
+    return library.add(tenant, name, flac=flac, seconds=6.0, consent="I agree.", made_by="red-key")
+
+
+def files(tmp_path):
+    return sorted(path.name for path in (tmp_path / "library").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("by", ["id", "name"])
+def test_a_voice_is_found_by_its_tenant_alone(library, by):
+    voice = add(library)
+    assert library.find("red", getattr(voice, by)) == voice
+    assert library.find("blue", getattr(voice, by)) is None
+    with pytest.raises(NotFound):
+        library.get("blue", voice.id)
+    assert library.all("blue") == ()
+
+
+def test_another_process_sees_it_soon(library, tmp_path, monkeypatch):
+    other = VoiceLibrary(str(tmp_path / "library"))
+    assert other.all("red") == ()
+    voice = add(library)
+    monkeypatch.setattr(voice_library, "FRESH_S", 0)
+    assert other.all("red") == (voice,)
+    library.delete("red", voice.id)
+    assert other.all("red") == ()
+
+
+def test_what_was_seen_is_at_most_half_a_second_old():
+    assert voice_library.FRESH_S <= 0.5
+
+
+def test_ids_are_made_here_and_names_are_no_paths(library, tmp_path):
+    voice = add(library, name="Ann")
+    assert voice.id.startswith("voice_")
+    assert len(voice.id) == 38
+    assert all("Ann" not in name for name in files(tmp_path))
+    assert is_reference(voice.reference)
+
+
+@pytest.mark.parametrize("voice_id", ["../x", "voice_" + "0" * 32, "", "voice_/../../x", "\0"])
+def test_an_id_that_is_none_is_not_found(library, voice_id):
+    add(library)
+    with pytest.raises(NotFound):
+        library.get("red", voice_id)
+
+
+def test_the_same_recording_is_stored_once_per_tenant(library):
+    one, two = add(library, name="One"), add(library, name="Two")
+    foreign = add(library, "blue", "One")
+    assert one.reference == two.reference != foreign.reference
+
+
+def test_a_recording_goes_with_its_last_voice_and_what_was_made_of_it_too(library, tmp_path):
+    one, two = add(library, name="One"), add(library, name="Two")
+    made = tmp_path / "library" / "references" / f"{one.reference}.abc.model.safetensors"
+    made.write_bytes(b"conditionals")
+    library.delete("red", one.id)
+    assert made.exists()
+    library.delete("red", two.id)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("taken", ["Ann", "Annie"])
+def test_a_name_is_taken_once_within_a_tenant(library, taken):
+    ann = add(library)
+    library.change("red", ann.id, None, ("Annie",))
+    with pytest.raises(Conflict):
+        add(library, name=taken, flac=b"another")
+    bob = add(library, name="Bob", flac=b"another")
+    with pytest.raises(Conflict):
+        library.change("red", bob.id, taken, None)
+    assert add(library, "blue", taken)
+
+
+def test_a_voice_is_renamed_and_keeps_its_aliases(library):
+    voice = library.change("red", add(library).id, None, ("Annie", "A"))
+    renamed = library.change("red", voice.id, "Anna", None)
+    assert (renamed.name, renamed.aliases) == ("Anna", ("Annie", "A"))
+    assert library.find("red", "Annie") == renamed
+    assert library.find("red", "Ann") is None
+
+
+def test_voices_of_a_tenant_are_limited(library, monkeypatch):
+    monkeypatch.setattr(voice_library, "MAX_VOICES", 1)
+    add(library)
+    with pytest.raises(BadRequest):
+        add(library, name="Bob")
+
+
+def test_a_recording_for_one_request_leaves_nothing(library, tmp_path):
+    reference = library.new_reference()
+    library.keep(b"recording", reference)
+    assert is_reference(reference)
+    library.drop(reference)
+    library.drop(reference)
+    assert files(tmp_path) == []
+
+
+def test_any_file_system_will_do():
+    library = VoiceLibrary("memory://voices")
+    voice = add(library)
+    assert library.all("red") == (voice,)
+    library.delete("red", voice.id)
+    assert library.all("red") == ()
+
+
+@pytest.mark.parametrize("url", ["nowhere://x", "/proc/nowhere/x"])
+def test_a_place_where_nothing_can_be_stored_stops_the_start(url):
+    with pytest.raises(ConfigError, match="uploads"):
+        VoiceLibrary(url)
