@@ -53,7 +53,7 @@ async def test_without_the_explicit_cancels_the_same_storm_shows_the_leak(served
 
 def client_of(app: Battered) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None)
-    return httpx.AsyncClient(base_url=app.url, timeout=120, limits=limits)
+    return httpx.AsyncClient(base_url=app.url, timeout=280, limits=limits)
 
 
 async def bystander(client: httpx.AsyncClient, n: int) -> np.ndarray:
