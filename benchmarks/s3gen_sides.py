@@ -19,6 +19,7 @@ from app.core import NUM_SPEECH_IDS, SAMPLE_RATE, FinishReason, SessionKey, Spee
 from app.engine.checkpoint.build import Vocoder, trim_fade
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
+from app.engine.s3gen.context import max_rows
 from app.engine.s3gen.decoder import Decoder
 from app.engine.s3gen.engine import OpenSegment, PushTokens, VocoderEngine
 from app.engine.voices import S3GenConditionals
@@ -105,13 +106,14 @@ class Heard(NamedTuple):
 class Engine:
     """Ours, without the watermark."""
 
-    def __init__(self, subject: Subject, policy: str) -> None:
+    def __init__(self, subject: Subject, policy: str, most_rows: int | None = None) -> None:
         self._subject = subject
-        settings = VocoderSettings(policy=policy, slots=_SLOTS, max_rows=_rows(subject.device))
+        settings = VocoderSettings(policy=policy, slots=_SLOTS, max_rows=most_rows)
         decoder = Decoder(
             subject.vocoder(), settings, subject.spec.s3gen.euler_steps, _Unmarked(subject.device)
         )
-        self._engine = VocoderEngine(decoder, _SLOTS, time.monotonic, _rows(subject.device))
+        rows = max_rows(settings, subject.device)
+        self._engine = VocoderEngine(decoder, _SLOTS, time.monotonic, rows)
         self._num_runs = 0
 
     def speak(self, num_streams: int, num_tokens: int) -> Heard:
@@ -136,11 +138,6 @@ class Engine:
                 first_second_s = time.perf_counter() - started
         total_s = clock(subject.device) - started
         return Heard(first_sound_s or total_s, first_second_s or total_s, total_s)
-
-
-def _rows(device: torch.device) -> int:
-    """As the server has it."""
-    return 8 if device.type == "cuda" else 1
 
 
 class _Unmarked:
