@@ -19,6 +19,21 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def counts(text: str) -> list[int]:
+    """Of an option: "1,8,16". Raises ValueError."""
+    found = [int(part) for part in text.split(",")]
+    if min(found) < 1:
+        raise ValueError("at least 1")
+    return found
+
+
+def default_device(asked: str) -> str:
+    """Of an option: auto, cpu or cuda."""
+    if asked != "auto":
+        return asked
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def clock(device: torch.device) -> float:
     """Seconds, once the device has done all it was given."""
     if device.type == "cuda":

@@ -25,7 +25,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a chec
 
 from app.core import TOKENS_PER_S
 from app.engine.checkpoint.source import open_checkpoint
-from benchmarks.measure import machine, matmul_rate, median, peak_memory_mb, say, timed
+from benchmarks.measure import (
+    counts,
+    default_device,
+    machine,
+    matmul_rate,
+    median,
+    peak_memory_mb,
+    say,
+    timed,
+)
 from benchmarks.s3gen_sides import Engine, Heard, Subject, Upstream, load, watermark_s
 
 POLICIES = ("full", "window", "chunked")
@@ -86,8 +95,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="random-turbo", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", type=_policies, default=["window"], help="window,chunked,full")
-    parser.add_argument("--utterance-s", type=_counts, default=[10], help="5,30,120")
-    parser.add_argument("--num-streams", type=_counts, default=[1], help="1,8,32")
+    parser.add_argument("--utterance-s", type=counts, default=[10], help="5,30,120")
+    parser.add_argument("--num-streams", type=counts, default=[1], help="1,8,32")
     parser.add_argument("--max-rows", type=int, help="cells in a call; by default the server's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
@@ -96,16 +105,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    if options.device == "auto":
-        options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    options.device = default_device(options.device)
     return options
-
-
-def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if min(counts) < 1:
-        raise ValueError("at least 1")
-    return counts
 
 
 def _policies(text: str) -> list[str]:

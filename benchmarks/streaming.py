@@ -26,7 +26,7 @@ from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest
 from app.engine.synthesizer import LocalSynthesizer
 from app.text import segment
-from benchmarks.measure import machine, say
+from benchmarks.measure import counts, default_device, machine, say
 
 STALL_S = 0.1
 TEXT = (
@@ -73,19 +73,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", default="window", choices=["window", "chunked", "full"])
-    parser.add_argument("--num-streams", type=_counts, default=[1, 4, 16], help="1,4,16")
+    parser.add_argument("--num-streams", type=counts, default=[1, 4, 16], help="1,4,16")
     parser.add_argument("--rounds", type=int, default=3, help="of each number of streams")
     options = parser.parse_args(arguments)
-    if options.device == "auto":
-        options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    options.device = default_device(options.device)
     return options
-
-
-def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if min(counts) < 1:
-        raise ValueError("at least 1")
-    return counts
 
 
 async def _measure(

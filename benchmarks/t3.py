@@ -20,7 +20,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
 
 from app.engine.checkpoint.source import open_checkpoint
-from benchmarks.measure import copy_bandwidth, machine, median, peak_memory_mb, say
+from benchmarks.measure import (
+    copy_bandwidth,
+    counts,
+    default_device,
+    machine,
+    median,
+    peak_memory_mb,
+    say,
+)
 from benchmarks.t3_cancel import cancel_cost
 from benchmarks.t3_sides import Bare, Decoding, Engine, Subject, Upstream, load
 
@@ -83,24 +91,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="random-english", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto")
-    parser.add_argument("--num-sequences", type=_counts, default=[1, 8, 16], help="1,8,16")
+    parser.add_argument("--num-sequences", type=counts, default=[1, 8, 16], help="1,8,16")
     parser.add_argument("--tokens", type=int, default=64, help="decoded by each sequence")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
     if options.tokens < 1 or options.rounds < 1:
         parser.error("--tokens and --rounds must be at least 1")
-    if options.device == "auto":
-        options.device = "cuda" if torch.cuda.is_available() else "cpu"
+    options.device = default_device(options.device)
     if options.dtype == "auto":
         options.dtype = "bfloat16" if options.device == "cuda" else "float32"
     return options
-
-
-def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if min(counts) < 1:
-        raise ValueError("a number of sequences is at least 1")
-    return counts
 
 
 def _print_floor(subject: Subject, num_prompt: int, num_tokens: int) -> float:

@@ -15,7 +15,7 @@ from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import FinishReason, SamplingParams, SessionKey, StageStats, SynthesisRequest
 from app.engine.loop import Stopped
 from app.engine.s3gen.flow import Flow
-from app.engine.s3gen.hift import Hift
+from app.engine.s3gen.filter import Filter
 from app.engine.stages import T3Stage, VocoderStage, model_card
 from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.sequence import Sequence
@@ -96,7 +96,7 @@ class Raced:
         vocoder = VocoderStage.open(args, "cpu")
         for owner, name, point in (
             (Flow, "mels", "flow"),
-            (Hift, "decode", "vocoder"),
+            (Filter, "decode", "vocoder"),
             (Watermark, "mark", "watermark"),
         ):
             monkeypatch.setattr(owner, name, self._held(getattr(owner, name), point))

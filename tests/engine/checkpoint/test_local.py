@@ -102,7 +102,12 @@ def test_loading_equals_upstreams_loading(
     source = folders[family]
     for part, upstream in upstreams_load(source).items():
         ours = source.load(part, CPU, F32)
-        assert torch.equal(run(part, ours), run(part, upstream)), part
+        expected = upstream.state_dict()
+        for name, weight in ours.state_dict().items():
+            if name in expected:
+                assert torch.equal(weight, expected[name]), name
+        # A file's pages lie at other addresses, for which a kernel may sum in another order.
+        torch.testing.assert_close(run(part, ours), run(part, upstream), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("part", list(Part))
