@@ -14,7 +14,7 @@ import psutil
 import ray
 from ray import serve
 
-from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
 from app.core import DEFAULT_TENANT, SessionKey, SessionReport
 from deployments.app import assemble
 from deployments.registry import NAMESPACE
@@ -23,7 +23,11 @@ from tests.deployments.conftest import wait_until_healthy
 from tests.deployments.serving import noting_t3
 
 ARGS = ServeArgs(
-    t3=T3Settings(slots=32), vocoder=VocoderSettings(slots=64), ingress_replicas=2, t3_cpus=0.2
+    t3=T3Settings(slots=32),
+    vocoder=VocoderSettings(slots=64),
+    ingress_replicas=2,
+    t3_cpus=0.2,
+    limits=Limits(first_audio_s=250),  # two hundred at once wait for one another
 )
 RECOVERED_WITHIN_S = 120  # 15 s when calm; a replica's imports take most of it
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import FinishReason, SamplingParams, SessionKey, StageStats, SynthesisRequest
 from app.engine.loop import Stopped
-from app.engine.s3gen.flow import Flow
 from app.engine.s3gen.filter import Filter
+from app.engine.s3gen.flow import Flow
 from app.engine.stages import T3Stage, VocoderStage, model_card
 from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.sequence import Sequence
