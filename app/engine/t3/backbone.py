@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# On a CPU, few tokens are multiplied faster with the weight on the left, where they are columns, and
-# faster yet in numbers of columns that suit the library. Measured in float32 on two cores
-# (AMD EPYC with AVX-512, torch 2.11, 2026-11), times faster than with the weight on the right:
-# 1 token as 2 columns 1.6, 2 tokens 2.8, 3 3.0, 4 1.6, 5 to 15 as 16 columns 1.1 to 1.4, 16 1.3,
-# 32 1.3. In bfloat16 1.5 at 8 and 16 tokens where there is AMX (Sapphire Rapids, 2026-07), and
-# slower where there is none.
+# On a CPU, few tokens are multiplied faster with the weight on the left, where they are columns,
+# and faster yet in numbers of columns that suit the library. Measured in float32 on two cores (AMD
+# EPYC with AVX-512, torch 2.11, 2026-11), times faster than with the weight on the right: 1 token
+# as 2 columns 1.6, 2 tokens 2.8, 3 3.0, 4 1.6, 5 to 15 as 16 columns 1.1 to 1.4, 16 1.3, 32 1.3. In
+# bfloat16 1.5 at 8 and 16 tokens where there is AMX (Sapphire Rapids, 2026-07), and slower where
+# there is none.
 _FEW_TOKENS = 48
 _FAST_COLUMNS = {1: 2} | dict.fromkeys(range(5, 16), 16)
 _HAS_AMX = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
