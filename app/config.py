@@ -100,7 +100,10 @@ class Limits(_Frozen):
     max_segment_chars: int = Field(280, ge=40, le=1000)
     request_timeout_s: float = Field(600.0, gt=0)
     first_audio_s: float = Field(
-        25.0, gt=0, description="what is not heard within this is refused with 503"
+        25.0,
+        gt=0,
+        description="what is not heard within this is refused with 503; "
+        "preparing a recorded voice does not count",
     )
     remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
     send_ahead_s: float | None = Field(

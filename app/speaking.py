@@ -10,12 +10,14 @@ whether the registry is near.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
+from app.config import Limits
 from app.core import (
     SAMPLE_RATE,
     AudioChunk,
@@ -25,22 +27,20 @@ from app.core import (
     SynthesisRequest,
     merged,
 )
-from app.errors import DuplicateSession, Overloaded, SynthesisFailed
+from app.errors import DuplicateSession, Overloaded, ServeError, SynthesisFailed
 from app.sessions import Claim, RegistryClient, SessionEnd
 
+T = TypeVar("T")
 OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
+Prepare = Callable[[str], Awaitable[None]]  # a voice, before its first use
 
 
 class LiveSessions:
     """`stop` may be called for any id; it acts on those that are live here."""
 
-    def __init__(
-        self, registry: RegistryClient, timeout_s: float, send_ahead_s: float | None = None
-    ) -> None:
-        """`send_ahead_s`: of a paced session's sound, before its listener needs it; None: all."""
+    def __init__(self, registry: RegistryClient, limits: Limits) -> None:
         self._registry = registry
-        self._timeout_s = timeout_s
-        self._send_ahead_s = send_ahead_s
+        self._limits = limits
         self._stops: dict[SessionKey, asyncio.Event] = {}
 
     def __len__(self) -> int:
@@ -54,11 +54,12 @@ class LiveSessions:
             stop.set()
 
     async def speak(
-        self, request: SynthesisRequest, open_chunks: OpenChunks
+        self, request: SynthesisRequest, open_chunks: OpenChunks, prepare: Prepare | None = None
     ) -> AsyncGenerator[AudioChunk, None]:
         """The chunks of `open_chunks`, until it ends or the session is stopped.
 
-        Raises DuplicateSession; Overloaded while draining; SynthesisFailed at the deadline.
+        Raises DuplicateSession; Overloaded while draining, and where nothing is heard within
+        `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the deadline.
         """
         key = request.key
         stop = self._stops.get(key)
@@ -79,6 +80,12 @@ class LiveSessions:
             sent.claimed()
             if claim is Claim.CANCELLED:
                 stop.set()
+            if prepare is not None and not stop.is_set():
+                async with _at_rest(asyncio.ensure_future(prepare(request.voice))) as preparing:
+                    await self._in_time(preparing, stop, sent)
+                    if not stop.is_set():
+                        preparing.result()
+            sent.prepared_at = time.monotonic()
             async with aclosing(open_chunks(request)) as chunks:
                 while not sent.finish and (chunk := await self._next(chunks, stop, sent)):
                     sent.add(chunk)
@@ -108,30 +115,55 @@ class LiveSessions:
         """The next chunk, when it is time for it; or the last, empty one if a stop comes first."""
         if stop.is_set():
             return sent.cancelled()
-        stopping = asyncio.ensure_future(stop.wait())
-        coming = asyncio.ensure_future(anext(chunks))
-        left_s = sent.started_at + self._timeout_s - time.monotonic()
-        try:
-            await asyncio.wait(
-                {stopping, coming}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not coming.done() and not stop.is_set():
-                raise SynthesisFailed(f"not finished within {self._timeout_s:g} s", code="timeout")
-            if coming.done() and not coming.exception() and self._send_ahead_s is not None:
-                early_s = sent.early_s(coming.result(), self._send_ahead_s)
-                await asyncio.wait({stopping}, timeout=max(0.0, early_s))
+        async with _at_rest(asyncio.ensure_future(anext(chunks))) as coming:
+            await self._in_time(coming, stop, sent)
+            ahead_s = self._limits.send_ahead_s
+            if coming.done() and not coming.exception() and ahead_s is not None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(sent.early_s(coming.result(), ahead_s)):
+                        await stop.wait()
             if stop.is_set():
                 return sent.cancelled()
             try:
                 return coming.result()
             except StopAsyncIteration:
                 raise SynthesisFailed("the stream ended without a finish") from None
+
+    async def _in_time(
+        self, coming: "asyncio.Future[T]", stop: asyncio.Event, sent: "_Sent"
+    ) -> None:
+        """Returns when either is there; raises what `speak` does where neither comes in time."""
+        limits = self._limits
+        overdue: ServeError = SynthesisFailed(
+            f"not finished within {limits.request_timeout_s:g} s", code="timeout"
+        )
+        until = sent.started_at + limits.request_timeout_s
+        if sent.prepared_at is not None and not sent.is_heard:
+            heard_until = sent.prepared_at + limits.first_audio_s
+            if heard_until < until:
+                until = heard_until
+                overdue = Overloaded(f"nothing could be heard within {limits.first_audio_s:g} s")
+        stopping = asyncio.ensure_future(stop.wait())
+        either: set[asyncio.Future[Any]] = {stopping, coming}
+        left_s = until - time.monotonic()
+        try:
+            await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            coming.cancel()
-            await asyncio.wait({coming})  # the generator must be at rest before it is closed
-            if not coming.cancelled():
-                coming.exception()  # seen, even where a stop came first
+        if not coming.done() and not stop.is_set():
+            raise overdue
+
+
+@asynccontextmanager
+async def _at_rest(task: "asyncio.Future[T]") -> AsyncGenerator["asyncio.Future[T]", None]:
+    """The task has ended when the block has."""
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen, even where a stop came first
 
 
 class _Sent:
@@ -139,6 +171,7 @@ class _Sent:
 
     def __init__(self, request: SynthesisRequest) -> None:
         self.started_at = time.monotonic()
+        self.prepared_at: float | None = None  # the voice
         self.finish: FinishReason | None = None
         self._request = request
         self._samples = 0
@@ -146,6 +179,10 @@ class _Sent:
         self._num_tokens = 0
         self._segment = 0
         self._marks = {Mark.RECEIVED: request.received_s}
+
+    @property
+    def is_heard(self) -> bool:
+        return self._samples > 0
 
     def claimed(self) -> None:
         self._marks[Mark.CLAIMED] = time.monotonic()

@@ -57,7 +57,7 @@ class HandleSynthesizer:
         return self._card
 
     def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        return self._sessions.speak(request, self._open)
+        return self._sessions.speak(request, self._open, self._ready)
 
     async def cancel(self, key: SessionKey) -> CancelAck:
         return await self._registry.cancel(key)
@@ -74,7 +74,6 @@ class HandleSynthesizer:
         await self._ready(voice)
 
     async def _open(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        await self._ready(request.voice)
         stream: AsyncGenerator[AudioChunk, None] = owned(self._speak.remote(request))
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
@@ -122,7 +121,7 @@ class Ingress:
         actors = registry_actors(registry, args)
         limits = args.limits
         client = RemoteRegistry(actors, limits.remember_s, SessionMetrics())
-        sessions = LiveSessions(client, limits.request_timeout_s, limits.send_ahead_s)
+        sessions = LiveSessions(client, limits)
         self._app = create_app(
             HandleSynthesizer(card, client, sessions, vocoder, enroller),
             limits,

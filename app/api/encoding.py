@@ -16,7 +16,7 @@ from app.api.plan import Manner, SpeechJob
 from app.api.services import Services
 from app.audio import Samples
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason
-from app.errors import Overloaded, SynthesisFailed
+from app.errors import SynthesisFailed
 from app.formats import AudioStream
 from app.script import Script
 
@@ -75,9 +75,9 @@ async def sound_of(
 ) -> AsyncGenerator[Samples, None]:
     """The session's samples with its pauses; none if it was cancelled before its first sound.
 
-    Raises RateLimited before any work, Overloaded if nothing is heard within
-    `limits.first_audio_s`, SynthesisFailed where the speech could not be finished or is no sound
-    at all, and what the synthesizer raises.
+    Raises RateLimited before any work, Overloaded where nothing is heard in time,
+    SynthesisFailed where the speech could not be finished or is no sound at all, and what the
+    synthesizer raises.
     """
     async with (
         services.turnstile.admitted(job.caller, job.script.num_chars) as ticket,
@@ -94,7 +94,7 @@ async def _spoken(
     pauses = _Pauses(job.script)
     is_silent = True
     async with aclosing(services.synthesizer.speak(job.request)) as chunks:
-        chunk: AudioChunk | None = await _first(chunks, services.limits.first_audio_s)
+        chunk: AudioChunk | None = await _first(chunks)
         while chunk is not None:
             progress.add(chunk)
             if len(chunk.pcm):
@@ -115,15 +115,11 @@ async def opened(manner: Manner) -> AudioStream:
     return await asyncio.to_thread(AudioStream, manner.format, manner.sample_rate, manner.speed)
 
 
-async def _first(chunks: AsyncGenerator[AudioChunk, None], within_s: float) -> AudioChunk | None:
+async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk | None:
     """The first chunk with sound, or the last if that comes before."""
-    try:
-        async with asyncio.timeout(within_s):
-            async for chunk in chunks:
-                if len(chunk.pcm) or chunk.finish is not None:
-                    return chunk
-    except TimeoutError:
-        raise Overloaded(f"nothing could be heard within {within_s:g} s") from None
+    async for chunk in chunks:
+        if len(chunk.pcm) or chunk.finish is not None:
+            return chunk
     return None
 
 

@@ -44,9 +44,7 @@ class LocalSynthesizer:
         self._enrolling = asyncio.Lock()
         self._pipeline = vocoder.pipeline(t3)
         self._registry = LocalRegistry(Registry(args.limits.remember_s, args.limits.live_s))
-        self._sessions = LiveSessions(
-            self._registry, args.limits.request_timeout_s, args.limits.send_ahead_s
-        )
+        self._sessions = LiveSessions(self._registry, args.limits)
 
     @classmethod
     def open(cls, args: ServeArgs) -> "LocalSynthesizer":

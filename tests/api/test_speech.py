@@ -11,7 +11,6 @@ import pytest
 import soundfile
 
 from app.audio import to_s16le, wav_header
-from app.config import Limits
 from app.core import FinishReason, SamplingParams
 from app.errors import DuplicateSession, Overloaded, SynthesisFailed, Unavailable
 from tests.api.conftest import in_process, speech
@@ -269,9 +268,9 @@ async def test_marks_and_emoji_are_taken_out_when_asked():
 
 
 async def test_what_is_not_heard_in_time_is_refused_as_overload():
-    synthesizer = FakeSynthesizer(hold_at=0)
-    async with in_process(synthesizer, Limits(first_audio_s=0.05)) as client:
+    synthesizer = FakeSynthesizer(fail_at=0, fault=Overloaded("nothing could be heard"))
+    async with in_process(synthesizer) as client:
         response = await client.post("/v1/audio/speech", json=speech())
     assert (response.status_code, response.json()["error"]["code"]) == (503, "overloaded")
     assert response.headers["retry-after"]
-    assert [how for _, how in synthesizer.ended] == ["closed"]
+    assert [how for _, how in synthesizer.ended] == ["failed"]

@@ -413,8 +413,8 @@ async def test_an_idle_socket_is_closed_and_one_that_speaks_is_not(synthesizer):
 
 
 async def test_what_is_not_heard_in_time_is_an_error_of_its_context(synthesizer):
-    synthesizer.hold_at = 0
-    async with connected(synthesizer, Limits(first_audio_s=0.05)) as client:
+    synthesizer.fail_at, synthesizer.fault = 0, Overloaded("nothing could be heard")
+    async with connected(synthesizer, Limits()) as client:
         await client.start()
         await client.send("text", "c", text="Hello there.")
         await client.send("flush", "c")
