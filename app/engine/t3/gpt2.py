@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.t3.backbone import Attention, Weights, linear
+from app.engine.linear import linear
+from app.engine.t3.backbone import Attention, Weights
 
 
 class _Affine(NamedTuple):

@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from app.engine.checkpoint.spec import ENGLISH as FULL_ENGLISH
-from app.engine.t3.backbone import linear
 from app.engine.t3.conditioning import PrefixCache
 from app.engine.t3.llama import rotary_frequencies
 from app.engine.t3.model import T3Model
@@ -110,14 +108,3 @@ def test_a_voice_prepared_anew_misses_the_cache():
     assert not torch.equal(cache.prefix("ann", new, 0.5), first)
     again = replace(new)  # equal, but another object: computed again, with the same result
     assert torch.equal(cache.prefix("ann", again, 0.5), cache.prefix("ann", new, 0.5))
-
-
-@pytest.mark.parametrize("with_bias", [False, True])
-@pytest.mark.parametrize("num_tokens", [1, 2, 3, 5, 15, 16, 17, 48, 49])
-def test_a_linear_layer_is_the_same_either_way_around(num_tokens, with_bias):
-    generator = torch.Generator().manual_seed(1)
-    x, weight = torch.randn(num_tokens, 64, generator=generator), torch.randn(96, 64)
-    bias = torch.randn(96) if with_bias else None
-    ours = linear(x, weight, bias)
-    torch.testing.assert_close(ours, F.linear(x, weight, bias), atol=1e-4, rtol=1e-5)
-    assert ours.is_contiguous()
