@@ -15,7 +15,7 @@ layers of eight Llama blocks of T3 (512 MiB of weights; reading them takes 20), 
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 _WHOLE = 3  # rows up to which oneDNN is fast as it is
 _PARTS = 15  # up to which it is by parts of the weight; 1,024 lines of it, some MiB
@@ -43,6 +43,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return product.view(*x.shape[:-1], len(weight))
 
 
+def applied(layer: nn.Linear, x: Tensor) -> Tensor:
+    """What the layer itself would return."""
+    return linear(x, layer.weight, layer.bias)
+
+
 def _in_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     num_rows = len(x)
     if num_rows <= _WHOLE:
@@ -53,7 +58,8 @@ def _in_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             part = slice(start, start + _PART)
             out[:, part] = _onednn(x, weight[part], None if bias is None else bias[part])
         return out
-    padded = F.pad(x, (0, 0, 0, -num_rows % _MULTIPLE))
+    num_missing = -num_rows % _MULTIPLE
+    padded = F.pad(x, (0, 0, 0, num_missing)) if num_missing else x
     if num_rows > _LEFT:
         return _onednn(padded, weight, bias)[:num_rows]
     return _plus(_onednn(weight, padded, None).t()[:num_rows].contiguous(), bias)

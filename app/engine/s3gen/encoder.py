@@ -16,6 +16,7 @@ from chatterbox.models.s3gen.transformer.upsample_encoder import UpsampleConform
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
+from app.engine.linear import applied
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.past import Past, causal
 
@@ -68,7 +69,8 @@ class Encoder:
         span = self._positions[self._max - num_all : self._max + num_new - 1]
         for layer in layers:
             x = x + _relative(layer.self_attn, layer.norm_mha(x), span, past)
-            x = x + layer.feed_forward(layer.norm_ff(x))
+            feed = layer.feed_forward
+            x = x + applied(feed.w_2, feed.activation(applied(feed.w_1, layer.norm_ff(x))))
         return x
 
 
@@ -79,16 +81,17 @@ def _relative(
     distances keys-1 .. -(N-1). Source: upstream's forward, arXiv 1901.02860 section 3.3."""
     rows, length, dim = x.shape
     query, key, value = (
-        project(x).view(rows, length, attention.h, attention.d_k)
+        applied(project, x).view(rows, length, attention.h, attention.d_k)
         for project in (attention.linear_q, attention.linear_k, attention.linear_v)
     )
     by_content = (query + attention.pos_bias_u).transpose(1, 2)
     by_position = (query + attention.pos_bias_v).transpose(1, 2)
-    distances = attention.linear_pos(span).view(-1, attention.h, attention.d_k).permute(1, 2, 0)
+    distances = (
+        applied(attention.linear_pos, span).view(-1, attention.h, attention.d_k).permute(1, 2, 0)
+    )
     scores = _skew((by_position @ distances) / math.sqrt(attention.d_k))
     heard = past.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
-    out: Tensor = attention.linear_out(heard.transpose(1, 2).reshape(rows, length, dim))
-    return out
+    return applied(attention.linear_out, heard.transpose(1, 2).reshape(rows, length, dim))
 
 
 def _skew(scores: Tensor) -> Tensor:

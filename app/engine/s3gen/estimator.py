@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from chatterbox.models.s3gen.decoder import (
     CausalBlock1D,
     CausalConv1d,
@@ -20,6 +19,7 @@ from chatterbox.models.s3gen.matcha.transformer import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from app.engine.linear import applied, linear
 from app.engine.s3gen.past import Past, causal
 
 
@@ -101,16 +101,16 @@ class Estimator:
         x = x.mT.contiguous()
         for block in blocks:
             x = x + self._attend(block.attn1, block.norm1(x), past)
-            x = x + block.ff(block.norm3(x))
+            widen, _, narrow = block.ff.net  # a dropout between
+            x = x + applied(narrow, widen.gelu(applied(widen.proj, block.norm3(x))))
         return x.mT.contiguous()
 
     def _attend(self, attention: Attention, x: Tensor, past: Past) -> Tensor:
         rows, frames, _ = x.shape
-        projected = F.linear(x, self._projections[attention])
+        projected = linear(x, self._projections[attention])
         query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
         heard = past.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None)
-        out: Tensor = attention.to_out[0](heard.transpose(1, 2).reshape(rows, frames, -1))
-        return out
+        return applied(attention.to_out[0], heard.transpose(1, 2).reshape(rows, frames, -1))
 
 
 def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, past: Past) -> Tensor:
