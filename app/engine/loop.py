@@ -66,6 +66,7 @@ class Engine(Protocol[MessageT_contra, ItemT]):
 
 
 Address = tuple[SessionKey, int]
+CancelIsDue = Callable[[SessionKey, int], bool]
 
 
 @dataclass(slots=True)
@@ -155,6 +156,17 @@ class EngineLoop(Generic[MessageT, ItemT]):
         except Unavailable:
             return Stopped(live=False, num_tokens=0)
         return await asyncio.wrap_future(request.done)
+
+    def cancel_is_due(self, key: SessionKey, segment: int) -> bool:
+        """A cancel of the segment has come and waits for the end of the step that is running. For
+        an engine whose steps are long enough to be worth leaving."""
+        with self._wake:
+            return any(
+                isinstance(message, _Cancel)
+                and message.key == key
+                and message.segment in (None, segment)
+                for message in self._inbox
+            )
 
     def _post(self, message: MessageT | _Cancel) -> None:
         with self._wake:

@@ -152,6 +152,7 @@ class VocoderStage:
         self._voices = voices
         self._engine = engine
         self._loop: VocoderLoop = EngineLoop(engine, "vocoder")
+        engine.abandon_if(self._loop.cancel_is_due)
         self._loop.start()
 
     @classmethod

@@ -192,3 +192,19 @@ async def test_who_gives_up_waiting_for_a_cancel_harms_nobody(loop, engine):
     assert [item.finish for item in [item async for item in stream]][-1] is FinishReason.CANCELLED
     assert await values(other) == [0, 1, 2]
     assert loop.failure is None
+
+
+async def test_a_cancel_can_be_seen_before_it_is_applied(loop, engine):
+    engine.gate = threading.Semaphore(0)
+    streams = [loop.open(key("a"), n, Count(key("a"), n, 9)) for n in (0, 1)]
+    await inside_step(engine, 1)
+    assert not loop.cancel_is_due(key("a"), 0)
+    streams[1].close()
+    assert (loop.cancel_is_due(key("a"), 0), loop.cancel_is_due(key("a"), 1)) == (False, True)
+    stopping = asyncio.ensure_future(loop.cancel(key("a")))
+    await asyncio.sleep(0)  # the cancel is in the inbox
+    assert loop.cancel_is_due(key("a"), 0)
+    assert not loop.cancel_is_due(key("b"), 0)
+    engine.gate.release(10_000)
+    await stopping
+    assert not loop.cancel_is_due(key("a"), 0)

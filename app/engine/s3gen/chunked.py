@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
-from app.engine.s3gen.flow import FlowNet, check_tokens
+from app.engine.s3gen.flow import FlowNet, GoOn, always, check_tokens
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.past import Carried, Gathered, Remembered
 from app.errors import ConfigError
@@ -102,12 +102,16 @@ class ChunkedFlow:
         )
         return self._run([cell], most_tokens=num_tokens)[0][1]
 
-    def mels(self, cells: Sequence[ChunkCell]) -> list[tuple[Tensor, FlowState]]:
+    def mels(
+        self, cells: Sequence[ChunkCell], go_on: GoOn = always
+    ) -> list[tuple[Tensor, FlowState]]:
         """(80, new frames) per cell, and its segment's next state. Raises ValueError on what the
-        modules cannot take."""
-        return self._run(cells, self._left_tokens)
+        modules cannot take, and what `go_on` does."""
+        return self._run(cells, self._left_tokens, go_on)
 
-    def _run(self, cells: Sequence[ChunkCell], most_tokens: int) -> list[tuple[Tensor, FlowState]]:
+    def _run(
+        self, cells: Sequence[ChunkCell], most_tokens: int, go_on: GoOn = always
+    ) -> list[tuple[Tensor, FlowState]]:
         for cell in cells:
             check_tokens(cell.tokens)
         pasts = [_pasts(cell) for cell in cells]
@@ -118,12 +122,17 @@ class ChunkedFlow:
             for step in range(self._net.estimator.num_steps)
         ]
         carried = [_carried(step) for step in gathered]
+
+        def past(step: int) -> Carried:
+            go_on()
+            return carried[step]
+
         mel = self._net.estimator.solve(
             self._net.padded([cell.noise for cell in cells], mu.shape[2]),
             mu,
             torch.stack([cell.speaker for cell in cells]),
             self._net.padded([cell.known_mel.T for cell in cells], mu.shape[2]),
-            lambda step: carried[step],
+            past,
         )
         steps = [
             _left(one, after, [row[0].steps[0] for row in pasts], most_frames)

@@ -19,7 +19,7 @@ from app.config import VocoderSettings
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, TOKENS_PER_S
 from app.engine.graphs import CudaCapture
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
-from app.engine.s3gen.flow import NUM_MELS, Flow, FlowCell, FlowNet
+from app.engine.s3gen.flow import NUM_MELS, Flow, FlowCell, FlowNet, GoOn
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals
 from app.engine.voices import S3GenConditionals
@@ -60,7 +60,7 @@ class Context(Protocol):
         """Raises ValueError on conditionals that the model cannot take."""
         ...
 
-    def mels(self, jobs: Sequence[MelJob]) -> list[tuple[MelState, Tensor]]:
+    def mels(self, jobs: Sequence[MelJob], go_on: GoOn) -> list[tuple[MelState, Tensor]]:
         """Per job the next state and its new frames, (80, frames)."""
         ...
 
@@ -123,8 +123,8 @@ class WholeContext:
         prompt = self._prompts.prompt(voice, self._prompts.key(voice))
         return MelState(prompt, noise_key("flow", seed, segment))
 
-    def mels(self, jobs: Sequence[MelJob]) -> list[tuple[MelState, Tensor]]:
-        mels = self._flow.mels([self._cell(job) for job in jobs])
+    def mels(self, jobs: Sequence[MelJob], go_on: GoOn) -> list[tuple[MelState, Tensor]]:
+        mels = self._flow.mels([self._cell(job) for job in jobs], go_on)
         return [(job.state, mel) for job, mel in zip(jobs, mels, strict=True)]
 
     def _cell(self, job: MelJob) -> FlowCell:
@@ -163,8 +163,8 @@ class ChunkedContext:
             self._kept.popitem(last=False)
         return MelState(prompt, noise_key("flow", seed, segment))
 
-    def mels(self, jobs: Sequence[MelJob]) -> list[tuple[MelState, Tensor]]:
-        done = self._flow.mels([self._cell(job) for job in jobs])
+    def mels(self, jobs: Sequence[MelJob], go_on: GoOn) -> list[tuple[MelState, Tensor]]:
+        done = self._flow.mels([self._cell(job) for job in jobs], go_on)
         return [
             (replace(job.state, past=past), mel)
             for job, (mel, past) in zip(jobs, done, strict=True)

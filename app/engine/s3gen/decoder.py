@@ -17,7 +17,7 @@ from app.config import VocoderSettings
 from app.core import SAMPLES_PER_TOKEN
 from app.engine.checkpoint.build import Vocoder, trim_fade
 from app.engine.s3gen.context import MelJob, MelState, open_context
-from app.engine.s3gen.flow import FlowNet
+from app.engine.s3gen.flow import FlowNet, GoOn, always
 from app.engine.s3gen.grid import Cell, Grid
 from app.engine.s3gen.hift import Hift, HiftInput, HiftState
 from app.engine.voices import S3GenConditionals
@@ -43,6 +43,10 @@ class CellJob:
     state: VocoderState
     cell: Cell
     tokens: Sequence[int]  # of the segment so far, at least [0, cell.visible)
+
+
+class Abandoned(Exception):
+    """Raised by a `go_on`: nobody wants the cells of this call any more."""
 
 
 class Marker(Protocol):
@@ -94,15 +98,24 @@ class Decoder:
         )
 
     @torch.inference_mode()
-    def run(self, jobs: Sequence[CellJob]) -> list[tuple[VocoderState, NDArray[np.float32]]]:
-        """The next state and the sound that became final, per job; jobs of distinct segments."""
-        mels = self._context.mels([MelJob(job.state.mel, job.cell, job.tokens) for job in jobs])
+    def run(
+        self, jobs: Sequence[CellJob], go_on: GoOn = always
+    ) -> list[tuple[VocoderState, NDArray[np.float32]]]:
+        """The next state and the sound that became final, per job; jobs of distinct segments.
+
+        `go_on` is called between Euler steps and stages; what it raises leaves the call, after
+        which none of these states may be used again.
+        """
+        mel_jobs = [MelJob(job.state.mel, job.cell, job.tokens) for job in jobs]
+        mels = self._context.mels(mel_jobs, go_on)
+        go_on()
         waves = self._hift.run(
             [
                 HiftInput(job.state.hift, mel, job.cell.is_last)
                 for job, (_, mel) in zip(jobs, mels, strict=True)
             ]
         )
+        go_on()
         return [
             self._finish(job, state, *wave)
             for job, (state, _), wave in zip(jobs, mels, waves, strict=True)

@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.build import Vocoder
-from app.engine.loop import Stopped
+from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.context import max_rows
-from app.engine.s3gen.decoder import CellJob, Decoder, VocoderState
+from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.scheduler import Address, SlackScheduler
 from app.engine.voices import S3GenConditionals
@@ -28,6 +29,7 @@ from app.engine.voices import S3GenConditionals
 log = logging.getLogger(__name__)
 
 _REMEMBERED_CALLS = 4096
+_SILENCE = np.zeros(0, np.float32)
 _ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
 
 
@@ -107,7 +109,12 @@ class VocoderEngine:
         self._waiting: dict[Address, None] = {}  # could run but for a slot; first come first
         self._voiced: Counter[SessionKey] = Counter()  # tokens, of sessions with open segments
         self._items: list[SegmentAudio] = []  # the next step's output
+        self._cancel_is_due: CancelIsDue = lambda key, segment: False
         self.ledger: deque[VocoderCall] = deque(maxlen=_REMEMBERED_CALLS)
+
+    def abandon_if(self, cancel_is_due: CancelIsDue) -> None:
+        """Asked between the stages of a call, to leave what nobody wants. The cancels follow."""
+        self._cancel_is_due = cancel_is_due
 
     # -- app.engine.loop.Engine ------------------------------------------------------------------
 
@@ -225,10 +232,17 @@ class VocoderEngine:
             assert entry.state is not None
             assert entry.upcoming is not None
             jobs.append(CellJob(entry.state, entry.upcoming, entry.tokens))
-            call = VocoderCall(*entry.address, entry.upcoming, time.monotonic())
-            self.ledger.append(call)
-        for entry, (state, pcm) in zip(entries, self._decoder.run(jobs), strict=True):
+            self.ledger.append(VocoderCall(*entry.address, entry.upcoming, time.monotonic()))
+        try:
+            made = self._decoder.run(jobs, partial(self._go_on, addresses))
+        except Abandoned:
+            return  # the cancels follow
+        for entry, (state, pcm) in zip(entries, made, strict=True):
             self._apply(entry, state, pcm)
+
+    def _go_on(self, addresses: list[Address]) -> None:
+        if all(self._cancel_is_due(*address) for address in addresses):
+            raise Abandoned
 
     def _apply(self, entry: _Segment, state: VocoderState, pcm: NDArray[np.float32]) -> None:
         """What a cell made: the next state, the sound that is final, perhaps the end."""
@@ -251,11 +265,9 @@ class VocoderEngine:
         self._end(entry, FinishReason.ERROR)
 
     def _end(self, entry: _Segment, finish: FinishReason) -> None:
-        silence = np.zeros(0, np.float32)
         num_voiced = 0 if entry.cell is None else entry.cell.end
-        self._items.append(
-            SegmentAudio(*entry.address, entry.num_sent, silence, num_voiced, finish)
-        )
+        item = SegmentAudio(*entry.address, entry.num_sent, _SILENCE, num_voiced, finish)
+        self._items.append(item)
         self._free(entry)
 
     def _free(self, entry: _Segment) -> None:
@@ -272,10 +284,8 @@ class VocoderEngine:
 def build_vocoder_engine(
     vocoder: Vocoder, settings: VocoderSettings, num_steps: int
 ) -> VocoderEngine:
-    """`vocoder` is loaded, on its device, and belongs to the engine from here on.
-
-    `num_steps`: the model's own Euler steps. Raises ConfigError where it cannot be served.
-    """
+    """`vocoder` belongs to the engine from here on; `num_steps`: the model's own Euler steps.
+    Raises ConfigError where it cannot be served."""
     decoder = Decoder(vocoder, settings, num_steps)
     rows = max_rows(settings, vocoder.flow.encoder_proj.weight.device)
     return VocoderEngine(decoder, settings.slots, time.monotonic, rows)

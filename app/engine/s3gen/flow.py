@@ -7,7 +7,7 @@ share a call. `Flow` sees a cell's whole context in every call; `chunked.py` rem
 Knows nothing about streams.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,13 @@ from app.engine.transfer import upload
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 NUM_MELS = 80
 FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding
+
+
+GoOn = Callable[[], None]  # called between the steps of a call; raises to leave it
+
+
+def always() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +123,25 @@ class Flow:
                 heard = torch.ones(rows, frames, dtype=torch.bool, device=device)
                 self._captured(mel, mel[:, :, 0], mel, mel, heard)
 
-    def mels(self, cells: Sequence[FlowCell]) -> list[Tensor]:
-        """(80, new frames) per cell. Raises ValueError on what the modules cannot take."""
+    def mels(self, cells: Sequence[FlowCell], go_on: GoOn = always) -> list[Tensor]:
+        """(80, new frames) per cell. Raises ValueError on what the modules cannot take, and what
+        `go_on` does; a captured call is not interrupted."""
         for cell in cells:
             _check(cell)
-        mel = self._solve_all(cells) if self._captured is None else self._replay(cells)
+        mel = self._solve_all(cells, go_on) if self._captured is None else self._replay(cells)
         return [
             mel[row, :, cell.num_frames - cell.num_new_frames : cell.num_frames]
             for row, cell in enumerate(cells)
         ]
 
-    def _solve_all(self, cells: Sequence[FlowCell]) -> Tensor:
+    def _solve_all(self, cells: Sequence[FlowCell], go_on: GoOn) -> Tensor:
         num_frames = [cell.num_frames for cell in cells]
         longest = max(num_frames)
         is_ragged = min(num_frames) < longest
         heard = self._net.present(num_frames, longest) if is_ragged else None
         mu = self._encode(cells)[:, :, :longest]
-        return self._solve(*self._inputs(cells, longest), mu, heard=heard)
+        noise, speaker, cond = self._inputs(cells, longest)
+        return self._net.estimator.solve(noise, mu, speaker, cond, self._past(heard, go_on))
 
     def _replay(self, cells: Sequence[FlowCell]) -> Tensor:
         """In the smallest shape that holds them. What fills it up is heard by nobody."""
@@ -160,12 +169,20 @@ class Flow:
         return noise, torch.stack([cell.speaker for cell in cells]), cond
 
     def _solve(
-        self, noise: Tensor, speaker: Tensor, cond: Tensor, mu: Tensor, heard: Tensor | None
+        self, noise: Tensor, speaker: Tensor, cond: Tensor, mu: Tensor, heard: Tensor
     ) -> Tensor:
-        estimator = self._net.estimator
-        if heard is not None and estimator.is_guided:
+        past = self._past(heard, always)
+        return self._net.estimator.solve(noise, mu, speaker, cond, past)
+
+    def _past(self, heard: Tensor | None, go_on: GoOn) -> Callable[[int], Beginning]:
+        if heard is not None and self._net.estimator.is_guided:
             heard = torch.cat([heard, heard])
-        return estimator.solve(noise, mu, speaker, cond, lambda _: Beginning(heard))
+
+        def past(_: int) -> Beginning:
+            go_on()
+            return Beginning(heard)
+
+        return past
 
     def _encode(self, cells: Sequence[FlowCell]) -> Tensor:
         """(rows, 80, longest), undefined past each row's frames."""

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from app.config import VocoderSettings
-from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SpeechTokens
+from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SessionKey, SpeechTokens
 from app.engine.checkpoint.spec import S3GenSpec
-from app.engine.loop import EngineLoop
+from app.engine.loop import EngineLoop, Stopped
 from app.engine.s3gen.engine import PushTokens, SegmentAudio, VocoderEngine, VocoderMessage
 from app.engine.watermark import OVERLAP
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
@@ -205,6 +205,50 @@ def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]
     items += drain(engine)
     engine.check_integrity()
     return {n: joined(item for item in items if item.key == session(f"{n}")) for n in range(count)}
+
+
+@EVERY_WAY
+def test_a_call_that_nobody_wants_any_more_is_left_between_its_stages(
+    spec: S3GenSpec, settings: VocoderSettings
+):
+    alone = joined(say(engine_of(spec, settings), "b", 2, speech(2, 30)))
+    num_euler = 10 if spec is TINY_S3GEN else 2
+    for cancel_at in range(1, num_euler + 3):  # the Euler steps, the filter, the watermark
+        asked: list[str] = []
+
+        def is_due(
+            key: SessionKey, segment: int, asked: list[str] = asked, at: int = cancel_at
+        ) -> bool:
+            asked.append(key.session_id)
+            return len(asked) >= at
+
+        engine = engine_of(spec, settings)
+        engine.receive(opening("a", 1))
+        for push in pushes("a", speech(1, 30)):
+            engine.receive(push)
+        engine.abandon_if(is_due)
+        assert engine.step() == []
+        assert asked == ["a"] * cancel_at
+        engine.abandon_if(lambda key, segment: False)
+        assert engine.cancel(session("a"), None) == Stopped(live=True, num_tokens=0)
+        assert [item.finish for item in drain(engine)] == [FinishReason.CANCELLED]
+        engine.check_integrity()
+        np.testing.assert_array_equal(joined(say(engine, "b", 2, speech(2, 30))), alone)
+
+
+@EVERY_WAY
+def test_a_call_goes_on_while_one_of_its_rows_is_wanted(spec: S3GenSpec, settings: VocoderSettings):
+    alone = joined(say(engine_of(spec, settings), "b", 2, speech(2, 30)))
+    engine = batching_engine(spec, settings)
+    engine.abandon_if(lambda key, segment: key == session("a"))
+    for name, speaker in (("a", 1), ("b", 2)):
+        engine.receive(opening(name, speaker))
+        for push in pushes(name, speech(speaker, 30)):
+            engine.receive(push)
+    items = engine.step()
+    engine.cancel(session("a"), None)
+    items += drain(engine)
+    assert far(joined(item for item in items if item.key == session("b")), alone) <= 1e-4
 
 
 def test_a_segment_waits_for_a_slot_and_takes_none_before_it_can_run():
