@@ -130,7 +130,7 @@ class LiveSessions:
                 raise SynthesisFailed("the stream ended without a finish") from None
 
     async def _in_time(
-        self, coming: "asyncio.Future[T]", stop: asyncio.Event, sent: "_Sent"
+        self, coming: "asyncio.Future[Any]", stop: asyncio.Event, sent: "_Sent"
     ) -> None:
         """Returns when either is there; raises what `speak` does where neither comes in time."""
         limits = self._limits

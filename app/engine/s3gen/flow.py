@@ -26,7 +26,6 @@ MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 NUM_MELS = 80
 FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding
 
-
 GoOn = Callable[[], None]  # called between the steps of a call; raises to leave it
 
 

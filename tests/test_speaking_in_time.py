@@ -1,0 +1,130 @@
+"""What a session waits for, and for how long: its voice, its first sound, its listener."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from app.config import Limits
+from app.core import FinishReason
+from app.errors import Overloaded, SynthesisFailed, Unavailable
+from app.sessions import Claim
+from app.speaking import LiveSessions
+from tests.live_sessions import REQUEST, A, Client, Source
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+@pytest.fixture
+def sessions(client):
+    return LiveSessions(client, Limits())
+
+
+async def test_a_session_past_its_deadline_fails(client):
+    sessions = LiveSessions(client, Limits(request_timeout_s=0.02))
+    source = Source(hold=0)
+    with pytest.raises(SynthesisFailed, match="within"):
+        await anext(sessions.speak(REQUEST, source))
+    assert source.closed == 1
+
+
+async def test_what_is_not_heard_in_time_is_refused_as_overload(client):
+    sessions = LiveSessions(client, Limits(first_audio_s=0.02))
+    source = Source(hold=0)
+    with pytest.raises(Overloaded, match=r"nothing could be heard within 0\.02 s"):
+        await anext(sessions.speak(REQUEST, source))
+    assert source.closed == 1
+    assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
+
+
+async def test_what_has_been_heard_may_take_its_time(client):
+    sessions = LiveSessions(client, Limits(first_audio_s=0.02))
+    source = Source(hold=1)
+    stream = sessions.speak(REQUEST, source)
+    await anext(stream)
+    coming = asyncio.ensure_future(anext(stream))
+    await source.holding.wait()
+    assert await asyncio.wait({coming}, timeout=0.1) == (set(), {coming})
+    sessions.stop(A)
+    await coming
+
+
+async def test_preparing_a_voice_takes_no_time_from_its_first_sound(client):
+    sessions = LiveSessions(client, Limits(first_audio_s=0.05))
+    prepared = []
+
+    async def prepare(voice):
+        await asyncio.sleep(0.1)
+        prepared.append(voice)
+
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, Source(), prepare)]
+    assert len(chunks) == 3
+    assert prepared == [REQUEST.voice]
+
+
+async def test_a_stop_while_the_voice_is_prepared_makes_no_sound(sessions, client):
+    source, preparing = Source(), asyncio.Event()
+
+    async def prepare(voice):
+        preparing.set()
+        await asyncio.Event().wait()
+
+    stream = sessions.speak(REQUEST, source, prepare)
+    coming = asyncio.ensure_future(anext(stream))
+    await preparing.wait()
+    sessions.stop(A)
+    assert (await coming).finish is FinishReason.CANCELLED
+    assert [chunk async for chunk in stream] == []
+    assert (source.closed, len(sessions)) == (0, 0)
+    assert client.finished == [(A, FinishReason.CANCELLED, 0, 0)]
+
+
+async def test_a_voice_that_cannot_be_prepared_is_told(sessions, client):
+    async def prepare(voice):
+        raise Unavailable("no enroller")
+
+    with pytest.raises(Unavailable):
+        await anext(sessions.speak(REQUEST, Source(), prepare))
+    assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
+
+
+async def test_a_paced_session_is_handed_on_little_faster_than_it_plays(client):
+    source = Source(count=50)  # 2 s of sound, made at once
+    sessions = LiveSessions(client, Limits(send_ahead_s=1.0))
+    stream = sessions.speak(replace(REQUEST, is_paced=True), source)
+    began_s = time.monotonic()
+    num_samples = 0
+    async for chunk in stream:
+        num_samples += len(chunk.pcm)
+        assert num_samples / 24_000 - (time.monotonic() - began_s) <= 1.0 + 0.04
+    assert num_samples == 48_000
+
+
+async def test_a_whole_file_is_not_paced(client):
+    sessions = LiveSessions(client, Limits(request_timeout_s=0.5, send_ahead_s=1.0))
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, Source(count=100))]
+    assert len(chunks) == 100  # 4 s of sound, before a deadline of half a second
+
+
+async def test_a_stop_ends_the_wait_of_a_paced_chunk(client):
+    sessions = LiveSessions(client, Limits(send_ahead_s=1.0))
+    stream = sessions.speak(replace(REQUEST, is_paced=True), Source(count=1000))
+    for _ in range(25):
+        await anext(stream)
+    coming = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    sessions.stop(A)
+    assert (await coming).finish is FinishReason.CANCELLED
+
+
+async def test_while_draining_a_session_is_refused_before_any_work(client, sessions):
+    client.answer = Claim.DRAINING
+    source = Source()
+    with pytest.raises(Overloaded) as caught:
+        await anext(sessions.speak(REQUEST, source))
+    assert (caught.value.code, caught.value.status) == ("draining", 503)
+    assert (source.closed, client.finished) == (0, [])
