@@ -58,11 +58,20 @@ def _in_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             part = slice(start, start + _PART)
             out[:, part] = _onednn(x, weight[part], None if bias is None else bias[part])
         return out
-    num_missing = -num_rows % _MULTIPLE
-    padded = F.pad(x, (0, 0, 0, num_missing)) if num_missing else x
+    padded = _padded(x, -num_rows % _MULTIPLE)
     if num_rows > _LEFT:
         return _onednn(padded, weight, bias)[:num_rows]
     return _plus(_onednn(weight, padded, None).t()[:num_rows].contiguous(), bias)
+
+
+def _padded(x: Tensor, num_missing: int) -> Tensor:
+    """F.pad would write all of it twice."""
+    if not num_missing:
+        return x
+    padded = x.new_empty(len(x) + num_missing, x.shape[1])
+    padded[: len(x)] = x
+    padded[len(x) :] = 0
+    return padded
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor
 from app.core import FRAMES_PER_TOKEN
 from app.engine.s3gen.flow import FlowNet, GoOn, always, check_tokens
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
-from app.engine.s3gen.past import Carried, Gathered, Remembered
+from app.engine.s3gen.past import Carried, Remembered
 from app.errors import ConfigError
 
 
@@ -116,12 +116,13 @@ class ChunkedFlow:
             check_tokens(cell.tokens)
         pasts = [_pasts(cell) for cell in cells]
         mu, tokens, frames = self._encode(cells, pasts, most_tokens)
-        most_frames = FRAMES_PER_TOKEN * most_tokens
-        gathered = [
-            Gathered.of([[part.steps[step] for part in row] for row in pasts], _frames(cells))
+        frame_counts, most_frames = _frames(cells), FRAMES_PER_TOKEN * most_tokens
+        carried = [
+            Carried(
+                [[part.steps[step] for part in row] for row in pasts], frame_counts, most_frames
+            )
             for step in range(self._net.estimator.num_steps)
         ]
-        carried = [_carried(step) for step in gathered]
 
         def past(step: int) -> Carried:
             go_on()
@@ -134,16 +135,13 @@ class ChunkedFlow:
             self._net.padded([cell.known_mel.T for cell in cells], mu.shape[2]),
             past,
         )
-        steps = [
-            _left(one, after, [row[0].steps[0] for row in pasts], most_frames)
-            for one, after in zip(gathered, carried, strict=True)
-        ]
+        steps = [past.left() for past in carried]
         return [
             (
                 mel[row, :, end - cell.num_new_frames : end],
                 FlowState(tokens[row], frames[row], tuple(step[row] for step in steps)),
             )
-            for row, (cell, end) in enumerate(zip(cells, _frames(cells), strict=True))
+            for row, (cell, end) in enumerate(zip(cells, frame_counts, strict=True))
         ]
 
     def _encode(
@@ -152,17 +150,14 @@ class ChunkedFlow:
         """(rows, 80, frames) of the longest cell, and what is left."""
         net, num_tokens = self._net, [cell.num_tokens for cell in cells]
         embedded, present = net.embed([cell.tokens for cell in cells])
-        lower = Gathered.of([[part.tokens for part in row] for row in pasts], num_tokens)
-        lower_past = _carried(lower)
-        hidden = net.encoder.tokens(embedded, present, max(num_tokens), lower_past)
-        upper = Gathered.of([[part.frames for part in row] for row in pasts], _frames(cells))
-        upper_past = _carried(upper)
-        mu = net.mean(net.encoder.frames(hidden, upper_past))
-        voices = [row[0] for row in pasts]
-        tokens = _left(lower, lower_past, [voice.tokens for voice in voices], most_tokens)
+        lower = Carried([[part.tokens for part in row] for row in pasts], num_tokens, most_tokens)
+        hidden = net.encoder.tokens(embedded, present, max(num_tokens), lower)
         most_frames = FRAMES_PER_TOKEN * most_tokens
-        frames = _left(upper, upper_past, [voice.frames for voice in voices], most_frames)
-        return mu, tokens, frames
+        upper = Carried(
+            [[part.frames for part in row] for row in pasts], _frames(cells), most_frames
+        )
+        mu = net.mean(net.encoder.frames(hidden, upper))
+        return mu, lower.left(), upper.left()
 
     def _nothing(self) -> FlowState:
         encoder, estimator = self._net.encoder, self._net.estimator
@@ -181,17 +176,3 @@ def _pasts(cell: ChunkCell) -> list[FlowState]:
 
 def _frames(cells: Sequence[ChunkCell]) -> list[int]:
     return [FRAMES_PER_TOKEN * cell.num_tokens for cell in cells]
-
-
-def _carried(gathered: Gathered) -> Carried:
-    return Carried(
-        gathered.keys, gathered.tails, gathered.visible, gathered.lengths, max(gathered.num_new)
-    )
-
-
-def _left(
-    gathered: Gathered, past: Carried, voices: Sequence[Remembered], most: int
-) -> list[Remembered]:
-    """The voice's own positions stay with the voice."""
-    skip = [voice.keys.shape[3] for voice in voices]
-    return gathered.left(past.new_tails(), skip, most)

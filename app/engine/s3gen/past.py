@@ -72,68 +72,58 @@ class Remembered:
         return self.keys.nbytes + self.tails.nbytes
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """The pasts of a call's rows, side by side. A row's keys are consecutive and end where its
-    own, `num_new` of them, will be written."""
-
-    keys: Tensor  # (rows, attentions, 2, heads, past + new, head_dim)
-    tails: Tensor  # (rows, values)
-    visible: Tensor | None  # (rows, past + new), None: everything
-    lengths: Tensor  # (rows,) the new ones
-    num_past: Sequence[int]
-    num_new: Sequence[int]
-
-    @classmethod
-    def of(cls, pasts: Sequence[Sequence[Remembered]], num_new: Sequence[int]) -> Self:
-        """pasts: per row, in order, e.g. a voice's and then a segment's; the convolutions go on
-        from the last."""
-        num_past = [sum(part.keys.shape[3] for part in row) for row in pasts]
-        before, longest = max(num_past), max(num_past) + max(num_new)
-        first = pasts[0][0].keys
-        places, two, heads, _, head_dim = first.shape
-        keys = first.new_empty(len(pasts), places, two, heads, longest, head_dim)
-        for own, row, count in zip(keys, pasts, num_past, strict=True):
-            start = before - count
-            own[..., :start, :] = 0  # not visible, but what memory held before might be NaN
-            for part in row:
-                end = start + part.keys.shape[3]
-                own[..., start:end, :] = part.keys
-                start = end
-        lengths = upload(num_new, torch.int64, first.device)
-        tails = torch.stack([row[-1].tails for row in pasts])
-        visible = None
-        if len({*num_past}) > 1 or len({*num_new}) > 1:
-            index = torch.arange(longest, device=first.device)
-            start_at = before - upload(num_past, torch.int64, first.device)[:, None]
-            visible = (index >= start_at) & (index < before + lengths[:, None])
-        return cls(keys, tails, visible, lengths, num_past, num_new)
-
-    def left(self, tails: Tensor, skip: Sequence[int], most: int) -> list[Remembered]:
-        """Per row, after the pass: the last `most` of its positions, without the first `skip`.
-        tails: what the pass left, (rows, values)."""
-        before = max(self.num_past)
-        rows = []
-        for row, (past, new) in enumerate(zip(self.num_past, self.num_new, strict=True)):
-            end = before + new
-            start = max(before - past + skip[row], end - most)
-            rows.append(Remembered(self.keys[row, ..., start:end, :].clone(), tails[row].clone()))
-        return rows
-
-
 class Carried:
-    """Goes on from gathered pasts, once through one network; the new keys are written behind the
-    old ones as they come."""
+    """Goes on from what the rows of a call left behind, once through one network.
+
+    A row's keys are consecutive and end where its own new ones are written. They are laid side by
+    side for all attentions at once where the device wants few large copies, and for one after the
+    other, in the same small memory, where they had better stay in a CPU's cache (a voice of 3 s
+    has 70 MB of them): the same numbers in either way.
+    """
 
     def __init__(
-        self, keys: Tensor, tails: Tensor, visible: Tensor | None, lengths: Tensor, num_new: int
+        self,
+        pasts: Sequence[Sequence[Remembered]],
+        num_new: Sequence[int],
+        most: int,
+        at_once: bool | None = None,
     ) -> None:
-        """As in `Gathered`; num_new: of the longest row."""
-        self.num_keys = keys.shape[4] - num_new
-        self._keys = keys
-        self._tails = tails
-        self._mask = None if visible is None else visible[:, None, None]
+        """pasts: per row, in order, its voice's and then perhaps its segment's; the convolutions
+        go on from the last. num_new: the row's own positions. most: of a segment's positions, to
+        be left. at_once: None: on CUDA."""
+        num_past = [sum(part.keys.shape[3] for part in row) for row in pasts]
+        first = pasts[0][0].keys
+        self.num_keys = max(num_past)
+        self._pasts = pasts
+        self._at_once = first.is_cuda if at_once is None else at_once
+        self._starts = [self.num_keys - count for count in num_past]
+        places, two, heads, _, head_dim = first.shape
+        longest = self.num_keys + max(num_new)
+        held = places if self._at_once else 1
+        self._keys = first.new_empty(len(pasts), held, two, heads, longest, head_dim)
+        for own, start in zip(self._keys, self._starts, strict=True):
+            own[..., :start, :] = 0  # not visible, but what memory held before might be NaN
+        if self._at_once:
+            self._lay(slice(None))
+        self._left = [
+            slice(
+                max(start + row[0].keys.shape[3], self.num_keys + new - most), self.num_keys + new
+            )
+            for start, row, new in zip(self._starts, pasts, num_new, strict=True)
+        ]
+        self._new_keys = [
+            first.new_empty(places, two, heads, left.stop - left.start, head_dim)
+            for left in self._left
+        ]
+        lengths = upload(num_new, torch.int64, first.device)
         self._lengths = lengths[:, None, None]
+        self._tails = torch.stack([row[-1].tails for row in pasts])
+        self._mask = None
+        if len({*num_past}) > 1 or len({*num_new}) > 1:
+            index = torch.arange(longest, device=first.device)
+            starts = upload(self._starts, torch.int64, first.device)[:, None]
+            visible = (index >= starts) & (index < self.num_keys + lengths[:, None])
+            self._mask = visible[:, None, None]
         self._num_attentions = 0
         self._num_values = 0
         self._new_tails: list[Tensor] = []
@@ -148,15 +138,37 @@ class Carried:
         return before
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-        keys = self._keys[:, self._num_attentions]
-        self._num_attentions += 1
+        place, self._num_attentions = self._num_attentions, self._num_attentions + 1
+        if not self._at_once:
+            self._lay(slice(place, place + 1))
+        keys = self._keys[:, place if self._at_once else 0]
         keys[:, 0, :, self.num_keys :] = key
         keys[:, 1, :, self.num_keys :] = value
+        if not self._at_once:
+            self._keep(slice(place, place + 1))
         return _attention(query, keys[:, 0], keys[:, 1], bias, self._mask)
 
-    def new_tails(self) -> Tensor:
-        """(rows, values), after the pass."""
-        return torch.cat(self._new_tails, 1)
+    def left(self) -> list[Remembered]:
+        """Per row, after the pass: the last `most` positions but for the voice's, which stay with
+        the voice."""
+        if self._at_once:
+            self._keep(slice(None))
+        tails = torch.cat(self._new_tails, 1)
+        return [
+            Remembered(keys, row.clone()) for keys, row in zip(self._new_keys, tails, strict=True)
+        ]
+
+    def _lay(self, places: slice) -> None:
+        """What was before, of these attentions."""
+        for own, row, first in zip(self._keys, self._pasts, self._starts, strict=True):
+            end = first
+            for part in row:
+                start, end = end, end + part.keys.shape[3]
+                own[..., start:end, :] = part.keys[places]
+
+    def _keep(self, places: slice) -> None:
+        for own, new, left in zip(self._keys, self._new_keys, self._left, strict=True):
+            new[places] = own[..., left, :]
 
 
 def _attention(
