@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from chatterbox.models.s3gen.hifigan import HiFTGenerator, ResBlock, Snake
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from app.core import SAMPLES_PER_FRAME
@@ -23,6 +23,7 @@ from app.engine.transfer import upload
 
 _LOUDEST = 1e2  # magnitude; source: HiFTGenerator._istft
 _NO_DIVISION_BY_ZERO = 1e-9  # source: Snake
+_FEW_CHANNELS = 64
 
 
 class Keep(NamedTuple):
@@ -183,11 +184,35 @@ def _reach(block: ResBlock) -> int:
 
 
 def _residual(block: ResBlock, x: Tensor, rows: _Rows, rate: int, extra: int) -> Tensor:
+    x = _laid_out(x)
     layers = zip(block.activations1, block.convs1, block.activations2, block.convs2, strict=True)
     for first_activation, first, second_activation, second in layers:
-        hidden = rows.cut(first(_snake(first_activation, x)), rate, extra)
-        x = x + rows.cut(second(_snake(second_activation, hidden)), rate, extra)
+        hidden = rows.cut(_convolved(first, _snake(first_activation, x)), rate, extra)
+        x = x + rows.cut(_convolved(second, _snake(second_activation, hidden)), rate, extra)
     return x
+
+
+def _laid_out(x: Tensor) -> Tensor:
+    """(rows, channels, N), as the convolutions that follow are fastest: on a CPU channels last
+    where there are few. Milliseconds in one layer of 64 and 128 channels, kernel 11, otherwise:
+    7.1 and 7.0; so: 4.9 and 7.2 (two cores, AMD EPYC, torch 2.11, 2026-11)."""
+    if x.is_cuda or x.shape[1] > _FEW_CHANNELS:
+        return x
+    return x.mT.contiguous().mT
+
+
+def _convolved(conv: nn.Conv1d, x: Tensor) -> Tensor:
+    """What the layer itself would return, in the layout of x."""
+    if x.is_contiguous():
+        out: Tensor = conv(x)
+        return out
+    return F.conv2d(  # of height 1: only in two dimensions is channels last known
+        x[:, :, None],
+        conv.weight[:, :, None],
+        conv.bias,
+        padding=(0, *conv.padding),
+        dilation=(1, *conv.dilation),
+    )[:, :, 0]
 
 
 def _snake(snake: Snake, x: Tensor) -> Tensor:
