@@ -51,14 +51,17 @@ class Timeline:
     legs_ms: dict[str, float]
 
 
+def key_headers() -> dict[str, str]:
+    """With the API key of the environment, if there is one."""
+    key = client_key()
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
 class SpeechClient:
     def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 600.0) -> None:
-        """Sends the API key of the environment, if there is one."""
         self._url = url.rstrip("/")
-        key = client_key()
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         timeout = httpx.Timeout(timeout_s, connect=5.0)
-        self._http = httpx.Client(timeout=timeout, headers=headers)
+        self._http = httpx.Client(timeout=timeout, headers=key_headers())
 
     def __enter__(self) -> Self:
         return self

@@ -18,6 +18,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
+from app.client import key_headers
 from benchmarks.cancel import TEXT, median, percentiles, quantile, served
 from benchmarks.turns import Turn
 
@@ -29,7 +30,7 @@ ASKED_EVERY = 50  # turns; what the server remembers of a turn is asked for whil
 
 async def converse(url: str, num: int, seed: int) -> tuple[list[Turn], list[float]]:
     chance = random.Random(seed)
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=120, headers=key_headers()) as client:
         turns = await served(client)
         heard = [await turns.whole(TEXT) for _ in range(NUM_BASELINE)]
         done: list[Turn] = []

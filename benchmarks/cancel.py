@@ -20,6 +20,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
+from app.client import key_headers
 from app.core import Mark
 from benchmarks.turns import Turn, Turns, Via
 
@@ -132,7 +133,9 @@ async def served(client: httpx.AsyncClient) -> Turns:
 async def run(args: argparse.Namespace) -> list[dict[str, object]]:
     rows = []
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=args.url, timeout=120, limits=limits) as client:
+    async with httpx.AsyncClient(
+        base_url=args.url, timeout=120, limits=limits, headers=key_headers()
+    ) as client:
         turns = await served(client)
         for num_streams in args.num_streams:
             for via in args.via:

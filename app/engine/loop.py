@@ -7,6 +7,7 @@ within one step whatever the engine is doing. Knows nothing about tokens or soun
 
 import asyncio
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -103,6 +104,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
+        sys.setswitchinterval(0.0005)  # a cancel's way between threads has five waits of it
         self._thread.start()
 
     def close(self, timeout_s: float = 10.0) -> None:

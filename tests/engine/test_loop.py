@@ -1,6 +1,7 @@
 """EngineLoop over a counting engine that a test can hold at a step."""
 
 import asyncio
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -122,6 +123,16 @@ async def test_a_cancel_is_applied_before_the_next_step_and_tells_what_it_found(
     rest = [item async for item in stream]
     assert [item.finish for item in rest] == [None, FinishReason.CANCELLED]
     assert engine.steps == 5  # 3, the one in flight, and the one that carried the last item out
+
+
+async def test_the_event_loop_waits_less_than_a_millisecond_for_the_engines_thread(engine):
+    sys.setswitchinterval(0.005)  # Python's own
+    running = EngineLoop(engine, "counting")
+    running.start()
+    try:
+        assert sys.getswitchinterval() < 0.001
+    finally:
+        running.close()
 
 
 async def test_a_second_cancel_finds_nothing(loop):
