@@ -11,12 +11,14 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
@@ -27,6 +29,10 @@ from benchmarks.turns import Turn, Turns, Via
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
 WARM_UP = 4
 WORDS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+ENGINE = re.compile("ray::ServeReplica:.*:(T3|Vocoder)")
+SETTLED_AFTER_S = 0.5  # after the last stop, memory is what it was
 
 
 class Plan(NamedTuple):
@@ -40,6 +46,7 @@ async def measure(turns: Turns, plan: Plan) -> dict[str, object]:
     """One row: `num` stops among `num_streams` talkers."""
     chance = random.Random(f"{plan.seed} {plan.via} {plan.num_streams}")
     baseline = await baseline_ms(turns, plan)
+    before_mb = resident_mb()
     done: list[Turn] = []
     telling: set[asyncio.Task[None]] = set()
     num_begun = 0
@@ -48,15 +55,27 @@ async def measure(turns: Turns, plan: Plan) -> dict[str, object]:
         nonlocal num_begun
         while num_begun < plan.num:
             num_begun += 1
-            heard = num_begun % 2 == 0
+            heard = plan.via != "whole" and num_begun % 2 == 0
             after_s = chance.uniform(0, 1.0 if heard else median(baseline) / 1000)
             turn = await turns.stopped(TEXT, plan.via, after_s, heard=heard)
             done.append(turn)
             telling.add(asyncio.ensure_future(turns.told(turn)))
 
     await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
+    await asyncio.sleep(SETTLED_AFTER_S)
+    grown_mb = resident_mb() - before_mb
     await asyncio.gather(*telling)
-    return row(plan, done, baseline)
+    return row(plan, done, baseline) | {"grown_mb": round(grown_mb, 1)}
+
+
+def resident_mb() -> float:
+    """Of this machine's engine replicas; what a GPU holds is not seen."""
+    sizes = [
+        process.info["memory_info"].rss
+        for process in psutil.process_iter(["cmdline", "memory_info"])
+        if ENGINE.match(" ".join(process.info["cmdline"] or ()))
+    ]
+    return sum(sizes) / 2**20
 
 
 async def baseline_ms(turns: Turns, plan: Plan) -> list[float]:
@@ -78,6 +97,7 @@ def row(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object
         "num_streams": plan.num_streams,
         "n": len(done),
         "ack_ms": percentiles(turn.ack_ms for turn in done),
+        "empty_ms": percentiles(turn.empty_ms for turn in done),
         "silence_ms": percentiles(turn.silence_ms for turn in done),
         "engine_ms": percentiles(turn.engine_ms for turn in done),
         "reuse_ms": percentiles(reuses_ms(done)),
@@ -150,7 +170,11 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=662, help="stops in each row")
     parser.add_argument("--num-streams", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument(
-        "--via", nargs="+", choices=("http", "disconnect"), default=["http", "disconnect"]
+        "--via",
+        nargs="+",
+        choices=("http", "disconnect", "whole"),
+        default=["http", "disconnect"],
+        help="whole: a file is asked for, and a cancel call stops it (204)",
     )
     parser.add_argument("--seed", type=int, default=1)
     rows = asyncio.run(run(parser.parse_args()))

@@ -14,7 +14,7 @@ import httpx
 
 from app.core import TOKENS_PER_S, Mark
 
-Via = Literal["http", "disconnect"]
+Via = Literal["http", "disconnect", "whole"]  # whole: a file is asked for, and a call cancels it
 TOLD_WITHIN_S = 5.0  # after a stop: T3's and the ingress's word at the registry
 
 
@@ -28,6 +28,7 @@ class Turn:
     last_audio_s: float | None = None
     stopped_s: float | None = None  # the cancel was sent, or the connection closed
     acknowledged_s: float | None = None
+    empty_s: float | None = None  # the answer with nothing in it, 204, was there
     state: str | None = None
     num_bytes: int = 0
     bytes_after_ack: int = 0
@@ -45,6 +46,12 @@ class Turn:
     @property
     def ack_ms(self) -> float | None:
         return self._since_stop_ms(self.acknowledged_s)
+
+    @property
+    def empty_ms(self) -> float | None:
+        """From the stop to where the caller of the session has its answer, 204; None where it was
+        another."""
+        return self._since_stop_ms(self.empty_s)
 
     @property
     def silence_ms(self) -> float | None:
@@ -67,7 +74,11 @@ class Turn:
 class Turns:
     def __init__(self, client: httpx.AsyncClient, model: str, voice: str) -> None:
         self._client = client
-        self._body = {"model": model, "voice": voice, "response_format": "pcm"}
+        self._body: dict[str, object] = {
+            "model": model,
+            "voice": voice,
+            "response_format": "pcm",
+        }
 
     async def check_clock(self) -> None:
         """Raises RuntimeError where the server's clock is not ours."""
@@ -80,14 +91,15 @@ class Turns:
     async def whole(self, text: str) -> Turn:
         """Heard to its end."""
         turn = Turn(uuid.uuid4().hex, time.monotonic())
-        await self._listen(turn, text, asyncio.Event())
+        await self._listen(turn, self._body | {"input": text}, asyncio.Event())
         return turn
 
     async def stopped(self, text: str, via: Via, after_s: float, *, heard: bool) -> Turn:
         """Stopped `after_s` after it was sent, or, with `heard`, after its first sound."""
         turn = Turn(uuid.uuid4().hex, time.monotonic())
         first = asyncio.Event()
-        listening = asyncio.ensure_future(self._listen(turn, text, first))
+        body = self._body | {"input": text, "stream": via != "whole"}
+        listening = asyncio.ensure_future(self._listen(turn, body, first))
         if heard:
             waiting = asyncio.ensure_future(first.wait())
             await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,15 +133,15 @@ class Turns:
                 return
             await asyncio.sleep(0.1)
 
-    async def _listen(self, turn: Turn, text: str, first: asyncio.Event) -> None:
+    async def _listen(self, turn: Turn, body: dict[str, object], first: asyncio.Event) -> None:
         headers = {"X-Request-ID": turn.session_id}
-        request = self._client.stream(
-            "POST", "/v1/audio/speech", json={**self._body, "input": text}, headers=headers
-        )
+        request = self._client.stream("POST", "/v1/audio/speech", json=body, headers=headers)
         async with request as response:
             if not response.is_success:
                 await response.aread()
                 raise RuntimeError(f"{response.status_code}: {response.text}")
+            if response.status_code == httpx.codes.NO_CONTENT:
+                turn.empty_s = time.monotonic()
             async for part in response.aiter_raw():
                 turn.last_audio_s = time.monotonic()
                 turn.num_bytes += len(part)
