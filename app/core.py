@@ -207,6 +207,7 @@ class StageStats:
 class HealthStatus(StrEnum):
     OK = "ok"
     STARTING = "starting"
+    UNLOADED = "unloaded"  # the model has been taken out of memory, and can be loaded again
     FAILED = "failed"
 
 
@@ -259,6 +260,20 @@ class Synthesizer(Protocol):
 
         Raises BadRequest where the recording gives no voice, NotFound, Unavailable.
         """
+        ...
+
+
+class ModelSwitch(Protocol):
+    """Takes the served model out of memory, and back. Both answer when it is done, and do nothing
+    where it is done already. While it is out no session begins."""
+
+    async def load(self) -> None:
+        """Raises Unavailable where it does not come back in time, NotServed where it cannot be
+        switched."""
+        ...
+
+    async def unload(self) -> None:
+        """Sessions that live go on to their ends first. Raises NotServed."""
         ...
 
 

@@ -73,10 +73,13 @@ class Registry:
         self._followers: dict[Follower, float] = {}
         self._reports: dict[Follower, tuple[float, Report]] = {}
         self._draining = False
+        self._unloaded = False
         self._changed = asyncio.Condition()
 
     async def claim(self, key: SessionKey) -> Claim:
-        return Claim.DRAINING if self._draining else self._table.claim(key)
+        if self._draining:
+            return Claim.DRAINING
+        return Claim.UNLOADED if self._unloaded else self._table.claim(key)
 
     async def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._table.finish(key, end)
@@ -132,6 +135,11 @@ class Registry:
         self._draining = True
         return self._table.num_live()
 
+    async def switch(self, loaded: bool) -> int:
+        """Until it is loaded again no session begins. Returns how many still live."""
+        self._unloaded = not loaded
+        return self._table.num_live()
+
     async def poll(
         self, follower: Follower, epoch: str, cursor: int, timeout_s: float = 20.0
     ) -> News:
@@ -172,6 +180,8 @@ class Registry:
         missing = any(stage not in sums for stage in stages)
         if failed:
             return Health(HealthStatus.FAILED, sums)
+        if self._unloaded:
+            return Health(HealthStatus.UNLOADED, sums)
         return Health(HealthStatus.STARTING if missing else HealthStatus.OK, sums)
 
     def _forget_lost(self) -> None:

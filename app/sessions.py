@@ -31,6 +31,7 @@ class Claim(StrEnum):
     DUPLICATE = "duplicate"  # live or remembered
     CANCELLED = "cancelled"  # its cancel overtook it
     DRAINING = "draining"  # no session begins any more
+    UNLOADED = "unloaded"  # none begins until the model is loaded again
 
 
 class Follower(NamedTuple):

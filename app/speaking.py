@@ -58,8 +58,8 @@ class LiveSessions:
     ) -> AsyncGenerator[AudioChunk, None]:
         """The chunks of `open_chunks`, until it ends or the session is stopped.
 
-        Raises DuplicateSession; Overloaded while draining, and where nothing is heard within
-        `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the deadline.
+        Raises DuplicateSession; Overloaded while draining or unloaded, and where nothing is heard
+        within `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the deadline.
         """
         key = request.key
         stop = self._stops.get(key)
@@ -76,6 +76,8 @@ class LiveSessions:
                 )
             if claim is Claim.DRAINING:
                 raise Overloaded("the server is about to stop", code="draining")
+            if claim is Claim.UNLOADED:
+                raise Overloaded("the model is not loaded", code="model_unloaded")
             claimed = True
             sent.claimed()
             if claim is Claim.CANCELLED:

@@ -31,6 +31,7 @@ from deployments.ledger import RemoteLedger, ledger_actor
 from deployments.metrics import SessionMetrics
 from deployments.registry import RemoteRegistry, registry_actors
 from deployments.streams import owned, translated
+from deployments.switch import StageSwitch
 
 KEPT = 1000  # voices known to be enrolled; of others the enroller is asked again
 
@@ -132,6 +133,7 @@ class Ingress:
             origins=args.access.origins,
             ledger=_ledger(f"{registry}-ledger", keys, args),
             is_alone=args.ingress_replicas == 1,
+            switch=StageSwitch(client, {"t3": args.t3_replicas, "vocoder": args.vocoder_replicas}),
             returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id

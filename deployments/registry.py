@@ -142,6 +142,13 @@ class RemoteRegistry:
         health: Health = await self._asked(lambda: self._actors[0].health.remote(("t3", "vocoder")))
         return health
 
+    async def switch(self, loaded: bool) -> int:
+        """Tell all actors that the model is loaded, or not. Returns how many sessions live."""
+        calls = [
+            self._asked(lambda actor=actor: actor.switch.remote(loaded)) for actor in self._actors
+        ]
+        return sum(await asyncio.gather(*calls))
+
     async def restore(self, shard: int, live: Collection[SessionKey]) -> None:
         """Tell an actor that began anew what this ingress knows of the time before."""
         try:

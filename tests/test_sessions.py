@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.cancels import RecentCancels
-from app.core import CancelState, FinishReason, Mark, SessionKey, StageStats
+from app.core import CancelState, FinishReason, HealthStatus, Mark, SessionKey, StageStats
 from app.registry import Registry, Report
 from app.sessions import Claim, Confirmation, Follower, SessionEnd, SessionTable
 from app.timeline import all_legs
@@ -212,6 +212,16 @@ async def test_a_session_that_lives_through_a_restart_is_cancelled_as_any_other(
     await registry.restore(live=[A], cancelled=[])
     await registry.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
+
+
+async def test_while_the_model_is_not_loaded_no_session_begins_and_afterwards_one_does():
+    registry = Registry()
+    await registry.claim(SessionKey("default", "lives"))
+    assert await registry.switch(loaded=False) == 1
+    assert await registry.claim(SessionKey("default", "late")) is Claim.UNLOADED
+    assert (await registry.health(())).status is HealthStatus.UNLOADED
+    await registry.switch(loaded=True)
+    assert await registry.claim(SessionKey("default", "late")) is Claim.GRANTED
 
 
 async def test_while_draining_no_session_begins_and_those_that_live_are_counted():

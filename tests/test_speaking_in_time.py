@@ -121,10 +121,15 @@ async def test_a_stop_ends_the_wait_of_a_paced_chunk(client):
     assert (await coming).finish is FinishReason.CANCELLED
 
 
-async def test_while_draining_a_session_is_refused_before_any_work(client, sessions):
-    client.answer = Claim.DRAINING
+@pytest.mark.parametrize(
+    ("claim", "code"), [(Claim.DRAINING, "draining"), (Claim.UNLOADED, "model_unloaded")]
+)
+async def test_while_draining_or_unloaded_a_session_is_refused_before_any_work(
+    client, sessions, claim, code
+):
+    client.answer = claim
     source = Source()
     with pytest.raises(Overloaded) as caught:
         await anext(sessions.speak(REQUEST, source))
-    assert (caught.value.code, caught.value.status) == ("draining", 503)
+    assert (caught.value.code, caught.value.status) == (code, 503)
     assert (source.closed, client.finished) == (0, [])

@@ -22,7 +22,7 @@ from app.api.turnstile import Turnstile
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
 from app.config import KeySettings, Limits, SocketLimits
-from app.core import HealthStatus, Synthesizer
+from app.core import HealthStatus, ModelSwitch, Synthesizer
 from app.errors import NotFound
 from app.quota import Ledger, QuotaLedger
 from app.recordings import RecordingReader
@@ -41,10 +41,12 @@ def create_app(
     origins: tuple[str, ...] = (),
     ledger: Ledger | None = None,
     is_alone: bool = True,
+    switch: ModelSwitch | None = None,
     returns_request_id: bool = True,
 ) -> FastAPI:
     """Without `keys` it speaks to its own machine alone. `ledger` counts what keys use, by default
-    in this process. `is_alone`: no other process answers requests to this application.
+    in this process. `is_alone`: no other process answers requests to this application. Without
+    `switch` the model stays in memory.
 
     `returns_request_id`: False where the server in front already sends X-Request-ID back, as
     Ray Serve's does: twice, clients would read it as "id, id"."""
@@ -79,7 +81,7 @@ def create_app(
     app.include_router(session_routes(synthesizer))
     app.include_router(voice_routes(services))
     app.include_router(desktop_routes(services, is_alone))
-    app.include_router(model_routes(services))
+    app.include_router(model_routes(services, switch))
     app.include_router(_catalogue_routes(synthesizer))
     openapi.install(app)
     return app

@@ -1,8 +1,8 @@
 """The routes of the desktop app that this server replaces, over the same path as every other.
 
 `vox_stop` and `tts_is_speaking` know what was started through these routes in this process; where
-several ingresses answer, they say that they cannot know. Loading and unloading is not done here:
-which model is served is the configuration's, and a request for anything else is told so.
+several ingresses answer, they say that they cannot know. Which model is served is the
+configuration's: it can be unloaded and loaded again, and a request for another is told so.
 """
 
 import base64
@@ -30,7 +30,7 @@ from app.api.speech_request import MannerFields, VoiceField, parse
 from app.api.speech_routes import OTHER_FIELDS_BYTES
 from app.audio import Samples
 from app.config import Role
-from app.core import CancelState, FinishReason, SessionKey
+from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
 from app.errors import BadRequest, NotServed, ServeError
 
 log = logging.getLogger(__name__)
@@ -222,34 +222,39 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
     return router
 
 
-def model_routes(services: Services) -> APIRouter:
-    """Loading what is served already is done; anything else is the configuration's to do."""
+def model_routes(services: Services, switch: ModelSwitch | None) -> APIRouter:
+    """The served model out of memory and back; any other is the configuration's to serve."""
     router = APIRouter(
         prefix="/api", default_response_class=JsonResponse, dependencies=[needs(Role.ADMIN)]
     )
 
-    def load(family: str) -> Response:
+    async def load(family: str) -> Response:
         card = services.synthesizer.card()
         if card.family != family:
             raise NotServed(
                 f"{card.name} is served here; another model is a change of `model` in the "
                 "configuration, which Serve carries out when it is deployed again"
             )
+        if switch is not None:  # else it has never been out
+            await switch.load()
         return JsonResponse({"model": card.name, "family": family, "loaded": True})
 
     @router.post("/tts_load_turbo", response_model=None)
     async def load_turbo() -> Response:
-        return load("turbo")
+        """Answers when it can speak, also where it could already."""
+        return await load("turbo")
 
     @router.post("/tts_load_multilingual", response_model=None)
     async def load_multilingual() -> Response:
-        return load("multilingual")
+        return await load("multilingual")
 
     @router.post("/unload_tts", response_model=None)
     @router.post("/tts_unload", response_model=None)
     async def unload() -> Response:
-        raise NotServed(
-            "the model stays while the application is deployed; `serve delete` frees its memory"
-        )
+        """Answers when its memory is free: no session begins, and those that live end first."""
+        if switch is None:
+            raise NotServed("the model stays in memory while this process lives")
+        await switch.unload()
+        return JsonResponse({"model": services.synthesizer.card().name, "loaded": False})
 
     return router

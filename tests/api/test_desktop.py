@@ -111,6 +111,35 @@ async def test_loading_what_is_served_is_done_already(card, path):
     assert response.json() == {"model": card.name, "family": card.family, "loaded": True}
 
 
+class Switch:
+    """Notes what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def load(self):
+        self.asked.append("load")
+
+    async def unload(self):
+        self.asked.append("unload")
+
+
+@pytest.mark.parametrize("path", ["unload_tts", "tts_unload"])
+async def test_unloading_and_loading_are_answered_when_they_are_done(path):
+    switch, synthesizer = Switch(), FakeSynthesizer(TURBO)
+    unloaded = await post(path, synthesizer, switch=switch)
+    assert unloaded.json() == {"model": TURBO.name, "loaded": False}
+    loaded = await post("tts_load_turbo", synthesizer, switch=switch)
+    assert loaded.json()["loaded"] is True
+    assert switch.asked == ["unload", "load"]
+
+
+async def test_a_model_that_is_not_served_here_is_never_loaded():
+    switch = Switch()
+    response = await post("tts_load_multilingual", FakeSynthesizer(TURBO), switch=switch)
+    assert (response.status_code, switch.asked) == (501, [])
+
+
 @pytest.mark.parametrize("path", ["vox_stop", "stop_all_vox"])
 async def test_one_of_several_ingresses_does_not_claim_to_know(path):
     assert (await post(path, is_alone=False)).status_code == 501

@@ -1,0 +1,94 @@
+"""The served model out of memory and back: both engine stages scaled to nothing, and up again.
+
+Serve's external scaling does it, so the application's config must say `external_scaler_enabled`
+(and no deployment may scale by itself). A stage that is scaled down ends its process: the memory is
+the machine's again.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from ray import serve
+from ray.serve._private.common import DeploymentID  # Serve has no public call but HTTP's
+from ray.serve._private.exceptions import ExternalScalerDisabledError
+from ray.serve.context import _get_global_client
+
+from app.errors import NotServed, Unavailable
+from deployments.background import Background
+from deployments.registry import RemoteRegistry
+
+LOADED_WITHIN_S = 180.0
+LOOK_AGAIN_S = 0.2
+DEPLOYMENT_OF = {"t3": "T3", "vocoder": "Vocoder"}  # by stage
+
+
+class StageSwitch:
+    """Implements app.core.ModelSwitch. `replicas`: of each engine stage, once it is loaded."""
+
+    def __init__(self, registry: RemoteRegistry, replicas: Mapping[str, int]) -> None:
+        self._registry = registry
+        self._replicas = replicas
+        self._turn = asyncio.Lock()
+        self._background = Background()
+
+    async def load(self) -> None:
+        """Carried out even if the caller hangs up."""
+        await asyncio.shield(self._background.start(self._load()))
+
+    async def unload(self) -> None:
+        """Carried out even if the caller hangs up."""
+        await asyncio.shield(self._background.start(self._unload()))
+
+    async def _load(self) -> None:
+        async with self._turn:
+            await _scale(self._replicas)
+            await _until(self._all_report, LOADED_WITHIN_S)
+            await self._registry.switch(loaded=True)
+
+    async def _unload(self) -> None:
+        async with self._turn:
+            await _until(self._is_quiet)
+            try:
+                await _scale(dict.fromkeys(self._replicas, 0))
+            except NotServed:
+                await self._registry.switch(loaded=True)
+                raise
+            await _until(self._none_reports)
+
+    async def _is_quiet(self) -> bool:
+        """No session begins, and none lives: each has a deadline."""
+        return await self._registry.switch(loaded=False) == 0
+
+    async def _all_report(self) -> bool:
+        return set(self._replicas) <= await self._reporting()
+
+    async def _none_reports(self) -> bool:
+        return not set(self._replicas) & await self._reporting()
+
+    async def _reporting(self) -> set[str]:
+        """The stages of which a replica lives; of one that has ended, for three seconds more."""
+        return set((await self._registry.health()).stages)
+
+
+async def _scale(replicas: Mapping[str, int]) -> None:
+    app_name = serve.get_replica_context().app_name
+    controller = _get_global_client()._controller
+    for name, num in replicas.items():
+        deployment = DeploymentID(DEPLOYMENT_OF[name], app_name)
+        try:
+            await controller.update_deployment_replicas.remote(deployment, num)
+        except ExternalScalerDisabledError:
+            message = "the model stays: the config of this application has no "
+            raise NotServed(f"{message}`external_scaler_enabled: true`") from None
+
+
+async def _until(is_so: Callable[[], Awaitable[bool]], within_s: float = math.inf) -> None:
+    give_up_s = time.monotonic() + within_s
+    while True:
+        if await is_so():
+            return
+        if time.monotonic() > give_up_s:
+            raise Unavailable("the model is not back yet; ask again")
+        await asyncio.sleep(LOOK_AGAIN_S)
