@@ -59,7 +59,8 @@ class LiveSessions:
         """The chunks of `open_chunks`, until it ends or the session is stopped.
 
         Raises DuplicateSession; Overloaded while draining or unloaded, and where nothing is heard
-        within `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the deadline.
+        within `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the
+        deadline.
         """
         key = request.key
         stop = self._stops.get(key)

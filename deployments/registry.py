@@ -11,6 +11,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import ray
@@ -144,9 +145,7 @@ class RemoteRegistry:
 
     async def switch(self, loaded: bool) -> int:
         """Tell all actors that the model is loaded, or not. Returns how many sessions live."""
-        calls = [
-            self._asked(lambda actor=actor: actor.switch.remote(loaded)) for actor in self._actors
-        ]
+        calls = (self._asked(partial(actor.switch.remote, loaded)) for actor in self._actors)
         return sum(await asyncio.gather(*calls))
 
     async def restore(self, shard: int, live: Collection[SessionKey]) -> None:
