@@ -141,10 +141,16 @@ class Quota(_Frozen):
     requests_per_minute: int | None = Field(None, ge=1)
     audio_s_per_day: float | None = Field(None, gt=0, description="in a day of UTC")
     max_text_chars: int | None = Field(None, ge=1, description="of one text")
+    max_tokens: int | None = Field(None, ge=1, description="speech tokens of one segment")
+    max_sockets: int | None = Field(None, ge=1, description="open at once, at one ingress")
+    max_uploads: int | None = Field(
+        None, ge=1, description="recordings that are made voices at once, at one ingress"
+    )
+    max_voices: int | None = Field(None, ge=0, description="kept by its tenant")
 
     @property
     def is_limited(self) -> bool:
-        """Whether anything must be counted."""
+        """Whether anything must be counted over all ingresses."""
         counted = (self.max_concurrent, self.requests_per_minute, self.audio_s_per_day)
         return any(limit is not None for limit in counted)
 

@@ -88,7 +88,7 @@ class Desktop:
             raise BadRequest("response_format: this route sends wav", param="response_format")
         voice = await self._voice(caller, fields)
         card = services.synthesizer.card()
-        manner = manner_of(fields, card, voice, services.limits, default_format="wav")
+        manner = manner_of(fields, card, voice, services.limits, caller, default_format="wav")
         return job_of(fields.text, manner, caller, request.state.request_id, services.limits)
 
     async def _voice(self, caller: Caller, fields: VoxFields) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from app.access import Caller
 from app.api.speech_request import MannerFields, SpeechFields
-from app.config import Limits
+from app.api.turnstile import Ticket
+from app.config import Limits, Quota
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.formats import FORMATS, AudioFormat, FormatName
@@ -40,6 +41,7 @@ class SpeechJob:
     script: Script
     manner: Manner
     caller: Caller
+    ticket: Ticket | None = None  # of a caller who was admitted before the job could be made
 
 
 def check_model(name: str, card: ModelCard) -> None:
@@ -60,6 +62,8 @@ def manner_of(
     card: ModelCard,
     voice: str,
     limits: Limits,
+    caller: Caller,
+    *,
     default_format: FormatName = "mp3",
 ) -> Manner:
     _refuse_what_cannot_act(fields, card)
@@ -67,7 +71,7 @@ def manner_of(
     return Manner(
         voice,
         _language(fields, card),
-        _sampling(fields, card),
+        _sampling(fields, card, caller.quota),
         format_name,
         _sample_rate(fields, format_name),
         1.0 if fields.speed is None else float(fields.speed),
@@ -140,14 +144,14 @@ def _language(fields: MannerFields, card: ModelCard) -> str | None:
     return fields.language
 
 
-def _sampling(fields: MannerFields, card: ModelCard) -> SamplingParams:
+def _sampling(fields: MannerFields, card: ModelCard, quota: Quota) -> SamplingParams:
     """The model's defaults with what the request says, and a seed in any case."""
-    limit = card.defaults.max_tokens
+    limit = min(card.defaults.max_tokens, quota.max_tokens or card.defaults.max_tokens)
     if fields.max_tokens is not None and fields.max_tokens > limit:
         message = f"max_tokens: at most {limit}, for each segment of the text"
         raise BadRequest(message, param="max_tokens")
     given = fields.model_dump(include=_SAMPLING, exclude_none=True)
-    return replace(card.defaults, **{"seed": secrets.randbits(32), **given})
+    return replace(card.defaults, **{"seed": secrets.randbits(32), "max_tokens": limit, **given})
 
 
 _SAMPLING = {

@@ -99,7 +99,7 @@ class SpeechResponse(Response):
         self.status_code = 200
         self.background = None
         self._services = services
-        self._job = job if whole else paced(job)
+        self.job = job if whole else paced(job)
         self._whole = whole
         self._progress = Progress()
         self._framing: Framing = ServerSentEvents() if sse else RawAudio()
@@ -134,7 +134,7 @@ class SpeechResponse(Response):
         await send(_body(body, more=False))
 
     def _sealed(self, collected: bytes) -> bytes:
-        manner = self._job.manner
+        manner = self.job.manner
         num_samples = round(self._progress.audio_s * manner.sample_rate)
         return manner.format.seal(collected, num_samples, manner.sample_rate)
 
@@ -148,7 +148,7 @@ class SpeechResponse(Response):
         if first is None:
             await self._send_nothing(send)
         elif fault is None:
-            await send(_body(self._framing.done(self._job, self._progress), more=False))
+            await send(_body(self._framing.done(self.job, self._progress), more=False))
         else:
             await send(_body(self._framing.broken(fault), more=False))
 
@@ -161,13 +161,13 @@ class SpeechResponse(Response):
             async for part in parts:
                 await send(_body(self._framing.audio(part)))
         except Exception as fault:  # any: the headers are out, only the body can tell it now
-            log.exception("session %s failed", self._job.request.key.session_id)
+            log.exception("session %s failed", self.job.request.key.session_id)
             self._progress.finish = FinishReason.ERROR
             return fault
         return None
 
     def _encoded(self) -> AsyncGenerator[bytes, None]:
-        return encoded(self._services, self._job, self._progress)
+        return encoded(self._services, self.job, self._progress)
 
     async def _send_nothing(self, send: Send) -> None:
         """Cancelled before there was anything to hear."""
@@ -180,9 +180,9 @@ class SpeechResponse(Response):
         log.info(
             "session %s: %s, %d characters, %d tokens, %.0f ms of audio, first after %.0f ms, "
             "%.0f ms in all",
-            self._job.request.key.session_id,
+            self.job.request.key.session_id,
             self._progress.finish or "not finished",
-            self._job.script.num_chars,
+            self.job.script.num_chars,
             self._progress.num_tokens,
             timing["audio_ms"],
             timing["first_audio_ms"],

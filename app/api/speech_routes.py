@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
@@ -21,11 +21,12 @@ from app.api.plan import check_model, is_whole, job_of, manner_of
 from app.api.services import Services
 from app.api.speech import SpeechResponse
 from app.api.speech_request import SpeechFields, parse
-from app.api.speech_socket import SpeechSocket
+from app.api.speech_socket import POLICY, SpeechSocket
+from app.api.turnstile import Ticket
 from app.api.uploads import read_form
 from app.config import Role
 from app.core import CancelState, SessionKey
-from app.errors import BadRequest, NotFound
+from app.errors import BadRequest, NotFound, RateLimited
 from app.recordings import MAX_BYTES
 
 OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
@@ -74,22 +75,35 @@ class ClonedSpeech(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         services, caller = self._services, self._caller
         # Planned before the recording is touched: what is wrong with the text is told at once.
-        await planned(services, self._fields, caller, self._session_id, voice="")
+        draft = await planned(services, self._fields, caller, self._session_id, voice="")
+        sample = _decoded(self._fields.reference_audio or "")
         async with AsyncExitStack() as stack:
-            sample = _decoded(self._fields.reference_audio or "")
+            stack.enter_context(services.turnstile.place(caller, "max_uploads"))
+            ticket = await stack.enter_async_context(
+                services.turnstile.admitted(caller, draft.job.script.num_chars)
+            )
             voice = await stack.enter_async_context(services.voices.once(caller, sample))
-            answer = await planned(services, self._fields, caller, self._session_id, voice)
+            answer = await planned(
+                services, self._fields, caller, self._session_id, voice, ticket=ticket
+            )
             await answer(scope, receive, send)
 
 
 async def planned(
-    services: Services, fields: SpeechFields, caller: Caller, session_id: str, voice: str
+    services: Services,
+    fields: SpeechFields,
+    caller: Caller,
+    session_id: str,
+    voice: str,
+    *,
+    ticket: Ticket | None = None,
 ) -> SpeechResponse:
     """The answer to a request in a voice that is known. Raises what is wrong with it."""
     whole = is_whole(fields)
-    manner = manner_of(fields, services.synthesizer.card(), voice, services.limits)
+    manner = manner_of(fields, services.synthesizer.card(), voice, services.limits, caller)
     # Apart: a long text costs tens of milliseconds, in which no other stream would move.
     job = await asyncio.to_thread(job_of, fields.input, manner, caller, session_id, services.limits)
+    job = replace(job, ticket=ticket)
     return SpeechResponse(services, job, sse=fields.stream_format == "sse", whole=whole)
 
 
@@ -132,9 +146,13 @@ def speech_routes(services: Services) -> APIRouter:
     @router.websocket("/v1/audio/speech/stream")
     async def stream(websocket: WebSocket) -> None:
         offered = websocket.scope.get("subprotocols", [])
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        socket_id = websocket.state.request_id
-        await SpeechSocket(websocket, services, caller_of(websocket), socket_id).serve()
+        caller, socket_id = caller_of(websocket), websocket.state.request_id
+        try:
+            with services.turnstile.place(caller, "max_sockets"):
+                await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+                await SpeechSocket(websocket, services, caller, socket_id).serve()
+        except RateLimited as refusal:
+            await websocket.close(POLICY, refusal.code)
 
     return router
 

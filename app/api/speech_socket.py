@@ -159,7 +159,8 @@ class SpeechSocket:
         card = self._services.synthesizer.card()
         check_model(message.model or card.name, card)
         voice = await self._services.voices.find(self._caller, message.voice)
-        manner = manner_of(message, card, voice, self._services.limits, default_format="pcm")
+        limits = self._services.limits
+        manner = manner_of(message, card, voice, limits, self._caller, default_format="pcm")
         number = self._num_started
         self._num_started += 1
         buffer_ms = MAX_BUFFER_MS if message.max_buffer_ms is None else message.max_buffer_ms

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from app.access import Caller
 from app.config import Quota
@@ -24,6 +26,20 @@ class Turnstile:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._settling: set[asyncio.Task[None]] = set()
+        self._held: Counter[tuple[str, str]] = Counter()  # places, by key and limit
+
+    @contextmanager
+    def place(self, caller: Caller, limit: Literal["max_sockets", "max_uploads"]) -> Iterator[None]:
+        """One of what a key may hold at once in this process. Raises RateLimited."""
+        most: int | None = getattr(caller.quota, limit)
+        if most is not None and self._held[caller.name, limit] >= most:
+            log.info("key %s is refused: %s", caller.name, limit)
+            raise RateLimited(limit, 1.0)
+        self._held[caller.name, limit] += 1
+        try:
+            yield
+        finally:
+            self._held[caller.name, limit] -= 1
 
     @asynccontextmanager
     async def admitted(self, caller: Caller, num_chars: int) -> AsyncGenerator[Ticket, None]:

@@ -69,12 +69,14 @@ def voice_routes(services: Services) -> APIRouter:
     async def add_voice(request: Request) -> Response:
         """A voice of a recording of 5 to 30 s, and the speaker's consent in words."""
         form = await read_form(request, ("name", "consent"), ("audio_sample",), MAX_BYTES)
-        voice = await voices.add(
-            caller_of(request),
-            form.text("name", 64),
-            form.file("audio_sample"),
-            form.text("consent", MAX_CONSENT_CHARS),
-        )
+        caller = caller_of(request)
+        with services.turnstile.place(caller, "max_uploads"):
+            voice = await voices.add(
+                caller,
+                form.text("name", 64),
+                form.file("audio_sample"),
+                form.text("consent", MAX_CONSENT_CHARS),
+            )
         return JsonResponse(told_of(voice))
 
     @router.get("/{voice_id}", response_model=None)
@@ -106,7 +108,7 @@ def voice_routes(services: Services) -> APIRouter:
         await voices.get(caller, voice_id)
         fields = MannerFields(response_format="wav")
         voice = await voices.find(caller, voice_id)
-        manner = manner_of(fields, services.synthesizer.card(), voice, services.limits)
+        manner = manner_of(fields, services.synthesizer.card(), voice, services.limits, caller)
         job = job_of(PREVIEW, manner, caller, request.state.request_id, services.limits)
         return SpeechResponse(services, job, whole=True)
 

@@ -55,6 +55,7 @@ class Voices:
         """Decoded, checked, stored and enrolled; or refused, with nothing left of it."""
         library = self._library()
         self._check_name(name)
+        await self._refuse_more(caller, library)
         recording = await self.reader.read(sample, "audio_sample")
         voice = await asyncio.to_thread(
             library.add,
@@ -104,6 +105,13 @@ class Voices:
             message = "this server stores no voices; its configuration has no `uploads`"
             raise NotServed(message, code="uploads_off")
         return self.library
+
+    async def _refuse_more(self, caller: Caller, library: VoiceLibrary) -> None:
+        """Raises BadRequest where the tenant keeps as many as this key may make it keep."""
+        most = caller.quota.max_voices
+        if most is not None and len(await asyncio.to_thread(library.all, caller.tenant)) >= most:
+            message = f"{most} voices are the most that this key may keep"
+            raise BadRequest(message, param="max_voices", code="too_many_voices")
 
     def _check_name(self, name: str) -> None:
         if not _NAME.fullmatch(name):

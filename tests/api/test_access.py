@@ -1,7 +1,9 @@
 """Every route, asked without a key, with a wrong one, with another tenant's and with the right one;
 pages of other origins; what a key may use; and logs that give nothing away."""
 
+import contextlib
 import logging
+import time
 
 import httpx
 import pytest
@@ -215,6 +217,37 @@ async def test_a_keys_texts_are_capped():
         long = speech(input="Hello there. " * 4)
         response = await client.post("/v1/audio/speech", json=long, headers=bearer("k"))
     assert response.json()["error"]["code"] == "string_above_max_length"
+
+
+async def test_a_keys_segments_are_capped_in_tokens():
+    synthesizer = FakeSynthesizer()
+    keys = [key("k", "k", "red", ("speak",), max_tokens=100)]
+    async with in_process(synthesizer, keys=keys) as client:
+        answers = [
+            await client.post("/v1/audio/speech", json=speech(**asked), headers=bearer("k"))
+            for asked in ({}, {"max_tokens": 50}, {"max_tokens": 101})
+        ]
+    assert [response.status_code for response in answers] == [200, 200, 400]
+    assert answers[-1].json()["error"]["param"] == "max_tokens"
+    assert [request.sampling.max_tokens for request in synthesizer.requests] == [100, 50]
+
+
+async def test_a_key_has_so_many_sockets_and_one_that_closes_makes_room():
+    keys = [key("k", "k", "red", ("speak",), max_sockets=1), key("other", "other", "red")]
+    with serving(FakeSynthesizer(), keys=keys) as url:
+        address = url.replace("http", "ws") + "/v1/audio/speech/stream"
+        async with websockets.connect(address, additional_headers=bearer("k")):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await websockets.connect(address, additional_headers=bearer("k"))
+            assert refused.value.response.status_code == 403
+            async with websockets.connect(address, additional_headers=bearer("other")):
+                pass  # another key has its own
+        give_up_at = time.monotonic() + 10
+        while True:  # the server closes its end a moment later
+            with contextlib.suppress(websockets.InvalidStatus):
+                async with websockets.connect(address, additional_headers=bearer("k")):
+                    break
+            assert time.monotonic() < give_up_at
 
 
 def test_sessions_at_once_are_counted_and_given_back_however_they_end():
