@@ -6,6 +6,7 @@ Ray, HTTP or engines.
 
 import asyncio
 import contextlib
+import math
 import time
 import uuid
 from collections import deque
@@ -62,8 +63,10 @@ class Registry:
         self,
         remember_s: float = 300.0,
         live_s: float = 1200.0,
+        queue_s: float = math.inf,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """No session begins that would wait longer than `queue_s` for a vocoder's slot."""
         self.epoch = uuid.uuid4().hex
         self._now = now
         self._table = SessionTable(remember_s, live_s, now)
@@ -72,14 +75,26 @@ class Registry:
         self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
         self._followers: dict[Follower, float] = {}
         self._reports: dict[Follower, tuple[float, Report]] = {}
+        self._queue_s = queue_s
         self._draining = False
         self._unloaded = False
         self._changed = asyncio.Condition()
 
-    async def claim(self, key: SessionKey) -> Claim:
+    async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
+        """`predicted_s`: of its sound, by its text. Who is refused has not used the id."""
         if self._draining:
             return Claim.DRAINING
-        return Claim.UNLOADED if self._unloaded else self._table.claim(key)
+        if self._unloaded:
+            return Claim.UNLOADED
+        if self._table.get(key) is None and self._wait_s() > self._queue_s:
+            return Claim.FULL
+        return self._table.claim(key, predicted_s)
+
+    def _wait_s(self) -> float:
+        """Nobody's guess where no vocoder has reported, or another actor hears the reports."""
+        reports = [r.stats for f, (_, r) in self._reports.items() if f.stage == "vocoder"]
+        slots = sum(stats.slots_total for stats in reports)
+        return self._table.wait_s(slots) if slots else 0.0
 
     async def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._table.finish(key, end)

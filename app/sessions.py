@@ -4,6 +4,7 @@ An id is single use: taken when its request or its cancel arrives, whichever is 
 remembered for a while after its end. Knows nothing about waiting, Ray, HTTP or engines.
 """
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class Claim(StrEnum):
     DUPLICATE = "duplicate"  # live or remembered
     CANCELLED = "cancelled"  # its cancel overtook it
     DRAINING = "draining"  # no session begins any more
+    FULL = "full"  # no slot will be free in time
     UNLOADED = "unloaded"  # none begins until the model is loaded again
 
 
@@ -64,6 +66,7 @@ class Session:
 
     taken_at: float
     claimed: bool = False  # a request has used the id
+    predicted_s: float = 0.0  # of its sound, by its text
     cancelled_at: float | None = None
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
     audio_sent_s: float = 0.0
@@ -133,6 +136,7 @@ class SessionTable:
         self._live_s = live_s  # a claim whose ingress died is forgotten after this
         self._now = now
         self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()  # oldest first
+        self._live: dict[SessionKey, Session] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -141,15 +145,16 @@ class SessionTable:
         self._forget()
         session = self._sessions.get(key)
         if session is not None and self._is_over(session):  # behind a live one that stays longer
-            del self._sessions[key]
+            self._drop(key)
             return None
         return session
 
-    def claim(self, key: SessionKey) -> Claim:
+    def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
         session = self.get(key)
         if session is None:
             now = self._now()
-            self._sessions[key] = Session(now, claimed=True, marks={Mark.CLAIMED: now})
+            session = Session(now, True, predicted_s, marks={Mark.CLAIMED: now})
+            self._sessions[key] = self._live[key] = session
             return Claim.GRANTED
         if session.claimed:
             return Claim.DUPLICATE
@@ -179,6 +184,7 @@ class SessionTable:
         session = self.get(key)
         if session is None or session.finish is not None:
             return
+        self._live.pop(key, None)
         session.finish = end.reason
         session.audio_sent_s = end.audio_sent_s
         session.num_tokens_used = end.num_tokens
@@ -188,19 +194,35 @@ class SessionTable:
 
     def num_live(self) -> int:
         self._forget()
-        return sum(session.is_live for session in self._sessions.values())
+        return len(self._live)
+
+    def wait_s(self, slots: int) -> float:
+        """Until one of so many slots is free for one session more: those that live have begun in
+        the order in which they came, and each lasts as long as its text is taken for."""
+        self._forget()
+        now, ends = self._now(), list[float]()
+        for session in self._live.values():
+            begun = session.taken_at
+            if len(ends) == slots:
+                begun = max(begun, heapq.heappop(ends))
+            heapq.heappush(ends, max(now, begun + session.predicted_s))
+        return ends[0] - now if len(ends) == slots else 0.0
 
     def adopt(self, key: SessionKey) -> None:
         """A session that was claimed from an earlier registry and lives."""
         if self.get(key) is None:
-            self._sessions[key] = Session(self._now(), claimed=True)
+            self._sessions[key] = self._live[key] = Session(self._now(), claimed=True)
 
     def _forget(self) -> None:
         while self._sessions:
             key, oldest = next(iter(self._sessions.items()))
             if len(self._sessions) <= MAX_REMEMBERED and not self._is_over(oldest):
                 return
-            del self._sessions[key]
+            self._drop(key)
+
+    def _drop(self, key: SessionKey) -> None:
+        del self._sessions[key]
+        self._live.pop(key, None)
 
     def _is_over(self, session: Session) -> bool:
         keep_s = self._live_s if session.is_live else self._remember_s
@@ -210,7 +232,7 @@ class SessionTable:
 class RegistryClient(Protocol):
     """The registry as an ingress sees it: in this process or an actor that may be away."""
 
-    async def claim(self, key: SessionKey) -> Claim: ...
+    async def claim(self, key: SessionKey, predicted_s: float) -> Claim: ...
 
     async def cancel(self, key: SessionKey) -> CancelAck: ...
 

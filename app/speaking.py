@@ -28,6 +28,7 @@ from app.core import (
     merged,
 )
 from app.errors import DuplicateSession, Overloaded, ServeError, SynthesisFailed
+from app.quota import CHARS_PER_S
 from app.sessions import Claim, RegistryClient, SessionEnd
 
 T = TypeVar("T")
@@ -58,8 +59,8 @@ class LiveSessions:
     ) -> AsyncGenerator[AudioChunk, None]:
         """The chunks of `open_chunks`, until it ends or the session is stopped.
 
-        Raises DuplicateSession; Overloaded while draining or unloaded, and where nothing is heard
-        within `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the
+        Raises DuplicateSession; Overloaded while draining, unloaded or full, and where nothing is
+        heard within `limits.first_audio_s` of the voice's being prepared; SynthesisFailed at the
         deadline.
         """
         key = request.key
@@ -70,13 +71,15 @@ class LiveSessions:
         sent = _Sent(request)
         claimed = False
         try:
-            claim = await self._claim(key)
+            claim = await self._claim(key, sum(map(len, request.segments)) / CHARS_PER_S)
             if claim is Claim.DUPLICATE:
                 raise DuplicateSession(
                     f"session id {key.session_id} has been used", param="X-Request-ID"
                 )
             if claim is Claim.DRAINING:
                 raise Overloaded("the server is about to stop", code="draining")
+            if claim is Claim.FULL:
+                raise Overloaded("no slot will be free in time")
             if claim is Claim.UNLOADED:
                 raise Overloaded("the model is not loaded", code="model_unloaded")
             claimed = True
@@ -100,8 +103,8 @@ class LiveSessions:
                 failed = isinstance(sys.exception(), Exception)  # else the listener has left
                 self._registry.finish(key, sent.end(stop.is_set(), failed))
 
-    async def _claim(self, key: SessionKey) -> Claim:
-        claiming = asyncio.ensure_future(self._registry.claim(key))
+    async def _claim(self, key: SessionKey, predicted_s: float) -> Claim:
+        claiming = asyncio.ensure_future(self._registry.claim(key, predicted_s))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:  # the listener has left; what is granted is given back

@@ -52,7 +52,8 @@ def _actor(name: str, args: ServeArgs) -> Any:
         max_task_retries=0,  # a replayed poll or cancel would be answered to nobody
         max_concurrency=10_000,
     )
-    return actor.remote(args.limits.remember_s, args.limits.live_s)
+    limits = args.limits
+    return actor.remote(limits.remember_s, limits.live_s, limits.first_audio_s)
 
 
 def shard_of(key: SessionKey, actors: Actors) -> int:
@@ -74,13 +75,13 @@ class RemoteRegistry:
     def _actor(self, key: SessionKey) -> Any:
         return self._actors[shard_of(key, self._actors)]
 
-    async def claim(self, key: SessionKey) -> Claim:
-        return await asyncio.shield(self._background.start(self._claim(key)))
+    async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
+        return await asyncio.shield(self._background.start(self._claim(key, predicted_s)))
 
-    async def _claim(self, key: SessionKey) -> Claim:
+    async def _claim(self, key: SessionKey, predicted_s: float) -> Claim:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                claim: Claim = await self._actor(key).claim.remote(key)
+                claim: Claim = await self._actor(key).claim.remote(key, predicted_s)
         except (RayActorError, TimeoutError):  # away: serve, rather than refuse everybody
             log.warning("registry away: session not claimed", extra={"session": key.session_id})
             return Claim.GRANTED

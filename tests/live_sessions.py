@@ -23,7 +23,7 @@ class Client:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def claim(self, key):
+    async def claim(self, key, predicted_s):
         self.asked.set()
         await self.may_answer.wait()
         return self.answer

@@ -214,6 +214,27 @@ async def test_a_session_that_lives_through_a_restart_is_cancelled_as_any_other(
     assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
 
 
+async def test_who_would_wait_too_long_for_a_slot_is_refused_and_has_not_used_the_id(clock):
+    registry = Registry(queue_s=20.0, now=clock)
+    two_slots = Report(StageStats(slots_free=2, slots_total=2))
+    late = SessionKey("default", "late")
+    for n, predicted_s in enumerate((60.0, 30.0, 30.0)):
+        await registry.report(Follower("vocoder", "v"), two_slots)
+        assert await registry.claim(SessionKey("default", str(n)), predicted_s) is Claim.GRANTED
+        clock.now += 10.0  # the third finds both slots taken, the first free of them in 20 s
+    await registry.report(Follower("vocoder", "v"), two_slots)
+    assert await registry.claim(late) is Claim.FULL  # the third has yet to begin
+    assert await registry.claim(SessionKey("default", "2")) is Claim.DUPLICATE  # as ever
+    await registry.finish(SessionKey("default", "0"), SessionEnd(FinishReason.CANCELLED))
+    assert await registry.claim(late) is Claim.GRANTED
+
+
+async def test_while_no_vocoder_has_reported_nobody_is_refused_for_want_of_slots():
+    registry = Registry(queue_s=0.0)
+    for n in range(100):
+        assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
+
+
 async def test_while_the_model_is_not_loaded_no_session_begins_and_afterwards_one_does():
     registry = Registry()
     await registry.claim(SessionKey("default", "lives"))

@@ -122,9 +122,14 @@ async def test_a_stop_ends_the_wait_of_a_paced_chunk(client):
 
 
 @pytest.mark.parametrize(
-    ("claim", "code"), [(Claim.DRAINING, "draining"), (Claim.UNLOADED, "model_unloaded")]
+    ("claim", "code"),
+    [
+        (Claim.DRAINING, "draining"),
+        (Claim.UNLOADED, "model_unloaded"),
+        (Claim.FULL, "overloaded"),
+    ],
 )
-async def test_while_draining_or_unloaded_a_session_is_refused_before_any_work(
+async def test_while_draining_unloaded_or_full_a_session_is_refused_before_any_work(
     client, sessions, claim, code
 ):
     client.answer = claim

@@ -94,8 +94,8 @@ class LocalRegistry:
         self._registry = registry
         self._background: set[asyncio.Task[None]] = set()
 
-    async def claim(self, key: SessionKey) -> Claim:
-        return await self._registry.claim(key)
+    async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
+        return await self._registry.claim(key, predicted_s)
 
     async def cancel(self, key: SessionKey) -> CancelAck:
         """Waits for T3's confirmation too, which the caller brings."""
