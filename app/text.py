@@ -21,6 +21,20 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 # Where a long sentence may be cut: after a clause mark and its space; CJK marks need no space.
 _CLAUSE = re.compile(r"[,;:—–،؛][\"'”’)\]]*(?= )|[、，；：]")  # noqa: RUF001
+# Titles whose period the segmenter takes for the end of a sentence.
+_TITLES = {
+    "es": ("D", "Dña"),
+    "fi": ("Tri",),
+    "fr": ("M", "MM", "Mme", "Mlle", "Dr", "Pr", "Me", "Mgr"),
+    "it": ("Sig", "Sig.ra", "Dott", "Dott.ssa", "Prof", "Ing", "Avv"),
+    "nl": ("Dhr", "Mevr"),
+    "pl": ("dr", "prof", "mgr", "inż"),
+    "tr": ("Sn",),
+}
+_TITLE_AT_END = {
+    language: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, titles))})\. ?$")
+    for language, titles in _TITLES.items()
+}
 
 
 def speakable(text: str) -> bool:
@@ -82,7 +96,14 @@ def _pieces(text: str, language: str, max_chars: int) -> list[str]:
 
 def sentences(text: str, language: str) -> list[str]:
     """In order; nothing is lost between them."""
-    return list(sentencex.segment(language, text))
+    title = _TITLE_AT_END.get(language)
+    found: list[str] = []
+    for sentence in sentencex.segment(language, text):
+        if found and title is not None and title.search(found[-1]):
+            found[-1] += sentence
+        else:
+            found.append(sentence)
+    return found
 
 
 def _cut(sentence: str, max_chars: int) -> list[str]:

@@ -88,6 +88,12 @@ BOUNDARIES = [
     ("en", "Version 2.0.1 is out! Get it now.", 2),
     ("de", "Dr. Müller kommt z.B. am 3. Mai. Er bleibt.", 2),
     ("fr", "Il a payé 3,50 € hier. Il part à 9 h. Vraiment?", 3),
+    ("fr", "M. Dupont et Mme. Curie saluent le Dr. Martin. Il part.", 2),
+    ("fr", "Il vit à Rom. Il part.", 2),  # no title
+    ("es", "D. Juan llegó. ¿Qué tal?", 2),
+    ("it", "La Sig.ra Rossi vede il Dott. Bianchi. Ciao!", 2),
+    ("nl", "Mevr. Vries komt. Dag!", 2),
+    ("pl", "To jest dr. Nowak. Dobrze.", 2),
     ("es", "El Sr. Pérez llegó. ¿Qué tal? Bien.", 3),
     ("it", "Il dott. Rossi è qui. Ciao!", 2),
     ("ja", "こんにちは。お元気ですか？はい。", 3),  # noqa: RUF001
