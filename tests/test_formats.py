@@ -156,6 +156,8 @@ def test_rates_are_those_of_telephones_to_studios():
     )
 
 
-def test_silence_before_any_sample_is_no_error():
+def test_no_samples_are_an_empty_sound():
     for name in FORMATS:
-        encode(name, tone(0))
+        body, num_samples = encode(name, tone(0))
+        assert num_samples == 0
+        assert len(body) <= len(encode(name, tone(7001))[0]), name  # what frames it, at most

@@ -1,4 +1,5 @@
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,15 @@ def sound(checkpoint: Checkpoint, tokens: torch.Tensor, voice_name: str) -> torc
         return mel2wav.inference(mel)[0][0]
 
 
-def test_embedded_models_verify(embedded: Checkpoint) -> None:
+def test_embedded_models_verify_until_a_file_is_cut_short(
+    embedded: Checkpoint, tmp_path: Path
+) -> None:
     embedded.verify()
+    shutil.copytree(EMBEDDED_FOLDER / embedded.card().name, tmp_path / "copy")
+    weights = max((tmp_path / "copy").glob("*.safetensors"), key=lambda path: path.stat().st_size)
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(CheckpointError, match=weights.stem):
+        open_checkpoint(str(tmp_path / "copy")).verify()
 
 
 def test_a_card_says_what_the_model_has() -> None:

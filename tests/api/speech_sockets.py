@@ -1,0 +1,71 @@
+"""A client of the speech socket, and a server with a fake synthesizer behind it."""
+
+import asyncio
+import base64
+import json
+import struct
+
+import websockets
+
+from app.config import SocketLimits
+from tests.api.conftest import serving
+
+WAIT_S = 10
+ENDS = ("done", "cancelled", "error")
+
+
+class Client:
+    """Sends messages; sorts what comes by context."""
+
+    def __init__(self, socket):
+        self.socket = socket
+        self.streams = {}
+
+    async def send(self, kind, context_id=None, **fields):
+        named = {} if context_id is None else {"context_id": context_id}
+        await self.socket.send(json.dumps({"type": kind, **named, **fields}))
+
+    async def start(self, context_id="c", **fields):
+        await self.send("start", context_id, **{"voice": "default", **fields})
+
+    async def next(self):
+        async with asyncio.timeout(WAIT_S):
+            frame = await self.socket.recv()
+        if isinstance(frame, bytes):
+            (number,) = struct.unpack(">I", frame[:4])
+            named = {"context_id": self.streams[number], "stream": number}
+            return {"type": "audio", **named, "bytes": frame[4:]}
+        message = json.loads(frame)
+        if message["type"] == "started":
+            self.streams[message["stream"]] = message["context_id"]
+        if message["type"] == "audio":
+            message["bytes"] = base64.b64decode(message["audio"])
+        return message
+
+    async def until(self, *kinds, context_id=None):
+        """Messages up to the first of these kinds (and this context)."""
+        heard = []
+        while True:
+            heard.append(await self.next())
+            mine = context_id in (None, heard[-1].get("context_id"))
+            if mine and heard[-1]["type"] in kinds:
+                return heard
+
+
+def audio(messages, context_id="c"):
+    mine = [m for m in messages if m["type"] == "audio" and m["context_id"] == context_id]
+    return b"".join(message["bytes"] for message in mine)
+
+
+class connected:  # noqa: N801 - reads as a context manager
+    def __init__(self, synthesizer, limits=None, **bounds):
+        self._serving = serving(synthesizer, limits, sockets=SocketLimits(**bounds))
+
+    async def __aenter__(self):
+        url = self._serving.__enter__().replace("http", "ws")
+        self._socket = await websockets.connect(f"{url}/v1/audio/speech/stream")
+        return Client(self._socket)
+
+    async def __aexit__(self, *fault):
+        await self._socket.close()
+        self._serving.__exit__(*fault)

@@ -1,0 +1,166 @@
+"""What a speech socket refuses, and what ends it."""
+
+import asyncio
+
+import pytest
+import websockets
+
+from app.config import Limits
+from app.errors import Overloaded
+from tests.api.speech_sockets import ENDS, connected
+from tests.fakes import FakeSynthesizer
+
+FIRST = "This is the first sentence of it all. "
+
+
+@pytest.fixture
+def synthesizer():
+    return FakeSynthesizer()
+
+
+@pytest.fixture
+async def client(synthesizer):
+    async with connected(synthesizer) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("frame", "param", "code"),
+    [
+        ("{", None, "invalid_json"),
+        ("[]", None, "invalid_json"),
+        ('{"a": 1, "a": 2}', "a", "invalid_value"),
+        ("{}", "type", "invalid_value"),
+        ('{"type": 3}', "type", "invalid_value"),
+        ('{"type": "speak"}', "type", "invalid_value"),
+        ('{"type": "start"}', "context_id", "invalid_value"),
+        ('{"type": "start", "context_id": "a b", "voice": "anna"}', "context_id", "invalid_value"),
+        ('{"type": "start", "context_id": "d", "voice": "x"}', "voice", "voice_not_found"),
+        (
+            '{"type": "start", "context_id": "d", "voice": "anna", "model": "x"}',
+            "model",
+            "model_not_found",
+        ),
+        (
+            '{"type": "start", "context_id": "d", "voice": "anna", "speed": 9}',
+            "speed",
+            "invalid_value",
+        ),
+        (
+            '{"type": "start", "context_id": "d", "voice": "anna", "instructions": "sadly"}',
+            "instructions",
+            "unsupported_field",
+        ),
+        ('{"type": "text", "context_id": "d", "text": "x"}', "context_id", "invalid_value"),
+        ('{"type": "text", "context_id": "c", "text": 1}', "text", "invalid_value"),
+        ('{"type": "text", "context_id": "c", "text": "x", "y": 1}', "y", "unknown_field"),
+        ('{"type": "flush", "context_id": "d"}', "context_id", "invalid_value"),
+        ('{"type": "start", "context_id": "c", "voice": "anna"}', "context_id", "invalid_value"),
+        (b"\x00\x01", None, "invalid_json"),
+    ],
+)
+async def test_a_wrong_message_is_named_and_the_socket_goes_on(client, frame, param, code):
+    await client.start()
+    await client.until("started")
+    await client.socket.send(frame)
+    (fault,) = await client.until("error")
+    assert (fault["error"]["param"], fault["error"]["code"]) == (param, code)
+    await client.send("text", "c", text="Hello there.")
+    await client.send("close", "c")
+    assert (await client.until(*ENDS))[-1]["type"] == "done"
+
+
+async def test_a_closed_context_takes_no_more_text(client, synthesizer):
+    synthesizer.hold_at = 0
+    await client.start()
+    await client.send("text", "c", text="Hello.")
+    await client.send("close", "c")
+    await client.send("text", "c", text="More.")
+    assert (await client.until("error"))[-1]["error"]["param"] == "context_id"
+    synthesizer.release()
+
+
+async def test_contexts_are_limited():
+    async with connected(FakeSynthesizer(), max_contexts=2) as client:
+        for name in ("a", "b", "c"):
+            await client.start(name)
+        refused = (await client.until("error"))[-1]
+        assert (refused["context_id"], refused["error"]["code"]) == ("c", "too_many_contexts")
+
+
+async def test_held_text_is_limited_and_room_comes_back(synthesizer):
+    synthesizer.hold_at = 0
+    async with connected(synthesizer, max_held_chars=100) as client:
+        await client.start()
+        for _ in range(4):
+            await client.send("text", "c", text=FIRST)
+        refused = (await client.until("error"))[-1]
+        assert refused["error"]["code"] == "buffer_full"
+        synthesizer.hold_at = None
+        synthesizer.release()
+        await client.send("flush", "c")
+        await client.until("flushed")
+        await client.send("text", "c", text=FIRST)
+        await client.send("close", "c")
+        assert (await client.until(*ENDS))[-1]["type"] == "done"
+
+
+async def test_a_frame_that_is_too_big_closes_the_socket():
+    async with connected(FakeSynthesizer(), max_frame_bytes=1024) as client:
+        await client.start()
+        await client.send("text", "c", text="é" * 600)
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await client.until(*ENDS)
+        assert closed.value.rcvd.code == 1009
+
+
+async def test_who_keeps_sending_wrong_messages_is_shown_out():
+    async with connected(FakeSynthesizer(), max_faults=3) as client:
+        for _ in range(4):
+            await client.socket.send("{")
+            assert (await client.next())["type"] == "error"
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await client.next()
+        assert closed.value.rcvd.code == 1008
+
+
+async def test_an_idle_socket_is_closed_and_one_that_speaks_is_not(synthesizer):
+    synthesizer.hold_at = 1
+    async with connected(synthesizer, idle_s=0.2) as client:
+        await client.start()
+        await client.send("text", "c", text="Hello there.")
+        await client.send("flush", "c")
+        await client.until("audio")
+        await asyncio.sleep(0.5)  # longer than idle_s: it is speaking
+        synthesizer.release()
+        await client.until("flushed")
+        with pytest.raises(websockets.ConnectionClosedOK):
+            await client.next()
+
+
+async def test_what_is_not_heard_in_time_is_an_error_of_its_context(synthesizer):
+    synthesizer.fail_at, synthesizer.fault = 0, Overloaded("nothing could be heard")
+    async with connected(synthesizer, Limits()) as client:
+        await client.start()
+        await client.send("text", "c", text="Hello there.")
+        await client.send("flush", "c")
+        assert (await client.until(*ENDS))[-1]["error"]["code"] == "overloaded"
+
+
+async def test_flushes_that_wait_are_limited(client, synthesizer, monkeypatch):
+    monkeypatch.setattr("app.api.speech_context.MAX_ORDERS", 3)
+    synthesizer.hold_at = 0
+    await client.start()
+    await client.send("text", "c", text="Hello there.")
+    for _ in range(6):
+        await client.send("flush", "c")
+    assert (await client.until("error"))[-1]["error"]["code"] == "buffer_full"
+    synthesizer.release()
+
+
+async def test_a_context_that_is_cancelled_before_it_began_is_acknowledged(client):
+    for _ in range(50):
+        await client.start()
+        await client.send("cancel", "c")
+    acks = [(await client.until("cancelled"))[-1] for _ in range(50)]
+    assert [ack["stream"] for ack in acks] == list(range(50))
