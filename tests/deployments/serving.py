@@ -17,6 +17,7 @@ from deployments.t3 import T3
 from deployments.vocoder import Vocoder
 
 HOLD_AT = 40  # tokens of the first segment, in sessions whose id begins with "hold"
+HELD_WITHIN_S = 60
 POISON_AT = 30  # tokens
 
 
@@ -32,13 +33,29 @@ def held_t3(gate: Path) -> type[T3]:
         for row in rows:
             held = row.key.session_id.startswith("hold") and row.segment == 0
             if held and len(row.tokens) == HOLD_AT:
+                mark_of(gate).touch()
                 gate.read_text()  # returns when a writer has come and gone
 
     return HeldT3
 
 
+def mark_of(gate: Path) -> Path:
+    """A file that is there while T3 is held."""
+    return gate.with_suffix(".held")
+
+
+def until_held(gate: Path) -> None:
+    """A cancel that comes before would end the session, and nothing would ever be held."""
+    give_up_at = time.monotonic() + HELD_WITHIN_S
+    while not mark_of(gate).exists():
+        assert time.monotonic() < give_up_at, "T3 did not come to its hold"
+        time.sleep(0.01)
+
+
 def release(gate: Path) -> None:
     """Waits until T3 is held, then lets it go on."""
+    until_held(gate)
+    mark_of(gate).unlink()
     gate.write_text("")
 
 

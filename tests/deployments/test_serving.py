@@ -13,7 +13,7 @@ import soundfile
 
 from app.core import DEFAULT_TENANT, SessionKey
 from tests.deployments.conftest import Served, until_idle
-from tests.deployments.serving import HOLD_AT, release
+from tests.deployments.serving import HOLD_AT, release, until_held
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 2
 
@@ -69,8 +69,10 @@ async def test_a_cancel_lets_t3_run_at_most_one_more_step(client, served):
     async with request as response:
         chunks = response.aiter_raw()
         await anext(chunks)
-        cancelling = asyncio.ensure_future(client.post(f"/cancel/{session}"))
-        ack = (await cancelling).json()  # T3 is held: it cannot have confirmed
+        await asyncio.to_thread(until_held, served.gate)
+        ack = (
+            await client.post(f"/cancel/{session}")
+        ).json()  # T3 is held: it cannot have confirmed
         assert ack["state"] == "stopping"
         await asyncio.to_thread(release, served.gate)
         async for _ in chunks:
@@ -119,8 +121,7 @@ async def test_a_cancelled_whole_file_answers_204(client, served):
             "/v1/audio/speech", json=body(LONG, stream=False), headers={"X-Request-ID": session}
         )
     )
-    while (await client.get("/health")).json()["stages"]["t3"]["live"] == 0:
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(until_held, served.gate)
     await client.post(f"/cancel/{session}")
     response = await asking
     assert (response.status_code, response.content) == (httpx.codes.NO_CONTENT, b"")
@@ -135,6 +136,7 @@ async def test_a_client_that_hangs_up_frees_every_slot(client, served):
     )
     async with request as response:
         await anext(response.aiter_raw())
+        await asyncio.to_thread(until_held, served.gate)
     await asyncio.to_thread(release, served.gate)
     await until_idle(client)
     steps = await served.t3.ledger.remote(SessionKey(DEFAULT_TENANT, session))
