@@ -125,8 +125,8 @@ class Raced:
         registry = self.synthesizer._registry
         claim, finish = registry.claim, registry.finish
 
-        async def held_claim(key):
-            granted = await claim(key)
+        async def held_claim(key, predicted_s):
+            granted = await claim(key, predicted_s)
             await self.gate.hold_here("claim")
             return granted
 
