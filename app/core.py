@@ -268,12 +268,12 @@ class ModelSwitch(Protocol):
     where it is done already. While it is out no session begins."""
 
     async def load(self) -> None:
-        """Raises Unavailable where it does not come back in time, NotServed where it cannot be
-        switched."""
+        """Raises Unavailable where it does not come back in time."""
         ...
 
     async def unload(self) -> None:
-        """Sessions that live go on to their ends first. Raises NotServed."""
+        """Sessions that live go on to their ends first. Raises NotServed where it must
+        stay."""
         ...
 
 

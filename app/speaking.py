@@ -36,6 +36,13 @@ OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
 Prepare = Callable[[str], Awaitable[None]]  # a voice, before its first use
 
 
+_NO_ROOM = {  # message, code
+    Claim.DRAINING: ("the server is about to stop", "draining"),
+    Claim.FULL: ("no slot will be free in time", "overloaded"),
+    Claim.UNLOADED: ("the model is not loaded", "model_unloaded"),
+}
+
+
 class LiveSessions:
     """`stop` may be called for any id; it acts on those that are live here."""
 
@@ -76,12 +83,9 @@ class LiveSessions:
                 raise DuplicateSession(
                     f"session id {key.session_id} has been used", param="X-Request-ID"
                 )
-            if claim is Claim.DRAINING:
-                raise Overloaded("the server is about to stop", code="draining")
-            if claim is Claim.FULL:
-                raise Overloaded("no slot will be free in time")
-            if claim is Claim.UNLOADED:
-                raise Overloaded("the model is not loaded", code="model_unloaded")
+            if claim in _NO_ROOM:
+                message, code = _NO_ROOM[claim]
+                raise Overloaded(message, code=code)
             claimed = True
             sent.claimed()
             if claim is Claim.CANCELLED:

@@ -29,8 +29,6 @@ from benchmarks.turns import Turn, Turns, Via
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
 WARM_UP = 4
 WORDS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-
-
 ENGINE = re.compile("ray::ServeReplica:.*:(T3|Vocoder)")
 SETTLED_AFTER_S = 0.5  # after the last stop, memory is what it was
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from ray import serve
 from ray.serve._private.common import DeploymentID  # Serve has no public call but HTTP's
-from ray.serve._private.exceptions import ExternalScalerDisabledError
 from ray.serve.context import _get_global_client
 
 from app.errors import NotServed, Unavailable
@@ -43,18 +42,19 @@ class StageSwitch:
 
     async def _load(self) -> None:
         async with self._turn:
+            if not await _is_possible():
+                return  # it has never been out
             await _scale(self._replicas)
             await _until(self._all_report, LOADED_WITHIN_S)
             await self._registry.switch(loaded=True)
 
     async def _unload(self) -> None:
         async with self._turn:
+            if not await _is_possible():  # before anybody is refused
+                message = "the model stays: the config of this application has no "
+                raise NotServed(f"{message}`external_scaler_enabled: true`")
             await _until(self._is_quiet)
-            try:
-                await _scale(dict.fromkeys(self._replicas, 0))
-            except NotServed:
-                await self._registry.switch(loaded=True)
-                raise
+            await _scale(dict.fromkeys(self._replicas, 0))
             await _until(self._none_reports)
 
     async def _is_quiet(self) -> bool:
@@ -72,16 +72,20 @@ class StageSwitch:
         return set((await self._registry.health()).stages)
 
 
+async def _is_possible() -> bool:
+    app_name = serve.get_replica_context().app_name
+    enabled: bool = await _get_global_client()._controller.get_external_scaler_enabled.remote(
+        app_name
+    )
+    return enabled
+
+
 async def _scale(replicas: Mapping[str, int]) -> None:
     app_name = serve.get_replica_context().app_name
     controller = _get_global_client()._controller
     for name, num in replicas.items():
         deployment = DeploymentID(DEPLOYMENT_OF[name], app_name)
-        try:
-            await controller.update_deployment_replicas.remote(deployment, num)
-        except ExternalScalerDisabledError:
-            message = "the model stays: the config of this application has no "
-            raise NotServed(f"{message}`external_scaler_enabled: true`") from None
+        await controller.update_deployment_replicas.remote(deployment, num)
 
 
 async def _until(is_so: Callable[[], Awaitable[bool]], within_s: float = math.inf) -> None:

@@ -5,10 +5,23 @@ import socket
 import threading
 
 import httpx
+import pytest
 import uvicorn
 
 from app.api.app import create_app
 from app.config import Limits
+from tests.fakes import FakeSynthesizer
+
+
+@pytest.fixture
+def synthesizer():
+    return FakeSynthesizer()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Of a voice library."""
+    return tmp_path / "library"
 
 
 def speech(**changes):

@@ -9,15 +9,10 @@ import websockets
 from app.audio import to_s16le
 from app.errors import Overloaded
 from tests.api.speech_sockets import ENDS, WAIT_S, audio, connected
-from tests.fakes import FakeSynthesizer, tone
+from tests.fakes import tone
 from tests.test_formats import decode
 
 FIRST = "This is the first sentence of it all. "
-
-
-@pytest.fixture
-def synthesizer():
-    return FakeSynthesizer()
 
 
 @pytest.fixture

@@ -14,11 +14,6 @@ FIRST = "This is the first sentence of it all. "
 
 
 @pytest.fixture
-def synthesizer():
-    return FakeSynthesizer()
-
-
-@pytest.fixture
 async def client(synthesizer):
     async with connected(synthesizer) as client:
         yield client

@@ -10,7 +10,6 @@ import pytest
 from app.voice_library import VoiceLibrary
 from tests.api.conftest import in_process, speech
 from tests.api.test_voices import URL, WAV, add, stored
-from tests.fakes import FakeSynthesizer
 from tests.test_access import bearer_of, key
 
 KEYS = (
@@ -18,16 +17,6 @@ KEYS = (
     key("one-at-once", "one-at-once", "blue", ("speak", "voices"), max_uploads=1),
     key("spent", "spent", "green", ("speak", "voices"), requests_per_minute=1),
 )
-
-
-@pytest.fixture
-def synthesizer():
-    return FakeSynthesizer()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "library"
 
 
 @pytest.fixture

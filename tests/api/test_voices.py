@@ -25,16 +25,6 @@ URL = "/v1/audio/voices"
 
 
 @pytest.fixture
-def synthesizer():
-    return FakeSynthesizer()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "library"
-
-
-@pytest.fixture
 async def client(synthesizer, folder):
     library = VoiceLibrary(str(folder))
     async with in_process(synthesizer, keys=KEYS, library=library) as client:

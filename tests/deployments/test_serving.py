@@ -70,10 +70,8 @@ async def test_a_cancel_lets_t3_run_at_most_one_more_step(client, served):
         chunks = response.aiter_raw()
         await anext(chunks)
         await asyncio.to_thread(until_held, served.gate)
-        ack = (
-            await client.post(f"/cancel/{session}")
-        ).json()  # T3 is held: it cannot have confirmed
-        assert ack["state"] == "stopping"
+        ack = (await client.post(f"/cancel/{session}")).json()
+        assert ack["state"] == "stopping"  # T3 is held: it cannot have confirmed
         await asyncio.to_thread(release, served.gate)
         async for _ in chunks:
             pass

@@ -13,7 +13,7 @@ from deployments.app import assemble
 from tests.deployments.conftest import Served, wait_until_healthy
 from tests.deployments.test_serving import LONG, body
 
-SLOTS_MB = 100  # of weights, and what torch takes beside them: less than a replica holds
+WEIGHTS_MB = 100  # of weights, and what torch takes beside them: less than a replica holds
 WAIT_S = 240
 
 
@@ -47,7 +47,7 @@ async def test_an_unloaded_model_frees_its_memory_refuses_at_once_and_comes_back
     spoken = (await client.post("/v1/audio/speech", json=turbo)).content
     before = engines()
     assert len(before) == 2
-    assert min(before.values()) > SLOTS_MB
+    assert min(before.values()) > WEIGHTS_MB
 
     long = body(LONG, model="embedded-turbo", stream=False)
     speaking = asyncio.ensure_future(client.post("/v1/audio/speech", json=long))
