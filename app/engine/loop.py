@@ -66,6 +66,7 @@ class Engine(Protocol[MessageT_contra, ItemT]):
     def stats(self) -> StageStats: ...
 
 
+Within = Callable[[Callable[[], None]], None]  # runs what it is given
 Address = tuple[SessionKey, int]
 CancelIsDue = Callable[[SessionKey, int], bool]
 
@@ -92,7 +93,9 @@ class _Subscriber(Generic[ItemT]):
 class EngineLoop(Generic[MessageT, ItemT]):
     """Owns `engine` from `start` to `close`; every other method may be called from any thread."""
 
-    def __init__(self, engine: Engine[MessageT, ItemT], name: str) -> None:
+    def __init__(
+        self, engine: Engine[MessageT, ItemT], name: str, within: Within = lambda run: run()
+    ) -> None:
         self._engine = engine
         self._name = name
         self._inbox: deque[MessageT | _Cancel] = deque()
@@ -101,14 +104,13 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._failure: BaseException | None = None
         self._subscribers: dict[Address, _Subscriber[ItemT]] = {}
         self._stats = engine.stats()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=within, args=(self._run,), name=name, daemon=True)
 
     def start(self) -> None:
         sys.setswitchinterval(0.0005)  # a cancel's way between threads has five waits of it
         self._thread.start()
 
-    def close(self, timeout_s: float = 10.0) -> None:
-        """Fail what is live, stop the thread, and wait for it."""
+    def close(self, timeout_s: float = 10.0) -> None:  # fails what is live
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -120,12 +122,10 @@ class EngineLoop(Generic[MessageT, ItemT]):
         """The fault that ended the thread, if any. A failed loop refuses new work."""
         return self._failure
 
-    def stats(self) -> StageStats:
-        """As of the end of the last step."""
+    def stats(self) -> StageStats:  # as of the end of the last step
         return self._stats
 
-    def send(self, message: MessageT) -> None:
-        """More input for a segment that is already open."""
+    def send(self, message: MessageT) -> None:  # more, for a segment that is open
         self._post(message)
 
     def open(self, key: SessionKey, segment: int, first: MessageT) -> "EngineStream[ItemT]":

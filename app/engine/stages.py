@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from collections.abc import Sequence as Rows
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -28,13 +29,15 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.loop import EngineLoop
+from app.engine.loop import EngineLoop, Within
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
+from app.engine.streams import on_own_stream
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
+from app.engine.warming import warm_t3, warm_vocoder
 from app.sessions import Confirmation
 
 OnStep = Callable[[Rows[Sequence]], None]
@@ -59,14 +62,19 @@ class T3Stage:
     """Text in, speech tokens out. Implements app.core.TokenSource."""
 
     def __init__(
-        self, checkpoint: Checkpoint, voices: VoiceBook, engine: TokenEngine, remember_s: float
+        self,
+        checkpoint: Checkpoint,
+        voices: VoiceBook,
+        engine: TokenEngine,
+        within: Within,
+        remember_s: float,
     ) -> None:
         self._cancelled = RecentCancels(remember_s)
         self._spec = checkpoint.spec
         self._tokenizer: TextTokenizer = checkpoint.tokenizer()
         self._voices = voices
         self.engine = engine
-        self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine, "T3")
+        self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine, "T3", within)
         self._loop.start()
 
     @classmethod
@@ -76,8 +84,10 @@ class T3Stage:
         dtype = _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16)
         t3 = checkpoint.load_t3(place, dtype)
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
+        warm_t3(engine, checkpoint)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(checkpoint, voices, engine, args.limits.remember_s)
+        within = partial(on_own_stream, place)
+        return cls(checkpoint, voices, engine, within, args.limits.remember_s)
 
     @property
     def failure(self) -> BaseException | None:
@@ -148,10 +158,10 @@ class T3Stage:
 class VocoderStage:
     """Speech tokens in, sound out."""
 
-    def __init__(self, voices: VoiceBook, engine: VocoderEngine) -> None:
+    def __init__(self, voices: VoiceBook, engine: VocoderEngine, within: Within) -> None:
         self._voices = voices
         self._engine = engine
-        self._loop: VocoderLoop = EngineLoop(engine, "vocoder")
+        self._loop: VocoderLoop = EngineLoop(engine, "vocoder", within)
         engine.abandon_if(self._loop.cancel_is_due)
         self._loop.start()
 
@@ -162,8 +172,9 @@ class VocoderStage:
         dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
         vocoder = checkpoint.load_vocoder(place, dtype)
         engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
+        warm_vocoder(engine, checkpoint)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(voices, engine)
+        return cls(voices, engine, partial(on_own_stream, place))
 
     @property
     def failure(self) -> BaseException | None:

@@ -1,0 +1,38 @@
+"""A replica has spoken before it takes a session, and nothing of that is left."""
+
+import torch
+
+from app.config import T3Settings, VocoderSettings
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.s3gen.engine import build_vocoder_engine
+from app.engine.t3.engine import TokenEngine
+from app.engine.warming import KEY, NUM_STEPS, NUM_VOICED, warm_t3, warm_vocoder
+
+CPU = torch.device("cpu")
+
+
+def test_t3_has_run_a_prompt_and_steps_and_holds_nothing_of_them():
+    checkpoint = open_checkpoint("embedded")
+    rows: list[int] = []
+    t3 = checkpoint.load_t3(CPU, torch.float32)
+    engine = TokenEngine.from_upstream(
+        t3, checkpoint.spec, T3Settings(), on_step=lambda sequences: rows.append(len(sequences))
+    )
+    warm_t3(engine, checkpoint)
+    assert rows == [1] * NUM_STEPS
+    assert not engine.has_work()
+    engine.check_integrity()
+
+
+def test_the_vocoder_has_run_cells_of_every_usual_length_and_holds_nothing_of_them():
+    checkpoint = open_checkpoint("embedded-turbo")
+    settings = VocoderSettings()
+    vocoder = checkpoint.load_vocoder(CPU, torch.float32)
+    engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
+    warm_vocoder(engine, checkpoint)
+    cells = [call.cell for call in engine.ledger if call.key == KEY]
+    assert cells[0].end == settings.first_cell
+    assert cells[-1].end == NUM_VOICED
+    assert not engine.has_work()
+    assert engine.stats().slots_free == settings.slots
+    engine.check_integrity()
