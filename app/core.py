@@ -194,13 +194,16 @@ class StageStats:
     waiting: int = 0
     slots_free: int = 0
     slots_total: int = 0
+    late_s: float = 0.0  # of its most urgent work, queued or running, against when that was due
 
     def __add__(self, other: "StageStats") -> "StageStats":
+        """Of lateness, the worst."""
         return StageStats(
             self.live + other.live,
             self.waiting + other.waiting,
             self.slots_free + other.slots_free,
             self.slots_total + other.slots_total,
+            max(self.late_s, other.late_s),
         )
 
 

@@ -25,7 +25,7 @@ from app.core import (
     TokenSource,
 )
 from app.engine.loop import EngineLoop, EngineStream
-from app.engine.s3gen.engine import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
+from app.engine.s3gen.messages import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
 from app.engine.voices import S3GenConditionals
 from app.errors import SynthesisFailed
 

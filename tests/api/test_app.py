@@ -52,12 +52,14 @@ async def test_voices_are_listed():
 )
 async def test_health(status, code):
     synthesizer = FakeSynthesizer()
-    synthesizer.health_now = Health(status, {"t3": StageStats(1, 2, 3, 4)})
+    synthesizer.health_now = Health(status, {"t3": StageStats(1, 2, 3, 4, late_s=0.5)})
     response = await get("/health", synthesizer)
     assert response.status_code == code
     assert response.json() == {
         "status": status,
-        "stages": {"t3": {"live": 1, "waiting": 2, "slots_free": 3, "slots_total": 4}},
+        "stages": {
+            "t3": {"live": 1, "waiting": 2, "slots_free": 3, "slots_total": 4, "late_s": 0.5}
+        },
     }
 
 

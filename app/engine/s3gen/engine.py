@@ -23,49 +23,14 @@ from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.context import max_rows
 from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
+from app.engine.s3gen.messages import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
 from app.engine.s3gen.scheduler import Address, SlackScheduler
-from app.engine.voices import S3GenConditionals
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_CALLS = 4096
 _SILENCE = np.zeros(0, np.float32)
 _ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSegment:
-    """Begin a segment. `fade_in` on a request's first: upstream's 40 ms against the reference's
-    spill-over."""
-
-    key: SessionKey
-    segment: int
-    voice: str
-    conditionals: S3GenConditionals
-    seed: int
-    fade_in: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PushTokens:
-    """More tokens of an open segment, in order; ignored if it has ended."""
-
-    tokens: SpeechTokens
-
-
-VocoderMessage = OpenSegment | PushTokens
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentAudio:
-    """Consecutive watermarked samples of one segment; 960 per token once it ended by itself."""
-
-    key: SessionKey
-    segment: int
-    start: int  # index of pcm[0] in the segment, in samples
-    pcm: NDArray[np.float32]
-    num_tokens: int  # of the segment, voiced so far
-    finish: FinishReason | None = None
 
 
 class VocoderCall(NamedTuple):
@@ -103,10 +68,11 @@ class VocoderEngine:
         self._decoder = decoder
         self._slots = slots
         self._max_rows = max_rows
+        self._clock = clock
         self._scheduler = SlackScheduler(clock)
         self._segments: dict[Address, _Segment] = {}
         self._num_live = 0
-        self._waiting: dict[Address, None] = {}  # could run but for a slot; first come first
+        self._waiting: dict[Address, float] = {}  # could run but for a slot, since when; in order
         self._voiced: Counter[SessionKey] = Counter()  # tokens, of sessions with open segments
         self._items: list[SegmentAudio] = []  # the next step's output
         self._cancel_is_due: CancelIsDue = lambda key, segment: False
@@ -157,6 +123,7 @@ class VocoderEngine:
             waiting=len(self._waiting),
             slots_free=self._slots - self._num_live,
             slots_total=self._slots,
+            late_s=self._scheduler.late_s(self._waiting),
         )
 
     def check_integrity(self) -> None:
@@ -202,7 +169,7 @@ class VocoderEngine:
         if entry.upcoming is None:
             return
         if entry.state is None:
-            self._waiting[entry.address] = None
+            self._waiting.setdefault(entry.address, self._clock())
         else:
             self._scheduler.ready(entry.address)
 

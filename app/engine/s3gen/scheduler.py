@@ -7,8 +7,9 @@ Slack decides when a cell runs and beside whom, never what it contains. Knows no
 tokens or devices.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from app.core import SAMPLE_RATE, SessionKey
 
@@ -27,6 +28,11 @@ class _Clock:
     def slack_s(self, now: float) -> float:
         return START_MARGIN_S if self.since is None else self.sent_s - (now - self.since)
 
+    def due_s(self, ready_s: float) -> float:
+        """Of a cell that can run since `ready_s`: when its listener wants it. The first is wanted
+        at once."""
+        return ready_s if self.since is None else self.since + self.sent_s
+
 
 class SlackScheduler:
     """`clock` returns seconds and never goes back."""
@@ -34,7 +40,7 @@ class SlackScheduler:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._sessions: dict[SessionKey, _Clock] = {}
-        self._ready: dict[Address, None] = {}  # in order of readiness
+        self._ready: dict[Address, float] = {}  # since when; in order of readiness
 
     def add(self, address: Address) -> None:
         self._sessions.setdefault(address[0], _Clock()).num_segments += 1
@@ -48,7 +54,7 @@ class SlackScheduler:
 
     def ready(self, address: Address) -> None:
         """The stream's next cell can run. Idempotent."""
-        self._ready[address] = None
+        self._ready.setdefault(address, self._clock())
 
     def schedule(self, limit: int) -> list[Address]:
         """Take up to `limit` ready streams, most urgent first."""
@@ -58,6 +64,14 @@ class SlackScheduler:
         for address in first:
             del self._ready[address]
         return first
+
+    def late_s(self, waiting: Mapping[Address, float]) -> float:
+        """How late the most urgent cell is now, of those that can run and those that could, since
+        then, but for what is not the scheduler's; 0 where none is."""
+        now = self._clock()
+        cells = chain(self._ready.items(), waiting.items())
+        due = (self._sessions[key].due_s(since) for (key, _), since in cells)
+        return max(0.0, now - min(due, default=now))
 
     def sent(self, address: Address, num_samples: int) -> None:
         """So much of the stream's sound has left."""

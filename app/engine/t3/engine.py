@@ -23,9 +23,10 @@ from app.engine.t3.ledger import Ledger
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.pages import PAGE, pages_of
 from app.engine.t3.runner import Landed, Noise, Runner, counter_noise
-from app.engine.t3.scheduler import Ending, Scheduler, Work
+from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.t3.slab import spare_pages
+from app.engine.t3.work import Work
 from app.errors import BadRequest
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,11 @@ class TokenEngine:
     def stats(self) -> StageStats:
         scheduler = self._scheduler
         return StageStats(
-            scheduler.num_running, scheduler.num_waiting, scheduler.num_free, scheduler.num_slots
+            live=scheduler.num_running,
+            waiting=scheduler.num_waiting,
+            slots_free=scheduler.num_free,
+            slots_total=scheduler.num_slots,
+            late_s=scheduler.late_s(),
         )
 
     def check_integrity(self) -> None:

@@ -25,8 +25,8 @@ from app.engine.t3.pages import Prefix, pages_of
 from app.engine.t3.prompts import Prompts
 from app.engine.t3.runner import Landed, device_mark
 from app.engine.t3.sampler import SamplingRow
-from app.engine.t3.scheduler import Work
 from app.engine.t3.slab import Slab
+from app.engine.t3.work import Work
 from app.engine.transfer import upload
 
 

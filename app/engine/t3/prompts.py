@@ -4,8 +4,8 @@ from torch import Tensor
 
 from app.engine.t3.conditioning import PrefixCache
 from app.engine.t3.model import T3Model
-from app.engine.t3.scheduler import Work
 from app.engine.t3.sequence import Sequence
+from app.engine.t3.work import Work
 
 _PREFIXES_KEPT = 64  # (voice, exaggeration) pairs; at most 1.5 MB each
 

@@ -17,8 +17,8 @@ from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.pages import Prefix
 from app.engine.t3.prompts import Prompts
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
-from app.engine.t3.scheduler import Work
 from app.engine.t3.sequence import Sequence
+from app.engine.t3.work import Work
 
 
 class Landed(NamedTuple):

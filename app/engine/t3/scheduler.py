@@ -11,6 +11,7 @@ from bisect import insort
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from app.config import T3Settings
@@ -18,19 +19,7 @@ from app.core import FinishReason, SessionKey
 from app.engine.t3.guards import is_looping
 from app.engine.t3.pages import PagePool, Prefix, PrefixShelf
 from app.engine.t3.sequence import Sequence, SequenceState
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One sequence's part of a step: positions `start` to `start + num_tokens`, in each row."""
-
-    sequence: Sequence
-    slot: int
-    start: int
-    num_tokens: int
-    samples: bool  # False for all but the last chunk of a prompt
-    begins_with: Prefix | None = None  # to be in memory before: positions 0 to `start`
-    completes: Prefix | None = None  # to be kept after
+from app.engine.t3.work import Work, advance, can_continue, ready_prefix, slot_of, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +61,7 @@ class Scheduler:
         self._free_slots = list(reversed(range(settings.slots)))
         self._waiting: list[Sequence] = []  # who is due first is first
         self._running: list[Sequence] = []  # in order of admission
+        self._first_due_s = inf  # of those that ran or could have, in the last schedule
 
     @property
     def num_waiting(self) -> int:
@@ -88,6 +78,13 @@ class Scheduler:
     @property
     def num_prefixes(self) -> int:
         return self._prefixes.num_ready
+
+    def late_s(self) -> float:
+        """How late the most urgent sequence is now; 0 where none is."""
+        due_s = self._first_due_s if self._running else inf
+        if self._waiting:
+            due_s = min(due_s, self._due_s(self._waiting[0]))
+        return max(0.0, self._clock() - due_s)
 
     def live(self) -> Iterator[Sequence]:
         yield from self._running
@@ -108,10 +105,10 @@ class Scheduler:
         while self._can_admit():
             self._admit()
         decoding = self._whose_turn()
-        work = [_work(sequence, sequence.num_computed, 1) for sequence in decoding]
+        work = [work_of(sequence, sequence.num_computed, 1) for sequence in decoding]
         work += self._prompts(num_rows=sum(sequence.num_rows for sequence in decoding))
         for item in work:
-            _advance(item)
+            advance(item)
         return work
 
     def postprocess(self, work: Seq[Work], tokens: Seq[int | None]) -> list[Sequence]:
@@ -142,7 +139,7 @@ class Scheduler:
     def check_integrity(self) -> None:
         """Free + live == capacity, of slots and of pages, and nothing is in two places. Raises
         RuntimeError."""
-        held = [_slot(sequence) for sequence in self._running]
+        held = [slot_of(sequence) for sequence in self._running]
         if sorted(held + self._free_slots) != list(range(self.num_slots)):
             raise RuntimeError(f"slots {held} are held and {self._free_slots} are free")
         self.pool.check_integrity()
@@ -186,14 +183,19 @@ class Scheduler:
         have. Where the rows do not suffice, who is due first has them.
         """
         enough_s = self._clock() + self._settings.max_lead_s
-        active = [s for s in self._running if s.can_decode or s.state is SequenceState.PREFILL]
-        hungry = [s for s in active if self._due_s(s) <= enough_s]
-        wanting = [s for s in hungry or active if s.can_decode]
+        due_s = {
+            s: self._due_s(s)
+            for s in self._running
+            if s.can_decode or s.state is SequenceState.PREFILL
+        }
+        self._first_due_s = min(due_s.values(), default=inf)
+        hungry = [s for s in due_s if due_s[s] <= enough_s]
+        wanting = [s for s in hungry or due_s if s.can_decode]
         most = self._settings.max_rows
         if most is None or sum(s.num_rows for s in wanting) <= most:
             return wanting
         chosen = set()
-        for sequence in sorted(wanting, key=self._due_s):
+        for sequence in sorted(wanting, key=due_s.__getitem__):
             if sequence.num_rows <= most:
                 most -= sequence.num_rows
                 chosen.add(sequence)
@@ -211,15 +213,15 @@ class Scheduler:
         work = []
         prompts = [s for s in self._running if s.state is SequenceState.PREFILL]
         for sequence in sorted(prompts, key=self._due_s):
-            if not _can_continue(sequence):
+            if not can_continue(sequence):
                 continue
-            begins_with = _ready_prefix(sequence)
+            begins_with = ready_prefix(sequence)
             start = sequence.num_computed if begins_with is None else begins_with.num_positions
             num_tokens = min(sequence.num_prompt - start, room // sequence.num_rows)
             if not num_tokens:
                 break
             room -= num_tokens * sequence.num_rows
-            work.append(_work(sequence, start, num_tokens, begins_with))
+            work.append(work_of(sequence, start, num_tokens, begins_with))
         return work
 
     def _finish_of(self, sequence: Sequence, token: int) -> FinishReason | None:
@@ -253,42 +255,3 @@ class Scheduler:
             sequence.prefix = None
         sequence.state = SequenceState.ENDED
         sequence.finish = finish
-
-
-def _can_continue(sequence: Sequence) -> bool:
-    """Who could begin with a prefix that another prompt is computing waits for it."""
-    prefix = sequence.prefix
-    return prefix is None or prefix.is_ready or prefix.author in (None, sequence)
-
-
-def _ready_prefix(sequence: Sequence) -> Prefix | None:
-    """What a prompt that has not begun may begin with."""
-    prefix = sequence.prefix
-    return prefix if prefix is not None and prefix.is_ready and not sequence.num_computed else None
-
-
-def _work(
-    sequence: Sequence, start: int, num_tokens: int, begins_with: Prefix | None = None
-) -> Work:
-    end = start + num_tokens
-    prefix, completes = sequence.prefix, None
-    if prefix is not None and not prefix.is_ready:
-        prefix.author = sequence
-        completes = prefix if prefix.num_positions <= end else None
-    samples = end >= sequence.num_prompt
-    return Work(sequence, _slot(sequence), start, num_tokens, samples, begins_with, completes)
-
-
-def _advance(item: Work) -> None:
-    """As if it had run: a next step may be scheduled before this one's tokens are known."""
-    item.sequence.num_computed = item.start + item.num_tokens
-    if item.samples:
-        item.sequence.state = SequenceState.DECODE
-    if item.completes is not None:
-        item.completes.is_ready, item.completes.author = True, None
-
-
-def _slot(sequence: Sequence) -> int:
-    if sequence.slot is None:
-        raise RuntimeError(f"{sequence.key} segment {sequence.segment} runs without a slot")
-    return sequence.slot

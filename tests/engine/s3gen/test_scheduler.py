@@ -169,3 +169,29 @@ def test_at_95_percent_of_capacity_no_stream_stalls():
 def test_first_come_first_served_stalls_in_the_same_simulation():
     """The control of the test above."""
     assert worst_stall_s(FirstComeFirstServed(), Clock()) > 0.1
+
+
+def test_late_is_what_the_most_urgent_listener_has_waited_for_a_cell_that_can_run():
+    clock = Clock()
+    scheduler = scheduler_of(clock, "playing", "rich")
+    scheduler.sent(stream("playing"), SAMPLE_RATE)
+    scheduler.sent(stream("rich"), 9 * SAMPLE_RATE)
+    for name in ("playing", "rich"):
+        scheduler.ready(stream(name))
+    clock.now = 0.75
+    assert scheduler.late_s({}) == 0.0
+    clock.now = 1.25
+    assert scheduler.late_s({}) == 0.25
+    scheduler.schedule(1)
+    assert scheduler.late_s({}) == 0.0
+
+
+def test_a_first_cell_is_late_from_the_moment_it_could_run_wherever_it_waits():
+    clock = Clock()
+    scheduler = scheduler_of(clock, "ready", "slotless")
+    clock.now = 2.0
+    scheduler.ready(stream("ready"))
+    scheduler.ready(stream("ready"))
+    clock.now = 2.5
+    assert scheduler.late_s({}) == 0.5
+    assert scheduler.late_s({stream("slotless"): 1.0}) == 1.5

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 from app.config import GuardSettings, T3Settings
 from app.core import SamplingParams, SessionKey
 from app.engine.t3.pages import Prefix
-from app.engine.t3.scheduler import Ending, Scheduler, Work
+from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import AddSequence, Sequence
+from app.engine.t3.work import Work
 
 STOP_TOKEN = 6562
 FREE_TOKENS = 16

@@ -256,3 +256,20 @@ def test_the_slots_go_to_who_is_due_first():
     desk.add(sequence("later", lead_s=30.0), sequence("now"))
     desk.step()
     assert names(desk.step()) == ["now"]
+
+
+def test_late_is_what_the_most_urgent_sequence_has_waited_past_its_time():
+    desk = Desk(num_slots=1, start_lead_s=0.25)
+    assert desk.scheduler.late_s() == 0.0
+    desk.add(sequence("runs", num_rows=1, max_tokens=50))
+    desk.now_s += 0.5
+    (work,) = desk.step()
+    assert desk.scheduler.late_s() == 0.5
+    desk.scheduler.sent(work.sequence, 25)
+    desk.step()
+    assert desk.scheduler.late_s() == 0.0
+    desk.add(sequence("waits", lead_s=1.0))
+    desk.now_s += 3.0
+    assert desk.scheduler.late_s() == 2.0
+    desk.scheduler.fail()
+    assert desk.scheduler.late_s() == 0.0

@@ -1,0 +1,44 @@
+"""What goes into the vocoder engine and what comes out of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core import FinishReason, SessionKey, SpeechTokens
+from app.engine.voices import S3GenConditionals
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSegment:
+    """Begin a segment. `fade_in` on a request's first: upstream's 40 ms against the reference's
+    spill-over."""
+
+    key: SessionKey
+    segment: int
+    voice: str
+    conditionals: S3GenConditionals
+    seed: int
+    fade_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PushTokens:
+    """More tokens of an open segment, in order; ignored if it has ended."""
+
+    tokens: SpeechTokens
+
+
+VocoderMessage = OpenSegment | PushTokens
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAudio:
+    """Consecutive watermarked samples of one segment; 960 per token once it ended by itself."""
+
+    key: SessionKey
+    segment: int
+    start: int  # index of pcm[0] in the segment, in samples
+    pcm: NDArray[np.float32]
+    num_tokens: int  # of the segment, voiced so far
+    finish: FinishReason | None = None
