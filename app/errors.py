@@ -13,7 +13,10 @@
     ├── Overloaded 503             no room; tells when to come back
     ├── SynthesisFailed 500        the engine could not finish this session
     ├── NotServed 501              this server cannot do that, and says why
+    ├── StorageFull 507            no room for what was to be kept; nothing of it was
     ├── Unavailable 503            a part that must answer did not (registry, engine)
+    │   ├── OutOfMemory 503        a step of this session did not fit in the device's memory
+    │   └── StorageAway 503        the store of recordings and voices did not answer
     └── ConfigError                never over HTTP: stops the start, names file and key
         └── CheckpointError        a model file is missing, truncated or mismatched
 
@@ -115,6 +118,19 @@ class Unavailable(ServeError):
     status = 503
     code = "unavailable"
     retry_after_s = 1
+
+
+class OutOfMemory(Unavailable):
+    code = "out_of_memory"
+
+
+class StorageAway(Unavailable):
+    code = "storage_unavailable"
+
+
+class StorageFull(ServeError):
+    status = 507
+    code = "storage_full"
 
 
 class ConfigError(ServeError):

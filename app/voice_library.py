@@ -5,8 +5,9 @@
 
 Ids are made here, and nothing that a caller says becomes part of a path. A reference is named by
 its tenant and content, so that it is stored and enrolled once however often it is uploaded. Every
-process reads what is there, at most FRESH_S old. Blocks on storage; may be called from any thread.
-Knows nothing about audio or models.
+process reads what is there, at most FRESH_S old; while the store is away, what it read last. What
+fails to be written leaves nothing. Blocks on storage, raises StorageAway and StorageFull; may be
+called from any thread. Knows nothing about audio or models.
 """
 
 import hashlib
@@ -21,7 +22,16 @@ from dataclasses import asdict, dataclass, replace
 
 import fsspec
 
-from app.errors import BadRequest, ConfigError, Conflict, NotFound
+from app.errors import (
+    BadRequest,
+    ConfigError,
+    Conflict,
+    NotFound,
+    ServeError,
+    StorageAway,
+    StorageFull,
+)
+from app.storage import Storing, put_whole
 
 FRESH_S = 0.5
 MAX_VOICES = 1000  # of a tenant
@@ -52,9 +62,10 @@ def open_references(url: str) -> str:
     folder = f"{url.rstrip('/')}/{REFERENCES}"
     try:
         files, root = fsspec.core.url_to_fs(folder)
-        files.makedirs(root, exist_ok=True)
-    except (OSError, ValueError, ImportError) as fault:
-        raise ConfigError(f"uploads: cannot use {url}: {fault}") from fault
+        with Storing("recordings"):
+            files.makedirs(root, exist_ok=True)
+    except (StorageAway, StorageFull, FileNotFoundError, ValueError, ImportError) as fault:
+        raise ConfigError(f"uploads: cannot use {url}: {fault.__cause__ or fault}") from fault
     return folder
 
 
@@ -69,15 +80,16 @@ class VoiceLibrary:
 
     def all(self, tenant: str) -> tuple[LibraryVoice, ...]:
         """Oldest first."""
-        now = time.monotonic()
         with self._lock:
-            seen_at, voices = self._seen.get(tenant, (-FRESH_S, ()))
-        if now - seen_at < FRESH_S:
-            return voices
-        voices = self._read_all(tenant)
-        with self._lock:
-            self._seen[tenant] = (now, voices)
-        return voices
+            seen = self._seen.get(tenant)
+        if seen is not None and time.monotonic() - seen[0] < FRESH_S:
+            return seen[1]
+        try:
+            return self._read_anew(tenant)
+        except StorageAway:
+            if seen is None:
+                raise
+            return seen[1]
 
     def find(self, tenant: str, name: str) -> LibraryVoice | None:
         """By id, name or alias."""
@@ -97,9 +109,9 @@ class VoiceLibrary:
         self, tenant: str, name: str, *, flac: bytes, seconds: float, consent: str, made_by: str
     ) -> LibraryVoice:
         """Raises Conflict for a name that is taken, BadRequest for one voice too many."""
-        self._forget(tenant)
+        kept = self._read_anew(tenant)
         self._refuse_taken(tenant, [name])
-        if len(self.all(tenant)) >= MAX_VOICES:
+        if len(kept) >= MAX_VOICES:
             raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
         digest = hashlib.sha256(f"{tenant}\0".encode() + flac).hexdigest()
         reference = f"up-{digest[:48]}"
@@ -108,13 +120,20 @@ class VoiceLibrary:
         voice = LibraryVoice(
             voice_id, name, (), int(time.time()), seconds, consent, made_by, reference
         )
-        self._write(tenant, voice)
+        is_written = False
+        try:
+            self._write(tenant, voice)
+            is_written = True
+        finally:
+            if not is_written:
+                with suppress(ServeError):  # it is told why the writing failed
+                    self._drop_unused(tenant, reference)
         return voice
 
     def change(
         self, tenant: str, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
-        self._forget(tenant)
+        self._read_anew(tenant)
         voice = self.get(tenant, voice_id)
         changed = replace(
             voice,
@@ -127,12 +146,12 @@ class VoiceLibrary:
 
     def delete(self, tenant: str, voice_id: str) -> None:
         """The recording and what was made of it go with the last voice that uses them."""
-        self._forget(tenant)
+        self._read_anew(tenant)
         voice = self.get(tenant, voice_id)
-        self._files.rm_file(f"{self._folder(tenant)}/{voice.id}.json")
+        with Storing("voices"):
+            self._files.rm_file(f"{self._folder(tenant)}/{voice.id}.json")
         self._forget(tenant)
-        if all(other.reference != voice.reference for other in self.all(tenant)):
-            self.drop(voice.reference)
+        self._drop_unused(tenant, voice.reference)
 
     def new_reference(self) -> str:
         """The name of a recording for a single request."""
@@ -140,34 +159,44 @@ class VoiceLibrary:
 
     def keep(self, flac: bytes, reference: str) -> None:
         folder = f"{self._root}/{REFERENCES}"
-        self._files.makedirs(folder, exist_ok=True)
-        self._put(f"{folder}/{reference}.flac", flac)
+        with Storing("recordings"):
+            self._files.makedirs(folder, exist_ok=True)
+            put_whole(self._files, f"{folder}/{reference}.flac", flac)
 
     def drop(self, reference: str) -> None:
         """The recording and every conditionals made of it."""
         folder = f"{self._root}/{REFERENCES}"
         self._files.invalidate_cache(folder)
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), Storing("recordings"):
             for path in self._files.ls(folder, detail=False):
                 if path.rpartition("/")[2].startswith(f"{reference}."):
                     self._files.rm_file(path)
 
+    def _drop_unused(self, tenant: str, reference: str) -> None:
+        if all(voice.reference != reference for voice in self._read_anew(tenant)):
+            self.drop(reference)
+
     def _folder(self, tenant: str) -> str:
         return f"{self._root}/voices/{tenant}"
+
+    def _read_anew(self, tenant: str) -> tuple[LibraryVoice, ...]:
+        """As `all`, of this moment."""
+        now = time.monotonic()
+        voices = self._read_all(tenant)
+        with self._lock:
+            self._seen[tenant] = (now, voices)
+        return voices
 
     def _read_all(self, tenant: str) -> tuple[LibraryVoice, ...]:
         folder = self._folder(tenant)
         self._files.invalidate_cache(folder)
-        try:
-            paths = self._files.ls(folder, detail=False)
-        except FileNotFoundError:
-            return ()
-        found = []
-        for path in paths:
-            voice_id, _, suffix = path.rpartition("/")[2].partition(".")
-            if suffix == "json" and _ID.fullmatch(voice_id):
-                with suppress(FileNotFoundError):  # deleted since it was listed
-                    found.append(_parse(self._files.cat_file(path)))
+        found: list[LibraryVoice] = []
+        with suppress(FileNotFoundError), Storing("voices"):
+            for path in self._files.ls(folder, detail=False):
+                voice_id, _, suffix = path.rpartition("/")[2].partition(".")
+                if suffix == "json" and _ID.fullmatch(voice_id):
+                    with suppress(FileNotFoundError):  # deleted since it was listed
+                        found.append(_parse(self._files.cat_file(path)))
         return tuple(sorted(found, key=lambda voice: (voice.created_at, voice.id)))
 
     def _refuse_taken(self, tenant: str, names: Iterable[str], but: str = "") -> None:
@@ -177,16 +206,11 @@ class VoiceLibrary:
                 raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
 
     def _write(self, tenant: str, voice: LibraryVoice) -> None:
-        self._files.makedirs(self._folder(tenant), exist_ok=True)
         content = json.dumps(asdict(voice)).encode()
-        self._put(f"{self._folder(tenant)}/{voice.id}.json", content)
+        with Storing("voices"):
+            self._files.makedirs(self._folder(tenant), exist_ok=True)
+            put_whole(self._files, f"{self._folder(tenant)}/{voice.id}.json", content)
         self._forget(tenant)
-
-    def _put(self, path: str, content: bytes) -> None:
-        """Whole or not at all."""
-        partial = f"{path}.{secrets.token_hex(8)}.partial"
-        self._files.pipe_file(partial, content)
-        self._files.mv(partial, path)
 
     def _forget(self, tenant: str) -> None:
         with self._lock:

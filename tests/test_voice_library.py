@@ -3,8 +3,10 @@
 import pytest
 
 from app import voice_library
-from app.errors import BadRequest, ConfigError, Conflict, NotFound
+from app.errors import BadRequest, ConfigError, Conflict, NotFound, StorageAway, StorageFull
 from app.voice_library import VoiceLibrary, is_reference
+from tests import failing_store
+from tests.failing_store import FailingStore
 
 
 @pytest.fixture
@@ -123,3 +125,65 @@ def test_any_file_system_will_do():
 def test_a_place_where_nothing_can_be_stored_stops_the_start(url):
     with pytest.raises(ConfigError, match="uploads"):
         VoiceLibrary(url)
+
+
+# -- a store that fails ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing(tmp_path, monkeypatch):
+    """The library's file system fails as a test sets it."""
+    monkeypatch.setattr(FailingStore, "fault", None)
+    monkeypatch.setattr(FailingStore, "room", None)
+    monkeypatch.setattr(voice_library, "FRESH_S", 0)
+    return VoiceLibrary(f"failing://{tmp_path / 'library'}")
+
+
+@pytest.mark.parametrize("room", [0, 3, len(b"recording"), len(b"recording") + 20])
+def test_a_full_disk_refuses_a_voice_by_name_and_nothing_of_it_stays(
+    failing, tmp_path, monkeypatch, room
+):
+    kept = add(failing, name="Kept", flac=b"another")
+    before = files(tmp_path)
+    monkeypatch.setattr(FailingStore, "room", room)
+    with pytest.raises(StorageFull):
+        add(failing)
+    assert files(tmp_path) == before
+    assert failing.all("red") == (kept,)
+    monkeypatch.setattr(FailingStore, "room", None)
+    assert add(failing)
+
+
+def test_a_recording_that_another_voice_uses_outlives_a_failed_one(failing, tmp_path, monkeypatch):
+    kept = add(failing, name="Kept")
+    monkeypatch.setattr(FailingStore, "room", len(b"recording"))
+    with pytest.raises(StorageFull):
+        add(failing, name="Twin")
+    assert f"{kept.reference}.flac" in files(tmp_path)
+
+
+@pytest.mark.parametrize("fault", [failing_store.SLOW, failing_store.GONE])
+def test_who_was_listed_is_found_while_the_store_is_away_and_nobody_else(
+    failing, monkeypatch, fault
+):
+    voice = add(failing)
+    assert failing.all("red") == (voice,)
+    monkeypatch.setattr(FailingStore, "fault", fault)
+    with pytest.raises(StorageAway):
+        add(failing, name="Bob")
+    assert failing.find("red", "Ann") == voice
+    with pytest.raises(StorageAway):
+        failing.find("blue", "Ann")
+
+
+def test_a_voice_that_was_deleted_is_not_found_while_the_store_is_away(failing, monkeypatch):
+    voice = add(failing)
+    failing.delete("red", voice.id)
+    monkeypatch.setattr(FailingStore, "fault", failing_store.SLOW)
+    assert failing.all("red") == ()
+
+
+def test_a_store_that_is_away_stops_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(FailingStore, "fault", failing_store.GONE)
+    with pytest.raises(ConfigError, match=r"uploads: cannot use failing://.*: could not connect"):
+        VoiceLibrary(f"failing://{tmp_path}")

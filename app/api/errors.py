@@ -20,6 +20,7 @@ from app.errors import (
     Overloaded,
     RateLimited,
     ServeError,
+    StorageFull,
     Unauthorized,
     Unavailable,
 )
@@ -74,7 +75,7 @@ def _headers(fault: Exception) -> Mapping[str, str] | None:
         return {"Retry-After": str(fault.retry_after_s), "X-Should-Retry": "false"}
     if isinstance(fault, Overloaded | Unavailable | RateLimited):
         return {"Retry-After": str(fault.retry_after_s)}
-    if isinstance(fault, DuplicateSession | Conflict | NotServed):
+    if isinstance(fault, DuplicateSession | Conflict | NotServed | StorageFull):
         return {"X-Should-Retry": "false"}  # OpenAI's clients try 409 and 5xx again, in vain here
     return fault.headers if isinstance(fault, HTTPException) else None
 

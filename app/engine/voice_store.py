@@ -2,8 +2,8 @@
 
 A recording `<name>.wav` or `<name>.flac` is a voice. Its conditionals are prepared once per content
 and model and kept as `<name>.<content hash>.<model>.safetensors`, so that every process that sees
-the same store finds them. Knows nothing about how they are prepared. Blocks on storage; may be
-called from any thread.
+the same store finds them. What is in memory is spoken with while the store is away. Knows nothing
+about how voices are prepared. Blocks on storage; may be called from any thread.
 """
 
 import hashlib
@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from uuid import uuid4
 
 import fsspec
 import numpy as np
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 
 from app.engine.enrolment import decode_reference
 from app.engine.voices import Conditionals, dump_conditionals, parse_conditionals
-from app.errors import CheckpointError, ConfigError, NotFound
+from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
+from app.storage import Storing, put_whole
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class VoiceStore:
     def get(self, voice: str) -> Conditionals:
         """Prepared at the first call for a recording, by one caller; the others wait for it.
 
-        Raises NotFound, and what `prepare` raises.
+        Raises NotFound, StorageAway, StorageFull, and what `prepare` raises.
         """
         try:
             path, version = self._find(voice)
@@ -92,6 +92,12 @@ class VoiceStore:
                 self._loaded.pop(voice, None)
                 self._gates.pop(voice, None)
             raise
+        except StorageAway:
+            with self._lock:
+                loaded = self._loaded.get(voice)
+            if loaded is None:
+                raise
+            return loaded.conditionals
         with self._lock:
             gate = self._gates.setdefault(voice, threading.Lock())
         with gate:
@@ -114,9 +120,11 @@ class VoiceStore:
     def _recordings(self) -> list[PurePosixPath]:
         self._files.invalidate_cache(self._root)
         try:
-            entries = self._files.ls(self._root, detail=False)
-        except OSError as error:
-            raise ConfigError(f"cannot list the voices in {self._root}: {error}") from error
+            with Storing("voices"):
+                entries = self._files.ls(self._root, detail=False)
+        except (FileNotFoundError, StorageAway) as fault:
+            cause = fault.__cause__ or fault
+            raise ConfigError(f"cannot list the voices in {self._root}: {cause}") from fault
         paths = [PurePosixPath(entry) for entry in entries]
         return [path for path in paths if path.suffix in _SUFFIXES]
 
@@ -127,7 +135,7 @@ class VoiceStore:
             self._files.invalidate_cache(self._root)
             for suffix in _SUFFIXES:
                 path = f"{self._root}/{voice}{suffix}"
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError), Storing("voices"):
                     found.append((path, str(self._files.ukey(path))))
         if not found:
             raise NotFound(f"there is no voice {voice!r}", param="voice")
@@ -136,7 +144,8 @@ class VoiceStore:
         return found[0]
 
     def _read(self, voice: str, path: str) -> Conditionals:
-        content = self._files.cat_file(path)
+        with Storing("voices"):
+            content = self._files.cat_file(path)
         digest = hashlib.sha256(content).hexdigest()[:16]
         kept = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
         conditionals = self._kept(kept, voice)
@@ -147,19 +156,17 @@ class VoiceStore:
 
     def _kept(self, path: str, voice: str) -> Conditionals | None:
         try:
-            return parse_conditionals(self._cache_files.cat_file(path), voice, path)
+            with Storing("prepared voices"):
+                content = self._cache_files.cat_file(path)
+            return parse_conditionals(content, voice, path)
         except FileNotFoundError:
             return None
-        except (OSError, CheckpointError) as error:
+        except CheckpointError as error:
             log.warning("preparing voice %s again: %s", voice, error)
             return None
 
     def _keep(self, path: str, conditionals: Conditionals) -> None:
-        """Whole or not at all. A store that cannot be written to costs time, not the voice."""
-        partial = f"{path}.{uuid4().hex}.partial"
-        try:
+        """A voice that cannot be kept is not prepared: other processes would not find it."""
+        with Storing("prepared voices"):
             self._cache_files.makedirs(self._cache_root, exist_ok=True)
-            self._cache_files.pipe_file(partial, dump_conditionals(conditionals))
-            self._cache_files.mv(partial, path)
-        except OSError as error:
-            log.warning("every process will prepare %s itself: cannot write it: %s", path, error)
+            put_whole(self._cache_files, path, dump_conditionals(conditionals))

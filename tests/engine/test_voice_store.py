@@ -12,9 +12,11 @@ import torch
 
 from app.engine.voice_store import VoiceStore
 from app.engine.voices import Conditionals, S3GenConditionals, T3Conditionals
-from app.errors import BadRequest, ConfigError, NotFound
+from app.errors import BadRequest, ConfigError, NotFound, StorageAway, StorageFull
+from tests import failing_store
 from tests.audio_samples import spoken_vowels
 from tests.engine.test_voices import assert_same
+from tests.failing_store import FailingStore
 
 
 class Enroller:
@@ -150,12 +152,49 @@ def test_a_damaged_cache_file_is_replaced(folder, enrol, caplog):
     assert enrol.calls == ["ann", "ann"]
 
 
-def test_a_cache_that_cannot_be_written_costs_time_but_not_the_voice(folder, enrol, caplog):
+def test_a_cache_that_cannot_be_written_is_an_error_of_that_voice(folder, enrol):
     (folder / "file").write_text("no folder")
     store = VoiceStore(str(folder), "tiny", enrol, cache=str(folder / "file" / "cache"))
-    assert store.get("ann") is store.get("ann")
-    assert enrol.calls == ["ann"]
-    assert "cannot write" in caplog.text
+    with pytest.raises(StorageAway):
+        store.get("ann")
+
+
+@pytest.fixture
+def failing(folder, enrol, monkeypatch):
+    """The store's file system fails as a test sets it."""
+    monkeypatch.setattr(FailingStore, "fault", None)
+    monkeypatch.setattr(FailingStore, "room", None)
+    return VoiceStore(f"failing://{folder}", "tiny", enrol)
+
+
+def test_a_full_disk_fails_the_voice_it_has_no_room_for_and_leaves_nothing_of_it(
+    failing, folder, monkeypatch
+):
+    bob = failing.get("bob")
+    monkeypatch.setattr(FailingStore, "room", 100)
+    with pytest.raises(StorageFull):
+        failing.get("ann")
+    assert failing.get("bob") is bob
+    assert sorted(path.name.split(".")[0] for path in folder.iterdir()) == ["ann", "bob", "bob"]
+    monkeypatch.setattr(FailingStore, "room", None)
+    assert failing.get("ann").voice == "ann"
+
+
+@pytest.mark.parametrize("fault", [failing_store.SLOW, failing_store.GONE])
+def test_what_is_in_memory_is_spoken_with_while_the_store_is_away(failing, monkeypatch, fault):
+    ann = failing.get("ann")
+    monkeypatch.setattr(FailingStore, "fault", fault)
+    assert failing.get("ann") is ann
+    with pytest.raises(StorageAway):
+        failing.get("bob")
+    monkeypatch.setattr(FailingStore, "fault", None)
+    assert failing.get("bob").voice == "bob"
+
+
+def test_a_store_that_is_away_stops_the_start_by_name(folder, enrol, monkeypatch):
+    monkeypatch.setattr(FailingStore, "fault", failing_store.GONE)
+    with pytest.raises(ConfigError, match=r"cannot list the voices in .*: could not connect"):
+        VoiceStore(f"failing://{folder}", "tiny", enrol)
 
 
 def test_only_so_many_voices_stay_in_memory(folder, enrol):
