@@ -197,6 +197,11 @@ class ServeArgs(_Frozen):
     limits: Limits = Limits()
     sockets: SocketLimits = SocketLimits()
     access: AccessSettings = AccessSettings()
+    topology: Literal["split", "colocated"] = Field(
+        "split",
+        description="split: T3 and vocoder are processes of their own; colocated: one process has "
+        "both, with the sum of their fractions, vocoder_replicas times",
+    )
     t3_gpus: float = Field(0.4, ge=0, description="GPU fraction of a T3 replica, on cuda")
     vocoder_gpus: float = Field(0.4, ge=0, description="GPU fraction of a vocoder replica, on cuda")
     t3_cpus: float = Field(0.5, ge=0)
@@ -205,6 +210,12 @@ class ServeArgs(_Frozen):
     vocoder_replicas: int = Field(1, ge=1)
     ingress_replicas: int = Field(1, ge=1)
     registry_shards: int = Field(1, ge=1, le=64, description="cancel registries, by session id")
+
+    @model_validator(mode="after")
+    def _one_number_where_colocated(self) -> "ServeArgs":
+        if self.topology == "colocated" and self.t3_replicas != self.vocoder_replicas:
+            raise ValueError("topology colocated: t3_replicas and vocoder_replicas must be equal")
+        return self
 
     @model_validator(mode="after")
     def _cells_grow(self) -> "ServeArgs":

@@ -11,6 +11,7 @@ from app.access import refuse_open_doors
 from app.config import KeySettings, ServeArgs, load_keys, serves_through_haproxy
 from app.engine.stages import model_card
 from app.errors import ConfigError
+from deployments.colocated import Colocated
 from deployments.enroller import Enroller
 from deployments.ingress import Ingress
 from deployments.t3 import T3
@@ -33,47 +34,70 @@ def assemble(
     registry: str,
     t3_class: type[T3] = T3,
     vocoder_class: type[Vocoder] = Vocoder,
+    *,
+    colocated_class: type[Colocated] = Colocated,
     keys: tuple[KeySettings, ...] = (),
 ) -> Application:
     """The application; tests pass a T3 whose engine they can hold, and broken stages."""
-    device = _device(args)
     card = model_card(args)
     drain_s = args.limits.request_timeout_s + LONGEST_STREAM_GRACE_S
+    options = {
+        "graceful_shutdown_timeout_s": drain_s,  # no stream is longer: none is cut
+        "health_check_period_s": 2,
+        "max_surge_percent": 100,  # the new replica first: one alone would leave a gap
+    }
+    if args.topology == "colocated":
+        speaks = _colocated(args, registry, colocated_class, options)
+    else:
+        speaks = _split(args, registry, t3_class, vocoder_class, options)
+    ingress = serve.deployment(Ingress, name="Ingress").options(
+        num_replicas=args.ingress_replicas,
+        max_ongoing_requests=512,
+        ray_actor_options={"num_cpus": 0.1},
+        **options,
+    )
+    has_recordings = args.voices is not None or args.uploads is not None
+    enroller = _enroller(args) if has_recordings else None
+    return ingress.bind(args, card, registry, speaks, enroller, keys=keys)
+
+
+def _split(
+    args: ServeArgs,
+    registry: str,
+    t3_class: type[T3],
+    vocoder_class: type[Vocoder],
+    options: dict[str, Any],
+) -> Application:
+    device = _device(args)
     t3 = serve.deployment(t3_class, name="T3").options(
         num_replicas=args.t3_replicas,
         max_ongoing_requests=args.t3.slots * (1 + QUEUED_PER_SLOT),
-        graceful_shutdown_timeout_s=drain_s,
-        health_check_period_s=2,
-        max_surge_percent=100,  # the new replica first: one alone would leave a gap
         ray_actor_options=_resources(args.t3_cpus, args.t3_gpus, device),
+        **options,
     )
     vocoder = serve.deployment(vocoder_class, name="Vocoder").options(
         num_replicas=args.vocoder_replicas,
         max_ongoing_requests=args.vocoder.slots,
         max_queued_requests=args.vocoder.slots * QUEUED_PER_SLOT,
-        graceful_shutdown_timeout_s=drain_s,
-        health_check_period_s=2,
-        max_surge_percent=100,  # the new replica first: one alone would leave a gap
         ray_actor_options=_resources(args.vocoder_cpus, args.vocoder_gpus, device),
+        **options,
     )
-    ingress = serve.deployment(Ingress, name="Ingress").options(
-        num_replicas=args.ingress_replicas,
-        max_ongoing_requests=512,
-        graceful_shutdown_timeout_s=drain_s,
-        health_check_period_s=2,
-        max_surge_percent=100,  # the new replica first: one alone would leave a gap
-        ray_actor_options={"num_cpus": 0.1},
+    return vocoder.bind(args, device, registry, t3.bind(args, device, registry))
+
+
+def _colocated(
+    args: ServeArgs, registry: str, colocated_class: type[Colocated], options: dict[str, Any]
+) -> Application:
+    device = _device(args)
+    cpus, gpus = args.t3_cpus + args.vocoder_cpus, args.t3_gpus + args.vocoder_gpus
+    colocated = serve.deployment(colocated_class, name="Colocated").options(
+        num_replicas=args.vocoder_replicas,
+        max_ongoing_requests=args.vocoder.slots,
+        max_queued_requests=args.vocoder.slots * QUEUED_PER_SLOT,
+        ray_actor_options=_resources(cpus, gpus, device),
+        **options,
     )
-    has_recordings = args.voices is not None or args.uploads is not None
-    enroller = _enroller(args) if has_recordings else None
-    return ingress.bind(
-        args,
-        card,
-        registry,
-        vocoder.bind(args, device, registry, t3.bind(args, device, registry)),
-        enroller,
-        keys=keys,
-    )
+    return colocated.bind(args, device, registry)
 
 
 def _enroller(args: ServeArgs) -> Application:

@@ -16,8 +16,9 @@ from app.access import KeyRing, refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
 from app.errors import ConfigError
 
-DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Enroller")
+DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Colocated", "Enroller")
 IMPORT_PATH = "deployments.app:build"
+MERGE = "tag:yaml.org,2002:merge"
 
 
 def check_config(path: Path) -> dict[str, Any]:
@@ -126,6 +127,8 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:  # `<<: *anchor`: what it brings may be replaced
+                continue
             key = self.construct_object(key_node, deep=deep)
             if key in seen:
                 raise yaml.constructor.ConstructorError(

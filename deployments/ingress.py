@@ -133,7 +133,7 @@ class Ingress:
             origins=args.access.origins,
             ledger=_ledger(f"{registry}-ledger", keys, args),
             is_alone=args.ingress_replicas == 1,
-            switch=StageSwitch(client, {"t3": args.t3_replicas, "vocoder": args.vocoder_replicas}),
+            switch=StageSwitch(client, args),
             returns_request_id=False,  # Serve's proxy sends it back
         )
         replica = serve.get_replica_context().replica_id.unique_id

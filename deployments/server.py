@@ -78,7 +78,12 @@ class ServerProcess:
         """For a process that is to join this run's cluster, or to be ended with it."""
         own = {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
         # Whoever reaches Ray's ports may run anything: a token is needed, whatever Ray's default.
-        return {"RAY_AUTH_MODE": "token"} | dict(os.environ) | own
+        # And an autoscaler that hears of load every ten seconds follows late.
+        defaults = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
+        }
+        return defaults | dict(os.environ) | own
 
     def wait_ready(self, timeout_s: float = 180.0) -> None:
         """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""

@@ -14,21 +14,26 @@ from ray import serve
 from ray.serve._private.common import DeploymentID  # Serve has no public call but HTTP's
 from ray.serve.context import _get_global_client
 
+from app.config import ServeArgs
 from app.errors import NotServed, Unavailable
 from deployments.background import Background
 from deployments.registry import RemoteRegistry
 
 LOADED_WITHIN_S = 180.0
 LOOK_AGAIN_S = 0.2
-DEPLOYMENT_OF = {"t3": "T3", "vocoder": "Vocoder"}  # by stage
+STAGES = frozenset(("t3", "vocoder"))
 
 
 class StageSwitch:
-    """Implements app.core.ModelSwitch. `replicas`: of each engine stage, once it is loaded."""
+    """Implements app.core.ModelSwitch."""
 
-    def __init__(self, registry: RemoteRegistry, replicas: Mapping[str, int]) -> None:
+    def __init__(self, registry: RemoteRegistry, args: ServeArgs) -> None:
         self._registry = registry
-        self._replicas = replicas
+        self._replicas: Mapping[str, int]  # of each deployment that has an engine, when loaded
+        if args.topology == "colocated":
+            self._replicas = {"Colocated": args.vocoder_replicas}
+        else:
+            self._replicas = {"T3": args.t3_replicas, "Vocoder": args.vocoder_replicas}
         self._turn = asyncio.Lock()
         self._background = Background()
 
@@ -62,10 +67,10 @@ class StageSwitch:
         return await self._registry.switch(loaded=False) == 0
 
     async def _all_report(self) -> bool:
-        return set(self._replicas) <= await self._reporting()
+        return await self._reporting() >= STAGES
 
     async def _none_reports(self) -> bool:
-        return not set(self._replicas) & await self._reporting()
+        return not STAGES & await self._reporting()
 
     async def _reporting(self) -> set[str]:
         """The stages of which a replica lives; of one that has ended, for three seconds more."""
@@ -84,7 +89,7 @@ async def _scale(replicas: Mapping[str, int]) -> None:
     app_name = serve.get_replica_context().app_name
     controller = _get_global_client()._controller
     for name, num in replicas.items():
-        deployment = DeploymentID(DEPLOYMENT_OF[name], app_name)
+        deployment = DeploymentID(name, app_name)
         await controller.update_deployment_replicas.remote(deployment, num)
 
 

@@ -15,6 +15,7 @@ from app.registry import Report
 from app.sessions import Follower
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
+from deployments.scaling import load_of
 
 
 class T3:
@@ -52,6 +53,10 @@ class T3:
     async def ledger(self, key: SessionKey) -> SessionSteps:
         """What this replica has done for a session, while it is remembered."""
         return self._stage.engine.ledger.summary(key)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve asks for it where a config's autoscaling policy is ours."""
+        return load_of(self._stage.stats())
 
     async def check_health(self) -> None:
         if (fault := self._stage.failure) is not None:

@@ -15,6 +15,7 @@ from app.registry import Report
 from app.sessions import Follower
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
+from deployments.scaling import load_of
 from deployments.streams import owned
 
 
@@ -63,6 +64,10 @@ class Vocoder:
                 if finish is None:
                     self._follower.left(request.key)
                 raise
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve asks for it where a config's autoscaling policy is ours."""
+        return load_of(self._stage.stats())
 
     async def check_health(self) -> None:
         if (fault := self._stage.failure) is not None:

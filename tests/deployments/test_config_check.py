@@ -11,8 +11,21 @@ from deployments.config_check import check_config
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_config_that_ships_is_in_order():
-    assert check_config(ROOT / "serve_config.yaml")["http_options"]["port"] == 8000
+SHIPPED = (ROOT / "serve_config.yaml", *sorted((ROOT / "deploy/serve").glob("*.yaml")))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_config_that_ships_is_in_order(path):
+    assert check_config(path)["http_options"]["port"] == 8000
+
+
+def test_what_a_merge_brings_may_be_replaced_and_is_checked_too(tmp_path):
+    text = (ROOT / "serve_config.yaml").read_text()
+    merged = text.replace("    args:\n", "    args:\n      <<: {model: english, slotz: 1}\n")
+    (tmp_path / "config.yaml").write_text(merged)
+    with pytest.raises(ConfigError, match=r"args\.slotz") as fault:
+        check_config(tmp_path / "config.yaml")
+    assert "duplicate" not in str(fault.value)
 
 
 def with_changes(tmp_path: Path, *changes: tuple[tuple[object, ...], object]) -> Path:
@@ -55,6 +68,11 @@ APPLICATION = ("applications", 0)
         ),
         (("applications",), [], "at least one"),
         (("http_options", "port"), "many", "http_options.port"),
+        (
+            (*APPLICATION, "args"),
+            {"topology": "colocated", "t3_replicas": 2},
+            "t3_replicas and vocoder_replicas must be equal",
+        ),
     ],
 )
 def test_a_fault_is_named_with_its_key(tmp_path, path, value, named):

@@ -1,0 +1,80 @@
+"""Both engines in one actor: for one small GPU that serves few callers. Tokens cross no process."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ray import serve
+
+from app.config import ServeArgs
+from app.core import AudioChunk, SessionKey, SynthesisRequest
+from app.engine.stages import T3Stage, VocoderStage
+from app.leases import Leases
+from app.registry import Report
+from app.sessions import Follower
+from deployments.follower import RegistryFollower
+from deployments.registry import registry_actors
+from deployments.scaling import load_of
+
+
+class Colocated:
+    """Audio chunks, streamed. Follows the cancel log once for each stage that it holds: a cancel
+    waits for T3's word."""
+
+    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+        self._t3 = self.open_t3(args, device)
+        self._vocoder = self.open_vocoder(args, device)
+        self._pipeline = self._vocoder.pipeline(self._t3)
+        self._leases = Leases()
+        replica = serve.get_replica_context().replica_id.unique_id
+        actors = registry_actors(registry, args)
+        self._t3_follower = RegistryFollower(
+            actors, Follower("t3", replica), self._t3.cancel, report=self._report_t3
+        )
+        self._vocoder_follower = RegistryFollower(
+            actors,
+            Follower("vocoder", replica),
+            self._vocoder.cancel,
+            report=self._report_vocoder,
+            leases=self._leases,
+        )
+        self._t3_follower.start()
+        self._vocoder_follower.start()
+
+    def open_t3(self, args: ServeArgs, device: str) -> T3Stage:
+        return T3Stage.open(args, device)
+
+    def open_vocoder(self, args: ServeArgs, device: str) -> VocoderStage:
+        return VocoderStage.open(args, device)
+
+    async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        finish = None
+        with self._leases.held(request.key):
+            try:
+                async with aclosing(self._pipeline.speak(request)) as chunks:
+                    async for chunk in chunks:
+                        finish = chunk.finish
+                        yield chunk
+            except (asyncio.CancelledError, GeneratorExit):
+                if finish is None:
+                    self._t3_follower.left(request.key)
+                    self._vocoder_follower.left(request.key)
+                raise
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve asks for it where a config's autoscaling policy is ours."""
+        return load_of(self._vocoder.stats())
+
+    async def check_health(self) -> None:
+        for stage in (self._t3, self._vocoder):
+            if (fault := stage.failure) is not None:
+                raise RuntimeError("an engine has stopped") from fault
+
+    def _report_t3(self) -> Report:
+        return Report(self._t3.stats(), self._t3.failure is not None, self._sessions())
+
+    def _report_vocoder(self) -> Report:
+        return Report(self._vocoder.stats(), self._vocoder.failure is not None, self._sessions())
+
+    def _sessions(self) -> frozenset[SessionKey]:
+        return self._leases.keys()
