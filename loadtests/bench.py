@@ -1,0 +1,101 @@
+"""What all callers of a run share: the server, the ledger, the settings, and when it is over.
+
+Loopback only, unless it is said otherwise: a load test against somebody else's server is an attack.
+"""
+
+import ipaddress
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from app.client import key_headers
+from loadtests.ledger import Ledger
+
+A_DAY_S = 86_400.0
+
+
+class RefusedHost(Exception):
+    """The server is not on this machine."""
+
+
+class UnusableServer(Exception):
+    """It does not answer, or serves nothing to speak with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    seed: int = 1
+    think_s: float = 1.0  # on average, between the end of an answer and the next question
+    prebuffer_s: float = 0.0  # of a player
+    timeout_s: float = 60.0  # without a byte, an answer is not waited for any longer
+    ack_within_s: float = 5.0  # a cancel is acknowledged, or that is a fault
+    settle_s: float = 0.3  # after an end, before the server is asked what it remembers
+    voice: str | None = None  # None: the first
+
+
+def check_host(url: str, allow_remote: bool) -> None:
+    """Raises RefusedHost."""
+    host = urlsplit(url).hostname or ""
+    try:
+        is_near = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name: where it leads is not known
+        is_near = False
+    if not is_near and not allow_remote:
+        raise RefusedHost(f"{url} is not this machine; --allow-remote lets load go there")
+
+
+class Bench:
+    """`cut_s`: sessions that live at this time of the clock are cancelled; the run is over."""
+
+    def __init__(self, url: str, settings: Settings, ledger: Ledger) -> None:
+        """Raises UnusableServer."""
+        self.url = url.rstrip("/")
+        self.settings = settings
+        self.ledger = ledger
+        self.cut_s = math.inf
+        self._numbers = itertools.count(1)
+        self.http = httpx.Client(
+            base_url=self.url,
+            headers=key_headers(),
+            timeout=httpx.Timeout(settings.timeout_s, connect=5.0),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        )
+        try:
+            self.model = str(self._first("/v1/models", "data"))
+            self.voice = settings.voice or str(self._first("/v1/audio/voices", "voices"))
+        except (httpx.HTTPError, KeyError, IndexError, ValueError) as fault:
+            raise UnusableServer(f"{url}: {fault or type(fault).__name__}") from fault
+
+    def _first(self, path: str, name: str) -> object:
+        return self.http.get(path).raise_for_status().json()[name][0]["id"]
+
+    def left_s(self) -> float:
+        """Until sessions are cut; for waits, which take no infinity."""
+        return max(0.0, min(self.cut_s - time.monotonic(), A_DAY_S))
+
+    def number(self) -> int:
+        """Of the next caller; what it draws follows from the seed and this."""
+        return next(self._numbers)
+
+    @contextmanager
+    def until(self, cut_s: float) -> Iterator[None]:
+        """Within, sessions that live at `cut_s` are cancelled."""
+        self.cut_s = cut_s
+        try:
+            yield
+        finally:
+            self.cut_s = math.inf
+
+    def body(self, text: str) -> dict[str, object]:
+        return {
+            "model": self.model,
+            "voice": self.voice,
+            "input": text,
+            "response_format": "pcm",
+        }

@@ -1,0 +1,94 @@
+"""A voice made of a recording, and deleted afterwards. The recording is computed: seeded vowels."""
+
+import io
+import random
+import time
+import uuid
+import wave
+from collections.abc import Callable
+
+import httpx
+import numpy as np
+
+from loadtests.bench import Bench
+from loadtests.records import Kind, Outcome, Record
+from loadtests.session import REFUSALS, error_code
+
+SECONDS, RATE = 6, 24_000
+VOWELS = ((700, 1200), (400, 2000), (300, 2300), (500, 900), (350, 700))  # two formants each, Hz
+SYLLABLE_S = 0.25
+NUM_HARMONICS = 12
+
+
+def recording(chance: random.Random) -> bytes:
+    """A WAV file of a speaker whose pitch and vowels are drawn: one second, again and again, because
+    whoever computes holds up every other caller."""
+    at_s = np.arange(RATE) / RATE
+    harmonics = np.arange(1, NUM_HARMONICS + 1)
+    pitch = chance.uniform(90, 240)
+    drawn = np.array([chance.choice(VOWELS) for _ in range(round(1 / SYLLABLE_S))])
+    away = pitch * harmonics[None, :, None] - drawn[:, None, :]  # syllable, harmonic, formant
+    gains = (np.exp(-((away / 150) ** 2)).sum(2) + 0.02) / harmonics
+    gain_at = np.repeat(gains, len(at_s) // len(drawn), axis=0)
+    sound = (gain_at * np.sin(2 * np.pi * pitch * at_s[:, None] * harmonics)).sum(1)
+    sound *= np.sin(np.pi * (at_s / SYLLABLE_S % 1))
+    pcm = (sound / np.abs(sound).max() * 16_000).astype("<i2")
+    content = io.BytesIO()
+    with wave.open(content, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(RATE)
+        wav.writeframes(pcm.tobytes() * SECONDS)
+    return content.getvalue()
+
+
+def add_voice(bench: Bench, user: str, chance: random.Random, intended_s: float) -> str | None:
+    """Its id; None where it was not made, which the ledger then has."""
+    sample = recording(chance)
+    form = {"name": f"load {uuid.uuid4().hex[:12]}", "consent": "a computed voice consents"}
+
+    def post() -> httpx.Response:
+        files = {"audio_sample": ("voice.wav", sample, "audio/wav")}
+        return bench.http.post("/v1/audio/voices", data=form, files=files)
+
+    answer = asked(bench, user, intended_s, post)
+    return str(answer.json()["id"]) if answer is not None and answer.is_success else None
+
+
+def delete_voice(bench: Bench, user: str, voice: str) -> None:
+    asked(bench, user, time.monotonic(), lambda: bench.http.delete(f"/v1/audio/voices/{voice}"))
+
+
+def asked(
+    bench: Bench, user: str, intended_s: float, ask: Callable[[], httpx.Response]
+) -> httpx.Response | None:
+    """The answer, which is in the ledger; None where there was none."""
+    sent_s, detail, answer = time.monotonic(), "", None
+    try:
+        answer = ask()
+    except httpx.TransportError as fault:
+        detail = f"{type(fault).__name__}: {fault}"
+    outcome = Outcome.UNANSWERED
+    if answer is not None:
+        code = error_code(answer)
+        is_refusal = (answer.status_code, code) in REFUSALS
+        outcome = Outcome.REFUSED if is_refusal else Outcome.FAILED
+        outcome, detail = (Outcome.DONE, "") if answer.is_success else (outcome, code)
+    bench.ledger.add(
+        Record(
+            kind=Kind.ENROL,
+            user=user,
+            session_id=uuid.uuid4().hex,
+            num_chars=0,
+            num_callers=bench.ledger.num_callers,
+            intended_s=intended_s,
+            sent_s=sent_s,
+            first_audio_s=None,
+            last_audio_s=None,
+            done_s=time.monotonic(),
+            status=None if answer is None else answer.status_code,
+            outcome=outcome,
+            detail=detail,
+        )
+    )
+    return answer

@@ -1,0 +1,52 @@
+"""Keeps the records of a run, writes each as it comes, and counts who calls. Of any thread."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loadtests.records import Record, as_line, violations
+
+
+class Ledger:
+    def __init__(self, path: Path | None = None) -> None:
+        """`path` None keeps them in memory alone."""
+        self.tell: Callable[[Record], None] | None = None  # of each record, too
+        self.records: list[Record] = []
+        self.faults: list[str] = []  # of the run itself
+        self.num_callers = 0
+        self._lock = threading.Lock()
+        self._path = path
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+
+    def add(self, record: Record) -> None:
+        with self._lock:
+            self.records.append(record)
+            self.faults.extend(violations(record))
+            if self._path is not None:
+                with self._path.open("a") as file:
+                    file.write(as_line(record) + "\n")
+        if self.tell is not None:
+            self.tell(record)
+
+    def fault(self, message: str) -> None:
+        with self._lock:
+            self.faults.append(message)
+
+    def arrive(self) -> None:
+        with self._lock:
+            self.num_callers += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self.num_callers -= 1
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        self.arrive()
+        try:
+            yield
+        finally:
+            self.leave()

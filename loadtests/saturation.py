@@ -1,0 +1,70 @@
+"""How many callers does a server carry? Doubles until it is too many, then halves the gap.
+
+Takes it that a server which cannot carry n cannot carry more. Knows nothing about servers.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from loadtests.records import PLAYED, Outcome, Record, of_kinds
+
+LATE_SHARE = 0.05  # p95 is within its bound where no more than this are late
+STALLED_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """On one level."""
+
+    num_callers: int
+    num_turns: int
+    num_late: int  # first audio after the bound, or not there when it was over
+    num_stalled: int
+    num_refused: int
+    num_faults: int
+
+    @property
+    def is_met(self) -> bool:
+        """Nothing was judged where there was no turn: that is no success."""
+        return (
+            self.num_turns > 0
+            and self.num_late <= LATE_SHARE * self.num_turns
+            and self.num_stalled <= STALLED_SHARE * self.num_turns
+            and self.num_refused == self.num_faults == 0
+        )
+
+
+def judged(records: Iterable[Record], num_callers: int, ttfa_ms: float) -> Verdict:
+    turns = of_kinds(records, PLAYED)
+    known = [
+        turn
+        for turn in turns
+        if turn.first_audio_s is not None
+        or turn.waited_s * 1000 > ttfa_ms
+        or turn.outcome is Outcome.REFUSED
+        or turn.outcome.is_fault
+    ]  # who was stopped while first audio was not yet due says nothing
+    return Verdict(
+        num_callers,
+        len(known),
+        sum(turn.waited_s * 1000 > ttfa_ms for turn in known),
+        sum(turn.num_stalls > 0 for turn in known),
+        sum(turn.outcome is Outcome.REFUSED for turn in known),
+        sum(turn.outcome.is_fault for turn in known),
+    )
+
+
+def most_callers(is_met: Callable[[int], bool], most: int) -> int:
+    """The largest number up to `most` that is met; 0 where even one is too many."""
+    met, level = 0, 1
+    while level <= most and is_met(level):
+        met = level
+        level = min(level * 2, most) if level < most else most + 1
+    too_many = level
+    while too_many - met > 1:
+        middle = (met + too_many) // 2
+        if is_met(middle):
+            met = middle
+        else:
+            too_many = middle
+    return met

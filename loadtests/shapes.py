@@ -1,0 +1,68 @@
+"""How many callers there are, and when the requests of an open loop are due.
+
+A level is the number of callers at a time of the run, None when it is over. Knows nothing about
+Locust or servers.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+Level = Callable[[float], int | None]  # of the seconds since the start
+
+BURST_EVERY_S = 20.0
+BURST_S = 8.0
+
+
+def steady(num_callers: int, seconds: float) -> Level:
+    return lambda at_s: num_callers if at_s < seconds else None
+
+
+def ramp(num_callers: int, seconds: float) -> Level:
+    """From one to all, evenly."""
+    return lambda at_s: 1 + int(num_callers * at_s / seconds) if at_s < seconds else None
+
+
+def burst(num_callers: int, seconds: float) -> Level:
+    """A quarter of them, and all for BURST_S at the end of every BURST_EVERY_S."""
+    few = max(1, num_callers // 4)
+
+    def level(at_s: float) -> int | None:
+        if at_s >= seconds:
+            return None
+        return num_callers if at_s % BURST_EVERY_S >= BURST_EVERY_S - BURST_S else few
+
+    return level
+
+
+def poisson_arrivals(rate_per_s: float, seconds: float, chance: random.Random) -> list[float]:
+    """When each request is due, in seconds from the start; drawn before the first is sent."""
+    arrivals, at_s = [], chance.expovariate(rate_per_s)
+    while at_s < seconds:
+        arrivals.append(at_s)
+        at_s += chance.expovariate(rate_per_s)
+    return arrivals
+
+
+def open_loop(
+    arrivals_s: Sequence[float], speak: Callable[[int, float], None], most_open: int
+) -> None:
+    """`speak(number, intended_s)` for each arrival when it is due, whatever became of those before;
+    returns when all have ended. No more than `most_open` run at once: the rest wait, and their
+    wait counts, because what is intended stays what it was."""
+    room = threading.Semaphore(most_open)
+    begun_s = time.monotonic()
+
+    def one(number: int, intended_s: float) -> None:
+        with room:
+            speak(number, intended_s)
+
+    threads = []
+    for number, at_s in enumerate(arrivals_s):
+        intended_s = begun_s + at_s
+        time.sleep(max(0.0, intended_s - time.monotonic()))
+        threads.append(threading.Thread(target=one, args=(number, intended_s), daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()

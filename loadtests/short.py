@@ -1,0 +1,88 @@
+"""What `make loadtest` runs: some two minutes against a server of its own, on any machine.
+
+    python -m loadtests.short --out loadtests/out
+
+Every kind of caller at once, then an open loop, then a short search for the most conversations.
+A folder with a report for each. Last line JSON; exits with 1 where one of them found a fault.
+"""
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from deployments.server import ServerProcess
+from loadtests.report import SUMMARY
+
+ROOT = Path(__file__).parents[1]
+RUNS: dict[str, tuple[str, ...]] = {
+    "mixed": ("--shape", "steady", "--users", "mixed", "--callers", "6", "--minutes", "0.4"),
+    "poisson": ("--shape", "poisson", "--rate", "0.4", "--minutes", "0.35"),
+    "saturation": ("--shape", "saturation", "--callers", "8", "--minutes", "0.2"),
+}
+WITHIN_S = 300.0  # each
+SHOWN = ("passed", "num_requests", "ttfa_ms", "stalled_share", "capacity", "bound_ttfa_ms")
+
+
+def config(folder: Path) -> Path:
+    """The config that ships, with room for the voices that callers make."""
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    content["applications"][0]["args"]["uploads"] = str(folder / "voices")
+    path = folder / "loadtest.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def one(url: str, out: Path, options: Sequence[str]) -> dict[str, object]:
+    """Its summary. Raises RuntimeError where it left none."""
+    command = [sys.executable, "-m", "loadtests", "--url", url, "--out", str(out), *options]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=WITHIN_S, check=False
+    )
+    lines = done.stdout.splitlines()
+    if done.returncode not in (0, 1) or not lines:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}")
+    told: dict[str, object] = json.loads((out / SUMMARY).read_text())
+    for fault in told["faults"] if isinstance(told["faults"], list) else ():
+        sys.stderr.write(f"{out.name}: {fault}\n")
+    return told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "loadtests" / "out")
+    out: Path = parser.parse_args().out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    runs = {}
+    with tempfile.TemporaryDirectory() as folder:
+        server = ServerProcess(config(Path(folder)), free_port(), log=out / "serve.log")
+        try:
+            server.wait_ready()
+            for name, options in RUNS.items():
+                told = one(server.url, out / name, options)
+                runs[name] = {key: told[key] for key in SHOWN if key in told}
+                sys.stdout.write(f"{name}: {json.dumps(runs[name])}\n")
+                sys.stdout.flush()
+        finally:
+            server.stop()
+    passed = all(run["passed"] for run in runs.values())
+    whole = {"benchmark": "loadtest", "passed": passed, "runs": runs}
+    sys.stdout.write(json.dumps(whole) + "\n")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Locust's users: one class for each kind of caller. What each does stands in scenarios.py."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from locust import User, task
+from locust.env import Environment
+from locust.exception import StopUser
+
+from loadtests import scenarios
+from loadtests.bench import Bench
+from loadtests.records import Record
+
+
+class Talker(User):
+    """`bench` is set before the first of them is spawned."""
+
+    abstract = True
+    role: ClassVar[str] = ""
+    bench: ClassVar[Bench]
+
+    def on_start(self) -> None:
+        self.who = scenarios.caller(self.bench, self.role)
+        self.bench.ledger.arrive()
+
+    def on_stop(self) -> None:
+        self.bench.ledger.leave()
+
+
+class Conversation(Talker):
+    role = "conversation"
+    weight = 4
+
+    @task
+    def turn(self) -> None:
+        scenarios.take_a_turn(self.who)
+
+
+class Listener(Talker):
+    role = "stream"
+    weight = 2
+
+    @task
+    def stream(self) -> None:
+        scenarios.hear_a_stream(self.who)
+
+
+class OneShot(Talker):
+    role = "whole"
+
+    @task
+    def fetch(self) -> None:
+        scenarios.fetch_a_file(self.who)
+
+
+class Storm(Talker):
+    role = "storm"
+
+    @task
+    def open_and_stop(self) -> None:
+        scenarios.storm(self.who)
+
+
+class Enrolment(Talker):
+    role = "enrol"
+
+    @task
+    def make_a_voice(self) -> None:
+        if not scenarios.enrol(self.who):
+            raise StopUser
+
+
+class Hostile(Talker):
+    role = "hostile"
+
+    @task
+    def attack(self) -> None:
+        scenarios.attack(self.who)
+
+
+USERS: dict[str, type[Talker]] = {
+    user.role: user for user in (Conversation, Listener, OneShot, Storm, Enrolment, Hostile)
+}
+
+
+def told_to_locust(environment: Environment) -> Callable[[Record], None]:
+    """For a ledger: each record stands in Locust's own tables, too."""
+
+    def tell(record: Record) -> None:
+        environment.events.request.fire(  # type: ignore[no-untyped-call]
+            request_type=record.kind.value,
+            name=record.outcome.value,
+            response_time=record.waited_s * 1000,
+            response_length=record.num_bytes,
+            exception=RuntimeError(record.detail) if record.outcome.is_fault else None,
+            context={},
+        )
+
+    return tell

@@ -1,0 +1,45 @@
+"""A bench against a fake server, and one session on it, for tests without Locust."""
+
+import contextlib
+import time
+
+from loadtests.bench import Bench, Settings
+from loadtests.ledger import Ledger
+from loadtests.records import Kind, Outcome, Record
+from loadtests.session import Order, speak
+from tests.loadtests.fake_server import fake_server
+
+QUICK = Settings(timeout_s=20.0, ack_within_s=20.0, settle_s=0.01, think_s=0.0)
+SOON_GIVEN_UP = Settings(timeout_s=1.0, ack_within_s=0.5, settle_s=0.01, think_s=0.0)
+GOOD = Record(
+    kind=Kind.TURN,
+    user="conversation 1",
+    session_id="a",
+    num_chars=20,
+    num_callers=2,
+    intended_s=10.0,
+    sent_s=10.001,
+    first_audio_s=10.2,
+    last_audio_s=11.0,
+    done_s=11.001,
+    status=200,
+    outcome=Outcome.HEARD,
+    num_bytes=96_000,
+    audio_s=2.0,
+    finish="stop",
+)
+
+
+@contextlib.contextmanager
+def bench_on(settings=QUICK, **knobs):
+    with fake_server(**knobs) as (url, server):
+        bench = Bench(url, settings, Ledger())
+        try:
+            yield bench, server
+        finally:
+            bench.http.close()
+
+
+def heard(bench, kind=Kind.STREAM, stop=None, text="Hello there."):
+    record, _ = speak(bench, Order(kind, "somebody", text, time.monotonic(), stop))
+    return record

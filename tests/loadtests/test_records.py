@@ -1,0 +1,63 @@
+"""Timings are checked as data: what cannot be is said, and what can be is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from loadtests.ledger import Ledger
+from loadtests.records import as_line, read_records, violations
+from loadtests.summary import summary
+from tests.loadtests.benches import GOOD
+
+CANCELLED = replace(GOOD, cancelled_s=10.5, acknowledged_s=10.52, ack_state="stopped")
+SILENT = replace(GOOD, first_audio_s=None, last_audio_s=None, num_bytes=0)
+
+
+@pytest.mark.parametrize("record", [GOOD, CANCELLED, SILENT], ids=["good", "cancelled", "silent"])
+def test_what_can_be_is_no_violation(record):
+    assert list(violations(record)) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "changes"),
+    [
+        (GOOD, {"intended_s": 10.1}),
+        (GOOD, {"first_audio_s": 10.001}),
+        (GOOD, {"first_audio_s": 9.0}),
+        (GOOD, {"last_audio_s": 10.1}),
+        (GOOD, {"done_s": 10.9}),
+        (GOOD, {"last_audio_s": None}),
+        (GOOD, {"num_bytes": 0}),
+        (SILENT, {"num_bytes": 10}),
+        (SILENT, {"done_s": 10.0}),
+        (CANCELLED, {"cancelled_s": 10.0}),
+        (CANCELLED, {"acknowledged_s": 10.4}),
+        (CANCELLED, {"cancelled_s": None}),
+    ],
+)
+def test_what_cannot_be_is_a_violation(record, changes):
+    assert len(list(violations(replace(record, **changes)))) >= 1
+
+
+def test_a_violation_fails_the_run():
+    ledger = Ledger()
+    ledger.add(replace(GOOD, done_s=10.9))
+    told = summary(ledger.records, ledger.faults)
+    assert not told["passed"]
+    assert "comes before" in told["faults"][0]
+
+
+def test_records_are_the_same_when_they_are_read_again(tmp_path):
+    ledger = Ledger(tmp_path / "new" / "requests.jsonl")
+    for record in (GOOD, CANCELLED, SILENT):
+        ledger.add(record)
+    assert read_records(tmp_path / "new" / "requests.jsonl") == [GOOD, CANCELLED, SILENT]
+
+
+def test_a_time_that_is_no_number_is_not_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        as_line(replace(GOOD, done_s=float("nan")))
+
+
+def test_first_audio_counts_from_when_it_was_due():
+    assert replace(GOOD, intended_s=9.0).ttfa_s == pytest.approx(1.2)
