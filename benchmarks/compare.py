@@ -1,0 +1,200 @@
+"""Upstream behind the simplest server that is written around it, and this server, side by side.
+
+    python benchmarks/compare.py --model random-turbo --policy chunked --num-callers 1,8
+
+One machine, the same weights, text, voice and callers, one server after the other; with --rounds
+the order alternates. So many callers ask all at once, each again when it has heard the answer, for
+`--turns` turns. Then all ask once more and leave early. Neither side's generation is told to go on
+past the model's own stop token; both are held to `--tokens` tokens, which the random and embedded
+models nearly always reach. Audio seconds are those that were received. Both watermark.
+
+    ttfa_ms         request to first sound; upstream's is the whole file's, for it has no other
+    audio_s_per_s   of all callers, from the first request to the last sound
+    stalled_share   turns in which a listener who plays from the first sound on ran dry for 100 ms
+    cancel_stop_ms  median; from a caller's leaving (a closed connection at upstream, a cancel call
+                    here) to where the server does no more work for it
+    peak_memory_mb  resident, at its highest, of the server: upstream's one process; here the
+                    replicas, registry and proxy together, pages that they share counted each time.
+                    Ray's own daemons, and what is on a GPU, are not in it
+
+Our server is serve_config.yaml with a slot for every caller, no pacing and no guards. The last line
+is one JSON object.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psutil
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+
+from benchmarks.compare_plot import draw
+from benchmarks.compare_sides import SIDES, Heard, Load, Side
+from benchmarks.measure import counts, default_device, machine, median, say
+
+STALL_S = 0.1
+LEAVES_AT = 0.5  # of what a lone caller waits for its first sound
+SAMPLE_EVERY_S = 0.2
+
+
+class Round(NamedTuple):
+    """Of one server and one number of callers."""
+
+    heard: list[Heard]
+    took_s: float
+    stops_s: list[float]  # of those who left before it was done
+    peak_mb: float
+
+
+Rounds = dict[tuple[str, int], list[Round]]
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    load = Load(
+        model=options.model,
+        device=options.device,
+        max_tokens=options.tokens,
+        policy=options.policy,
+        most_callers=max(options.num_callers),
+    )
+    title = f"{options.model}, {options.policy}; {machine(torch.device(options.device))}"
+    say(title)
+    rounds: Rounds = {}
+    for number in range(options.rounds):
+        for name in options.servers[:: -1 if number % 2 else 1]:
+            for num_callers, measured in asyncio.run(run(name, load, options)):
+                rounds.setdefault((name, num_callers), []).append(measured)
+    rows = [
+        row(name, num_callers, rounds[name, num_callers])
+        for name in options.servers
+        for num_callers in options.num_callers
+    ]
+    say(table(rows))
+    if options.plot is not None:
+        draw(rows, title, options.plot)
+    say(json.dumps({"benchmark": "compare", "model": options.model, "rows": rows}))
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--policy", default="window", choices=["window", "chunked", "full"])
+    parser.add_argument("--num-callers", type=counts, default=[1, 4, 8, 16], help="1,4,8,16")
+    parser.add_argument("--turns", type=int, default=2, help="of each caller, heard to the end")
+    parser.add_argument("--tokens", type=int, default=100, help="of each answer; 25 are a second")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--servers", type=_servers, default=[*SIDES], help="upstream,ours")
+    parser.add_argument("--plot", type=Path, help="file to draw to: .svg or .png")
+    options = parser.parse_args(arguments)
+    options.device = default_device(options.device)
+    return options
+
+
+def _servers(text: str) -> list[str]:
+    names = text.split(",")
+    if not set(names) <= SIDES.keys():
+        raise ValueError(text)
+    return names
+
+
+async def run(name: str, load: Load, options: argparse.Namespace) -> list[tuple[int, Round]]:
+    """Start it, warm it up, and measure every number of callers."""
+    with tempfile.TemporaryDirectory() as folder:
+        side: Side = await asyncio.to_thread(SIDES[name], load, Path(folder))
+        try:
+            limits = httpx.Limits(max_connections=None)
+            async with httpx.AsyncClient(base_url=side.url, timeout=None, limits=limits) as client:
+                await side.speak(client)
+                alone = await side.speak(client)
+                leaves_s = LEAVES_AT * alone.first_s
+                return [
+                    (num, await measure(side, client, num, options.turns, leaves_s))
+                    for num in options.num_callers
+                ]
+        finally:
+            await asyncio.to_thread(side.stop)
+
+
+async def measure(
+    side: Side, client: httpx.AsyncClient, num_callers: int, turns: int, leaves_s: float
+) -> Round:
+    async def call() -> list[Heard]:
+        return [await side.speak(client) for _ in range(turns)]
+
+    sizes_mb: list[float] = []
+    watching = asyncio.ensure_future(_watch(side.processes(), sizes_mb))
+    started_s = time.monotonic()
+    heard = await asyncio.gather(*(call() for _ in range(num_callers)))
+    took_s = time.monotonic() - started_s
+    watching.cancel()
+    await asyncio.wait({watching})
+    stops = await asyncio.gather(*(side.leave(client, leaves_s) for _ in range(num_callers)))
+    return Round(
+        [turn for turns_of_one in heard for turn in turns_of_one],
+        took_s,
+        [stop_s for stop_s in stops if stop_s is not None],
+        max(sizes_mb),
+    )
+
+
+async def _watch(processes: Sequence[psutil.Process], sizes_mb: list[float]) -> None:
+    """Until it is cancelled."""
+    while True:
+        sizes_mb.append(sum(process.memory_info().rss for process in processes) / 2**20)
+        await asyncio.sleep(SAMPLE_EVERY_S)
+
+
+def row(server: str, num_callers: int, rounds: Sequence[Round]) -> dict[str, Any]:
+    """Turns of all rounds together; of what a round has one of, the median, or the peak."""
+    heard = [turn for one in rounds for turn in one.heard]
+    first_ms = sorted(1000 * turn.first_s for turn in heard)
+    p50, p95 = (first_ms[math.ceil(share * len(first_ms)) - 1] for share in (0.5, 0.95))
+    stops_s = [stop_s for one in rounds for stop_s in one.stops_s]
+    rates = [sum(turn.audio_s for turn in one.heard) / one.took_s for one in rounds]
+    return {
+        "server": server,
+        "num_callers": num_callers,
+        "ttfa_ms": {"p50": round(p50, 1), "p95": round(p95, 1)},
+        "audio_s_per_s": round(median(rates), 3),
+        "stalled_share": round(sum(turn.stalled_s > STALL_S for turn in heard) / len(heard), 3),
+        "cancel_stop_ms": round(1000 * median(stops_s), 1) if stops_s else None,
+        "peak_memory_mb": round(max(one.peak_mb for one in rounds)),
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [
+        "| server | callers | first audio ms p50 | p95 | audio-s/s | stalled | stop ms | MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in rows:
+        first, stop_ms = each["ttfa_ms"], each["cancel_stop_ms"]
+        cells = [
+            each["server"],
+            each["num_callers"],
+            f"{first['p50']:,.0f}",
+            f"{first['p95']:,.0f}",
+            f"{each['audio_s_per_s']:.2f}",
+            f"{each['stalled_share']:.0%}",
+            "-" if stop_ms is None else f"{stop_ms:,.0f}",
+            f"{each['peak_memory_mb']:,}",
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

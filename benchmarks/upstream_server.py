@@ -1,0 +1,177 @@
+"""The simplest server around upstream: one model object, one lock, one endpoint, whole files.
+
+    python benchmarks/upstream_server.py --model embedded --port 8100 --max-tokens 100
+
+Upstream's `generate` keeps the state of its call on the model, so a lock lets one in at a time.
+Nothing in it can be stopped: a caller that leaves is spoken to all the same. Weights, text ids and
+voice are those of a checkpoint of ours; what only a new voice would need is loaded too, as
+upstream's own loader does. `generate` takes no length: its T3 is held to `max_tokens` here, where
+it has 1,000 itself. GET /generations/{id} tells when the work for a request began and ended.
+"""
+
+import argparse
+import contextlib
+import io
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, NamedTuple, Protocol
+
+import soundfile
+import torch
+import uvicorn
+from chatterbox import tts, tts_turbo
+from chatterbox.models.s3gen.s3gen import S3Token2Wav
+from chatterbox.models.t3.modules.cond_enc import T3Cond
+from fastapi import FastAPI, Header, HTTPException, Response
+from pydantic import BaseModel
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+
+from app.engine.checkpoint.build import trim_fade
+from app.engine.checkpoint.source import Checkpoint, open_checkpoint
+from app.engine.checkpoint.tokenizer import TextTokenizer
+from benchmarks.measure import default_device
+
+WAV_HEADER_BYTES = 44
+FAMILIES = ("english", "turbo")
+
+
+class Spoken(Protocol):
+    """ChatterboxTTS and ChatterboxTurboTTS."""
+
+    sr: int
+
+    def generate(self, text: str) -> Tensor:
+        """(1, samples)"""
+        ...
+
+
+class Generation(NamedTuple):
+    """By the machine's monotonic clock, in seconds."""
+
+    begun_s: float
+    ended_s: float
+
+
+class Asked(BaseModel):
+    text: str
+
+
+def build_app(model: Spoken) -> FastAPI:
+    app = FastAPI()
+    lock = threading.Lock()
+    generations: dict[str, Generation] = {}
+
+    @app.post("/tts")
+    def speak(asked: Asked, x_request_id: Annotated[str, Header()] = "") -> Response:
+        with lock:
+            begun_s = time.monotonic()
+            wave = model.generate(asked.text)
+            generations[x_request_id] = Generation(begun_s, time.monotonic())
+        file = io.BytesIO()
+        soundfile.write(file, wave[0].numpy(), model.sr, format="WAV", subtype="PCM_16")
+        return Response(file.getvalue(), media_type="audio/wav")
+
+    @app.get("/generations/{request_id}")
+    def generation(request_id: str) -> dict[str, float]:
+        if request_id not in generations:
+            raise HTTPException(404, "not ended")
+        return generations[request_id]._asdict()
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> Spoken:
+    """Upstream's object. Raises ValueError for a family that is not compared."""
+    spec = checkpoint.spec
+    if spec.family not in FAMILIES:
+        raise ValueError(f"{spec.name} is {spec.family}; compared are {', '.join(FAMILIES)}")
+    models = checkpoint.load_enrolment(device)
+    with torch.device("meta"):
+        s3gen = S3Token2Wav(meanflow=spec.s3gen.meanflow)
+    s3gen.flow, s3gen.mel2wav = checkpoint.load_vocoder(device, torch.float32)
+    s3gen.tokenizer, s3gen.speaker_encoder = models.s3_tokenizer, models.speaker_encoder
+    s3gen.trim_fade = trim_fade().to(device)
+    t3 = checkpoint.load_t3(device, torch.float32)
+    voice = checkpoint.conditionals(checkpoint.voices()[0])
+    cond = T3Cond(
+        speaker_emb=voice.t3.speaker_emb[None],
+        cond_prompt_speech_tokens=voice.t3.prompt_tokens[None],
+        emotion_adv=spec.sampling.exaggeration * torch.ones(1, 1, 1),
+    ).to(device=device)
+    reference = {
+        "prompt_token": voice.s3gen.prompt_tokens[None].to(device),
+        "prompt_token_len": torch.tensor([len(voice.s3gen.prompt_tokens)], device=device),
+        "prompt_feat": voice.s3gen.prompt_mel[None].to(device),
+        "prompt_feat_len": None,
+        "embedding": voice.s3gen.speaker_emb[None].to(device),
+    }
+    parts = (t3, s3gen.eval(), models.voice_encoder)
+    model: Spoken
+    if spec.family == "turbo":
+        turbo_ids = _TurboIds(checkpoint.tokenizer())
+        conds = tts_turbo.Conditionals(cond, reference)
+        model = tts_turbo.ChatterboxTurboTTS(*parts, turbo_ids, device, conds)
+        t3.inference_turbo = _held(t3.inference_turbo, "max_gen_len", max_tokens - 1)  # after one
+    else:
+        english_ids = _EnglishIds(checkpoint.tokenizer())
+        conds = tts.Conditionals(cond, reference)
+        model = tts.ChatterboxTTS(*parts, english_ids, device, conds)
+        t3.inference = _held(t3.inference, "max_new_tokens", max_tokens)
+    return model
+
+
+def _held(inference: Callable[..., Tensor], limit: str, value: int) -> Callable[..., Tensor]:
+    """The same call with another limit, whatever the caller gives."""
+
+    def speak(**asked: Any) -> Tensor:
+        return inference(**{**asked, limit: value})
+
+    return speak
+
+
+@dataclass(frozen=True, slots=True)
+class _EnglishIds:
+    """What ChatterboxTTS calls of its tokenizer."""
+
+    tokenizer: TextTokenizer
+
+    def text_to_tokens(self, text: str) -> Tensor:
+        return torch.tensor([self.tokenizer.encode(text, None)], dtype=torch.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class _TurboIds:
+    """What ChatterboxTurboTTS calls of its tokenizer."""
+
+    tokenizer: TextTokenizer
+
+    def __call__(self, text: str, **_options: object) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=torch.tensor([self.tokenizer.encode(text, None)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--port", type=int, default=8100)
+    parser.add_argument("--max-tokens", type=int, default=1000, help="of one answer")
+    options = parser.parse_args()
+    device = torch.device(default_device(options.device))
+    with contextlib.redirect_stdout(sys.stderr):  # upstream's own remarks
+        model = load(open_checkpoint(options.model), device, options.max_tokens)
+        uvicorn.run(build_app(model), port=options.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()
