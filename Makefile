@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo serve test lint lock
+.PHONY: install demo serve test loadtest lint lock
 
 install: $(STAMP)
 
@@ -26,6 +26,10 @@ serve: install
 # No model hub, and no more threads than the two stages of a small machine can use.
 test: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TESTS)
+
+# Some three minutes; the report is in loadtests/out.
+loadtest: install
+	$(BIN)/python -m loadtests.short
 
 lint: install
 	$(BIN)/ruff check .

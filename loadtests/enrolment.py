@@ -21,8 +21,8 @@ NUM_HARMONICS = 12
 
 
 def recording(chance: random.Random) -> bytes:
-    """A WAV file of a speaker whose pitch and vowels are drawn: one second, again and again, because
-    whoever computes holds up every other caller."""
+    """A WAV file of a speaker whose pitch and vowels are drawn: one second, again and again, for
+    who computes holds up every other caller."""
     at_s = np.arange(RATE) / RATE
     harmonics = np.arange(1, NUM_HARMONICS + 1)
     pitch = chance.uniform(90, 240)

@@ -2,7 +2,7 @@
 
     locust -f loadtests/locustfile.py --host http://127.0.0.1:8000 --users 4
 
-Records go to loadtests/out/requests.jsonl; `python -m loadtests` has the shapes and the report.
+Records go to --out (loadtests/out); `python -m loadtests` has the shapes and the report.
 """
 
 from locust import events  # first: it patches what the rest imports
@@ -16,7 +16,7 @@ from locust.env import Environment
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Locust imports this file by its path
 
-from loadtests.bench import Bench, Settings, check_host
+from loadtests.bench import Bench, RefusedHost, Settings, UnusableServer, check_host
 from loadtests.ledger import Ledger
 from loadtests.report import REQUESTS
 from loadtests.users import (
@@ -36,16 +36,20 @@ __all__ = ["Conversation", "Enrolment", "Hostile", "Listener", "OneShot", "Storm
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--allow-remote", action="store_true", help="the server is yours")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
 
 
 def begin(environment: Environment, **_: object) -> None:
-    """Raises RefusedHost and UnusableServer."""
+    """Ends the process where there is no server to load."""
     options = environment.parsed_options or Namespace()
     url = environment.host or ""
-    check_host(url, options.allow_remote)
-    ledger = Ledger(Path(__file__).parent / "out" / REQUESTS)
-    ledger.tell = told_to_locust(environment)
-    Talker.bench = Bench(url, Settings(seed=options.seed), ledger)
+    try:
+        check_host(url, options.allow_remote)
+        ledger = Ledger(options.out / REQUESTS)
+        ledger.tell = told_to_locust(environment)
+        Talker.bench = Bench(url, Settings(seed=options.seed), ledger)
+    except (RefusedHost, UnusableServer) as fault:
+        sys.exit(str(fault))
 
 
 events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]

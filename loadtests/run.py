@@ -116,6 +116,7 @@ def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object
     """The summary, which is in `out` with the records and the page. Raises UnusableServer."""
     ledger = Ledger(out / REQUESTS)
     bench = Bench(url, settings, ledger)
+    bench.warm_up()
     told: dict[str, object] = {
         "benchmark": "loadtest",
         "shape": load.shape,

@@ -13,6 +13,7 @@ from loadtests.enrolment import add_voice, delete_voice
 from loadtests.hostile import ATTACKS
 from loadtests.records import Kind
 from loadtests.session import Order, Stop, speak
+from loadtests.shapes import sleep_until
 from loadtests.texts import text_drawn
 
 BARGE_IN_SHARE = 0.05
@@ -31,7 +32,7 @@ class Caller:
 
     def wait(self) -> float:
         """Until the next request is due; when that was."""
-        time.sleep(max(0.0, self.due_s - time.monotonic()))
+        sleep_until(self.due_s)
         return self.due_s
 
     def ready(self, at_s: float, pause_s: float) -> None:

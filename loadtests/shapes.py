@@ -45,6 +45,12 @@ def poisson_arrivals(rate_per_s: float, seconds: float, chance: random.Random) -
     return arrivals
 
 
+def sleep_until(at_s: float) -> None:
+    """Never wakes before it: greenlets may, because their timers count from when they last ran."""
+    while (left_s := at_s - time.monotonic()) > 0:
+        time.sleep(left_s)
+
+
 def open_loop(
     arrivals_s: Sequence[float], speak: Callable[[int, float], None], most_open: int
 ) -> None:
@@ -61,7 +67,7 @@ def open_loop(
     threads = []
     for number, at_s in enumerate(arrivals_s):
         intended_s = begun_s + at_s
-        time.sleep(max(0.0, intended_s - time.monotonic()))
+        sleep_until(intended_s)
         threads.append(threading.Thread(target=one, args=(number, intended_s), daemon=True))
         threads[-1].start()
     for thread in threads:

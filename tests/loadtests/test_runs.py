@@ -1,8 +1,11 @@
 """Whole runs, as a user starts them, in a process of their own: Locust patches the one it is in."""
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,43 @@ def test_a_server_that_is_not_ours_or_not_there_is_told_and_not_loaded(tmp_path,
     code, told, errors = run(url, tmp_path)
     assert (code, told) == (2, {})
     assert said in errors.splitlines()[-1]
+
+
+@contextlib.contextmanager
+def locust(url, out):
+    """Locust's own command line, which goes on until it is told to end."""
+    file = ROOT / "loadtests" / "locustfile.py"
+    command = [sys.executable, "-m", "locust", "-f", str(file), "--host", url, "--headless"]
+    command += ["--users", "10", "--spawn-rate", "10", "--out", str(out)]
+    pipe, both = subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(command, stdout=pipe, stderr=both, text=True) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def num_lines(path):
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_locust_itself_runs_the_users_and_counts_them(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    with fake_server() as (url, _), locust(url, tmp_path) as running:
+        while num_lines(path) < 10 and running.poll() is None:
+            time.sleep(0.1)  # until they have spoken; pytest's timeout bounds it
+        running.send_signal(signal.SIGTERM)
+        said, _ = running.communicate()
+    assert running.returncode == 0, said
+    records = read_records(path)
+    assert {"turn", "stream"} <= {record.kind for record in records}
+    assert not [record for record in records if record.outcome.is_fault]
+    assert "turn     heard" in said
+
+
+def test_locust_itself_loads_no_other_machine(tmp_path):
+    with locust("http://192.0.2.1:8000", tmp_path) as running:
+        said, _ = running.communicate()
+    assert running.returncode != 0
+    assert "is not this machine" in said
+    assert not (tmp_path / "requests.jsonl").exists()
