@@ -73,14 +73,16 @@ class SlackScheduler:
         due = (self._sessions[key].due_s(since) for (key, _), since in cells)
         return max(0.0, now - min(due, default=now))
 
-    def sent(self, address: Address, num_samples: int) -> None:
-        """So much of the stream's sound has left."""
+    def sent(self, address: Address, num_samples: int) -> float:
+        """So much of the stream's sound has left. Gives for how long its listener had run dry."""
         if num_samples == 0:
-            return
+            return 0.0
         session, now = self._sessions[address[0]], self._clock()
-        if session.since is None or session.slack_s(now) < 0:  # it starts, or goes on after a stall
+        late_s = 0.0 if session.since is None else max(0.0, -session.slack_s(now))
+        if session.since is None or late_s:  # it starts, or goes on after a stall
             session.since = now - session.sent_s
         session.sent_s += num_samples / SAMPLE_RATE
+        return late_s
 
     @property
     def num_ready(self) -> int:

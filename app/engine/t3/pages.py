@@ -92,6 +92,8 @@ class PrefixShelf:
         self._most = most
         self._forget = forget
         self._prefixes: OrderedDict[PrefixKey, Prefix] = OrderedDict()  # least recently used first
+        self.num_hits = 0  # joined, of those that were there or on their way
+        self.num_misses = 0
 
     @property
     def num_pages(self) -> int:
@@ -117,6 +119,8 @@ class PrefixShelf:
     ) -> Prefix | None:
         """The prefix to begin with, ready or not; None where there is no room for another."""
         prefix = self._prefixes.get(key)
+        self.num_hits += prefix is not None
+        self.num_misses += prefix is None
         if prefix is None:
             self._drop_while(lambda: len(self._prefixes) >= self._most)
             num_pages = pages_of(num_positions)
