@@ -1,0 +1,84 @@
+"""The callers against the program's own HTTP interface: what the fake server pretends is true."""
+
+import contextlib
+import random
+import time
+
+import pytest
+
+from app.voice_library import VoiceLibrary
+from loadtests.bench import Bench
+from loadtests.enrolment import add_voice, delete_voice
+from loadtests.hostile import ATTACKS
+from loadtests.ledger import Ledger
+from loadtests.records import Kind, Outcome
+from loadtests.session import Stop
+from tests.api.conftest import serving
+from tests.fakes import FakeSynthesizer
+from tests.loadtests.benches import QUICK, heard
+
+
+@pytest.fixture
+def library(tmp_path):
+    return VoiceLibrary(str(tmp_path / "library"))
+
+
+@contextlib.contextmanager
+def bench_before(synthesizer, **options):
+    with serving(synthesizer, **options) as url:
+        bench = Bench(url, QUICK, Ledger())
+        with contextlib.closing(bench.http):
+            yield bench
+
+
+@pytest.fixture
+def bench(library):
+    with bench_before(FakeSynthesizer(), library=library) as bench:
+        yield bench
+
+
+@pytest.mark.parametrize("kind", [Kind.STREAM, Kind.WHOLE])
+def test_all_that_was_sent_is_heard(bench, kind):
+    record = heard(bench, kind)
+    assert (record.outcome, record.finish) == (Outcome.HEARD, "stop")
+    assert record.audio_s == pytest.approx(0.6)
+    assert record.legs_ms["claim"] == pytest.approx(2.0)
+
+
+def test_a_cancel_before_the_first_sound_is_an_empty_answer():
+    with bench_before(FakeSynthesizer(hold_at=0)) as bench:
+        record = heard(bench, Kind.STORM, Stop("call", 0.05))
+    assert (record.outcome, record.status) == (Outcome.CANCELLED, 204)
+
+
+def test_a_barge_in_ends_a_stream():
+    with bench_before(FakeSynthesizer(hold_at=2)) as bench:
+        record = heard(bench, Kind.TURN, Stop("call", 0.05, "first_audio"))
+    assert (record.outcome, record.ack_state) == (Outcome.CANCELLED, "stopped")
+
+
+def test_a_caller_who_hangs_up_ends_the_session():
+    synthesizer = FakeSynthesizer(hold_at=2)
+    with bench_before(synthesizer) as bench:
+        record = heard(bench, Kind.STORM, Stop("hang_up", 0.2))
+        assert synthesizer.closed.wait(20)
+    assert record.outcome is Outcome.LEFT
+
+
+def test_a_fault_after_the_first_sound_is_broken():
+    with bench_before(FakeSynthesizer(fail_at=2, fault=RuntimeError("broken"))) as bench:
+        assert heard(bench).outcome is Outcome.BROKEN
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_a_hostile_request_is_refused_by_name_or_survived(bench, attack):
+    record = attack.launch(bench, "hostile", time.monotonic())
+    assert record.outcome in (Outcome.REFUSED, Outcome.LEFT), record
+    assert heard(bench).outcome is Outcome.HEARD
+
+
+def test_a_computed_voice_is_taken_and_deleted(bench, library):
+    voice = add_voice(bench, "enrol", random.Random(1), time.monotonic())
+    assert [made.id for made in library.all("default")] == [voice]
+    delete_voice(bench, "enrol", voice)
+    assert [record.outcome for record in bench.ledger.records] == [Outcome.DONE] * 2

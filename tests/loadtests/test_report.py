@@ -1,0 +1,87 @@
+"""What is made of records: figures that can be checked by hand, plots, and a page."""
+
+from dataclasses import replace
+
+import pytest
+
+from loadtests.plots import plots
+from loadtests.records import Kind, Outcome
+from loadtests.report import page, write_report
+from loadtests.summary import LEAST_FOR_P99, percentiles, summary
+from tests.loadtests.benches import GOOD
+
+LEGS = {"claim": 2.0, "first_cell": 150.0, "first_audio": 160.0}
+TOLD = replace(GOOD, legs_ms=LEGS)
+CANCELLED = replace(
+    GOOD,
+    session_id="b",
+    outcome=Outcome.CANCELLED,
+    cancelled_s=10.5,
+    acknowledged_s=10.52,
+    ack_state="stopped",
+    legs_ms={"cancel_ack": 12.0},
+)
+STALLED = replace(GOOD, session_id="c", num_callers=4, num_stalls=2, longest_stall_ms=320.0)
+FAILED = replace(GOOD, session_id="<d>", kind=Kind.WHOLE, outcome=Outcome.FAILED, status=500)
+
+
+def test_a_percentile_is_a_value_that_was_seen():
+    told = percentiles([float(ms) for ms in range(100)] + [None])
+    assert told == {"n": 100, "p50": 50.0, "p95": 95.0, "p99": None}
+
+
+def test_a_p99_needs_values_that_can_carry_it():
+    assert percentiles([1.0] * LEAST_FOR_P99)["p99"] == 1.0
+    assert percentiles([1.0] * (LEAST_FOR_P99 - 1))["p99"] is None
+
+
+def test_the_summary_counts_what_was_played():
+    told = summary([TOLD, CANCELLED, STALLED, FAILED], [])
+    assert told["num_requests"] == 4
+    assert told["outcomes"] == {"cancelled": 1, "failed": 1, "heard": 2}
+    assert told["ttfa_ms"]["n"] == 3  # a whole file has no first audio of its own
+    assert told["ttfa_ms"]["p50"] == pytest.approx(200.0)
+    assert told["ttfa_from_sent_ms"]["p50"] == pytest.approx(199.0)
+    assert told["stalled_share"] == pytest.approx(1 / 3, abs=1e-4)
+    assert (told["num_stalls"], told["longest_stall_ms"]) == (2, 320.0)
+    assert [row["num_callers"] for row in told["rows"]] == [2, 4]
+    assert told["cancel"]["states"] == {"stopped": 1}
+    assert told["cancel"]["ack_ms"]["p50"] == pytest.approx(20.0)
+    assert told["cancel"]["legs_ms"]["cancel_ack"]["p50"] == 12.0
+
+
+def test_a_request_that_failed_fails_the_run_and_is_named():
+    told = summary([TOLD, FAILED], [])
+    assert (told["passed"], told["num_faults"]) == (False, 1)
+    assert "session <d>: failed (status 500)" in told["faults"][0]
+
+
+def test_what_nobody_could_check_is_counted():
+    assert summary([TOLD, replace(TOLD, finish=None)], [])["num_unchecked"] == 1
+
+
+def test_each_plot_is_drawn_where_there_is_something_to_draw():
+    drawn = plots([TOLD, CANCELLED, STALLED])
+    assert list(drawn) == [
+        "Time to first audio against callers",
+        "Stalled turns against callers",
+        "Time to first audio over the run",
+        "Timeline of a turn",
+        "Legs of a cancel",
+    ]
+    assert all(drawing.startswith("<svg") for drawing in drawn.values())
+    assert plots([]) == {}
+
+
+def test_the_page_stands_alone_and_escapes_what_others_said():
+    told = summary([TOLD, FAILED], []) | {"users": "<script>", "shape": "steady"}
+    content = page(told, plots([TOLD]))
+    assert "<script" not in content
+    assert "session &lt;d&gt;" in content
+    assert "src=" not in content
+    assert 'href="http' not in content.replace('xlink:href="#', "")
+
+
+def test_a_report_is_three_files_of_which_the_ledger_writes_one(tmp_path):
+    write_report(tmp_path / "new", summary([TOLD], []), [TOLD])
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"summary.json", "report.html"}
