@@ -23,9 +23,14 @@ demo: install
 serve: install
 	$(BIN)/chatterbox-serve serve $(if $(PORT),--port $(PORT))
 
-# No model hub, and no more threads than the two stages of a small machine can use.
+# No model hub. What needs no server runs on two cores at once; then what shares one Ray cluster.
 test: install
+ifdef TESTS
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TESTS)
+else
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/deployments
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/deployments
+endif
 
 # Some three minutes; the report is in loadtests/out.
 loadtest: install

@@ -46,6 +46,7 @@ class Report(NamedTuple):
     stats: StageStats
     failed: bool = False
     sessions: frozenset[SessionKey] = frozenset()  # that it works on, and wants more of
+    num_tasks: int = 0  # of asyncio, in its process
 
 
 class News(NamedTuple):
@@ -54,6 +55,15 @@ class News(NamedTuple):
     epoch: str
     cursor: int
     cancelled: tuple[SessionKey, ...]
+
+
+class Inventory(NamedTuple):
+    """All that a registry holds, for whoever looks for what does not go back."""
+
+    num_remembered: int  # ids, live ones included
+    num_logged: int  # cancels
+    num_tasks: int  # of asyncio, in its own process
+    replicas: dict[Follower, Report]  # as each has told lately
 
 
 class Registry:
@@ -198,6 +208,13 @@ class Registry:
         if self._unloaded:
             return Health(HealthStatus.UNLOADED, sums)
         return Health(HealthStatus.STARTING if missing else HealthStatus.OK, sums)
+
+    async def inventory(self) -> Inventory:
+        self._forget_lost()
+        self._prune()
+        self._table.num_live()  # forgets what is over
+        reports = {follower: report for follower, (_, report) in self._reports.items()}
+        return Inventory(len(self._table), len(self._log), len(asyncio.all_tasks()), reports)
 
     def _forget_lost(self) -> None:
         oldest = self._now() - REPORT_LOST_S

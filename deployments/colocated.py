@@ -29,7 +29,11 @@ class Colocated:
         replica = serve.get_replica_context().replica_id.unique_id
         actors = registry_actors(registry, args)
         self._t3_follower = RegistryFollower(
-            actors, Follower("t3", replica), self._t3.cancel, report=self._report_t3
+            actors,
+            Follower("t3", replica),
+            self._t3.cancel,
+            report=self._report_t3,
+            counts=self._t3.counts,
         )
         self._vocoder_follower = RegistryFollower(
             actors,
@@ -37,6 +41,7 @@ class Colocated:
             self._vocoder.cancel,
             report=self._report_vocoder,
             leases=self._leases,
+            counts=self._vocoder.counts,
         )
         self._t3_follower.start()
         self._vocoder_follower.start()

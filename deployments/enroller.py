@@ -2,15 +2,23 @@
 started by the first reference voice, gone again when nobody enrols."""
 
 import asyncio
+import time
 
 from app.config import ServeArgs
 from app.engine.stages import EnrolStage
+from deployments.metrics import EnrolmentMetrics
 
 
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
         self._stage = EnrolStage.open(args)
+        self._metrics = EnrolmentMetrics()
 
     async def enrol(self, voice: str) -> None:
         """Returns when the voice's conditionals are where T3 and vocoder replicas find them."""
-        await asyncio.to_thread(self._stage.enrol, voice)
+        began_s, failed = time.monotonic(), True
+        try:
+            await asyncio.to_thread(self._stage.enrol, voice)
+            failed = False
+        finally:
+            self._metrics.ended(time.monotonic() - began_s, failed=failed)

@@ -14,11 +14,13 @@ from typing import Any
 from ray.exceptions import RayActorError, RayError
 
 from app.core import SessionKey
+from app.engine.counts import CellCounts, TokenCounts
 from app.leases import Leases
 from app.registry import News, Report
 from app.sessions import Confirmation, Follower
 from deployments.background import Background
-from deployments.registry import Actors, shard_of
+from deployments.metrics import StageMetrics
+from deployments.registry import ANSWER_WITHIN_S, Actors, shard_of
 
 log = logging.getLogger("ray.serve")
 
@@ -39,16 +41,18 @@ class RegistryFollower:
         report: Callable[[], Report],
         leases: Leases | None = None,
         on_restart: Callable[[int], Awaitable[None]] | None = None,
+        counts: TokenCounts | CellCounts | None = None,
     ) -> None:
         """`stop` ends what the replica has of a session; what it returns is confirmed. `leases`:
         the sessions that end here when nobody wants them. `on_restart` is told of an actor (by its
-        place in `actors`) that began anew."""
+        place in `actors`) that began anew. `counts`: the engine's, to be published."""
         self._actors = actors
         self._follower = follower
         self._stop = stop
         self._report = report
         self._leases = leases
         self._on_restart = on_restart
+        self._metrics = StageMetrics(follower.stage, counts)
         self._background = Background()
 
     def start(self) -> None:
@@ -89,14 +93,19 @@ class RegistryFollower:
             log.warning("registry away: stop not confirmed", extra={"session": key.session_id})
 
     async def _tell(self) -> None:
-        """The first actor hears it."""
+        """The first actor hears it, and Prometheus."""
         while True:
             wanted: frozenset[SessionKey] | None = None
+            report = self._report()._replace(num_tasks=len(asyncio.all_tasks()))
+            self._metrics.publish(report.stats)
             try:
-                wanted = await self._actors[0].report.remote(self._follower, self._report())
-            except RayError:  # it is told again in a moment
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    wanted = await self._actors[0].report.remote(self._follower, report)
+            except (RayError, TimeoutError):  # it is told again in a moment
                 log.debug("registry away: not reported")
+            self._metrics.reported(answered=wanted is not None)
             for key in self._leases.renew(wanted) if self._leases is not None else ():
                 log.warning("nobody wants session %s any more", key.session_id)
                 self._background.start(self._end(key))
+                self._metrics.lost()
             await asyncio.sleep(REPORT_PERIOD_S)

@@ -121,7 +121,8 @@ class Ingress:
     ) -> None:
         actors = registry_actors(registry, args)
         limits = args.limits
-        client = RemoteRegistry(actors, limits.remember_s, SessionMetrics())
+        metrics = SessionMetrics()
+        client = RemoteRegistry(actors, limits.remember_s, metrics)
         sessions = LiveSessions(client, limits)
         self._app = create_app(
             HandleSynthesizer(card, client, sessions, vocoder, enroller),
@@ -135,6 +136,7 @@ class Ingress:
             is_alone=args.ingress_replicas == 1,
             switch=StageSwitch(client, args),
             returns_request_id=False,  # Serve's proxy sends it back
+            refused=metrics.refused,
         )
         replica = serve.get_replica_context().replica_id.unique_id
 

@@ -1,26 +1,51 @@
 """Every metric of ours, by name. Serve adds application, deployment and replica.
 
-Counted by the ingress, once per session and once per cancel: what a session did is told by its
-marks (app/core.py), so no stage counts on a hot path.
+Nothing counts on a hot path: a session is counted by its ingress when it ends, from its marks
+(app/core.py), and an engine's numbers (app/engine/counts.py) are published when its replica reports
+to the registry. Tags have few values: never an id, a text or a name that a caller chose.
 """
 
-from ray.serve.metrics import Counter, Histogram
+from collections.abc import Callable, Sequence
 
-from app.core import CancelAck, Marks
+from ray.serve.metrics import Counter, Gauge, Histogram
+
+from app.core import CancelAck, Mark, Marks, StageStats
+from app.engine.counts import CellCounts, TokenCounts
 from app.sessions import SessionEnd
-from app.timeline import cancel_legs, first_audio_legs
+from app.timeline import cancel_legs, first_audio_legs, real_time_factor
 
 _BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000]
+_FIRST_AUDIO_MS = [50, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000]
+_STEP_MS = [1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000]
+_STALL_MS = [1, 20, 50, 100, 200, 500, 1000, 2000, 5000]
+_FACTORS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0]
+_UNDERRUNS = [0.5, 1.5, 2.5, 5.5, 10.5]
 
 
 class SessionMetrics:
-    """Make one per replica, in its constructor."""
+    """Make one per ingress replica, in its constructor."""
 
     def __init__(self) -> None:
         self._sessions = Counter(
-            "chatterbox_sessions_total", "sessions that have ended", tag_keys=("finish",)
+            "chatterbox_sessions_total", "sessions that have ended", tag_keys=("finish", "cause")
         )
         self._audio_s = Counter("chatterbox_audio_seconds_total", "sound handed to the proxy")
+        self._first_audio = Histogram(
+            "chatterbox_time_to_first_audio_ms",
+            "from a request that was read to its first sound, handed to the proxy",
+            _FIRST_AUDIO_MS,
+        )
+        self._factor = Histogram(
+            "chatterbox_real_time_factor",
+            "seconds until a session's last sound was made, per second of its sound",
+            _FACTORS,
+        )
+        self._stalls = Histogram(
+            "chatterbox_stream_stalled_ms", "of each stream, how long it ran dry in all", _STALL_MS
+        )
+        self._underruns = Histogram(
+            "chatterbox_stream_underruns", "of each stream, how often it ran dry", _UNDERRUNS
+        )
         self._cancels = Counter(
             "chatterbox_cancels_total", "cancel calls answered", tag_keys=("state",)
         )
@@ -30,12 +55,25 @@ class SessionMetrics:
         self._legs = Histogram(
             "chatterbox_leg_ms", "app/timeline.py names the legs", _BUCKETS_MS, tag_keys=("leg",)
         )
+        self._refusals = Counter(
+            "chatterbox_refusals_total",
+            "requests and messages answered with an error, by its code",
+            tag_keys=("code",),
+        )
 
     def ended(self, end: SessionEnd) -> None:
-        self._sessions.inc(tags={"finish": end.reason.value})
+        self._sessions.inc(tags={"finish": end.reason.value, "cause": end.cause})
         if end.audio_sent_s > 0:
             self._audio_s.inc(end.audio_sent_s)
-        self._observe(first_audio_legs(end.marks))
+        legs = first_audio_legs(end.marks)
+        self._observe(legs)
+        if "first_audio" in legs:
+            self._first_audio.observe(legs["first_audio"])
+        if (factor := real_time_factor(end.marks, end.audio_sent_s)) is not None:
+            self._factor.observe(factor)
+        if end.is_stream and Mark.FIRST_BYTE in end.marks:
+            self._stalls.observe(end.stalled_s * 1000)
+            self._underruns.observe(end.num_underruns)
 
     def acknowledged(self, ack: CancelAck) -> None:
         self._cancels.inc(tags={"state": ack.state.value})
@@ -46,6 +84,153 @@ class SessionMetrics:
             self._discarded.inc(num_discarded)
         self._observe(cancel_legs(marks))
 
+    def refused(self, code: str) -> None:
+        self._refusals.inc(tags={"code": code})
+
     def _observe(self, legs: dict[str, float]) -> None:
         for leg, ms in legs.items():
             self._legs.observe(max(0.0, ms), tags={"leg": leg})
+
+
+class StageMetrics:
+    """Of one stage in one replica. Make one per stage, in the replica's constructor."""
+
+    def __init__(self, stage: str, counts: TokenCounts | CellCounts | None = None) -> None:
+        """`counts`: its engine's, where it has one."""
+        tags = {"stage": stage}
+        self._live = _gauge("chatterbox_stage_live", "sequences, segments or sessions", tags)
+        self._waiting = _gauge("chatterbox_stage_waiting", "of them, those without a slot", tags)
+        self._free = _gauge("chatterbox_stage_slots_free", "slots that nobody holds", tags)
+        self._slots = _gauge("chatterbox_stage_slots", "all slots", tags)
+        self._late_s = _gauge(
+            "chatterbox_stage_late_seconds", "how late its most urgent work is now", tags
+        )
+        self._registry = _gauge(
+            "chatterbox_registry_reachable", "1 where the last report was answered, else 0", tags
+        )
+        self._lost = _counter(
+            "chatterbox_lost_sessions_total", "ended because nobody wanted them any more", tags
+        )
+        self._publish_counts: Callable[[], None] | None = None
+        if isinstance(counts, TokenCounts):
+            self._publish_counts = _TokenMetrics(counts, tags).publish
+        elif counts is not None:
+            self._publish_counts = _CellMetrics(counts, tags).publish
+
+    def publish(self, stats: StageStats) -> None:
+        """On the replica's event loop, twice a second."""
+        self._live.set(stats.live)
+        self._waiting.set(stats.waiting)
+        self._free.set(stats.slots_free)
+        self._slots.set(stats.slots_total)
+        self._late_s.set(stats.late_s)
+        if self._publish_counts is not None:
+            self._publish_counts()
+
+    def reported(self, *, answered: bool) -> None:
+        self._registry.set(float(answered))
+
+    def lost(self) -> None:
+        self._lost.inc()
+
+
+class _EngineMetrics:
+    """What both engines have."""
+
+    def __init__(self, counts: TokenCounts | CellCounts, tags: dict[str, str]) -> None:
+        self._counts = counts
+        self._step = _histogram("chatterbox_step_ms", "one step of the engine", _STEP_MS, tags)
+        self._rows = _Growth("chatterbox_step_rows_total", "rows or cells of the steps", tags)
+        self._tokens = _Growth("chatterbox_tokens_total", "speech tokens made or voiced", tags)
+
+    def publish(self) -> None:
+        for ms in self._counts.step_ms.take():
+            self._step.observe(ms)
+        self._rows.to(self._counts.num_rows)
+        self._tokens.to(self._counts.num_tokens)
+
+
+class _TokenMetrics:
+    def __init__(self, counts: TokenCounts, tags: dict[str, str]) -> None:
+        self._counts = counts
+        self._engine = _EngineMetrics(counts, tags)
+        self._hits = _Growth("chatterbox_prefix_hits_total", "prompts whose voice was there", tags)
+        self._misses = _Growth("chatterbox_prefix_misses_total", "and whose was not", tags)
+        self._used = _gauge("chatterbox_kv_pages_used", "promised to sequences and voices", tags)
+        self._pages = _gauge("chatterbox_kv_pages", "all pages of 16 positions", tags)
+
+    def publish(self) -> None:
+        self._engine.publish()
+        self._hits.to(self._counts.num_prefix_hits)
+        self._misses.to(self._counts.num_prefix_misses)
+        self._used.set(self._counts.num_pages_used)
+        self._pages.set(self._counts.num_pages)
+
+
+class _CellMetrics:
+    def __init__(self, counts: CellCounts, tags: dict[str, str]) -> None:
+        self._counts = counts
+        self._engine = _EngineMetrics(counts, tags)
+        self._late = _histogram(
+            "chatterbox_cell_late_ms",
+            "of each cell, how long its listener had run dry",
+            _STALL_MS,
+            tags,
+        )
+        self._marked = _Growth(
+            "chatterbox_watermarked_cells_total", "cells whose sound left, watermarked", tags
+        )
+
+    def publish(self) -> None:
+        self._engine.publish()
+        for ms in self._counts.late_ms.take():
+            self._late.observe(ms)
+        self._marked.to(self._counts.num_marked)
+
+
+class EnrolmentMetrics:
+    """Make one per enroller replica, in its constructor."""
+
+    def __init__(self) -> None:
+        self._took = Histogram(
+            "chatterbox_enrolment_ms",
+            "a recording into a voice, or the news that none is in it",
+            _BUCKETS_MS,
+            tag_keys=("outcome",),
+        )
+
+    def ended(self, took_s: float, *, failed: bool) -> None:
+        self._took.observe(took_s * 1000, tags={"outcome": "refused" if failed else "enrolled"})
+
+
+class _Growth:
+    """A counter that follows a number that only grows."""
+
+    def __init__(self, name: str, description: str, tags: dict[str, str]) -> None:
+        self._counter = _counter(name, description, tags)
+        self._published = 0
+
+    def to(self, total: int) -> None:
+        if total > self._published:
+            self._counter.inc(total - self._published)
+            self._published = total
+
+
+def _counter(name: str, description: str, tags: dict[str, str]) -> Counter:
+    counter = Counter(name, description, tag_keys=tuple(tags))
+    counter.set_default_tags(dict(tags))  # Serve adds its own to what it is given
+    return counter
+
+
+def _gauge(name: str, description: str, tags: dict[str, str]) -> Gauge:
+    gauge = Gauge(name, description, tag_keys=tuple(tags))
+    gauge.set_default_tags(dict(tags))
+    return gauge
+
+
+def _histogram(
+    name: str, description: str, boundaries: Sequence[float], tags: dict[str, str]
+) -> Histogram:
+    histogram = Histogram(name, description, list(boundaries), tag_keys=tuple(tags))
+    histogram.set_default_tags(dict(tags))
+    return histogram

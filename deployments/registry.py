@@ -25,6 +25,7 @@ from app.registry import Registry
 from app.sessions import Claim, SessionEnd
 from deployments.background import Background
 from deployments.metrics import SessionMetrics
+from deployments.session_log import log_end
 
 log = logging.getLogger("ray.serve")
 
@@ -125,6 +126,7 @@ class RemoteRegistry:
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         if self._metrics is not None:
             self._metrics.ended(end)
+        log_end(key, end)
         self._background.start(self._record(key, end))
 
     async def _record(self, key: SessionKey, end: SessionEnd) -> None:

@@ -103,13 +103,21 @@ class ServerProcess:
 
     def drain(self, within_s: float) -> None:
         """Refuse new sessions and wait for those that live; gives up where nothing serves yet."""
+        with contextlib.suppress(subprocess.TimeoutExpired, Unavailable):
+            self.run_inside("deployments.drain", str(within_s), within_s=within_s + 30)
+
+    def run_inside(self, module: str, *arguments: str, within_s: float = 60.0) -> str:
+        """What a program of ours that joins this cluster writes. Raises Unavailable where there is
+        none yet, subprocess.TimeoutExpired."""
         found = GCS_ADDRESS.search(" ".join(self._command_lines()))
         if found is None:
-            return
-        command = [sys.executable, "-m", "deployments.drain", found[1], str(within_s)]
+            raise Unavailable("no cluster is up")
+        command = [sys.executable, "-m", module, found[1], *arguments]
         joining = {"RAY_AUTH_MODE": "token"} | self.environment()  # as a local cluster has it
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(command, env=joining, timeout=within_s + 30, check=False)
+        ended = subprocess.run(
+            command, env=joining, timeout=within_s, check=False, stdout=subprocess.PIPE, text=True
+        )
+        return ended.stdout
 
     def _command_lines(self) -> Iterator[str]:
         for process in self.processes():

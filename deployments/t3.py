@@ -31,6 +31,7 @@ class T3:
             self._stage.cancel,
             report=self._report,
             leases=self._leases,
+            counts=self._stage.counts,
         )
         self._follower.start()
 

@@ -49,6 +49,7 @@ class Vocoder:
             self._stage.cancel,
             report=self._report,
             leases=self._leases,
+            counts=self._stage.counts,
         )
         self._follower.start()
 

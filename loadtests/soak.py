@@ -3,8 +3,9 @@
     python loadtests/soak.py --minutes 60 --requests 10000
 
 Starts a server of its own on a free port. Watches the resident memory of every replica over the
-second half of the requests, and compares file descriptors, threads and remembered ids with those
-from before. `--leak` starts a server that keeps 1 KiB of every request: the soak must fail then.
+second half of the requests, and compares file descriptors, threads, asyncio tasks, Ray objects and
+remembered ids with those from before, once every id may be forgotten. `--leak` starts a server that
+keeps 1 KiB of every request: the soak must fail then.
 Last line JSON; exits with 1 where something did not go back.
 """
 
@@ -37,6 +38,9 @@ SAMPLES = 60
 GROWTH_MB = 10.0  # over the second half
 GROWTH_BYTES = 512.0  # per request, over the second half
 SLACK = {"num_fds": 8, "num_threads": 4}  # pools and connections that come and go
+HELD_SLACK = 8  # tasks of connections that are kept alive; references of calls on their way
+REMEMBER_S = 20.0
+FORGOTTEN_AFTER = 1.5  # times that
 BODY = {"voice": "ada", "response_format": "pcm", "stream": False, "seed": 1}
 
 
@@ -52,14 +56,13 @@ async def soak(server: ServerProcess, requests: int, minutes: float) -> list[str
         model = (await client.get("/v1/models")).json()["data"][0]["id"]
         chance = random.Random(1)
         await talk(client, model, chance, WARM_UP, float("inf"))
-        before = counts(server)
+        before = await settled(server, client)
         samples = [sample(server, 0)]
         num_done, give_up_s = 0, time.monotonic() + minutes * 60
         while num_done < requests and time.monotonic() < give_up_s:
             num_done += await talk(client, model, chance, requests // SAMPLES or 1, give_up_s)
             samples.append(sample(server, num_done))
-        await until_idle(client)
-        after = counts(server)
+        after = await settled(server, client)
     sys.stdout.write(f"{num_done} requests\n")
     return [*growth(samples), *differences(before, after)]
 
@@ -103,6 +106,14 @@ async def until_idle(client: httpx.AsyncClient) -> None:
         if all(stage["live"] == stage["waiting"] == 0 for stage in stages):
             return
         await asyncio.sleep(0.2)
+
+
+async def settled(server: ServerProcess, client: httpx.AsyncClient) -> dict[str, dict[str, int]]:
+    """What is held when nothing runs and every id has been forgotten."""
+    await until_idle(client)
+    await asyncio.sleep(REMEMBER_S * FORGOTTEN_AFTER)
+    told = await asyncio.to_thread(server.run_inside, "loadtests.inventory")
+    return {**counts(server), "held": json.loads(told)}
 
 
 def replicas(server: ServerProcess) -> Iterator[tuple[str, psutil.Process]]:
@@ -156,7 +167,7 @@ def differences(
             yield f"{title}: died"
             continue
         for name, num in counted.items():
-            if after[title][name] > num + SLACK[name]:
+            if after[title].get(name, 0) > num + SLACK.get(name, HELD_SLACK):
                 yield f"{title}: {name} {num} -> {after[title][name]}"
 
 
@@ -164,7 +175,7 @@ def config(folder: Path, leak: bool) -> Path:
     """The config that ships, with ids forgotten soon, so that forgetting is soaked, too."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     application = content["applications"][0]
-    application["args"]["limits"] = {"remember_s": 20.0}
+    application["args"]["limits"] = {"remember_s": REMEMBER_S}
     if leak:
         application["import_path"] = "loadtests.leaky:build"
     path = folder / "soak.yaml"

@@ -1,6 +1,7 @@
 """One local Ray cluster, and one served application on the embedded model, for this folder."""
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -39,8 +40,11 @@ def metrics_port() -> int:
 
 @pytest.fixture(scope="package")
 def cluster(metrics_port: int) -> Iterator[None]:
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # applications are imported by name
+    os.environ["RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S"] = "1"
     ray.init(
         num_cpus=8,  # logical: replicas take fractions
+        resources={"edge": 1},  # where no test takes the node away
         include_dashboard=False,
         object_store_memory=200 * 1024 * 1024,
         log_to_driver=False,

@@ -1,0 +1,39 @@
+"""What a server holds that no process list shows: ids, cancels, asyncio tasks, Ray objects.
+
+A program of its own, so that whoever watches a server need not join its cluster:
+`python -m loadtests.inventory ADDRESS` writes one JSON object: what is held, by name.
+"""
+
+import json
+import re
+import sys
+
+import ray
+from ray._private.internal_api import memory_summary  # what `ray memory` prints
+from ray.util import list_named_actors
+
+from app.registry import Inventory
+from deployments.registry import NAMESPACE
+
+OBJECT_ID = re.compile(r"\b[0-9a-f]{56}\b")
+
+
+def inventory(address: str) -> dict[str, int]:
+    ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+    actors = list_named_actors(all_namespaces=True)
+    held: dict[str, int] = {}
+    for name in (actor["name"] for actor in actors if actor["namespace"] == NAMESPACE):
+        told: Inventory = ray.get(ray.get_actor(name).inventory.remote())
+        held |= {
+            f"{name}: ids": told.num_remembered,
+            f"{name}: cancels": told.num_logged,
+            f"{name}: asyncio tasks": told.num_tasks,
+        }
+        for follower, report in told.replicas.items():
+            held[f"{follower.stage} {follower.replica}: asyncio tasks"] = report.num_tasks
+    held["Ray objects"] = len(OBJECT_ID.findall(memory_summary(address, line_wrap=False)))
+    return held
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(inventory(sys.argv[1])) + "\n")

@@ -1,0 +1,41 @@
+"""The application of a config that asks for GPUs, where there are only names of GPUs: Ray places
+the replicas as it would, and the engines run on the CPU."""
+
+from typing import Any
+
+from ray.serve import Application
+
+from app.config import ServeArgs
+from deployments.app import assemble
+from deployments.colocated import Colocated
+from deployments.t3 import T3
+from deployments.vocoder import Vocoder
+
+
+class CpuT3(T3):
+    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+        assert device == "cuda", "its config asks for a GPU"
+        super().__init__(args, "cpu", registry)
+
+
+class CpuVocoder(Vocoder):
+    def __init__(self, args: ServeArgs, device: str, registry: str, t3: Any) -> None:
+        assert device == "cuda", "its config asks for a GPU"
+        super().__init__(args, "cpu", registry, t3)
+
+
+class CpuColocated(Colocated):
+    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+        assert device == "cuda", "its config asks for a GPU"
+        super().__init__(args, "cpu", registry)
+
+
+def build(args: ServeArgs) -> Application:
+    """Serve's entry point, in place of deployments.app:build."""
+    return assemble(
+        args,
+        f"on-cpu-{args.model}",
+        CpuT3,
+        CpuVocoder,
+        colocated_class=CpuColocated,
+    )
