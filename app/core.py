@@ -52,6 +52,7 @@ class Mark(StrEnum):
     PREFILL = "prefill"  # its first step begins: it has a slot
     FIRST_TOKEN = "first_token"  # its first group of tokens leaves T3
     FIRST_CELL = "first_cell"  # its first sound leaves the vocoder's engine
+    LAST_CELL = "last_cell"  # its last does; of a short one before the next
     FIRST_BYTE = "first_byte"  # its first sound has been handed to the proxy
     LAST_BYTE = "last_byte"  # and its last
 
@@ -142,7 +143,7 @@ class SpeechTokens:
 class AudioChunk:
     """Consecutive watermarked samples, vocoder -> client. `pcm` is float32 in [-1, 1], mono,
     24 kHz. `finish` is set on the last chunk of a session and only there; it may be empty. `marks`
-    are on its first."""
+    are on its first and its last."""
 
     key: SessionKey
     segment: int

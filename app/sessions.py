@@ -58,6 +58,10 @@ class SessionEnd(NamedTuple):
     audio_sent_s: float = 0.0
     num_tokens: int = 0  # speech tokens in that audio
     marks: Marks = NO_MARKS
+    cause: str = "finished"  # or "cancel", "disconnect", or the code of the fault
+    is_stream: bool = False  # played as it came
+    num_underruns: int = 0  # how often whoever played it ran dry
+    stalled_s: float = 0.0  # and for how long in all
 
 
 @dataclass(slots=True)

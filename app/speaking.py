@@ -104,8 +104,9 @@ class LiveSessions:
         finally:
             del self._stops[key]
             if claimed:
-                failed = isinstance(sys.exception(), Exception)  # else the listener has left
-                self._registry.finish(key, sent.end(stop.is_set(), failed))
+                fault = sys.exception()  # where it is none of ours, the listener has left
+                fault = fault if isinstance(fault, Exception) else None
+                self._registry.finish(key, sent.end(stop.is_set(), fault))
 
     async def _claim(self, key: SessionKey, predicted_s: float) -> Claim:
         claiming = asyncio.ensure_future(self._registry.claim(key, predicted_s))
@@ -117,7 +118,7 @@ class LiveSessions:
 
     def _give_back(self, key: SessionKey, claiming: "asyncio.Task[Claim]") -> None:
         if claiming.exception() is None and claiming.result() is Claim.GRANTED:
-            self._registry.finish(key, SessionEnd(FinishReason.CANCELLED))
+            self._registry.finish(key, SessionEnd(FinishReason.CANCELLED, cause="disconnect"))
 
     async def _next(
         self, chunks: AsyncGenerator[AudioChunk, None], stop: asyncio.Event, sent: "_Sent"
@@ -185,7 +186,10 @@ class _Sent:
         self.finish: FinishReason | None = None
         self._request = request
         self._samples = 0
-        self._on_its_way = False  # sound that was given to whoever listens
+        self._on_its_way_s = 0.0  # sound that was given to whoever listens
+        self._dry_s: float | None = None  # when all that was handed on has been played
+        self._num_underruns = 0
+        self._stalled_s = 0.0
         self._num_tokens = 0
         self._segment = 0
         self._marks = {Mark.RECEIVED: request.received_s}
@@ -199,7 +203,7 @@ class _Sent:
 
     def add(self, chunk: AudioChunk) -> None:
         self._samples += len(chunk.pcm)
-        self._on_its_way = len(chunk.pcm) > 0
+        self._on_its_way_s = len(chunk.pcm) / SAMPLE_RATE
         self._num_tokens = max(self._num_tokens, chunk.num_tokens)
         self._segment = chunk.segment
         self._marks = merged(self._marks, chunk.marks)
@@ -207,11 +211,16 @@ class _Sent:
 
     def handed_on(self) -> None:
         """Whoever asks for the next chunk has done with the last."""
-        if self._on_its_way:
+        if self._on_its_way_s:
             now = time.monotonic()
             self._marks.setdefault(Mark.FIRST_BYTE, now)
             self._marks[Mark.LAST_BYTE] = now
-            self._on_its_way = False
+            dry_s = now if self._dry_s is None else self._dry_s
+            if now > dry_s:
+                self._num_underruns += 1
+                self._stalled_s += now - dry_s
+            self._dry_s = max(now, dry_s) + self._on_its_way_s
+            self._on_its_way_s = 0.0
 
     def early_s(self, chunk: AudioChunk, ahead_s: float) -> float:
         """How long a paced chunk still waits: until all that was sent plays for at most `ahead_s`,
@@ -232,15 +241,32 @@ class _Sent:
             FinishReason.CANCELLED,
         )
 
-    def end(self, stopped: bool, failed: bool) -> SessionEnd:
-        """`stopped`: by a cancel. `failed`: by a fault; else, without a finish, the listener has
-        left."""
+    def end(self, stopped: bool, fault: Exception | None) -> SessionEnd:
+        """`stopped`: by a cancel. Without it, a fault or a finish, the listener has left."""
         now = time.monotonic()
         if self.finish is not None:
             self.handed_on()
-        elif not failed and not stopped:
+        elif fault is None and not stopped:
             self._marks[Mark.DISCONNECTED] = now
-        reason = self.finish or (FinishReason.ERROR if failed else FinishReason.CANCELLED)
+        reason = self.finish or (FinishReason.CANCELLED if fault is None else FinishReason.ERROR)
         if reason is FinishReason.CANCELLED:
             self._marks[Mark.AUDIO_STOPPED] = now
-        return SessionEnd(reason, self._samples / SAMPLE_RATE, self._num_tokens, self._marks)
+        return SessionEnd(
+            reason,
+            self._samples / SAMPLE_RATE,
+            self._num_tokens,
+            self._marks,
+            self._cause(stopped, fault),
+            self._request.is_paced,
+            self._num_underruns,
+            self._stalled_s,
+        )
+
+    def _cause(self, stopped: bool, fault: Exception | None) -> str:
+        if fault is not None:
+            return fault.code if isinstance(fault, ServeError) else ServeError.code
+        if self.finish is FinishReason.ERROR:
+            return SynthesisFailed.code
+        if stopped or self.finish is FinishReason.CANCELLED:
+            return "cancel"
+        return "disconnect" if self.finish is None else "finished"

@@ -43,6 +43,14 @@ def all_legs(marks: Marks) -> dict[str, float]:
     return first_audio_legs(marks) | cancel_legs(marks)
 
 
+def real_time_factor(marks: Marks, audio_s: float) -> float | None:
+    """Seconds until a session's last sound was made, per second of its sound; None where it was
+    not made to its end."""
+    if Mark.LAST_CELL not in marks or Mark.RECEIVED not in marks or audio_s <= 0:
+        return None
+    return (marks[Mark.LAST_CELL] - marks[Mark.RECEIVED]) / audio_s
+
+
 def _legs(legs: dict[str, tuple[Mark, Mark]], marks: Marks) -> dict[str, float]:
     return {
         name: round((marks[end] - marks[begin]) * 1000, 3)

@@ -1,6 +1,8 @@
 """Every way a session can end, from the ingress's side."""
 
 import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -162,3 +164,39 @@ async def test_a_listener_that_leaves_is_marked_and_a_stop_is_not_taken_for_one(
     assert Mark.DISCONNECTED in left
     assert Mark.DISCONNECTED not in stopped
     assert Mark.AUDIO_STOPPED in stopped
+
+
+async def test_the_end_of_a_session_tells_who_or_what_ended_it(sessions, client):
+    [chunk async for chunk in sessions.speak(REQUEST, Source())]
+    stream = sessions.speak(REQUEST, Source())
+    await anext(stream)
+    await stream.aclose()
+    stream = sessions.speak(REQUEST, Source())
+    await anext(stream)
+    sessions.stop(A)
+    [chunk async for chunk in stream]
+    with pytest.raises(SynthesisFailed):
+        [chunk async for chunk in sessions.speak(REQUEST, Source(fail=1))]
+    causes = [end.cause for end in client.ends]
+    assert causes == ["finished", "disconnect", "cancel", "synthesis_failed"]
+
+
+async def test_a_session_past_its_deadline_has_ended_by_that(client):
+    sessions = LiveSessions(client, Limits(request_timeout_s=0.001))
+    with pytest.raises(SynthesisFailed):
+        await anext(sessions.speak(REQUEST, Source(hold=0)))
+    assert client.ends[0].cause == "timeout"
+
+
+async def test_a_listener_who_has_played_all_before_more_comes_has_run_dry(monkeypatch, client):
+    """Three chunks of 40 ms; the second comes in time, the third 60 ms late."""
+    now_s = 100.0
+    monkeypatch.setattr("app.speaking.time", SimpleNamespace(monotonic=lambda: now_s))
+    request = replace(REQUEST, is_paced=True)
+    stream = LiveSessions(client, Limits(send_ahead_s=None)).speak(request, Source())
+    for at_s in (100.0, 100.03, 100.14):
+        await anext(stream)
+        now_s = at_s
+    assert [chunk async for chunk in stream] == []
+    end = client.ends[0]
+    assert (end.is_stream, end.num_underruns, round(end.stalled_s, 6)) == (True, 1, 0.06)

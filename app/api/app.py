@@ -14,7 +14,7 @@ from app.access import KeyRing
 from app.api import errors, openapi
 from app.api.desktop import desktop_routes, model_routes
 from app.api.door import REQUEST_ID, Door
-from app.api.errors import JsonResponse
+from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.speech_routes import speech_routes
@@ -43,13 +43,15 @@ def create_app(
     is_alone: bool = True,
     switch: ModelSwitch | None = None,
     returns_request_id: bool = True,
+    refused: CountRefusal = uncounted,
 ) -> FastAPI:
     """Without `keys` it speaks to its own machine alone. `ledger` counts what keys use, by default
     in this process. `is_alone`: no other process answers requests to this application. Without
     `switch` the model stays in memory.
 
     `returns_request_id`: False where the server in front already sends X-Request-ID back, as
-    Ray Serve's does: twice, clients would read it as "id, id"."""
+    Ray Serve's does: twice, clients would read it as "id, id". `refused` is told the code of each
+    error that a client is answered with."""
     app = FastAPI(
         title="chatterbox-serve",
         docs_url=None,
@@ -58,7 +60,11 @@ def create_app(
         responses=openapi.REFUSALS,
     )
     app.add_middleware(
-        Door, returns_id=returns_request_id, ring=KeyRing(keys), origins=tuple(origins)
+        Door,
+        returns_id=returns_request_id,
+        ring=KeyRing(keys),
+        origins=tuple(origins),
+        refused=refused,
     )
     if origins:
         app.add_middleware(
@@ -68,7 +74,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
             expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", "Retry-After"],
         )
-    errors.install(app)
+    errors.install(app, refused)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
     services = Services(
         synthesizer,
@@ -76,6 +82,7 @@ def create_app(
         limits,
         sockets or SocketLimits(),
         Turnstile(ledger or QuotaLedger(limits.live_s)),
+        refused,
     )
     app.include_router(speech_routes(services))
     app.include_router(session_routes(synthesizer))

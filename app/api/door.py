@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import Caller, KeyRing, admit
-from app.api.errors import answer
+from app.api.errors import CountRefusal, answer, code_of
 from app.errors import BadRequest, Forbidden, ServeError, UnsupportedField
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,19 @@ _KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser's socket can send no header
 
 class Door:
     def __init__(
-        self, app: ASGIApp, returns_id: bool, ring: KeyRing, origins: tuple[str, ...]
+        self,
+        app: ASGIApp,
+        *,
+        returns_id: bool,
+        ring: KeyRing,
+        origins: tuple[str, ...],
+        refused: CountRefusal,
     ) -> None:
         self._app = app
         self._returns_id = returns_id
         self._ring = ring
         self._origins = origins
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -69,6 +76,7 @@ class Door:
             await send(message)
 
         if refusal is not None:
+            self._refused(refusal.code)
             await answer(refusal)(scope, receive, send_with_id)
             return
         try:
@@ -79,6 +87,7 @@ class Door:
             if started:
                 raise
             log.exception("request %s failed", request_id)
+            self._refused(code_of(fault))
             await answer(fault)(scope, receive, send_with_id)
 
     def _caller(self, scope: Scope, headers: Headers) -> tuple[Caller | None, ServeError | None]:
@@ -106,6 +115,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         log.info("socket refused: %s", refusal.code)
+        self._refused(refusal.code)
         await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
 
 

@@ -6,7 +6,7 @@ only that it happened (the log has the rest, under the request id).
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -37,6 +37,13 @@ PATIENCE_S = 60  # a client that is told to wait longer need not try again by it
 _INTERNAL = "internal error; the server's log has it under this request's id"
 
 
+CountRefusal = Callable[[str], None]  # told the `code` of each
+
+
+def uncounted(code: str) -> None:
+    """Where nobody counts."""
+
+
 class JsonResponse(Response):
     """ASCII only, so that whatever a client sent can be named in an answer."""
 
@@ -52,16 +59,24 @@ def status_of(fault: Exception) -> int:
     return fault.status_code if isinstance(fault, HTTPException) else 500
 
 
+def code_of(fault: Exception) -> str:
+    if isinstance(fault, ServeError):
+        return fault.code
+    if isinstance(fault, HTTPException):
+        return _CODES.get(fault.status_code, "http_error")
+    return ServeError.code
+
+
 def error_of(fault: Exception) -> dict[str, str | None]:
     """What stands under `error` in a body or an event."""
     status = status_of(fault)
     kind = "invalid_request_error" if status < 500 else "server_error"
-    message, param, code = _INTERNAL, None, "internal_error"
+    message, param = _INTERNAL, None
     if isinstance(fault, ServeError):
-        message, param, code = fault.message, fault.param, fault.code
+        message, param = fault.message, fault.param
     elif isinstance(fault, HTTPException):
-        message, code = fault.detail, _CODES.get(status, "http_error")
-    return {"message": message, "type": kind, "param": param, "code": code}
+        message = fault.detail
+    return {"message": message, "type": kind, "param": param, "code": code_of(fault)}
 
 
 def answer(fault: Exception) -> JsonResponse:
@@ -80,12 +95,12 @@ def _headers(fault: Exception) -> Mapping[str, str] | None:
     return fault.headers if isinstance(fault, HTTPException) else None
 
 
-async def _translate(request: Request, fault: Exception) -> Response:
-    if status_of(fault) >= 500:
-        log.error("request %s failed: %s", request.state.request_id, fault)
-    return answer(fault)
+def install(app: FastAPI, refused: CountRefusal) -> None:
+    async def translate(request: Request, fault: Exception) -> Response:
+        if status_of(fault) >= 500:
+            log.error("request %s failed: %s", request.state.request_id, fault)
+        refused(code_of(fault))
+        return answer(fault)
 
-
-def install(app: FastAPI) -> None:
-    app.add_exception_handler(ServeError, _translate)
-    app.add_exception_handler(HTTPException, _translate)
+    app.add_exception_handler(ServeError, translate)
+    app.add_exception_handler(HTTPException, translate)

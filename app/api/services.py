@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.api.errors import CountRefusal, uncounted
 from app.api.turnstile import Turnstile
 from app.api.voices import Voices
 from app.config import Limits, SocketLimits
@@ -15,3 +16,4 @@ class Services:
     limits: Limits
     sockets: SocketLimits
     turnstile: Turnstile
+    refused: CountRefusal = uncounted

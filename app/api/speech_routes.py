@@ -152,6 +152,7 @@ def speech_routes(services: Services) -> APIRouter:
                 await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
                 await SpeechSocket(websocket, services, caller, socket_id).serve()
         except RateLimited as refusal:
+            services.refused(refusal.code)
             await websocket.close(POLICY, refusal.code)
 
     return router

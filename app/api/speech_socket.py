@@ -19,7 +19,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.access import Caller
-from app.api.errors import error_of
+from app.api.errors import code_of, error_of
 from app.api.plan import check_model, manner_of
 from app.api.services import Services
 from app.api.socket_messages import (
@@ -120,6 +120,7 @@ class SpeechSocket:
             await self._obey(message)
         except ServeError as fault:
             self._num_faults += 1
+            self._services.refused(fault.code)
             await self._event("error", context_id=context_id, error=error_of(fault))
             if self._num_faults > self._bounds.max_faults:
                 await self._close(POLICY, "too many wrong messages")
@@ -221,7 +222,8 @@ class SpeechSocket:
         if isinstance(fault, WebSocketDisconnect):
             raise fault
         if isinstance(fault, Exception):
-            code = error_of(fault)["code"]
+            code = code_of(fault)
+            self._services.refused(code)
             unexpected = None if isinstance(fault, ServeError) else fault
             log.error("socket %s: a context failed: %s", self._socket_id, code, exc_info=unexpected)
             await self.tell(context, "error", error=error_of(fault))

@@ -192,4 +192,6 @@ def _to_chunk(
 ) -> AudioChunk:
     finish = None if audio.finish in _RAN_OUT and not is_last else audio.finish
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
+    if finish in _RAN_OUT:
+        marks = {**marks, Mark.LAST_CELL: time.monotonic()}
     return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks)

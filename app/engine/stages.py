@@ -29,6 +29,7 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
+from app.engine.counts import CellCounts, TokenCounts
 from app.engine.loop import EngineLoop, Within
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
@@ -151,6 +152,10 @@ class T3Stage:
     def stats(self) -> StageStats:
         return self._loop.stats()
 
+    @property
+    def counts(self) -> TokenCounts:
+        return self.engine.counts
+
     def close(self) -> None:
         self._loop.close()
 
@@ -196,6 +201,10 @@ class VocoderStage:
 
     def stats(self) -> StageStats:
         return self._loop.stats()
+
+    @property
+    def counts(self) -> CellCounts:
+        return self._engine.counts
 
     def close(self) -> None:
         self._loop.close()

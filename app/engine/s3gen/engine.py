@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.build import Vocoder
+from app.engine.counts import CellCounts
 from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.context import max_rows
 from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
@@ -77,6 +78,7 @@ class VocoderEngine:
         self._items: list[SegmentAudio] = []  # the next step's output
         self._cancel_is_due: CancelIsDue = lambda key, segment: False
         self.ledger: deque[VocoderCall] = deque(maxlen=_REMEMBERED_CALLS)
+        self.counts = CellCounts()
 
     def abandon_if(self, cancel_is_due: CancelIsDue) -> None:
         """Asked between the stages of a call, to leave what nobody wants. The cancels follow."""
@@ -194,6 +196,7 @@ class VocoderEngine:
     def _run(self, addresses: list[Address]) -> None:
         if not addresses:
             return
+        began_s = time.monotonic()
         jobs, entries = [], [self._segments[address] for address in addresses]
         for entry in entries:
             assert entry.state is not None
@@ -206,6 +209,8 @@ class VocoderEngine:
             return  # the cancels follow
         for entry, (state, pcm) in zip(entries, made, strict=True):
             self._apply(entry, state, pcm)
+        self.counts.num_rows += len(entries)
+        self.counts.step_ms.append((time.monotonic() - began_s) * 1000)
 
     def _go_on(self, addresses: list[Address]) -> None:
         if all(self._cancel_is_due(*address) for address in addresses):
@@ -215,13 +220,17 @@ class VocoderEngine:
         """What a cell made: the next state, the sound that is final, perhaps the end."""
         cell = entry.upcoming
         assert cell is not None
-        self._voiced[entry.request.key] += cell.end - cell.start
+        counts, num_tokens = self.counts, cell.end - cell.start
+        self._voiced[entry.request.key] += num_tokens
+        counts.num_tokens += num_tokens
         entry.state, entry.cell, entry.upcoming = state, cell, None
         finish = entry.finish if cell.is_last else None
         if len(pcm) or finish is not None:
             self._items.append(SegmentAudio(*entry.address, entry.num_sent, pcm, cell.end, finish))
+        if len(pcm):
+            counts.num_marked += 1
+            counts.late_ms.append(self._scheduler.sent(entry.address, len(pcm)) * 1000)
         entry.num_sent += len(pcm)
-        self._scheduler.sent(entry.address, len(pcm))
         if finish is not None:
             self._free(entry)
         else:

@@ -16,6 +16,7 @@ from chatterbox.models.t3.t3 import T3
 from app.config import T3Settings
 from app.core import FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
+from app.engine.counts import TokenCounts
 from app.engine.loop import Stopped
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.guards import bounded, least_tokens
@@ -57,6 +58,7 @@ class TokenEngine:
         counter noise alone. `on_step` sees the sequences of each step before it runs; a test
         holds the engine there. `clock` gives seconds, for deadlines."""
         self.ledger = Ledger()
+        self.counts = TokenCounts()
         self._model = model
         self._settings = settings
         self._tail_tokens = tail_tokens
@@ -140,9 +142,12 @@ class TokenEngine:
         return bool(self._items or self._scheduler.num_running or self._scheduler.num_waiting)
 
     def step(self) -> list[SpeechTokens]:
+        began_s = time.monotonic()
         work = self._scheduler.schedule()
         landed = self._run(work)
         self._scheduler.postprocess(*landed)
+        if work:
+            self._count(work, len(landed.tokens), time.monotonic() - began_s)
         return self._collect(landed.work)
 
     def abort(self) -> None:
@@ -164,7 +169,7 @@ class TokenEngine:
         self._scheduler.check_integrity()
         if not self._scheduler.num_running and self._runner.memory.num_bytes:
             raise RuntimeError(f"{self._runner.memory.num_bytes} bytes of no sequence")
-        if self._runner.memory.num_prefixes != self._scheduler.num_prefixes:
+        if self._runner.memory.num_prefixes != self._scheduler.prefixes.num_ready:
             raise RuntimeError(f"{self._runner.memory.num_prefixes} prefixes are in memory")
 
     # -- parts of a step -------------------------------------------------------------------------
@@ -178,6 +183,16 @@ class TokenEngine:
             segments = ((s.key, s.segment) for s in sequences)
             self.ledger.begin_step(segments, time.monotonic(), self._runner.mark())
         return self._runner.run(work)
+
+    def _count(self, work: Seq[Work], num_tokens: int, took_s: float) -> None:
+        counts, scheduler = self.counts, self._scheduler
+        counts.step_ms.append(took_s * 1000)
+        counts.num_rows += sum(item.sequence.num_rows for item in work)
+        counts.num_tokens += num_tokens
+        counts.num_prefix_hits = scheduler.prefixes.num_hits
+        counts.num_prefix_misses = scheduler.prefixes.num_misses
+        counts.num_pages = scheduler.pool.capacity
+        counts.num_pages_used = scheduler.pool.capacity - scheduler.pool.num_free
 
     def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:
         """What ended between steps, then the groups that are full or the last."""

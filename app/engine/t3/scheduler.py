@@ -57,7 +57,7 @@ class Scheduler:
         self._memory = memory
         self._clock = clock
         self._free_tokens = free_tokens
-        self._prefixes = PrefixShelf(self.pool, settings.prefixes_kept, memory.forget)
+        self.prefixes = PrefixShelf(self.pool, settings.prefixes_kept, memory.forget)
         self._free_slots = list(reversed(range(settings.slots)))
         self._waiting: list[Sequence] = []  # who is due first is first
         self._running: list[Sequence] = []  # in order of admission
@@ -74,10 +74,6 @@ class Scheduler:
     @property
     def num_free(self) -> int:
         return len(self._free_slots)
-
-    @property
-    def num_prefixes(self) -> int:
-        return self._prefixes.num_ready
 
     def late_s(self) -> float:
         """How late the most urgent sequence is now; 0 where none is."""
@@ -143,8 +139,8 @@ class Scheduler:
         if sorted(held + self._free_slots) != list(range(self.num_slots)):
             raise RuntimeError(f"slots {held} are held and {self._free_slots} are free")
         self.pool.check_integrity()
-        self._prefixes.check_integrity(sum(s.prefix is not None for s in self._running))
-        promised = sum(s.most_pages for s in self._running) + self._prefixes.num_pages
+        self.prefixes.check_integrity(sum(s.prefix is not None for s in self._running))
+        promised = sum(s.most_pages for s in self._running) + self.prefixes.num_pages
         if promised + self.pool.num_free != self.pool.capacity:
             raise RuntimeError(f"{promised} pages are needed, {self.pool.num_free} are free")
         if any(s.slot is not None or s.prefix is not None for s in self._waiting):
@@ -161,15 +157,15 @@ class Scheduler:
         """The first in the queue, or nobody: a small one that overtook it would do so for ever."""
         if not (self._waiting and self._free_slots):
             return False
-        return self._prefixes.can_make_room(self._waiting[0].most_pages)
+        return self.prefixes.can_make_room(self._waiting[0].most_pages)
 
     def _admit(self) -> None:
         sequence = self._waiting.pop(0)
-        self._prefixes.make_room(sequence.prefix_key, sequence.most_pages)
+        self.prefixes.make_room(sequence.prefix_key, sequence.most_pages)
         self.pool.allocate(sequence, sequence.most_pages)
         if sequence.num_prefix:
             conditionals = sequence.request.conditionals
-            sequence.prefix = self._prefixes.join(
+            sequence.prefix = self.prefixes.join(
                 sequence.prefix_key, conditionals, sequence.num_prefix
             )
         sequence.slot = self._free_slots.pop()
@@ -251,7 +247,7 @@ class Scheduler:
             self.pool.free(sequence)
             sequence.slot = None
         if sequence.prefix is not None:
-            self._prefixes.leave(sequence.prefix, sequence)
+            self.prefixes.leave(sequence.prefix, sequence)
             sequence.prefix = None
         sequence.state = SequenceState.ENDED
         sequence.finish = finish
