@@ -42,7 +42,8 @@ def parsed() -> argparse.Namespace:
         "--users",
         type=roles,
         default=("conversation",),
-        help=f"mixed, or some of {','.join(USERS)}; an open loop has streams alone",
+        help=f"mixed, or some of {','.join(USERS)}: one of each, the first fills up; "
+        "an open loop has streams alone",
     )
     parser.add_argument("--callers", type=int, default=4, help="at most, where the shape varies")
     parser.add_argument(

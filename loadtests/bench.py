@@ -5,9 +5,9 @@ Loopback only, unless it is said otherwise: a load test against somebody else's 
 
 import contextlib
 import ipaddress
-import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -51,15 +51,15 @@ def check_host(url: str, allow_remote: bool) -> None:
 
 
 class Bench:
-    """`cut_s`: sessions that live at this time of the clock are cancelled; the run is over."""
+    """After `over_s` of the clock nothing new is asked for; what lives at `cut_s` is cancelled."""
 
     def __init__(self, url: str, settings: Settings, ledger: Ledger) -> None:
         """Raises UnusableServer."""
         self.url = url.rstrip("/")
         self.settings = settings
         self.ledger = ledger
-        self.cut_s = math.inf
-        self._numbers = itertools.count(1)
+        self.over_s = self.cut_s = math.inf
+        self._num_callers: Counter[str] = Counter()
         self.http = httpx.Client(
             base_url=self.url,
             headers=key_headers(),
@@ -84,18 +84,24 @@ class Bench:
         """Until sessions are cut; for waits, which take no infinity."""
         return max(0.0, min(self.cut_s - time.monotonic(), A_DAY_S))
 
-    def number(self) -> int:
-        """Of the next caller; what it draws follows from the seed and this."""
-        return next(self._numbers)
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.over_s
+
+    def number(self, role: str) -> int:
+        """Of the next caller of that role; what it draws follows from the seed and this."""
+        self._num_callers[role] += 1
+        return self._num_callers[role]
 
     @contextlib.contextmanager
-    def until(self, cut_s: float) -> Iterator[None]:
-        """Within, sessions that live at `cut_s` are cancelled."""
-        self.cut_s = cut_s
+    def lasting(self, seconds: float, grace_s: float) -> Iterator[None]:
+        """The run is over so many seconds from now; sessions may end within the grace."""
+        self.over_s = time.monotonic() + seconds
+        self.cut_s = self.over_s + grace_s
         try:
             yield
         finally:
-            self.cut_s = math.inf
+            self.over_s = self.cut_s = math.inf
 
     def body(self, text: str) -> dict[str, object]:
         return {

@@ -76,33 +76,39 @@ def hold(bench: Bench, users: Sequence[type[Talker]], level: shapes.Level) -> No
     bench.ledger.tell = None
 
 
-def keep_level(bench: Bench, load: Load) -> None:
+def users_of(bench: Bench, load: Load) -> list[type[Talker]]:
+    """One caller of each kind but the first, which all the others are."""
     users = [USERS[role] for role in load.users]
     for user in users:
         user.bench = bench
+    for user in users[1:]:
+        user.fixed_count = 1
+    return users
+
+
+def keep_level(bench: Bench, load: Load) -> None:
+    users = users_of(bench, load)
     level = LEVELS[load.shape](load.num_callers, load.seconds)
-    with bench.until(time.monotonic() + load.seconds + load.grace_s):
+    with bench.lasting(load.seconds, load.grace_s):
         hold(bench, users, level)
 
 
 def send_when_due(bench: Bench, load: Load) -> None:
     chance = random.Random(f"{bench.settings.seed} arrivals")
     arrivals_s = shapes.poisson_arrivals(load.rate_per_s, load.seconds, chance)
-    with bench.until(time.monotonic() + load.seconds + load.grace_s):
+    with bench.lasting(load.seconds, load.grace_s):
         shapes.open_loop(arrivals_s, partial(speak_when_due, bench), load.most_open)
 
 
 def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
     """The most callers, and what was found on each level."""
-    users = [USERS[role] for role in load.users]
-    for user in users:
-        user.bench = bench
+    users = users_of(bench, load)
     verdicts: list[Verdict] = []
 
     def is_met(num_callers: int) -> bool:
         begun_s, num_before = time.monotonic(), len(bench.ledger.records)
         seconds = WARM_UP_S + load.seconds
-        with bench.until(begun_s + seconds):
+        with bench.lasting(seconds, 0.0):
             hold(bench, users, shapes.steady(num_callers, seconds))
         new = bench.ledger.records[num_before:]
         warm = [record for record in new if record.intended_s >= begun_s + WARM_UP_S]

@@ -233,11 +233,11 @@ def _stop_in_time(bench: Bench, take: Take) -> None:
             _cancel(bench, take)
             return
     if not take.done.wait(bench.left_s()):
-        take.is_cut = True
         _cancel(bench, take)
 
 
 def _cancel(bench: Bench, take: Take) -> None:
+    take.is_cut = bench.left_s() == 0
     take.cancelled_s = time.monotonic()
     try:
         answer = bench.http.post(f"/cancel/{take.session_id}", timeout=bench.settings.ack_within_s)

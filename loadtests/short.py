@@ -22,7 +22,7 @@ from loadtests.report import SUMMARY
 
 ROOT = Path(__file__).parents[1]
 RUNS: dict[str, tuple[str, ...]] = {
-    "mixed": ("--shape", "steady", "--users", "mixed", "--callers", "6", "--minutes", "0.4"),
+    "mixed": ("--shape", "steady", "--users", "mixed", "--callers", "7", "--minutes", "0.4"),
     "poisson": ("--shape", "poisson", "--rate", "0.4", "--minutes", "0.35"),
     "saturation": ("--shape", "saturation", "--callers", "8", "--minutes", "0.2"),
 }

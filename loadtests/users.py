@@ -33,7 +33,7 @@ class Conversation(Talker):
 
     @task
     def turn(self) -> None:
-        scenarios.take_a_turn(self.who)
+        self.who.act(scenarios.take_a_turn)
 
 
 class Listener(Talker):
@@ -42,7 +42,7 @@ class Listener(Talker):
 
     @task
     def stream(self) -> None:
-        scenarios.hear_a_stream(self.who)
+        self.who.act(scenarios.hear_a_stream)
 
 
 class OneShot(Talker):
@@ -50,7 +50,7 @@ class OneShot(Talker):
 
     @task
     def fetch(self) -> None:
-        scenarios.fetch_a_file(self.who)
+        self.who.act(scenarios.fetch_a_file)
 
 
 class Storm(Talker):
@@ -58,7 +58,7 @@ class Storm(Talker):
 
     @task
     def open_and_stop(self) -> None:
-        scenarios.storm(self.who)
+        self.who.act(scenarios.storm)
 
 
 class Enrolment(Talker):
@@ -66,7 +66,8 @@ class Enrolment(Talker):
 
     @task
     def make_a_voice(self) -> None:
-        if not scenarios.enrol(self.who):
+        self.who.act(scenarios.enrol)
+        if self.who.leaves:
             raise StopUser
 
 
@@ -75,7 +76,7 @@ class Hostile(Talker):
 
     @task
     def attack(self) -> None:
-        scenarios.attack(self.who)
+        self.who.act(scenarios.attack)
 
 
 USERS: dict[str, type[Talker]] = {

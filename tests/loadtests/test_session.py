@@ -1,7 +1,6 @@
 """One session against a server that is good, and against each fault that must be seen."""
 
 import threading
-import time
 from dataclasses import replace
 
 import httpx
@@ -132,7 +131,7 @@ def test_a_caller_who_hangs_up_has_left():
 
 
 def test_a_session_that_outlives_the_run_is_cut():
-    with bench_on(num_held=1) as (bench, _), bench.until(time.monotonic() + 0.2):
+    with bench_on(num_held=1) as (bench, _), bench.lasting(0.1, 0.1):
         record = heard(bench)
     assert record.outcome is Outcome.CUT
     assert record.acknowledged_s is not None
