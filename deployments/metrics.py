@@ -79,7 +79,7 @@ class SessionMetrics:
         self._cancels.inc(tags={"state": ack.state.value})
 
     def stopped(self, num_discarded: int, marks: Marks) -> None:
-        """A cancel that stopped a session, once its confirmations are in."""
+        """A cancel or a hang-up that stopped a session, once its confirmations are in."""
         if num_discarded:
             self._discarded.inc(num_discarded)
         self._observe(cancel_legs(marks))

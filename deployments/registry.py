@@ -19,7 +19,7 @@ from ray.exceptions import RayActorError, RayError
 
 from app.cancels import RecentCancels
 from app.config import ServeArgs
-from app.core import CancelAck, CancelState, Health, SessionKey, SessionReport
+from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
 from app.errors import Unavailable
 from app.registry import Registry
 from app.sessions import Claim, SessionEnd
@@ -32,7 +32,7 @@ log = logging.getLogger("ray.serve")
 NAMESPACE = "chatterbox-serve"
 ANSWER_WITHIN_S = 10.0  # one that hangs is away too; a start takes seconds on a busy machine
 RETRY_FOR_S = 3.0  # a restart takes 0.5-2 s
-CONFIRMED_WITHIN_S = 1.0  # after an acknowledgement: the vocoder's confirmation, which none awaits
+CONFIRMED_WITHIN_S = 1.0  # after an acknowledgement or a hang-up: what none awaits
 
 Actors = tuple[Any, ...]
 
@@ -126,6 +126,8 @@ class RemoteRegistry:
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         if self._metrics is not None:
             self._metrics.ended(end)
+            if Mark.DISCONNECTED in end.marks:
+                self._background.start(self._measure(key, self._metrics))
         log_end(key, end)
         self._background.start(self._record(key, end))
 

@@ -1,7 +1,7 @@
 """Marks come from several processes; what is made of them."""
 
 from app.core import Mark, merged
-from app.timeline import all_legs, cancel_legs, first_audio_legs
+from app.timeline import all_legs, cancel_legs, first_audio_legs, real_time_factor
 
 
 def test_of_two_beginnings_the_earlier_counts_and_of_two_ends_the_later():
@@ -32,3 +32,10 @@ def test_a_leg_without_both_its_ends_is_not_told():
     assert all_legs({Mark.RECEIVED: 1.0, Mark.FIRST_CELL: 2.0}) == {}
     stopped = {Mark.CANCEL_RECEIVED: 1.0, Mark.CANCEL_LOGGED: 1.002, Mark.T3_TOLD: 1.005}
     assert cancel_legs(stopped) == {"cancel_to_registry": 2.0, "cancel_to_t3": 3.0}
+
+
+def test_the_real_time_factor_is_until_the_last_sound_was_made_and_not_until_it_was_sent():
+    marks = {Mark.RECEIVED: 10.0, Mark.LAST_CELL: 11.5, Mark.LAST_BYTE: 14.0}
+    assert real_time_factor(marks, 3.0) == 0.5
+    assert real_time_factor(marks, 0.0) is None
+    assert real_time_factor({Mark.RECEIVED: 10.0, Mark.LAST_BYTE: 14.0}, 3.0) is None

@@ -1,0 +1,82 @@
+"""A real Prometheus scrapes the served application, and every panel and alarm of ours asks it."""
+
+import asyncio
+import subprocess
+import uuid
+
+import httpx
+import pytest
+
+from tests.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alarms, queries
+from tests.deployments.conftest import Served, free_port
+from tests.deployments.prometheus import binary, scraping
+
+TEXT = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. "
+VARIABLES = {"application": ".*", "__rate_interval": "2m"}
+SEEN_WITHIN_S = 150  # a page of a busy node takes seconds, and Ray exports every few
+LOADED_S = 1.0  # between two listeners, so that series grow while they are scraped
+
+
+def body(text: str) -> dict[str, object]:
+    return {"model": "embedded", "input": text, "voice": "ada", "response_format": "pcm"}
+
+
+async def stopped(client: httpx.AsyncClient, *, by_cancel: bool) -> None:
+    """A session that ends after its first sound."""
+    session = uuid.uuid4().hex
+    request = client.stream(
+        "POST", "/v1/audio/speech", json=body(TEXT * 4), headers={"X-Request-ID": session}
+    )
+    async with request as response:
+        parts = response.aiter_raw()
+        await anext(parts)
+        if by_cancel:
+            assert (await client.post(f"/cancel/{session}")).is_success
+
+
+async def load(url: str) -> None:
+    """Every way a session can end, over and over."""
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        while True:
+            assert (await client.post("/v1/audio/speech", json=body("Hello there."))).is_success
+            refused = await client.post("/v1/audio/speech", json=body("") | {"voice": "nobody"})
+            assert refused.is_client_error
+            await stopped(client, by_cancel=True)
+            await stopped(client, by_cancel=False)
+            await asyncio.sleep(LOADED_S)
+
+
+async def test_every_panel_and_alarm_finds_series_of_a_loaded_server(
+    served: Served, metrics_port, tmp_path
+):
+    named = {
+        f"{alarm} {metric}": metric
+        for alarm, expression in alarms().items()
+        for metric in METRIC.findall(expression)
+    }
+    wanted = queries(VARIABLES) | named
+    loading = asyncio.ensure_future(load(served.url))
+    with scraping(metrics_port, free_port(), tmp_path) as prometheus:
+        missing = await asyncio.to_thread(prometheus.wait_for_series, wanted, SEEN_WITHIN_S)
+        assert not loading.done(), loading.exception()
+        loading.cancel()
+        assert missing == []
+        misspelt = {name: query.replace("_total", "_totl") for name, query in wanted.items()}
+        blind = prometheus.without_series(misspelt)
+        assert set(blind) == {name for name in wanted if misspelt[name] != wanted[name]}
+        (group,) = prometheus.ask("rules")["groups"]
+        assert [rule["health"] for rule in group["rules"]] == ["ok"] * len(alarms())
+        (target,) = prometheus.ask("targets")["activeTargets"]
+        assert target["lastError"] == ""
+        log = (tmp_path / "log").read_text()
+        assert "duplicate" not in log.lower()  # a label that tells two series apart was dropped
+
+
+@pytest.mark.parametrize(
+    "command", [("check", "config", PROMETHEUS_YML), ("check", "rules", ALERTS_YML)]
+)
+def test_promtool_finds_no_fault(command):
+    checked = subprocess.run(
+        [binary("promtool"), *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
