@@ -39,6 +39,12 @@ class FinishReason(StrEnum):
     ERROR = "error"
 
 
+class Fault(StrEnum):
+    """Why something ended with ERROR, where its caller is told more than that it did."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+
+
 class Mark(StrEnum):
     """A moment of a session, by the machine's monotonic clock, which its processes share.
 
@@ -137,6 +143,7 @@ class SpeechTokens:
     ids: tuple[int, ...]  # each in 0..6560
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
+    fault: Fault | None = None  # with ERROR alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,23 +14,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from app.core import FinishReason, SessionKey, StageStats
+from app.core import SessionKey, StageStats
+from app.engine.listening import EngineStream, ItemT
 from app.errors import SynthesisFailed, Unavailable
 
 log = logging.getLogger(__name__)
-
-
-class Item(Protocol):
-    """What an engine produces: part of one segment's stream, the last part with a finish."""
-
-    @property
-    def key(self) -> SessionKey: ...
-    @property
-    def segment(self) -> int: ...
-    @property
-    def finish(self) -> FinishReason | None: ...
 
 
 class Stopped(NamedTuple):
@@ -42,7 +32,6 @@ class Stopped(NamedTuple):
 
 MessageT = TypeVar("MessageT")
 MessageT_contra = TypeVar("MessageT_contra", contravariant=True)
-ItemT = TypeVar("ItemT", bound=Item)
 
 
 class Engine(Protocol[MessageT_contra, ItemT]):
@@ -110,7 +99,8 @@ class EngineLoop(Generic[MessageT, ItemT]):
         sys.setswitchinterval(0.0005)  # a cancel's way between threads has five waits of it
         self._thread.start()
 
-    def close(self, timeout_s: float = 10.0) -> None:  # fails what is live
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Fail what is live, stop the thread, and wait for it."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -122,13 +112,15 @@ class EngineLoop(Generic[MessageT, ItemT]):
         """The fault that ended the thread, if any. A failed loop refuses new work."""
         return self._failure
 
-    def stats(self) -> StageStats:  # as of the end of the last step
+    def stats(self) -> StageStats:
+        """As of the end of the last step."""
         return self._stats
 
-    def send(self, message: MessageT) -> None:  # more, for a segment that is open
+    def send(self, message: MessageT) -> None:
+        """More input for a segment that is already open."""
         self._post(message)
 
-    def open(self, key: SessionKey, segment: int, first: MessageT) -> "EngineStream[ItemT]":
+    def open(self, key: SessionKey, segment: int, first: MessageT) -> EngineStream[ItemT]:
         """Start a segment with its first message and hear its items until the one with a finish.
 
         Call it on the event loop that will listen. Raises Unavailable if the engine is gone.
@@ -249,50 +241,6 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._put([(subscriber, None) for subscriber in waiting])
         self._engine.abort()
         self._stats = self._engine.stats()
-
-
-class EngineStream(Generic[ItemT]):
-    """One segment's items, in order. Leaving it before its end cancels the segment.
-
-    Raises SynthesisFailed where the segment ends with ERROR or the engine dies under it.
-    """
-
-    def __init__(
-        self, name: str, queue: "asyncio.Queue[ItemT | None]", leave: Callable[[bool], None]
-    ) -> None:
-        self._name = name
-        self._queue = queue
-        self._leave = leave
-        self._left = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Idempotent; never waits."""
-        self._end(finished=False)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ItemT:
-        if self._left:
-            raise StopAsyncIteration
-        item = await self._queue.get()
-        if item is None or item.finish is FinishReason.ERROR:
-            self._end(finished=True)
-            raise SynthesisFailed(f"the {self._name} engine failed in this session")
-        if item.finish is not None:
-            self._end(finished=True)
-        return item
-
-    def _end(self, *, finished: bool) -> None:
-        if not self._left:
-            self._left = True
-            self._leave(finished)
 
 
 def _put_all(pairs: "list[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:

@@ -24,7 +24,8 @@ from app.core import (
     TokenRequest,
     TokenSource,
 )
-from app.engine.loop import EngineLoop, EngineStream
+from app.engine.listening import EngineStream
+from app.engine.loop import EngineLoop
 from app.engine.s3gen.messages import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
 from app.engine.voices import S3GenConditionals
 from app.errors import SynthesisFailed

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from app.core import FinishReason, SessionKey, SpeechTokens
 from app.engine.checkpoint.source import Checkpoint
-from app.engine.loop import Engine, Item
+from app.engine.listening import Item
+from app.engine.loop import Engine
 from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.messages import OpenSegment, PushTokens, VocoderMessage
 from app.engine.t3.engine import TokenEngine

@@ -75,14 +75,14 @@ class Decoder:
             raise ConfigError(f"vocoder.dtype: {settings.dtype} is not offered, only float32")
         self.grid = Grid.from_settings(settings)
         net = FlowNet(vocoder.flow, settings.euler_steps or num_steps)
-        self._device = net.device
-        if self._device.type == "cuda":  # 2.4 % of peak with TF32, 0.02 % without
+        self.device = net.device
+        if self.device.type == "cuda":  # 2.4 % of peak with TF32, 0.02 % without
             torch.backends.cudnn.allow_tf32 = False
         self._context = open_context(net, self.grid, settings)
         self._hift = Hift(vocoder.mel2wav, settings.halo_frames)
-        self._watermark = Watermark(self._device) if watermark is None else watermark
-        self._request_fade = trim_fade().to(self._device)
-        ramp = (1 - torch.cos(torch.linspace(0, torch.pi, _EDGE, device=self._device))) / 2
+        self._watermark = Watermark(self.device) if watermark is None else watermark
+        self._request_fade = trim_fade().to(self.device)
+        ramp = (1 - torch.cos(torch.linspace(0, torch.pi, _EDGE, device=self.device))) / 2
         self._edge = ramp
 
     @torch.inference_mode()
@@ -103,8 +103,8 @@ class Decoder:
     ) -> list[tuple[VocoderState, NDArray[np.float32]]]:
         """The next state and the sound that became final, per job; jobs of distinct segments.
 
-        `go_on` is called between Euler steps and stages; what it raises leaves the call, after
-        which none of these states may be used again.
+        `go_on` is called between Euler steps and stages; what it raises leaves the call. States are
+        values: a call that did not end has changed none, and may be made again.
         """
         mel_jobs = [MelJob(job.state.mel, job.cell, job.tokens) for job in jobs]
         mels = self._context.mels(mel_jobs, go_on)

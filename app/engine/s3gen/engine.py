@@ -8,7 +8,7 @@ held from a segment's first cell to its end. Knows nothing about asyncio, T3 or 
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -17,15 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.config import VocoderSettings
-from app.core import NUM_SPEECH_IDS, FinishReason, SessionKey, SpeechTokens, StageStats
+from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.build import Vocoder
 from app.engine.counts import CellCounts
 from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.context import max_rows
 from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
-from app.engine.s3gen.messages import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
+from app.engine.s3gen.messages import (
+    OpenSegment,
+    PushTokens,
+    SegmentAudio,
+    VocoderMessage,
+    problem_of,
+)
 from app.engine.s3gen.scheduler import Address, SlackScheduler
+from app.engine.shortage import fitted, in_parts
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +65,12 @@ class _Segment:
     @property
     def address(self) -> Address:
         return self.request.key, self.request.segment
+
+    @property
+    def job(self) -> CellJob:
+        assert self.state is not None
+        assert self.upcoming is not None
+        return CellJob(self.state, self.upcoming, self.tokens)
 
 
 class VocoderEngine:
@@ -153,7 +166,7 @@ class VocoderEngine:
             return  # it ended while these were on their way
         if tokens.finish in _ENDS_WITHOUT_SOUND:
             self._end(entry, tokens.finish)
-        elif (problem := _problem(entry, tokens)) is not None:
+        elif (problem := problem_of(tokens, len(entry.tokens))) is not None:
             self._fail(entry, problem)
         else:
             entry.tokens.extend(tokens.ids)
@@ -179,16 +192,25 @@ class VocoderEngine:
         return bool(self._waiting) and self._num_live < self._slots
 
     def _admit(self) -> None:
+        device = self._decoder.device
         while self._can_admit():
             entry = self._segments[next(iter(self._waiting))]
             del self._waiting[entry.address]
             request = entry.request
+            start = partial(
+                self._decoder.start,
+                request.conditionals,
+                request.seed,
+                request.segment,
+                request.fade_in,
+            )
             try:
-                entry.state = self._decoder.start(
-                    request.conditionals, request.seed, request.segment, request.fade_in
-                )
+                entry.state = fitted(start, device) or fitted(start, device)
             except ValueError as error:
                 self._fail(entry, f"voice {request.voice}: {error}")
+                continue
+            if entry.state is None:
+                self._fail(entry, "no memory is left", Fault.OUT_OF_MEMORY)
             else:
                 self._num_live += 1
                 self._scheduler.ready(entry.address)
@@ -197,23 +219,32 @@ class VocoderEngine:
         if not addresses:
             return
         began_s = time.monotonic()
-        jobs, entries = [], [self._segments[address] for address in addresses]
+        entries = [self._segments[address] for address in addresses]
         for entry in entries:
-            assert entry.state is not None
-            assert entry.upcoming is not None
-            jobs.append(CellJob(entry.state, entry.upcoming, entry.tokens))
-            self.ledger.append(VocoderCall(*entry.address, entry.upcoming, time.monotonic()))
-        try:
-            made = self._decoder.run(jobs, partial(self._go_on, addresses))
-        except Abandoned:
-            return  # the cancels follow
-        for entry, (state, pcm) in zip(entries, made, strict=True):
-            self._apply(entry, state, pcm)
-        self.counts.num_rows += len(entries)
-        self.counts.step_ms.append((time.monotonic() - began_s) * 1000)
+            self.ledger.append(VocoderCall(*entry.address, entry.job.cell, time.monotonic()))
+        num_made = 0
+        for part, made in in_parts(entries, self._voice, self._decoder.device):
+            if made is None:
+                self._fail(part[0], "no memory is left", Fault.OUT_OF_MEMORY)
+                continue
+            for entry, (state, pcm) in zip(part, made, strict=False):  # none of an abandoned call
+                self._apply(entry, state, pcm)
+            num_made += len(made)
+        if num_made:
+            self.counts.num_rows += num_made
+            self.counts.step_ms.append((time.monotonic() - began_s) * 1000)
 
-    def _go_on(self, addresses: list[Address]) -> None:
-        if all(self._cancel_is_due(*address) for address in addresses):
+    def _voice(self, entries: Sequence[_Segment]) -> list[tuple[VocoderState, NDArray[np.float32]]]:
+        """What one call makes of their next cells; nothing where it is abandoned."""
+        try:
+            return self._decoder.run(
+                [entry.job for entry in entries], partial(self._go_on, entries)
+            )
+        except Abandoned:
+            return []  # the cancels follow
+
+    def _go_on(self, entries: Sequence[_Segment]) -> None:
+        if all(self._cancel_is_due(*entry.address) for entry in entries):
             raise Abandoned
 
     def _apply(self, entry: _Segment, state: VocoderState, pcm: NDArray[np.float32]) -> None:
@@ -236,13 +267,13 @@ class VocoderEngine:
         else:
             self._advance(entry)
 
-    def _fail(self, entry: _Segment, problem: str) -> None:
+    def _fail(self, entry: _Segment, problem: str, fault: Fault | None = None) -> None:
         log.error("segment %d of %s: %s", entry.request.segment, entry.request.key, problem)
-        self._end(entry, FinishReason.ERROR)
+        self._end(entry, FinishReason.ERROR, fault)
 
-    def _end(self, entry: _Segment, finish: FinishReason) -> None:
+    def _end(self, entry: _Segment, finish: FinishReason, fault: Fault | None = None) -> None:
         num_voiced = 0 if entry.cell is None else entry.cell.end
-        item = SegmentAudio(*entry.address, entry.num_sent, _SILENCE, num_voiced, finish)
+        item = SegmentAudio(*entry.address, entry.num_sent, _SILENCE, num_voiced, finish, fault)
         self._items.append(item)
         self._free(entry)
 
@@ -265,12 +296,3 @@ def build_vocoder_engine(
     decoder = Decoder(vocoder, settings, num_steps)
     rows = max_rows(settings, vocoder.flow.encoder_proj.weight.device)
     return VocoderEngine(decoder, settings.slots, time.monotonic, rows)
-
-
-def _problem(entry: _Segment, tokens: SpeechTokens) -> str | None:
-    """Why these tokens cannot be voiced."""
-    if tokens.start != len(entry.tokens) and tokens.ids:
-        return f"tokens from {tokens.start} came where {len(entry.tokens)} was due"
-    if any(not 0 <= token < NUM_SPEECH_IDS for token in tokens.ids):
-        return f"a speech id is not in 0..{NUM_SPEECH_IDS - 1}"
-    return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import FinishReason, SessionKey, SpeechTokens
+from app.core import NUM_SPEECH_IDS, Fault, FinishReason, SessionKey, SpeechTokens
 from app.engine.voices import S3GenConditionals
 
 
@@ -42,3 +42,13 @@ class SegmentAudio:
     pcm: NDArray[np.float32]
     num_tokens: int  # of the segment, voiced so far
     finish: FinishReason | None = None
+    fault: Fault | None = None  # with ERROR alone
+
+
+def problem_of(tokens: SpeechTokens, num_known: int) -> str | None:
+    """Why these cannot be voiced after so many."""
+    if tokens.start != num_known and tokens.ids:
+        return f"tokens from {tokens.start} came where {num_known} was due"
+    if any(not 0 <= token < NUM_SPEECH_IDS for token in tokens.ids):
+        return f"a speech id is not in 0..{NUM_SPEECH_IDS - 1}"
+    return None

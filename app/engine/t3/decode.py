@@ -115,6 +115,11 @@ class DecodeStep:
         drawn = self._draw(noise, step, self._model.spec.speech_vocab)
         self._sampled[: shape.num_rows] = self._sample(logits, batch, drawn)
 
+    def restore(self, slot: int, tokens: Sequence[int]) -> None:
+        """Make a slot's state what it was after these, whatever ran since."""
+        self._sampler.restore(slot, tokens)
+        self._fed[slot] = tokens[-1] if tokens else 0
+
     def sampled(self, shape: Shape) -> Tensor:
         """(num_rows,) ids; -1 where the logits made no distribution. Overwritten by the next."""
         return self._sampled[: shape.num_rows]

@@ -6,18 +6,20 @@ of its EngineLoop. Knows nothing about text, sound, Ray or clients.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 from chatterbox.models.t3.t3 import T3
 
 from app.config import T3Settings
-from app.core import FinishReason, SessionKey, SpeechTokens, StageStats
+from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.counts import TokenCounts
 from app.engine.loop import Stopped
+from app.engine.shortage import fitted, in_parts
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.guards import bounded, least_tokens
 from app.engine.t3.ledger import Ledger
@@ -144,11 +146,13 @@ class TokenEngine:
     def step(self) -> list[SpeechTokens]:
         began_s = time.monotonic()
         work = self._scheduler.schedule()
-        landed = self._run(work)
-        self._scheduler.postprocess(*landed)
+        sampled: list[Work] = []
+        for landed in self._run(work):
+            self._scheduler.postprocess(*landed)
+            sampled += landed.work
         if work:
-            self._count(work, len(landed.tokens), time.monotonic() - began_s)
-        return self._collect(landed.work)
+            self._count(work, len(sampled), time.monotonic() - began_s)
+        return self._collect(sampled)
 
     def abort(self) -> None:
         self._scheduler.fail()
@@ -174,15 +178,41 @@ class TokenEngine:
 
     # -- parts of a step -------------------------------------------------------------------------
 
-    def _run(self, work: Seq[Work]) -> Landed:
-        """Without work, the tokens of a step still in flight may land."""
+    def _run(self, work: Seq[Work]) -> Iterator[Landed]:
+        """Without work, the tokens of a step still in flight may land. What does not fit in memory
+        runs in parts, each after what landed before it has been applied."""
         if work:
             sequences = [item.sequence for item in work]
             if self._on_step is not None:
                 self._on_step(sequences)
             segments = ((s.key, s.segment) for s in sequences)
             self.ledger.begin_step(segments, time.monotonic(), self._runner.mark())
-        return self._runner.run(work)
+        device = self._model.device
+        whole = fitted(partial(self._runner.run, work), device)
+        if whole is not None:
+            yield whole
+            return
+        yield self._runner.run([])
+        for part, landed in in_parts(work, self._again, device):
+            if landed is None:
+                self._give_up(part[0])
+            else:
+                yield landed
+
+    def _again(self, work: Seq[Work]) -> Landed:
+        return self._runner.again([item for item in work if item.sequence.finish is None])
+
+    def _give_up(self, item: Work) -> None:
+        """One sequence that does not fit even alone. Whoever waits for its prefix computes it."""
+        sequence, prefix = item.sequence, item.completes
+        log.error("no memory is left for %s", sequence.key.session_id)
+        if prefix is not None:
+            prefix.is_ready = False
+            self._runner.forget(prefix)
+        sequence.fault = Fault.OUT_OF_MEMORY
+        self._scheduler.fail(sequence)
+        last = _last(sequence.request, FinishReason.ERROR, sequence.num_sent)
+        self._items.append(replace(last, fault=sequence.fault))
 
     def _count(self, work: Seq[Work], num_tokens: int, took_s: float) -> None:
         counts, scheduler = self.counts, self._scheduler
@@ -197,8 +227,8 @@ class TokenEngine:
     def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:
         """What ended between steps, then the groups that are full or the last."""
         items, self._items = self._items, []
-        for item in work:
-            group = self._take_group(item.sequence)
+        for sequence in dict.fromkeys(item.sequence for item in work):  # each once
+            group = None if sequence.fault else self._take_group(sequence)
             if group is not None:
                 items.append(group)
         return items

@@ -23,7 +23,7 @@ from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.pages import Prefix, pages_of
 from app.engine.t3.prompts import Prompts
-from app.engine.t3.runner import Landed, device_mark
+from app.engine.t3.runner import Landed, device_mark, undo_half
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.slab import Slab
 from app.engine.t3.work import Work
@@ -77,6 +77,15 @@ class FastRunner:
         self._in_flight = launched
         return landed
 
+    @torch.inference_mode()
+    def again(self, work: Seq[Work]) -> Landed:
+        """Work that a call ran none or some of before it was short of memory: on the plain path,
+        waiting for what is sampled. All that was launched before must have landed."""
+        for item in work:
+            undo_half(item, self.memory)
+            self._step.restore(item.slot, item.sequence.tokens)
+        return _land(self._launch(work, captured=False) if work else None)
+
     def mark(self) -> DeviceMark | None:
         return device_mark(self._device)
 
@@ -87,19 +96,19 @@ class FastRunner:
     def forget(self, prefix: Prefix) -> None:
         self.memory.forget(prefix)
 
-    def _launch(self, work: Seq[Work]) -> _InFlight | None:
+    def _launch(self, work: Seq[Work], *, captured: bool = True) -> _InFlight | None:
         decoding = [item for item in work if item.start >= item.sequence.num_prompt]
         prompts = [item for item in work if item.start < item.sequence.num_prompt]
         sampled = []
         if decoding:
-            sampled.append(self._decode(decoding))
+            sampled.append(self._decode(decoding, captured))
         sampled.extend(self._prompt(item) for item in prompts)
         sampling = [item for item in (*decoding, *prompts) if item.samples]
         if not sampling:
             return None
         return self._send_back(sampling, torch.cat(sampled))
 
-    def _decode(self, work: Seq[Work]) -> Tensor:
+    def _decode(self, work: Seq[Work], captured: bool) -> Tensor:
         """(len(work),)"""
         self.memory.reserve(_span(item) for item in work)
         rows: list[Row] = []
@@ -107,7 +116,7 @@ class FastRunner:
         for item in work:
             firsts.append(len(rows))
             rows.extend(self._rows(item, first=len(rows)))
-        sampled = self._graphs.run(rows)
+        sampled = self._graphs.run(rows) if captured else self._graphs.run_uncaptured(rows)
         return sampled[upload(firsts, torch.int64, self._device)]
 
     def _prompt(self, item: Work) -> Tensor:

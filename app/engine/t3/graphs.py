@@ -27,6 +27,13 @@ class StepGraphs:
         replay()
         return self._step.sampled(shape)
 
+    def run_uncaptured(self, rows: Sequence[Row]) -> torch.Tensor:
+        """As `run`, without a graph's own memory."""
+        shape = self._step.shape_of(rows)
+        self._step.load(rows, shape)
+        self._step.compute(shape)
+        return self._step.sampled(shape)
+
     @torch.inference_mode()
     def warm_up(self, shapes: Iterable[Shape]) -> None:
         for shape in shapes:

@@ -74,7 +74,7 @@ class KeyValueMemory:
     def reserve(self, span: Span) -> None:
         """Make room for a span's positions, keeping what the slot holds."""
         layers = self._slots.get(span.slot)
-        capacity = 0 if layers is None else layers[0].shape[3]
+        capacity = 0 if layers is None else layers[-1].shape[3]  # the last that grows
         if span.end <= capacity:
             return
         room = pages_of(span.end) * PAGE
@@ -84,6 +84,8 @@ class KeyValueMemory:
             self._slots[span.slot] = layers
             return
         for index, old in enumerate(layers):
+            if old.shape[3] == room:  # it grew before memory ran short
+                continue
             layers[index] = self._empty(shape)
             layers[index][:, :, :, :capacity] = old
 

@@ -83,6 +83,14 @@ class Runner:
         sampling = [item for item in work if item.samples]
         return Landed(sampling, self._sample(logits, sampling))
 
+    @torch.inference_mode()
+    def again(self, work: Seq[Work]) -> Landed:
+        """As `run`, of work that a call ran none or some of before it was short of memory."""
+        for item in work:
+            undo_half(item, self.memory)
+            self._sampler.restore(item.slot, item.sequence.tokens)
+        return self.run(work)
+
     def mark(self) -> DeviceMark | None:
         return device_mark(self._model.device)
 
@@ -121,6 +129,21 @@ class Runner:
 
     def _ints(self, values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self._model.device)
+
+
+class Shared(Protocol):
+    """What the runners' memories have in common, of what half a step may leave."""
+
+    def release(self, slot: int) -> None: ...
+    def forget(self, prefix: Prefix) -> None: ...
+
+
+def undo_half(item: Work, memory: Shared) -> None:
+    """What is not simply written over by doing it again: pages that are taken."""
+    if item.begins_with is not None:
+        memory.release(item.slot)
+    if item.completes is not None:
+        memory.forget(item.completes)
 
 
 def _is_decoding(item: Work) -> bool:

@@ -105,6 +105,11 @@ class Sampler:
         self._seen[batch.slots, tokens] = True
         return torch.where(is_sound, tokens, -1)
 
+    def restore(self, slot: int, tokens: Sequence[int]) -> None:
+        """Make a slot's memory what it was after these, whatever ran since."""
+        self._seen[slot] = False
+        self._seen[slot, list(tokens)] = True
+
     def _filter(self, logits: Tensor, batch: SamplingBatch) -> Tensor:
         seen = self._recall(batch)
         cond = logits[batch.cond]

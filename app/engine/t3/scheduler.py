@@ -128,9 +128,9 @@ class Scheduler:
             FinishReason.CANCELLED,
         )
 
-    def fail(self) -> list[Sequence]:
-        """End everything with ERROR."""
-        return self._end_all(self.live(), FinishReason.ERROR)
+    def fail(self, only: Sequence | None = None) -> list[Sequence]:
+        """End everything with ERROR, or one sequence."""
+        return self._end_all((s for s in self.live() if only in (None, s)), FinishReason.ERROR)
 
     def check_integrity(self) -> None:
         """Free + live == capacity, of slots and of pages, and nothing is in two places. Raises

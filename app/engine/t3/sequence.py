@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, FinishReason, SamplingParams, SessionKey
+from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, Fault, FinishReason, SamplingParams, SessionKey
 from app.engine.t3.pages import Prefix, PrefixKey, pages_of
 
 if TYPE_CHECKING:  # the scheduler runs without torch
@@ -52,6 +52,7 @@ class Sequence:
     codec_ids: list[int] = field(default_factory=list)  # those of them that the vocoder knows
     num_sent: int = 0  # of codec_ids
     finish: FinishReason | None = None
+    fault: Fault | None = None  # with ERROR alone
 
     @property
     def key(self) -> SessionKey:

@@ -77,19 +77,24 @@ class Slab:
     def reserve(self, spans: Iterable[Span]) -> None:
         """Make room for the spans' positions. Raises RuntimeError where the slab is full, which
         admission must prevent."""
-        entries = []
-        for span in spans:
-            for lane in self.lanes_of(span.slot, span.num_rows):
-                own = self._own.setdefault(lane, [])
-                num_shared = self._num_shared.get(lane, 0)
-                while num_shared + len(own) < pages_of(span.end):
-                    own.append(self._take())
-                    entries.append((lane, num_shared + len(own) - 1, own[-1]))
-        if entries:
-            page = self._write_table(entries)
-            # What lies past a lane's end has no weight, but no weight times the NaN that somebody
-            # may have left there is a NaN.
-            self.pages.index_fill_(2, page, 0.0)
+        wanted = [
+            (lane, column)
+            for span in spans
+            for lane in self.lanes_of(span.slot, span.num_rows)
+            for column in range(self._num_columns(lane), pages_of(span.end))
+        ]
+        if not wanted:
+            return
+        if len(wanted) > len(self._free):
+            raise RuntimeError("no page is free: admission let too many in")
+        pages = self._free[: -len(wanted) - 1 : -1]
+        entries = [(*place, page) for place, page in zip(wanted, pages, strict=True)]
+        # What lies past a lane's end has no weight, but no weight times the NaN that somebody may
+        # have left there is a NaN.
+        self.pages.index_fill_(2, self._write_table(entries), 0.0)
+        del self._free[-len(wanted) :]  # only now: the device may have had no memory for the above
+        for lane, _, page in entries:
+            self._own.setdefault(lane, []).append(page)
 
     def release(self, slot: int) -> None:
         """A slot whose sequence never ran holds nothing."""
@@ -121,6 +126,9 @@ class Slab:
     def forget(self, prefix: Prefix) -> None:
         """A prefix that was never computed holds nothing."""
         self._free.extend(reversed(self._prefixes.pop(prefix, [])))
+
+    def _num_columns(self, lane: int) -> int:
+        return self._num_shared.get(lane, 0) + len(self._own.get(lane, ()))
 
     def _take(self) -> int:
         if not self._free:
