@@ -35,6 +35,7 @@ class Settings:
     prebuffer_s: float = 0.0  # of a player
     timeout_s: float = 60.0  # without a byte, an answer is not waited for any longer
     ack_within_s: float = 5.0  # a cancel is acknowledged, or that is a fault
+    enrol_within_s: float = 180.0  # a voice is made; the first waits for a process to start
     settle_s: float = 0.3  # after an end, before the server is asked what it remembers
     voice: str | None = None  # None: the first
 

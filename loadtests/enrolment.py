@@ -49,7 +49,8 @@ def add_voice(bench: Bench, user: str, chance: random.Random, intended_s: float)
 
     def post() -> httpx.Response:
         files = {"audio_sample": ("voice.wav", sample, "audio/wav")}
-        return bench.http.post("/v1/audio/voices", data=form, files=files)
+        patience_s = bench.settings.enrol_within_s
+        return bench.http.post("/v1/audio/voices", data=form, files=files, timeout=patience_s)
 
     answer = asked(bench, user, intended_s, post)
     return str(answer.json()["id"]) if answer is not None and answer.is_success else None

@@ -73,13 +73,15 @@ def first_audio(played: Sequence[Record]) -> Figure | None:
 
 
 def stalled(played: Sequence[Record]) -> Figure | None:
-    levels = sorted({record.num_callers for record in played if record.first_audio_s is not None})
+    heard = [record for record in played if record.first_audio_s is not None]
+    levels = sorted({record.num_callers for record in heard})
     if not levels:
         return None
     figure = Figure(SIZE)
     axes = axes_of(figure, "callers", "% of turns that stalled > 100 ms")
-    rows = [[record for record in played if record.num_callers == level] for level in levels]
-    bars = axes.bar(levels, [100 * (stalled_share(row) or 0.0) for row in rows], color="tab:red")
+    rows = [[record for record in heard if record.num_callers == level] for level in levels]
+    shares = [100 * (stalled_share(row) or 0.0) for row in rows]
+    bars = axes.bar(levels, shares, width=0.5, color="tab:red")
     axes.bar_label(bars, [f"n={len(row)}" for row in rows], fontsize=8, padding=2)
     axes.set_ylim(0, 105)
     axes.set_xticks(levels)

@@ -25,7 +25,8 @@ from loadtests.users import USERS, Talker, told_to_locust
 
 LEVELS = {"steady": shapes.steady, "ramp": shapes.ramp, "burst": shapes.burst}
 WARM_UP_S = 2.0  # of a level of the search: what is sent then is not judged
-STOPPED_WITHIN_S = 90.0  # after sessions were cut
+STOPPED_WITHIN_S = 240.0  # longer than anything that a user waits for
+EVEN_FROM = 4  # callers; below, a level of the search lasts longer, for as many turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
 
     def is_met(num_callers: int) -> bool:
         begun_s, num_before = time.monotonic(), len(bench.ledger.records)
-        seconds = WARM_UP_S + load.seconds
+        seconds = WARM_UP_S + load.seconds * max(1.0, EVEN_FROM / num_callers)
         with bench.lasting(seconds, 0.0):
             hold(bench, users, shapes.steady(num_callers, seconds))
         new = bench.ledger.records[num_before:]
