@@ -3,7 +3,8 @@
     python -m loadtests.short --out loadtests/out
 
 A voice is made, every kind of caller comes at once, then an open loop, then a short search for the
-most conversations. A folder with a report for each. Last line JSON; exits with 1 where one of them found a fault.
+most conversations. A folder with a report for each. Last line JSON; exits with 1 where one of them
+found a fault.
 """
 
 import argparse

@@ -52,7 +52,7 @@ def test_a_fault_of_the_server_fails_an_open_loop(tmp_path):
 
 
 def test_the_search_finds_that_a_server_which_is_always_late_carries_nobody(tmp_path):
-    options = ("--shape", "saturation", "--callers", "4", "--minutes", "0.05", "--ttfa-ms", "100")
+    options = ("--shape", "saturation", "--callers", "4", "--minutes", "0.02", "--ttfa-ms", "100")
     with fake_server(first_audio_s=0.3) as (url, _):
         code, told, _ = run(url, tmp_path, *options, "--think-s", "0.1")
     assert (code, told["capacity"]) == (0, 0)
