@@ -1,10 +1,9 @@
 """Every voice a replica can speak with: the model's own, those of the operator's store, and the
 references that callers uploaded.
 
-Conditionals are loaded once and shared by all requests. Knows nothing about requests.
+Conditionals are loaded once and shared by all requests; the model's own at once, so that they are
+spoken with whatever becomes of its files. Knows nothing about requests.
 """
-
-import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,8 @@ class VoiceBook:
     to the interface alone.
 
     Without `models`, a voice of the store must have been enrolled by someone who has them. May be
-    called from any thread; blocks on storage.
+    called from any thread; blocks on storage. Raises ConfigError where a store does not answer,
+    CheckpointError.
     """
 
     def __init__(
@@ -34,11 +34,9 @@ class VoiceBook:
         models: EnrolmentModels | None = None,
         uploads: str | None = None,
     ) -> None:
-        self._checkpoint = checkpoint
+        self._family = checkpoint.spec.family
         self._models = models
-        self._own = checkpoint.voices()
-        self._loaded: dict[str, Conditionals] = {}
-        self._lock = threading.Lock()
+        self._own = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
         self._store = None
         self._uploads = None
         model = checkpoint.source.enrolment_id()
@@ -57,18 +55,15 @@ class VoiceBook:
 
     def get(self, voice: str) -> Conditionals:
         """Raises NotFound, or Unavailable where a voice of the store is not enrolled yet."""
-        if not self.is_own(voice):
-            if self._uploads is not None and is_reference(voice):
-                return self._uploads.get(voice)
-            if self._store is None:
-                raise NotFound(f"there is no voice {voice!r}", param="voice")
-            return self._store.get(voice)
-        with self._lock:
-            if voice not in self._loaded:
-                self._loaded[voice] = self._checkpoint.conditionals(voice)
-            return self._loaded[voice]
+        if (own := self._own.get(voice)) is not None:
+            return own
+        if self._uploads is not None and is_reference(voice):
+            return self._uploads.get(voice)
+        if self._store is None:
+            raise NotFound(f"there is no voice {voice!r}", param="voice")
+        return self._store.get(voice)
 
     def _prepare(self, wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
         if self._models is None:
             raise Unavailable(f"voice {voice!r} has not been enrolled in the voice store")
-        return prepare(wav, sample_rate, self._models, self._checkpoint.spec.family, voice)
+        return prepare(wav, sample_rate, self._models, self._family, voice)

@@ -1,0 +1,40 @@
+"""The voices of a replica whose model's folder goes away under it."""
+
+import shutil
+
+import pytest
+
+from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
+from app.engine.voice_book import VoiceBook
+from app.errors import CheckpointError, NotFound
+from tests.engine.test_voices import assert_same
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path / "model")
+
+
+def test_the_models_own_voices_outlive_its_folder(folder):
+    checkpoint = open_checkpoint(str(folder))
+    before = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
+    book = VoiceBook(checkpoint, None)
+    shutil.rmtree(folder)
+    assert set(book.names()) == {"ada", "bela", "cleo"}
+    for voice, conditionals in before.items():
+        assert_same(book.get(voice), conditionals)
+    with pytest.raises(NotFound):
+        book.get("nobody")
+
+
+def test_a_model_without_its_folder_is_not_opened(folder):
+    shutil.rmtree(folder)
+    with pytest.raises(CheckpointError, match="is not a folder"):
+        open_checkpoint(str(folder))
+
+
+def test_a_voice_file_that_is_gone_is_named_before_anything_is_served(folder):
+    checkpoint = open_checkpoint(str(folder))
+    (folder / "voices" / "bela.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"bela\.safetensors"):
+        VoiceBook(checkpoint, None)
