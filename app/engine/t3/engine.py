@@ -151,7 +151,7 @@ class TokenEngine:
             self._scheduler.postprocess(*landed)
             sampled += landed.work
         if work:
-            self._count(work, len(sampled), time.monotonic() - began_s)
+            self._count(len(sampled), time.monotonic() - began_s)
         return self._collect(sampled)
 
     def abort(self) -> None:
@@ -214,10 +214,10 @@ class TokenEngine:
         last = _last(sequence.request, FinishReason.ERROR, sequence.num_sent)
         self._items.append(replace(last, fault=sequence.fault))
 
-    def _count(self, work: Seq[Work], num_tokens: int, took_s: float) -> None:
+    def _count(self, num_tokens: int, took_s: float) -> None:
         counts, scheduler = self.counts, self._scheduler
         counts.step_ms.append(took_s * 1000)
-        counts.num_rows += sum(item.sequence.num_rows for item in work)
+        counts.num_rows += scheduler.num_rows
         counts.num_tokens += num_tokens
         counts.num_prefix_hits = scheduler.prefixes.num_hits
         counts.num_prefix_misses = scheduler.prefixes.num_misses

@@ -61,6 +61,7 @@ class Scheduler:
         self._free_slots = list(reversed(range(settings.slots)))
         self._waiting: list[Sequence] = []  # who is due first is first
         self._running: list[Sequence] = []  # in order of admission
+        self.num_rows = 0  # of the last schedule
         self._first_due_s = inf  # of those that ran or could have, in the last schedule
 
     @property
@@ -102,7 +103,10 @@ class Scheduler:
             self._admit()
         decoding = self._whose_turn()
         work = [work_of(sequence, sequence.num_computed, 1) for sequence in decoding]
-        work += self._prompts(num_rows=sum(sequence.num_rows for sequence in decoding))
+        num_rows = sum(sequence.num_rows for sequence in decoding)
+        prompts = self._prompts(num_rows)
+        self.num_rows = num_rows + sum(item.sequence.num_rows for item in prompts)
+        work += prompts
         for item in work:
             advance(item)
         return work
