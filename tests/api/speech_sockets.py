@@ -7,6 +7,7 @@ import struct
 
 import websockets
 
+from app.api.errors import uncounted
 from app.config import SocketLimits
 from tests.api.conftest import serving
 
@@ -58,8 +59,10 @@ def audio(messages, context_id="c"):
 
 
 class connected:  # noqa: N801 - reads as a context manager
-    def __init__(self, synthesizer, limits=None, **bounds):
-        self._serving = serving(synthesizer, limits, sockets=SocketLimits(**bounds))
+    def __init__(self, synthesizer, limits=None, refused=uncounted, **bounds):
+        self._serving = serving(
+            synthesizer, limits, refused=refused, sockets=SocketLimits(**bounds)
+        )
 
     async def __aenter__(self):
         url = self._serving.__enter__().replace("http", "ws")

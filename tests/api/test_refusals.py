@@ -1,0 +1,44 @@
+"""Whoever counts errors is told the code of each that a client is told, once."""
+
+import httpx
+
+from tests.api.conftest import in_process, speech
+from tests.api.speech_sockets import connected
+from tests.fakes import FakeSynthesizer
+from tests.test_access import bearer_of, key
+
+
+async def test_every_refused_request_is_told_by_its_code(synthesizer):
+    codes: list[str] = []
+    async with in_process(synthesizer, refused=codes.append) as client:
+        for body, code in (
+            (speech(input=""), "empty_input"),
+            (speech(colour="red"), "unknown_field"),
+            (speech(voice="nobody"), "voice_not_found"),
+        ):
+            refused = await client.post("/v1/audio/speech", json=body)
+            assert refused.json()["error"]["code"] == codes[-1] == code
+        await client.get("/v1/nowhere")
+        await client.get("/", headers={"X-Request-ID": "no spaces"})
+        assert codes[3:] == ["not_found", "invalid_value"]
+        assert (await client.post("/v1/audio/speech", json=speech())).status_code == httpx.codes.OK
+    assert len(codes) == 5
+
+
+async def test_who_has_no_key_is_counted_at_the_door():
+    codes: list[str] = []
+    keys = (key("red-key", "red", "red", ("speak",)),)
+    async with in_process(FakeSynthesizer(), keys=keys, refused=codes.append) as client:
+        await client.get("/v1/models")
+        await client.get("/v1/models", headers=bearer_of("red-key"))
+    assert codes == ["no_api_key"]
+
+
+async def test_wrong_messages_and_failed_contexts_of_a_socket_are_told(synthesizer):
+    codes: list[str] = []
+    async with connected(synthesizer, refused=codes.append) as client:
+        await client.send("nonsense")
+        await client.until("error")
+        await client.start(voice="nobody")
+        await client.until("error")
+    assert codes == ["invalid_value", "voice_not_found"]
