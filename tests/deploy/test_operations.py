@@ -1,0 +1,61 @@
+"""docs/operations.md says of the code and the alarms what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app import errors
+from app.engine.checkpoint.spec import FULL_SIZE
+from app.engine.t3.engine import _LONG_SEGMENT
+from app.engine.t3.pages import PAGE, pages_of
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "operations.md").read_text()
+ALERTS = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+NAMES = [rule["alert"] for group in ALERTS["groups"] for rule in group["rules"]]
+KIB, MIB = 2**10, 2**20
+BFLOAT16 = 2
+
+
+def test_there_are_alarms():
+    assert len(NAMES) > 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_alarm_has_a_heading_and_something_to_do_under_it(name):
+    sections = dict(re.findall(r"^### (\w+)\n\n(.+?)(?=\n#|\Z)", TEXT, re.M | re.S))
+    assert len(sections[name]) > 100
+
+
+def test_no_alarm_is_explained_that_there_is_not():
+    assert set(re.findall(r"^### (\w+)$", TEXT, re.M)) == set(NAMES)
+
+
+@pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
+def test_the_memory_of_a_slot_is_what_the_code_asks_for(family):
+    spec = FULL_SIZE[family].t3
+    position = 2 * spec.num_layers * spec.num_heads * spec.head_dim * BFLOAT16
+    num_rows = 2 if spec.backbone == "llama" else 1
+    prefix = 2 + (spec.num_perceiver_queries if spec.perceiver else spec.prompt_len)
+    slot = pages_of(prefix + _LONG_SEGMENT, num_rows) * PAGE * position / MIB
+    kept = pages_of(prefix) * PAGE * position / MIB
+    (line,) = re.findall(rf"^\| (?:\w+, )?{family}[^|]*\|(.+)\|$", TEXT, re.M) or [
+        re.findall(rf"^\| {family},[^|]*\|(.+)\|$", TEXT, re.M)[0]
+    ]
+    told = [float(number) for number in re.findall(r"[\d.]+", line)]
+    assert told == pytest.approx([position / KIB, slot, kept], rel=0.01)
+
+
+@pytest.mark.parametrize("code", ["storage_full", "storage_unavailable", "out_of_memory"])
+def test_a_named_fault_is_one_that_clients_are_told(code):
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    (kind,) = [kind for kind in kinds if getattr(kind, "code", None) == code]
+    (told,) = {line for line in TEXT.splitlines() if line.startswith("| ") and f"`{code}`" in line}
+    assert str(kind.status) in told
+
+
+def test_every_file_it_points_to_is_there():
+    for link in re.findall(r"\]\(([\w./-]+)\)", TEXT):
+        assert (ROOT / "docs" / link).exists(), link
