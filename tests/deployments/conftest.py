@@ -63,7 +63,7 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     voices.mkdir()
     soundfile.write(voices / "recorded.wav", spoken_vowels(seed=7, seconds=3.0), SAMPLE_RATE)
     port = free_port()
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     args = ServeArgs(voices=str(voices))
     gate = folder / "gate"
     serve.run(assemble(args, registry="served", t3_class=held_t3(gate)), name="served")
