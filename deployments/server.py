@@ -59,7 +59,7 @@ class ServerProcess:
                 opened.enter_context(output)
             return subprocess.Popen(
                 [str(Path(sys.executable).with_name("serve")), "run", str(path)],
-                env=self.environment(),
+                env=self.environment() | {"RAY_ADDRESS": "local"},  # whatever else runs, or ran
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # a Ctrl-C reaches it through stop(), once

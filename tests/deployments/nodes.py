@@ -4,6 +4,7 @@ A GPU of theirs is a name that Ray counts."""
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,8 +24,12 @@ class Node:
         command = [str(Path(sys.executable).with_name("ray")), "start", f"--address={address}"]
         options = [f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}", "--block"]
         options += ["--object-store-memory=100000000", "--disable-usage-stats"]
+        self._folder = tempfile.TemporaryDirectory()  # else it tells every later server where it is
         self._process = subprocess.Popen(
-            command + options, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command + options,
+            env=os.environ | {"RAY_TMPDIR": self._folder.name},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         give_up_at = time.monotonic() + JOINED_WITHIN_S
         while not (new := node_ids() - known):
@@ -43,6 +48,7 @@ class Node:
                     each.kill()
             psutil.wait_procs(doomed, timeout=10)
         self._process.wait()
+        self._folder.cleanup()
 
 
 def node_ids() -> set[str]:

@@ -1,9 +1,12 @@
 """`serve run` as a child: refused early where it cannot work, and gone without a trace."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -20,11 +23,27 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
+
+
+@pytest.fixture
+def dead_cluster() -> Iterator[str]:
+    """A temporary folder in which Ray finds the address of a cluster that is no more."""
+    with tempfile.TemporaryDirectory() as folder:  # a short path: a socket's is bounded
+        address = Path(folder) / "ray" / "ray_current_cluster"
+        address.parent.mkdir()
+        address.write_text("127.0.0.1:1")
+        yield folder
 
 
 def test_a_taken_port_is_a_clear_error_before_anything_starts():
@@ -48,11 +67,14 @@ def test_a_model_that_is_not_there_is_one_clear_error(tmp_path):
     assert "0 processes are left running" in ended.stdout
 
 
-def test_the_demo_speaks_cancels_and_leaves_nothing_running(tmp_path):
-    ended = run("demo", "--port", free_port(), "--out", tmp_path / "demo.wav")
+def test_the_demo_speaks_cancels_and_leaves_nothing_running_whatever_ran_before(
+    tmp_path, dead_cluster
+):
+    out = tmp_path / "demo.wav"
+    ended = run("demo", "--port", free_port(), "--out", out, RAY_TMPDIR=dead_cluster)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "0 processes are left running" in ended.stdout
-    wav, rate = soundfile.read(tmp_path / "demo.wav")
+    wav, rate = soundfile.read(out)
     told = f"{len(wav) / rate:.1f} s of audio"
     assert told in ended.stdout
     assert 0.005 < np.abs(wav).mean() < 0.5
