@@ -1,5 +1,5 @@
 """Every config that ships is deployed as it stands, but for the weights and the arithmetic: nodes
-with GPUs in name, embedded models, engines on the CPU."""
+with GPUs in name, embedded models, engines on the CPU. Each is a minute: two of them are `long`."""
 
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def places(app_name: str, deployment: str) -> list[str]:
     return [replica["node_id"] for replica in replicas(app_name, deployment)]
 
 
+@pytest.mark.long
 def test_one_gpu_is_shared_by_two_processes(served, gpu_nodes):
     (application,) = applications_of("one-gpu")
     with deployed([application]):
@@ -64,6 +65,7 @@ def test_colocated_engines_are_one_process(served, gpu_nodes):
         assert place in gpu_nodes
 
 
+@pytest.mark.long
 def test_two_gpus_have_a_stage_each(served, gpu_nodes):
     (application,) = applications_of("two-gpus")
     with deployed([application]):
