@@ -94,6 +94,7 @@ class RegistryFollower:
 
     async def _tell(self) -> None:
         """The first actor hears it, and Prometheus."""
+        lapsed: tuple[SessionKey, ...] = ()
         while True:
             wanted: frozenset[SessionKey] | None = None
             report = self._report()._replace(num_tasks=len(asyncio.all_tasks()))
@@ -104,8 +105,9 @@ class RegistryFollower:
             except (RayError, TimeoutError):  # it is told again in a moment
                 log.debug("registry away: not reported")
             self._metrics.reported(answered=wanted is not None)
-            for key in self._leases.renew(wanted) if self._leases is not None else ():
+            before, lapsed = lapsed, self._leases.renew(wanted) if self._leases is not None else ()
+            for key in lapsed:
                 log.warning("nobody wants session %s any more", key.session_id)
                 self._background.start(self._end(key))
-                self._metrics.lost()
+            self._metrics.lost(len(set(lapsed) - set(before)))
             await asyncio.sleep(REPORT_PERIOD_S)

@@ -130,8 +130,9 @@ class StageMetrics:
     def reported(self, *, answered: bool) -> None:
         self._registry.set(float(answered))
 
-    def lost(self) -> None:
-        self._lost.inc()
+    def lost(self, num_sessions: int) -> None:
+        if num_sessions:
+            self._lost.inc(num_sessions)
 
 
 class _EngineMetrics:
@@ -194,13 +195,13 @@ class EnrolmentMetrics:
     def __init__(self) -> None:
         self._took = Histogram(
             "chatterbox_enrolment_ms",
-            "a recording into a voice, or the news that none is in it",
+            "a recording into a voice, or the news that it cannot be",
             _BUCKETS_MS,
             tag_keys=("outcome",),
         )
 
     def ended(self, took_s: float, *, failed: bool) -> None:
-        self._took.observe(took_s * 1000, tags={"outcome": "refused" if failed else "enrolled"})
+        self._took.observe(took_s * 1000, tags={"outcome": "failed" if failed else "enrolled"})
 
 
 class _Growth:
