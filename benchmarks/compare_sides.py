@@ -8,7 +8,6 @@ Knows nothing about how many callers there are.
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ from app.core import SAMPLE_RATE, Mark
 from app.errors import Unavailable
 from benchmarks.turns import Turns
 from benchmarks.upstream_server import WAV_HEADER_BYTES
-from deployments.server import ServerProcess
+from deployments.server import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[1]
 TEXT = "Your parcel left our warehouse this morning and should reach you before noon tomorrow."
@@ -213,10 +212,3 @@ async def _listen(
     if not heard.audio_s:
         raise RuntimeError("an answer without sound")
     return heard
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

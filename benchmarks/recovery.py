@@ -20,8 +20,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from deployments.server import ServerProcess
-from loadtests.soak import free_port
+from deployments.server import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[1]
 VICTIMS = {

@@ -1,6 +1,5 @@
 """Both engines in one actor: for one small GPU that serves few callers. Tokens cross no process."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -15,6 +14,7 @@ from app.sessions import Follower
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
+from deployments.streams import held
 
 
 class Colocated:
@@ -53,18 +53,14 @@ class Colocated:
         return VocoderStage.open(args, device)
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        finish = None
-        with self._leases.held(request.key):
-            try:
-                async with aclosing(self._pipeline.speak(request)) as chunks:
-                    async for chunk in chunks:
-                        finish = chunk.finish
-                        yield chunk
-            except (asyncio.CancelledError, GeneratorExit):
-                if finish is None:
-                    self._t3_follower.left(request.key)
-                    self._vocoder_follower.left(request.key)
-                raise
+        parts = held(self._pipeline.speak(request), request.key, self._leases, self._left)
+        async with aclosing(parts) as held_parts:
+            async for part in held_parts:
+                yield part
+
+    def _left(self, key: SessionKey) -> None:
+        self._t3_follower.left(key)
+        self._vocoder_follower.left(key)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve asks for it where a config's autoscaling policy is ours."""

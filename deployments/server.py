@@ -161,3 +161,11 @@ def refuse_taken_port(host: str, port: int) -> None:
             raise ConfigError(
                 f"port {port} on {host} cannot be used ({fault.strerror}); choose one with PORT="
             ) from fault
+
+
+def free_port() -> int:
+    """One of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

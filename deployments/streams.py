@@ -1,4 +1,5 @@
-"""The only way to consume a handle's stream: owned, and cancelled when its owner leaves.
+"""The only way to consume a handle's stream: owned, and cancelled when its owner leaves. And the
+only way to give one: held, and its session ended when its consumer leaves.
 
 Serve's own propagation loses 12-68 % of the cancels in a storm of disconnects, and leaving the
 loop does not stop the producer; an explicit cancel in `finally` at every hop loses none. Ray's
@@ -6,17 +7,20 @@ exceptions become ours here and nowhere else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from typing import Protocol, TypeVar
 
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentResponseGenerator
 
+from app.core import FinishReason, SessionKey
 from app.errors import Overloaded, ServeError, SynthesisFailed, Unavailable
+from app.leases import Leases
 
 ItemT = TypeVar("ItemT")
+Left = Callable[[SessionKey], None]
 
 
 async def owned(generator: "DeploymentResponseGenerator[ItemT]") -> AsyncGenerator[ItemT, None]:
@@ -31,6 +35,32 @@ async def owned(generator: "DeploymentResponseGenerator[ItemT]") -> AsyncGenerat
     finally:
         with suppress(RayServeException):  # refused before it had a producer: cancel() raises that
             generator.cancel()
+
+
+class _Part(Protocol):
+    @property
+    def finish(self) -> FinishReason | None: ...
+
+
+PartT = TypeVar("PartT", bound=_Part)
+
+
+async def held(
+    parts: AsyncGenerator[PartT, None], key: SessionKey, leases: Leases, left: Left
+) -> AsyncGenerator[PartT, None]:
+    """A stage's stream of one session, which it works on while this is open. `left` is told of a
+    consumer that goes before the end."""
+    finish = None
+    with leases.held(key):
+        try:
+            async with aclosing(parts) as given:
+                async for part in given:
+                    finish = part.finish
+                    yield part
+        except (asyncio.CancelledError, GeneratorExit):
+            if finish is None:
+                left(key)
+            raise
 
 
 def translated(fault: Exception) -> ServeError:

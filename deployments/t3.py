@@ -1,6 +1,5 @@
 """T3 as a Serve deployment: a thin shim over the token stage."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -16,6 +15,7 @@ from app.sessions import Follower
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
+from deployments.streams import held
 
 
 class T3:
@@ -39,17 +39,10 @@ class T3:
         return T3Stage.open(args, device)
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
-        finish = None
-        with self._leases.held(request.key):
-            try:
-                async with aclosing(self._stage.tokens(request)) as groups:
-                    async for group in groups:
-                        finish = group.finish
-                        yield group
-            except (asyncio.CancelledError, GeneratorExit):
-                if finish is None:
-                    self._follower.left(request.key)
-                raise
+        parts = held(self._stage.tokens(request), request.key, self._leases, self._follower.left)
+        async with aclosing(parts) as held_parts:
+            async for part in held_parts:
+                yield part
 
     async def ledger(self, key: SessionKey) -> SessionSteps:
         """What this replica has done for a session, while it is remembered."""

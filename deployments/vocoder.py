@@ -1,6 +1,5 @@
 """The vocoder as a Serve deployment: pulls T3's stream through its handle and voices it."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -16,7 +15,7 @@ from app.sessions import Follower
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
-from deployments.streams import owned
+from deployments.streams import held, owned
 
 
 class HandleTokens:
@@ -54,17 +53,10 @@ class Vocoder:
         self._follower.start()
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        finish = None
-        with self._leases.held(request.key):
-            try:
-                async with aclosing(self._pipeline.speak(request)) as chunks:
-                    async for chunk in chunks:
-                        finish = chunk.finish
-                        yield chunk
-            except (asyncio.CancelledError, GeneratorExit):
-                if finish is None:
-                    self._follower.left(request.key)
-                raise
+        parts = held(self._pipeline.speak(request), request.key, self._leases, self._follower.left)
+        async with aclosing(parts) as held_parts:
+            async for part in held_parts:
+                yield part
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve asks for it where a config's autoscaling policy is ours."""

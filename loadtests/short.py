@@ -9,7 +9,6 @@ found a fault.
 
 import argparse
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from deployments.server import ServerProcess
+from deployments.server import ServerProcess, free_port
 from loadtests.report import SUMMARY
 
 ROOT = Path(__file__).parents[1]
@@ -39,13 +38,6 @@ def config(folder: Path) -> Path:
     path = folder / "loadtest.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def one(url: str, out: Path, options: Sequence[str]) -> dict[str, object]:

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from deployments.server import ServerProcess
+from deployments.server import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[1]
 CANCELLED, IN_ERROR = 0.30, 0.05  # of the requests
@@ -181,13 +180,6 @@ def config(folder: Path, leak: bool) -> Path:
     path = folder / "soak.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def main() -> int:

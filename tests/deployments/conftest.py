@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from ray import serve
 from app.config import ServeArgs
 from app.core import SAMPLE_RATE
 from deployments.app import assemble
+from deployments.server import free_port
 from tests.audio_samples import spoken_vowels
 from tests.deployments.serving import held_t3
 
@@ -94,13 +94,6 @@ def wait_until_healthy(url: str) -> None:
                 return
         assert time.monotonic() < give_up_at, "the application did not become healthy"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def until_idle(client: httpx.AsyncClient) -> dict[str, Any]:

@@ -10,8 +10,7 @@ import yaml
 from app.access import KeyRing
 from app.config import AccessSettings, Role, load_keys
 from deployments import cli
-from deployments.server import ServerProcess
-from tests.deployments.conftest import free_port
+from deployments.server import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 

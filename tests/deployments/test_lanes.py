@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments.conftest import free_port
+from deployments.server import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,9 @@ import uuid
 import httpx
 import pytest
 
+from deployments.server import free_port
 from tests.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alarms, queries
-from tests.deployments.conftest import Served, free_port
+from tests.deployments.conftest import Served
 from tests.deployments.prometheus import binary, scraping
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. "

@@ -16,8 +16,8 @@ import soundfile
 import yaml
 
 from app.errors import ConfigError
-from deployments.server import ServerProcess
-from tests.deployments.conftest import free_port, wait_until_healthy
+from deployments.server import ServerProcess, free_port
+from tests.deployments.conftest import wait_until_healthy
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]

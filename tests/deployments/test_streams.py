@@ -1,14 +1,20 @@
-"""A handle's stream as its owner sees it, through real replicas: ended, left, refused, failed."""
+"""A handle's stream as its owner sees it, through real replicas: ended, left, refused, failed; and
+as a stage gives it."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import NamedTuple
 
 import pytest
 from ray import serve
 from ray.exceptions import ActorUnavailableError, OwnerDiedError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
+from app.core import FinishReason, SessionKey
 from app.errors import NotFound, Overloaded, SynthesisFailed, Unavailable
-from deployments.streams import owned, translated
+from app.leases import Leases
+from deployments.streams import held, owned, translated
 
 
 class Source:
@@ -88,8 +94,8 @@ async def test_beyond_the_queue_is_an_overload_and_leaving_frees_every_place(sou
         await anext(refused)
     waiting.cancel()
     await asyncio.wait({waiting})
-    for held in running:
-        await held.aclose()
+    for each in running:
+        await each.aclose()
     while await num_open(source) != 0:
         await asyncio.sleep(0.01)
     assert await counted_once_there_is_room(source) == [0, 1, 2]
@@ -115,3 +121,32 @@ async def counted_once_there_is_room(source) -> list[int]:
 )
 def test_what_ray_says_has_one_meaning_for_us(fault, ours):
     assert type(translated(fault)) is ours
+
+
+class Part(NamedTuple):
+    finish: FinishReason | None = None
+
+
+async def parts(*finishes: FinishReason | None) -> AsyncGenerator[Part, None]:
+    for finish in finishes:
+        yield Part(finish)
+
+
+KEY = SessionKey("default", "a")
+
+
+@pytest.mark.parametrize(
+    ("finishes", "num_heard", "leaves"),
+    [
+        ((None, None, FinishReason.STOP), 1, True),
+        ((None, FinishReason.STOP), 2, False),  # its end was heard
+    ],
+)
+async def test_a_stage_hears_of_a_consumer_that_leaves_before_the_end(finishes, num_heard, leaves):
+    leases, left = Leases(), list[SessionKey]()
+    async with aclosing(held(parts(*finishes), KEY, leases, left.append)) as stream:
+        for _ in range(num_heard):
+            await anext(stream)
+        assert leases.keys() == {KEY}
+    assert left == ([KEY] if leaves else [])
+    assert not leases.keys()
