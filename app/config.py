@@ -42,8 +42,13 @@ class GuardSettings(_Frozen):
 class T3Settings(_Frozen):
     slots: int = Field(8, ge=1, le=1024, description="sequences that may be live at once")
     dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
-    first_group: int = Field(4, ge=1, le=25, description="tokens in a segment's first message")
-    group: int = Field(12, ge=1, le=100, description="tokens in each later message")
+    first_group: int = Field(
+        3,  # with groups of 13: messages end at 16 and 42, where the vocoder's first cells can run
+        ge=1,
+        le=25,
+        description="tokens in a segment's first message",
+    )
+    group: int = Field(13, ge=1, le=100, description="tokens in each later message")
     max_lead_s: float = Field(
         8.0, gt=0, description="audio seconds a sequence may run ahead while others wait"
     )

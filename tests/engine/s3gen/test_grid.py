@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config import VocoderSettings
+from app.config import T3Settings, VocoderSettings
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
 
 grids = st.builds(
@@ -63,3 +63,13 @@ def test_a_window_bounds_what_a_cell_sees_and_full_context_does_not():
     assert window.prompt_start(40) == 0
     assert {cell.context for cell in cells(full, [500])} == {0}
     assert full.prompt_start(250) == 0
+
+
+def test_the_first_two_cells_wait_for_no_token_that_they_do_not_need():
+    t3, grid = T3Settings(), Grid.from_settings(VocoderSettings())
+    messages = {t3.first_group + t3.group * n for n in range(5)}
+    first = grid.next_cell(None, 1000, finished=False)
+    assert first is not None
+    second = grid.next_cell(first, 1000, finished=False)
+    assert second is not None
+    assert {first.visible, second.visible} <= messages
