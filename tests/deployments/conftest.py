@@ -43,6 +43,7 @@ def cluster(metrics_port: int) -> Iterator[None]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # applications are imported by name
     os.environ["RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S"] = "1"
     ray.init(
+        address="local",  # whatever cluster died before
         num_cpus=8,  # logical: replicas take fractions
         resources={"edge": 1},  # where no test takes the node away
         include_dashboard=False,
