@@ -25,6 +25,7 @@ import argparse
 import asyncio
 import json
 import math
+import signal
 import sys
 import tempfile
 import time
@@ -73,7 +74,7 @@ def main() -> None:
     rounds: Rounds = {}
     for number in range(options.rounds):
         for name in options.servers[:: -1 if number % 2 else 1]:
-            for num_callers, measured in asyncio.run(run(name, load, options)):
+            for num_callers, measured in run(name, load, options):
                 rounds.setdefault((name, num_callers), []).append(measured)
     rows = [
         row(name, num_callers, rounds[name, num_callers])
@@ -109,22 +110,27 @@ def _servers(text: str) -> list[str]:
     return names
 
 
-async def run(name: str, load: Load, options: argparse.Namespace) -> list[tuple[int, Round]]:
-    """Start it, warm it up, and measure every number of callers."""
+def run(name: str, load: Load, options: argparse.Namespace) -> list[tuple[int, Round]]:
+    """Start it, measure it, stop it."""
     with tempfile.TemporaryDirectory() as folder:
-        side: Side = await asyncio.to_thread(SIDES[name], load, Path(folder))
+        side = SIDES[name](load, Path(folder))
         try:
-            limits = httpx.Limits(max_connections=None)
-            async with httpx.AsyncClient(base_url=side.url, timeout=None, limits=limits) as client:
-                await side.speak(client)
-                alone = await side.speak(client)
-                leaves_s = LEAVES_AT * alone.first_s
-                return [
-                    (num, await measure(side, client, num, options.turns, leaves_s))
-                    for num in options.num_callers
-                ]
+            return asyncio.run(_rows(side, options))
         finally:
-            await asyncio.to_thread(side.stop)
+            side.stop()
+
+
+async def _rows(side: Side, options: argparse.Namespace) -> list[tuple[int, Round]]:
+    limits = httpx.Limits(max_connections=None)
+    rounds = []
+    async with httpx.AsyncClient(base_url=side.url, timeout=None, limits=limits) as client:
+        await side.speak(client)  # warms up
+        alone = await side.speak(client)
+        for num in options.num_callers:
+            one = await measure(side, client, num, options.turns, LEAVES_AT * alone.first_s)
+            sys.stderr.write(json.dumps(row(side.name, num, [one])) + "\n")
+            rounds.append((num, one))
+    return rounds
 
 
 async def measure(
@@ -197,4 +203,5 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server is stopped then, too
     main()

@@ -92,16 +92,22 @@ class Upstream:
         script = Path(__file__).with_name("upstream_server.py")
         options = ["--model", load.model, "--device", load.device, "--port", str(port)]
         command = [sys.executable, str(script), *options, "--max-tokens", str(load.max_tokens)]
-        with (folder / "upstream.log").open("wb") as log:
+        log_path = folder / "upstream.log"
+        with log_path.open("wb") as log, contextlib.ExitStack() as failing:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            failing.callback(self.stop)
+            if not self._answers():
+                raise Unavailable(f"it did not start:\n{log_path.read_text()[-3000:]}")
+            failing.pop_all()
+
+    def _answers(self) -> bool:
         give_up_s = time.monotonic() + STARTED_WITHIN_S
         while time.monotonic() < give_up_s and self._process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/health", timeout=2).is_success:
-                    return
+                    return True
             time.sleep(0.5)
-        self.stop()
-        raise Unavailable(f"it did not start:\n{(folder / 'upstream.log').read_text()[-3000:]}")
+        return False
 
     async def speak(self, client: httpx.AsyncClient) -> Heard:
         return await _listen(client, "/tts", {"text": TEXT}, WAV_HEADER_BYTES)
@@ -126,7 +132,7 @@ class Upstream:
         return [psutil.Process(self._process.pid)]
 
     def stop(self) -> None:
-        self._process.terminate()
+        self._process.kill()  # asked politely, it would first finish for those who have left
         self._process.wait()
 
 

@@ -3,18 +3,20 @@
 import asyncio
 import io
 import itertools
+import json
 import threading
 
 import httpx
+import psutil
 import pytest
 import soundfile
 import torch
 
 from app.engine.checkpoint.source import open_checkpoint
 from app.text import segment
-from benchmarks.compare import Round, parse, row, table
+from benchmarks.compare import Round, main, parse, row, run, table
 from benchmarks.compare_plot import draw
-from benchmarks.compare_sides import BYTES_PER_S, TEXT, Heard, Load, config
+from benchmarks.compare_sides import BYTES_PER_S, SIDES, TEXT, Heard, Load, config
 from benchmarks.upstream_server import WAV_HEADER_BYTES, build_app, load
 
 LOAD = Load("embedded-turbo", "cpu", 100, "chunked", 8)
@@ -132,6 +134,58 @@ class _Speaker:
         except threading.BrokenBarrierError:
             self._pair.reset()
         return torch.zeros(1, 960)
+
+
+class _Side:
+    """A server that is there at once, and answers each caller after all have asked."""
+
+    name = url = "http://ours"
+    stopped = 0
+
+    def __init__(self, load: Load, folder: object) -> None:
+        self._barrier = asyncio.Barrier(load.most_callers)
+
+    async def speak(self, client: httpx.AsyncClient) -> Heard:
+        return Heard(0.2, 0.0, 4.0)
+
+    async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
+        assert after_s == pytest.approx(0.1)  # half of what a lone caller waits
+        await self._barrier.wait()
+        return 0.01
+
+    def processes(self) -> list[psutil.Process]:
+        return [psutil.Process()]
+
+    def stop(self) -> None:
+        type(self).stopped += 1
+
+
+def test_the_last_line_is_one_json_object(monkeypatch, capsys):
+    monkeypatch.setitem(SIDES, "ours", _Side)
+    monkeypatch.setattr(_Side, "stopped", 0)
+    options = ["--servers", "ours", "--num-callers", "3", "--turns", "2", "--rounds", "2"]
+    monkeypatch.setattr("sys.argv", ["compare.py", *options])
+    main()
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(result) == ["benchmark", "model", "rows"]
+    assert (result["benchmark"], result["model"]) == ("compare", "embedded")
+    (told,) = result["rows"]
+    assert (told["server"], told["num_callers"]) == ("ours", 3)
+    assert (told["ttfa_ms"], told["cancel_stop_ms"]) == ({"p50": 200.0, "p95": 200.0}, 10.0)
+    assert told["audio_s_per_s"] > 0
+    assert told["peak_memory_mb"] > 0
+    assert _Side.stopped == 2
+
+
+def test_a_server_is_stopped_where_measuring_it_fails(monkeypatch):
+    class Mute(_Side):
+        async def speak(self, client: httpx.AsyncClient) -> Heard:
+            raise RuntimeError("503: overloaded")
+
+    monkeypatch.setitem(SIDES, "ours", Mute)
+    with pytest.raises(RuntimeError, match="overloaded"):
+        run("ours", LOAD, parse(["--servers", "ours"]))
+    assert Mute.stopped == 1
 
 
 def _client(spoken) -> httpx.AsyncClient:
