@@ -45,6 +45,7 @@ async def told_of(app: Battered) -> str:
     raise AssertionError("Serve does not say why T3 does not start")
 
 
+@pytest.mark.long
 async def test_what_runs_goes_on_and_a_new_replica_says_what_it_misses(app, model):
     async with httpx.AsyncClient(base_url=app.url, timeout=120) as client:
         voices = {"model": "embedded", "input": "Hello there.", "response_format": "pcm"}

@@ -1,5 +1,5 @@
 """Every config that ships is deployed as it stands, but for the weights and the arithmetic: nodes
-with GPUs in name, embedded models, engines on the CPU. Each is a minute: two of them are `long`."""
+with GPUs in name, embedded models, engines on the CPU. Each is a minute or two: all but one are `long`."""
 
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ def test_two_gpus_have_a_stage_each(served, gpu_nodes):
         assert sorted(t3 + vocoder) == sorted(gpu_nodes)
 
 
+@pytest.mark.long
 def test_a_cluster_serves_several_models_each_under_its_prefix(served, gpu_nodes):
     applications = applications_of("cluster")
     with deployed(applications):
