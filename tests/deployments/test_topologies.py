@@ -1,5 +1,6 @@
 """Every config that ships is deployed as it stands, but for the weights and the arithmetic: nodes
-with GPUs in name, embedded models, engines on the CPU. Each is a minute or two: all but one are `long`."""
+with GPUs in name, embedded models, engines on the CPU. Each takes a minute or two: all but one are
+`long`."""
 
 from pathlib import Path
 from typing import Any
