@@ -19,7 +19,9 @@ class Stream:
 
     @property
     def ended_well(self) -> bool:
-        return self.status == httpx.codes.OK and self.finish == "stop" and self.error is None
+        """`length` too: the embedded models' random weights end nothing by themselves."""
+        spoken = self.finish in ("stop", "length")
+        return self.status == httpx.codes.OK and spoken and self.error is None
 
 
 def opened(client: httpx.AsyncClient, body: dict[str, object]) -> Stream:

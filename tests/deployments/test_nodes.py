@@ -76,6 +76,7 @@ async def until_on_both(client: httpx.AsyncClient, doomed: str) -> tuple[list[St
                 return streams, there
 
 
+@pytest.mark.long
 @pytest.mark.timeout(500)
 async def test_a_dead_node_takes_its_streams_and_no_others_and_is_replaced(served):
     with nodes.added(2) as (doomed, _), deployed([APPLICATION]):

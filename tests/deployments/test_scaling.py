@@ -100,6 +100,7 @@ async def until_replicas(client: httpx.AsyncClient, num: int) -> None:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(500)
 async def test_replicas_come_with_the_callers_and_go_without_cutting_a_stream(served):
     body = {"model": "embedded-turbo", "input": LONG, "voice": "ada"}
@@ -119,4 +120,4 @@ async def test_replicas_come_with_the_callers_and_go_without_cutting_a_stream(se
                 await streams[-1].task
             await shrinking
             await asyncio.gather(*(stream.task for stream in streams))
-            assert all(stream.ended_well for stream in streams)
+            assert [stream for stream in streams if not stream.ended_well] == []
