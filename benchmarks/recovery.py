@@ -20,7 +20,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from deployments.server import ServerProcess, free_port
+from deployments.server import ServerProcess, running
 
 ROOT = Path(__file__).parents[1]
 VICTIMS = {
@@ -71,19 +71,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     took: dict[str, list[float]] = {name: [] for name in VICTIMS}
-    with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(
-            ROOT / "serve_config.yaml", free_port(), log=Path(folder) / "serve.log"
-        )
-        try:
-            server.wait_ready()
-            for _ in range(args.rounds):
-                for name, title in VICTIMS.items():
-                    until_healthy(server.url)
-                    took[name].append(recovery_s(server, title))
-                    sys.stdout.write(f"{name:<10} {took[name][-1]:.1f} s\n")
-        finally:
-            server.stop()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(ROOT / "serve_config.yaml", Path(folder) / "serve.log") as server,
+    ):
+        for _ in range(args.rounds):
+            for name, title in VICTIMS.items():
+                until_healthy(server.url)
+                took[name].append(recovery_s(server, title))
+                sys.stdout.write(f"{name:<10} {took[name][-1]:.1f} s\n")
     medians = {name: round(median(times), 1) for name, times in took.items()}
     worst = {name: round(max(times), 1) for name, times in took.items()}
     report = {"benchmark": "recovery", "rounds": args.rounds, "median_s": medians, "worst_s": worst}

@@ -22,7 +22,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from deployments.server import ServerProcess, free_port
+from deployments.server import running
 
 ROOT = Path(__file__).parents[1]
 SLOTS = 4
@@ -112,12 +112,8 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        server = ServerProcess(config(path, args.max_replicas), free_port(), log=path / "serve.log")
-        try:
-            server.wait_ready()
+        with running(config(path, args.max_replicas), path / "serve.log") as server:
             row = asyncio.run(measure(server.url, args.max_replicas))
-        finally:
-            server.stop()
     sys.stdout.write(json.dumps({"benchmark": "scaling", **row}) + "\n")
     return 1 if row["failures"] or None in row.values() else 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from ray import serve
 
@@ -22,8 +23,8 @@ class Colocated:
     waits for T3's word."""
 
     def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
-        self._t3 = self.open_t3(args, device)
-        self._vocoder = self.open_vocoder(args, device)
+        self._t3 = T3Stage.open(args, device)
+        self._vocoder = VocoderStage.open(args, device)
         self._pipeline = self._vocoder.pipeline(self._t3)
         self._leases = Leases()
         replica = serve.get_replica_context().replica_id.unique_id
@@ -32,25 +33,19 @@ class Colocated:
             actors,
             Follower("t3", replica),
             self._t3.cancel,
-            report=self._report_t3,
+            report=partial(self._report, self._t3),
             counts=self._t3.counts,
         )
         self._vocoder_follower = RegistryFollower(
             actors,
             Follower("vocoder", replica),
             self._vocoder.cancel,
-            report=self._report_vocoder,
+            report=partial(self._report, self._vocoder),
             leases=self._leases,
             counts=self._vocoder.counts,
         )
         self._t3_follower.start()
         self._vocoder_follower.start()
-
-    def open_t3(self, args: ServeArgs, device: str) -> T3Stage:
-        return T3Stage.open(args, device)
-
-    def open_vocoder(self, args: ServeArgs, device: str) -> VocoderStage:
-        return VocoderStage.open(args, device)
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         parts = held(self._pipeline.speak(request), request.key, self._leases, self._left)
@@ -71,11 +66,5 @@ class Colocated:
             if (fault := stage.failure) is not None:
                 raise RuntimeError("an engine has stopped") from fault
 
-    def _report_t3(self) -> Report:
-        return Report(self._t3.stats(), self._t3.failure is not None, self._sessions())
-
-    def _report_vocoder(self) -> Report:
-        return Report(self._vocoder.stats(), self._vocoder.failure is not None, self._sessions())
-
-    def _sessions(self) -> frozenset[SessionKey]:
-        return self._leases.keys()
+    def _report(self, stage: T3Stage | VocoderStage) -> Report:
+        return Report(stage.stats(), stage.failure is not None, self._leases.keys())

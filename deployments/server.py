@@ -152,6 +152,17 @@ class ServerProcess:
         return "" if self._log is None else self._log.read_text(errors="replace")
 
 
+@contextlib.contextmanager
+def running(config: Path, log: Path) -> Iterator[ServerProcess]:
+    """A server on a free port, once it is ready and until it is left."""
+    server = ServerProcess(config, free_port(), log=log)
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
 def refuse_taken_port(host: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import math
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import httpx
 
 from app.client import key_headers
 from loadtests.ledger import Ledger
+from loadtests.records import Kind, Outcome, Record
 
 A_DAY_S = 86_400.0
 
@@ -103,6 +105,36 @@ class Bench:
             yield
         finally:
             self.over_s = self.cut_s = math.inf
+
+    def note_silent(
+        self,
+        *,
+        kind: Kind,
+        user: str,
+        intended_s: float,
+        sent_s: float,
+        status: int | None,
+        outcome: Outcome,
+        detail: str,
+    ) -> Record:
+        """Of a request that has ended now and asks for no sound."""
+        record = Record(
+            kind=kind,
+            user=user,
+            session_id=uuid.uuid4().hex,
+            num_chars=0,
+            num_callers=self.ledger.num_callers,
+            intended_s=intended_s,
+            sent_s=sent_s,
+            first_audio_s=None,
+            last_audio_s=None,
+            done_s=time.monotonic(),
+            status=status,
+            outcome=outcome,
+            detail=detail,
+        )
+        self.ledger.add(record)
+        return record
 
     def body(self, text: str) -> dict[str, object]:
         return {

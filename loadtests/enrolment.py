@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 
 from loadtests.bench import Bench
-from loadtests.records import Kind, Outcome, Record
+from loadtests.records import Kind, Outcome
 from loadtests.session import REFUSALS, error_code
 
 SECONDS, RATE = 6, 24_000
@@ -75,21 +75,13 @@ def asked(
         is_refusal = (answer.status_code, code) in REFUSALS
         outcome = Outcome.REFUSED if is_refusal else Outcome.FAILED
         outcome, detail = (Outcome.DONE, "") if answer.is_success else (outcome, code)
-    bench.ledger.add(
-        Record(
-            kind=Kind.ENROL,
-            user=user,
-            session_id=uuid.uuid4().hex,
-            num_chars=0,
-            num_callers=bench.ledger.num_callers,
-            intended_s=intended_s,
-            sent_s=sent_s,
-            first_audio_s=None,
-            last_audio_s=None,
-            done_s=time.monotonic(),
-            status=None if answer is None else answer.status_code,
-            outcome=outcome,
-            detail=detail,
-        )
+    bench.note_silent(
+        kind=Kind.ENROL,
+        user=user,
+        intended_s=intended_s,
+        sent_s=sent_s,
+        status=None if answer is None else answer.status_code,
+        outcome=outcome,
+        detail=detail,
     )
     return answer

@@ -37,23 +37,15 @@ class Attack:
             outcome, status, detail = self.send(bench)
         except httpx.TransportError as fault:
             outcome, status, detail = Outcome.UNANSWERED, None, type(fault).__name__
-        record = Record(
+        return bench.note_silent(
             kind=Kind.HOSTILE,
             user=user,
-            session_id=uuid.uuid4().hex,
-            num_chars=0,
-            num_callers=bench.ledger.num_callers,
             intended_s=intended_s,
             sent_s=sent_s,
-            first_audio_s=None,
-            last_audio_s=None,
-            done_s=time.monotonic(),
             status=status,
             outcome=outcome,
             detail=f"{self.name}: {detail}",
         )
-        bench.ledger.add(record)
-        return record
 
 
 def _with_content(content: bytes) -> Callable[[Bench], Ending]:

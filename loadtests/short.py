@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from deployments.server import ServerProcess, free_port
+from deployments.server import running
 from loadtests.report import SUMMARY
 
 ROOT = Path(__file__).parents[1]
@@ -61,17 +61,15 @@ def main() -> int:
     out: Path = parser.parse_args().out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     runs = {}
-    with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(config(Path(folder)), free_port(), log=out / "serve.log")
-        try:
-            server.wait_ready()
-            for name, options in RUNS.items():
-                told = one(server.url, out / name, options)
-                runs[name] = {key: told[key] for key in SHOWN if key in told}
-                sys.stdout.write(f"{name}: {json.dumps(runs[name])}\n")
-                sys.stdout.flush()
-        finally:
-            server.stop()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(config(Path(folder)), out / "serve.log") as server,
+    ):
+        for name, options in RUNS.items():
+            told = one(server.url, out / name, options)
+            runs[name] = {key: told[key] for key in SHOWN if key in told}
+            sys.stdout.write(f"{name}: {json.dumps(runs[name])}\n")
+            sys.stdout.flush()
     passed = all(run["passed"] for run in runs.values())
     whole = {"benchmark": "loadtest", "passed": passed, "runs": runs}
     sys.stdout.write(json.dumps(whole) + "\n")

@@ -27,7 +27,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from deployments.server import ServerProcess, free_port
+from deployments.server import ServerProcess, running
 
 ROOT = Path(__file__).parents[1]
 CANCELLED, IN_ERROR = 0.30, 0.05  # of the requests
@@ -190,12 +190,8 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        server = ServerProcess(config(path, args.leak), free_port(), log=path / "serve.log")
-        try:
-            server.wait_ready()
+        with running(config(path, args.leak), path / "serve.log") as server:
             faults = asyncio.run(soak(server, args.requests, args.minutes))
-        finally:
-            server.stop()
     sys.stdout.write(
         json.dumps({"benchmark": "soak", "passed": not faults, "faults": faults}) + "\n"
     )

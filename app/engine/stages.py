@@ -75,6 +75,7 @@ class T3Stage:
         self._tokenizer: TextTokenizer = checkpoint.tokenizer()
         self._voices = voices
         self.engine = engine
+        warm_t3(engine, self._spec, self._tokenizer, voices)
         self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine, "T3", within)
         self._loop.start()
 
@@ -85,7 +86,6 @@ class T3Stage:
         dtype = _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16)
         t3 = checkpoint.load_t3(place, dtype)
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
-        warm_t3(engine, checkpoint)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         within = partial(on_own_stream, place)
         return cls(checkpoint, voices, engine, within, args.limits.remember_s)
@@ -166,6 +166,7 @@ class VocoderStage:
     def __init__(self, voices: VoiceBook, engine: VocoderEngine, within: Within) -> None:
         self._voices = voices
         self._engine = engine
+        warm_vocoder(engine, voices)
         self._loop: VocoderLoop = EngineLoop(engine, "vocoder", within)
         engine.abandon_if(self._loop.cancel_is_due)
         self._loop.start()
@@ -177,7 +178,6 @@ class VocoderStage:
         dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
         vocoder = checkpoint.load_vocoder(place, dtype)
         engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
-        warm_vocoder(engine, checkpoint)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(voices, engine, partial(on_own_stream, place))
 

@@ -50,6 +50,10 @@ class VoiceBook:
         stored = self._store.names() if self._store is not None else ()
         return (*self._own, *(name for name in stored if name not in self._own))
 
+    def own(self) -> tuple[str, ...]:
+        """The model's own."""
+        return tuple(self._own)
+
     def is_own(self, voice: str) -> bool:
         return voice in self._own
 
