@@ -111,6 +111,7 @@ class Flow:
         self._captured = None if capture is None else Captured(self._solve, capture)
         self._row_buckets = powers_of_two(most_rows)
 
+    @torch.inference_mode()
     def warm_up(self, most_frames: int) -> None:
         """Capture every shape of cells up to so long, before anybody waits."""
         if self._captured is None:

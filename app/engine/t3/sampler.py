@@ -93,6 +93,7 @@ class Sampler:
         self._bos = spec.start_speech_token
         self._stop = spec.stop_speech_token
         self._seen = torch.zeros(num_slots, spec.speech_vocab, dtype=torch.bool, device=device)
+        self._yes = torch.ones((), dtype=torch.bool, device=device)
 
     def sample(self, logits: Tensor, batch: SamplingBatch, noise: Tensor) -> Tensor:
         """logits: (R, vocab) float32 of every row; noise: (S, vocab) float32.
@@ -102,7 +103,7 @@ class Sampler:
         probabilities = torch.softmax(self._filter(logits, batch), dim=-1)
         tokens = (probabilities / noise).argmax(dim=-1)
         is_sound = probabilities.sum(dim=-1).isfinite()
-        self._seen[batch.slots, tokens] = True
+        self._seen[batch.slots, tokens] = self._yes  # a bare True would be copied from the host
         return torch.where(is_sound, tokens, -1)
 
     def restore(self, slot: int, tokens: Sequence[int]) -> None:

@@ -3,13 +3,16 @@
 from itertools import pairwise
 
 import pytest
+import torch
 
 from app.core import SamplingParams
 from app.engine.t3.decode import Row, Shape, page_buckets
 from app.engine.t3.fast_runner import FastRunner
+from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential
 from app.engine.t3.sampler import SamplingRow
 from tests.engine.fake_capture import FakeCapture
+from tests.engine.launched import META, only_kernels
 from tests.engine.t3 import models
 from tests.engine.t3.models import lean
 
@@ -53,6 +56,17 @@ def rows(num_rows: int, position: int = 30, **sampling: float) -> list[Row]:
 )
 def test_a_step_has_the_smallest_shape_that_holds_it(runner, given, shape):
     assert runner._step.shape_of(given) == shape
+
+
+@pytest.mark.parametrize("spec", [models.ENGLISH, models.TURBO], ids=["english", "turbo"])
+def test_a_step_is_nothing_but_kernels_on_its_device(spec):
+    """Else CUDA refuses to capture it."""
+    t3 = models.upstream_t3(spec).to(META)
+    step = FastRunner(T3Model(spec, t3.state_dict(), META, torch.float32), 8, 200)._step
+    for shape in (Shape(1, 8, sorts=False), Shape(8, 12, sorts=True)):
+        step.load([], shape)
+        with only_kernels():
+            step.compute(shape)
 
 
 def test_each_shape_is_captured_once_and_replayed_after(runner, capture):

@@ -1,0 +1,220 @@
+"""On a GPU: graphs, two engines on one device and real shortage. Nothing of it runs without one."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from chatterbox.models.t3.t3 import T3
+
+from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.checkpoint.spec import S3GenSpec
+from app.engine.s3gen.engine import SegmentAudio, VocoderEngine, build_vocoder_engine
+from app.engine.synthesizer import LocalSynthesizer
+from app.engine.t3.engine import TokenEngine
+from app.engine.t3.model import T3Model
+from app.engine.t3.noise import exponential, stream_start
+from app.engine.t3.sequence import AddSequence
+from app.text import segment
+from tests.engine.checkpoint.tiny import TINY_MEANFLOW
+from tests.engine.s3gen.test_engine import EVERY_WAY
+from tests.engine.s3gen.voicing import (
+    drain,
+    joined,
+    opening,
+    pushes,
+    random_vocoder,
+    say,
+    session,
+    speech,
+)
+from tests.engine.t3 import models
+from tests.engine.t3.models import request, run_all
+from tests.engine.t3.test_batches import SPECS
+from tests.engine.t3.test_parity import upstream_llama, upstream_turbo
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    pytest.mark.filterwarnings(r"ignore:.*torch.backends.cuda.sdp_kernel\(\).*:FutureWarning"),
+]
+CUDA = torch.device("cuda")
+LONG = "It goes on. " * 30
+MIX = [
+    SamplingParams(max_tokens=60, seed=1),
+    SamplingParams(max_tokens=30, seed=2, top_p=0.8),
+    SamplingParams(max_tokens=45, seed=3, cfg_weight=0.0, temperature=1.2),
+    SamplingParams(max_tokens=20, seed=4, top_k=50),
+    SamplingParams(max_tokens=60, seed=5, repetition_penalty=2.0),
+]
+
+
+def t3_on(device: torch.device, family: str) -> T3Model:
+    t3 = models.upstream_t3(SPECS[family])
+    return T3Model(SPECS[family], t3.to(device).state_dict(), device, torch.float32)
+
+
+def vocoder_on(
+    device: torch.device, spec: S3GenSpec, vocoder_settings: VocoderSettings
+) -> VocoderEngine:
+    vocoder = random_vocoder(spec)
+    vocoder.flow.to(device)
+    vocoder.mel2wav.to(device)
+    return build_vocoder_engine(vocoder, vocoder_settings, spec.euler_steps)
+
+
+# -- T3 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", SPECS)
+def test_replayed_graphs_the_plain_runner_and_a_cpu_say_the_same(family):
+    messages = [request(n, sampling, voice=n + 1) for n, sampling in enumerate(MIX)]
+    heard = [
+        run_all(TokenEngine(t3_on(device, family), models.settings(slots=4), fast=fast), messages)
+        for device, fast in ((CUDA, True), (CUDA, False), (models.CPU, False))
+    ]
+    assert heard[0].ids == heard[1].ids == heard[2].ids
+    assert heard[0].finish == heard[1].finish == heard[2].finish
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("random-english", upstream_llama), ("random-turbo", upstream_turbo)]
+)
+def test_full_size_weights_say_what_upstreams_loop_says(name, theirs, monkeypatch):
+    """In float32, with our noise in the place of torch.multinomial's."""
+    checkpoint = open_checkpoint(name)
+    t3 = checkpoint.load_t3(CUDA, torch.float32)
+    sampling = replace(checkpoint.spec.sampling, max_tokens=100, seed=3)
+    voice, text = checkpoint.conditionals(checkpoint.voices()[0]).t3, tuple(range(1, 41))
+    start = torch.tensor([stream_start(sampling.seed, 0)], device=CUDA)
+    steps = iter(range(1000))
+
+    def multinomial(probabilities: torch.Tensor, num_samples: int) -> torch.Tensor:
+        step = torch.tensor([next(steps)], device=CUDA)
+        noise = exponential(start, step, probabilities.shape[-1])
+        return (probabilities / noise).argmax(dim=-1, keepdim=True)
+
+    with monkeypatch.context() as patched, torch.device(CUDA):
+        patched.setattr(torch, "multinomial", multinomial)
+        expected = _spoken_by_upstream(theirs, t3, voice, text, sampling)
+    engine = TokenEngine.from_upstream(t3, checkpoint.spec, T3Settings(slots=4))
+    message = AddSequence(models.session("a"), 0, text, voice, "voice", sampling)
+    said = run_all(engine, [message]).ids[message.key, 0]
+    tail = checkpoint.spec.tail_tokens
+    said = said[: len(said) - len(tail)] if said[-len(tail) :] == list(tail) else said
+    assert len(expected) > 90
+    assert said[: len(expected)] == expected[: len(said)]
+
+
+def _spoken_by_upstream(
+    theirs: Callable[..., list[int]], t3: T3, voice, text, sampling
+) -> list[int]:
+    on_gpu = replace(
+        voice, speaker_emb=voice.speaker_emb.to(CUDA), prompt_tokens=voice.prompt_tokens.to(CUDA)
+    )
+    stop = t3.hp.stop_speech_token
+    return [token for token in theirs(t3, on_gpu, text, sampling) if token != stop]
+
+
+# -- the vocoder ---------------------------------------------------------------------------------
+
+
+@EVERY_WAY
+def test_the_sound_is_a_cpus(spec, settings):
+    ids = speech(1, 90)
+    waves = [
+        joined(say(vocoder_on(device, spec, settings), "a", 1, ids, [4] * 20))
+        for device in (CUDA, models.CPU)
+    ]
+    assert np.abs(waves[0] - waves[1]).max() <= 1e-3 * np.abs(waves[1]).max()
+
+
+def test_what_fits_alone_and_not_together_is_voiced_in_parts(caplog):
+    """The device's real allocator refuses; the sound is as without a shortage."""
+    chosen = VocoderSettings(policy="chunked", max_cell=240, max_rows=8, slots=8)
+    engine = vocoder_on(CUDA, TINY_MEANFLOW, chosen)
+    names = [str(n) for n in range(8)]
+    _voiced(engine, names)  # kernels are loaded, voices computed
+    _, peak_alone = _voiced(engine, names[:1])
+    together, peak_together = _voiced(engine, names)
+    assert peak_together > peak_alone + 8 * 2**20
+    _, total = torch.cuda.mem_get_info()
+    try:
+        torch.cuda.set_per_process_memory_fraction((peak_alone + peak_together) / 2 / total)
+        short, _ = _voiced(engine, names)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    for name in names:
+        assert short[name][-1].finish is FinishReason.STOP
+        expected = joined(together[name])
+        assert np.abs(joined(short[name]) - expected).max() <= 1e-3 * np.abs(expected).max()
+    assert "does not fit in memory" in caplog.text
+
+
+def _voiced(engine: VocoderEngine, names: list[str]) -> tuple[dict[str, list[SegmentAudio]], int]:
+    """And the most bytes that were reserved meanwhile."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    for number, name in enumerate(names):
+        engine.receive(opening(name, number))
+        for push in pushes(name, speech(number, 300)):
+            engine.receive(push)
+    items = drain(engine)
+    heard = {name: [item for item in items if item.key == session(name)] for name in names}
+    return heard, torch.cuda.max_memory_reserved()
+
+
+# -- both on one device --------------------------------------------------------------------------
+
+
+async def test_two_engines_share_the_device_and_a_cancel_leaves_no_memory_behind():
+    """Each on a stream of its own; what was cancelled is gone within half a second."""
+    args = ServeArgs(
+        model="embedded-turbo",
+        device="cuda",
+        t3=T3Settings(slots=8),
+        vocoder=VocoderSettings(slots=8),
+    )
+    synthesizer = LocalSynthesizer.open(args)
+    try:
+        alone = await _spoken(synthesizer, "alone", "It is a fine day.")
+        await _spoken(synthesizer, "warm", "It is a fine day. " * 20, stop_after=3)
+        await asyncio.sleep(0.5)
+        before = torch.cuda.memory_allocated()
+        spoken = await asyncio.gather(
+            *(
+                _spoken(synthesizer, f"left-{n}", "It goes on. " * 30, stop_after=2)
+                for n in range(4)
+            ),
+            *(_spoken(synthesizer, f"heard-{n}", "It is a fine day.") for n in range(4)),
+        )
+        await asyncio.sleep(0.5)
+        assert torch.cuda.memory_allocated() <= before + 2**20
+        for heard in spoken[4:]:
+            assert np.abs(heard - alone).max() <= 0.02 * np.abs(alone).max()
+    finally:
+        synthesizer.close()
+
+
+async def _spoken(
+    synthesizer: LocalSynthesizer, name: str, text: str, stop_after: int | None = None
+) -> np.ndarray:
+    card = synthesizer.card()
+    wanted = SynthesisRequest(
+        SessionKey("default", name),
+        segment(text, max_chars=card.max_segment_chars),
+        card.voices[0],
+        replace(card.defaults, seed=5),
+        card.languages[0] if card.languages else None,
+    )
+    parts = []
+    async for chunk in synthesizer.speak(wanted):
+        parts.append(chunk.pcm)
+        if len(parts) == stop_after:
+            await synthesizer.cancel(wanted.key)
+    return np.concatenate(parts)
