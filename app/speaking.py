@@ -10,8 +10,8 @@ whether the registry is near.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -99,7 +99,8 @@ class LiveSessions:
             async with aclosing(open_chunks(request)) as chunks:
                 while not sent.finish and (chunk := await self._next(chunks, stop, sent)):
                     sent.add(chunk)
-                    yield chunk
+                    with sent.leaving():
+                        yield chunk
                     sent.handed_on()
         finally:
             del self._stops[key]
@@ -127,18 +128,24 @@ class LiveSessions:
         if stop.is_set():
             return sent.cancelled()
         async with _at_rest(asyncio.ensure_future(anext(chunks))) as coming:
-            await self._in_time(coming, stop, sent)
-            ahead_s = self._limits.send_ahead_s
-            if coming.done() and not coming.exception() and ahead_s is not None:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(sent.early_s(coming.result(), ahead_s)):
-                        await stop.wait()
-            if stop.is_set():
-                return sent.cancelled()
-            try:
-                return coming.result()
-            except StopAsyncIteration:
-                raise SynthesisFailed("the stream ended without a finish") from None
+            with sent.leaving():
+                return await self._when_due(coming, stop, sent)
+
+    async def _when_due(
+        self, coming: "asyncio.Future[AudioChunk]", stop: asyncio.Event, sent: "_Sent"
+    ) -> AudioChunk:
+        await self._in_time(coming, stop, sent)
+        ahead_s = self._limits.send_ahead_s
+        if coming.done() and not coming.exception() and ahead_s is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(sent.early_s(coming.result(), ahead_s)):
+                    await stop.wait()
+        if stop.is_set():
+            return sent.cancelled()
+        try:
+            return coming.result()
+        except StopAsyncIteration:
+            raise SynthesisFailed("the stream ended without a finish") from None
 
     async def _in_time(
         self, coming: "asyncio.Future[Any]", stop: asyncio.Event, sent: "_Sent"
@@ -190,6 +197,7 @@ class _Sent:
         self._dry_s: float | None = None  # when all that was handed on has been played
         self._num_underruns = 0
         self._stalled_s = 0.0
+        self._left_s: float | None = None  # when whoever listens was seen to leave
         self._num_tokens = 0
         self._segment = 0
         self._marks = {Mark.RECEIVED: request.received_s}
@@ -222,6 +230,16 @@ class _Sent:
             self._dry_s = max(now, dry_s) + self._on_its_way_s
             self._on_its_way_s = 0.0
 
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Around what a listener's leaving interrupts. The stages, told next, may stop before the
+        session's end."""
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            self._left_s = time.monotonic()
+            raise
+
     def early_s(self, chunk: AudioChunk, ahead_s: float) -> float:
         """How long a paced chunk still waits: until all that was sent plays for at most `ahead_s`,
         but never so long that a listener is left with less than half of that."""
@@ -247,7 +265,7 @@ class _Sent:
         if self.finish is not None:
             self.handed_on()
         elif fault is None and not stopped:
-            self._marks[Mark.DISCONNECTED] = now
+            self._marks[Mark.DISCONNECTED] = now if self._left_s is None else self._left_s
         reason = self.finish or (FinishReason.CANCELLED if fault is None else FinishReason.ERROR)
         if reason is FinishReason.CANCELLED:
             self._marks[Mark.AUDIO_STOPPED] = now

@@ -1,6 +1,7 @@
 """A registry and a source of chunks for app.speaking, as its tests need them."""
 
 import asyncio
+import time
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class Source:
         self.count, self.hold, self.fail = count, hold, fail
         self.holding = asyncio.Event()
         self.closed = 0
+        self.closed_s = None  # time.monotonic
 
     async def __call__(self, request):
         try:
@@ -56,3 +58,4 @@ class Source:
                 yield AudioChunk(A, 0, i * 960, np.ones(960, np.float32), i + 1, finish)
         finally:
             self.closed += 1
+            self.closed_s = time.monotonic()

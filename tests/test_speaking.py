@@ -1,6 +1,7 @@
 """Every way a session can end, from the ingress's side."""
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -164,6 +165,25 @@ async def test_a_listener_that_leaves_is_marked_and_a_stop_is_not_taken_for_one(
     assert Mark.DISCONNECTED in left
     assert Mark.DISCONNECTED not in stopped
     assert Mark.AUDIO_STOPPED in stopped
+
+
+@pytest.mark.parametrize("hold", [None, 1], ids=["while it is sent", "while it waits"])
+async def test_a_listener_has_left_before_the_stages_are_told(sessions, client, hold):
+    source = Source(hold=hold)
+    being_sent, never = asyncio.Event(), asyncio.Event()
+
+    async def listen():
+        async with aclosing(sessions.speak(REQUEST, source)) as chunks:
+            async for _ in chunks:
+                if hold is None:
+                    being_sent.set()
+                    await never.wait()
+
+    task = asyncio.ensure_future(listen())
+    await (being_sent if hold is None else source.holding).wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert client.ends[0].marks[Mark.DISCONNECTED] < source.closed_s
 
 
 async def test_the_end_of_a_session_tells_who_or_what_ended_it(sessions, client):
