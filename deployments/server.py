@@ -21,6 +21,7 @@ import yaml
 
 from app.config import ServeArgs
 from app.errors import ConfigError, Unavailable
+from deployments import haproxy
 from deployments.config_check import check_config, check_model
 
 MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
@@ -82,6 +83,7 @@ class ServerProcess:
         defaults = {
             "RAY_AUTH_MODE": "token",
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(haproxy.command()),  # where HAProxy is asked for
         }
         return defaults | dict(os.environ) | own
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments import haproxy
 from deployments.server import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 def haproxy_lane(folder: Path) -> dict[str, str]:
     """The environment of the second lane; nothing of it is shared with another server here."""
     places = {
+        "BINARY_PATH": haproxy.command(),
         "CONFIG_FILE_LOC": folder / "haproxy.cfg",
         "SOCKET_PATH": folder / "admin.sock",
         "SERVER_STATE_BASE": folder,
@@ -29,6 +31,17 @@ def haproxy_lane(folder: Path) -> dict[str, str]:
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
     } | {f"RAY_SERVE_HAPROXY_{name}": str(value) for name, value in places.items()}
+
+
+def test_serve_is_given_its_own_haproxy_without_splicing(monkeypatch):
+    told = subprocess.run([haproxy.command(), "-v"], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("HAProxy version")
+    run = []
+    monkeypatch.setattr(os, "execv", lambda *command: run.append(command))
+    monkeypatch.setattr(sys, "argv", ["", "-db", "-f", "haproxy.cfg"])
+    haproxy.main()
+    ((binary, arguments),) = run
+    assert arguments == [binary, "-dS", "-db", "-f", "haproxy.cfg"]
 
 
 @pytest.mark.long
