@@ -14,12 +14,15 @@ from chatterbox.mtl_tts import ChatterboxMultilingualTTS
 from chatterbox.tts import ChatterboxTTS
 from chatterbox.tts_turbo import ChatterboxTurboTTS
 
-from app.engine.checkpoint.build import build_s3gen, build_voice_encoder
+from app.engine.checkpoint.build_enrolment import build_voice_encoder
+from app.engine.checkpoint.parts import EnrolmentModels
 from app.engine.checkpoint.spec import ENGLISH
-from app.engine.enrolment import EnrolmentModels, load_reference, prepare
+from app.engine.enrolment import prepare
+from app.engine.references import load_reference
 from app.errors import BadRequest, ConfigError
 from tests.audio_samples import spoken_vowels
 from tests.engine.checkpoint.tiny import TINY
+from tests.engine.checkpoint.whole_s3gen import build_s3gen
 from tests.engine.test_voices import assert_same
 
 # librosa.load, which upstream calls and we do not, imports audioread:

@@ -9,7 +9,8 @@ from chatterbox.models.s3gen.s3gen import S3Token2Wav
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from app.engine.checkpoint.build import build_s3gen, build_t3, build_voice_encoder
+from app.engine.checkpoint.build_enrolment import build_voice_encoder
+from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import PUBLISHED, FolderSource, open_folder
 from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
@@ -17,6 +18,7 @@ from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 from tests.engine.checkpoint.layouts import published
 from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.engine.checkpoint.whole_s3gen import build_s3gen
 
 CPU, F32 = torch.device("cpu"), torch.float32
 MULTILINGUAL = TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")})
