@@ -19,7 +19,7 @@ from s3tokenizer.model_v2 import (
 from torch import nn
 
 from app.core import NUM_SPEECH_IDS
-from app.engine.checkpoint.blueprint import Blueprint
+from app.engine.checkpoint.blueprint import Blueprint, Undrawn
 from app.engine.checkpoint.spec import SpeakerEncoderSpec, SpeechTokenizerSpec
 
 _TOKENIZER_FFT = 400
@@ -60,7 +60,7 @@ def build_speaker_encoder(spec: SpeakerEncoderSpec) -> CAMPPlus:
 
 def build_speech_tokenizer(spec: SpeechTokenizerSpec) -> S3Tokenizer:
     """Upstream's class ignores the config it is given, so its parts are replaced."""
-    with torch.device("meta"):
+    with Undrawn():
         tokenizer = S3Tokenizer("speech_tokenizer_v2_25hz")
     config = ModelConfig(
         n_audio_state=spec.dim, n_audio_head=spec.num_heads, n_audio_layer=spec.num_layers

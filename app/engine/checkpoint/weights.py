@@ -16,12 +16,10 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from app.engine.checkpoint.blueprint import Blueprint, without_unread
+from app.engine.checkpoint.blueprint import Blueprint, Undrawn, without_unread
 from app.errors import CheckpointError
 
-_DRAWING = ("normal_", "uniform_", "kaiming_uniform_")  # a tensor's, torch's and transformers' own
 _MAX_NAMED = 3  # wrong keys that an error spells out
 
 
@@ -105,25 +103,9 @@ def _open(path: Path, device: torch.device) -> Iterator[TensorFile]:
     yield _Pickled(path) if path.suffix == ".pt" else _Safetensors(path, device)
 
 
-class _Undrawn(TorchFunctionMode):
-    """Weights are not initialised, so their memory is never touched."""
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        named = dict(kwargs or {})
-        if func.__name__ in _DRAWING:
-            return args[0] if args else named["tensor"]
-        return func(*args, **named)
-
-
 def _on_meta(blueprint: Blueprint) -> nn.Module:
-    """Built on the CPU: to compute on the meta device torch imports its compiler, 6 s (2026-11)."""
-    with _Undrawn():
+    """Whatever the file does not fill is then seen."""
+    with Undrawn():
         module = blueprint.build()
     return without_unread(blueprint, module.to("meta"))
 
