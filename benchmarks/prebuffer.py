@@ -26,7 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywh
 from app.config import ServeArgs, VocoderSettings
 from app.core import SAMPLE_RATE, SessionKey, SpeechTokens, SynthesisRequest, TokenRequest
 from app.engine.pipeline import SpeechPipeline
-from app.engine.stages import T3Stage, VocoderStage, model_card
+from app.engine.stages.card import model_card
+from app.engine.stages.t3 import T3Stage
+from app.engine.stages.vocoder import VocoderStage
 from app.timeline import first_audio_legs
 
 TEXT = "You hear this sentence while it is being made, or, where that is asked for, not before."

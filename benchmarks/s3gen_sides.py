@@ -16,7 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, SAMPLE_RATE, FinishReason, SessionKey, SpeechTokens
-from app.engine.checkpoint.build import Vocoder, trim_fade
+from app.engine.checkpoint.build_vocoder import trim_fade
+from app.engine.checkpoint.parts import Vocoder
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.s3gen.context import max_rows

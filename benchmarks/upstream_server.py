@@ -33,7 +33,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from app.engine.checkpoint.build import trim_fade
+from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from benchmarks.measure import default_device

@@ -9,7 +9,7 @@ from ray.serve import Application
 
 from app.access import refuse_open_doors
 from app.config import KeySettings, ServeArgs, load_keys, serves_through_haproxy
-from app.engine.stages import model_card
+from app.engine.stages.card import model_card
 from app.errors import ConfigError
 from deployments.colocated import Colocated
 from deployments.enroller import Enroller

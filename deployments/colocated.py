@@ -8,7 +8,8 @@ from ray import serve
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SessionKey, SynthesisRequest
-from app.engine.stages import T3Stage, VocoderStage
+from app.engine.stages.t3 import T3Stage
+from app.engine.stages.vocoder import VocoderStage
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower

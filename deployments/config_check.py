@@ -42,7 +42,7 @@ def check_model(content: dict[str, Any]) -> None:
     """Every file of the model that a checked config names. Raises CheckpointError, ConfigError."""
     with warnings.catch_warnings():  # upstream's libraries deprecate each other
         warnings.simplefilter("ignore")
-        from app.engine.stages import model_card  # noqa: PLC0415 - torch, and only for this
+        from app.engine.stages.card import model_card  # noqa: PLC0415 - torch, and only for this
 
         for application in content["applications"]:
             if application.get("import_path") == IMPORT_PATH:

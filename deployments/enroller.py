@@ -5,7 +5,7 @@ import asyncio
 import time
 
 from app.config import ServeArgs
-from app.engine.stages import EnrolStage
+from app.engine.stages.enrol import EnrolStage
 from deployments.metrics import EnrolmentMetrics
 
 

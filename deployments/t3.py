@@ -7,7 +7,7 @@ from ray import serve
 
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
-from app.engine.stages import T3Stage
+from app.engine.stages.t3 import T3Stage
 from app.engine.t3.ledger import SessionSteps
 from app.leases import Leases
 from app.registry import Report

@@ -8,7 +8,7 @@ from ray.serve.handle import DeploymentHandle
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SpeechTokens, SynthesisRequest, TokenRequest
-from app.engine.stages import VocoderStage
+from app.engine.stages.vocoder import VocoderStage
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower

@@ -31,13 +31,13 @@ from torch.nn.utils.parametrize import is_parametrized
 from transformers import PreTrainedTokenizerFast
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
+from app.engine.checkpoint.build_t3 import UNREAD_BY_T3
 from app.engine.checkpoint.local import CONFIG_FILE, own_layout
-from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.parts import EnrolmentModels, Part
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec
-from app.engine.checkpoint.weights import UNREAD_BY_T3
-from app.engine.enrolment import EnrolmentModels, prepare
+from app.engine.enrolment import prepare
 from app.engine.voices import Conditionals, save_conditionals
 
 CONFIG = Path(__file__).with_name("embedded.json")

@@ -13,27 +13,24 @@ Different windows and resamplers see the recording on purpose, as upstream train
 Knows nothing about where recordings and conditionals are kept. May be called from any thread.
 """
 
-import io
 import math
 import threading
-from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
 import librosa
 import numpy as np
 import pyloudnorm
-import soundfile
 import torch
-from chatterbox.models.s3gen.s3gen import get_resampler
 from chatterbox.models.s3gen.utils.mel import mel_spectrogram
-from chatterbox.models.s3gen.xvector import CAMPPlus
-from chatterbox.models.s3tokenizer import S3_SR, S3Tokenizer
-from chatterbox.models.voice_encoder import VoiceEncoder
+from chatterbox.models.s3tokenizer import S3_SR
 from numpy.typing import NDArray
 from torch import Tensor
+from torchaudio.transforms import Resample
 
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE
+from app.engine.checkpoint.parts import EnrolmentModels
 from app.engine.checkpoint.spec import Family
+from app.engine.references import check_reference, refusal
 from app.engine.voices import (
     Conditionals,
     S3GenConditionals,
@@ -41,50 +38,13 @@ from app.engine.voices import (
     fault_of,
     without_odd_frame,
 )
-from app.errors import BadRequest, ConfigError
 
-MIN_S = 1.0
 MIN_TURBO_S = 5.0  # turbo asks for more than this; source: ChatterboxTurboTTS
-MAX_S = 300.0  # ours: the voice encoder reads all of it
-MIN_PEAK = 1e-3  # -60 dBFS; below is silence
 VOCODER_WINDOW_S = 10
 T3_WINDOW_S: dict[Family, int] = {"english": 6, "multilingual": 6, "turbo": 15}
 TURBO_LUFS = -27.0
 
 _mel_globals = threading.Lock()  # mel_spectrogram fills two module dicts, one after the other
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolmentModels:
-    """Upstream's modules, loaded, in eval mode, on one device."""
-
-    voice_encoder: VoiceEncoder
-    s3_tokenizer: S3Tokenizer
-    speaker_encoder: CAMPPlus
-    prompt_len: int  # speech tokens of the recording that T3 sees: 150, turbo 375
-
-
-def load_reference(path: Path) -> tuple[NDArray[np.float32], int]:
-    """A recording as mono samples and their rate.
-
-    Raises ConfigError where the file cannot be read, BadRequest where it is not a usable recording.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    return decode_reference(content, str(path))
-
-
-def decode_reference(content: bytes, source: str) -> tuple[NDArray[np.float32], int]:
-    """As `load_reference`, of a file's content; `source` is what an error calls it."""
-    try:
-        samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise _refusal(source, f"is not a sound file ({error})") from error
-    wav: NDArray[np.float32] = samples.mean(axis=1)
-    _check(wav, sample_rate, source)
-    return wav, int(sample_rate)
 
 
 def prepare(
@@ -99,11 +59,11 @@ def prepare(
     Raises BadRequest where the recording is too short, too long, silent or not finite.
     """
     source = f"the recording of voice {voice!r}"
-    _check(wav, sample_rate, source)
+    check_reference(wav, sample_rate, source)
     wav_24k = librosa.resample(wav, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
     if family == "turbo":
         if len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
-            raise _refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
+            raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
         wav_24k = _at_loudness(wav_24k, TURBO_LUFS)
     wav_16k = librosa.resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
     conditionals = Conditionals(
@@ -113,7 +73,7 @@ def prepare(
     )
     fault = fault_of(conditionals)
     if fault is not None:
-        raise _refusal(source, f"gives no voice: {fault}")
+        raise refusal(source, f"gives no voice: {fault}")
     return conditionals
 
 
@@ -130,7 +90,7 @@ def _for_s3gen(wav_24k: NDArray[np.float32], models: EnrolmentModels) -> S3GenCo
     with torch.no_grad():
         with _mel_globals:
             mel = mel_spectrogram(reference)[0].transpose(0, 1)
-        reference_16k = get_resampler(SAMPLE_RATE, S3_SR, device)(reference)
+        reference_16k = _resampler(device)(reference)
         embedding = models.speaker_encoder.inference(reference_16k)[0]
         tokens = models.s3_tokenizer(reference_16k)[0][0]
     # The tokenizer rounds a last fraction of 40 ms up, the mel rounds it down:
@@ -138,6 +98,11 @@ def _for_s3gen(wav_24k: NDArray[np.float32], models: EnrolmentModels) -> S3GenCo
     return S3GenConditionals(
         _own(tokens), _own(without_odd_frame(mel, len(tokens))), _own(embedding)
     )
+
+
+@lru_cache
+def _resampler(device: torch.device) -> Resample:
+    return Resample(SAMPLE_RATE, S3_SR).to(device)
 
 
 def _own(tensor: Tensor) -> Tensor:
@@ -153,19 +118,3 @@ def _at_loudness(wav: NDArray[np.float32], lufs: float) -> NDArray[np.float32]:
     loudness = float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(wav))
     gain = 10.0 ** ((lufs - loudness) / 20.0)
     return wav * np.float32(gain) if math.isfinite(gain) and gain > 0.0 else wav
-
-
-def _check(wav: NDArray[np.float32], sample_rate: int, source: str) -> None:
-    if wav.ndim != 1 or wav.dtype != np.float32:
-        raise _refusal(source, f"must be mono float32, but is {wav.dtype} {wav.shape}")
-    seconds = len(wav) / sample_rate
-    if not MIN_S <= seconds <= MAX_S:
-        raise _refusal(source, f"is {seconds:.2f} s long; it must be {MIN_S:g} s to {MAX_S:g} s")
-    if not np.isfinite(wav).all():
-        raise _refusal(source, "has samples that are not finite numbers")
-    if np.abs(wav).max() < MIN_PEAK:
-        raise _refusal(source, "is silent")
-
-
-def _refusal(source: str, fault: str) -> BadRequest:
-    return BadRequest(f"{source} {fault}", param="voice")

@@ -21,7 +21,10 @@ from app.core import (
     SessionReport,
     SynthesisRequest,
 )
-from app.engine.stages import EnrolStage, T3Stage, VocoderStage, model_card
+from app.engine.stages.card import model_card
+from app.engine.stages.enrol import EnrolStage
+from app.engine.stages.t3 import T3Stage
+from app.engine.stages.vocoder import VocoderStage
 from app.registry import Registry
 from app.sessions import Claim, Confirmation, Follower, SessionEnd
 from app.speaking import LiveSessions

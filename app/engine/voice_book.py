@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.checkpoint.source import Checkpoint
-from app.engine.enrolment import EnrolmentModels, prepare
-from app.engine.voice_store import VoiceStore
+from app.engine.voice_store import Prepare, VoiceStore
 from app.engine.voices import Conditionals
 from app.errors import NotFound, Unavailable
 from app.voice_library import is_reference, open_references
@@ -21,7 +20,7 @@ class VoiceBook:
     `uploads` the voice library's root, or None. References have no names: who may use one is known
     to the interface alone.
 
-    Without `models`, a voice of the store must have been enrolled by someone who has them. May be
+    Without `prepare`, a voice of the store must have been enrolled by someone who has it. May be
     called from any thread; blocks on storage. Raises ConfigError where a store does not answer,
     CheckpointError.
     """
@@ -31,19 +30,17 @@ class VoiceBook:
         checkpoint: Checkpoint,
         url: str | None,
         cache: str | None = None,
-        models: EnrolmentModels | None = None,
+        prepare: Prepare | None = None,
         uploads: str | None = None,
     ) -> None:
-        self._family = checkpoint.spec.family
-        self._models = models
         self._own = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
         self._store = None
         self._uploads = None
         model = checkpoint.source.enrolment_id()
         if url is not None:
-            self._store = VoiceStore(url, model, self._prepare, cache=cache)
+            self._store = VoiceStore(url, model, prepare or _unprepared, cache=cache)
         if uploads is not None:
-            self._uploads = VoiceStore(open_references(uploads), model, self._prepare)
+            self._uploads = VoiceStore(open_references(uploads), model, prepare or _unprepared)
 
     def names(self) -> tuple[str, ...]:
         """The model's own first; a voice of the store by the same name is hidden by it."""
@@ -67,7 +64,6 @@ class VoiceBook:
             raise NotFound(f"there is no voice {voice!r}", param="voice")
         return self._store.get(voice)
 
-    def _prepare(self, wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
-        if self._models is None:
-            raise Unavailable(f"voice {voice!r} has not been enrolled in the voice store")
-        return prepare(wav, sample_rate, self._models, self._family, voice)
+
+def _unprepared(wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
+    raise Unavailable(f"voice {voice!r} has not been enrolled in the voice store")

@@ -20,7 +20,7 @@ import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.enrolment import decode_reference
+from app.engine.references import decode_reference
 from app.engine.voices import Conditionals, dump_conditionals, parse_conditionals
 from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
 from app.storage import Storing, put_whole

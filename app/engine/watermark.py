@@ -10,20 +10,22 @@ upstream's whole-utterance mark, 6 ms per second of audio on one core. Knows not
 """
 
 import contextlib
+import importlib.util
 import io
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import perth
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from app.core import SAMPLE_RATE
+from app.engine.upstream import unexecuted
 from app.errors import ConfigError
 
-if TYPE_CHECKING:  # at run time the import fails where PerTh is missing
+if TYPE_CHECKING:  # at run time without librosa: see _load
     from perth.perth_net.perth_net_implicit.model.perth_net import PerthNet
 
 log = logging.getLogger(__name__)
@@ -121,14 +123,17 @@ def _range(floor: float) -> float:
 
 
 def _load(device: torch.device) -> "PerthNet":
-    """Raises ConfigError where PerTh cannot mark: unmarked sound is never served."""
-    if perth.PerthImplicitWatermarker is None:
-        raise ConfigError(
-            "the PerTh watermarker is missing: perth could not import pkg_resources; "
-            "install setuptools<82"
-        )
+    """Only PerTh's network is imported: its package brings librosa (4 s) and pkg_resources for what
+    is done here otherwise. Raises ConfigError where PerTh cannot mark: unmarked sound is never
+    served."""
+    package = importlib.util.find_spec("perth")
+    if package is None or package.origin is None:
+        raise ConfigError("the PerTh watermarker is missing: install resemble-perth")
+    with unexecuted("perth", "perth.perth_net"):
+        from perth.perth_net.perth_net_implicit.model import perth_net  # noqa: PLC0415
+    weights = Path(package.origin).with_name("perth_net") / "pretrained"
     with contextlib.redirect_stdout(io.StringIO()) as said:  # upstream prints
-        net = perth.PerthImplicitWatermarker(device=str(device)).perth_net
+        net = perth_net.PerthNet.load("implicit", weights).to(device)
     log.info("%s", said.getvalue().strip())
     if (net.hp.n_fft * SAMPLE_RATE) % net.hp.sample_rate:
         raise ConfigError(f"PerTh at {net.hp.sample_rate} Hz has no equal bins at {SAMPLE_RATE} Hz")

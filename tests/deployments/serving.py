@@ -11,7 +11,7 @@ from typing import Any
 import deployments.vocoder
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
-from app.engine.stages import T3Stage
+from app.engine.stages.t3 import T3Stage
 from app.engine.t3.sequence import Sequence
 from deployments.t3 import T3
 from deployments.vocoder import Vocoder

@@ -16,7 +16,9 @@ from app.core import FinishReason, SamplingParams, SessionKey, StageStats, Synth
 from app.engine.loop import Stopped
 from app.engine.s3gen.filter import Filter
 from app.engine.s3gen.flow import Flow
-from app.engine.stages import T3Stage, VocoderStage, model_card
+from app.engine.stages.card import model_card
+from app.engine.stages.t3 import T3Stage
+from app.engine.stages.vocoder import VocoderStage
 from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.sequence import Sequence
 from app.engine.watermark import Watermark

@@ -14,12 +14,15 @@ from chatterbox.mtl_tts import ChatterboxMultilingualTTS
 from chatterbox.tts import ChatterboxTTS
 from chatterbox.tts_turbo import ChatterboxTurboTTS
 
-from app.engine.checkpoint.build import build_s3gen, build_voice_encoder
+from app.engine.checkpoint.build_enrolment import build_voice_encoder
+from app.engine.checkpoint.parts import EnrolmentModels
 from app.engine.checkpoint.spec import ENGLISH
-from app.engine.enrolment import EnrolmentModels, load_reference, prepare
-from app.errors import BadRequest, ConfigError
+from app.engine.enrolment import prepare
+from app.engine.references import load_reference
+from app.errors import BadRequest
 from tests.audio_samples import spoken_vowels
 from tests.engine.checkpoint.tiny import TINY
+from tests.engine.checkpoint.whole_s3gen import build_s3gen
 from tests.engine.test_voices import assert_same
 
 # librosa.load, which upstream calls and we do not, imports audioread:
@@ -225,14 +228,3 @@ def test_turbo_wants_more_than_five_seconds(tiny):
 def test_two_channels_are_not_a_mono_recording(tiny):
     with pytest.raises(BadRequest, match="mono float32"):
         prepare(np.ones((48_000, 2), np.float32), 24_000, tiny.ours("english"), "english", "ann")
-
-
-def test_what_is_no_sound_file_is_refused_by_its_path(tmp_path):
-    path = tmp_path / "ann.wav"
-    with pytest.raises(ConfigError, match="No such file") as missing:
-        load_reference(path)
-    assert str(path) in missing.value.message
-    path.write_text("not a sound")
-    with pytest.raises(BadRequest, match="not a sound file") as garbage:
-        load_reference(path)
-    assert str(path) in garbage.value.message

@@ -9,7 +9,8 @@ import pytest
 
 from app.core import CancelState, FinishReason
 from app.engine.pipeline import _Segment
-from app.engine.stages import T3Stage, VocoderStage
+from app.engine.stages.t3 import T3Stage
+from app.engine.stages.vocoder import VocoderStage
 from app.engine.t3.scheduler import Scheduler
 from app.sessions import Confirmation
 from app.speaking import LiveSessions

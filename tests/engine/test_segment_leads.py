@@ -10,7 +10,7 @@ from app.config import ServeArgs
 from app.core import FinishReason, SamplingParams, SessionKey, SpeechTokens, SynthesisRequest
 from app.core import TokenRequest as Request
 from app.engine import pipeline
-from app.engine.stages import VocoderStage
+from app.engine.stages.vocoder import VocoderStage
 
 KEY = SessionKey("default", "a")
 

@@ -19,7 +19,7 @@ from app.core import (
     SynthesisRequest,
     TokenRequest,
 )
-from app.engine.stages import EnrolStage
+from app.engine.stages.enrol import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
 from app.errors import BadRequest, DuplicateSession, NotFound, Unavailable
 from tests.audio_samples import spoken_vowels

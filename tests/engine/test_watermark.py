@@ -1,3 +1,4 @@
+import sys
 from importlib import resources
 from itertools import pairwise
 
@@ -156,8 +157,8 @@ def test_an_end_without_new_samples_lets_go_of_what_was_held(watermark, recordin
 
 
 def test_a_missing_watermarker_stops_the_start(monkeypatch):
-    monkeypatch.setattr(perth, "PerthImplicitWatermarker", None)
-    with pytest.raises(ConfigError, match="setuptools<82"):
+    monkeypatch.setitem(sys.modules, "perth", None)
+    with pytest.raises(ConfigError, match="PerTh watermarker is missing"):
         Watermark(torch.device("cpu"))
 
 

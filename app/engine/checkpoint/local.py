@@ -6,15 +6,13 @@ from the operator makes no difference here.
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from app.engine.checkpoint.parts import Part, build_part
+from app.engine.checkpoint.parts import Part, blueprint_of
 from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
 from app.engine.checkpoint.tokenizer import CANGJIE_FILE, TextTokenizer, open_tokenizer
 from app.engine.checkpoint.weights import Section, check_module, load_module
@@ -91,7 +89,7 @@ class FolderSource:
     voice_files: dict[str, Path]
 
     def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        return load_module(self._builder(part), self._section(part), device, dtype)
+        return load_module(blueprint_of(part, self.spec), self._section(part), device, dtype)
 
     def tokenizer(self) -> TextTokenizer:
         return open_tokenizer(self.spec, self.folder, self.layout.text)
@@ -128,13 +126,10 @@ class FolderSource:
                 f"with {', '.join(self.layout.files)}"
             )
         for part in Part:
-            check_module(self._builder(part), self._section(part))
+            check_module(blueprint_of(part, self.spec), self._section(part))
         self.tokenizer()
         for voice in self.voice_files:
             self.conditionals(voice)
-
-    def _builder(self, part: Part) -> Callable[[], nn.Module]:
-        return partial(build_part, part, self.spec)
 
     def _section(self, part: Part) -> Section:
         if part is Part.T3:

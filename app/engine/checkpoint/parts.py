@@ -4,23 +4,24 @@ A replica loads the parts it needs and no others: the vocoder never holds the sp
 124 M parameters.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
 
 import torch
 from torch import nn
 
-from app.engine.checkpoint.build import (
-    build_flow,
-    build_hift,
-    build_speaker_encoder,
-    build_speech_tokenizer,
-    build_t3,
-    build_voice_encoder,
-)
+from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.voices import Conditionals
+
+if TYPE_CHECKING:  # each stage loads its own
+    from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
+    from chatterbox.models.s3gen.hifigan import HiFTGenerator
+    from chatterbox.models.s3gen.xvector import CAMPPlus
+    from chatterbox.models.s3tokenizer import S3Tokenizer
+    from chatterbox.models.voice_encoder import VoiceEncoder
 
 
 class Part(StrEnum):
@@ -32,6 +33,23 @@ class Part(StrEnum):
     SPEECH_TOKENIZER = "tokenizer"
     SPEAKER_ENCODER = "speaker_encoder"
     VOICE_ENCODER = "voice_encoder"
+
+
+class Vocoder(NamedTuple):
+    """Speech tokens to sound."""
+
+    flow: "CausalMaskedDiffWithXvec"
+    mel2wav: "HiFTGenerator"
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentModels:
+    """Upstream's modules, loaded, in eval mode, on one device."""
+
+    voice_encoder: "VoiceEncoder"
+    s3_tokenizer: "S3Tokenizer"
+    speaker_encoder: "CAMPPlus"
+    prompt_len: int  # speech tokens of the recording that T3 sees: 150, turbo 375
 
 
 class Source(Protocol):
@@ -56,21 +74,33 @@ class Source(Protocol):
         ...
 
 
-def build_part(part: Part, spec: ModelSpec) -> nn.Module:
-    module: nn.Module
+def blueprint_of(part: Part, spec: ModelSpec) -> Blueprint:
+    """A process imports upstream's modules of the parts that it asks for and of no others: T3's
+    bring transformers, 7 s, and those of enrolment librosa (2026-11)."""
     match part:
         case Part.T3:
-            module = build_t3(spec.t3)
+            from app.engine.checkpoint.build_t3 import t3_blueprint
+
+            return t3_blueprint(spec.t3)
         case Part.FLOW:
-            module = build_flow(spec.s3gen)
+            from app.engine.checkpoint.build_vocoder import flow_blueprint
+
+            return flow_blueprint(spec.s3gen)
         case Part.HIFT:
-            module = build_hift(spec.s3gen.hift)
+            from app.engine.checkpoint.build_vocoder import hift_blueprint
+
+            return hift_blueprint(spec.s3gen.hift)
         case Part.SPEECH_TOKENIZER:
-            module = build_speech_tokenizer(spec.s3gen.tokenizer)
+            from app.engine.checkpoint.build_enrolment import speech_tokenizer_blueprint
+
+            return speech_tokenizer_blueprint(spec.s3gen.tokenizer)
         case Part.SPEAKER_ENCODER:
-            module = build_speaker_encoder(spec.s3gen.speaker_encoder)
+            from app.engine.checkpoint.build_enrolment import speaker_encoder_blueprint
+
+            return speaker_encoder_blueprint(spec.s3gen.speaker_encoder)
         case Part.VOICE_ENCODER:
-            module = build_voice_encoder(spec.voice_encoder_dim, spec.t3.speaker_dim)
+            from app.engine.checkpoint.build_enrolment import voice_encoder_blueprint
+
+            return voice_encoder_blueprint(spec.voice_encoder_dim, spec.t3.speaker_dim)
         case _:
             assert_never(part)
-    return module

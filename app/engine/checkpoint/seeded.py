@@ -9,18 +9,18 @@ Their text ids and voices mean nothing, and what they say is noise.
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
-from chatterbox.models.t3.t3 import T3
 from torch import nn
 from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, TOKENS_PER_S
+from app.engine.checkpoint.blueprint import without_unread
 from app.engine.checkpoint.local import own_layout
-from app.engine.checkpoint.parts import Part, build_part
+from app.engine.checkpoint.parts import Part, blueprint_of
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
-from app.engine.checkpoint.weights import drop_unread
 from app.engine.voices import (
     NUM_MELS,
     SPEAKER_DIM,
@@ -29,6 +29,9 @@ from app.engine.voices import (
     S3GenConditionals,
     T3Conditionals,
 )
+
+if TYPE_CHECKING:  # the part that is asked for is imported, and no other
+    from chatterbox.models.t3.t3 import T3
 
 VOICES = ("random-1", "random-2", "random-3")
 LOGIT_STD = 2.0  # of the codec ids: the default min_p then leaves some 70 of them to draw from
@@ -45,7 +48,8 @@ class SeededSource:
     seed: int = 0
 
     def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        module = drop_unread(build_seeded(part, self.spec, self.seed))
+        blueprint = blueprint_of(part, self.spec)
+        module = without_unread(blueprint, build_seeded(part, self.spec, self.seed))
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
     def tokenizer(self) -> TextTokenizer:
@@ -86,14 +90,14 @@ def build_seeded(part: Part, spec: ModelSpec, seed: int) -> nn.Module:
     """The same float32 weights on the CPU every time. The global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_seed_of(seed, part))
-        module = build_part(part, spec)
-        if isinstance(module, T3):
-            _enliven(module)
+        module = blueprint_of(part, spec).build()
+        if part is Part.T3:
+            _enliven(cast("T3", module))
     return module
 
 
 @torch.no_grad()
-def _enliven(t3: T3) -> None:
+def _enliven(t3: "T3") -> None:
     """The last norm gives every hidden component a variance near one, so a head row of norm s
     makes logits of deviation s; a zero row stays at the codec ids' median, where min_p and top_k
     remove it."""

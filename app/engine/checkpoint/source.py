@@ -11,27 +11,27 @@ Knows nothing about what is done with the modules.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import torch
-from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
-from chatterbox.models.s3gen.hifigan import HiFTGenerator
-from chatterbox.models.s3gen.xvector import CAMPPlus
-from chatterbox.models.s3tokenizer import S3Tokenizer
-from chatterbox.models.t3.t3 import T3
-from chatterbox.models.voice_encoder import VoiceEncoder
 
 from app.core import ModelCard
 from app.engine.checkpoint import hub
-from app.engine.checkpoint.build import Vocoder
 from app.engine.checkpoint.local import PUBLISHED, open_folder, open_published
-from app.engine.checkpoint.parts import Part, Source
+from app.engine.checkpoint.parts import EnrolmentModels, Part, Source, Vocoder
 from app.engine.checkpoint.seeded import SeededSource
 from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.enrolment import EnrolmentModels
 from app.engine.voices import Conditionals
 from app.errors import CheckpointError, NotFound
+
+if TYPE_CHECKING:  # each stage loads its own
+    from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
+    from chatterbox.models.s3gen.hifigan import HiFTGenerator
+    from chatterbox.models.s3gen.xvector import CAMPPlus
+    from chatterbox.models.s3tokenizer import S3Tokenizer
+    from chatterbox.models.t3.t3 import T3
+    from chatterbox.models.voice_encoder import VoiceEncoder
 
 EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
 EMBEDDED = ("embedded", "embedded-turbo")
@@ -75,24 +75,24 @@ class Checkpoint:
             raise NotFound(f"{self.spec.name} has no built-in voice {voice!r}", param="voice")
         return self.source.conditionals(voice)
 
-    def load_t3(self, device: torch.device, dtype: torch.dtype) -> T3:
+    def load_t3(self, device: torch.device, dtype: torch.dtype) -> "T3":
         """Without the text head and, in turbo, the backbone's own embedding, which only training
         reads."""
-        return self.source.load(Part.T3, device, dtype)
+        return cast("T3", self.source.load(Part.T3, device, dtype))
 
     def load_vocoder(self, device: torch.device, dtype: torch.dtype) -> Vocoder:
         return Vocoder(
-            cast(CausalMaskedDiffWithXvec, self.source.load(Part.FLOW, device, dtype)),
-            cast(HiFTGenerator, self.source.load(Part.HIFT, device, dtype)),
+            cast("CausalMaskedDiffWithXvec", self.source.load(Part.FLOW, device, dtype)),
+            cast("HiFTGenerator", self.source.load(Part.HIFT, device, dtype)),
         )
 
     def load_enrolment(self, device: torch.device) -> EnrolmentModels:
         """Always float32: conditionals are computed once."""
         dtype = torch.float32
         return EnrolmentModels(
-            cast(VoiceEncoder, self.source.load(Part.VOICE_ENCODER, device, dtype)),
-            cast(S3Tokenizer, self.source.load(Part.SPEECH_TOKENIZER, device, dtype)),
-            cast(CAMPPlus, self.source.load(Part.SPEAKER_ENCODER, device, dtype)),
+            cast("VoiceEncoder", self.source.load(Part.VOICE_ENCODER, device, dtype)),
+            cast("S3Tokenizer", self.source.load(Part.SPEECH_TOKENIZER, device, dtype)),
+            cast("CAMPPlus", self.source.load(Part.SPEAKER_ENCODER, device, dtype)),
             self.spec.t3.prompt_len,
         )
 

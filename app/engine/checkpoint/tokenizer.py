@@ -1,6 +1,6 @@
 """Text to the ids that T3 takes, each family as upstream does it.
 
-The punctuation rules and the language front ends are upstream's own functions. Knows nothing about
+The language front ends are upstream's own functions. Knows nothing about
 segments, requests or where a model's files come from.
 """
 
@@ -21,11 +21,8 @@ from chatterbox.models.tokenizers.tokenizer import (
     hiragana_normalize,
     korean_normalize,
 )
-from chatterbox.mtl_tts import punc_norm as multilingual_punctuation
-from chatterbox.tts import punc_norm as english_punctuation
-from chatterbox.tts_turbo import punc_norm as turbo_punctuation
-from transformers import AutoTokenizer
 
+from app.engine.checkpoint.punctuation import punctuated
 from app.engine.checkpoint.spec import ModelSpec
 from app.errors import CheckpointError, UnsupportedField
 
@@ -49,7 +46,7 @@ class EnglishTokenizer:
         self._tokenizer = EnTokenizer(str(path))
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(english_punctuation(text)))
+        return tuple(self._tokenizer.encode(punctuated(text, "english")))
 
 
 class MultilingualTokenizer:
@@ -63,7 +60,7 @@ class MultilingualTokenizer:
         self._chinese_lock = threading.Lock()
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        text = normalize("NFKD", multilingual_punctuation(text).lower())
+        text = normalize("NFKD", punctuated(text, "multilingual").lower())
         match language:
             case "zh":
                 text = self._chinese_converter()(text)
@@ -90,13 +87,15 @@ class TurboTokenizer:
     """Upstream: ChatterboxTurboTTS.generate, for texts shorter than GPT-2's 1,024 tokens."""
 
     def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer  # noqa: PLC0415 (2 s, and only for turbo)
+
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     def __len__(self) -> int:
         return len(self._tokenizer)
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        return tuple(self._tokenizer(turbo_punctuation(text)).input_ids)
+        return tuple(self._tokenizer(punctuated(text, "turbo")).input_ids)
 
 
 def open_tokenizer(spec: ModelSpec, folder: Path, files: tuple[str, ...]) -> TextTokenizer:

@@ -8,30 +8,17 @@ belongs to which model.
 
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from chatterbox.models.s3gen.hifigan import HiFTGenerator
-from chatterbox.models.s3gen.transformer.embedding import EspnetRelPositionalEncoding
-from chatterbox.models.s3tokenizer import S3Tokenizer
-from chatterbox.models.t3.t3 import T3
-from s3tokenizer.model_v2 import precompute_freqs_cis
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from app.engine.checkpoint.build import speech_tokenizer_buffers
+from app.engine.checkpoint.blueprint import Blueprint, Undrawn, without_unread
 from app.errors import CheckpointError
-
-M = TypeVar("M", bound=nn.Module)
-
-# What a T3 that speaks never reads, in turbo 51.5 M parameters each: neither loaded nor required.
-UNREAD_BY_T3 = ("text_head", "tfmr.wte")
-# Derived buffers that upstream's English S3Gen file leaves out.
-DERIVED = frozenset({"_mel_filters", "window"})
 
 _MAX_NAMED = 3  # wrong keys that an error spells out
 
@@ -50,34 +37,24 @@ class TensorFile(Protocol):
 
 
 def load_module(
-    build: Callable[[], M], section: Section, device: torch.device, dtype: torch.dtype
-) -> M:
-    """`build` runs on the meta device. Integer tensors keep their type, and no parameter wants a
-    gradient. Raises CheckpointError."""
-    module = drop_unread(_on_meta(build))
+    blueprint: Blueprint, section: Section, device: torch.device, dtype: torch.dtype
+) -> nn.Module:
+    """Integer tensors keep their type; no parameter wants a gradient. Raises CheckpointError."""
+    module = _on_meta(blueprint)
     with reading(section.path), _open(section.path, device) as file:
-        keys = _matching_keys(module, file, section)
+        keys = _matching_keys(module, blueprint, file, section)
         state = {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
     module.load_state_dict(state, strict=False, assign=True)
-    _derive(module, device, dtype)
+    blueprint.derive(module, device, dtype)
     _refuse_meta(module)
     return module.requires_grad_(requires_grad=False)
 
 
-def check_module(build: Callable[[], nn.Module], section: Section) -> None:
+def check_module(blueprint: Blueprint, section: Section) -> None:
     """Everything that `load_module` would find wrong, without reading a weight."""
-    module = drop_unread(_on_meta(build))
+    module = _on_meta(blueprint)
     with reading(section.path), _open(section.path, torch.device("cpu")) as file:
-        _matching_keys(module, file, section)
-
-
-def drop_unread(module: M) -> M:
-    """Remove from a T3 what it never reads when it speaks; any other module stays whole."""
-    if isinstance(module, T3):
-        del module.text_head
-        if module.is_gpt:
-            del module.tfmr.wte  # as upstream does after loading
-    return module
+        _matching_keys(module, blueprint, file, section)
 
 
 @contextmanager
@@ -126,23 +103,30 @@ def _open(path: Path, device: torch.device) -> Iterator[TensorFile]:
     yield _Pickled(path) if path.suffix == ".pt" else _Safetensors(path, device)
 
 
-def _on_meta(build: Callable[[], M]) -> M:
-    with torch.device("meta"):
-        return build()
+def _on_meta(blueprint: Blueprint) -> nn.Module:
+    """Whatever the file does not fill is then seen."""
+    with Undrawn():
+        module = blueprint.build()
+    return without_unread(blueprint, module.to("meta"))
 
 
-def _matching_keys(module: nn.Module, file: TensorFile, section: Section) -> list[str]:
+def _matching_keys(
+    module: nn.Module, blueprint: Blueprint, file: TensorFile, section: Section
+) -> list[str]:
     """The module's keys in the file. Raises CheckpointError unless keys and shapes match."""
-    unread = UNREAD_BY_T3 if isinstance(module, T3) else ()
+    unread = tuple(f"{name}." for name in blueprint.unread)
     found = {
         key.removeprefix(section.prefix): shape
         for key, shape in file.shapes().items()
         if key.startswith(section.prefix)
-        and not key.startswith(tuple(f"{name}." for name in unread))
+        and not key.removeprefix(section.prefix).startswith(unread)
     }
     expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     wrong = [
-        *(f"{key} is missing" for key in sorted(expected.keys() - found.keys() - DERIVED)),
+        *(
+            f"{key} is missing"
+            for key in sorted(expected.keys() - found.keys() - blueprint.optional)
+        ),
         *(f"{key} is unknown" for key in sorted(found.keys() - expected.keys())),
         *(
             f"{key} is {list(found[key])} where the model has {list(shape)}"
@@ -161,28 +145,6 @@ def _matching_keys(module: nn.Module, file: TensorFile, section: Section) -> lis
 
 def _cast(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     return tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
-
-
-def _derive(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Compute what upstream's constructors compute and no file holds."""
-    for part in module.modules():
-        match part:
-            case LlamaRotaryEmbedding():
-                for name, buffer in LlamaRotaryEmbedding(part.config).named_buffers():
-                    part.register_buffer(name, buffer.to(device), persistent=False)
-            case EspnetRelPositionalEncoding():
-                num_positions = part.pe.size(1) // 2 + 1
-                part.pe = None
-                part.extend_pe(torch.zeros((), device=device, dtype=dtype).expand(1, num_positions))
-            case HiFTGenerator():
-                part.stft_window = part.stft_window.to(device)
-            case S3Tokenizer():
-                for name, buffer in speech_tokenizer_buffers(part.config).items():
-                    if part.get_buffer(name).is_meta:
-                        part.register_buffer(name, buffer.to(device))
-                part.encoder.freqs_cis = precompute_freqs_cis(64, 1024 * 2).to(device)
-            case _:
-                pass
 
 
 def _refuse_meta(module: nn.Module) -> None:

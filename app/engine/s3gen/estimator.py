@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from chatterbox.models.s3gen.decoder import (
+from torch import Tensor
+
+from app.engine.linear import applied, linear
+from app.engine.s3gen.past import Past, causal
+from app.engine.velocity_modules import (
+    Attention,
+    BasicTransformerBlock,
     CausalBlock1D,
     CausalConv1d,
     CausalResnetBlock1D,
     ConditionalDecoder,
 )
-from chatterbox.models.s3gen.matcha.transformer import BasicTransformerBlock
-from diffusers.models.attention_processor import Attention
-from torch import Tensor
-
-from app.engine.linear import applied, linear
-from app.engine.s3gen.past import Past, causal
 
 
 @dataclass(frozen=True, slots=True)

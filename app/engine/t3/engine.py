@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import replace
 from functools import partial
-from typing import Self
-
-from chatterbox.models.t3.t3 import T3
+from typing import TYPE_CHECKING, Self
 
 from app.config import T3Settings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
@@ -31,6 +29,9 @@ from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.t3.slab import spare_pages
 from app.engine.t3.work import Work
 from app.errors import BadRequest
+
+if TYPE_CHECKING:  # transformers, 7 s: whoever builds one has it
+    from chatterbox.models.t3.t3 import T3
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class TokenEngine:
     @classmethod
     def from_upstream(
         cls,
-        t3: T3,
+        t3: "T3",
         spec: ModelSpec,
         settings: T3Settings,
         on_step: Callable[[Seq[Sequence]], None] | None = None,

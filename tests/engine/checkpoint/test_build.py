@@ -7,16 +7,16 @@ from chatterbox.models.t3.modules.t3_config import T3Config
 from chatterbox.models.voice_encoder import VoiceEncoder
 from torch import nn
 
-from app.engine.checkpoint.build import (
-    build_s3gen,
+from app.engine.checkpoint.build_enrolment import (
     build_speaker_encoder,
     build_speech_tokenizer,
-    build_t3,
-    build_vocoder,
     build_voice_encoder,
 )
+from app.engine.checkpoint.build_t3 import build_t3
+from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.spec import ENGLISH, MULTILINGUAL, TURBO, ModelSpec
 from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.engine.checkpoint.whole_s3gen import build_s3gen
 
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -63,10 +63,9 @@ def test_full_size_voice_encoder_is_upstreams_own() -> None:
 @pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
 def test_the_halves_make_the_whole(spec: ModelSpec) -> None:
     whole = shapes(build_s3gen(spec.s3gen))
-    flow, mel2wav = build_vocoder(spec.s3gen)
     parts = {
-        "flow": flow,
-        "mel2wav": mel2wav,
+        "flow": build_flow(spec.s3gen),
+        "mel2wav": build_hift(spec.s3gen.hift),
         "tokenizer": build_speech_tokenizer(spec.s3gen.tokenizer),
         "speaker_encoder": build_speaker_encoder(spec.s3gen.speaker_encoder),
     }

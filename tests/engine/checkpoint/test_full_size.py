@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.engine.checkpoint.build import build_s3gen, build_t3, build_voice_encoder
+from app.engine.checkpoint.build_enrolment import build_voice_encoder
+from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import PUBLISHED, open_folder
 from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import FULL_SIZE, Family
 from app.errors import CheckpointError
 from tests.engine.checkpoint.layouts import save_hollow, write_conds, write_text_files
+from tests.engine.checkpoint.whole_s3gen import build_s3gen
 
 CPU = torch.device("cpu")
 # bytes of the published files, where public sources state them

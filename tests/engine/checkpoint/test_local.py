@@ -9,7 +9,8 @@ from chatterbox.models.s3gen.s3gen import S3Token2Wav
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from app.engine.checkpoint.build import build_s3gen, build_t3, build_voice_encoder
+from app.engine.checkpoint.build_enrolment import build_voice_encoder
+from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import PUBLISHED, FolderSource, open_folder
 from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
@@ -17,6 +18,7 @@ from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 from tests.engine.checkpoint.layouts import published
 from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.engine.checkpoint.whole_s3gen import build_s3gen
 
 CPU, F32 = torch.device("cpu"), torch.float32
 MULTILINGUAL = TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")})
@@ -143,6 +145,17 @@ def test_a_whole_folder_verifies(family: Family, folders: dict[Family, FolderSou
     folders[family].verify()
     assert folders[family].voices() == ("default",)
     assert folders[family].conditionals("default").s3gen.prompt_mel.shape == (100, 80)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loading_draws_no_random_number(
+    folders: dict[Family, FolderSource], family: Family
+) -> None:
+    """Nothing is initialised that the file is to replace."""
+    before = torch.get_rng_state()
+    for part in Part:
+        folders[family].load(part, CPU, F32)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource) -> None:

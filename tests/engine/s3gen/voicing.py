@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from app.config import VocoderSettings
 from app.core import FinishReason, SessionKey, SpeechTokens
-from app.engine.checkpoint.build import Vocoder, build_vocoder
+from app.engine.checkpoint.build_vocoder import build_flow, build_hift
+from app.engine.checkpoint.parts import Vocoder
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.s3gen.engine import (
     OpenSegment,
@@ -27,7 +28,7 @@ def random_vocoder(spec: S3GenSpec, seed: int = 0) -> Vocoder:
     """Random weights, but a pitch that rises above the voicing threshold and moves."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vocoder = build_vocoder(spec)
+        vocoder = Vocoder(build_flow(spec), build_hift(spec.hift))
     classifier = vocoder.mel2wav.f0_predictor.classifier
     with torch.no_grad():
         classifier.weight.mul_(300)

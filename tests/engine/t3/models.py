@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.config import T3Settings
 from app.core import FinishReason, SamplingParams, SessionKey, SpeechTokens
-from app.engine.checkpoint.build import build_t3
+from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.spec import T3Spec
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model

@@ -1,7 +1,8 @@
-"""The two stages and enrolment, opened from a configuration: what one replica of each holds.
+"""T3 opened from a configuration: what one replica of it holds.
 
 A stage is a checkpoint's modules, an engine, and the loop that owns them. Deployments wrap stages;
-LocalSynthesizer joins them in one process. Knows nothing about Ray, HTTP or sessions.
+LocalSynthesizer joins them in one process. Each stage is a module of its own, which imports what
+that stage uses: a replica holds one. Knows nothing about Ray, HTTP or sessions.
 """
 
 import asyncio
@@ -14,49 +15,31 @@ from functools import partial
 import torch
 
 from app.cancels import RecentCancels
-from app.config import Precision, ServeArgs
+from app.config import ServeArgs
 from app.core import (
     NO_MARKS,
     FinishReason,
     Mark,
     Marks,
-    ModelCard,
     SessionKey,
     SpeechTokens,
     StageStats,
     TokenRequest,
-    TokenSource,
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.counts import CellCounts, TokenCounts
+from app.engine.counts import TokenCounts
 from app.engine.loop import EngineLoop, Within
-from app.engine.pipeline import SpeechPipeline, VocoderLoop
-from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
+from app.engine.stages.precision import dtype_of
 from app.engine.streams import on_own_stream
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
+from app.engine.t3.warming import warm_t3
 from app.engine.voice_book import VoiceBook
-from app.engine.voices import S3GenConditionals
-from app.engine.warming import warm_t3, warm_vocoder
 from app.sessions import Confirmation
 
 OnStep = Callable[[Rows[Sequence]], None]
 TOKENS_TO_SPARE = 10  # a text of one character is not one and a half tokens
-
-
-def model_card(args: ServeArgs) -> ModelCard:
-    """What is served, with the operator's voices. Checks every file of the model."""
-    checkpoint = open_checkpoint(args.model, args.revision)
-    checkpoint.verify()
-    book = VoiceBook(checkpoint, args.voices, args.voices_cache)
-    voices = book.names()
-    return replace(
-        checkpoint.card(),
-        voices=voices,
-        recorded_voices=tuple(name for name in voices if not book.is_own(name)),
-        max_segment_chars=args.limits.max_segment_chars,
-    )
 
 
 class T3Stage:
@@ -83,7 +66,7 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        dtype = _dtype(args.t3.dtype, place, on_cuda=torch.bfloat16)
+        dtype = dtype_of(args.t3.dtype, place, on_cuda=torch.bfloat16)
         t3 = checkpoint.load_t3(place, dtype)
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
@@ -158,77 +141,3 @@ class T3Stage:
 
     def close(self) -> None:
         self._loop.close()
-
-
-class VocoderStage:
-    """Speech tokens in, sound out."""
-
-    def __init__(self, voices: VoiceBook, engine: VocoderEngine, within: Within) -> None:
-        self._voices = voices
-        self._engine = engine
-        warm_vocoder(engine, voices)
-        self._loop: VocoderLoop = EngineLoop(engine, "vocoder", within)
-        engine.abandon_if(self._loop.cancel_is_due)
-        self._loop.start()
-
-    @classmethod
-    def open(cls, args: ServeArgs, device: str) -> "VocoderStage":
-        checkpoint = open_checkpoint(args.model, args.revision)
-        place = torch.device(device)
-        dtype = _dtype(args.vocoder.dtype, place, on_cuda=torch.float32)
-        vocoder = checkpoint.load_vocoder(place, dtype)
-        engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
-        voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(voices, engine, partial(on_own_stream, place))
-
-    @property
-    def failure(self) -> BaseException | None:
-        return self._loop.failure
-
-    def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
-        return SpeechPipeline(tokens, self._loop, self._conditionals)
-
-    async def _conditionals(self, voice: str) -> S3GenConditionals:
-        return (await asyncio.to_thread(self._voices.get, voice)).s3gen
-
-    async def cancel(self, key: SessionKey) -> Confirmation:
-        told_s = time.monotonic()
-        stopped = await self._loop.cancel(key)
-        calls = [call for call in self._engine.ledger.copy() if call.key == key]
-        num_after = sum(call.started_s > told_s for call in calls) if calls else None
-        marks = {Mark.VOCODER_DROPPED: time.monotonic()}
-        return Confirmation(stopped.num_tokens, num_after, marks)
-
-    def stats(self) -> StageStats:
-        return self._loop.stats()
-
-    @property
-    def counts(self) -> CellCounts:
-        return self._engine.counts
-
-    def close(self) -> None:
-        self._loop.close()
-
-
-class EnrolStage:
-    """Reference recordings in, conditionals in the voice store out. On the CPU: once per voice."""
-
-    def __init__(self, voices: VoiceBook) -> None:
-        self._voices = voices
-
-    @classmethod
-    def open(cls, args: ServeArgs) -> "EnrolStage":
-        checkpoint = open_checkpoint(args.model, args.revision)
-        models = checkpoint.load_enrolment(torch.device("cpu"))
-        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache, models, args.uploads))
-
-    def enrol(self, voice: str) -> None:
-        """Blocks for as long as it takes; raises NotFound, BadRequest."""
-        self._voices.get(voice)
-
-
-def _dtype(asked: Precision, device: torch.device, on_cuda: torch.dtype) -> torch.dtype:
-    if asked == "auto":
-        return on_cuda if device.type == "cuda" else torch.float32
-    dtype: torch.dtype = getattr(torch, asked)
-    return dtype

@@ -1,0 +1,22 @@
+"""What is served, as clients are told. Knows nothing about stages."""
+
+from dataclasses import replace
+
+from app.config import ServeArgs
+from app.core import ModelCard
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.voice_book import VoiceBook
+
+
+def model_card(args: ServeArgs) -> ModelCard:
+    """What is served, with the operator's voices. Checks every file of the model."""
+    checkpoint = open_checkpoint(args.model, args.revision)
+    checkpoint.verify()
+    book = VoiceBook(checkpoint, args.voices, args.voices_cache)
+    voices = book.names()
+    return replace(
+        checkpoint.card(),
+        voices=voices,
+        recorded_voices=tuple(name for name in voices if not book.is_own(name)),
+        max_segment_chars=args.limits.max_segment_chars,
+    )

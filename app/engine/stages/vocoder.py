@@ -1,0 +1,71 @@
+"""The vocoder opened from a configuration: what one replica of it holds. As stages/t3.py."""
+
+import asyncio
+import time
+from functools import partial
+
+import torch
+
+from app.config import ServeArgs
+from app.core import Mark, SessionKey, StageStats, TokenSource
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.counts import CellCounts
+from app.engine.loop import EngineLoop, Within
+from app.engine.pipeline import SpeechPipeline, VocoderLoop
+from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
+from app.engine.s3gen.warming import warm_vocoder
+from app.engine.stages.precision import dtype_of
+from app.engine.streams import on_own_stream
+from app.engine.voice_book import VoiceBook
+from app.engine.voices import S3GenConditionals
+from app.sessions import Confirmation
+
+
+class VocoderStage:
+    """Speech tokens in, sound out."""
+
+    def __init__(self, voices: VoiceBook, engine: VocoderEngine, within: Within) -> None:
+        self._voices = voices
+        self._engine = engine
+        warm_vocoder(engine, voices)
+        self._loop: VocoderLoop = EngineLoop(engine, "vocoder", within)
+        engine.abandon_if(self._loop.cancel_is_due)
+        self._loop.start()
+
+    @classmethod
+    def open(cls, args: ServeArgs, device: str) -> "VocoderStage":
+        checkpoint = open_checkpoint(args.model, args.revision)
+        place = torch.device(device)
+        dtype = dtype_of(args.vocoder.dtype, place, on_cuda=torch.float32)
+        vocoder = checkpoint.load_vocoder(place, dtype)
+        engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
+        voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
+        return cls(voices, engine, partial(on_own_stream, place))
+
+    @property
+    def failure(self) -> BaseException | None:
+        return self._loop.failure
+
+    def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
+        return SpeechPipeline(tokens, self._loop, self._conditionals)
+
+    async def _conditionals(self, voice: str) -> S3GenConditionals:
+        return (await asyncio.to_thread(self._voices.get, voice)).s3gen
+
+    async def cancel(self, key: SessionKey) -> Confirmation:
+        told_s = time.monotonic()
+        stopped = await self._loop.cancel(key)
+        calls = [call for call in self._engine.ledger.copy() if call.key == key]
+        num_after = sum(call.started_s > told_s for call in calls) if calls else None
+        marks = {Mark.VOCODER_DROPPED: time.monotonic()}
+        return Confirmation(stopped.num_tokens, num_after, marks)
+
+    def stats(self) -> StageStats:
+        return self._loop.stats()
+
+    @property
+    def counts(self) -> CellCounts:
+        return self._engine.counts
+
+    def close(self) -> None:
+        self._loop.close()

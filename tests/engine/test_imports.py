@@ -1,0 +1,71 @@
+"""A process imports what its stage uses: a replica that replaces a dead one is there the sooner.
+
+A stage is opened too, on the embedded turbo model: what is imported late counts as well.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+OPEN = """
+from app.config import ServeArgs
+from app.engine.stages.{module} import {stage}
+{stage}.open(ServeArgs(model="embedded-turbo"), "cpu").close()
+"""
+TEXT = ("transformers", "chatterbox.models.t3")
+WHOLE = ("chatterbox.tts", "perth.perth_net")
+COMPILER = ("torch._dynamo", "sympy")
+
+
+class Case(NamedTuple):
+    script: str
+    uses: tuple[str, ...]  # or a name among those below could be wrong, and nobody would see
+    spared: tuple[str, ...]
+
+
+CASES = {
+    "t3": Case(
+        "import deployments.t3" + OPEN.format(module="t3", stage="T3Stage"),
+        uses=TEXT,
+        spared=(*WHOLE, "librosa", "diffusers", "scipy", "chatterbox.models.s3gen.flow"),
+    ),
+    "vocoder": Case(
+        "import deployments.vocoder" + OPEN.format(module="vocoder", stage="VocoderStage"),
+        uses=("diffusers", "scipy.signal", "chatterbox.models.s3gen.flow"),
+        spared=(*WHOLE, *TEXT, *COMPILER, "librosa", "chatterbox.models.s3tokenizer"),
+    ),
+    "application": Case(
+        "import deployments.app", uses=("librosa",), spared=(*WHOLE, *TEXT, *COMPILER)
+    ),
+    "ingress": Case("import deployments.ingress", uses=("fastapi",), spared=("torch",)),
+    "config check": Case("import deployments.config_check", uses=("ray",), spared=("torch",)),
+}
+
+
+def loaded(script: str) -> set[str]:
+    """The modules of a process that ran the script."""
+    program = f"import sys\n{script}\nsys.stdout.write('LOADED ' + ' '.join(sys.modules))"
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return set(ended.stdout.rpartition("LOADED ")[2].split())
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[dict[str, Future[set[str]]]]:
+    """Two at a time: each takes seconds."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(loaded, case.script) for name, case in CASES.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_process_imports_what_it_uses(name: str, processes: dict[str, Future[set[str]]]) -> None:
+    modules = processes[name].result()
+    assert not modules.intersection(CASES[name].spared)
+    assert modules.issuperset(CASES[name].uses)
