@@ -1,15 +1,17 @@
-"""Both engines in one actor: for one small GPU that serves few callers. Tokens cross no process."""
+"""Both engines in one actor: for one small GPU that serves few callers. Tokens cross no process.
+
+The engines are imported by the replica alone: this module is also the application builder's.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ray import serve
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SessionKey, SynthesisRequest
-from app.engine.stages.t3 import T3Stage
-from app.engine.stages.vocoder import VocoderStage
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower
@@ -18,12 +20,19 @@ from deployments.registry import registry_actors
 from deployments.scaling import load_of
 from deployments.streams import held
 
+if TYPE_CHECKING:
+    from app.engine.stages.t3 import T3Stage
+    from app.engine.stages.vocoder import VocoderStage
+
 
 class Colocated:
     """Audio chunks, streamed. Follows the cancel log once for each stage that it holds: a cancel
     waits for T3's word."""
 
     def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+        from app.engine.stages.t3 import T3Stage
+        from app.engine.stages.vocoder import VocoderStage
+
         self._t3 = T3Stage.open(args, device)
         self._vocoder = VocoderStage.open(args, device)
         self._pipeline = self._vocoder.pipeline(self._t3)
@@ -67,5 +76,5 @@ class Colocated:
             if (fault := stage.failure) is not None:
                 raise RuntimeError("an engine has stopped") from fault
 
-    def _report(self, stage: T3Stage | VocoderStage) -> Report:
+    def _report(self, stage: "T3Stage | VocoderStage") -> Report:
         return Report(stage.stats(), stage.failure is not None, self._leases.keys())

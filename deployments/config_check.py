@@ -42,11 +42,11 @@ def check_model(content: dict[str, Any]) -> None:
     """Every file of the model that a checked config names. Raises CheckpointError, ConfigError."""
     with warnings.catch_warnings():  # upstream's libraries deprecate each other
         warnings.simplefilter("ignore")
-        from app.engine.stages.card import model_card  # noqa: PLC0415 - torch, and only for this
+        from app.engine.stages import card  # torch, and only for this
 
         for application in content["applications"]:
             if application.get("import_path") == IMPORT_PATH:
-                model_card(ServeArgs.model_validate(application.get("args") or {}))
+                card.check_model(ServeArgs.model_validate(application.get("args") or {}))
 
 
 def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:

@@ -1,16 +1,20 @@
 """The enroller as a Serve deployment: reference wav -> conditionals in the voice store. On CPU,
-started by the first reference voice, gone again when nobody enrols."""
+started by the first reference voice, gone again when nobody enrols.
+
+The models are imported by the replica alone: this module is also the application builder's.
+"""
 
 import asyncio
 import time
 
 from app.config import ServeArgs
-from app.engine.stages.enrol import EnrolStage
 from deployments.metrics import EnrolmentMetrics
 
 
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
+        from app.engine.stages.enrol import EnrolStage
+
         self._stage = EnrolStage.open(args)
         self._metrics = EnrolmentMetrics()
 

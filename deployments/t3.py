@@ -1,14 +1,16 @@
-"""T3 as a Serve deployment: a thin shim over the token stage."""
+"""T3 as a Serve deployment: a thin shim over the token stage.
+
+The engine is imported by the replica alone: this module is also the application builder's.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from ray import serve
 
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
-from app.engine.stages.t3 import T3Stage
-from app.engine.t3.ledger import SessionSteps
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower
@@ -16,6 +18,10 @@ from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
 from deployments.streams import held
+
+if TYPE_CHECKING:
+    from app.engine.stages.t3 import T3Stage
+    from app.engine.t3.ledger import SessionSteps
 
 
 class T3:
@@ -35,7 +41,9 @@ class T3:
         )
         self._follower.start()
 
-    def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
+    def open_stage(self, args: ServeArgs, device: str) -> "T3Stage":
+        from app.engine.stages.t3 import T3Stage
+
         return T3Stage.open(args, device)
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
@@ -44,7 +52,7 @@ class T3:
             async for part in held_parts:
                 yield part
 
-    async def ledger(self, key: SessionKey) -> SessionSteps:
+    async def ledger(self, key: SessionKey) -> "SessionSteps":
         """What this replica has done for a session, while it is remembered."""
         return self._stage.engine.ledger.summary(key)
 

@@ -1,4 +1,7 @@
-"""The vocoder as a Serve deployment: pulls T3's stream through its handle and voices it."""
+"""The vocoder as a Serve deployment: pulls T3's stream through its handle and voices it.
+
+The engine is imported by the replica alone: this module is also the application builder's.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -8,7 +11,6 @@ from ray.serve.handle import DeploymentHandle
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SpeechTokens, SynthesisRequest, TokenRequest
-from app.engine.stages.vocoder import VocoderStage
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower
@@ -38,6 +40,8 @@ class Vocoder:
     def __init__(
         self, args: ServeArgs, device: str, registry: str, t3: "DeploymentHandle[object]"
     ) -> None:
+        from app.engine.stages.vocoder import VocoderStage
+
         self._stage = VocoderStage.open(args, device)
         self._pipeline = self._stage.pipeline(HandleTokens(t3))
         self._leases = Leases()

@@ -41,7 +41,13 @@ CASES = {
         spared=(*WHOLE, *TEXT, *COMPILER, "librosa", "chatterbox.models.s3tokenizer"),
     ),
     "application": Case(
-        "import deployments.app", uses=("librosa",), spared=(*WHOLE, *TEXT, *COMPILER)
+        """
+from app.config import ServeArgs
+from deployments.app import assemble
+assemble(ServeArgs(), "registry")
+""",
+        uses=("torch",),
+        spared=(*WHOLE, *TEXT, *COMPILER, "librosa", "diffusers", "scipy.signal"),
     ),
     "ingress": Case("import deployments.ingress", uses=("fastapi",), spared=("torch",)),
     "config check": Case("import deployments.config_check", uses=("ray",), spared=("torch",)),

@@ -97,6 +97,11 @@ class Checkpoint:
         )
 
 
+def is_packaged(model: str) -> bool:
+    """It comes with this package, which has no files that an operator could have damaged."""
+    return model in (*EMBEDDED, *(RANDOM_PREFIX + family for family in FAMILIES))
+
+
 def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     """`revision` is a commit on the model hub, and refused for a model that is not from there.
 

@@ -1,9 +1,9 @@
 """Tensors from a file into a module that was built without memory.
 
-A module is built on the meta device and takes over the file's tensors one by one, on the wanted
-device in the wanted precision: there never is a second copy of the weights. A float32 safetensors
-file on the CPU is not even copied once; its pages are the weights. Knows nothing about which file
-belongs to which model.
+A module is built with nothing drawn and put on the meta device; then it takes over the file's
+tensors one by one, on the wanted device in the wanted precision: there never is a second copy of
+the weights. A float32 safetensors file on the CPU is not even copied once; its pages are the
+weights. Knows nothing about which file belongs to which model.
 """
 
 import pickle

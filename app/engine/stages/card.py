@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from app.config import ServeArgs
 from app.core import ModelCard
-from app.engine.checkpoint.source import open_checkpoint
+from app.engine.checkpoint.source import is_packaged, open_checkpoint
 from app.engine.voice_book import VoiceBook
 
 
 def model_card(args: ServeArgs) -> ModelCard:
-    """What is served, with the operator's voices. Checks every file of the model."""
+    """What is served, with the operator's voices. Opens the model; its weights are checked by
+    `check_model`, and by the stages that load them."""
     checkpoint = open_checkpoint(args.model, args.revision)
-    checkpoint.verify()
     book = VoiceBook(checkpoint, args.voices, args.voices_cache)
     voices = book.names()
     return replace(
@@ -20,3 +20,11 @@ def model_card(args: ServeArgs) -> ModelCard:
         recorded_voices=tuple(name for name in voices if not book.is_own(name)),
         max_segment_chars=args.limits.max_segment_chars,
     )
+
+
+def check_model(args: ServeArgs) -> None:
+    """Every file of the model: that it is there, whole and of this model. A model of this package
+    is only opened. Raises CheckpointError, ConfigError."""
+    checkpoint = open_checkpoint(args.model, args.revision)
+    if not is_packaged(args.model):
+        checkpoint.verify()
