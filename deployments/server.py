@@ -83,9 +83,8 @@ class ServerProcess:
         defaults = {
             "RAY_AUTH_MODE": "token",
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
-            haproxy.VARIABLE: str(haproxy.command()),  # where HAProxy is asked for
         }
-        return defaults | dict(os.environ) | own
+        return defaults | haproxy.variables() | dict(os.environ) | own
 
     def wait_ready(self, timeout_s: float = 180.0) -> None:
         """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""

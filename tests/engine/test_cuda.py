@@ -11,10 +11,9 @@ import torch
 from chatterbox.models.t3.t3 import T3
 
 from app.config import ServeArgs, T3Settings, VocoderSettings
-from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.core import FinishReason, SamplingParams
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.checkpoint.spec import S3GenSpec
-from app.engine.s3gen.engine import SegmentAudio, VocoderEngine, build_vocoder_engine
+from app.engine.s3gen.engine import SegmentAudio, VocoderEngine
 from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
@@ -25,10 +24,10 @@ from tests.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.engine.s3gen.test_engine import EVERY_WAY
 from tests.engine.s3gen.voicing import (
     drain,
+    engine_of,
     joined,
     opening,
     pushes,
-    random_vocoder,
     say,
     session,
     speech,
@@ -37,6 +36,7 @@ from tests.engine.t3 import models
 from tests.engine.t3.models import request, run_all
 from tests.engine.t3.test_batches import SPECS
 from tests.engine.t3.test_parity import upstream_llama, upstream_turbo
+from tests.engine.test_synthesizer import request_of
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
@@ -54,17 +54,7 @@ MIX = [
 
 
 def t3_on(device: torch.device, family: str) -> T3Model:
-    t3 = models.upstream_t3(SPECS[family])
-    return T3Model(SPECS[family], t3.to(device).state_dict(), device, torch.float32)
-
-
-def vocoder_on(
-    device: torch.device, spec: S3GenSpec, vocoder_settings: VocoderSettings
-) -> VocoderEngine:
-    vocoder = random_vocoder(spec)
-    vocoder.flow.to(device)
-    vocoder.mel2wav.to(device)
-    return build_vocoder_engine(vocoder, vocoder_settings, spec.euler_steps)
+    return models.lean(models.upstream_t3(SPECS[family]), SPECS[family], device)
 
 
 # -- T3 ------------------------------------------------------------------------------------------
@@ -127,7 +117,7 @@ def _spoken_by_upstream(
 def test_the_sound_is_a_cpus(spec, settings):
     ids = speech(1, 90)
     waves = [
-        joined(say(vocoder_on(device, spec, settings), "a", 1, ids, [4] * 20))
+        joined(say(engine_of(spec, settings, device=device), "a", 1, ids, [4] * 20))
         for device in (CUDA, models.CPU)
     ]
     assert np.abs(waves[0] - waves[1]).max() <= 1e-3 * np.abs(waves[1]).max()
@@ -136,7 +126,7 @@ def test_the_sound_is_a_cpus(spec, settings):
 def test_what_fits_alone_and_not_together_is_voiced_in_parts(caplog):
     """The device's real allocator refuses; the sound is as without a shortage."""
     chosen = VocoderSettings(policy="chunked", max_cell=240, max_rows=8, slots=8)
-    engine = vocoder_on(CUDA, TINY_MEANFLOW, chosen)
+    engine = engine_of(TINY_MEANFLOW, chosen, device=CUDA)
     names = [str(n) for n in range(8)]
     _voiced(engine, names)  # kernels are loaded, voices computed
     _, peak_alone = _voiced(engine, names[:1])
@@ -187,10 +177,7 @@ async def test_two_engines_share_the_device_and_a_cancel_leaves_no_memory_behind
         await asyncio.sleep(0.5)
         before = torch.cuda.memory_allocated()
         spoken = await asyncio.gather(
-            *(
-                _spoken(synthesizer, f"left-{n}", "It goes on. " * 30, stop_after=2)
-                for n in range(4)
-            ),
+            *(_spoken(synthesizer, f"left-{n}", LONG, stop_after=2) for n in range(4)),
             *(_spoken(synthesizer, f"heard-{n}", "It is a fine day.") for n in range(4)),
         )
         await asyncio.sleep(0.5)
@@ -204,14 +191,8 @@ async def test_two_engines_share_the_device_and_a_cancel_leaves_no_memory_behind
 async def _spoken(
     synthesizer: LocalSynthesizer, name: str, text: str, stop_after: int | None = None
 ) -> np.ndarray:
-    card = synthesizer.card()
-    wanted = SynthesisRequest(
-        SessionKey("default", name),
-        segment(text, max_chars=card.max_segment_chars),
-        card.voices[0],
-        replace(card.defaults, seed=5),
-        card.languages[0] if card.languages else None,
-    )
+    segments = segment(text, max_chars=synthesizer.card().max_segment_chars)
+    wanted = request_of(synthesizer, name, text=segments, seed=5)
     parts = []
     async for chunk in synthesizer.speak(wanted):
         parts.append(chunk.pcm)

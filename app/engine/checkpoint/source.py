@@ -36,7 +36,8 @@ if TYPE_CHECKING:  # each stage loads its own
 EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
 EMBEDDED = ("embedded", "embedded-turbo")
 FAMILIES: tuple[Family, ...] = get_args(Family)
-RANDOM_PREFIX = "random-"
+RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
+PACKAGED = (*EMBEDDED, *RANDOM)  # no files of theirs are an operator's to damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +98,6 @@ class Checkpoint:
         )
 
 
-def is_packaged(model: str) -> bool:
-    """It comes with this package, which has no files that an operator could have damaged."""
-    return model in (*EMBEDDED, *(RANDOM_PREFIX + family for family in FAMILIES))
-
-
 def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     """`revision` is a commit on the model hub, and refused for a model that is not from there.
 
@@ -113,12 +109,11 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
         return Checkpoint(source.spec, source)
     if revision is not None:
         raise CheckpointError(f"revision: means the model hub, and {model} is not from there")
-    family = model.removeprefix(RANDOM_PREFIX)
-    if model.startswith(RANDOM_PREFIX) and family in FAMILIES:
-        return _random(model, family)
+    if model in RANDOM:
+        return _random(model, RANDOM[model])
     is_path = "/" in model or (model and Path(model).is_dir())
     if model not in EMBEDDED and not is_path:
-        names = [*EMBEDDED, *FAMILIES, *(f"{RANDOM_PREFIX}{family}" for family in FAMILIES)]
+        names = [*EMBEDDED, *FAMILIES, *RANDOM]
         raise CheckpointError(
             f"no model {model!r}: set model: to one of {', '.join(names)}, or to a folder"
         )

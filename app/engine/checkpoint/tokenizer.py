@@ -1,7 +1,7 @@
 """Text to the ids that T3 takes, each family as upstream does it.
 
-The language front ends are upstream's own functions. Knows nothing about
-segments, requests or where a model's files come from.
+The language front ends are upstream's own functions. Knows nothing about segments, requests or
+where a model's files come from.
 """
 
 import json

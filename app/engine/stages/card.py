@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.config import ServeArgs
 from app.core import ModelCard
-from app.engine.checkpoint.source import is_packaged, open_checkpoint
+from app.engine.checkpoint.source import PACKAGED, open_checkpoint
 from app.engine.voice_book import VoiceBook
 
 
@@ -26,5 +26,5 @@ def check_model(args: ServeArgs) -> None:
     """Every file of the model: that it is there, whole and of this model. A model of this package
     is only opened. Raises CheckpointError, ConfigError."""
     checkpoint = open_checkpoint(args.model, args.revision)
-    if not is_packaged(args.model):
+    if args.model not in PACKAGED:
         checkpoint.verify()

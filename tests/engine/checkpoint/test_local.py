@@ -147,17 +147,6 @@ def test_a_whole_folder_verifies(family: Family, folders: dict[Family, FolderSou
     assert folders[family].conditionals("default").s3gen.prompt_mel.shape == (100, 80)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_loading_draws_no_random_number(
-    folders: dict[Family, FolderSource], family: Family
-) -> None:
-    """Nothing is initialised that the file is to replace."""
-    before = torch.get_rng_state()
-    for part in Part:
-        folders[family].load(part, CPU, F32)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource) -> None:
     """Upstream reads this one with strict=False because of them."""
     path = english.folder / english.layout.s3gen

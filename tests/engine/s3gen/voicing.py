@@ -51,9 +51,16 @@ def speech(seed: int, num_tokens: int) -> tuple[int, ...]:
 
 
 def engine_of(
-    spec: S3GenSpec, settings: VocoderSettings = SETTINGS, seed: int = 0
+    spec: S3GenSpec,
+    settings: VocoderSettings = SETTINGS,
+    seed: int = 0,
+    device: torch.device | None = None,
 ) -> VocoderEngine:
-    return build_vocoder_engine(random_vocoder(spec, seed), settings, spec.euler_steps)
+    vocoder = random_vocoder(spec, seed)
+    if device is not None:
+        vocoder.flow.to(device)
+        vocoder.mel2wav.to(device)
+    return build_vocoder_engine(vocoder, settings, spec.euler_steps)
 
 
 def session(name: str) -> SessionKey:

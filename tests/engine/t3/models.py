@@ -38,8 +38,8 @@ def upstream_t3(spec: T3Spec, seed: int = 1) -> T3:
     return t3
 
 
-def lean(t3: T3, spec: T3Spec) -> T3Model:
-    return T3Model(spec, t3.state_dict(), CPU, torch.float32)
+def lean(t3: T3, spec: T3Spec, device: torch.device = CPU) -> T3Model:
+    return T3Model(spec, t3.to(device).state_dict(), device, torch.float32)
 
 
 def conditionals(seed: int, num_tokens: int = 150) -> T3Conditionals:

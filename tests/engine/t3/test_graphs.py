@@ -69,6 +69,17 @@ def test_a_step_is_nothing_but_kernels_on_its_device(spec):
             step.compute(shape)
 
 
+@pytest.mark.parametrize(
+    "from_the_host",
+    [lambda seen, ids: seen.__setitem__(ids, True), lambda seen, _: seen + torch.zeros(3)],
+    ids=["a scalar by index", "a tensor"],
+)
+def test_what_comes_from_the_host_is_noticed(from_the_host):
+    seen, ids = torch.zeros(3, device=META), torch.zeros(2, dtype=torch.int64, device=META)
+    with pytest.raises(AssertionError, match="the host"), only_kernels():
+        from_the_host(seen, ids)
+
+
 def test_each_shape_is_captured_once_and_replayed_after(runner, capture):
     for given in (rows(1), rows(3), rows(4), rows(1), rows(3, 200), rows(3)):
         runner._graphs.run(given)
