@@ -36,7 +36,7 @@ from app.engine.shortage import fitted, in_parts
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED_CALLS = 4096
+_REMEMBERED_CALLS = 1024  # the newest: what begins after an abort is asked for at once
 _SILENCE = np.zeros(0, np.float32)
 _ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
 

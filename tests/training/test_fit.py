@@ -1,0 +1,84 @@
+"""The loop of every stage."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from training import fit as loop
+from training.fit import Schedule, fit, load_average
+
+
+@pytest.fixture(autouse=True)
+def every_tenth_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECK_EVERY", 10)
+
+
+def trained(folder: Path, steps: int, interrupted_at: int | None = None) -> nn.Linear:
+    """A line is fitted."""
+    torch.manual_seed(7)
+    model = nn.Linear(3, 1)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        if step == interrupted_at:
+            raise KeyboardInterrupt
+        x = torch.randn(8, 3)
+        return {"error": (model(x) - x.sum(1, keepdim=True)).square().mean()}
+
+    def check() -> dict[str, float]:
+        return {"weight": float(model.weight.detach().mean())}
+
+    fit(folder, "line", model, Schedule(steps, 0.05), losses=losses, check=check)
+    return model
+
+
+def test_what_was_interrupted_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop, "SAVE_EVERY_S", 0.0)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    one = trained(whole, 60)
+    for step in (25, 40):
+        with pytest.raises(KeyboardInterrupt):
+            trained(parts, 60, interrupted_at=step)
+    other = trained(parts, 60)
+    assert torch.equal(one.weight, other.weight)
+    assert torch.equal(
+        load_average(whole, "line", nn.Linear(3, 1)).weight,
+        load_average(parts, "line", nn.Linear(3, 1)).weight,
+    )
+
+
+def test_it_learns_and_says_how_far_it_is(tmp_path: Path):
+    trained(tmp_path, 600)
+    lines = [json.loads(line) for line in (tmp_path / "line.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(10, 601, 10))
+    assert lines[-1]["error"] < 0.05 * lines[0]["error"]
+    mean = load_average(tmp_path, "line", nn.Linear(3, 1)).weight.detach().mean()
+    assert lines[-1]["weight"] == pytest.approx(float(mean), abs=1e-4)
+
+
+def test_it_stops_when_its_minutes_are_over(tmp_path: Path):
+    model = nn.Linear(1, 1)
+    ended = fit(
+        tmp_path,
+        "line",
+        model,
+        Schedule(10, 0.1, minutes=0.0),
+        losses=lambda step: {"error": model.weight.sum()},
+        check=dict,
+    )
+    assert not ended
+    assert (tmp_path / "line.pt").exists()
+
+
+def test_the_rate_warms_up_and_falls_to_a_twentieth():
+    schedule = Schedule(1000, 1.0)
+    rates = [schedule.rate(step) for step in range(1000)]
+    assert rates[0] == pytest.approx(1 / 150)
+    assert rates.index(max(rates)) in (149, 150)
+    assert rates[-1] == pytest.approx(0.05, abs=1e-3)

@@ -1,0 +1,77 @@
+"""Stage 5: the trained parts become `checkpoints/embedded`, each voice enrolled from the teacher's
+speech by the model's own enrolment.
+
+    python -m training.assemble --out checkpoints/embedded
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from app.core import SAMPLE_RATE
+from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
+from app.engine.checkpoint.build_t3 import build_t3
+from app.engine.checkpoint.build_vocoder import build_flow, build_hift
+from app.engine.checkpoint.parts import EnrolmentModels, Part
+from app.engine.checkpoint.seeded import build_seeded
+from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.enrolment import prepare
+from training import t3 as t3_stage
+from training import tokenizer as tokenizer_stage
+from training.fit import load_average
+from training.model import read_model
+from training.options import options
+from training.speech import Speech
+from training.voices import Voices, utterances_of
+from training.write import write
+
+NAMES = {"slt": "ada", "rms": "bela", "awb": "cleo"}  # a teacher's voice: what it is called here
+REFERENCE_SEED = 0
+
+
+def main() -> None:
+    given = options("assemble", out=str(EMBEDDED_FOLDER / "embedded"))
+    torch.set_num_threads(1)
+    assemble(given.folder, Path(given.out))
+
+
+def assemble(work: Path, out: Path) -> None:
+    """Raises FileNotFoundError for a stage that has not been trained."""
+    speech, spec = Speech(work), read_model()
+    modules = trained(work, len(speech.voices))
+    enrolment = EnrolmentModels(
+        modules[Part.VOICE_ENCODER],  # type: ignore[arg-type]
+        modules[Part.SPEECH_TOKENIZER],  # type: ignore[arg-type]
+        modules[Part.SPEAKER_ENCODER],  # type: ignore[arg-type]
+        spec.t3.prompt_len,
+    )
+    voices = []
+    for voice in speech.voices:
+        wav = np.concatenate(utterances_of(speech, voice, REFERENCE_SEED))
+        name = NAMES.get(voice, voice)
+        voices.append(prepare(wav, SAMPLE_RATE, enrolment, spec.family, name))
+    write(out, spec, modules, voices)
+
+
+def trained(work: Path, num_voices: int) -> dict[Part, nn.Module]:
+    spec, speakers = read_model(), Voices.read(work).encoders
+    t3 = t3_stage.Learner(build_t3(spec.t3))
+    tokenizer = build_speech_tokenizer(spec.s3gen.tokenizer)
+    load_average(work, "t3", t3)
+    load_average(work, "tokenizer", tokenizer_stage.Learner(tokenizer, num_voices))
+    modules: dict[Part, nn.Module] = {
+        Part.T3: t3.t3,
+        Part.FLOW: load_average(work, "flow", build_flow(spec.s3gen)),
+        Part.HIFT: load_average(work, "hift", build_hift(spec.s3gen.hift)),
+        Part.SPEECH_TOKENIZER: tokenizer,
+    }
+    for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER):
+        modules[part] = build_seeded(part, spec, 0)
+        modules[part].load_state_dict(speakers[part])
+    return {part: module.eval() for part, module in modules.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What the teacher reads aloud: sentences, and those that are kept out to judge by.
+
+Open text is WordNet's example sentences and glosses (Debian's `wordnet-base`, free licence: about
+26,000 words of everyday English); templates are what a voice agent says. No 4-gram of a held-out
+sentence is in any sentence that is trained on. Everything follows from a seed.
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+WORDNET = Path("/usr/share/wordnet")
+HELD_OUT = Path(__file__).with_name("held_out.txt")
+TEMPLATES = Path(__file__).with_name("templates.json")
+MIN_WORDS, MAX_WORDS = 2, 13
+NGRAM = 4
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z' ,]*[A-Za-z]")
+_LETTERS = re.compile(r"[a-z']+")
+
+
+class Sentence(NamedTuple):
+    kind: str  # "spoken", "open" or "words"
+    text: str
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Lower-case, without punctuation."""
+    return tuple(_LETTERS.findall(text.lower()))
+
+
+def ngrams_of(text: str, length: int = NGRAM) -> Iterator[tuple[str, ...]]:
+    words = words_of(text)
+    return (words[at : at + length] for at in range(len(words) - length + 1))
+
+
+def held_out() -> list[Sentence]:
+    """The sentences of `held_out.txt`: a kind, a tab, a text on each line."""
+    lines = HELD_OUT.read_text(encoding="utf-8").splitlines()
+    return [Sentence(*line.split("\t")) for line in lines]
+
+
+def corpus(seed: int, num_sentences: int) -> list[Sentence]:
+    """Distinct sentences in a random order, none with a 4-gram of the held-out ones.
+
+    Raises FileNotFoundError without WordNet.
+    """
+    chance = random.Random(seed)
+    examples, glosses = (list(dict.fromkeys(part)) for part in zip_parts(wordnet()))
+    for part in (examples, glosses):
+        chance.shuffle(part)
+    vocabulary = sorted({word for text in (*examples, *glosses) for word in text.split(" ")})
+    kept_out = {ngram for sentence in held_out() for ngram in ngrams_of(sentence.text)}
+    kept_out |= {words_of(sentence.text) for sentence in held_out()}
+    shares = {"spoken": 0.25, "words": 0.1, "open": 0.65}  # of the sentences
+    sentences: dict[str, Sentence] = {}
+    turns: dict[str, Iterator[str]] = {
+        "spoken": templates(chance),
+        "words": some_words(vocabulary, chance),
+        "open": iter([*examples, *glosses]),
+    }
+    while len(sentences) < num_sentences:
+        kind = chance.choices(list(shares), list(shares.values()))[0]
+        text = next(turns[kind], None)
+        if text is None:  # WordNet has been read through
+            shares["open"] = 0.0
+            continue
+        if words_of(text) in kept_out or not kept_out.isdisjoint(ngrams_of(text)):
+            continue
+        sentences.setdefault(text.lower(), Sentence(kind, text))
+    return list(sentences.values())
+
+
+def templates(chance: random.Random) -> Iterator[str]:
+    """What a voice agent says, with names and things put in."""
+    told = json.loads(TEMPLATES.read_text(encoding="utf-8"))
+    fillings = {slot: words.split() for slot, words in told["slots"].items()}
+    while True:
+        yield re.sub(
+            r"{(\w+)}",
+            lambda slot: chance.choice(fillings[slot[1]]),
+            chance.choice(told["templates"]),
+        )
+
+
+def some_words(vocabulary: Sequence[str], chance: random.Random) -> Iterator[str]:
+    while True:
+        yield " ".join(chance.choices(vocabulary, k=chance.choice((1, 1, 2, 3))))
+
+
+def wordnet() -> Iterator[tuple[bool, str]]:
+    """(is it an example, its text) of every synset: `... | gloss; gloss; "example"; "example"`."""
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (WORDNET / f"data.{part}").read_text(encoding="ascii").splitlines():
+            _, bar, gloss = line.partition(" | ")
+            if bar and not line.startswith("  "):
+                yield from ((False, t) for t in plain(re.sub(r'"[^"]*"|\([^)]*\)', "", gloss)))
+                for example in re.findall(r'"([^"]*)"', gloss):
+                    yield from ((True, text) for text in plain(example))
+
+
+def plain(text: str) -> Iterator[str]:
+    """The clauses that are words alone, neither very short nor long."""
+    for words in map(str.split, re.split(r"[;:.!?]", text)):
+        clause = " ".join(words)
+        if _PLAIN.fullmatch(clause) and MIN_WORDS <= len(words) <= MAX_WORDS:
+            yield clause
+
+
+def zip_parts(parts: Iterator[tuple[bool, str]]) -> tuple[list[str], list[str]]:
+    examples: list[str] = []
+    glosses: list[str] = []
+    for is_example, text in parts:
+        (examples if is_example else glosses).append(text)
+    return examples, glosses

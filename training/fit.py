@@ -1,0 +1,144 @@
+"""The loop that every stage is trained in: resumable, averaged, logged."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+WARM_UP = 150  # steps
+CLIP = 1.0  # gradient norm
+SAVE_EVERY_S = 120.0
+CHECK_EVERY = 200  # steps
+AVERAGED = 0.999
+LOW = 0.05  # of the learning rate, at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    steps: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    minutes: float = math.inf  # then stop, to be gone on with
+
+    def rate(self, step: int) -> float:
+        """Warm-up, then a cosine down to a twentieth."""
+        if step < WARM_UP:
+            return self.learning_rate * (step + 1) / WARM_UP
+        done = min(1.0, (step - WARM_UP) / max(1, self.steps - WARM_UP))
+        return self.learning_rate * (LOW + (1 - LOW) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def fit(
+    folder: Path,
+    name: str,
+    model: nn.Module,
+    schedule: Schedule,
+    *,
+    losses: Callable[[int], Mapping[str, Tensor]],
+    check: Callable[[], Mapping[str, float]],
+) -> bool:
+    """Train until the schedule's end or its minutes are over; returns whether it ended.
+
+    `losses(step)` draws from torch's generator, which is seeded by the step, and returns what is
+    added up, by name. `check` measures on utterances that are never learnt from. The state is
+    `<folder>/<name>.pt`, the log `<folder>/<name>.jsonl`; the weights that `average_of` returns are
+    a running mean over about a thousand steps.
+    """
+    path, log = folder / f"{name}.pt", folder / f"{name}.jsonl"
+    optimiser = torch.optim.AdamW(
+        model.parameters(), weight_decay=schedule.weight_decay, betas=(0.9, 0.98)
+    )
+    average = [p.detach().clone() for p in model.parameters()]
+    step = 0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average, step = state["average"], state["step"]
+    begun_s = saved_s = time.monotonic()
+    sums: dict[str, float] = {}
+    first = step
+    while step < schedule.steps and time.monotonic() - begun_s < schedule.minutes * 60:
+        torch.manual_seed(step)
+        model.train()
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.rate(step)
+        parts = losses(step)
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimiser.step()
+        step += 1
+        with torch.no_grad():
+            kept = min(AVERAGED, step / (step + 10))
+            torch._foreach_lerp_(average, list(model.parameters()), 1 - kept)
+        for key, value in parts.items():
+            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        if step % CHECK_EVERY == 0 or step == schedule.steps:
+            means = {key: round(value / (step - first), 4) for key, value in sums.items()}
+            sums, first = {}, step
+            with averaged(model, average):
+                checked = {key: round(value, 4) for key, value in check().items()}
+            line = {"step": step, **means, **checked, "s": round(time.monotonic() - begun_s, 1)}
+            note(log, line)
+        if time.monotonic() - saved_s > SAVE_EVERY_S:
+            save(path, model, optimiser, average, step)
+            saved_s = time.monotonic()
+    save(path, model, optimiser, average, step)
+    return step >= schedule.steps
+
+
+class averaged:  # noqa: N801
+    """Within it `model` has the averaged weights, in eval mode."""
+
+    def __init__(self, model: nn.Module, average: list[Tensor]) -> None:
+        self._model, self._average = model, average
+
+    def __enter__(self) -> None:
+        self._own = [p.detach().clone() for p in self._model.parameters()]
+        self._put(self._average)
+        self._model.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self._put(self._own)
+
+    @torch.no_grad()
+    def _put(self, values: list[Tensor]) -> None:
+        for parameter, value in zip(self._model.parameters(), values, strict=True):
+            parameter.copy_(value)
+
+
+def load_average(folder: Path, name: str, model: nn.Module) -> nn.Module:
+    """`model` as it was trained. Raises FileNotFoundError where it has not been."""
+    state = torch.load(folder / f"{name}.pt", weights_only=True)
+    model.load_state_dict(state["model"])
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), state["average"], strict=True):
+            parameter.copy_(value)
+    return model.eval()
+
+
+def save(
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, average: list[Tensor], step: int
+) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average,
+        "step": step,
+    }
+    torch.save(state, path.with_suffix(".partial"))
+    path.with_suffix(".partial").rename(path)
+
+
+def note(log: Path, line: Mapping[str, object]) -> None:
+    with log.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    sys.stdout.write(f"{log.stem} {line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,95 @@
+"""Stage 2: HiFT learns to make the teacher's sound from its mels.
+
+    python -m training.hift --minutes 60
+
+The source is driven by the teacher's pitch; the pitch predictor learns beside it. Spectra at four
+resolutions and the log-mel are compared; no discriminator.
+"""
+
+import torch
+from chatterbox.models.s3gen.utils.mel import mel_spectrogram
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from app.engine.checkpoint.build_vocoder import build_hift
+from training.fit import Schedule, fit
+from training.model import read_model
+from training.options import options
+from training.speech import FRAMES_PER_TOKEN, Speech, drawn
+from training.teach import HOP
+
+CROPS, CROP_FRAMES = 8, 40
+RATE = 1.2e-3
+WINDOWS = (240, 512, 1024, 2048)
+MEL_WEIGHT, PITCH_WEIGHT = 2.0, 0.02
+FLOOR = 1e-5
+
+
+def main() -> None:
+    given = options("hift", minutes=60.0, steps=6000)
+    torch.set_num_threads(given.processes)
+    speech = Speech(given.folder)
+    torch.manual_seed(given.seed)
+    hift = build_hift(read_model().s3gen.hift)
+    long_enough = CROP_FRAMES // FRAMES_PER_TOKEN
+    trained, checked = (some(tokens=long_enough) for some in (speech.trained, speech.checked))
+
+    def losses(step: int) -> dict[str, Tensor]:
+        return compared(hift, *draw(speech, trained, CROPS))
+
+    @torch.no_grad()
+    def check() -> dict[str, float]:
+        torch.manual_seed(0)
+        parts = compared(hift, *draw(speech, checked, 2 * CROPS))
+        return {f"checked_{name}": float(value) for name, value in parts.items()}
+
+    fit(
+        given.folder,
+        "hift",
+        hift,
+        Schedule(given.steps, RATE, 0.01, given.minutes),
+        losses=losses,
+        check=check,
+    )
+
+
+def draw(speech: Speech, indices: list[int], num: int) -> tuple[Tensor, Tensor, Tensor]:
+    """sound (num, samples), mel (num, 80, frames), pitch (num, frames)."""
+    rows = []
+    for index in drawn(indices, num):
+        spare = speech.utterances[index].num_frames - CROP_FRAMES
+        cut = (index, int(torch.randint(spare + 1, ())), CROP_FRAMES)
+        rows.append((speech.audio(*cut), speech.mel(*cut).T, speech.pitch(*cut)))
+    audio, mel, pitch = (torch.stack(column) for column in zip(*rows, strict=True))
+    return audio, mel, pitch
+
+
+def compared(hift: nn.Module, audio: Tensor, mel: Tensor, pitch: Tensor) -> dict[str, Tensor]:
+    source, _, _ = hift.m_source(hift.f0_upsamp(pitch[:, None]).transpose(1, 2))
+    made = hift.decode(x=mel, s=source.transpose(1, 2))[:, : audio.shape[1]]
+    heard = hift.f0_predictor(mel)
+    # The ends of a cut are made without what lies beside them:
+    inner = slice(4 * HOP, -4 * HOP)
+    made_mel, true_mel = (mel_spectrogram(wav)[..., 4:-4] for wav in (made, audio))
+    return {
+        "spectra": spectral(made[:, inner], audio[:, inner]),
+        "mel": MEL_WEIGHT * F.l1_loss(made_mel, true_mel),
+        "pitch": PITCH_WEIGHT * F.l1_loss(heard, pitch),
+    }
+
+
+def spectral(made: Tensor, true: Tensor) -> Tensor:
+    """Spectral convergence and log-magnitude distance, a mean over the resolutions."""
+    total = torch.zeros(())
+    for size in WINDOWS:
+        window = torch.hann_window(size)
+        one, other = (
+            torch.stft(wav, size, size // 4, window=window, return_complex=True).abs().clamp(FLOOR)
+            for wav in (made, true)
+        )
+        total = total + (one - other).norm() / other.norm() + F.l1_loss(one.log(), other.log())
+    return total / len(WINDOWS)
+
+
+if __name__ == "__main__":
+    main()

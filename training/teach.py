@@ -1,0 +1,138 @@
+"""Stage 0: Debian's `flite` reads the corpus, and what the others learn from is kept in flat files.
+
+    python -m training.teach --hours 20
+
+Resumable: done parts of the corpus are not read again. Per 20 ms frame of 24 kHz sound: 480 samples
+(int16), a log-mel (80, float16), a phone, a pitch (Hz, 0 where unvoiced). Utterances are padded to
+whole tokens of 40 ms.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import librosa
+import numpy as np
+import soundfile
+import soxr
+import torch
+from chatterbox.models.s3gen.utils.mel import mel_spectrogram
+from numpy.typing import NDArray
+
+from app.core import SAMPLE_RATE
+from training.corpus import Sentence, corpus
+from training.options import options
+
+SENTENCES_A_PART = 500
+SENTENCES_PER_HOUR = 1500  # of 2.4 s
+HOP = 480  # samples of a frame
+TOKEN = 2 * HOP
+NOISE = 2e-4  # of full scale, under every sound: digital silence has a log-mel far from all else
+PITCH_HZ = (60.0, 400.0)
+_PHONES = (
+    "pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh "
+    "uw v w y z zh"
+)
+_UNVOICED = "pau ch f hh k p s sh t th"
+PHONES = tuple(_PHONES.split())
+UNVOICED = frozenset(_UNVOICED.split())
+FILES = {"audio": "i2", "mel": "f2", "phone": "u1", "pitch": "f2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    text: str
+    kind: str
+    voice: str
+    num_frames: int  # even
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    audio: NDArray[np.int16]  # (480 * frames,)
+    mel: NDArray[np.float16]  # (frames, 80)
+    phone: NDArray[np.uint8]  # (frames,)
+    pitch: NDArray[np.float16]  # (frames,)
+
+
+def main() -> None:
+    given = options("teach", hours=20.0, voices="rms,slt,awb")
+    folder = given.folder / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    sentences = corpus(given.seed, round(given.hours * SENTENCES_PER_HOUR))
+    parts = [
+        (part, sentences[at : at + SENTENCES_A_PART])
+        for part, at in enumerate(range(0, len(sentences), SENTENCES_A_PART))
+        if not (folder / f"{part:04}.jsonl").exists()
+    ]
+    with ProcessPoolExecutor(given.processes) as pool:
+        calls = [
+            pool.submit(read_part, folder, part, some, given.voices.split(","), given.seed)
+            for part, some in parts
+        ]
+        for done, call in enumerate(calls, start=1):
+            sys.stdout.write(f"part {done} of {len(calls)}: {call.result() / 60:.1f} minutes\n")
+            sys.stdout.flush()
+
+
+def read_part(
+    folder: Path, part: int, sentences: Sequence[Sentence], voices: Sequence[str], seed: int
+) -> float:
+    """Writes one part's files. Returns the seconds of speech in it."""
+    torch.set_num_threads(1)
+    random = np.random.default_rng((seed, part))
+    read = []
+    spoken = []
+    for sentence in sentences:
+        voice = voices[random.integers(len(voices))]
+        said = speak(sentence.text, voice, random)
+        read.append(Utterance(sentence.text, sentence.kind, voice, len(said.phone)))
+        spoken.append(said)
+    for name in FILES:
+        np.concatenate([getattr(said, name) for said in spoken]).tofile(
+            folder / f"{part:04}.{name}"
+        )
+    lines = "".join(json.dumps(asdict(utterance)) + "\n" for utterance in read)
+    done = folder / f"{part:04}.jsonl"
+    done.with_suffix(".partial").write_text(lines)
+    done.with_suffix(".partial").rename(done)  # last: a part is there with all its files
+    return sum(utterance.num_frames for utterance in read) * HOP / SAMPLE_RATE
+
+
+def speak(text: str, voice: str, random: np.random.Generator) -> Spoken:
+    wav, phones = flite(text, voice)
+    num_frames = 2 * -(-len(wav) // TOKEN)
+    audio = random.normal(0.0, NOISE, num_frames * HOP).astype(np.float32)
+    audio[: len(wav)] += wav
+    with torch.no_grad():
+        mel = mel_spectrogram(torch.from_numpy(audio)[None])[0].T.numpy()
+    phone = np.full(num_frames, PHONES.index("pau"), np.uint8)
+    begin_s = 0.0
+    for name, end_s in phones:
+        first, last = (round(at * SAMPLE_RATE / HOP) for at in (begin_s, end_s))
+        phone[first:last] = PHONES.index(name)
+        begin_s = end_s
+    pitch = librosa.yin(audio, fmin=PITCH_HZ[0], fmax=PITCH_HZ[1], sr=SAMPLE_RATE, hop_length=HOP)
+    voiced = ~np.isin(phone, [PHONES.index(name) for name in UNVOICED])
+    pitch = np.where(voiced, pitch[:num_frames], 0.0)
+    clipped = np.clip(audio * 32767.0, -32768, 32767).astype(np.int16)
+    return Spoken(clipped, mel.astype(np.float16), phone, pitch.astype(np.float16))
+
+
+def flite(text: str, voice: str) -> tuple[NDArray[np.float32], list[tuple[str, float]]]:
+    """(samples,) at 24 kHz, and each phone with its end in seconds."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        command = ["flite", "-voice", voice, "-psdur", "-t", text, "-o", file.name]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        wav, rate = soundfile.read(file.name, dtype="float32")
+    phones = [(name, float(end)) for name, _, end in (p.partition(":") for p in told.split())]
+    return soxr.resample(wav, rate, SAMPLE_RATE).astype(np.float32), phones
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A model's folder in our own layout, from its modules."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from app.engine.checkpoint.build_t3 import UNREAD_BY_T3
+from app.engine.checkpoint.local import CONFIG_FILE, own_layout
+from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.spec import ModelSpec
+from app.engine.voices import Conditionals, save_conditionals
+from training.texts import save_byte_tokenizer, save_letter_tokenizer
+
+S3GEN_PARTS = (Part.FLOW, Part.HIFT, Part.SPEECH_TOKENIZER, Part.SPEAKER_ENCODER)
+
+
+def write(
+    folder: Path,
+    spec: ModelSpec,
+    modules: Mapping[Part, nn.Module],
+    voices: Sequence[Conditionals],
+) -> None:
+    (folder / "voices").mkdir(parents=True, exist_ok=True)
+    layout = own_layout(spec.family)
+    document = spec.model_dump(mode="json", exclude_defaults=True)
+    (folder / CONFIG_FILE).write_text(json.dumps(document, indent=2) + "\n")
+    _save(folder / layout.t3, {"": modules[Part.T3]})
+    _save(folder / layout.voice_encoder, {"": modules[Part.VOICE_ENCODER]})
+    _save(folder / layout.s3gen, {f"{part}.": modules[part] for part in S3GEN_PARTS})
+    save_tokenizer = save_byte_tokenizer if spec.family == "turbo" else save_letter_tokenizer
+    save_tokenizer(folder, spec)
+    for voice in voices:
+        save_conditionals(folder / "voices" / f"{voice.voice}.safetensors", voice)
+
+
+def _save(path: Path, modules: Mapping[str, nn.Module]) -> None:
+    """Half precision: it is cast when it is loaded. `modules` by the prefix of their keys."""
+    unread = tuple(f"{name}." for name in UNREAD_BY_T3)
+    state = {
+        prefix + key: tensor.half() if tensor.is_floating_point() else tensor
+        for prefix, module in modules.items()
+        for key, tensor in module.state_dict().items()
+        if not key.startswith(unread)
+    }
+    save_file(state, path)
