@@ -3,9 +3,9 @@
     python loadtests/soak.py --minutes 75 --requests 10000
 
 Starts a server of its own on a free port. Watches the resident memory of every replica, garbage
-collected, over the second half of the requests, and compares file descriptors, threads, asyncio tasks, Ray objects and
-remembered ids with those from before, once every id may be forgotten. `--leak` starts a server that
-keeps 1 KiB of every request: the soak must fail then.
+collected, over the second half of the requests, and compares file descriptors, threads, asyncio
+tasks, Ray objects and remembered ids with those from before, once every id may be forgotten.
+`--leak` starts a server that keeps 1 KiB of every request: the soak must fail then.
 Last line JSON; exits with 1 where something did not go back.
 """
 
@@ -143,7 +143,7 @@ def replicas(server: ServerProcess) -> Iterator[tuple[str, psutil.Process]]:
 
 
 async def sample(server: ServerProcess, num_requests: int) -> Sample:
-    """Without what lies in cycles: an ingress lets 17 MB of it gather before Python looks for it."""
+    """Without what lies in cycles: an ingress lets 17 MB gather before Python looks for them."""
     await held(server)
     return Sample(num_requests, {t: p.memory_info().rss for t, p in replicas(server)})
 
