@@ -1,7 +1,7 @@
 """What the teacher reads aloud: sentences, and those that are kept out to judge by.
 
 Open text is WordNet's example sentences and glosses (Debian's `wordnet-base`, free licence: about
-26,000 words of everyday English); templates are what a voice agent says. No 4-gram of a held-out
+48,000 words of everyday English); templates are what a voice agent says. No 4-gram of a held-out
 sentence is in any sentence that is trained on. Everything follows from a seed.
 """
 

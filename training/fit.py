@@ -4,7 +4,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def fit(
 
     `losses(step)` draws from torch's generator, which is seeded by the step, and returns what is
     added up, by name. `check` measures on utterances that are never learnt from. The state is
-    `<folder>/<name>.pt`, the log `<folder>/<name>.jsonl`; the weights that `average_of` returns are
-    a running mean over about a thousand steps.
+    `<folder>/<name>.pt`, the log `<folder>/<name>.jsonl`; the weights that `load_average` returns
+    are a running mean over about a thousand steps.
     """
     path, log = folder / f"{name}.pt", folder / f"{name}.jsonl"
     optimiser = torch.optim.AdamW(
@@ -94,33 +95,27 @@ def fit(
     return step >= schedule.steps
 
 
-class averaged:  # noqa: N801
+@contextmanager
+def averaged(model: nn.Module, average: list[Tensor]) -> Iterator[None]:
     """Within it `model` has the averaged weights, in eval mode."""
+    own = [p.detach().clone() for p in model.parameters()]
+    _put(model, average)
+    model.eval()
+    yield
+    _put(model, own)
 
-    def __init__(self, model: nn.Module, average: list[Tensor]) -> None:
-        self._model, self._average = model, average
 
-    def __enter__(self) -> None:
-        self._own = [p.detach().clone() for p in self._model.parameters()]
-        self._put(self._average)
-        self._model.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self._put(self._own)
-
-    @torch.no_grad()
-    def _put(self, values: list[Tensor]) -> None:
-        for parameter, value in zip(self._model.parameters(), values, strict=True):
-            parameter.copy_(value)
+@torch.no_grad()
+def _put(model: nn.Module, values: list[Tensor]) -> None:
+    for parameter, value in zip(model.parameters(), values, strict=True):
+        parameter.copy_(value)
 
 
 def load_average(folder: Path, name: str, model: nn.Module) -> nn.Module:
     """`model` as it was trained. Raises FileNotFoundError where it has not been."""
     state = torch.load(folder / f"{name}.pt", weights_only=True)
     model.load_state_dict(state["model"])
-    with torch.no_grad():
-        for parameter, value in zip(model.parameters(), state["average"], strict=True):
-            parameter.copy_(value)
+    _put(model, state["average"])
     return model.eval()
 
 

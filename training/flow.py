@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from app.core import NUM_SPEECH_IDS
+from app.core import FRAMES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import build_flow
 from training.fit import Schedule, fit
 from training.model import read_model
 from training.options import options
-from training.speech import FRAMES_PER_TOKEN, Speech, drawn
-from training.tokenizer import DIGITS, LEVELS
+from training.speech import Speech, drawn
+from training.tokenizer import DIGITS, digits_of_codec
 from training.voices import Voices
 
 ROWS, CROP_TOKENS, PROMPT_TOKENS = 12, 44, 36
@@ -77,9 +77,8 @@ def main() -> None:
 def begun(flow: nn.Module) -> nn.Module:
     """A token's first embedding is its eight digits seen through one random matrix: codes that
     sound alike begin alike."""
-    digits = torch.arange(NUM_SPEECH_IDS)[:, None] // LEVELS ** torch.arange(DIGITS) % LEVELS - 1
     width = flow.input_embedding.embedding_dim
-    flow.input_embedding.weight.copy_(digits.float() @ torch.randn(DIGITS, width) / DIGITS**0.5)
+    flow.input_embedding.weight.copy_(digits_of_codec() @ torch.randn(DIGITS, width) / DIGITS**0.5)
     flow.encoder_proj.bias.fill_(SILENT_BIAS)
     return flow
 

@@ -11,12 +11,12 @@ from chatterbox.models.s3gen.utils.mel import mel_spectrogram
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME
 from app.engine.checkpoint.build_vocoder import build_hift
 from training.fit import Schedule, fit
 from training.model import read_model
 from training.options import options
-from training.speech import FRAMES_PER_TOKEN, Speech, drawn
-from training.teach import HOP
+from training.speech import Speech, drawn
 
 CROPS, CROP_FRAMES = 8, 40
 RATE = 1.2e-3
@@ -69,7 +69,7 @@ def compared(hift: nn.Module, audio: Tensor, mel: Tensor, pitch: Tensor) -> dict
     made = hift.decode(x=mel, s=source.transpose(1, 2))[:, : audio.shape[1]]
     heard = hift.f0_predictor(mel)
     # The ends of a cut are made without what lies beside them:
-    inner = slice(4 * HOP, -4 * HOP)
+    inner = slice(4 * SAMPLES_PER_FRAME, -4 * SAMPLES_PER_FRAME)
     made_mel, true_mel = (mel_spectrogram(wav)[..., 4:-4] for wav in (made, audio))
     return {
         "spectra": spectral(made[:, inner], audio[:, inner]),

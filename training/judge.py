@@ -97,7 +97,7 @@ async def of_model(
             sampling = replace(synthesizer.card().defaults, seed=seed)
             key = SessionKey("judge", f"{voice}-{number}")
             request = SynthesisRequest(key, (sentence.text,), voice, sampling)
-            chunks = [chunk.samples async for chunk in synthesizer.speak(request)]
+            chunks = [chunk.pcm async for chunk in synthesizer.speak(request)]
             said[sentence.text] = np.concatenate(chunks)
         rates[voice] = judge(sentences, said.__getitem__)
     synthesizer.close()

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.teach import FILES, HOP, Utterance
+from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME
+from training.teach import FILES, Utterance
 
-FRAMES_PER_TOKEN = 2
 CHECKED_EVERY = 25  # one utterance in so many is never trained on
-WIDTHS = {"audio": HOP, "mel": 80, "phone": 1, "pitch": 1}  # values of a frame
+WIDTHS = {"audio": SAMPLES_PER_FRAME, "mel": 80, "phone": 1, "pitch": 1}  # values of a frame
 TOKENS = "token"  # one for two frames; written by training.tokenizer
 
 

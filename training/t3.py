@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from app.core import NUM_SPEECH_IDS
+from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.tokenizer import EnglishTokenizer
 from training.fit import Schedule, fit
 from training.model import read_model
 from training.options import options
-from training.speech import FRAMES_PER_TOKEN, Buckets, Speech
+from training.speech import Buckets, Speech
 from training.teach import PHONES
 from training.texts import save_letter_tokenizer
-from training.tokenizer import DIGITS, LEVELS
+from training.tokenizer import DIGITS, digits_of_codec
 from training.voices import Voices
 
 ROWS = 16
@@ -162,10 +162,9 @@ def begun(t3: nn.Module) -> nn.Module:
     """Small tables, and codes that sound alike begin alike, as heard and as said."""
     for table in (t3.text_emb, t3.text_pos_emb.emb, t3.speech_pos_emb.emb):
         table.weight.normal_(0, 0.02)
-    digits = torch.arange(NUM_SPEECH_IDS)[:, None] // LEVELS ** torch.arange(DIGITS) % LEVELS - 1
     for table in (t3.speech_emb, t3.speech_head):
         table.weight.normal_(0, 0.005)
-        own = digits.float() @ torch.randn(DIGITS, t3.dim)
+        own = digits_of_codec() @ torch.randn(DIGITS, t3.dim)
         table.weight[:NUM_SPEECH_IDS] += 0.02 * own / DIGITS**0.5
     return t3
 

@@ -24,14 +24,12 @@ import torch
 from chatterbox.models.s3gen.utils.mel import mel_spectrogram
 from numpy.typing import NDArray
 
-from app.core import SAMPLE_RATE
+from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME, SAMPLES_PER_TOKEN
 from training.corpus import Sentence, corpus
 from training.options import options
 
 SENTENCES_A_PART = 500
 SENTENCES_PER_HOUR = 1500  # of 2.4 s
-HOP = 480  # samples of a frame
-TOKEN = 2 * HOP
 NOISE = 2e-4  # of full scale, under every sound: digital silence has a log-mel far from all else
 PITCH_HZ = (60.0, 400.0)
 _PHONES = (
@@ -101,23 +99,25 @@ def read_part(
     done = folder / f"{part:04}.jsonl"
     done.with_suffix(".partial").write_text(lines)
     done.with_suffix(".partial").rename(done)  # last: a part is there with all its files
-    return sum(utterance.num_frames for utterance in read) * HOP / SAMPLE_RATE
+    return sum(utterance.num_frames for utterance in read) * SAMPLES_PER_FRAME / SAMPLE_RATE
 
 
 def speak(text: str, voice: str, random: np.random.Generator) -> Spoken:
     wav, phones = flite(text, voice)
-    num_frames = 2 * -(-len(wav) // TOKEN)
-    audio = random.normal(0.0, NOISE, num_frames * HOP).astype(np.float32)
+    num_frames = 2 * -(-len(wav) // SAMPLES_PER_TOKEN)
+    audio = random.normal(0.0, NOISE, num_frames * SAMPLES_PER_FRAME).astype(np.float32)
     audio[: len(wav)] += wav
     with torch.no_grad():
         mel = mel_spectrogram(torch.from_numpy(audio)[None])[0].T.numpy()
     phone = np.full(num_frames, PHONES.index("pau"), np.uint8)
     begin_s = 0.0
     for name, end_s in phones:
-        first, last = (round(at * SAMPLE_RATE / HOP) for at in (begin_s, end_s))
+        first, last = (round(at * SAMPLE_RATE / SAMPLES_PER_FRAME) for at in (begin_s, end_s))
         phone[first:last] = PHONES.index(name)
         begin_s = end_s
-    pitch = librosa.yin(audio, fmin=PITCH_HZ[0], fmax=PITCH_HZ[1], sr=SAMPLE_RATE, hop_length=HOP)
+    pitch = librosa.yin(
+        audio, fmin=PITCH_HZ[0], fmax=PITCH_HZ[1], sr=SAMPLE_RATE, hop_length=SAMPLES_PER_FRAME
+    )
     voiced = ~np.isin(phone, [PHONES.index(name) for name in UNVOICED])
     pitch = np.where(voiced, pitch[:num_frames], 0.0)
     clipped = np.clip(audio * 32767.0, -32768, 32767).astype(np.int16)

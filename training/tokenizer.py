@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.transforms import Resample
 
-from app.core import NUM_SPEECH_IDS, SAMPLE_RATE
+from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from training.fit import Schedule, fit, load_average
 from training.model import read_model
 from training.options import options
-from training.speech import FRAMES_PER_TOKEN, TOKENS, Speech, drawn
+from training.speech import TOKENS, Speech, drawn
 from training.teach import PHONES
 
 LEVELS, DIGITS = 3, 8
@@ -130,6 +130,13 @@ def main() -> None:
 def ids_of(digits: Tensor) -> Tensor:
     """(..., 8) in {-1, 0, 1} to codec ids. Source: s3tokenizer's FSQCodebook.encode."""
     return ((digits.round() + 1) * LEVELS ** torch.arange(DIGITS)).sum(-1).long()
+
+
+def digits_of_codec() -> Tensor:
+    """(6561, 8) float32 in {-1, 0, 1}: the inverse of `ids_of`, for every id."""
+    return (
+        torch.arange(NUM_SPEECH_IDS)[:, None] // LEVELS ** torch.arange(DIGITS) % LEVELS - 1
+    ).float()
 
 
 @torch.no_grad()

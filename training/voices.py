@@ -14,6 +14,7 @@ from typing import NamedTuple
 import librosa
 import numpy as np
 import torch
+from chatterbox.models.s3tokenizer import S3_SR
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,7 +26,6 @@ from training.model import read_model
 from training.options import options
 from training.speech import Speech
 
-S3_SR = 16_000
 REFERENCES = 24  # of each voice
 REFERENCE_S = 6.0
 

@@ -3,7 +3,8 @@ import shutil
 import pytest
 from pocketsphinx import Decoder
 
-from training.judge import heard, word_errors
+from training.corpus import Sentence
+from training.judge import heard, of_model, word_errors
 from training.teach import flite
 
 
@@ -29,3 +30,10 @@ def test_the_judge_understands_the_teacher():
     decoder = Decoder(samprate=16_000, loglevel="FATAL")
     assert heard(decoder, wav) == ("the", "weather", "is", "cold", "today")
     assert heard(decoder, wav[:0]) == ()
+
+
+async def test_a_model_is_judged_by_what_its_own_engines_say():
+    sentences = [Sentence("open", "Hi."), Sentence("spoken", "Hello.")]
+    rates = await of_model("embedded-turbo", ["ada"], sentences, seed=1)
+    assert rates["ada"].keys() == {"open", "spoken", "all"}
+    assert rates["ada"]["all"] >= 0.5, "it speaks no language"

@@ -71,6 +71,8 @@ def test_codes_in_training_are_those_of_upstreams_tokenizer():
     lengths = torch.full((3,), 80)
     ids, _ = upstream.quantize(mels, lengths)
     assert torch.equal(tokenizer.ids_of(learner.digits(mels, lengths).detach()), ids.long())
+    every = torch.arange(NUM_SPEECH_IDS)
+    assert torch.equal(tokenizer.ids_of(tokenizer.digits_of_codec()), every)
 
 
 def test_the_gradient_passes_through_the_rounding():
