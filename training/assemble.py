@@ -39,7 +39,7 @@ def main() -> None:
 
 def assemble(work: Path, out: Path) -> None:
     """Raises FileNotFoundError for a stage that has not been trained."""
-    speech, spec = Speech(work), read_model()
+    speech, spec = Speech(work, ("audio",)), read_model()
     modules = trained(work, len(speech.voices))
     enrolment = EnrolmentModels(
         modules[Part.VOICE_ENCODER],  # type: ignore[arg-type]

@@ -26,12 +26,14 @@ class Schedule:
     learning_rate: float
     weight_decay: float = 0.01
     minutes: float = math.inf  # then stop, to be gone on with
+    within: float = math.inf  # minutes in which the schedule is gone through, however many steps
 
-    def rate(self, step: int) -> float:
+    def rate(self, step: int, spent_s: float = 0.0) -> float:
         """Warm-up, then a cosine down to a twentieth."""
         if step < WARM_UP:
             return self.learning_rate * (step + 1) / WARM_UP
-        done = min(1.0, (step - WARM_UP) / max(1, self.steps - WARM_UP))
+        by_step = (step - WARM_UP) / max(1, self.steps - WARM_UP)
+        done = min(1.0, max(by_step, spent_s / 60 / self.within))
         return self.learning_rate * (LOW + (1 - LOW) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
@@ -53,23 +55,24 @@ def fit(
     """
     path, log = folder / f"{name}.pt", folder / f"{name}.jsonl"
     optimiser = torch.optim.AdamW(
-        model.parameters(), weight_decay=schedule.weight_decay, betas=(0.9, 0.98)
+        model.parameters(), weight_decay=schedule.weight_decay, betas=(0.9, 0.98), fused=True
     )
     average = [p.detach().clone() for p in model.parameters()]
     step = 0
     if path.exists():
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=average[0].device)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         average, step = state["average"], state["step"]
     begun_s = saved_s = time.monotonic()
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     first = step
-    while step < schedule.steps and time.monotonic() - begun_s < schedule.minutes * 60:
+    minutes = min(schedule.minutes, schedule.within)
+    while step < schedule.steps and (spent_s := time.monotonic() - begun_s) < minutes * 60:
         torch.manual_seed(step)
         model.train()
         for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(step)
+            group["lr"] = schedule.rate(step, spent_s)
         parts = losses(step)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
@@ -80,9 +83,9 @@ def fit(
             kept = min(AVERAGED, step / (step + 10))
             torch._foreach_lerp_(average, list(model.parameters()), 1 - kept)
         for key, value in parts.items():
-            sums[key] = sums.get(key, 0.0) + float(value.detach())
+            sums[key] = sums.get(key, 0.0) + value.detach()  # not read: a device is not waited for
         if step % CHECK_EVERY == 0 or step == schedule.steps:
-            means = {key: round(value / (step - first), 4) for key, value in sums.items()}
+            means = {key: round(float(value) / (step - first), 4) for key, value in sums.items()}
             sums, first = {}, step
             with averaged(model, average):
                 checked = {key: round(value, 4) for key, value in check().items()}
@@ -92,7 +95,7 @@ def fit(
             save(path, model, optimiser, average, step)
             saved_s = time.monotonic()
     save(path, model, optimiser, average, step)
-    return step >= schedule.steps
+    return step >= schedule.steps or minutes == schedule.within
 
 
 @contextmanager
@@ -113,7 +116,8 @@ def _put(model: nn.Module, values: list[Tensor]) -> None:
 
 def load_average(folder: Path, name: str, model: nn.Module) -> nn.Module:
     """`model` as it was trained. Raises FileNotFoundError where it has not been."""
-    state = torch.load(folder / f"{name}.pt", weights_only=True)
+    device = next(model.parameters()).device
+    state = torch.load(folder / f"{name}.pt", weights_only=True, map_location=device)
     model.load_state_dict(state["model"])
     _put(model, state["average"])
     return model.eval()

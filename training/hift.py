@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME
 from app.engine.checkpoint.build_vocoder import build_hift
-from training.fit import Schedule, fit
+from training.fit import fit
 from training.model import read_model
-from training.options import options
-from training.speech import Speech, drawn
+from training.options import schedule, schedule_options
+from training.speech import Speech, drawn, drawn_below
 
 CROPS, CROP_FRAMES = 8, 40
 RATE = 1.2e-3
@@ -26,16 +26,15 @@ FLOOR = 1e-5
 
 
 def main() -> None:
-    given = options("hift", minutes=60.0, steps=6000)
-    torch.set_num_threads(given.processes)
-    speech = Speech(given.folder)
+    given = schedule_options("hift", minutes=60.0, steps=6000, rows=CROPS)
+    speech = Speech(given.folder, ("audio", "mel", "pitch"), given.device)
     torch.manual_seed(given.seed)
-    hift = build_hift(read_model().s3gen.hift)
+    hift = build_hift(read_model().s3gen.hift).to(given.device)
     long_enough = CROP_FRAMES // FRAMES_PER_TOKEN
-    trained, checked = (some(tokens=long_enough) for some in (speech.trained, speech.checked))
+    trained, checked = speech.trained(long_enough), speech.checked(long_enough)
 
     def losses(step: int) -> dict[str, Tensor]:
-        return compared(hift, *draw(speech, trained, CROPS))
+        return compared(hift, *draw(speech, trained, given.rows))
 
     @torch.no_grad()
     def check() -> dict[str, float]:
@@ -43,25 +42,17 @@ def main() -> None:
         parts = compared(hift, *draw(speech, checked, 2 * CROPS))
         return {f"checked_{name}": float(value) for name, value in parts.items()}
 
-    fit(
-        given.folder,
-        "hift",
-        hift,
-        Schedule(given.steps, RATE, 0.01, given.minutes),
-        losses=losses,
-        check=check,
-    )
+    fit(given.folder, "hift", hift, schedule(given, RATE), losses=losses, check=check)
 
 
-def draw(speech: Speech, indices: list[int], num: int) -> tuple[Tensor, Tensor, Tensor]:
+def draw(speech: Speech, indices: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
     """sound (num, samples), mel (num, 80, frames), pitch (num, frames)."""
-    rows = []
-    for index in drawn(indices, num):
-        spare = speech.utterances[index].num_frames - CROP_FRAMES
-        cut = (index, int(torch.randint(spare + 1, ())), CROP_FRAMES)
-        rows.append((speech.audio(*cut), speech.mel(*cut).T, speech.pitch(*cut)))
-    audio, mel, pitch = (torch.stack(column) for column in zip(*rows, strict=True))
-    return audio, mel, pitch
+    rows = drawn(indices, num)
+    first = drawn_below(speech.num_frames[rows] - CROP_FRAMES + 1)
+    audio, mel, pitch = (
+        speech.cut(name, rows, first, CROP_FRAMES) for name in ("audio", "mel", "pitch")
+    )
+    return audio, mel.transpose(1, 2), pitch
 
 
 def compared(hift: nn.Module, audio: Tensor, mel: Tensor, pitch: Tensor) -> dict[str, Tensor]:
@@ -80,9 +71,9 @@ def compared(hift: nn.Module, audio: Tensor, mel: Tensor, pitch: Tensor) -> dict
 
 def spectral(made: Tensor, true: Tensor) -> Tensor:
     """Spectral convergence and log-magnitude distance, a mean over the resolutions."""
-    total = torch.zeros(())
+    total = torch.zeros((), device=made.device)
     for size in WINDOWS:
-        window = torch.hann_window(size)
+        window = torch.hann_window(size, device=made.device)
         one, other = (
             torch.stft(wav, size, size // 4, window=window, return_complex=True).abs().clamp(FLOOR)
             for wav in (made, true)

@@ -1,124 +1,127 @@
-"""What the teacher said, read back from its files."""
+"""What the teacher said, read back from its files into flat tables on one device."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME
-from training.teach import FILES, Utterance
+from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE, SAMPLES_PER_FRAME
+from training.teach import FILES, Utterance, is_read
 
 CHECKED_EVERY = 25  # one utterance in so many is never trained on
+TOKENS = "token"  # one for two frames; written by training.tokenizer and training.more
 WIDTHS = {"audio": SAMPLES_PER_FRAME, "mel": 80, "phone": 1, "pitch": 1}  # values of a frame
-TOKENS = "token"  # one for two frames; written by training.tokenizer
+_DTYPES = {**FILES, TOKENS: "i2"}
 
 
 class Speech:
-    """Utterances in the teacher's order. Everything stays on disk until it is asked for."""
+    """Utterances in the teacher's order: those of which everything that is asked for is there.
 
-    def __init__(self, folder: Path) -> None:
-        """Raises FileNotFoundError where there is no data yet."""
-        self.parts = sorted((folder / "data").glob("*.jsonl"))
+    An utterance is its index. Tables are read when they are first asked for.
+    """
+
+    def __init__(
+        self, folder: Path, names: Sequence[str], device: torch.device | str = "cpu"
+    ) -> None:
+        """Raises FileNotFoundError where there is no such data yet."""
+        every = sorted((folder / "data").glob("*.jsonl"))
+        self.device = torch.device(device)
+        self.parts = [p for p in every if is_read(p, names)]
         if not self.parts:
-            raise FileNotFoundError(f"{folder / 'data'} is empty: python -m training.teach first")
-        self.utterances: list[Utterance] = []
-        self._at: list[tuple[int, int]] = []  # part, its first frame
-        for number, part in enumerate(self.parts):
-            begin = 0
-            for line in part.read_text().splitlines():
-                utterance = Utterance(**json.loads(line))
-                self.utterances.append(utterance)
-                self._at.append((number, begin))
-                begin += utterance.num_frames
-        self._flat = {
-            name: [np.memmap(p.with_suffix(f".{name}"), dtype, "r") for p in self.parts]
-            for name, dtype in FILES.items()
-        }
-        self._tokens: list[NDArray[np.int16]] = [
-            np.memmap(path, "i2", "r")
-            for path in (p.with_suffix(f".{TOKENS}") for p in self.parts)
-            if path.exists()
+            raise FileNotFoundError(
+                f"{folder / 'data'} has no {' and '.join(names)}: the stages before first"
+            )
+        self.utterances = [
+            Utterance(**json.loads(line))
+            for part in self.parts
+            for line in part.read_text().splitlines()
         ]
+        frames = torch.tensor([u.num_frames for u in self.utterances], device=self.device)
+        self.num_frames = frames
+        self.num_tokens = frames // FRAMES_PER_TOKEN
+        self._begin = frames.cumsum(0) - frames
+        self.voices = tuple(sorted({u.voice for u in self.utterances}))
+        numbers = {voice: number for number, voice in enumerate(self.voices)}
+        self.voice = torch.tensor([numbers[u.voice] for u in self.utterances], device=self.device)
+        self._table = cache(self._read)
 
     @property
-    def is_tokenised(self) -> bool:
-        return len(self._tokens) == len(self.parts)
+    def hours(self) -> float:
+        return float(self.num_frames.sum()) * SAMPLES_PER_FRAME / SAMPLE_RATE / 3600
 
-    def trained(self, voice: str | None = None, tokens: int = 1) -> list[int]:
-        """Those to learn from, of a voice, at least so long. Raises ValueError where none is."""
-        return self._some(voice, tokens, is_checked=False)
+    def trained(self, tokens: int = 1, voice: int | None = None) -> Tensor:
+        """Those to learn from, at least so long, of a voice. Raises ValueError where none is."""
+        return self._some(tokens, voice, is_checked=False)
 
-    def checked(self, voice: str | None = None, tokens: int = 1) -> list[int]:
+    def checked(self, tokens: int = 1) -> Tensor:
         """Those that are never learnt from."""
-        return self._some(voice, tokens, is_checked=True)
+        return self._some(tokens, None, is_checked=True)
 
-    def _some(self, voice: str | None, tokens: int, *, is_checked: bool) -> list[int]:
-        some = [
-            i
-            for i, utterance in enumerate(self.utterances)
-            if voice in (None, utterance.voice)
-            and self.num_tokens(i) >= tokens
-            and (i % CHECKED_EVERY == 0) == is_checked
-        ]
-        if not some:
+    def _some(self, tokens: int, voice: int | None, *, is_checked: bool) -> Tensor:
+        indices = torch.arange(len(self.utterances), device=self.device)
+        wanted = (self.num_tokens >= tokens) & ((indices % CHECKED_EVERY == 0) == is_checked)
+        if voice is not None:
+            wanted &= self.voice == voice
+        if not wanted.any():
             raise ValueError(f"no utterance of {tokens} tokens: the corpus is too small")
-        return some
+        return indices[wanted]
 
-    @property
-    def voices(self) -> tuple[str, ...]:
-        return tuple(sorted({u.voice for u in self.utterances}))
+    def cut(self, name: str, indices: Tensor, first: Tensor | int, num: int) -> Tensor:
+        """Of each utterance `num` frames (tokens, of tokens) from its own `first` on:
+        audio (rows, 480 * num) float32, mel (rows, num, 80) float32, pitch (rows, num) float32,
+        phone and token (rows, num) int64. What reaches past an utterance is of those after it.
+        """
+        table = self._table(name)
+        per = FRAMES_PER_TOKEN if name == TOKENS else 1
+        begin = self._begin[indices] // per + first
+        at = begin[:, None] + torch.arange(num, device=self.device)
+        values = table[at.clamp_max(len(table) - 1)]
+        if name == "audio":
+            return values.flatten(1) / 32768.0
+        if name in ("mel", "pitch"):
+            return values.float().squeeze(-1)
+        return values.squeeze(-1).long()
 
-    def audio(self, index: int, first: int = 0, frames: int | None = None) -> Tensor:
-        """(480 * frames,) float32 at 24 kHz."""
-        return torch.from_numpy(self._cut("audio", index, first, frames) / np.float32(32768))
+    def whole(self, name: str, index: int) -> Tensor:
+        """Of one utterance everything, as `cut` does without the rows."""
+        num = (self.num_tokens if name == TOKENS else self.num_frames)[index]
+        return self.cut(name, torch.tensor([index], device=self.device), 0, int(num))[0]
 
-    def mel(self, index: int, first: int = 0, frames: int | None = None) -> Tensor:
-        """(frames, 80) float32."""
-        flat = self._cut("mel", index, first, frames).astype(np.float32)
-        return torch.from_numpy(flat.reshape(-1, WIDTHS["mel"]))
+    def _read(self, name: str) -> Tensor:
+        flat = [np.fromfile(p.with_suffix(f".{name}"), _DTYPES[name]) for p in self.parts]
+        return torch.from_numpy(np.concatenate(flat)).to(self.device).view(-1, WIDTHS.get(name, 1))
 
-    def phones(self, index: int, first: int = 0, frames: int | None = None) -> Tensor:
-        """(frames,) int64."""
-        return torch.from_numpy(self._cut("phone", index, first, frames).astype(np.int64))
-
-    def pitch(self, index: int, first: int = 0, frames: int | None = None) -> Tensor:
-        """(frames,) float32, Hz, 0 where unvoiced."""
-        return torch.from_numpy(self._cut("pitch", index, first, frames).astype(np.float32))
-
-    def tokens(self, index: int) -> Tensor:
-        """(tokens,) int64."""
-        part, begin = self._at[index]
-        begin, num = begin // FRAMES_PER_TOKEN, self.num_tokens(index)
-        return torch.from_numpy(self._tokens[part][begin : begin + num].astype(np.int64))
-
-    def num_tokens(self, index: int) -> int:
-        return self.utterances[index].num_frames // FRAMES_PER_TOKEN
-
-    def _cut(self, name: str, index: int, first: int, frames: int | None) -> NDArray[np.generic]:
-        part, begin = self._at[index]
-        num = self.utterances[index].num_frames - first if frames is None else frames
-        width = WIDTHS[name]
-        return self._flat[name][part][(begin + first) * width : (begin + first + num) * width]
+    def indices_by_part(self) -> Iterator[tuple[Path, range]]:
+        begin = 0
+        for part in self.parts:
+            end = begin + len(part.read_text().splitlines())
+            yield part, range(begin, end)
+            begin = end
 
 
 class Buckets:
     """Batches of utterances of much the same length; batch `step` is always the same one."""
 
-    def __init__(self, speech: Speech, indices: Sequence[int], size: int, seed: int) -> None:
-        by_length = sorted(indices, key=speech.num_tokens)
-        self._all = [by_length[at : at + size] for at in range(0, len(by_length), size)]
+    def __init__(self, speech: Speech, indices: Tensor, size: int, seed: int) -> None:
+        by_length = indices[speech.num_tokens[indices].argsort(stable=True)]
+        self._all = by_length.split(size)
         self._seed = seed
 
-    def __getitem__(self, step: int) -> list[int]:
+    def __getitem__(self, step: int) -> Tensor:
         epoch, at = divmod(step, len(self._all))
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._all))
         return self._all[order[at]]
 
 
-def drawn(indices: Sequence[int], num: int) -> list[int]:
+def drawn(indices: Tensor, num: int) -> Tensor:
     """With repetition, from torch's generator."""
-    return [indices[i] for i in torch.randint(len(indices), (num,)).tolist()]
+    return indices[torch.randint(len(indices), (num,), device=indices.device)]
+
+
+def drawn_below(bounds: Tensor) -> Tensor:
+    """One whole number in [0, bound) for each, from torch's generator."""
+    return (torch.rand(len(bounds), device=bounds.device) * bounds).long()

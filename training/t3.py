@@ -8,6 +8,9 @@ the two phones of the next token are told by a layer that is thrown away: it mak
 speech find one another in minutes.
 """
 
+import sys
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,24 +19,40 @@ from torch.nn.utils.rnn import pad_sequence
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.tokenizer import EnglishTokenizer
-from training.fit import Schedule, fit
+from training.fit import fit
 from training.model import read_model
-from training.options import options
-from training.speech import Buckets, Speech
+from training.options import schedule, schedule_options
+from training.speech import TOKENS, Buckets, Speech, drawn_below
 from training.teach import PHONES
 from training.texts import save_letter_tokenizer
 from training.tokenizer import DIGITS, digits_of_codec
-from training.voices import Voices
+from training.voices import Voices, drawn_vectors
 
 ROWS = 16
 RATE, WEIGHT_DECAY = 1e-3, 0.05
 NO_TEXT = 0.1  # of the rows
 EASY_SHARE, EASY_TOKENS = 0.1, 60  # of the steps see short utterances alone
+MISHEARD = 0.08  # of the tokens
 PHONE_WEIGHT = 0.5
 PROMPT_TOKENS = 150
+PROMPTS = 500  # utterances of a voice that prompts are cut from
+CHECKED = 96
 EXAGGERATION = 0.5
 IGNORED = -100
 START, STOP = 255, 0  # of a text; T3Spec's
+
+
+class Batch(NamedTuple):
+    """Rows padded to the longest."""
+
+    text: Tensor  # (rows, text) with its start and stop
+    num_text: Tensor  # (rows,)
+    speech: Tensor  # (rows, tokens)
+    num_speech: Tensor  # (rows,)
+    phones: Tensor  # (rows, tokens, 2)
+    prompt: Tensor  # (rows, 150)
+    speaker: Tensor  # (rows, 256)
+    guide: Tensor  # (rows,): 0 where the text is not told
 
 
 class Learner(nn.Module):
@@ -42,116 +61,141 @@ class Learner(nn.Module):
         self.t3 = t3
         self.phones = nn.Linear(t3.dim, FRAMES_PER_TOKEN * len(PHONES))
 
-    def hidden(self, rows: list["Row"]) -> tuple[Tensor, list[slice]]:
-        """(rows, longest, dim), and where each row's predictions of speech are."""
-        t3, hp = self.t3, self.t3.hp
-        prompts = torch.stack([row.prompt for row in rows])
-        heard = t3.speech_emb(prompts) + t3.speech_pos_emb(prompts)
-        encoder = t3.cond_enc
-        voice = encoder.spkr_enc(torch.stack([row.speaker for row in rows]))[:, None]
-        emotion = encoder.emotion_adv_fc(torch.full((len(rows), 1, 1), EXAGGERATION))
-        voices = torch.cat([voice, encoder.perceiver(heard), emotion], 1)
-        start = torch.tensor([hp.start_speech_token])
-        begun = t3.speech_emb(start) + t3.speech_pos_emb.get_fixed_embedding(0)[0]
-        embedded, spans = [], []
-        for row, known in zip(rows, voices, strict=True):
-            text = t3.text_emb(row.text) * row.guide + t3.text_pos_emb.emb.weight[: len(row.text)]
-            positions = t3.speech_pos_emb.emb.weight[1 : len(row.speech) + 1]
-            speech = t3.speech_emb(row.speech) + positions
-            embedded.append(torch.cat([known, text, begun, begun, speech]))
-            end = len(embedded[-1])
-            spans.append(slice(end - len(speech) - 1, end))
-        inputs = pad_sequence(embedded, batch_first=True)
-        return t3.tfmr(inputs_embeds=inputs, use_cache=False).last_hidden_state, spans
+    def hidden(self, batch: Batch) -> Tensor:
+        """(rows, tokens + 1, dim): from which each token, then the stop, is to be told."""
+        t3, device = self.t3, batch.text.device
+        rows, num_speech = batch.speech.shape
+        voices = self._voices(batch)
+        text = t3.text_emb(batch.text) * batch.guide[:, None, None]
+        text = text + t3.text_pos_emb.emb.weight[: text.shape[1]]
+        start = torch.tensor([t3.hp.start_speech_token], device=device)
+        begun = t3.speech_emb(start) + t3.speech_pos_emb.emb.weight[:1]
+        positions = t3.speech_pos_emb.emb.weight[1 : num_speech + 1]
+        speech = t3.speech_emb(self._misheard(batch.speech)) + positions
+        parts = [voices, text, begun.expand(rows, 2, -1), speech]
+        is_there = torch.cat(
+            [
+                torch.ones(voices.shape[:2], dtype=torch.bool, device=device),
+                torch.arange(text.shape[1], device=device) < batch.num_text[:, None],
+                torch.ones(rows, 2, dtype=torch.bool, device=device),
+                torch.arange(num_speech, device=device) < batch.num_speech[:, None],
+            ],
+            1,
+        )
+        # No gap between text and speech: what is padding goes behind everything.
+        order = (~is_there).int().argsort(dim=1, stable=True)
+        inputs = torch.cat(parts, 1)
+        inputs = inputs.gather(1, order[:, :, None].expand_as(inputs))
+        hidden: Tensor = t3.tfmr(inputs_embeds=inputs, use_cache=False).last_hidden_state
+        back = order.argsort(1)
+        return hidden.gather(1, back[:, :, None].expand_as(hidden))[:, -num_speech - 1 :]
 
+    def _misheard(self, speech: Tensor) -> Tensor:
+        """In training some of what was said is not what was said: the text has to be asked, and
+        what is sampled wrongly later is no surprise."""
+        if not self.training:
+            return speech
+        wrong = torch.rand(speech.shape, device=speech.device) < MISHEARD
+        return torch.where(wrong, torch.randint_like(speech, NUM_SPEECH_IDS), speech)
 
-class Row:
-    def __init__(self, text: Tensor, speech: Tensor, phones: Tensor, speaker: Tensor) -> None:
-        self.text = text  # with its start and stop
-        self.speech = speech  # (tokens,)
-        self.phones = phones  # (tokens, 2)
-        self.speaker = speaker  # (256,)
-        self.prompt = torch.empty(0)  # (150,)
-        self.guide = 1.0
+    def _voices(self, batch: Batch) -> Tensor:
+        t3, encoder, rows = self.t3, self.t3.cond_enc, len(batch.text)
+        heard = t3.speech_emb(batch.prompt) + t3.speech_pos_emb(batch.prompt)
+        emotion = torch.full((rows, 1, 1), EXAGGERATION, device=batch.text.device)
+        voice = encoder.spkr_enc(batch.speaker)[:, None]
+        return torch.cat([voice, encoder.perceiver(heard), encoder.emotion_adv_fc(emotion)], 1)
 
 
 def main() -> None:
-    given = options("t3", minutes=120.0, steps=16000)
-    torch.set_num_threads(given.processes)
-    speech, voices = Speech(given.folder), Voices.read(given.folder)
+    given = schedule_options("t3", minutes=120.0, steps=16000, rows=ROWS)
+    speech = Speech(given.folder, ("phone", TOKENS), given.device)
+    sys.stdout.write(f"{speech.hours:.1f} hours\n")
     torch.manual_seed(given.seed)
     spec = read_model()
-    learner = Learner(begun(build_t3(spec.t3)))
+    learner = Learner(begun(build_t3(spec.t3))).to(given.device)
     save_letter_tokenizer(given.folder, spec)
-    rows = Rows(speech, voices, EnglishTokenizer(given.folder / "tokenizer.json"))
+    texts = EnglishTokenizer(given.folder / "tokenizer.json")
+    draw = Draw(speech, Voices.read(given.folder), texts)
     stop = spec.t3.stop_speech_token
-    short = [i for i in speech.trained() if speech.num_tokens(i) <= EASY_TOKENS]
-    easy = Buckets(speech, short, ROWS, given.seed)
-    every = Buckets(speech, speech.trained(), ROWS, given.seed)
-    checked = [rows.row(i) for i in speech.checked()[:96]]
+    trained = speech.trained()
+    short = trained[speech.num_tokens[trained] <= EASY_TOKENS]
+    easy = Buckets(speech, short, given.rows, given.seed)
+    every = Buckets(speech, trained, given.rows, given.seed)
+    checked = Buckets(speech, speech.checked()[:CHECKED], ROWS, 0)
 
     def losses(step: int) -> dict[str, Tensor]:
         buckets = easy if step < EASY_SHARE * given.steps else every
-        return compared(learner, [rows.row(i) for i in buckets[step]], stop)[0]
+        with torch.autocast("cuda", torch.bfloat16, enabled=given.device.type == "cuda"):
+            return compared(learner, draw(buckets[step]), stop)[0]
 
     @torch.no_grad()
     def check() -> dict[str, float]:
+        torch.manual_seed(0)
         sums: dict[str, float] = {}
-        parts = [checked[at : at + ROWS] for at in range(0, len(checked), ROWS)]
-        for part in parts:
-            for row in part:
-                row.guide = 1.0
-            told, right = compared(learner, part, stop)
+        for at in range(CHECKED // ROWS):
+            batch = draw(checked[at])
+            told, right = compared(
+                learner, batch._replace(guide=torch.ones_like(batch.guide)), stop
+            )
             for name, value in {**told, "right": right}.items():
                 sums[f"checked_{name}"] = sums.get(f"checked_{name}", 0.0) + float(value)
-        return {name: value / len(parts) for name, value in sums.items()}
+        return {name: value / (CHECKED // ROWS) for name, value in sums.items()}
 
-    schedule = Schedule(given.steps, RATE, WEIGHT_DECAY, given.minutes)
-    fit(given.folder, "t3", learner, schedule, losses=losses, check=check)
+    settings = schedule(given, RATE, WEIGHT_DECAY)
+    fit(given.folder, "t3", learner, settings, losses=losses, check=check)
 
 
-class Rows:
-    """Utterances as T3 sees them; draws prompts and what is left out from torch's generator."""
+class Draw:
+    """Utterances as T3 sees them; prompts and what is left out are from torch's generator."""
 
     def __init__(self, speech: Speech, voices: Voices, tokenizer: EnglishTokenizer) -> None:
-        self._speech, self._voices, self._tokenizer = speech, voices, tokenizer
-        self._said = {
-            voice: torch.cat([speech.tokens(i) for i in speech.trained(voice)[:500]])
-            for voice in speech.voices
-        }
+        self._speech = speech
+        self._speakers = drawn_vectors(voices.t3, speech.voices)
+        texts = [[START, *tokenizer.encode(u.text, None), STOP] for u in speech.utterances]
+        self._text = torch.tensor([i for ids in texts for i in ids], device=speech.device)
+        self._num_text = torch.tensor([len(ids) for ids in texts], device=speech.device)
+        self._begin = self._num_text.cumsum(0) - self._num_text
+        said = [speech.trained(voice=voice)[:PROMPTS] for voice in range(len(speech.voices))]
+        tables = [torch.cat([speech.whole(TOKENS, int(i)) for i in some]) for some in said]
+        self._said = pad_sequence(tables, batch_first=True)
+        self._num_said = torch.tensor([len(table) for table in tables], device=speech.device)
 
-    def row(self, index: int) -> Row:
-        utterance = self._speech.utterances[index]
-        ids = self._tokenizer.encode(utterance.text, None)
-        phones = self._speech.phones(index).reshape(-1, FRAMES_PER_TOKEN)
-        row = Row(
-            torch.tensor([START, *ids, STOP]),
-            self._speech.tokens(index),
-            phones,
-            self._voices.t3_speaker(utterance.voice),
+    def __call__(self, rows: Tensor) -> Batch:
+        speech, device = self._speech, self._speech.device
+        num_text, num_speech = self._num_text[rows], speech.num_tokens[rows]
+        most_text, most_speech = int(num_text.max()), int(num_speech.max())
+        at = self._begin[rows][:, None] + torch.arange(most_text, device=device)
+        phones = speech.cut("phone", rows, 0, FRAMES_PER_TOKEN * most_speech)
+        voice = speech.voice[rows]
+        first = drawn_below(self._num_said[voice] - PROMPT_TOKENS + 1)
+        prompt = first[:, None] + torch.arange(PROMPT_TOKENS, device=device)
+        return Batch(
+            self._text[at.clamp_max(len(self._text) - 1)],
+            num_text,
+            speech.cut(TOKENS, rows, 0, most_speech),
+            num_speech,
+            phones.unflatten(1, (most_speech, FRAMES_PER_TOKEN)),
+            self._said[voice[:, None], prompt],
+            self._speakers(voice),
+            (torch.rand(len(rows), device=device) > NO_TEXT).float(),
         )
-        said = self._said[utterance.voice]
-        first = int(torch.randint(len(said) - PROMPT_TOKENS, ()))
-        row.prompt = said[first : first + PROMPT_TOKENS]
-        row.guide = float(torch.rand(()) > NO_TEXT)
-        return row
 
 
-def compared(learner: Learner, rows: list[Row], stop: int) -> tuple[dict[str, Tensor], Tensor]:
+def compared(learner: Learner, batch: Batch, stop: int) -> tuple[dict[str, Tensor], Tensor]:
     """The losses, and the share of phones that are told rightly."""
-    hidden, spans = learner.hidden(rows)
-    predicting = torch.cat([hidden[at, span] for at, span in enumerate(spans)])
-    ended = torch.tensor([stop])
-    targets = torch.cat([torch.cat([row.speech, ended]) for row in rows])
-    nothing = torch.full((1, FRAMES_PER_TOKEN), IGNORED)
-    phones = torch.cat([torch.cat([row.phones, nothing]) for row in rows]).flatten()
+    hidden = learner.hidden(batch)
+    at = torch.arange(hidden.shape[1], device=hidden.device)
+    ended = batch.num_speech[:, None]
+    tokens = F.pad(batch.speech, (0, 1)).masked_fill(at == ended, stop)
+    phones = F.pad(batch.phones, (0, 0, 0, 1))
+    is_told = (at < ended) & (batch.guide[:, None] > 0)
+    phones = phones.masked_fill(~is_told[:, :, None], IGNORED)
+    asked = at <= ended
+    predicting, phones = hidden[asked], phones[asked].flatten()
     told = learner.phones(predicting).reshape(len(phones), -1)
-    has_text = torch.cat([torch.full((len(row.speech) + 1,), row.guide) for row in rows])
-    phones = torch.where(has_text.repeat_interleave(FRAMES_PER_TOKEN) > 0, phones, IGNORED)
-    known = phones != IGNORED
-    right = (told.argmax(-1) == phones)[known].float().mean()
+    right = ((told.argmax(-1) == phones).sum() / (phones != IGNORED).sum()).float()
     losses = {
-        "token": F.cross_entropy(learner.t3.speech_head(predicting), targets),
+        "token": F.cross_entropy(learner.t3.speech_head(predicting), tokens[asked]),
         "phone": PHONE_WEIGHT * F.cross_entropy(told, phones, ignore_index=IGNORED),
     }
     return losses, right

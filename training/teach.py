@@ -11,9 +11,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import librosa
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME, SAMPLES_PER_TOKEN
 from training.corpus import Sentence, corpus
-from training.options import options
+from training.options import Options, options
 
 SENTENCES_A_PART = 500
 SENTENCES_PER_HOUR = 1500  # of 2.4 s
@@ -60,26 +61,40 @@ class Spoken:
 
 def main() -> None:
     given = options("teach", hours=20.0, voices="rms,slt,awb")
-    folder = given.folder / "data"
-    folder.mkdir(parents=True, exist_ok=True)
+    (given.folder / "data").mkdir(parents=True, exist_ok=True)
+    read_missing(
+        given, FILES, partial(read_part, given.folder, given.voices.split(","), given.seed)
+    )
+
+
+def read_missing(
+    given: Options, names: Iterable[str], read: Callable[[int, Sequence[Sentence]], float]
+) -> None:
+    """Calls `read` in its own processes on every part of which a file is not there."""
     sentences = corpus(given.seed, round(given.hours * SENTENCES_PER_HOUR))
     parts = [
         (part, sentences[at : at + SENTENCES_A_PART])
         for part, at in enumerate(range(0, len(sentences), SENTENCES_A_PART))
-        if not (folder / f"{part:04}.jsonl").exists()
+        if not is_read(part_file(given.folder, part), names)
     ]
     with ProcessPoolExecutor(given.processes) as pool:
-        calls = [
-            pool.submit(read_part, folder, part, some, given.voices.split(","), given.seed)
-            for part, some in parts
-        ]
-        for done, call in enumerate(calls, start=1):
+        calls = [pool.submit(read, part, some) for part, some in parts]
+        for done, call in enumerate(as_completed(calls), start=1):
             sys.stdout.write(f"part {done} of {len(calls)}: {call.result() / 60:.1f} minutes\n")
             sys.stdout.flush()
 
 
+def part_file(folder: Path, part: int) -> Path:
+    return folder / "data" / f"{part:04}.jsonl"
+
+
+def is_read(part: Path, names: Iterable[str]) -> bool:
+    """The part's own file is written last."""
+    return part.exists() and all(part.with_suffix(f".{name}").exists() for name in names)
+
+
 def read_part(
-    folder: Path, part: int, sentences: Sequence[Sentence], voices: Sequence[str], seed: int
+    folder: Path, voices: Sequence[str], seed: int, part: int, sentences: Sequence[Sentence]
 ) -> float:
     """Writes one part's files. Returns the seconds of speech in it."""
     torch.set_num_threads(1)
@@ -91,35 +106,48 @@ def read_part(
         said = speak(sentence.text, voice, random)
         read.append(Utterance(sentence.text, sentence.kind, voice, len(said.phone)))
         spoken.append(said)
-    for name in FILES:
-        np.concatenate([getattr(said, name) for said in spoken]).tofile(
-            folder / f"{part:04}.{name}"
-        )
+    tables = {name: [getattr(said, name) for said in spoken] for name in FILES}
+    return write_part(part_file(folder, part), read, tables)
+
+
+def write_part(
+    done: Path, read: Sequence[Utterance], tables: Mapping[str, Sequence[NDArray[np.generic]]]
+) -> float:
+    """Returns the seconds of speech."""
+    for name, values in tables.items():
+        np.concatenate(values).tofile(done.with_suffix(f".{name}"))
     lines = "".join(json.dumps(asdict(utterance)) + "\n" for utterance in read)
-    done = folder / f"{part:04}.jsonl"
     done.with_suffix(".partial").write_text(lines)
     done.with_suffix(".partial").rename(done)  # last: a part is there with all its files
     return sum(utterance.num_frames for utterance in read) * SAMPLES_PER_FRAME / SAMPLE_RATE
 
 
-def speak(text: str, voice: str, random: np.random.Generator) -> Spoken:
+def read_aloud(
+    text: str, voice: str, random: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """The sound at 24 kHz, (480 * frames,), and each frame's phone; whole tokens of both."""
     wav, phones = flite(text, voice)
     num_frames = 2 * -(-len(wav) // SAMPLES_PER_TOKEN)
     audio = random.normal(0.0, NOISE, num_frames * SAMPLES_PER_FRAME).astype(np.float32)
     audio[: len(wav)] += wav
-    with torch.no_grad():
-        mel = mel_spectrogram(torch.from_numpy(audio)[None])[0].T.numpy()
     phone = np.full(num_frames, PHONES.index("pau"), np.uint8)
     begin_s = 0.0
     for name, end_s in phones:
         first, last = (round(at * SAMPLE_RATE / SAMPLES_PER_FRAME) for at in (begin_s, end_s))
         phone[first:last] = PHONES.index(name)
         begin_s = end_s
+    return audio, phone
+
+
+def speak(text: str, voice: str, random: np.random.Generator) -> Spoken:
+    audio, phone = read_aloud(text, voice, random)
+    with torch.no_grad():
+        mel = mel_spectrogram(torch.from_numpy(audio)[None])[0].T.numpy()
     pitch = librosa.yin(
         audio, fmin=PITCH_HZ[0], fmax=PITCH_HZ[1], sr=SAMPLE_RATE, hop_length=SAMPLES_PER_FRAME
     )
     voiced = ~np.isin(phone, [PHONES.index(name) for name in UNVOICED])
-    pitch = np.where(voiced, pitch[:num_frames], 0.0)
+    pitch = np.where(voiced, pitch[: len(phone)], 0.0)
     clipped = np.clip(audio * 32767.0, -32768, 32767).astype(np.int16)
     return Spoken(clipped, mel.astype(np.float16), phone, pitch.astype(np.float16))
 

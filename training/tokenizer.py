@@ -8,20 +8,22 @@ Last it writes every utterance's tokens beside the data.
 """
 
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from chatterbox.models.s3tokenizer import S3_SR
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.transforms import Resample
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
-from training.fit import Schedule, fit, load_average
+from training.fit import fit, load_average
 from training.model import read_model
-from training.options import options
-from training.speech import TOKENS, Speech, drawn
+from training.options import schedule, schedule_options
+from training.speech import TOKENS, Speech, drawn, drawn_below
 from training.teach import PHONES
 
 LEVELS, DIGITS = 3, 8
@@ -30,6 +32,7 @@ WIDTH = 192
 MEAN_MEL = -5.0
 PHONE_WEIGHT = 0.3
 CROPS, CROP_TOKENS = 16, 60
+AT_ONCE = 50  # utterances
 RATE = 1e-3
 
 
@@ -61,40 +64,31 @@ class Learner(nn.Module):
         return self.mel(x), self.phone(x)
 
 
-class Crops:
-    """Random cuts of whole tokens."""
-
-    def __init__(self, speech: Speech) -> None:
-        self._speech = speech
-        self._resample = Resample(SAMPLE_RATE, S3_SR)
-
-    def draw(self, indices: list[int], num: int, tokens: int) -> tuple[Tensor, ...]:
-        """16 kHz sound, mel, phones and voices of `num` cuts; draws from torch's generator."""
-        speech, frames = self._speech, tokens * FRAMES_PER_TOKEN
-        rows = []
-        for index in drawn(indices, num):
-            spare = speech.num_tokens(index) - tokens
-            first = int(torch.randint(spare + 1, ())) * FRAMES_PER_TOKEN
-            cut = (index, first, frames)
-            voice = torch.tensor(speech.voices.index(speech.utterances[index].voice))
-            rows.append((speech.audio(*cut), speech.mel(*cut), speech.phones(*cut), voice))
-        audio, mel, phones, voices = (torch.stack(column) for column in zip(*rows, strict=True))
-        return self._resample(audio), mel, phones, voices
+def draw(speech: Speech, indices: Tensor, num: int) -> tuple[Tensor, ...]:
+    """24 kHz sound, mel, phones and voices of `num` random cuts of whole tokens."""
+    rows = drawn(indices, num)
+    first = drawn_below(speech.num_tokens[rows] - CROP_TOKENS + 1) * FRAMES_PER_TOKEN
+    audio, mel, phones = (
+        speech.cut(name, rows, first, CROP_TOKENS * FRAMES_PER_TOKEN)
+        for name in ("audio", "mel", "phone")
+    )
+    return audio, mel, phones, speech.voice[rows]
 
 
 def main() -> None:
-    given = options("tokenizer", minutes=20.0, steps=2500)
-    torch.set_num_threads(given.processes)
-    speech = Speech(given.folder)
+    given = schedule_options("tokenizer", minutes=20.0, steps=2500)
+    speech = Speech(given.folder, ("audio", "mel", "phone"), given.device)
     torch.manual_seed(given.seed)
-    learner = Learner(build_speech_tokenizer(read_model().s3gen.tokenizer), len(speech.voices))
-    crops = Crops(speech)
-    trained, checked = (some(tokens=CROP_TOKENS) for some in (speech.trained, speech.checked))
+    tokenizer = build_speech_tokenizer(read_model().s3gen.tokenizer)
+    learner = Learner(tokenizer, len(speech.voices)).to(given.device)
+    resample = Resample(SAMPLE_RATE, S3_SR).to(given.device)
+    trained, checked = speech.trained(CROP_TOKENS), speech.checked(CROP_TOKENS)
 
-    def measured(indices: list[int], num: int) -> dict[str, Tensor]:
-        audio, mel, phones, voices = crops.draw(indices, num, CROP_TOKENS)
-        heard = torch.stack([learner.tokenizer.log_mel_spectrogram(wav) for wav in audio])
-        digits = learner.digits(heard, torch.full((num,), heard.shape[-1]))
+    def measured(indices: Tensor, num: int) -> dict[str, Tensor]:
+        audio, mel, phones, voices = draw(speech, indices, num)
+        heard = torch.stack([tokenizer.log_mel_spectrogram(wav) for wav in resample(audio)])
+        lengths = torch.full((num,), heard.shape[-1], device=given.device)
+        digits = learner.digits(heard, lengths)
         made, said = learner.decode(digits, voices)
         at_once = learner.phone_of_digits(digits).reshape(*phones.shape, -1)
         return {
@@ -121,15 +115,15 @@ def main() -> None:
             "bits": float(entropy),
         }
 
-    schedule = Schedule(given.steps, RATE, minutes=given.minutes)
-    if fit(given.folder, "tokenizer", learner, schedule, losses=losses, check=check):
+    if fit(given.folder, "tokenizer", learner, schedule(given, RATE), losses=losses, check=check):
         load_average(given.folder, "tokenizer", learner)
         tokenise(speech, learner)
 
 
 def ids_of(digits: Tensor) -> Tensor:
     """(..., 8) in {-1, 0, 1} to codec ids. Source: s3tokenizer's FSQCodebook.encode."""
-    return ((digits.round() + 1) * LEVELS ** torch.arange(DIGITS)).sum(-1).long()
+    weights = LEVELS ** torch.arange(DIGITS, device=digits.device)
+    return ((digits.round() + 1) * weights).sum(-1).long()
 
 
 def digits_of_codec() -> Tensor:
@@ -139,22 +133,31 @@ def digits_of_codec() -> Tensor:
     ).float()
 
 
-@torch.no_grad()
 def tokenise(speech: Speech, learner: Learner) -> None:
-    """Every utterance's tokens, by upstream's own `quantize`."""
-    resample = Resample(SAMPLE_RATE, S3_SR)
-    index = 0
-    for part in speech.parts:
+    """Every utterance's tokens."""
+    resample = Resample(SAMPLE_RATE, S3_SR).to(speech.device)
+    for part, indices in speech.indices_by_part():
         tokens = []
-        for _ in part.read_text().splitlines():
-            audio = resample(speech.audio(index))
-            ids = learner.tokenizer([audio])[0][0]
-            assert len(ids) == speech.num_tokens(index)
-            tokens.append(ids.numpy().astype(np.int16))
-            index += 1
+        for at in indices[::AT_ONCE]:
+            some = range(at, min(at + AT_ONCE, indices.stop))
+            heard = [resample(speech.whole("audio", index)) for index in some]
+            tokens += codes(learner.tokenizer, heard)
+        assert [len(ids) for ids in tokens] == speech.num_tokens[
+            indices.start : indices.stop
+        ].tolist()
         np.concatenate(tokens).tofile(part.with_suffix(f".{TOKENS}"))
         sys.stdout.write(f"{part.stem}: {sum(map(len, tokens))} tokens\n")
         sys.stdout.flush()
+
+
+@torch.no_grad()
+def codes(tokenizer: nn.Module, sounds: Sequence[Tensor]) -> list[NDArray[np.int16]]:
+    """By upstream's own `quantize`; of each sound (samples,) at 16 kHz."""
+    ids, lengths = tokenizer(list(sounds))
+    return [
+        row[:length].numpy().astype(np.int16)
+        for row, length in zip(ids.cpu(), lengths.tolist(), strict=True)
+    ]
 
 
 if __name__ == "__main__":

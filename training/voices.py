@@ -8,6 +8,7 @@ recordings, made of utterances one after the other, so that what learns from the
 vector by heart. Writes `voices.pt`.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,19 +43,11 @@ class Voices(NamedTuple):
         """Raises FileNotFoundError where there are none."""
         return cls(**torch.load(folder / "voices.pt", weights_only=True))
 
-    def speaker_emb(self, voice: str) -> Tensor:
-        """(192,): one reference's, drawn from torch's generator."""
-        return self.s3gen[voice][int(torch.randint(len(self.s3gen[voice]), ()))]
-
-    def t3_speaker(self, voice: str) -> Tensor:
-        """(256,)"""
-        return self.t3[voice][int(torch.randint(len(self.t3[voice]), ()))]
-
 
 def main() -> None:
     given = options("voices")
     torch.set_num_threads(1)  # sums in one order
-    speech, spec = Speech(given.folder), read_model()
+    speech, spec = Speech(given.folder, ("audio",)), read_model()
     encoder, speaker = (
         build_seeded(part, spec, given.seed) for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER)
     )
@@ -78,6 +71,21 @@ def main() -> None:
     torch.save(Voices(t3, s3gen, weights)._asdict(), given.folder / "voices.pt")
 
 
+def drawn_vectors(
+    vectors: Mapping[str, Tensor], voices: Sequence[str]
+) -> Callable[[Tensor], Tensor]:
+    """By numbers of `voices`, (rows,), a vector of each, (rows, size): one of its references',
+    drawn from torch's generator."""
+    table = torch.stack([vectors[voice] for voice in voices])
+
+    def draw(numbers: Tensor) -> Tensor:
+        own = table.to(numbers.device)
+        which = torch.randint(own.shape[1], (len(numbers),), device=numbers.device)
+        return own[numbers, which]
+
+    return draw
+
+
 def reference(speech: Speech, voice: str, seed: int) -> NDArray[np.float32]:
     """Six seconds of a voice at 16 kHz."""
     wav = np.concatenate(utterances_of(speech, voice, seed))[: int(REFERENCE_S * SAMPLE_RATE)]
@@ -87,8 +95,9 @@ def reference(speech: Speech, voice: str, seed: int) -> NDArray[np.float32]:
 def utterances_of(speech: Speech, voice: str, seed: int) -> list[NDArray[np.float32]]:
     """Random ones at 24 kHz, six seconds or a little more in all."""
     parts: list[NDArray[np.float32]] = []
-    for index in np.random.default_rng(seed).permutation(speech.trained(voice)):
-        parts.append(speech.audio(int(index)).numpy())
+    indices = speech.trained(voice=speech.voices.index(voice))
+    for index in np.random.default_rng(seed).permutation(indices.numpy()):
+        parts.append(speech.whole("audio", int(index)).numpy())
         if sum(map(len, parts)) >= REFERENCE_S * SAMPLE_RATE:
             break
     return parts

@@ -1,0 +1,60 @@
+"""Stage 3b: HiFT, which learnt from the teacher's mels, learns from those that the flow makes.
+
+    python -m training.adapt --minutes 30
+
+The flow makes the mel of a cut from its tokens, as at inference; HiFT shall make the
+teacher's sound of it all the same. Goes on from what `training.hift` made.
+"""
+
+import torch
+from torch import Tensor
+
+from app.core import FRAMES_PER_TOKEN
+from app.engine.checkpoint.build_vocoder import build_flow, build_hift
+from training.fit import fit, load_average
+from training.flow import CROP_TOKENS, Cuts, made
+from training.hift import CROP_FRAMES, compared
+from training.model import read_model
+from training.options import schedule, schedule_options
+from training.speech import TOKENS, Speech, drawn_below
+from training.voices import Voices
+
+ROWS = 8
+RATE = 3e-4
+
+
+def main() -> None:
+    given = schedule_options("adapt", minutes=30.0, steps=2000, rows=ROWS)
+    speech = Speech(given.folder, ("audio", "mel", "pitch", TOKENS), given.device)
+    spec = read_model().s3gen
+    flow = load_average(given.folder, "flow", build_flow(spec).to(given.device))
+    hift = load_average(given.folder, "hift", build_hift(spec.hift).to(given.device))
+    cuts = Cuts(speech, Voices.read(given.folder))
+    trained, checked = speech.trained(CROP_TOKENS), speech.checked(CROP_TOKENS)
+
+    def draw(indices: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
+        batch = cuts.draw(indices, num)
+        mel = made(flow, batch, spec.euler_steps)
+        late = drawn_below(torch.full_like(batch.first, mel.shape[1] - CROP_FRAMES + 1))
+        at = late[:, None] + torch.arange(CROP_FRAMES, device=late.device)
+        mel = mel.gather(1, at[:, :, None].expand(-1, -1, mel.shape[2]))
+        first = FRAMES_PER_TOKEN * batch.first + late
+        audio, pitch = (
+            speech.cut(name, batch.rows, first, CROP_FRAMES) for name in ("audio", "pitch")
+        )
+        return audio, mel.transpose(1, 2), pitch
+
+    def losses(step: int) -> dict[str, Tensor]:
+        return compared(hift, *draw(trained, given.rows))
+
+    @torch.no_grad()
+    def check() -> dict[str, float]:
+        torch.manual_seed(0)
+        parts = compared(hift, *draw(checked, 2 * ROWS))
+        return {f"checked_{name}": float(value) for name, value in parts.items()}
+
+    fit(given.folder, "adapt", hift, schedule(given, RATE), losses=losses, check=check)
+
+
+if __name__ == "__main__":
+    main()
