@@ -55,6 +55,11 @@ def assemble(work: Path, out: Path) -> None:
     write(out, spec, modules, voices)
 
 
+def adapted(work: Path) -> str:
+    """HiFT's last stage so far."""
+    return "adapt" if (work / "adapt.pt").exists() else "hift"
+
+
 def trained(work: Path, num_voices: int) -> dict[Part, nn.Module]:
     spec, speakers = read_model(), Voices.read(work).encoders
     t3 = t3_stage.Learner(build_t3(spec.t3))
@@ -64,7 +69,7 @@ def trained(work: Path, num_voices: int) -> dict[Part, nn.Module]:
     modules: dict[Part, nn.Module] = {
         Part.T3: t3.t3,
         Part.FLOW: load_average(work, "flow", build_flow(spec.s3gen)),
-        Part.HIFT: load_average(work, "hift", build_hift(spec.s3gen.hift)),
+        Part.HIFT: load_average(work, adapted(work), build_hift(spec.s3gen.hift)),
         Part.SPEECH_TOKENIZER: tokenizer,
     }
     for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER):

@@ -9,7 +9,7 @@ speech find one another in minutes.
 """
 
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,10 +29,11 @@ from training.tokenizer import DIGITS, digits_of_codec
 from training.voices import Voices, drawn_vectors
 
 ROWS = 16
-RATE, WEIGHT_DECAY = 1e-3, 0.05
+RATE, WEIGHT_DECAY = 1e-3, 0.1
 NO_TEXT = 0.1  # of the rows
 EASY_SHARE, EASY_TOKENS = 0.1, 60  # of the steps see short utterances alone
-MISHEARD = 0.08  # of the tokens
+MISHEARD = 0.1  # of the tokens
+DROPOUT = 0.2
 PHONE_WEIGHT = 0.5
 PROMPT_TOKENS = 150
 PROMPTS = 500  # utterances of a voice that prompts are cut from
@@ -60,6 +61,9 @@ class Learner(nn.Module):
         super().__init__()
         self.t3 = t3
         self.phones = nn.Linear(t3.dim, FRAMES_PER_TOKEN * len(PHONES))
+        for layer in t3.tfmr.layers:
+            layer.self_attn.register_forward_hook(dropped)
+            layer.mlp.register_forward_hook(dropped)
 
     def hidden(self, batch: Batch) -> Tensor:
         """(rows, tokens + 1, dim): from which each token, then the stop, is to be told."""
@@ -86,6 +90,7 @@ class Learner(nn.Module):
         order = (~is_there).int().argsort(dim=1, stable=True)
         inputs = torch.cat(parts, 1)
         inputs = inputs.gather(1, order[:, :, None].expand_as(inputs))
+        inputs = F.dropout(inputs, DROPOUT, self.training)
         hidden: Tensor = t3.tfmr(inputs_embeds=inputs, use_cache=False).last_hidden_state
         back = order.argsort(1)
         return hidden.gather(1, back[:, :, None].expand_as(hidden))[:, -num_speech - 1 :]
@@ -104,6 +109,13 @@ class Learner(nn.Module):
         emotion = torch.full((rows, 1, 1), EXAGGERATION, device=batch.text.device)
         voice = encoder.spkr_enc(batch.speaker)[:, None]
         return torch.cat([voice, encoder.perceiver(heard), encoder.emotion_adv_fc(emotion)], 1)
+
+
+def dropped(module: nn.Module, _: object, out: Any) -> Any:
+    """What a layer's half adds, with dropout."""
+    if isinstance(out, tuple):
+        return (F.dropout(out[0], DROPOUT, module.training), *out[1:])
+    return F.dropout(out, DROPOUT, module.training)
 
 
 def main() -> None:

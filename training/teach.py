@@ -70,8 +70,10 @@ def main() -> None:
 def read_missing(
     given: Options, names: Iterable[str], read: Callable[[int, Sequence[Sentence]], float]
 ) -> None:
-    """Calls `read` in its own processes on every part of which a file is not there."""
-    sentences = corpus(given.seed, round(given.hours * SENTENCES_PER_HOUR))
+    """Calls `read` in its own processes on every part of which a file is not there. Parts are
+    whole, so that one means the same sentences whatever the hours."""
+    num_parts = -(-round(given.hours * SENTENCES_PER_HOUR) // SENTENCES_A_PART)
+    sentences = corpus(given.seed, num_parts * SENTENCES_A_PART)
     parts = [
         (part, sentences[at : at + SENTENCES_A_PART])
         for part, at in enumerate(range(0, len(sentences), SENTENCES_A_PART))
