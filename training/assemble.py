@@ -1,7 +1,7 @@
-"""Stage 5: the trained parts become `checkpoints/embedded`, each voice enrolled from the teacher's
-speech by the model's own enrolment.
+"""Stage 5: the trained parts become `checkpoints/embedded-speaking`, each voice enrolled from the
+teacher's speech by the model's own enrolment.
 
-    python -m training.assemble --out checkpoints/embedded
+    python -m training.assemble --out checkpoints/embedded-speaking
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ REFERENCE_SEED = 0
 
 
 def main() -> None:
-    given = options("assemble", out=str(EMBEDDED_FOLDER / "embedded"))
+    given = options("assemble", out=str(EMBEDDED_FOLDER / "embedded-speaking"))
     torch.set_num_threads(1)
     assemble(given.folder, Path(given.out))
 

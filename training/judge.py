@@ -1,8 +1,8 @@
 """How many words of what a model says are heard wrong, by pocketsphinx, a recogniser that knows
 nothing of it.
 
-    python -m training.judge --model checkpoints/embedded
-    python -m training.judge --model teacher         # flite itself: what there is to reach
+    python -m training.judge --model embedded-speaking
+    python -m training.judge --model teacher              # flite itself: what there is to reach
 
 Last line JSON.
 """
@@ -10,8 +10,9 @@ Last line JSON.
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import soxr
@@ -75,33 +76,64 @@ def judge(sentences: Sequence[Sentence], speak: Callable[[str], Wav]) -> dict[st
 
 
 def main() -> None:
-    given = options("judge", model="checkpoints/embedded", voices="ada,bela,cleo", sentences=100)
+    given = options(
+        "judge",
+        model="embedded-speaking",
+        voices="ada,bela,cleo",
+        sentences=100,
+        at_once=4,
+        vocoder="{}",  # settings, as in a server's config
+        sampling="{}",  # what differs from the model's defaults
+    )
     sentences = held_out()[: given.sentences]
     voices = given.voices.split(",")
     if given.model == "teacher":
         rates = {v: judge(sentences, lambda text, v=v: flite(text, v)[0]) for v in voices}
     else:
-        rates = asyncio.run(of_model(given.model, voices, sentences, given.seed))
-    sys.stdout.write(json.dumps({"judge": given.model, "word_error_rate": rates}) + "\n")
+        args = ServeArgs(model=given.model, vocoder=json.loads(given.vocoder))
+        sampling = {"seed": given.seed, **json.loads(given.sampling)}
+        rates = asyncio.run(of_model(args, voices, sentences, sampling, given.at_once))
+    told = {"vocoder": given.vocoder, "sampling": given.sampling, "word_error_rate": rates}
+    sys.stdout.write(json.dumps({"judge": given.model, **told}) + "\n")
 
 
 async def of_model(
-    model: str, voices: Sequence[str], sentences: Sequence[Sentence], seed: int
+    args: ServeArgs,
+    voices: Sequence[str],
+    sentences: Sequence[Sentence],
+    sampling: Mapping[str, Any],
+    at_once: int,
 ) -> dict[str, dict[str, float]]:
-    """Whole utterances, by the real engines in this process."""
-    synthesizer = LocalSynthesizer.open(ServeArgs(model=model))
-    rates = {}
-    for voice in voices:
-        said: dict[str, Wav] = {}
-        for number, sentence in enumerate(sentences):
-            sampling = replace(synthesizer.card().defaults, seed=seed)
-            key = SessionKey("judge", f"{voice}-{number}")
-            request = SynthesisRequest(key, (sentence.text,), voice, sampling)
-            chunks = [chunk.pcm async for chunk in synthesizer.speak(request)]
-            said[sentence.text] = np.concatenate(chunks)
-        rates[voice] = judge(sentences, said.__getitem__)
+    """Whole utterances, some at once, by the real engines in this process."""
+    synthesizer = LocalSynthesizer.open(args)
+    said = {
+        voice: await spoken(synthesizer, voice, sentences, sampling, at_once) for voice in voices
+    }
     synthesizer.close()
-    return rates
+    return {voice: judge(sentences, wavs.__getitem__) for voice, wavs in said.items()}
+
+
+async def spoken(
+    synthesizer: LocalSynthesizer,
+    voice: str,
+    sentences: Sequence[Sentence],
+    sampling: Mapping[str, Any],
+    at_once: int,
+) -> dict[str, Wav]:
+    """By text (samples,) at 24 kHz."""
+    free = asyncio.Semaphore(at_once)
+    defaults = synthesizer.card().defaults
+
+    async def one(number: int, text: str) -> Wav:
+        key = SessionKey("judge", f"{voice}-{number}")
+        request = SynthesisRequest(key, (text,), voice, replace(defaults, **sampling))
+        async with free:
+            chunks = [chunk.pcm async for chunk in synthesizer.speak(request)]
+        return np.concatenate(chunks)
+
+    texts = [sentence.text for sentence in sentences]
+    wavs = await asyncio.gather(*(one(number, text) for number, text in enumerate(texts)))
+    return dict(zip(texts, wavs, strict=True))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,21 @@ def test_it_stops_when_its_minutes_are_over(tmp_path: Path):
     assert (tmp_path / "line.pt").exists()
 
 
+def test_a_schedule_can_be_gone_through_within_minutes(tmp_path: Path):
+    model = nn.Linear(1, 1)
+    ended = fit(
+        tmp_path,
+        "line",
+        model,
+        Schedule(10**9, 0.1, within=0.002),
+        losses=lambda step: {"error": model.weight.sum()},
+        check=dict,
+    )
+    assert ended
+    rates = [Schedule(10**9, 1.0, within=2.0).rate(200, spent_s) for spent_s in (0.0, 60.0, 120.0)]
+    assert rates == pytest.approx([1.0, 0.525, 0.05], abs=1e-3)
+
+
 def test_the_rate_warms_up_and_falls_to_a_twentieth():
     schedule = Schedule(1000, 1.0)
     rates = [schedule.rate(step) for step in range(1000)]

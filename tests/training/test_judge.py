@@ -3,6 +3,7 @@ import shutil
 import pytest
 from pocketsphinx import Decoder
 
+from app.config import ServeArgs
 from training.corpus import Sentence
 from training.judge import heard, of_model, word_errors
 from training.teach import flite
@@ -34,6 +35,7 @@ def test_the_judge_understands_the_teacher():
 
 async def test_a_model_is_judged_by_what_its_own_engines_say():
     sentences = [Sentence("open", "Hi."), Sentence("spoken", "Hello.")]
-    rates = await of_model("embedded-turbo", ["ada"], sentences, seed=1)
+    args = ServeArgs(model="embedded-turbo")
+    rates = await of_model(args, ["ada"], sentences, {"seed": 1}, at_once=2)
     assert rates["ada"].keys() == {"open", "spoken", "all"}
     assert rates["ada"]["all"] >= 0.5, "it speaks no language"

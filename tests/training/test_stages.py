@@ -13,9 +13,9 @@ from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import open_folder
 from tests.engine.checkpoint.tiny import TINY
-from training import assemble, flow, hift, t3, teach, tokenizer, voices
+from training import adapt, assemble, flow, hift, more, t3, teach, tokenizer, voices
 from training.corpus import WORDNET
-from training.speech import Speech
+from training.speech import TOKENS, Speech
 from training.teach import flite
 
 needs_teacher = pytest.mark.skipif(
@@ -31,25 +31,53 @@ def run(stage: object, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None
 
 @needs_teacher
 def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for module in (tokenizer, hift, flow, t3, voices, assemble):
+    for module in (tokenizer, more, hift, flow, adapt, t3, voices, assemble):
         monkeypatch.setattr(module, "read_model", lambda: TINY)
+    monkeypatch.setattr(teach, "SENTENCES_A_PART", 100)
     work, out = str(tmp_path / "work"), tmp_path / "model"
-    run(teach, monkeypatch, "--folder", work, "--hours", "0.08", "--voices", "rms,slt")
+    run(teach, monkeypatch, "--folder", work, "--hours", "0.06", "--voices", "rms,slt")
     run(tokenizer, monkeypatch, "--folder", work, "--steps", "2")
+    run(more, monkeypatch, "--folder", work, "--hours", "0.1")
     run(voices, monkeypatch, "--folder", work)
-    for stage in (hift, flow, t3):
+    for stage in (hift, flow, adapt, t3):
         run(stage, monkeypatch, "--folder", work, "--steps", "1")
     run(assemble, monkeypatch, "--folder", work, "--out", str(out))
 
     source = open_folder(out)
     source.verify()
     assert source.voices() == ("ada", "bela")
-    speech = Speech(tmp_path / "work")
-    assert set(speech.trained()).isdisjoint(speech.checked())
+    speech = Speech(tmp_path / "work", ("audio", "mel", "pitch", "phone", TOKENS))
+    assert len(speech.utterances) == 100
+    assert set(speech.trained().tolist()).isdisjoint(speech.checked().tolist())
     for index, utterance in enumerate(speech.utterances):
-        assert len(speech.audio(index)) == 480 * utterance.num_frames
-        assert len(speech.mel(index)) == len(speech.pitch(index)) == utterance.num_frames
-        assert len(speech.tokens(index)) * 2 == utterance.num_frames
+        assert len(speech.whole("audio", index)) == 480 * utterance.num_frames
+        assert speech.whole("mel", index).shape == (utterance.num_frames, 80)
+        assert len(speech.whole("pitch", index)) == utterance.num_frames
+        assert len(speech.whole(TOKENS, index)) * 2 == utterance.num_frames
+    assert len(Speech(tmp_path / "work", ("phone", TOKENS)).utterances) == 200
+
+
+@needs_teacher
+def test_a_part_read_for_t3_alone_is_the_one_that_the_others_would_get(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its tokens stay right when its sound is made later, here and elsewhere."""
+    monkeypatch.setattr(teach, "SENTENCES_A_PART", 3)
+    for module in (tokenizer, more):
+        monkeypatch.setattr(module, "read_model", lambda: TINY)
+    work = str(tmp_path)
+    hours = [str(3 * parts / teach.SENTENCES_PER_HOUR) for parts in (30, 31)]
+    run(teach, monkeypatch, "--folder", work, "--hours", hours[0], "--voices", "rms")
+    run(tokenizer, monkeypatch, "--folder", work, "--steps", "1")
+    more.listener.cache_clear()
+    run(more, monkeypatch, "--folder", work, "--hours", hours[1])
+    last = sorted((tmp_path / "data").glob("*.jsonl"))[-1]
+    light = {name: last.with_suffix(f".{name}").read_bytes() for name in ("jsonl", "phone", TOKENS)}
+    assert not last.with_suffix(".audio").exists()
+    run(teach, monkeypatch, "--folder", work, "--hours", hours[1], "--voices", "rms")
+    run(tokenizer, monkeypatch, "--folder", work, "--steps", "1")
+    for name, content in light.items():
+        assert last.with_suffix(f".{name}").read_bytes() == content
 
 
 @needs_teacher
@@ -88,34 +116,69 @@ def test_the_sequence_that_t3_learns_is_the_one_it_is_asked_for_at_inference():
     torch.manual_seed(1)
     model = t3.begun(build_t3(TINY.t3))
     learner = t3.Learner(model).eval()
-    rows = []
-    for num_text, num_speech in ((5, 7), (9, 3)):
-        row = t3.Row(
-            torch.tensor([255, *range(3, 3 + num_text), 0]),
-            torch.randint(NUM_SPEECH_IDS, (num_speech,)),
-            torch.zeros(num_speech, 2, dtype=torch.long),
-            torch.randn(256),
-        )
-        row.prompt = torch.randint(NUM_SPEECH_IDS, (20,))
-        rows.append(row)
+    num_text, num_speech = torch.tensor([7, 11]), torch.tensor([7, 3])
+    text = torch.randint(3, 200, (2, 11))
+    text[:, 0], text[0, 6], text[1, 10] = t3.START, t3.STOP, t3.STOP
+    speech = torch.randint(NUM_SPEECH_IDS, (2, 7))
+    batch = t3.Batch(
+        text=text,
+        num_text=num_text,
+        speech=speech,
+        num_speech=num_speech,
+        phones=torch.zeros(2, 7, 2, dtype=torch.long),
+        prompt=torch.randint(NUM_SPEECH_IDS, (2, 20)),
+        speaker=torch.randn(2, 256),
+        guide=torch.ones(2),
+    )
     with torch.no_grad():
-        hidden, spans = learner.hidden(rows)
-        for at, row in enumerate(rows):
+        hidden = learner.hidden(batch)
+        for at in range(2):
+            own_text = text[at, : num_text[at]]
             cond = T3Cond(
-                speaker_emb=row.speaker[None],
-                cond_prompt_speech_tokens=row.prompt[None],
+                speaker_emb=batch.speaker[at, None],
+                cond_prompt_speech_tokens=batch.prompt[at, None],
                 emotion_adv=torch.full((1, 1, 1), t3.EXAGGERATION),
             )
             start = torch.tensor([[model.hp.start_speech_token]])
             embedded, _ = model.prepare_input_embeds(
-                t3_cond=cond, text_tokens=row.text[None], speech_tokens=start
+                t3_cond=cond, text_tokens=own_text[None], speech_tokens=start
             )
             said = [model.speech_emb(start) + model.speech_pos_emb.get_fixed_embedding(0)]
-            for i, token in enumerate(row.speech):
+            for i, token in enumerate(speech[at, : num_speech[at]]):
                 said.append(
                     model.speech_emb(token[None, None])
                     + model.speech_pos_emb.get_fixed_embedding(i + 1)
                 )
             inputs = torch.cat([embedded, *said], 1)
             expected = model.tfmr(inputs_embeds=inputs).last_hidden_state[0, -len(said) :]
-            torch.testing.assert_close(hidden[at, spans[at]], expected, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(hidden[at, : len(said)], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_t3_is_asked_for_each_token_its_phones_and_the_end():
+    torch.manual_seed(1)
+    learner = t3.Learner(t3.begun(build_t3(TINY.t3))).eval()
+    asked = {}
+    learner.t3.speech_head.register_forward_hook(
+        lambda _, given, out: asked.update(hidden=given[0])
+    )
+    batch = t3.Batch(
+        text=torch.tensor([[255, 5, 6, 0], [255, 7, 0, 9]]),
+        num_text=torch.tensor([4, 3]),
+        speech=torch.tensor([[11, 12, 13], [21, 99, 99]]),
+        num_speech=torch.tensor([3, 1]),
+        phones=torch.ones(2, 3, 2, dtype=torch.long),
+        prompt=torch.randint(NUM_SPEECH_IDS, (2, 20)),
+        speaker=torch.randn(2, 256),
+        guide=torch.tensor([1.0, 0.0]),
+    )
+    stop = TINY.t3.stop_speech_token
+    losses, _ = t3.compared(learner, batch, stop)
+    hidden = learner.hidden(batch)
+    rows = torch.cat([hidden[0, :4], hidden[1, :2]])
+    assert torch.equal(asked["hidden"], rows)
+    targets = torch.tensor([11, 12, 13, stop, 21, stop])
+    expected = torch.nn.functional.cross_entropy(learner.t3.speech_head(rows), targets)
+    torch.testing.assert_close(losses["token"], expected)
+    told = learner.phones(hidden[0, :3]).reshape(6, -1)  # none of a row without text, nor the end's
+    phones = torch.nn.functional.cross_entropy(told, torch.ones(6, dtype=torch.long))
+    torch.testing.assert_close(losses["phone"], t3.PHONE_WEIGHT * phones)

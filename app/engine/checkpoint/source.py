@@ -1,6 +1,7 @@
 """One function that opens any model by its name, and what an opened model gives.
 
-    embedded, embedded-turbo              small, in this repository
+    embedded, embedded-turbo,
+    embedded-speaking                     small, in this repository
     english, multilingual, turbo          published, from the model hub
     random-english, random-multilingual,
     random-turbo                          full size with random weights
@@ -34,7 +35,7 @@ if TYPE_CHECKING:  # each stage loads its own
     from chatterbox.models.voice_encoder import VoiceEncoder
 
 EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
-EMBEDDED = ("embedded", "embedded-turbo")
+EMBEDDED = ("embedded", "embedded-turbo", "embedded-speaking")
 FAMILIES: tuple[Family, ...] = get_args(Family)
 RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
 PACKAGED = (*EMBEDDED, *RANDOM)  # no files of theirs are an operator's to damage

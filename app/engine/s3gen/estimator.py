@@ -39,9 +39,9 @@ class Estimator:
         self._projections = {
             part: _fused(part) for part in decoder.modules() if isinstance(part, Attention)
         }
-        self.is_guided = not decoder.meanflow
+        self.is_guided = not decoder.meanflow and cfg_rate > 0
         self._cfg_rate = cfg_rate
-        self._steps = _schedule(decoder, num_steps, is_cosine and self.is_guided)
+        self._steps = _schedule(decoder, num_steps, is_cosine and not decoder.meanflow)
 
     @property
     def num_steps(self) -> int:

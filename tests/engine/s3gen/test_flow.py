@@ -13,7 +13,10 @@ from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.fake_capture import FakeCapture
 from tests.engine.s3gen.voicing import random_vocoder, speech, voice
 
-SHAPES = pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["standard", "meanflow"])
+UNGUIDED = TINY_S3GEN.model_copy(update={"cfg_rate": 0.0})
+SHAPES = pytest.mark.parametrize(
+    "spec", [TINY_S3GEN, UNGUIDED, TINY_MEANFLOW], ids=["standard", "unguided", "meanflow"]
+)
 
 
 def upstream_mel(
@@ -122,7 +125,7 @@ def test_a_batch_calls_the_network_once_per_step(spec: S3GenSpec):
         lambda _, inputs, __: rows.append(len(inputs[0]))
     )
     flow.mels([whole_cell(net, voice(n), speech(n, 20 + n), seed=n) for n in range(3)])
-    assert rows == [3 if spec.meanflow else 6] * spec.euler_steps
+    assert rows == [6 if spec.cfg_rate > 0 else 3] * spec.euler_steps
 
 
 @SHAPES
