@@ -118,7 +118,11 @@ class LiveSessions:
             raise
 
     def _give_back(self, key: SessionKey, claiming: "asyncio.Task[Claim]") -> None:
-        if claiming.exception() is None and claiming.result() is Claim.GRANTED:
+        if (
+            not claiming.cancelled()
+            and claiming.exception() is None
+            and claiming.result() is Claim.GRANTED
+        ):
             self._registry.finish(key, SessionEnd(FinishReason.CANCELLED, cause="disconnect"))
 
     async def _next(

@@ -10,6 +10,7 @@ Last line JSON.
 import asyncio
 import json
 import sys
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -125,7 +126,7 @@ async def spoken(
     defaults = synthesizer.card().defaults
 
     async def one(number: int, text: str) -> Wav:
-        key = SessionKey("judge", f"{voice}-{number}")
+        key = SessionKey("judge", f"{voice}-{number}-{uuid.uuid4().hex}")
         request = SynthesisRequest(key, (text,), voice, replace(defaults, **sampling))
         async with free:
             chunks = [chunk.pcm async for chunk in synthesizer.speak(request)]

@@ -1,0 +1,59 @@
+"""The embedded model that speaks is understood, by a recogniser that knows nothing of it."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from pocketsphinx import Decoder
+
+from app.config import ServeArgs
+from app.core import SAMPLES_PER_TOKEN
+from app.engine.synthesizer import LocalSynthesizer
+from training.corpus import held_out, words_of
+from training.judge import JUDGE_HZ, Wav, heard, spoken, word_errors
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SENTENCES = [sentence for sentence in held_out() if sentence.kind == "spoken"][:6]
+VOICE, SEED = "bela", 1
+MOST = 0.65  # of the words wrong: 0.38 over 30 sentences; six are few
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def synthesizer() -> AsyncIterator[LocalSynthesizer]:
+    opened = LocalSynthesizer.open(ServeArgs(model="embedded-speaking"))
+    yield opened
+    opened.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def together(synthesizer: LocalSynthesizer) -> dict[str, Wav]:
+    return await spoken(synthesizer, VOICE, SENTENCES, {"seed": SEED}, at_once=6)
+
+
+def word_error_rate(wavs: dict[str, Wav]) -> float:
+    decoder = Decoder(samprate=JUDGE_HZ, loglevel="FATAL")
+    errors = sum(word_errors(words_of(text), heard(decoder, wav)) for text, wav in wavs.items())
+    return errors / sum(len(words_of(text)) for text in wavs)
+
+
+def shuffled(wav: Wav) -> Wav:
+    """Each token's 40 ms somewhere else."""
+    tokens = wav[: len(wav) // SAMPLES_PER_TOKEN * SAMPLES_PER_TOKEN].reshape(-1, SAMPLES_PER_TOKEN)
+    return np.random.default_rng(0).permutation(tokens).reshape(-1)
+
+
+async def test_most_words_are_understood_and_none_of_shuffled_sound(together: dict[str, Wav]):
+    assert word_error_rate(together) <= MOST
+    few = dict(list(together.items())[:2])  # noise takes the recogniser long
+    assert word_error_rate({text: shuffled(wav) for text, wav in few.items()}) > 0.9
+
+
+async def test_some_at_once_are_understood_as_each_alone(
+    synthesizer: LocalSynthesizer, together: dict[str, Wav]
+):
+    some = SENTENCES[:2]
+    alone = await spoken(synthesizer, VOICE, some, {"seed": SEED}, at_once=1)
+    rates = [word_error_rate({s.text: wavs[s.text] for s in some}) for wavs in (alone, together)]
+    assert abs(rates[0] - rates[1]) <= 0.02
