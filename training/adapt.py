@@ -11,20 +11,19 @@ from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
-from training.fit import fit, load_average
+from training.fit import load_average
 from training.flow import CROP_TOKENS, Cuts, made
-from training.hift import CROP_FRAMES, compared
+from training.hift import CROP_FRAMES, CROPS, Cut, learn
 from training.model import read_model
-from training.options import schedule, schedule_options
+from training.options import schedule_options
 from training.speech import TOKENS, Speech, drawn_below
 from training.voices import Voices
 
-ROWS = 8
 RATE = 3e-4
 
 
 def main() -> None:
-    given = schedule_options("adapt", minutes=30.0, steps=2000, rows=ROWS)
+    given = schedule_options("adapt", minutes=30.0, steps=2000, rows=CROPS)
     speech = Speech(given.folder, ("audio", "mel", "pitch", TOKENS), given.device)
     spec = read_model().s3gen
     flow = load_average(given.folder, "flow", build_flow(spec).to(given.device))
@@ -32,7 +31,7 @@ def main() -> None:
     cuts = Cuts(speech, Voices.read(given.folder))
     trained, checked = speech.trained(CROP_TOKENS), speech.checked(CROP_TOKENS)
 
-    def draw(indices: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(indices: Tensor, num: int) -> Cut:
         batch = cuts.draw(indices, num)
         mel = made(flow, batch, spec.euler_steps)
         late = drawn_below(torch.full_like(batch.first, mel.shape[1] - CROP_FRAMES + 1))
@@ -44,16 +43,7 @@ def main() -> None:
         )
         return audio, mel.transpose(1, 2), pitch
 
-    def losses(step: int) -> dict[str, Tensor]:
-        return compared(hift, *draw(trained, given.rows))
-
-    @torch.no_grad()
-    def check() -> dict[str, float]:
-        torch.manual_seed(0)
-        parts = compared(hift, *draw(checked, 2 * ROWS))
-        return {f"checked_{name}": float(value) for name, value in parts.items()}
-
-    fit(given.folder, "adapt", hift, schedule(given, RATE), losses=losses, check=check)
+    learn(given, "adapt", hift, RATE, draw=draw, trained=trained, checked=checked)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Batch(NamedTuple):
 class Cuts:
     def __init__(self, speech: Speech, voices: Voices) -> None:
         self._speech = speech
-        self._speakers = drawn_vectors(voices.s3gen, speech.voices)
+        self._speakers = drawn_vectors(voices.s3gen, speech.voices, speech.device)
         some = [speech.trained(PROMPT_TOKENS, voice) for voice in range(len(speech.voices))]
         self._prompts = torch.cat(some)
         sizes = torch.tensor([len(indices) for indices in some], device=speech.device)

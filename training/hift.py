@@ -6,6 +6,9 @@ The source is driven by the teacher's pitch; the pitch predictor learns beside i
 resolutions and the log-mel are compared; no discriminator.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from chatterbox.models.s3gen.utils.mel import mel_spectrogram
 from torch import Tensor, nn
@@ -15,7 +18,7 @@ from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME
 from app.engine.checkpoint.build_vocoder import build_hift
 from training.fit import fit
 from training.model import read_model
-from training.options import schedule, schedule_options
+from training.options import Options, schedule, schedule_options
 from training.speech import Speech, drawn, drawn_below
 
 CROPS, CROP_FRAMES = 8, 40
@@ -23,6 +26,9 @@ RATE = 1.2e-3
 WINDOWS = (240, 512, 1024, 2048)
 MEL_WEIGHT, PITCH_WEIGHT = 2.0, 0.02
 FLOOR = 1e-5
+
+# Sound (rows, samples), mel (rows, 80, frames), pitch (rows, frames):
+Cut = tuple[Tensor, Tensor, Tensor]
 
 
 def main() -> None:
@@ -32,21 +38,33 @@ def main() -> None:
     hift = build_hift(read_model().s3gen.hift).to(given.device)
     long_enough = CROP_FRAMES // FRAMES_PER_TOKEN
     trained, checked = speech.trained(long_enough), speech.checked(long_enough)
+    own = partial(draw, speech)
+    learn(given, "hift", hift, RATE, draw=own, trained=trained, checked=checked)
 
+
+def learn(
+    given: Options,
+    stage: str,
+    hift: nn.Module,
+    rate: float,
+    *,
+    draw: Callable[[Tensor, int], Cut],
+    trained: Tensor,
+    checked: Tensor,
+) -> None:
     def losses(step: int) -> dict[str, Tensor]:
-        return compared(hift, *draw(speech, trained, given.rows))
+        return compared(hift, *draw(trained, given.rows))
 
     @torch.no_grad()
     def check() -> dict[str, float]:
         torch.manual_seed(0)
-        parts = compared(hift, *draw(speech, checked, 2 * CROPS))
+        parts = compared(hift, *draw(checked, 2 * CROPS))
         return {f"checked_{name}": float(value) for name, value in parts.items()}
 
-    fit(given.folder, "hift", hift, schedule(given, RATE), losses=losses, check=check)
+    fit(given.folder, stage, hift, schedule(given, rate), losses=losses, check=check)
 
 
-def draw(speech: Speech, indices: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
-    """sound (num, samples), mel (num, 80, frames), pitch (num, frames)."""
+def draw(speech: Speech, indices: Tensor, num: int) -> Cut:
     rows = drawn(indices, num)
     first = drawn_below(speech.num_frames[rows] - CROP_FRAMES + 1)
     audio, mel, pitch = (

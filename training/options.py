@@ -39,7 +39,7 @@ def options(stage: str, **more: float | int | str) -> Options:
 def schedule_options(
     stage: str, *, minutes: float, steps: int, **more: float | int | str
 ) -> Options:
-    """Those of a stage that fits something: --steps, --minutes, --within, --rows as well."""
+    """Those of a stage that fits something: --steps, --minutes and --within as well."""
     given = options(stage, minutes=minutes, steps=steps, within=math.inf, **more)
     torch.set_num_threads(given.processes)
     torch.set_float32_matmul_precision("high")

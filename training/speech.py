@@ -14,7 +14,8 @@ from training.teach import FILES, Utterance, is_read
 
 CHECKED_EVERY = 25  # one utterance in so many is never trained on
 TOKENS = "token"  # one for two frames; written by training.tokenizer and training.more
-WIDTHS = {"audio": SAMPLES_PER_FRAME, "mel": 80, "phone": 1, "pitch": 1}  # values of a frame
+# Values of a frame, or of a token:
+WIDTHS = {"audio": SAMPLES_PER_FRAME, "mel": 80, "phone": 1, "pitch": 1, TOKENS: 1}
 _DTYPES = {**FILES, TOKENS: "i2"}
 
 
@@ -35,11 +36,9 @@ class Speech:
             raise FileNotFoundError(
                 f"{folder / 'data'} has no {' and '.join(names)}: the stages before first"
             )
-        self.utterances = [
-            Utterance(**json.loads(line))
-            for part in self.parts
-            for line in part.read_text().splitlines()
-        ]
+        lines = [part.read_text().splitlines() for part in self.parts]
+        self._num_by_part = [len(some) for some in lines]
+        self.utterances = [Utterance(**json.loads(line)) for some in lines for line in some]
         frames = torch.tensor([u.num_frames for u in self.utterances], device=self.device)
         self.num_frames = frames
         self.num_tokens = frames // FRAMES_PER_TOKEN
@@ -92,15 +91,21 @@ class Speech:
         return self.cut(name, torch.tensor([index], device=self.device), 0, int(num))[0]
 
     def _read(self, name: str) -> Tensor:
-        flat = [np.fromfile(p.with_suffix(f".{name}"), _DTYPES[name]) for p in self.parts]
-        return torch.from_numpy(np.concatenate(flat)).to(self.device).view(-1, WIDTHS.get(name, 1))
+        """Raises ValueError where a file is not of its part's length: all after it would shift."""
+        num = self.num_tokens if name == TOKENS else self.num_frames
+        flat = []
+        for part, indices in self.indices_by_part():
+            values = np.fromfile(part.with_suffix(f".{name}"), _DTYPES[name])
+            if len(values) != WIDTHS[name] * int(num[indices.start : indices.stop].sum()):
+                raise ValueError(f"{part.with_suffix(f'.{name}')} is not as long as {part} says")
+            flat.append(values)
+        return torch.from_numpy(np.concatenate(flat)).to(self.device).view(-1, WIDTHS[name])
 
     def indices_by_part(self) -> Iterator[tuple[Path, range]]:
         begin = 0
-        for part in self.parts:
-            end = begin + len(part.read_text().splitlines())
-            yield part, range(begin, end)
-            begin = end
+        for part, num in zip(self.parts, self._num_by_part, strict=True):
+            yield part, range(begin, begin + num)
+            begin += num
 
 
 class Buckets:

@@ -162,7 +162,7 @@ class Draw:
 
     def __init__(self, speech: Speech, voices: Voices, tokenizer: EnglishTokenizer) -> None:
         self._speech = speech
-        self._speakers = drawn_vectors(voices.t3, speech.voices)
+        self._speakers = drawn_vectors(voices.t3, speech.voices, speech.device)
         texts = [[START, *tokenizer.encode(u.text, None), STOP] for u in speech.utterances]
         self._text = torch.tensor([i for ids in texts for i in ids], device=speech.device)
         self._num_text = torch.tensor([len(ids) for ids in texts], device=speech.device)

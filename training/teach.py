@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import librosa
@@ -51,27 +50,19 @@ class Utterance:
     num_frames: int  # even
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    audio: NDArray[np.int16]  # (480 * frames,)
-    mel: NDArray[np.float16]  # (frames, 80)
-    phone: NDArray[np.uint8]  # (frames,)
-    pitch: NDArray[np.float16]  # (frames,)
+# (sound at 24 kHz, each frame's phone) -> what is kept of it, by file, one array a file
+Keep = Callable[[NDArray[np.float32], NDArray[np.uint8]], Mapping[str, NDArray[np.generic]]]
 
 
 def main() -> None:
     given = options("teach", hours=20.0, voices="rms,slt,awb")
     (given.folder / "data").mkdir(parents=True, exist_ok=True)
-    read_missing(
-        given, FILES, partial(read_part, given.folder, given.voices.split(","), given.seed)
-    )
+    read_missing(given, given.voices.split(","), FILES, features)
 
 
-def read_missing(
-    given: Options, names: Iterable[str], read: Callable[[int, Sequence[Sentence]], float]
-) -> None:
-    """Calls `read` in its own processes on every part of which a file is not there. Parts are
-    whole, so that one means the same sentences whatever the hours."""
+def read_missing(given: Options, voices: Sequence[str], names: Iterable[str], keep: Keep) -> None:
+    """Reads, in processes of its own, every part of which a file is not there. Parts are whole, so
+    that one means the same sentences whatever the hours."""
     num_parts = -(-round(given.hours * SENTENCES_PER_HOUR) // SENTENCES_A_PART)
     sentences = corpus(given.seed, num_parts * SENTENCES_A_PART)
     parts = [
@@ -80,7 +71,17 @@ def read_missing(
         if not is_read(part_file(given.folder, part), names)
     ]
     with ProcessPoolExecutor(given.processes) as pool:
-        calls = [pool.submit(read, part, some) for part, some in parts]
+        calls = [
+            pool.submit(
+                read_part,
+                part_file(given.folder, part),
+                some,
+                voices,
+                keep,
+                seed=(given.seed, part),
+            )
+            for part, some in parts
+        ]
         for done, call in enumerate(as_completed(calls), start=1):
             sys.stdout.write(f"part {done} of {len(calls)}: {call.result() / 60:.1f} minutes\n")
             sys.stdout.flush()
@@ -96,28 +97,30 @@ def is_read(part: Path, names: Iterable[str]) -> bool:
 
 
 def read_part(
-    folder: Path, voices: Sequence[str], seed: int, part: int, sentences: Sequence[Sentence]
+    done: Path,
+    sentences: Sequence[Sentence],
+    voices: Sequence[str],
+    keep: Keep,
+    *,
+    seed: tuple[int, int],
 ) -> float:
-    """Writes one part's files. Returns the seconds of speech in it."""
+    """Writes one part's files. Returns the seconds of speech in it.
+
+    Who says what, and the noise under it, follow from the seed: whatever is kept of a part later is
+    of the same sound.
+    """
     torch.set_num_threads(1)
-    random = np.random.default_rng((seed, part))
-    read = []
-    spoken = []
+    random = np.random.default_rng(seed)
+    voices = sorted(voices)
+    read: list[Utterance] = []
+    kept: list[Mapping[str, NDArray[np.generic]]] = []
     for sentence in sentences:
         voice = voices[random.integers(len(voices))]
-        said = speak(sentence.text, voice, random)
-        read.append(Utterance(sentence.text, sentence.kind, voice, len(said.phone)))
-        spoken.append(said)
-    tables = {name: [getattr(said, name) for said in spoken] for name in FILES}
-    return write_part(part_file(folder, part), read, tables)
-
-
-def write_part(
-    done: Path, read: Sequence[Utterance], tables: Mapping[str, Sequence[NDArray[np.generic]]]
-) -> float:
-    """Returns the seconds of speech."""
-    for name, values in tables.items():
-        np.concatenate(values).tofile(done.with_suffix(f".{name}"))
+        audio, phone = read_aloud(sentence.text, voice, random)
+        read.append(Utterance(sentence.text, sentence.kind, voice, len(phone)))
+        kept.append(keep(audio, phone))
+    for name in kept[0]:
+        np.concatenate([tables[name] for tables in kept]).tofile(done.with_suffix(f".{name}"))
     lines = "".join(json.dumps(asdict(utterance)) + "\n" for utterance in read)
     done.with_suffix(".partial").write_text(lines)
     done.with_suffix(".partial").rename(done)  # last: a part is there with all its files
@@ -141,8 +144,11 @@ def read_aloud(
     return audio, phone
 
 
-def speak(text: str, voice: str, random: np.random.Generator) -> Spoken:
-    audio, phone = read_aloud(text, voice, random)
+def features(
+    audio: NDArray[np.float32], phone: NDArray[np.uint8]
+) -> dict[str, NDArray[np.generic]]:
+    """`FILES` of one utterance: audio (480 * frames,), mel (frames, 80), phone and pitch
+    (frames,)."""
     with torch.no_grad():
         mel = mel_spectrogram(torch.from_numpy(audio)[None])[0].T.numpy()
     pitch = librosa.yin(
@@ -151,7 +157,12 @@ def speak(text: str, voice: str, random: np.random.Generator) -> Spoken:
     voiced = ~np.isin(phone, [PHONES.index(name) for name in UNVOICED])
     pitch = np.where(voiced, pitch[: len(phone)], 0.0)
     clipped = np.clip(audio * 32767.0, -32768, 32767).astype(np.int16)
-    return Spoken(clipped, mel.astype(np.float16), phone, pitch.astype(np.float16))
+    return {
+        "audio": clipped,
+        "mel": mel.astype(np.float16),
+        "phone": phone,
+        "pitch": pitch.astype(np.float16),
+    }
 
 
 def flite(text: str, voice: str) -> tuple[NDArray[np.float32], list[tuple[str, float]]]:

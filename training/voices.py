@@ -72,16 +72,14 @@ def main() -> None:
 
 
 def drawn_vectors(
-    vectors: Mapping[str, Tensor], voices: Sequence[str]
+    vectors: Mapping[str, Tensor], voices: Sequence[str], device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     """By numbers of `voices`, (rows,), a vector of each, (rows, size): one of its references',
     drawn from torch's generator."""
-    table = torch.stack([vectors[voice] for voice in voices])
+    table = torch.stack([vectors[voice] for voice in voices]).to(device)
 
     def draw(numbers: Tensor) -> Tensor:
-        own = table.to(numbers.device)
-        which = torch.randint(own.shape[1], (len(numbers),), device=numbers.device)
-        return own[numbers, which]
+        return table[numbers, torch.randint(table.shape[1], (len(numbers),), device=device)]
 
     return draw
 

@@ -62,31 +62,22 @@ def test_it_learns_and_says_how_far_it_is(tmp_path: Path):
     assert lines[-1]["weight"] == pytest.approx(float(mean), abs=1e-4)
 
 
-def test_it_stops_when_its_minutes_are_over(tmp_path: Path):
+def ends(folder: Path, schedule: Schedule) -> bool:
     model = nn.Linear(1, 1)
-    ended = fit(
-        tmp_path,
-        "line",
-        model,
-        Schedule(10, 0.1, minutes=0.0),
-        losses=lambda step: {"error": model.weight.sum()},
-        check=dict,
-    )
-    assert not ended
+
+    def losses(step: int) -> dict[str, Tensor]:
+        return {"error": model.weight.sum()}
+
+    return fit(folder, "line", model, schedule, losses=losses, check=dict)
+
+
+def test_it_stops_when_its_minutes_are_over(tmp_path: Path):
+    assert not ends(tmp_path, Schedule(10, 0.1, minutes=0.0))
     assert (tmp_path / "line.pt").exists()
 
 
 def test_a_schedule_can_be_gone_through_within_minutes(tmp_path: Path):
-    model = nn.Linear(1, 1)
-    ended = fit(
-        tmp_path,
-        "line",
-        model,
-        Schedule(10**9, 0.1, within=0.002),
-        losses=lambda step: {"error": model.weight.sum()},
-        check=dict,
-    )
-    assert ended
+    assert ends(tmp_path, Schedule(10**9, 0.1, within=0.002))
     rates = [Schedule(10**9, 1.0, within=2.0).rate(200, spent_s) for spent_s in (0.0, 60.0, 120.0)]
     assert rates == pytest.approx([1.0, 0.525, 0.05], abs=1e-3)
 

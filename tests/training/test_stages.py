@@ -67,18 +67,24 @@ def test_a_part_read_for_t3_alone_is_the_one_that_the_others_would_get(
         monkeypatch.setattr(module, "read_model", lambda: TINY)
     work = str(tmp_path)
     hours = [str(3 * parts / teach.SENTENCES_PER_HOUR) for parts in (30, 31)]
-    run(teach, monkeypatch, "--folder", work, "--hours", hours[0], "--voices", "rms")
+    voices = ("--voices", "slt,rms")  # in no order
+    run(teach, monkeypatch, "--folder", work, "--hours", hours[0], *voices)
     run(tokenizer, monkeypatch, "--folder", work, "--steps", "1")
     more.listener.cache_clear()
     run(more, monkeypatch, "--folder", work, "--hours", hours[1])
     last = sorted((tmp_path / "data").glob("*.jsonl"))[-1]
     light = {name: last.with_suffix(f".{name}").read_bytes() for name in ("jsonl", "phone")}
     assert not last.with_suffix(".audio").exists()
-    run(teach, monkeypatch, "--folder", work, "--hours", hours[1], "--voices", "rms")
+    run(teach, monkeypatch, "--folder", work, "--hours", hours[1], *voices)
     for name, content in light.items():
         assert last.with_suffix(f".{name}").read_bytes() == content
     num_samples = last.with_suffix(".audio").stat().st_size // 2
-    assert last.with_suffix(f".{TOKENS}").stat().st_size // 2 == num_samples // 960
+    own = last.with_suffix(f".{TOKENS}")
+    assert own.stat().st_size // 2 == num_samples // 960
+
+    own.write_bytes(own.read_bytes()[:-2])  # all after it would be another's
+    with pytest.raises(ValueError, match="is not as long as"):
+        Speech(tmp_path, (TOKENS,)).whole(TOKENS, 0)
 
 
 @needs_teacher
