@@ -36,6 +36,7 @@ def assemble(
     vocoder_class: type[Vocoder] = Vocoder,
     *,
     colocated_class: type[Colocated] = Colocated,
+    ingress_class: type[Any] = Ingress,
     keys: tuple[KeySettings, ...] = (),
 ) -> Application:
     """The application; tests pass a T3 whose engine they can hold, and broken stages."""
@@ -50,7 +51,7 @@ def assemble(
         speaks = _colocated(args, registry, colocated_class, options)
     else:
         speaks = _split(args, registry, t3_class, vocoder_class, options)
-    ingress = serve.deployment(Ingress, name="Ingress").options(
+    ingress = serve.deployment(ingress_class, name="Ingress").options(
         num_replicas=args.ingress_replicas,
         max_ongoing_requests=512,
         ray_actor_options={"num_cpus": 0.1},

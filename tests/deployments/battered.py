@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
 from app.core import DEFAULT_TENANT, SessionKey, SessionReport
 from deployments.app import assemble
 from deployments.registry import NAMESPACE
-from deployments.vocoder import Vocoder
+from deployments.t3 import T3
 from tests.deployments.conftest import wait_until_healthy
-from tests.deployments.serving import noting_t3
+from tests.deployments.serving import Classes, noting_t3
 
 ARGS = ServeArgs(
     t3=T3Settings(slots=32),
@@ -60,17 +60,23 @@ class Battered:
 
 
 @contextmanager
-def battered(url: str, folder: Path, vocoder_class: type[Vocoder] = Vocoder) -> Iterator[Battered]:
+def battered(
+    url: str, folder: Path, made_of: Callable[[type[T3]], Classes] = Classes
+) -> Iterator[Battered]:
+    """`made_of`: from a T3 that notes its streams' ends to the whole application."""
     name = f"battered-{uuid.uuid4().hex[:8]}"
     app = Battered(f"{url}/{name}", name, folder / f"{name}.notes")
-    deploy(app, ARGS, vocoder_class)
+    deploy(app, ARGS, made_of)
     wait_until_healthy(app.url)
     yield app
     serve.delete(name)
 
 
-def deploy(app: Battered, args: ServeArgs, vocoder_class: type[Vocoder] = Vocoder) -> None:
-    application = assemble(args, app.name, noting_t3(app.notes), vocoder_class)
+def deploy(
+    app: Battered, args: ServeArgs, made_of: Callable[[type[T3]], Classes] = Classes
+) -> None:
+    t3, vocoder, ingress = made_of(noting_t3(app.notes))
+    application = assemble(args, app.name, t3, vocoder, ingress_class=ingress)
     serve.run(application, name=app.name, route_prefix=f"/{app.name}")
 
 

@@ -6,13 +6,16 @@ from collections.abc import AsyncGenerator
 from collections.abc import Sequence as Rows
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import app.engine.stages.vocoder
+import deployments.ingress
 import deployments.vocoder
 from app.config import ServeArgs
-from app.core import SessionKey, SpeechTokens, TokenRequest
+from app.core import SpeechTokens, TokenRequest
 from app.engine.stages.t3 import T3Stage
 from app.engine.t3.sequence import Sequence
+from deployments.ingress import Ingress
 from deployments.t3 import T3
 from deployments.vocoder import Vocoder
 
@@ -86,25 +89,44 @@ def noting_t3(notes: Path) -> type[T3]:
     return NotingT3
 
 
-def leaky_vocoder() -> type[Vocoder]:
-    """A vocoder without any of what stops T3 when a listener leaves: it does not cancel the streams
-    that it opened, and goes on to say that it wants them."""
+class Classes(NamedTuple):
+    """What an application is made of."""
+
+    t3: type[T3]
+    vocoder: type[Vocoder] = Vocoder
+    ingress: type[Any] = Ingress
+
+
+def leaky(t3_class: type[T3]) -> Classes:
+    """Plain nested streams, as Serve's own propagation stops them and nothing else: no hop cancels
+    the stream that it opened, no stage hears of a cancel or ends what nobody wants. Between the
+    stages gRPC, which loses cancels; Ray's core, by reference, passes them on by itself."""
+
+    class LeakyT3(t3_class):  # type: ignore[misc, valid-type]
+        def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
+            stage: T3Stage = super().open_stage(args, device)
+            stage.cancel = unheard  # type: ignore[assignment, method-assign]
+            return stage
 
     class LeakyVocoder(Vocoder):
-        def __init__(self, *args: Any) -> None:
+        def __init__(self, args: ServeArgs, device: str, registry: str, t3: Any) -> None:
             deployments.vocoder.owned = unowned
-            super().__init__(*args)
-            every: set[SessionKey] = set()
-            keys = self._leases.keys
+            app.engine.stages.vocoder.VocoderStage.cancel = unheard  # type: ignore[assignment, method-assign]
+            super().__init__(args, device, registry, t3.options(_by_reference=False))
 
-            def all_ever() -> frozenset[SessionKey]:
-                every.update(keys())
-                return frozenset(every)
-
-            self._leases.keys = all_ever  # type: ignore[method-assign]
+    class LeakyIngress(Ingress):  # type: ignore[misc, valid-type]
+        async def __init__(
+            self, args: ServeArgs, card: Any, registry: str, vocoder: Any, *rest: Any, **keys: Any
+        ) -> None:
+            deployments.ingress.owned = unowned
+            plain = vocoder.options(_by_reference=False)
+            await super().__init__(args, card, registry, plain, *rest, **keys)
 
     async def unowned(generator: Any) -> AsyncGenerator[Any, None]:
         async for item in generator:
             yield item
 
-    return LeakyVocoder
+    async def unheard(*_: Any) -> None:
+        return None
+
+    return Classes(LeakyT3, LeakyVocoder, LeakyIngress)
