@@ -55,7 +55,7 @@ def main() -> None:
     say(f"{options.model}, {options.policy}; {machine(torch.device(options.device))}")
     synthesizer = LocalSynthesizer.open(args)
     try:
-        rows = asyncio.run(_measure(synthesizer, options.num_streams, options.rounds))
+        rows = asyncio.run(_measure(synthesizer, options))
     finally:
         synthesizer.close()
     result = {
@@ -75,25 +75,27 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--policy", default="window", choices=["window", "chunked", "full"])
     parser.add_argument("--num-streams", type=counts, default=[1, 4, 16], help="1,4,16")
     parser.add_argument("--rounds", type=int, default=3, help="of each number of streams")
+    parser.add_argument("--text", default=TEXT, help="what each listener hears")
     options = parser.parse_args(arguments)
     options.device = default_device(options.device)
     return options
 
 
 async def _measure(
-    synthesizer: LocalSynthesizer, counts: Sequence[int], rounds: int
+    synthesizer: LocalSynthesizer, options: argparse.Namespace
 ) -> list[dict[str, object]]:
-    length_s = (await _listen(synthesizer, "warm", 0.0)).audio_s
+    text = options.text
+    length_s = (await _listen(synthesizer, text, "warm", 0.0)).audio_s
     say(f"the text is {length_s:.1f} s of sound")
     say("streams  first sound ms p50  p95  stalled  longest stall ms  audio-s/s")
     rows: list[dict[str, object]] = []
-    for count in counts:
+    for count in options.num_streams:
         heard: list[Heard] = []
         took_s = 0.0
-        for number in range(rounds):
+        for number in range(options.rounds):
             started = time.perf_counter()
             listeners = [
-                _listen(synthesizer, f"{count}-{number}-{n}", length_s * n / count)
+                _listen(synthesizer, text, f"{count}-{number}-{n}", length_s * n / count)
                 for n in range(count)
             ]
             heard += await asyncio.gather(*listeners)
@@ -102,12 +104,12 @@ async def _measure(
     return rows
 
 
-async def _listen(synthesizer: LocalSynthesizer, name: str, after_s: float) -> Heard:
+async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Heard:
     await asyncio.sleep(after_s)
     card = synthesizer.card()
     request = SynthesisRequest(
         SessionKey("benchmark", name),
-        segment(TEXT, max_chars=card.max_segment_chars),
+        segment(text, max_chars=card.max_segment_chars),
         card.voices[0],
         card.defaults,
         card.languages[0] if card.languages else None,

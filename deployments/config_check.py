@@ -14,6 +14,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from app.access import KeyRing, refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
+from app.engine.checkpoint.spec import PACKAGED
 from app.errors import ConfigError
 
 DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Colocated", "Enroller")
@@ -39,14 +40,21 @@ def check_config(path: Path) -> dict[str, Any]:
 
 
 def check_model(content: dict[str, Any]) -> None:
-    """Every file of the model that a checked config names. Raises CheckpointError, ConfigError."""
+    """Every file of the model that a checked config names; those of this package are not asked.
+    Raises CheckpointError, ConfigError."""
+    for application in content["applications"]:
+        if application.get("import_path") == IMPORT_PATH:
+            args = ServeArgs.model_validate(application.get("args") or {})
+            if args.model not in PACKAGED or args.revision is not None:
+                _check_model(args)
+
+
+def _check_model(args: ServeArgs) -> None:
     with warnings.catch_warnings():  # upstream's libraries deprecate each other
         warnings.simplefilter("ignore")
         from app.engine.stages import card  # torch, and only for this
 
-        for application in content["applications"]:
-            if application.get("import_path") == IMPORT_PATH:
-                card.check_model(ServeArgs.model_validate(application.get("args") or {}))
+        card.check_model(args)
 
 
 def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:

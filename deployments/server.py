@@ -28,6 +28,11 @@ MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
 FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED")
 GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # as Ray's own command line finds a cluster
 STOP_WITHIN_S = 30.0
+# Ray's `serve`, which stops on SIGINT; but a shell has its background jobs ignore that, and theirs.
+SERVE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from ray.serve.scripts import cli; cli()"
+)
 
 
 class ServerProcess:
@@ -59,7 +64,7 @@ class ServerProcess:
             if output is not None:
                 opened.enter_context(output)
             return subprocess.Popen(
-                [str(Path(sys.executable).with_name("serve")), "run", str(path)],
+                [sys.executable, "-c", SERVE, "run", str(path)],
                 env=self.environment() | {"RAY_ADDRESS": "local"},  # whatever else runs, or ran
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,

@@ -40,7 +40,7 @@ SLACK = {"num_fds": 8, "num_threads": 4}  # pools and connections that come and 
 HELD_SLACK = 8  # tasks of connections that are kept alive; references of calls on their way
 REMEMBER_S = 20.0
 FORGOTTEN_AFTER = 1.5  # times that
-# One cell of sound: what is soaked is the way in and out, not the flow.
+# One cell of sound.
 BODY = {"voice": "ada", "response_format": "pcm", "stream": False, "seed": 1, "max_tokens": 8}
 
 
@@ -192,10 +192,12 @@ def differences(
 
 
 def config(folder: Path, leak: bool) -> Path:
-    """The config that ships, with ids forgotten soon, so that forgetting is soaked, too."""
+    """The config that ships, with ids forgotten soon, so that forgetting is soaked, too, and one
+    step of the flow: what is soaked is the way in and out."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     application = content["applications"][0]
     application["args"]["limits"] = {"remember_s": REMEMBER_S}
+    application["args"]["vocoder"]["euler_steps"] = 1
     if leak:
         application["import_path"] = "loadtests.leaky:build"
     path = folder / "soak.yaml"

@@ -4,7 +4,8 @@ from tests.benchmarks.last_line import run
 
 def test_the_last_line_is_one_json_object():
     options = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1")
-    _, result = run("streaming.py", *options, "--num-streams", "1,2")
+    said = ("--num-streams", "1,2", "--text", "Thank you for calling.")
+    _, result = run("streaming.py", *options, *said)
     assert (result["benchmark"], result["model"]) == ("streaming", "embedded-turbo")
     assert [row["num_streams"] for row in result["rows"]] == [1, 2]
     assert [row["num_heard"] for row in result["rows"]] == [1, 2]

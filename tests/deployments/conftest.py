@@ -89,12 +89,13 @@ def app(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
 
 def wait_until_healthy(url: str) -> None:
     give_up_at = time.monotonic() + READY_WITHIN_S
-    while True:
-        with suppress(httpx.TransportError):  # nothing listens yet
-            if httpx.get(f"{url}/health").status_code == httpx.codes.OK:
-                return
-        assert time.monotonic() < give_up_at, "the application did not become healthy"
-        time.sleep(0.1)
+    with httpx.Client() as client:
+        while time.monotonic() < give_up_at:
+            with suppress(httpx.TransportError):  # nothing listens yet
+                if client.get(f"{url}/health").status_code == httpx.codes.OK:
+                    return
+            time.sleep(0.25)
+    raise AssertionError("the application did not become healthy")
 
 
 async def until_idle(client: httpx.AsyncClient, within_s: float = 30) -> dict[str, Any]:

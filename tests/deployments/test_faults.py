@@ -16,7 +16,7 @@ from app.core import CancelState, FinishReason, SamplingParams, SessionKey, Toke
 from tests.deployments.battered import ARGS, Battered, deploy, spoken, until_it_speaks
 from tests.deployments.conftest import until_idle
 
-LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 4
+LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 2
 
 
 def body(text: str = "Hello there.", **fields: object) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,8 +24,12 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, deaf_to: signal.Signals | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *map(str, arguments)]
+    if deaf_to is not None:
+        command = ["sh", "-c", f'trap "" {deaf_to:d}; exec "$@"', "sh", *command]
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -71,8 +76,10 @@ def test_the_demo_speaks_cancels_and_leaves_nothing_running_whatever_ran_before(
     tmp_path, dead_cluster
 ):
     out = tmp_path / "demo.wav"
-    ended = run("demo", "--port", free_port(), "--out", out, RAY_TMPDIR=dead_cluster)
+    options = ("--port", free_port(), "--out", out)
+    ended = run("demo", *options, deaf_to=signal.SIGINT, RAY_TMPDIR=dead_cluster)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "had to kill" not in ended.stdout  # as a job in a shell's background, too
     assert "0 processes are left running" in ended.stdout
     wav, rate = soundfile.read(out)
     told = f"{len(wav) / rate:.1f} s of audio"

@@ -50,7 +50,15 @@ assemble(ServeArgs(device="cpu"), "registry")
         spared=(*WHOLE, *TEXT, *COMPILER, "librosa", "diffusers", "scipy.signal"),
     ),
     "ingress": Case("import deployments.ingress", uses=("fastapi",), spared=("torch",)),
-    "config check": Case("import deployments.config_check", uses=("ray",), spared=("torch",)),
+    "config check": Case(
+        """
+from pathlib import Path
+from deployments.config_check import check_config, check_model
+check_model(check_config(Path("serve_config.yaml")))
+""",
+        uses=("ray",),
+        spared=("torch",),
+    ),
 }
 
 

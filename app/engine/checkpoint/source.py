@@ -12,7 +12,7 @@ Knows nothing about what is done with the modules.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -21,7 +21,7 @@ from app.engine.checkpoint import hub
 from app.engine.checkpoint.local import PUBLISHED, open_folder, open_published
 from app.engine.checkpoint.parts import EnrolmentModels, Part, Source, Vocoder
 from app.engine.checkpoint.seeded import SeededSource
-from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec
+from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.voices import Conditionals
 from app.errors import CheckpointError, NotFound
@@ -35,10 +35,6 @@ if TYPE_CHECKING:  # each stage loads its own
     from chatterbox.models.voice_encoder import VoiceEncoder
 
 EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
-EMBEDDED = ("embedded", "embedded-turbo", "embedded-speaking")
-FAMILIES: tuple[Family, ...] = get_args(Family)
-RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
-PACKAGED = (*EMBEDDED, *RANDOM)  # no files of theirs are an operator's to damage
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ carry theirs in `config.json`. Knows nothing about files of weights, modules or 
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +13,11 @@ from app.core import SamplingParams
 from app.errors import CheckpointError
 
 Family = Literal["english", "multilingual", "turbo"]
+
+FAMILIES: tuple[Family, ...] = get_args(Family)
+EMBEDDED = ("embedded", "embedded-turbo", "embedded-speaking")
+RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
+PACKAGED = (*EMBEDDED, *RANDOM)  # no files of theirs are an operator's to damage
 
 # Source: SUPPORTED_LANGUAGES of upstream's mtl_tts.py
 _CODES = "ar,da,de,el,en,es,fi,fr,he,hi,it,ja,ko,ms,nl,no,pl,pt,ru,sv,sw,tr,zh"

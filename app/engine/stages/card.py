@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.config import ServeArgs
 from app.core import ModelCard
-from app.engine.checkpoint.source import PACKAGED, open_checkpoint
+from app.engine.checkpoint.source import open_checkpoint
 from app.engine.voice_book import VoiceBook
 
 
@@ -23,8 +23,6 @@ def model_card(args: ServeArgs) -> ModelCard:
 
 
 def check_model(args: ServeArgs) -> None:
-    """Every file of the model: that it is there, whole and of this model. A model of this package
-    is only opened. Raises CheckpointError, ConfigError."""
-    checkpoint = open_checkpoint(args.model, args.revision)
-    if args.model not in PACKAGED:
-        checkpoint.verify()
+    """Every file of the model: that it is there, whole and of this model. Raises CheckpointError,
+    ConfigError."""
+    open_checkpoint(args.model, args.revision).verify()

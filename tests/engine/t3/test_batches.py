@@ -104,7 +104,7 @@ engines = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("family", SPECS)
 @given(mix=st.lists(plans, min_size=2, max_size=7), how=engines)
-@hypothesis_settings(max_examples=100, deadline=None, derandomize=True)
+@hypothesis_settings(max_examples=50, deadline=None, derandomize=True)
 def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, how):
     heard = run_mix(TokenEngine(model_of(family), settings(**how)), mix)
     for name, plan in enumerate(mix):
@@ -119,8 +119,11 @@ def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, how):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fast", "number"), [(False, 10_000), (True, 3_000)])
-def test_ten_thousand_sequences_of_the_embedded_model_leave_nothing_behind(fast, number):
+@pytest.mark.parametrize(
+    ("fast", "number"),
+    [(False, 2_000), (True, 1_000), pytest.param(False, 10_000, marks=pytest.mark.long)],
+)
+def test_thousands_of_sequences_of_the_embedded_model_leave_nothing_behind(fast, number):
     dice = random.Random(5)
     checkpoint = open_checkpoint("embedded", None)
     model = lean(checkpoint.load_t3(models.CPU, torch.float32), checkpoint.spec.t3)
@@ -142,7 +145,7 @@ def test_ten_thousand_sequences_of_the_embedded_model_leave_nothing_behind(fast,
             if item.finish is not None:
                 finished[item.key] += 1
                 reasons[item.finish] += 1
-                if len(finished) % 1000 == 0:
+                if len(finished) % (number // 10) == 0:
                     engine.check_integrity()
                     resident.append(process.memory_info().rss)
     engine.check_integrity()
@@ -151,7 +154,7 @@ def test_ten_thousand_sequences_of_the_embedded_model_leave_nothing_behind(fast,
     assert reasons[FinishReason.ERROR] == 0
     assert min(reasons[FinishReason.LENGTH], reasons[FinishReason.CANCELLED]) > number / 10
     assert engine.stats() == StageStats(slots_free=24, slots_total=24)
-    assert max(resident) - resident[1] < 32 * 2**20  # flat after the first two thousand
+    assert max(resident) - resident[1] < 32 * 2**20  # flat after the first fifth
 
 
 VERY_SMALL: T3Spec = models.ENGLISH.model_copy(
