@@ -50,10 +50,11 @@ async def test_of_two_hundred_dropped_streams_none_completes_and_bystanders_soun
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(serves_through_haproxy(), reason="there nothing leaked, Ray 2.60")
 async def test_without_the_explicit_cancels_the_same_storm_shows_the_leak(served: Served, tmp_path):
+    """Each stream is lost by chance, 5 of 40 in one run and 0 in another: many are dropped."""
     with battered(served.url, tmp_path, leaky) as app:
         async with client_of(app) as client:
             with pytest.raises(AssertionError, match="ran to their ends"):
-                await storm(app, client, num_streams=40, num_bystanders=0, idle_within_s=250)
+                await storm(app, client, num_streams=120, num_bystanders=0, idle_within_s=400)
 
 
 def client_of(app: Battered) -> httpx.AsyncClient:
