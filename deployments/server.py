@@ -94,13 +94,14 @@ class ServerProcess:
     def wait_ready(self, timeout_s: float = 180.0) -> None:
         """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""
         give_up_at = time.monotonic() + timeout_s
-        while time.monotonic() < give_up_at:
-            if self._process.poll() is not None or FAILED.search(self._output()):
-                break
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/health", timeout=2).status_code == httpx.codes.OK:
-                    return
-            time.sleep(0.5)
+        with httpx.Client(base_url=self.url, timeout=2) as client:
+            while time.monotonic() < give_up_at:
+                if self._process.poll() is not None or FAILED.search(self._output()):
+                    break
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get("/health").status_code == httpx.codes.OK:
+                        return
+                time.sleep(0.5)
         raise Unavailable(f"the server did not start:\n{self._output()[-3000:]}")
 
     def wait(self) -> int:
