@@ -11,6 +11,10 @@ layers of eight Llama blocks of T3 (512 MiB of weights; reading them takes 20), 
     oneDNN, whole                20    20    33    35    45   165   190   224   106   178   341
     oneDNN, by parts of weight   23    27    29    30    36   172   196   222
     oneDNN, weight on the left   49    48    46    49    48    47    60    82    98   188   365
+
+Without AVX-512, MKL with the weight on the left is best for 2 to 4 rows (six GPT-2 blocks on one
+such core: 30, 39 and 33 ms, where oneDNN takes 44, 50 and 47); from 5 on nothing is better than
+what is here.
 """
 
 import torch
@@ -26,6 +30,8 @@ _MULTIPLE = 16
 # on the left (Sapphire Rapids, 2026-07), and slower without.
 _AMX_ROWS = range(4, 49)
 _HAS_AMX = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+_FEW_ROWS = range(2, 5)  # MKL's, on the left, without AVX-512
+_HAS_AVX512 = bool(torch.cpu.get_capabilities().get("avx512_f", False))
 _HAS_ONEDNN = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
@@ -37,7 +43,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.dtype is torch.float32:
         product = _in_float32(rows, weight, bias)
     elif _HAS_AMX and len(rows) in _AMX_ROWS:
-        product = _plus((weight @ rows.t()).t().contiguous(), bias)
+        product = _on_the_left(rows, weight, bias)
     else:
         product = F.linear(rows, weight, bias)
     return product.view(*x.shape[:-1], len(weight))
@@ -50,6 +56,8 @@ def applied(layer: nn.Linear, x: Tensor) -> Tensor:
 
 def _in_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     num_rows = len(x)
+    if not _HAS_AVX512 and num_rows in _FEW_ROWS:
+        return _on_the_left(x, weight, bias)
     if num_rows <= _WHOLE:
         return _onednn(x, weight, bias)
     if num_rows <= _PARTS:
@@ -62,6 +70,10 @@ def _in_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if num_rows > _LEFT:
         return _onednn(padded, weight, bias)[:num_rows]
     return _plus(_onednn(weight, padded, None).t()[:num_rows].contiguous(), bias)
+
+
+def _on_the_left(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return _plus((weight @ x.t()).t().contiguous(), bias)
 
 
 def _padded(x: Tensor, num_missing: int) -> Tensor:

@@ -10,9 +10,11 @@ from app.engine.linear import linear
 NUM_ROWS = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 48, 49, 63, 64, 200]
 
 
+@pytest.mark.parametrize("has_avx512", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("num_rows", NUM_ROWS)
-def test_rows_of_any_number_are_multiplied_alike(num_rows, with_bias):
+def test_rows_of_any_number_are_multiplied_alike(num_rows, with_bias, has_avx512, monkeypatch):
+    monkeypatch.setattr(module, "_HAS_AVX512", has_avx512)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(num_rows, 64, generator=generator)
     weight = torch.randn(2100, 64, generator=generator)  # two parts and a rest

@@ -35,9 +35,10 @@ if TYPE_CHECKING:  # transformers, 7 s: whoever builds one has it
 
 log = logging.getLogger(__name__)
 
-# How many tokens are computed in the time that reading all weights takes. Two CPU cores in float32:
-# 3 ms a token beside 60 ms (full-size turbo, 2026-11). A GPU in bfloat16: its operations per byte.
-_FREE_TOKENS = {"cpu": 16, "cuda": 256}
+# How many tokens are computed in the time that reading all weights takes. A CPU in float32: 2 of
+# those that decode, 8 of a prompt (full-size turbo, 2026-11; a small model's are more). A GPU in
+# bfloat16: its operations per byte.
+_FREE_TOKENS = {"cpu": 6, "cuda": 256}
 
 _LONG_SEGMENT = 300 + 1000  # positions: its text, and the most tokens that upstream lets one have
 

@@ -11,7 +11,7 @@ from bisect import insort
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf, sqrt
 from typing import Protocol
 
 from app.config import T3Settings
@@ -19,7 +19,7 @@ from app.core import FinishReason, SessionKey
 from app.engine.t3.guards import is_looping
 from app.engine.t3.pages import PagePool, Prefix, PrefixShelf
 from app.engine.t3.sequence import Sequence, SequenceState
-from app.engine.t3.work import Work, advance, can_continue, ready_prefix, slot_of, work_of
+from app.engine.t3.work import Work, advance, can_continue, ready_prefix, slot_of, start_of, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Scheduler:
         self._memory = memory
         self._clock = clock
         self._free_tokens = free_tokens
+        self._first_tokens = settings.first_group + settings.group  # of a first sound
         self.prefixes = PrefixShelf(self.pool, settings.prefixes_kept, memory.forget)
         self._free_slots = list(reversed(range(settings.slots)))
         self._waiting: list[Sequence] = []  # who is due first is first
@@ -104,7 +105,7 @@ class Scheduler:
         decoding = self._whose_turn()
         work = [work_of(sequence, sequence.num_computed, 1) for sequence in decoding]
         num_rows = sum(sequence.num_rows for sequence in decoding)
-        prompts = self._prompts(num_rows)
+        prompts = self._prompts(decoding, num_rows)
         self.num_rows = num_rows + sum(item.sequence.num_rows for item in prompts)
         work += prompts
         for item in work:
@@ -201,8 +202,8 @@ class Scheduler:
                 chosen.add(sequence)
         return [sequence for sequence in wanting if sequence in chosen]
 
-    def _prompts(self, num_rows: int) -> list[Work]:
-        """The next chunks of prompts beside `num_rows` that decode.
+    def _prompts(self, decoding: Seq[Sequence], num_rows: int) -> list[Work]:
+        """The next chunks of prompts beside those that decode, which have `num_rows`.
 
         A step takes as long as `free_tokens` + its tokens: what it does beside reading the weights
         grows with each token. So prompts may have `prefill_share` of that without them.
@@ -210,19 +211,54 @@ class Scheduler:
         room = self._settings.prefill_tokens
         if num_rows:
             room = min(room, int(self._settings.prefill_share * (self._free_tokens + num_rows)))
-        work = []
         prompts = [s for s in self._running if s.state is SequenceState.PREFILL]
-        for sequence in sorted(prompts, key=self._due_s):
-            if not can_continue(sequence):
-                continue
+        work = []
+        for sequence in self._not_too_many(sorted(prompts, key=self._due_s), decoding, num_rows):
             begins_with = ready_prefix(sequence)
-            start = sequence.num_computed if begins_with is None else begins_with.num_positions
+            start = start_of(sequence)
             num_tokens = min(sequence.num_prompt - start, room // sequence.num_rows)
             if not num_tokens:
                 break
             room -= num_tokens * sequence.num_rows
             work.append(work_of(sequence, start, num_tokens, begins_with))
         return work
+
+    def _not_too_many(
+        self, prompts: Seq[Sequence], decoding: Seq[Sequence], num_rows: int
+    ) -> Iterator[Sequence]:
+        """Those of `prompts` that are computed now, each asked for when those before have their
+        work: no more begin than shall be on their way to their first sound together. Only who is
+        wanted earlier keeps anybody from beginning, and only while it is part of the step."""
+        starting = [s for s in decoding if len(s.tokens) < self._first_tokens]
+        others = num_rows - sum(s.num_rows for s in starting)
+        most = self._together(prompts, starting, others)
+        ahead_s = [s.wanted_s for s in (*starting, *prompts) if s.num_computed]
+        for sequence in prompts:
+            if not can_continue(sequence):
+                continue
+            if not sequence.num_computed:
+                if sum(wanted_s <= sequence.wanted_s for wanted_s in ahead_s) >= most:
+                    continue
+                ahead_s.append(sequence.wanted_s)
+            yield sequence
+
+    def _together(self, prompts: Seq[Sequence], starting: Seq[Sequence], others: int) -> float:
+        """How many go to their first sound side by side, so that a burst is heard soonest.
+
+        A step costs `base` (the weights, and the rows of `others`), and 1 for each token. Where n
+        sequences, of p tokens of prompt and then d steps to the first sound, go k at a time, each
+        k are heard k (p + d) + d base after those before; the mean is least at
+        k² = n d base / (p + d). On a GPU, where a step costs its weights, that is all of them. And
+        the vocoder has the first ones' sound to make while the next are computed.
+        """
+        waiting = [s for s in prompts if not s.num_computed]
+        if not waiting:
+            return inf
+        num_tokens = sum((s.num_prompt - start_of(s)) * s.num_rows for s in waiting) / len(waiting)
+        num_rows = sum(s.num_rows for s in waiting) / len(waiting)
+        steps, base = self._first_tokens, self._free_tokens + others
+        num = len(prompts) + len(starting)
+        return ceil(sqrt(num * steps * base / (num_tokens + num_rows * steps)))
 
     def _finish_of(self, sequence: Sequence, token: int) -> FinishReason | None:
         sampling = sequence.request.sampling

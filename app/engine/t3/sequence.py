@@ -74,15 +74,19 @@ class Sequence:
         longest = self.num_prompt + self.request.sampling.max_tokens - 1
         return pages_of(longest, self.num_rows)
 
+    @property
+    def wanted_s(self) -> float:
+        """When its listener wants the first sound of it, by the scheduler's clock."""
+        return self.arrived_s + self.request.lead_s
+
     def due_s(self, start_lead_s: float) -> float:
         """When its listener runs out of sound, by the scheduler's clock; its lead is what is left
         until then. Before its first delivery it is due when it came; after it, playback is taken
         to have begun then, `start_lead_s` later because the vocoder needs its time too. Constant
         between deliveries, so whoever waits is overtaken by nobody for ever."""
-        wanted_s = self.arrived_s + self.request.lead_s
         if self.first_sent_s is None:
-            return wanted_s
-        began_s = max(self.first_sent_s + start_lead_s, wanted_s)
+            return self.wanted_s
+        began_s = max(self.first_sent_s + start_lead_s, self.wanted_s)
         return began_s + self.num_sent / TOKENS_PER_S
 
     @property

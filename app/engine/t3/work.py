@@ -34,6 +34,12 @@ def ready_prefix(sequence: Sequence) -> Prefix | None:
     return prefix if prefix is not None and prefix.is_ready and not sequence.num_computed else None
 
 
+def start_of(sequence: Sequence) -> int:
+    """Where what is left of its prompt begins."""
+    prefix = ready_prefix(sequence)
+    return sequence.num_computed if prefix is None else prefix.num_positions
+
+
 def work_of(
     sequence: Sequence, start: int, num_tokens: int, begins_with: Prefix | None = None
 ) -> Work:

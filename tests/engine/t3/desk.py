@@ -47,7 +47,12 @@ class Released:
 
 class Desk:
     def __init__(
-        self, num_slots: int = 2, min_tokens: int = 0, num_pages: int = 100_000, **settings
+        self,
+        num_slots: int = 2,
+        min_tokens: int = 0,
+        num_pages: int = 100_000,
+        free_tokens: int = FREE_TOKENS,
+        **settings,
     ) -> None:
         self.freed = Released()
         self.now_s = 100.0
@@ -57,7 +62,7 @@ class Desk:
             self.freed,
             lambda: self.now_s,
             num_pages=num_pages,
-            free_tokens=FREE_TOKENS,
+            free_tokens=free_tokens,
         )
 
     @property

@@ -123,6 +123,7 @@ def test_turbo_has_no_guidance_whatever_is_asked(turbo, monkeypatch):
     assert calls == [1, 1, 1]
 
 
+@pytest.mark.usefixtures("all_begin_together")
 def test_every_step_is_one_call_of_the_model_for_all_rows(english, monkeypatch):
     calls = count_rows(english, monkeypatch)
     engine = TokenEngine(english, settings())

@@ -71,6 +71,7 @@ def test_it_says_what_the_plain_runner_says(family, mix, slots):
             assert ends[0] is ends[1]
 
 
+@pytest.mark.usefixtures("all_begin_together")
 @pytest.mark.parametrize(
     ("family", "sampling"), [("english", LONG), ("english", SINGLE), ("turbo", LONG)]
 )

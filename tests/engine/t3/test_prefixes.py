@@ -64,6 +64,7 @@ def test_the_second_request_of_a_voice_computes_its_text_alone(family, model, co
     assert heard.ids[second.key, 0] == alone(model, second)
 
 
+@pytest.mark.usefixtures("all_begin_together")
 def test_of_four_at_once_one_computes_the_prefix_and_the_others_wait_for_it(
     family, model, computed
 ):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.core import FinishReason, SamplingParams
+from app.engine.t3.scheduler import Scheduler
 from app.engine.t3.sequence import AddSequence, SequenceState
 from tests.engine.t3.desk import CONDITIONALS, FREE_TOKENS, STOP_TOKEN, Desk, names, sequence
 
@@ -194,17 +196,19 @@ def test_prompts_make_no_step_longer_than_their_share_and_always_go_on(rows, sha
     desk = Desk(num_slots=30, prefill_share=share)
     for index, num_rows in enumerate(rows):
         desk.add(sequence(f"d{index}", num_prompt=1, num_rows=num_rows, max_tokens=10_000))
-    desk.step()
+    for _ in range(2 * 16):  # the last of them begin when the first are heard
+        desk.step()
     desk.add(*[sequence(f"p{n}", num_prompt=n, max_tokens=10_000) for n in num_prompts])
-    left = 2 * sum(num_prompts)
+    left, num_without = 2 * sum(num_prompts), 0
     while left:
         work = desk.step()
         prompts = [item for item in work if item.start < item.sequence.num_prompt]
         beside = sum(item.sequence.num_rows for item in work if item not in prompts)
         num_tokens = sum(item.num_tokens * item.sequence.num_rows for item in prompts)
         assert cost(beside + num_tokens) <= (1 + share) * cost(beside)
-        assert num_tokens > 0
+        num_without += num_tokens == 0
         left -= num_tokens
+    assert num_without <= 16 * len(num_prompts)  # while those before come to their first sound
 
 
 def test_where_nobody_decodes_prompts_have_the_whole_step():
@@ -218,6 +222,53 @@ def test_a_prompt_begins_where_its_prefix_ends_once_that_is_computed():
     desk.add(*[sequence(name, num_prompt=10, num_prefix=8) for name in "abc"])
     chunks = [[(i.start, i.num_tokens) for i in desk.step() if i.start < 10] for _ in range(4)]
     assert chunks == [[(0, 6)], [(6, 4)], [(8, 2), (8, 2)], []]
+
+
+# -- a burst -------------------------------------------------------------------------------------
+
+
+def heard_after(num: int, *, free_tokens: int, first_cell: int = 0) -> list[int]:
+    """When each of a burst is heard, in tokens' worth of time: a vocoder of its own makes one first
+    cell after another, beside this."""
+    desk = Desk(num_slots=num, free_tokens=free_tokens)
+    burst = [sequence(f"{n}", num_prompt=20, num_rows=1, max_tokens=50) for n in range(num)]
+    desk.add(*burst)
+    now, voiced, heard = 0, 0, {}
+    while len(heard) < num:
+        now += free_tokens + sum(item.num_tokens for item in desk.step())
+        for one in burst:
+            if len(one.tokens) >= 16 and one not in heard:
+                voiced = max(voiced, now) + first_cell
+                heard[one] = voiced
+    return sorted(heard.values())
+
+
+def all_at_once(scheduler, prompts, starting, others) -> float:
+    return inf
+
+
+@pytest.mark.parametrize("num", [6, 8, 16])
+def test_a_burst_is_heard_in_groups_sooner_and_the_last_no_later(num, monkeypatch):
+    """A first cell that costs what ten steps do, as at full size on a CPU."""
+    in_groups = heard_after(num, free_tokens=4, first_cell=40)
+    with monkeypatch.context() as patch:
+        patch.setattr(Scheduler, "_together", all_at_once)
+        together = heard_after(num, free_tokens=4, first_cell=40)
+    assert sum(in_groups) < 0.9 * sum(together)
+    assert in_groups[-1] < 1.1 * together[-1]
+
+
+def test_where_a_step_costs_its_weights_a_burst_is_heard_all_at_once():
+    assert len(set(heard_after(16, free_tokens=256))) == 1
+
+
+def test_nobody_waits_for_those_whose_sound_is_wanted_later():
+    desk = Desk(num_slots=8, free_tokens=8, prefill_share=10)
+    desk.add(*[sequence(f"later {n}", num_prompt=30, max_tokens=50, lead_s=2.0) for n in range(4)])
+    assert names(desk.step()) == ["later 0", "later 1", "later 2"]
+    desk.add(sequence("now", num_prompt=30), sequence("last", num_prompt=30, lead_s=3.0))
+    begun = {name for _ in range(4) for name in names(desk.step())}
+    assert begun == {"later 0", "later 1", "later 2", "now"}
 
 
 def test_what_does_not_fit_waits_and_nobody_overtakes_it():

@@ -57,6 +57,7 @@ def assert_as_alone(model, heard: Recorded, messages, *, fast):
         assert heard.finish[message.key, 0] is FinishReason.LENGTH
 
 
+@pytest.mark.usefixtures("all_begin_together")
 @pytest.mark.parametrize("most_rows", [2, 3])
 def test_a_step_with_too_many_rows_runs_in_parts_that_say_what_they_say_alone(
     model, fast, monkeypatch, most_rows
@@ -82,6 +83,7 @@ PLACES = [  # late: after all of its work; which call
 ]
 
 
+@pytest.mark.usefixtures("all_begin_together")
 @pytest.mark.parametrize(
     ("owner", "name", "late", "start"),
     [(*place, start) for *place, starts in PLACES for start in starts],
