@@ -161,7 +161,8 @@ def growth(samples: Sequence[Sample]) -> Iterator[str]:
     for title in half[-1].rss:
         sizes = [s.rss[title] for s in half if title in s.rss]
         grown = (max(sizes) - min(sizes[: max(1, len(sizes) // 10)])) / 2**20
-        per_request = slope([s.num_requests for s in half if title in s.rss], sizes)
+        at = [s.num_requests for s in half if title in s.rss]
+        per_request = min(slope(at, sizes), rise_of_floor(at, sizes))
         line = f"{title}: {grown:+.1f} MB, {per_request:+.0f} bytes per request"
         sys.stdout.write(line + "\n")
         if grown > GROWTH_MB or (grown > 1 and per_request > GROWTH_BYTES):
@@ -177,6 +178,15 @@ def slope(at: Sequence[float], values: Sequence[float]) -> float:
         if at[j] > at[i]
     ]
     return sorted(pairs)[len(pairs) // 2] if pairs else 0.0
+
+
+def rise_of_floor(at: Sequence[float], values: Sequence[float]) -> float:
+    """From the lowest of the first half to the lowest of the second: an allocator that gives back
+    now and then goes up and down by more than a leak adds."""
+    middle = len(values) // 2
+    if not middle or at[middle] == at[0]:
+        return 0.0
+    return (min(values[middle:]) - min(values[:middle])) / (at[middle] - at[0])
 
 
 def differences(

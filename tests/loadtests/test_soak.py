@@ -25,6 +25,14 @@ def test_a_leak_of_one_kib_per_request_is_found():
     assert len(list(growth(samples(1024)))) == 1
 
 
+def test_memory_that_goes_up_and_down_has_not_grown():
+    """An ingress, as it was seen: its highest rise by 5 MB, and it falls back as far as before."""
+    seen = [207.9, 208.9, 214.5, 203.3, 206.9, 211.5, 211.9, 212.0, 203.9, 209.0, 210.2, 212.7]
+    half = [Sample(400 * n, {"ingress": int(mb * 2**20)}) for n, mb in enumerate(seen)]
+    before = [Sample(0, half[0].rss)] * len(half)  # the first half is not looked at
+    assert list(growth([*before, *half])) == []
+
+
 def test_a_process_that_grew_by_more_than_ten_megabytes_is_found():
     assert len(list(growth(samples(2500)))) == 1
 
