@@ -67,6 +67,7 @@ def main() -> None:
         device=options.device,
         max_tokens=options.tokens,
         policy=options.policy,
+        vocoders=options.vocoders,
         most_callers=max(options.num_callers),
     )
     title = f"{options.model}, {options.policy}; {machine(torch.device(options.device))}"
@@ -92,6 +93,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", default="window", choices=["window", "chunked", "full"])
+    parser.add_argument("--vocoders", type=int, default=1, help="replicas: a core each on a CPU")
     parser.add_argument("--num-callers", type=counts, default=[1, 4, 8, 16], help="1,4,8,16")
     parser.add_argument("--turns", type=int, default=2, help="of each caller, heard to the end")
     parser.add_argument("--tokens", type=int, default=100, help="of each answer; 25 are a second")

@@ -44,6 +44,7 @@ class Load(NamedTuple):
     max_tokens: int
     policy: str  # of our vocoder
     most_callers: int
+    vocoders: int = 1  # replicas of ours
 
 
 @dataclass(slots=True)
@@ -198,6 +199,7 @@ def config(load: Load) -> dict[str, Any]:
         "device": load.device,
         "t3": {"slots": load.most_callers, "guards": guards},
         "vocoder": {"slots": 2 * load.most_callers, "policy": load.policy},
+        "vocoder_replicas": load.vocoders,
         "limits": {"send_ahead_s": None, "first_audio_s": ENDED_WITHIN_S},
     }
     return content

@@ -86,6 +86,7 @@ def test_our_config_has_room_for_every_caller():
     args = config(LOAD)["applications"][0]["args"]
     assert (args["model"], args["vocoder"]["policy"]) == ("embedded-turbo", "chunked")
     assert (args["t3"]["slots"], args["vocoder"]["slots"]) == (8, 16)
+    assert config(LOAD._replace(vocoders=2))["applications"][0]["args"]["vocoder_replicas"] == 2
 
 
 @pytest.mark.parametrize("arguments", [["--servers", "theirs"], ["--num-callers", "0"]])
