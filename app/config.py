@@ -96,7 +96,7 @@ class VocoderSettings(_Frozen):
     first_cell: int = Field(13, ge=6, le=100, description="tokens in the first cell")
     cell_growth: float = Field(2.0, ge=1, le=4, description="each cell is this much longer")
     max_cell: int = Field(50, ge=6, le=250, description="tokens in the longest cell")
-    halo_frames: int = Field(15, ge=4, le=30, description="mel frames HiFT sees past each border")
+    halo_frames: int = Field(10, ge=4, le=30, description="mel frames HiFT sees past each border")
     euler_steps: int | None = Field(None, ge=1, le=50, description="null: the model's own")
 
 

@@ -86,7 +86,7 @@ def test_sound_begins_before_the_tokens_end(engine: VocoderEngine):
     for push in pushes("a", speech(1, 15), finish=None):
         engine.receive(push)
     first = drain(engine)
-    assert [(item.start, len(item.pcm), item.finish) for item in first] == [(0, 8 * 480, None)]
+    assert [(item.start, len(item.pcm), item.finish) for item in first] == [(0, 13 * 480, None)]
 
 
 def test_no_tokens_are_an_empty_segment(engine: VocoderEngine):
@@ -283,7 +283,7 @@ async def test_the_engine_runs_in_its_loop(engine: VocoderEngine):
     finally:
         loop.close()
     assert len(joined(heard)) == 40 * SAMPLES_PER_TOKEN
-    assert len(first.pcm) == 8 * 480
+    assert len(first.pcm) == 13 * 480
     assert (stopped.live, stopped.num_tokens) == (True, 12)
     assert [(item.finish, len(item.pcm)) for item in rest] == [(FinishReason.CANCELLED, 0)]
     assert engine.stats().slots_free == SETTINGS.slots
