@@ -15,6 +15,7 @@
     ├── NotServed 501              this server cannot do that, and says why
     ├── StorageFull 507            no room for what was to be kept; nothing of it was
     ├── Unavailable 503            a part that must answer did not (registry, engine)
+    │   ├── NotEnrolled 503        a voice of the store that nobody has prepared, or not yet again
     │   ├── OutOfMemory 503        a step of this session did not fit in the device's memory
     │   └── StorageAway 503        the store of recordings and voices did not answer
     └── ConfigError                never over HTTP: stops the start, names file and key
@@ -118,6 +119,10 @@ class Unavailable(ServeError):
     status = 503
     code = "unavailable"
     retry_after_s = 1
+
+
+class NotEnrolled(Unavailable):
+    code = "not_enrolled"
 
 
 class OutOfMemory(Unavailable):

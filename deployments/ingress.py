@@ -21,7 +21,7 @@ from app.core import (
     StageStats,
     SynthesisRequest,
 )
-from app.errors import Unavailable
+from app.errors import NotEnrolled, Unavailable
 from app.registry import Report
 from app.sessions import Follower
 from app.speaking import LiveSessions
@@ -72,13 +72,34 @@ class HandleSynthesizer:
     async def enrol(self, voice: str) -> None:
         if self._enrol is None:
             raise Unavailable("no enroller is deployed")
-        await self._ready(voice)
+        await self._ready_again(voice)
 
     async def _open(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        stream: AsyncGenerator[AudioChunk, None] = owned(self._speak.remote(request))
-        async with aclosing(stream) as chunks:
+        """Opened once more where the stages know the voice no longer: its recording is another
+        one, or what was prepared of it has gone."""
+        is_heard = False
+        try:
+            async with aclosing(self._chunks(request)) as chunks:
+                async for chunk in chunks:
+                    is_heard = True
+                    yield chunk
+            return
+        except NotEnrolled:
+            if is_heard or self._enrol is None:
+                raise
+        await self._ready_again(request.voice)
+        async with aclosing(self._chunks(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    def _chunks(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        return owned(self._speak.remote(request))
+
+    async def _ready_again(self, voice: str) -> None:
+        """As `_ready`, whatever was known before; not again for those who wait for it already."""
+        if (task := self._enrolling.get(voice)) is not None and task.done():
+            del self._enrolling[voice]
+        await self._ready(voice)
 
     async def _ready(self, voice: str) -> None:
         """Enrol a reference voice before its first use; once for all who wait for it."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.voice_store import Prepare, VoiceStore
 from app.engine.voices import Conditionals
-from app.errors import NotFound, Unavailable
+from app.errors import NotEnrolled, NotFound
 from app.voice_library import is_reference, open_references
 
 
@@ -55,15 +55,22 @@ class VoiceBook:
         return voice in self._own
 
     def get(self, voice: str) -> Conditionals:
-        """Raises NotFound, or Unavailable where a voice of the store is not enrolled yet."""
+        """Raises NotFound, or NotEnrolled where a voice of the store is not enrolled yet."""
         if (own := self._own.get(voice)) is not None:
             return own
-        if self._uploads is not None and is_reference(voice):
-            return self._uploads.get(voice)
-        if self._store is None:
+        return self._store_of(voice).get(voice)
+
+    def enrol(self, voice: str) -> None:
+        """Prepare a voice of the store for every process that sees it. Raises NotFound."""
+        if voice not in self._own:
+            self._store_of(voice).enrol(voice)
+
+    def _store_of(self, voice: str) -> VoiceStore:
+        store = self._uploads if is_reference(voice) else None
+        if (store := store or self._store) is None:
             raise NotFound(f"there is no voice {voice!r}", param="voice")
-        return self._store.get(voice)
+        return store
 
 
 def _unprepared(wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
-    raise Unavailable(f"voice {voice!r} has not been enrolled in the voice store")
+    raise NotEnrolled(f"voice {voice!r} has not been enrolled in the voice store")

@@ -87,23 +87,27 @@ class VoiceStore:
         """
         try:
             path, version = self._find(voice)
-        except NotFound:  # deleted: it must not stay in memory either
-            with self._lock:
-                self._loaded.pop(voice, None)
-                self._gates.pop(voice, None)
-            raise
         except StorageAway:
             with self._lock:
                 loaded = self._loaded.get(voice)
             if loaded is None:
                 raise
             return loaded.conditionals
-        with self._lock:
-            gate = self._gates.setdefault(voice, threading.Lock())
-        with gate:
+        with self._gate(voice):
             conditionals = self._remembered(voice, version) or self._read(voice, path)
             self._remember(voice, version, conditionals)
         return conditionals
+
+    def enrol(self, voice: str) -> None:
+        """Afterwards every process that sees the store can `get` it: what is in memory here may
+        have lost its file since. Raises what `get` does."""
+        path, version = self._find(voice)
+        with self._gate(voice):
+            self._remember(voice, version, self._read(voice, path))
+
+    def _gate(self, voice: str) -> threading.Lock:
+        with self._lock:
+            return self._gates.setdefault(voice, threading.Lock())
 
     def _remembered(self, voice: str, version: str) -> Conditionals | None:
         with self._lock:
@@ -137,7 +141,10 @@ class VoiceStore:
                 path = f"{self._root}/{voice}{suffix}"
                 with suppress(FileNotFoundError), Storing("voices"):
                     found.append((path, str(self._files.ukey(path))))
-        if not found:
+        if not found:  # deleted: it must not stay in memory either
+            with self._lock:
+                self._loaded.pop(voice, None)
+                self._gates.pop(voice, None)
             raise NotFound(f"there is no voice {voice!r}", param="voice")
         if len(found) > 1:
             raise ConfigError(f"{found[0][0]} and {found[1][0]} are the same voice; keep one")

@@ -31,6 +31,7 @@ class Served:
     gate: Path  # holds T3 in sessions whose id begins with "hold"; see serving.py
     t3: Any  # handle
     vocoder: Any
+    voices: Path  # with a recording that the application serves
 
 
 @pytest.fixture(scope="package")
@@ -62,7 +63,7 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     folder = tmp_path_factory.mktemp("served")
     voices = folder / "voices"
     voices.mkdir()
-    soundfile.write(voices / "recorded.wav", spoken_vowels(seed=7, seconds=3.0), SAMPLE_RATE)
+    record(voices, seed=7)
     port = free_port()
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     args = ServeArgs(voices=str(voices))
@@ -75,7 +76,12 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
         gate,
         serve.get_deployment_handle("T3", app_name="served"),
         serve.get_deployment_handle("Vocoder", app_name="served"),
+        voices,
     )
+
+
+def record(voices: Path, seed: int) -> None:
+    soundfile.write(voices / "recorded.wav", spoken_vowels(seed, seconds=3.0), SAMPLE_RATE)
 
 
 @pytest.fixture(scope="package")

@@ -123,15 +123,19 @@ async def test_tenants_cannot_stop_each_other(keyed):
                 pass
 
 
-async def test_an_uploaded_voice_is_spoken_with_by_its_tenant_until_it_is_deleted(keyed):
+async def test_an_uploaded_voice_speaks_for_its_tenant_until_deleted_and_once_it_is_back(keyed):
     headers = bearer_of("any-number")
     async with httpx.AsyncClient(base_url=keyed, timeout=120) as client:
-        made = await client.post(
-            "/v1/audio/voices",
-            data={"name": "Ann", "consent": "I agree."},
-            files={"audio_sample": ("ann.wav", encoded(GOOD), "audio/wav")},
-            headers=headers,
-        )
+
+        async def upload():
+            return await client.post(
+                "/v1/audio/voices",
+                data={"name": "Ann", "consent": "I agree."},
+                files={"audio_sample": ("ann.wav", encoded(GOOD), "audio/wav")},
+                headers=headers,
+            )
+
+        made = await upload()
         assert made.status_code == httpx.codes.OK, made.text
 
         async def speak(voice, headers=headers):
@@ -141,6 +145,8 @@ async def test_an_uploaded_voice_is_spoken_with_by_its_tenant_until_it_is_delete
         by_id, by_name, own = [await speak(v) for v in (made.json()["id"], "Ann", "ada")]
         assert by_id.status_code == httpx.codes.OK, by_id.text
         assert by_id.content == by_name.content != own.content
+        for also in await asyncio.gather(*(speak("Ann") for _ in range(4))):  # by both ingresses
+            assert also.content == by_id.content
         foreign = await speak("Ann", bearer_of("two-at-once"))
         assert foreign.status_code == httpx.codes.NOT_FOUND
         await client.delete(f"/v1/audio/voices/{made.json()['id']}", headers=headers)
@@ -154,3 +160,6 @@ async def test_an_uploaded_voice_is_spoken_with_by_its_tenant_until_it_is_delete
             headers=headers,
         )
         assert cloned.content == by_id.content
+        again = (await upload()).json()["id"]  # what was prepared of it went with the first
+        for _ in range(4):
+            assert (await speak(again)).content == by_id.content

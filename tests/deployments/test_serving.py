@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from app.core import DEFAULT_TENANT, SessionKey
-from tests.deployments.conftest import Served, until_idle
+from tests.deployments.conftest import Served, record, until_idle
 from tests.deployments.serving import HOLD_AT, release, until_held
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 2
@@ -175,6 +175,13 @@ async def test_a_recorded_voice_is_enrolled_on_first_use(client):
     recorded = await speak(client, "Hello there.", voice="recorded")
     built_in = await speak(client, "Hello there.", voice="ada")
     assert recorded.content != built_in.content
+
+
+async def test_a_recording_that_was_replaced_is_the_new_voice_at_once(client, served):
+    before = await speak(client, "Hello there.", voice="recorded")
+    record(served.voices, seed=8)  # every process has the old one in memory
+    replaced = await speak(client, "Hello there.", voice="recorded")
+    assert replaced.content != before.content
 
 
 async def test_a_voice_that_is_not_there_is_refused_by_name(client):

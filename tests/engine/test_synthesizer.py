@@ -21,7 +21,7 @@ from app.core import (
 )
 from app.engine.stages.enrol import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
-from app.errors import BadRequest, DuplicateSession, NotFound, Unavailable
+from app.errors import BadRequest, DuplicateSession, NotEnrolled, NotFound
 from tests.audio_samples import spoken_vowels
 
 NUM_VOICES = 10
@@ -147,7 +147,7 @@ async def test_an_id_is_single_use(synthesizer):
     ("how", "refusal"),
     [
         ({"voice": "nobody"}, NotFound),
-        ({"voice": "never-enrolled"}, Unavailable),
+        ({"voice": "never-enrolled"}, NotEnrolled),
         ({"text": ("x" * 5000,)}, BadRequest),
     ],
 )

@@ -251,3 +251,20 @@ def test_a_recording_that_was_deleted_leaves_memory_too(folder, enrol):
     with pytest.raises(NotFound):
         store.get("ann")
     assert "ann" not in store._loaded
+
+
+def test_enrolling_again_prepares_what_has_lost_its_file_since(folder, enrol):
+    store = VoiceStore(str(folder), "tiny", enrol)
+    store.enrol("ann")
+    store.enrol("ann")
+    assert enrol.calls == ["ann"]
+    (kept,) = folder.glob("ann.*.tiny.safetensors")
+    kept.unlink()  # the recording is the same, and still in memory here
+    store.enrol("ann")
+    assert enrol.calls == ["ann", "ann"]
+    assert kept.exists()
+
+
+def test_a_recording_that_is_not_there_is_not_enrolled(folder, enrol):
+    with pytest.raises(NotFound):
+        VoiceStore(str(folder), "tiny", enrol).enrol("carl")

@@ -30,4 +30,4 @@ class EnrolStage:
 
     def enrol(self, voice: str) -> None:
         """Blocks for as long as it takes; raises NotFound, BadRequest."""
-        self._voices.get(voice)
+        self._voices.enrol(voice)
