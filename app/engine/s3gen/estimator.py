@@ -48,6 +48,11 @@ class Estimator:
         return len(self._steps)
 
     @property
+    def num_passes(self) -> int:
+        """Rows that a step runs for each of a call's."""
+        return 2 if self.is_guided else 1
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(attentions, heads, head_dim) of one pass."""
         one = next(iter(self._projections))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 import torch
@@ -10,11 +11,11 @@ from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from chatterbox.models.s3gen.transformer import upsample_encoder
 from torch import Tensor
 
+from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import FlowNet
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.voices import S3GenConditionals
-from app.errors import ConfigError
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.s3gen.test_flow import upstream_mel
 from tests.engine.s3gen.voicing import random_vocoder, speech, voice
@@ -22,14 +23,19 @@ from tests.engine.s3gen.voicing import random_vocoder, speech, voice
 UNBOUNDED = 1000
 
 
-@pytest.fixture(scope="module")
-def modules() -> CausalMaskedDiffWithXvec:
-    return random_vocoder(TINY_MEANFLOW).flow
+@pytest.fixture(scope="module", params=[TINY_MEANFLOW, TINY_S3GEN], ids=["meanflow", "guided"])
+def spec(request: pytest.FixtureRequest) -> S3GenSpec:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def net(modules: CausalMaskedDiffWithXvec) -> FlowNet:
-    return FlowNet(modules, 2)
+def modules(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
+    return random_vocoder(spec).flow
+
+
+@pytest.fixture(scope="module")
+def net(spec: S3GenSpec, modules: CausalMaskedDiffWithXvec) -> FlowNet:
+    return FlowNet(modules, spec.euler_steps)
 
 
 class Utterance:
@@ -79,7 +85,9 @@ class Utterance:
         return [self.first, *(len(self.prompt) + cut for cut in self._cuts)]
 
 
-def upstream_under_mask(modules: CausalMaskedDiffWithXvec, utterance: Utterance) -> Tensor:
+def upstream_under_mask(
+    modules: CausalMaskedDiffWithXvec, spec: S3GenSpec, utterance: Utterance
+) -> Tensor:
     """Upstream's single pass in which each frame hears its own chunk and those before it."""
     borders = torch.tensor(utterance.borders())
 
@@ -92,31 +100,35 @@ def upstream_under_mask(modules: CausalMaskedDiffWithXvec, utterance: Utterance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upstream_decoder, "add_optional_chunk_mask", chunk_mask)
         patch.setattr(upsample_encoder, "add_optional_chunk_mask", chunk_mask)
-        return upstream_mel(modules, TINY_MEANFLOW, utterance.voice, utterance.ids, utterance.noise)
+        return upstream_mel(modules, spec, utterance.voice, utterance.ids, utterance.noise)
 
 
 @pytest.mark.parametrize("num_prompt", [60, 4, 3, 1])
 @torch.inference_mode()
-def test_what_is_remembered_is_what_upstream_hears_under_the_mask(modules, net, num_prompt: int):
+def test_what_is_remembered_is_what_upstream_hears_under_the_mask(
+    modules, spec, net, num_prompt: int
+):
     utterance = Utterance(net, 1, num_prompt, (12, 36, 60, 61, 75))
-    expected = upstream_under_mask(modules, utterance)
+    expected = upstream_under_mask(modules, spec, utterance)
     mel = utterance.say(ChunkedFlow(net, UNBOUNDED))
     assert mel.shape == expected.shape
     assert float((mel - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
 
 
 @torch.inference_mode()
-def test_a_mask_with_other_borders_sounds_different(modules, net):
+def test_a_mask_with_other_borders_sounds_different(modules, spec, net):
     """The control of the test above."""
     utterance = Utterance(net, 1, 60, (12, 36, 60, 61, 75))
     other = Utterance(net, 1, 60, (14, 36, 60, 61, 75))
-    difference = upstream_under_mask(modules, other) - upstream_under_mask(modules, utterance)
-    assert float(difference.abs().max()) > 1e-3
+    sounds = [upstream_under_mask(modules, spec, each) for each in (other, utterance)]
+    assert float((sounds[0] - sounds[1]).abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize("left_tokens", [UNBOUNDED, 10, 0])
 @torch.inference_mode()
-def test_ragged_cells_share_a_call_per_step_and_are_each_as_if_alone(modules, net, left_tokens):
+def test_ragged_cells_share_a_call_per_step_and_are_each_as_if_alone(
+    modules, spec, net, left_tokens
+):
     flow = ChunkedFlow(net, left_tokens)
     utterances = [
         Utterance(net, 1, 60, (12, 36, 60, 75)),
@@ -140,12 +152,13 @@ def test_ragged_cells_share_a_call_per_step_and_are_each_as_if_alone(modules, ne
     )
     together = flow.mels(cells)
     hook.remove()
-    assert rows == [3, 3]
+    num_passes = 1 if spec.meanflow else 2
+    assert rows == [3 * num_passes] * spec.euler_steps
     for cell, (mel, past) in zip(cells, together, strict=True):
         ((alone, alone_past),) = flow.mels([cell])
         assert mel.shape == (80, cell.num_new_frames)
         assert float((mel - alone).abs().max()) <= 1e-4 * float(alone.abs().max())
-        for part, expected in zip(past.steps, alone_past.steps, strict=True):
+        for part, expected in zip(chain(*past.steps), chain(*alone_past.steps), strict=True):
             assert part.keys.shape == expected.keys.shape
             torch.testing.assert_close(part.keys, expected.keys, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(part.tails, expected.tails, rtol=1e-4, atol=1e-4)
@@ -168,18 +181,13 @@ def test_a_voice_is_not_changed_by_who_speaks_with_it(net):
     flow = ChunkedFlow(net, left_tokens=10)
     first, second = (Utterance(net, 1, 60, cuts) for cuts in ((12, 36), (20, 30)))
     remembered = first.remembered_voice(flow)
-    before = remembered.steps[0].keys.clone()
+    before = remembered.steps[0][-1].keys.clone()
     ((alone, _),) = flow.mels([second.cell(0, remembered, None)])
     ((_, past),) = flow.mels([first.cell(0, remembered, None)])
     flow.mels([first.cell(1, remembered, past), second.cell(0, remembered, None)])
-    assert torch.equal(remembered.steps[0].keys, before)
+    assert torch.equal(remembered.steps[0][-1].keys, before)
     ((again, _),) = flow.mels([second.cell(0, remembered, None)])
     assert torch.equal(again, alone)
-
-
-def test_a_guided_model_is_refused():
-    with pytest.raises(ConfigError, match="chunked"):
-        ChunkedFlow(FlowNet(random_vocoder(TINY_S3GEN).flow, 10), 25)
 
 
 @torch.inference_mode()

@@ -21,12 +21,6 @@ def test_half_precision_is_not_offered():
         engine_of(TINY_MEANFLOW, settings)
 
 
-def test_chunked_is_refused_for_a_guided_model_before_anything_is_served():
-    settings = SETTINGS.model_copy(update={"policy": "chunked"})
-    with pytest.raises(ConfigError, match=r"vocoder.policy.*mean-flow"):
-        engine_of(TINY_S3GEN, settings)
-
-
 def test_chunked_is_refused_where_its_memory_is_not_there(monkeypatch):
     settings = SETTINGS.model_copy(update={"policy": "chunked"})
     monkeypatch.setattr(context, "free_bytes", lambda _: 100_000)

@@ -39,6 +39,7 @@ EVERY_WAY = pytest.mark.parametrize(
         pytest.param(TINY_MEANFLOW, SETTINGS, id="meanflow-window"),
         pytest.param(TINY_MEANFLOW, FULL, id="meanflow-full"),
         pytest.param(TINY_MEANFLOW, CHUNKED, id="meanflow-chunked"),
+        pytest.param(TINY_S3GEN, CHUNKED, id="standard-chunked"),
     ],
 )
 
