@@ -80,15 +80,19 @@ class T3Settings(_Frozen):
 class VocoderSettings(_Frozen):
     slots: int = Field(16, ge=1, le=1024, description="segments that may be live at once")
     dtype: Precision = Field("auto", description="auto: float32 everywhere")
-    policy: ContextPolicy = Field(
-        "window",
+    policy: ContextPolicy | None = Field(
+        None,
         description="full: whole prefix each cell; window: prompt + left context, computed anew "
-        "each cell; chunked: the same, remembered (turbo only)",
+        "each cell; chunked: the same, remembered; null: chunked where the model learnt to hear "
+        "so, else window",
     )
     prompt_s: float = Field(3.0, gt=0, le=10, description="seconds of voice prompt kept; not full")
     left_tokens: int = Field(25, ge=0, le=250, description="tokens of left context; not full")
     voices_kept: int = Field(
-        8, ge=1, description="chunked: voices whose computed prompts are kept, 70 MB each for turbo"
+        8,
+        ge=1,
+        description="chunked: voices whose computed prompts are kept, 70 MB each for turbo, "
+        "690 MB with ten guided steps",
     )
     max_rows: int | None = Field(
         None, ge=1, description="cells in one call; null: 8 on a GPU, 1 on a CPU"

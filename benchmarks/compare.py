@@ -70,7 +70,8 @@ def main() -> None:
         vocoders=options.vocoders,
         most_callers=max(options.num_callers),
     )
-    title = f"{options.model}, {options.policy}; {machine(torch.device(options.device))}"
+    policy = options.policy or "the model's policy"
+    title = f"{options.model}, {policy}; {machine(torch.device(options.device))}"
     say(title)
     rounds: Rounds = {}
     for number in range(options.rounds):
@@ -92,7 +93,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--policy", default="window", choices=["window", "chunked", "full"])
+    parser.add_argument("--policy", choices=["window", "chunked", "full"])
     parser.add_argument("--vocoders", type=int, default=1, help="replicas: a core each on a CPU")
     parser.add_argument("--num-callers", type=counts, default=[1, 4, 8, 16], help="1,4,8,16")
     parser.add_argument("--turns", type=int, default=2, help="of each caller, heard to the end")

@@ -42,7 +42,7 @@ class Load(NamedTuple):
     model: str
     device: str
     max_tokens: int
-    policy: str  # of our vocoder
+    policy: str | None  # of our vocoder; None: the model's own
     most_callers: int
     vocoders: int = 1  # replicas of ours
 

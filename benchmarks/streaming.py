@@ -52,7 +52,8 @@ def main() -> None:
         t3=T3Settings(slots=2 * most),
         vocoder=VocoderSettings(slots=2 * most, policy=options.policy),
     )
-    say(f"{options.model}, {options.policy}; {machine(torch.device(options.device))}")
+    policy = options.policy or "the model's policy"
+    say(f"{options.model}, {policy}; {machine(torch.device(options.device))}")
     synthesizer = LocalSynthesizer.open(args)
     try:
         rows = asyncio.run(_measure(synthesizer, options))
@@ -72,7 +73,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--policy", default="window", choices=["window", "chunked", "full"])
+    parser.add_argument("--policy", choices=["window", "chunked", "full"])
     parser.add_argument("--num-streams", type=counts, default=[1, 4, 16], help="1,4,16")
     parser.add_argument("--rounds", type=int, default=3, help="of each number of streams")
     parser.add_argument("--text", default=TEXT, help="what each listener hears")

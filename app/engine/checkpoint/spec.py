@@ -150,6 +150,7 @@ class S3GenSpec(_Frozen):
     meanflow: bool
     euler_steps: int
     cfg_rate: float  # 0: one row per estimator call (mean-flow was distilled with guidance)
+    chunk_masks: bool = False  # it is as good under them: `vocoder.policy` chunked, if not said
     encoder: EncoderSpec
     estimator: EstimatorSpec
     hift: HiFTSpec

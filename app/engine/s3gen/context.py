@@ -6,6 +6,7 @@
 Knows nothing about the filter, watermarks or scheduling.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -81,6 +82,12 @@ def open_context(net: FlowNet, grid: Grid, settings: VocoderSettings) -> Context
 def max_rows(settings: VocoderSettings, device: torch.device) -> int:
     """Cells in one call."""
     return settings.max_rows or (_ROWS_ON_CUDA if device.type == "cuda" else 1)
+
+
+def most_tokens(settings: VocoderSettings, device: torch.device) -> float:
+    """Of the cells of one call. On a CPU it takes as long as they are many, and whoever comes
+    meanwhile waits: two of the longest, or more short ones, which cost little more than one."""
+    return math.inf if device.type == "cuda" else 2 * settings.max_cell
 
 
 class Prompts:

@@ -6,12 +6,12 @@ held from a segment's first cell to its end. Knows nothing about asyncio, T3 or 
 """
 
 import logging
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,14 @@ from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.parts import Vocoder
 from app.engine.counts import CellCounts
 from app.engine.loop import CancelIsDue, Stopped
-from app.engine.s3gen.context import max_rows
+from app.engine.s3gen.context import max_rows, most_tokens
 from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.messages import (
     OpenSegment,
     PushTokens,
     SegmentAudio,
+    VocoderCall,
     VocoderMessage,
     problem_of,
 )
@@ -39,15 +40,6 @@ log = logging.getLogger(__name__)
 _REMEMBERED_CALLS = 1024  # the newest: what begins after an abort is asked for at once
 _SILENCE = np.zeros(0, np.float32)
 _ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
-
-
-class VocoderCall(NamedTuple):
-    """One cell that ran, for the ledger."""
-
-    key: SessionKey
-    segment: int
-    cell: Cell
-    started_s: float  # time.monotonic
 
 
 @dataclass(slots=True)
@@ -74,14 +66,21 @@ class _Segment:
 
 
 class VocoderEngine:
-    """`max_rows` cells run in one call; 1 keeps a segment bit-exact beside any neighbours."""
+    """At most `max_rows` cells run in one call, of `call_tokens` together; 1 keeps a segment
+    bit-exact beside any neighbours."""
 
     def __init__(
-        self, decoder: Decoder, slots: int, clock: Callable[[], float], max_rows: int = 1
+        self,
+        decoder: Decoder,
+        slots: int,
+        clock: Callable[[], float],
+        max_rows: int = 1,
+        call_tokens: float = math.inf,
     ) -> None:
         self._decoder = decoder
         self._slots = slots
         self._max_rows = max_rows
+        self._call_tokens = call_tokens
         self._clock = clock
         self._scheduler = SlackScheduler(clock)
         self._segments: dict[Address, _Segment] = {}
@@ -122,7 +121,7 @@ class VocoderEngine:
 
     def step(self) -> list[SegmentAudio]:
         self._admit()
-        self._run(self._scheduler.schedule(self._max_rows))
+        self._run(self._scheduler.schedule(self._max_rows, self._num_upcoming, self._call_tokens))
         self.check_integrity()
         items, self._items = self._items, []
         return items
@@ -215,13 +214,16 @@ class VocoderEngine:
                 self._num_live += 1
                 self._scheduler.ready(entry.address)
 
+    def _num_upcoming(self, address: Address) -> int:
+        cell = self._segments[address].job.cell
+        return cell.end - cell.start
+
     def _run(self, addresses: list[Address]) -> None:
         if not addresses:
             return
         began_s = time.monotonic()
         entries = [self._segments[address] for address in addresses]
-        for entry in entries:
-            self.ledger.append(VocoderCall(*entry.address, entry.job.cell, time.monotonic()))
+        self.ledger.extend(VocoderCall(*one.address, one.job.cell, began_s) for one in entries)
         num_made = 0
         for part, made in in_parts(entries, self._voice, self._decoder.device):
             if made is None:
@@ -294,5 +296,5 @@ def build_vocoder_engine(
     """`vocoder` belongs to the engine from here on; `num_steps`: the model's own Euler steps.
     Raises ConfigError where it cannot be served."""
     decoder = Decoder(vocoder, settings, num_steps)
-    rows = max_rows(settings, vocoder.flow.encoder_proj.weight.device)
-    return VocoderEngine(decoder, settings.slots, time.monotonic, rows)
+    rows, most = max_rows(settings, decoder.device), most_tokens(settings, decoder.device)
+    return VocoderEngine(decoder, settings.slots, time.monotonic, rows, most)

@@ -1,11 +1,13 @@
 """What goes into the vocoder engine and what comes out of it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.core import NUM_SPEECH_IDS, Fault, FinishReason, SessionKey, SpeechTokens
+from app.engine.s3gen.grid import Cell
 from app.engine.voices import S3GenConditionals
 
 
@@ -43,6 +45,15 @@ class SegmentAudio:
     num_tokens: int  # of the segment, voiced so far
     finish: FinishReason | None = None
     fault: Fault | None = None  # with ERROR alone
+
+
+class VocoderCall(NamedTuple):
+    """One cell that ran, for the ledger."""
+
+    key: SessionKey
+    segment: int
+    cell: Cell
+    started_s: float  # time.monotonic
 
 
 def problem_of(tokens: SpeechTokens, num_known: int) -> str | None:

@@ -14,7 +14,12 @@ from itertools import chain
 from app.core import SAMPLE_RATE, SessionKey
 
 Address = tuple[SessionKey, int]
+Weight = Callable[[Address], float]
 START_MARGIN_S = 1.0  # simulated at 95 % of capacity: 0.5 stalls streams for 290 ms, 1.0 none
+
+
+def _no_weight(_: Address) -> float:
+    return 0.0
 
 
 @dataclass(slots=True)
@@ -56,14 +61,19 @@ class SlackScheduler:
         """The stream's next cell can run. Idempotent."""
         self._ready.setdefault(address, self._clock())
 
-    def schedule(self, limit: int) -> list[Address]:
-        """Take up to `limit` ready streams, most urgent first."""
+    def schedule(self, limit: int, weight: Weight = _no_weight, most: float = 0.0) -> list[Address]:
+        """Take up to `limit` ready streams, most urgent first; beside the first only as many as
+        weigh at most `most` together with it."""
         now = self._clock()
         urgency = {key: session.slack_s(now) for key, session in self._sessions.items()}
-        first = sorted(self._ready, key=lambda address: urgency[address[0]])[:limit]
-        for address in first:
+        taken: list[Address] = []
+        for address in sorted(self._ready, key=lambda address: urgency[address[0]])[:limit]:
+            most -= weight(address)
+            if taken and most < 0:
+                break
+            taken.append(address)
             del self._ready[address]
-        return first
+        return taken
 
     def late_s(self, waiting: Mapping[Address, float]) -> float:
         """How late the most urgent cell is now, of those that can run and those that could, since

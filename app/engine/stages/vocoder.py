@@ -6,9 +6,10 @@ from functools import partial
 
 import torch
 
-from app.config import ServeArgs
+from app.config import ServeArgs, VocoderSettings
 from app.core import Mark, SessionKey, StageStats, TokenSource
 from app.engine.checkpoint.source import open_checkpoint
+from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.counts import CellCounts
 from app.engine.loop import EngineLoop, Within
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
@@ -38,7 +39,8 @@ class VocoderStage:
         place = torch.device(device)
         dtype = dtype_of(args.vocoder.dtype, place, on_cuda=torch.float32)
         vocoder = checkpoint.load_vocoder(place, dtype)
-        engine = build_vocoder_engine(vocoder, args.vocoder, checkpoint.spec.s3gen.euler_steps)
+        spec = checkpoint.spec.s3gen
+        engine = build_vocoder_engine(vocoder, heard_as(args.vocoder, spec), spec.euler_steps)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(voices, engine, partial(on_own_stream, place))
 
@@ -69,3 +71,9 @@ class VocoderStage:
 
     def close(self) -> None:
         self._loop.close()
+
+
+def heard_as(settings: VocoderSettings, spec: S3GenSpec) -> VocoderSettings:
+    """With the policy that suits the model, unless another is asked for."""
+    policy = settings.policy or ("chunked" if spec.chunk_masks else "window")
+    return settings.model_copy(update={"policy": policy})

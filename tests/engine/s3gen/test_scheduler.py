@@ -89,6 +89,17 @@ def test_a_removed_stream_is_never_scheduled():
     assert scheduler.schedule(8) == [stream("b")]
 
 
+def test_beside_the_most_urgent_go_only_those_who_are_light_enough():
+    names = ("a", "b", "c", "d")
+    scheduler = scheduler_of(Clock(), *names)
+    for name in names:
+        scheduler.ready(stream(name))
+    weights = {stream("a"): 120, stream("b"): 40, stream("c"): 50, stream("d"): 20}
+    assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("a")]  # alone it may be heavy
+    assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("b"), stream("c")]
+    assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("d")]
+
+
 class FirstComeFirstServed:
     """What SlackScheduler replaces."""
 

@@ -1,0 +1,29 @@
+"""Which context a model is served with, where the configuration leaves it to the model."""
+
+import pytest
+
+from app.config import VocoderSettings
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.stages.vocoder import heard_as
+from tests.engine.checkpoint.tiny import TINY_S3GEN
+
+KNOWS_MASKS = TINY_S3GEN.model_copy(update={"chunk_masks": True})
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked", "policy"),
+    [
+        (TINY_S3GEN, None, "window"),
+        (KNOWS_MASKS, None, "chunked"),
+        (KNOWS_MASKS, "window", "window"),
+        (TINY_S3GEN, "chunked", "chunked"),
+        (TINY_S3GEN, "full", "full"),
+    ],
+)
+def test_the_policy_is_the_configurations_or_else_the_models(spec, asked, policy):
+    assert heard_as(VocoderSettings(policy=asked), spec).policy == policy
+
+
+@pytest.mark.parametrize("name", ["random-english", "random-turbo", "random-multilingual"])
+def test_published_weights_were_not_trained_with_chunk_masks(name):
+    assert heard_as(VocoderSettings(), open_checkpoint(name).spec.s3gen).policy == "window"
