@@ -68,6 +68,7 @@ def main() -> None:
         max_tokens=options.tokens,
         policy=options.policy,
         vocoders=options.vocoders,
+        max_rows=options.max_rows,
         most_callers=max(options.num_callers),
     )
     policy = options.policy or "the model's policy"
@@ -94,6 +95,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", choices=["window", "chunked", "full"])
+    parser.add_argument("--max-rows", type=int, help="cells in a call; by default the server's")
     parser.add_argument("--vocoders", type=int, default=1, help="replicas: a core each on a CPU")
     parser.add_argument("--num-callers", type=counts, default=[1, 4, 8, 16], help="1,4,8,16")
     parser.add_argument("--turns", type=int, default=2, help="of each caller, heard to the end")

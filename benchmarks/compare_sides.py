@@ -45,6 +45,7 @@ class Load(NamedTuple):
     policy: str | None  # of our vocoder; None: the model's own
     most_callers: int
     vocoders: int = 1  # replicas of ours
+    max_rows: int | None = None  # cells in one call of our vocoder
 
 
 @dataclass(slots=True)
@@ -198,7 +199,11 @@ def config(load: Load) -> dict[str, Any]:
         "model": load.model,
         "device": load.device,
         "t3": {"slots": load.most_callers, "guards": guards},
-        "vocoder": {"slots": 2 * load.most_callers, "policy": load.policy},
+        "vocoder": {
+            "slots": 2 * load.most_callers,
+            "policy": load.policy,
+            "max_rows": load.max_rows,
+        },
         "vocoder_replicas": load.vocoders,
         "limits": {"send_ahead_s": None, "first_audio_s": ENDED_WITHIN_S},
     }

@@ -14,8 +14,8 @@ from contextlib import suppress
 from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import FinishReason, SamplingParams, SessionKey, StageStats, SynthesisRequest
 from app.engine.loop import Stopped
+from app.engine.s3gen.chunked import ChunkedFlow
 from app.engine.s3gen.filter import Filter
-from app.engine.s3gen.flow import Flow
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
@@ -97,7 +97,7 @@ class Raced:
         t3 = HeldStage.open(args, "cpu", on_step=self._on_step)
         vocoder = VocoderStage.open(args, "cpu")
         for owner, name, point in (
-            (Flow, "mels", "flow"),
+            (ChunkedFlow, "mels", "flow"),
             (Filter, "decode", "vocoder"),
             (Watermark, "mark", "watermark"),
         ):
