@@ -83,8 +83,8 @@ class VocoderSettings(_Frozen):
     policy: ContextPolicy | None = Field(
         None,
         description="full: whole prefix each cell; window: prompt + left context, computed anew "
-        "each cell; chunked: the same, remembered; null: chunked where the model learnt to hear "
-        "so, else window",
+        "each cell; chunked: the same, remembered; null: chunked where the model is as "
+        "good so, else window",
     )
     prompt_s: float = Field(3.0, gt=0, le=10, description="seconds of voice prompt kept; not full")
     left_tokens: int = Field(25, ge=0, le=250, description="tokens of left context; not full")

@@ -20,7 +20,7 @@ from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.parts import Vocoder
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
-from app.engine.s3gen.context import max_rows
+from app.engine.s3gen.context import max_rows, most_tokens
 from app.engine.s3gen.decoder import Decoder
 from app.engine.s3gen.engine import OpenSegment, PushTokens, VocoderEngine
 from app.engine.voices import S3GenConditionals
@@ -114,7 +114,8 @@ class Engine:
             subject.vocoder(), settings, subject.spec.s3gen.euler_steps, _Unmarked(subject.device)
         )
         rows = max_rows(settings, subject.device)
-        self._engine = VocoderEngine(decoder, _SLOTS, time.monotonic, rows)
+        most = most_tokens(settings, subject.device)
+        self._engine = VocoderEngine(decoder, _SLOTS, time.monotonic, rows, most)
         self._num_runs = 0
 
     def speak(self, num_streams: int, num_tokens: int) -> Heard:

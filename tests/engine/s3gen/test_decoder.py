@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 
 import pytest
 import torch
@@ -10,7 +11,16 @@ from app.engine.s3gen import context
 from app.engine.s3gen.engine import build_vocoder_engine
 from app.errors import ConfigError
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
-from tests.engine.s3gen.voicing import SETTINGS, engine_of, random_vocoder, say, speech
+from tests.engine.s3gen.voicing import (
+    SETTINGS,
+    drain,
+    engine_of,
+    opening,
+    pushes,
+    random_vocoder,
+    say,
+    speech,
+)
 
 FULL = SETTINGS.model_copy(update={"policy": "full"})
 
@@ -84,3 +94,17 @@ def test_chunked_computes_every_frame_once():
     settings = SETTINGS.model_copy(update={"policy": "chunked"})
     prompt, num_steps = 25, 2
     assert sum(frames_per_call(settings, 200)) == num_steps * 2 * (prompt + 200)
+
+
+def test_a_cpu_voices_short_cells_together_and_no_more_tokens_at_once_than_two_of_the_longest():
+    settings = SETTINGS.model_copy(update={"policy": "chunked", "max_rows": 8})
+    engine = engine_of(TINY_MEANFLOW, settings)
+    for n in range(5):
+        engine.receive(opening(f"{n}", n))
+        for push in pushes(f"{n}", speech(n, 70)):
+            engine.receive(push)
+    drain(engine)
+    calls = [list(calls) for _, calls in itertools.groupby(engine.ledger, lambda c: c.started_s)]
+    sizes = [[call.cell.end - call.cell.start for call in one] for one in calls]
+    assert sizes[0] == [12, 12, 12, 12]
+    assert max(map(sum, sizes)) == 2 * settings.max_cell

@@ -191,19 +191,6 @@ def batching_engine(spec: S3GenSpec, settings: VocoderSettings) -> VocoderEngine
     return engine_of(spec, settings.model_copy(update={"max_rows": 4}))
 
 
-def test_a_cpu_voices_short_cells_together_and_no_more_tokens_at_once_than_two_of_the_longest():
-    engine = engine_of(TINY_MEANFLOW, CHUNKED.model_copy(update={"max_rows": 8}))
-    for n in range(5):
-        engine.receive(opening(f"{n}", n))
-        for push in pushes(f"{n}", speech(n, 70)):
-            engine.receive(push)
-    drain(engine)
-    calls = [list(calls) for _, calls in itertools.groupby(engine.ledger, lambda c: c.started_s)]
-    sizes = [[call.cell.end - call.cell.start for call in one] for one in calls]
-    assert sizes[0] == [12, 12, 12, 12]
-    assert max(map(sum, sizes)) == 2 * CHUNKED.max_cell
-
-
 def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]]:
     """Segments of `count` voices, their tokens interleaved in groups of five."""
     queues = {}
