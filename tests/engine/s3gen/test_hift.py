@@ -111,5 +111,8 @@ def test_ragged_windows_share_one_call_and_are_each_as_if_alone(mel2wav: HiFTGen
         ((alone_state, alone),) = hift.run([entry])
         assert len(wave) == len(alone) > 0
         assert far(wave, alone) <= 1e-5
-        assert far(state.source, alone_state.source) <= 1e-5
-        assert far(state.phase, alone_state.phase) <= 1e-5  # pitch is float32
+        # Pitch is float32 and a batch rounds it otherwise: what 50 frames of nine harmonics add up
+        # to is off by 2e-5 of a cycle on some processors. Another's pitch is off by tenths.
+        assert far(state.source, alone_state.source) <= 1e-4
+        turned = state.phase - alone_state.phase
+        assert float((turned - turned.round()).abs().max()) <= 1e-4
