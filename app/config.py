@@ -184,7 +184,7 @@ class AccessSettings(_Frozen):
 class ServeArgs(_Frozen):
     model: str = Field(
         "embedded",
-        description="embedded, embedded-turbo, embedded-speaking, english, turbo, multilingual, "
+        description="embedded, embedded-babble, embedded-turbo, english, turbo, multilingual, "
         "random-<family>, or a folder",
     )
     revision: str | None = Field(None, description="commit on the model hub; null: the pinned one")

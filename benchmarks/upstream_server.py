@@ -102,6 +102,8 @@ def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> Spoke
     s3gen.flow, s3gen.mel2wav = checkpoint.load_vocoder(device, torch.float32)
     s3gen.tokenizer, s3gen.speaker_encoder = models.s3_tokenizer, models.speaker_encoder
     s3gen.trim_fade = trim_fade().to(device)
+    # Of ten steps unless told; turbo's caller says two itself.
+    s3gen.inference = partial(s3gen.inference, n_cfm_timesteps=spec.s3gen.euler_steps)
     t3 = checkpoint.load_t3(device, torch.float32)
     voice = checkpoint.conditionals(checkpoint.voices()[0])
     cond = T3Cond(

@@ -12,6 +12,7 @@ from deployments.server import ServerProcess
 SENTENCE = "Hello there. You hear this while it is still being generated."
 LONGER = "This one is much longer, and nobody wants to hear it to its end. " * 12
 CANCEL_AFTER_S = 1.5  # of audio
+CLEAREST = "bela"  # of the embedded model's voices; other models have others
 
 
 def run_demo(server: ServerProcess, out: Path, terminal: Terminal) -> None:
@@ -21,7 +22,9 @@ def run_demo(server: ServerProcess, out: Path, terminal: Terminal) -> None:
         progress.add_task(f"starting Ray Serve on {server.url}", total=None)
         server.wait_ready()
     with SpeechClient(server.url) as client:
-        spoken = say_to_file(client, SENTENCE, out, terminal.err)
+        voices = client.voices()
+        voice = CLEAREST if CLEAREST in voices else voices[0]
+        spoken = say_to_file(client, SENTENCE, out, terminal.err, voice=voice)
         terminal.out.print(f"spoke into {out}: {spoken}", highlight=False, soft_wrap=True)
         ack, heard_s = cancel_midway(client)
         told = f"cancelled a longer text after {heard_s:.2f} s of audio; {describe_cancel(ack)}"

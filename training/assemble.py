@@ -1,7 +1,7 @@
-"""Stage 5: the trained parts become `checkpoints/embedded-speaking`, each voice enrolled from the
+"""Stage 5: the trained parts become `checkpoints/embedded`, each voice enrolled from the
 teacher's speech by the model's own enrolment.
 
-    python -m training.assemble --out checkpoints/embedded-speaking
+    python -m training.assemble --out checkpoints/embedded
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ REFERENCE_SEED = 0
 
 
 def main() -> None:
-    given = options("assemble", out=str(EMBEDDED_FOLDER / "embedded-speaking"))
+    given = options("assemble", out=str(EMBEDDED_FOLDER / "embedded"))
     torch.set_num_threads(1)
     assemble(given.folder, Path(given.out))
 

@@ -1,7 +1,7 @@
 """How many words of what a model says are heard wrong, by pocketsphinx, a recogniser that knows
 nothing of it.
 
-    python -m training.judge --model embedded-speaking
+    python -m training.judge --model embedded
     python -m training.judge --model teacher              # flite itself: what there is to reach
 
 Last line JSON.
@@ -79,7 +79,7 @@ def judge(sentences: Sequence[Sentence], speak: Callable[[str], Wav]) -> dict[st
 def main() -> None:
     given = options(
         "judge",
-        model="embedded-speaking",
+        model="embedded",
         voices="ada,bela,cleo",
         sentences=100,
         at_once=4,

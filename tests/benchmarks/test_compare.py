@@ -72,7 +72,7 @@ def test_where_nobody_left_in_time_no_stop_is_told():
 def test_both_servers_are_drawn(tmp_path):
     both = itertools.product(("upstream", "ours"), (1, 8))
     rows = [row(name, n, [Round([Heard(1.0, 0.0, 4.0)], 2.0, [], 9.0)]) for name, n in both]
-    draw(rows, "embedded", tmp_path / "plot.svg")
+    draw(rows, "embedded-babble", tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
     assert drawn.count("<!-- upstream -->") == 1
     assert drawn.count("<!-- ours -->") == 1
@@ -96,7 +96,7 @@ def test_what_cannot_be_compared_is_refused(arguments, capsys):
     assert arguments[0] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("model", ["embedded", "embedded-turbo"])
+@pytest.mark.parametrize("model", ["embedded-babble", "embedded-turbo"])
 async def test_upstreams_server_answers_a_whole_file_of_the_length_it_is_held_to(model):
     spoken = load(open_checkpoint(model), torch.device("cpu"), max_tokens=5)
     async with _client(spoken) as client:
@@ -169,7 +169,7 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
     main()
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(result) == ["benchmark", "model", "rows"]
-    assert (result["benchmark"], result["model"]) == ("compare", "embedded")
+    assert (result["benchmark"], result["model"]) == ("compare", "embedded-babble")
     (told,) = result["rows"]
     assert (told["server"], told["num_callers"]) == ("ours", 3)
     assert (told["ttfa_ms"], told["cancel_stop_ms"]) == ({"p50": 200.0, "p95": 200.0}, 10.0)

@@ -10,7 +10,7 @@ from tests.benchmarks.last_line import run
 OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
 
 
-@pytest.mark.parametrize("model", ["embedded", "embedded-turbo"])
+@pytest.mark.parametrize("model", ["embedded-babble", "embedded-turbo"])
 def test_the_last_line_is_one_json_object(model):
     said, result = run("t3.py", "--model", model, *OPTIONS)
     assert list(result) == [

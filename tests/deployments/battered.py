@@ -23,6 +23,7 @@ from tests.deployments.conftest import wait_until_healthy
 from tests.deployments.serving import Classes, noting_t3
 
 ARGS = ServeArgs(
+    model="embedded-babble",
     t3=T3Settings(slots=32),
     vocoder=VocoderSettings(slots=64, euler_steps=1),  # its sound is compared, not judged
     ingress_replicas=2,

@@ -66,7 +66,7 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Served:
     record(voices, seed=7)
     port = free_port()
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
-    args = ServeArgs(voices=str(voices))
+    args = ServeArgs(model="embedded-babble", voices=str(voices))
     gate = folder / "gate"
     serve.run(assemble(args, registry="served", t3_class=held_t3(gate)), name="served")
     url = f"http://127.0.0.1:{port}"

@@ -29,7 +29,7 @@ TOLD_WITHIN_S = 5  # a replica says twice a second how it is; on a busy machine
 
 
 def body(text: str = "Hello there.", **fields: object) -> dict[str, object]:
-    spoken = {"model": "embedded", "input": text, "voice": "ada", "response_format": "pcm"}
+    spoken = {"model": "embedded-babble", "input": text, "voice": "ada", "response_format": "pcm"}
     return spoken | {"seed": 1} | fields
 
 

@@ -32,7 +32,12 @@ KEYS = (
 def keyed(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a second application in the same cluster, with keys and two ingresses."""
     uploads = str(tmp_path_factory.mktemp("uploads"))
-    args = ServeArgs(ingress_replicas=2, uploads=uploads, limits=Limits(first_audio_s=60))
+    args = ServeArgs(
+        model="embedded-babble",
+        ingress_replicas=2,
+        uploads=uploads,
+        limits=Limits(first_audio_s=60),
+    )
     application = assemble(args, registry="keyed", keys=KEYS)
     serve.run(application, name="keyed", route_prefix="/keyed")
     yield f"{served.url}/keyed"

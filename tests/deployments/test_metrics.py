@@ -19,7 +19,7 @@ LOADED_S = 1.0  # between two listeners, so that series grow while they are scra
 
 
 def body(text: str) -> dict[str, object]:
-    return {"model": "embedded", "input": text, "voice": "ada", "response_format": "pcm"}
+    return {"model": "embedded-babble", "input": text, "voice": "ada", "response_format": "pcm"}
 
 
 async def stopped(client: httpx.AsyncClient, *, by_cancel: bool) -> None:

@@ -21,7 +21,7 @@ FAILS_WITHIN_S = 120  # a replica's imports take most of it
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path / "model"))
+    return Path(shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path / "model"))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def told_of(app: Battered) -> str:
 @pytest.mark.long
 async def test_what_runs_goes_on_and_a_new_replica_says_what_it_misses(app, model):
     async with httpx.AsyncClient(base_url=app.url, timeout=120) as client:
-        voices = {"model": "embedded", "input": "Hello there.", "response_format": "pcm"}
+        voices = {"model": "embedded-babble", "input": "Hello there.", "response_format": "pcm"}
         kept = model.rename(model.with_name("elsewhere"))
         for voice in ("ada", "bela", "cleo"):
             assert await spoken(client, voices | {"voice": voice}) == httpx.codes.OK

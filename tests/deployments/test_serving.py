@@ -20,7 +20,7 @@ LONG = "It was a bright cold day in April, and the clocks were striking thirteen
 
 def body(text: str, **fields: object) -> dict[str, object]:
     return {
-        "model": "embedded",
+        "model": "embedded-babble",
         "input": text,
         "voice": "ada",
         "response_format": "pcm",
@@ -193,7 +193,7 @@ async def test_a_voice_that_is_not_there_is_refused_by_name(client):
 async def test_the_openai_client_streams_from_the_server(served):
     async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none") as sdk:
         request = sdk.audio.speech.with_streaming_response.create(
-            model="embedded", voice="ada", input="Hello from the SDK.", response_format="wav"
+            model="embedded-babble", voice="ada", input="Hello from the SDK.", response_format="wav"
         )
         async with request as response:
             content = b"".join([chunk async for chunk in response.iter_bytes()])

@@ -26,7 +26,7 @@ SHORT = "A bystander says this."
 
 
 def body(text: str, seed: int, **fields: object) -> dict[str, object]:
-    spoken = {"model": "embedded", "input": text, "voice": "ada", "response_format": "pcm"}
+    spoken = {"model": "embedded-babble", "input": text, "voice": "ada", "response_format": "pcm"}
     return spoken | {"seed": seed} | fields
 
 

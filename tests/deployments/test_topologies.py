@@ -13,7 +13,7 @@ from tests.deployments import nodes
 from tests.deployments.declared import IMPORT_PATH, deployed, replicas
 
 CONFIGS = Path(__file__).parents[2] / "deploy/serve"
-EMBEDDED = {"turbo": "embedded-turbo", "multilingual": "embedded"}
+EMBEDDED = {"turbo": "embedded-turbo", "multilingual": "embedded-babble"}
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,7 @@ class Raced:
         self.admitted = 0
         self.ends: list[tuple[SessionKey, FinishReason]] = []
         args = ServeArgs(
+            model="embedded-babble",
             device="cpu",
             t3=T3Settings(slots=1, first_group=NUM_TOKENS),
             vocoder=VocoderSettings(euler_steps=1, prompt_s=0.5),  # its sound is not judged

@@ -29,7 +29,7 @@ class ScriptedTokens:
 
 @pytest.fixture(scope="module")
 def vocoder():
-    stage = VocoderStage.open(ServeArgs(), "cpu")
+    stage = VocoderStage.open(ServeArgs(model="embedded-babble"), "cpu")
     yield stage
     stage.close()
 

@@ -34,21 +34,23 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for n in range(NUM_VOICES):
         wav = spoken_vowels(seed=n, seconds=2.0 + n / 4)
         soundfile.write(folder / f"voice-{n}.wav", wav, SAMPLE_RATE)
-    enrolment = EnrolStage.open(ServeArgs(voices=str(folder)))
+    enrolment = EnrolStage.open(ServeArgs(model="embedded-babble", voices=str(folder)))
     for n in range(NUM_VOICES):
         enrolment.enrol(f"voice-{n}")
     soundfile.write(folder / "never-enrolled.wav", spoken_vowels(seed=99, seconds=2.0), SAMPLE_RATE)
     return folder
 
 
-@pytest.fixture(scope="module", params=["embedded", "embedded-turbo"])
+@pytest.fixture(scope="module", params=["embedded-babble", "embedded-turbo"])
 def model(request) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
 def synthesizer(voices: Path):
-    args = ServeArgs(voices=str(voices), vocoder=VocoderSettings(slots=32))
+    args = ServeArgs(
+        model="embedded-babble", voices=str(voices), vocoder=VocoderSettings(slots=32)
+    )
     synthesizer = LocalSynthesizer.open(args)
     yield synthesizer
     synthesizer.close()

@@ -12,7 +12,7 @@ from tests.engine.test_voices import assert_same
 
 @pytest.fixture
 def folder(tmp_path):
-    return shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path / "model")
+    return shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path / "model")
 
 
 def test_the_models_own_voices_outlive_its_folder(folder):

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def test_t3_has_run_a_prompt_and_steps_and_holds_nothing_of_them():
-    checkpoint = open_checkpoint("embedded")
+    checkpoint = open_checkpoint("embedded-babble")
     rows: list[int] = []
     t3 = checkpoint.load_t3(CPU, torch.float32)
     engine = TokenEngine.from_upstream(

@@ -21,7 +21,7 @@ MOST = 0.65  # of the words wrong: 0.38 over 30 sentences; six are few
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def synthesizer() -> AsyncIterator[LocalSynthesizer]:
-    opened = LocalSynthesizer.open(ServeArgs(model="embedded-speaking"))
+    opened = LocalSynthesizer.open(ServeArgs(model="embedded"))
     yield opened
     opened.close()
 

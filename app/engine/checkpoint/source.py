@@ -1,7 +1,7 @@
 """One function that opens any model by its name, and what an opened model gives.
 
-    embedded, embedded-turbo,
-    embedded-speaking                     small, in this repository
+    embedded                              small, in this repository; says English words
+    embedded-babble, embedded-turbo       smaller, random weights, in this repository
     english, multilingual, turbo          published, from the model hub
     random-english, random-multilingual,
     random-turbo                          full size with random weights
@@ -120,5 +120,5 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
 
 def _random(name: str, family: Family) -> Checkpoint:
     spec = FULL_SIZE[family].model_copy(update={"name": name})
-    lender = "embedded-turbo" if family == "turbo" else "embedded"
+    lender = "embedded-turbo" if family == "turbo" else "embedded-babble"
     return Checkpoint(spec, SeededSource(spec, EMBEDDED_FOLDER / lender))

@@ -15,7 +15,7 @@ from app.errors import CheckpointError
 Family = Literal["english", "multilingual", "turbo"]
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
-EMBEDDED = ("embedded", "embedded-turbo", "embedded-speaking")
+EMBEDDED = ("embedded", "embedded-babble", "embedded-turbo")
 RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
 PACKAGED = (*EMBEDDED, *RANDOM)  # no files of theirs are an operator's to damage
 

@@ -274,7 +274,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_our_own_layout_reads_its_config(tmp_path: Path) -> None:
-    shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path, dirs_exist_ok=True)
     config = tmp_path / "config.json"
     document = json.loads(config.read_text())
     document["s3gen"]["encoder"]["num_blocks"] += 1
@@ -288,7 +288,7 @@ def test_our_own_layout_reads_its_config(tmp_path: Path) -> None:
 
 
 def test_a_voice_of_our_own_layout_that_is_cut_short_is_named(tmp_path: Path) -> None:
-    shutil.copytree(EMBEDDED_FOLDER / "embedded", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path, dirs_exist_ok=True)
     voice = next((tmp_path / "voices").iterdir())
     voice.write_bytes(voice.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=voice.name):

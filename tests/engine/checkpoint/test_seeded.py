@@ -16,7 +16,7 @@ CPU, F32 = torch.device("cpu"), torch.float32
 
 
 def state(part: Part, seed: int) -> Mapping[str, Tensor]:
-    module = SeededSource(TINY, EMBEDDED_FOLDER / "embedded", seed).load(part, CPU, F32)
+    module = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble", seed).load(part, CPU, F32)
     weights: Mapping[str, Tensor] = module.state_dict()
     return weights
 
@@ -56,7 +56,7 @@ def test_the_head_draws_codec_ids_and_many_of_them(spec: ModelSpec) -> None:
 
 
 def test_voices_are_whole_and_their_own() -> None:
-    source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded")
+    source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble")
     voices = [source.conditionals(name) for name in source.voices()]
     assert [fault_of(voice) for voice in voices] == [None] * len(voices)
     assert not torch.equal(voices[0].t3.prompt_tokens, voices[1].t3.prompt_tokens)

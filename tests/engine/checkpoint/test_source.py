@@ -12,7 +12,7 @@ from app.engine.checkpoint.source import EMBEDDED_FOLDER, Checkpoint, open_check
 from app.errors import CheckpointError, NotFound
 
 CPU, F32 = torch.device("cpu"), torch.float32
-EMBEDDED = ("embedded", "embedded-turbo")
+EMBEDDED = ("embedded-babble", "embedded-turbo")
 
 
 @pytest.fixture(scope="module", params=EMBEDDED)
@@ -79,7 +79,7 @@ def test_embedded_models_verify_until_a_file_is_cut_short(
 def test_a_card_says_what_the_model_has() -> None:
     llama, turbo = (open_checkpoint(name).card() for name in EMBEDDED)
     assert (llama.name, llama.family, llama.has_cfg, llama.has_top_k) == (
-        "embedded", "english", True, False,
+        "embedded-babble", "english", True, False,
     )  # fmt: skip
     assert (turbo.name, turbo.family, turbo.has_cfg, turbo.has_top_k) == (
         "embedded-turbo", "turbo", False, True,
@@ -136,7 +136,7 @@ def test_embedded_enrolment_modules_are_those_of_the_spec(embedded: Checkpoint) 
 
 
 def test_embedded_files_stay_small() -> None:
-    bounds = {"embedded": 12.5e6, "embedded-turbo": 12.5e6, "embedded-speaking": 40e6}
+    bounds = {"embedded-babble": 12.5e6, "embedded-turbo": 12.5e6, "embedded": 40e6}
     sizes = {
         folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         for folder in EMBEDDED_FOLDER.iterdir()
@@ -162,12 +162,12 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
         open_checkpoint(str(tmp_path / "nothing"))
 
 
-@pytest.mark.parametrize("name", ["embedded", "random-english", "/"])
+@pytest.mark.parametrize("name", ["embedded-babble", "random-english", "/"])
 def test_a_revision_without_a_hub_is_refused(name: str) -> None:
     with pytest.raises(CheckpointError, match="revision:"):
         open_checkpoint(name, revision="1234")
 
 
 def test_a_path_opens_the_folder_there() -> None:
-    checkpoint = open_checkpoint(str(EMBEDDED_FOLDER / "embedded"))
-    assert checkpoint.spec.name == "embedded"
+    checkpoint = open_checkpoint(str(EMBEDDED_FOLDER / "embedded-babble"))
+    assert checkpoint.spec.name == "embedded-babble"

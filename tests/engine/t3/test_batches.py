@@ -125,7 +125,7 @@ def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, how):
 )
 def test_thousands_of_sequences_of_the_embedded_model_leave_nothing_behind(fast, number):
     dice = random.Random(5)
-    checkpoint = open_checkpoint("embedded", None)
+    checkpoint = open_checkpoint("embedded-babble", None)
     model = lean(checkpoint.load_t3(models.CPU, torch.float32), checkpoint.spec.t3)
     engine = TokenEngine(model, settings(slots=24, prefixes_kept=4, max_rows=32), fast=fast)
     process, resident = psutil.Process(), []
