@@ -62,7 +62,8 @@ def fit(
     if path.exists():
         state = torch.load(path, weights_only=True, map_location=average[0].device)
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        if state["optimiser"] is not None:
+            optimiser.load_state_dict(state["optimiser"])
         average, step = state["average"], state["step"]
     begun_s = saved_s = time.monotonic()
     sums: dict[str, Tensor] = {}
@@ -123,12 +124,22 @@ def load_average(folder: Path, name: str, model: nn.Module) -> nn.Module:
     return model.eval()
 
 
+def begin_from(folder: Path, name: str, model: nn.Module) -> None:
+    """The state of a stage that has `model` and has not made a step yet."""
+    average = [p.detach().clone() for p in model.parameters()]
+    save(folder / f"{name}.pt", model, None, average, 0)
+
+
 def save(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, average: list[Tensor], step: int
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer | None,
+    average: list[Tensor],
+    step: int,
 ) -> None:
     state = {
         "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimiser": optimiser and optimiser.state_dict(),
         "average": average,
         "step": step,
     }

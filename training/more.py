@@ -28,10 +28,11 @@ from training.tokenizer import Learner, codes
 
 
 def main() -> None:
-    given = options("more", hours=80.0)
-    voices = Speech(given.folder, ("audio", TOKENS)).voices
+    given = options("more", hours=80.0, voices="")
+    voices = Speech(given.folder, ("audio",)).voices
+    said = given.voices.split(",") if given.voices else voices
     read_missing(
-        given, voices, ("phone", TOKENS), partial(phones_and_tokens, given.folder, len(voices))
+        given, said, ("phone", TOKENS), partial(phones_and_tokens, given.folder, len(voices))
     )
 
 

@@ -39,12 +39,14 @@ def options(stage: str, **more: float | int | str) -> Options:
 def schedule_options(
     stage: str, *, minutes: float, steps: int, **more: float | int | str
 ) -> Options:
-    """Those of a stage that fits something: --steps, --minutes and --within as well."""
-    given = options(stage, minutes=minutes, steps=steps, within=math.inf, **more)
+    """Those of a stage that fits something: --steps, --minutes, --within and --rate (of
+    learning; 0: its own) as well."""
+    given = options(stage, minutes=minutes, steps=steps, within=math.inf, rate=0.0, **more)
     torch.set_num_threads(given.processes)
     torch.set_float32_matmul_precision("high")
     return given
 
 
 def schedule(given: Options, learning_rate: float, weight_decay: float = 0.01) -> Schedule:
-    return Schedule(given.steps, learning_rate, weight_decay, given.minutes, given.within)
+    rate = given.rate or learning_rate
+    return Schedule(given.steps, rate, weight_decay, given.minutes, given.within)

@@ -10,7 +10,7 @@ vector by heart. Writes `voices.pt`.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import librosa
 import numpy as np
@@ -51,24 +51,30 @@ def main() -> None:
     encoder, speaker = (
         build_seeded(part, spec, given.seed) for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER)
     )
+    wavs = [reference(speech, voice, seed) for voice in speech.voices for seed in range(4)]
+    calibrate_speakers(encoder, speaker, wavs)
+    torch.save(enrolled(speech, encoder, speaker)._asdict(), given.folder / "voices.pt")
+
+
+@torch.no_grad()
+def enrolled(speech: Speech, encoder: Any, speaker: Any) -> Voices:
+    """Every voice of `speech`, by upstream's VoiceEncoder and CAMPPlus."""
     heard = {
         voice: [reference(speech, voice, seed) for seed in range(REFERENCES)]
         for voice in speech.voices
     }
-    calibrate_speakers(encoder, speaker, [wav for wavs in heard.values() for wav in wavs[:4]])
-    with torch.no_grad():
-        t3 = {
-            voice: torch.from_numpy(
-                np.stack([encoder.embeds_from_wavs([w], sample_rate=S3_SR)[0] for w in wavs])
-            )
-            for voice, wavs in heard.items()
-        }
-        s3gen = {
-            voice: torch.cat([speaker.inference(torch.from_numpy(w)[None]) for w in wavs])
-            for voice, wavs in heard.items()
-        }
+    t3 = {
+        voice: torch.from_numpy(
+            np.stack([encoder.embeds_from_wavs([w], sample_rate=S3_SR)[0] for w in wavs])
+        )
+        for voice, wavs in heard.items()
+    }
+    s3gen = {
+        voice: torch.cat([speaker.inference(torch.from_numpy(w)[None]) for w in wavs])
+        for voice, wavs in heard.items()
+    }
     weights = {"voice_encoder": encoder.state_dict(), "speaker_encoder": speaker.state_dict()}
-    torch.save(Voices(t3, s3gen, weights)._asdict(), given.folder / "voices.pt")
+    return Voices(t3, s3gen, weights)
 
 
 def drawn_vectors(
