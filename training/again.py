@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from training import t3 as t3_stage
 from training import tokenizer as tokenizer_stage

@@ -48,9 +48,7 @@ def model(request) -> str:
 
 @pytest.fixture(scope="module")
 def synthesizer(voices: Path):
-    args = ServeArgs(
-        model="embedded-babble", voices=str(voices), vocoder=VocoderSettings(slots=32)
-    )
+    args = ServeArgs(model="embedded-babble", voices=str(voices), vocoder=VocoderSettings(slots=32))
     synthesizer = LocalSynthesizer.open(args)
     yield synthesizer
     synthesizer.close()
