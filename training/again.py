@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from training import t3 as t3_stage
 from training import tokenizer as tokenizer_stage
@@ -35,12 +36,14 @@ def take_up(checkpoint: Checkpoint, folder: Path) -> None:
     """Raises FileNotFoundError where there is no speech to enrol voices from."""
     speech = Speech(folder, ("audio",))
     flow, hift = checkpoint.load_vocoder(CPU, torch.float32)
+    t3 = build_t3(checkpoint.spec.t3)  # whole: what inference does not read is not in the file
+    t3.load_state_dict(checkpoint.load_t3(CPU, torch.float32).state_dict(), strict=False)
     models = checkpoint.load_enrolment(CPU)
     stages: dict[str, nn.Module] = {
         "tokenizer": tokenizer_stage.Learner(models.s3_tokenizer, len(speech.voices)),
         "flow": flow,
         "hift": hift,
-        "t3": t3_stage.Learner(checkpoint.load_t3(CPU, torch.float32)),
+        "t3": t3_stage.Learner(t3),
     }
     for name, learner in stages.items():
         begin_from(folder, name, learner)

@@ -57,13 +57,13 @@ class Batch(NamedTuple):
 
 
 class Learner(nn.Module):
-    def __init__(self, t3: nn.Module) -> None:
+    def __init__(self, t3: nn.Module, dropout: float = DROPOUT) -> None:
         super().__init__()
-        self.t3 = t3
+        self.t3, self._dropout = t3, dropout
         self.phones = nn.Linear(t3.dim, FRAMES_PER_TOKEN * len(PHONES))
         for layer in t3.tfmr.layers:
-            layer.self_attn.register_forward_hook(dropped)
-            layer.mlp.register_forward_hook(dropped)
+            layer.self_attn.register_forward_hook(self._dropped)
+            layer.mlp.register_forward_hook(self._dropped)
 
     def hidden(self, batch: Batch) -> Tensor:
         """(rows, tokens + 1, dim): from which each token, then the stop, is to be told."""
@@ -90,10 +90,16 @@ class Learner(nn.Module):
         order = (~is_there).int().argsort(dim=1, stable=True)
         inputs = torch.cat(parts, 1)
         inputs = inputs.gather(1, order[:, :, None].expand_as(inputs))
-        inputs = F.dropout(inputs, DROPOUT, self.training)
+        inputs = F.dropout(inputs, self._dropout, self.training)
         hidden: Tensor = t3.tfmr(inputs_embeds=inputs, use_cache=False).last_hidden_state
         back = order.argsort(1)
         return hidden.gather(1, back[:, :, None].expand_as(hidden))[:, -num_speech - 1 :]
+
+    def _dropped(self, module: nn.Module, _: object, out: Any) -> Any:
+        """What a layer's half adds, with dropout."""
+        if isinstance(out, tuple):
+            return (F.dropout(out[0], self._dropout, module.training), *out[1:])
+        return F.dropout(out, self._dropout, module.training)
 
     def _misheard(self, speech: Tensor) -> Tensor:
         """In training some of what was said is not what was said: the text has to be asked, and
@@ -111,20 +117,20 @@ class Learner(nn.Module):
         return torch.cat([voice, encoder.perceiver(heard), encoder.emotion_adv_fc(emotion)], 1)
 
 
-def dropped(module: nn.Module, _: object, out: Any) -> Any:
-    """What a layer's half adds, with dropout."""
-    if isinstance(out, tuple):
-        return (F.dropout(out[0], DROPOUT, module.training), *out[1:])
-    return F.dropout(out, DROPOUT, module.training)
-
-
 def main() -> None:
-    given = schedule_options("t3", minutes=120.0, steps=16000, rows=ROWS)
+    given = schedule_options(
+        "t3",
+        minutes=120.0,
+        steps=16000,
+        rows=ROWS,
+        dropout=DROPOUT,
+        bfloat16=int(torch.cuda.is_available()),  # 1 is quicker where a CPU has AVX512-BF16, too
+    )
     speech = Speech(given.folder, ("phone", TOKENS), given.device)
     sys.stdout.write(f"{speech.hours:.1f} hours\n")
     torch.manual_seed(given.seed)
     spec = read_model()
-    learner = Learner(begun(build_t3(spec.t3))).to(given.device)
+    learner = Learner(begun(build_t3(spec.t3)), given.dropout).to(given.device)
     save_letter_tokenizer(given.folder, spec)
     texts = EnglishTokenizer(given.folder / "tokenizer.json")
     draw = Draw(speech, Voices.read(given.folder), texts)
@@ -137,7 +143,7 @@ def main() -> None:
 
     def losses(step: int) -> dict[str, Tensor]:
         buckets = easy if step < EASY_SHARE * given.steps else every
-        with torch.autocast("cuda", torch.bfloat16, enabled=given.device.type == "cuda"):
+        with torch.autocast(given.device.type, torch.bfloat16, enabled=bool(given.bfloat16)):
             return compared(learner, draw(buckets[step]), stop)[0]
 
     @torch.no_grad()

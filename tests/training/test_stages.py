@@ -13,7 +13,7 @@ from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import open_folder
 from tests.engine.checkpoint.tiny import TINY
-from training import adapt, assemble, flow, hift, more, t3, teach, tokenizer, voices
+from training import adapt, again, assemble, flow, hift, more, t3, teach, tokenizer, voices
 from training.corpus import WORDNET
 from training.speech import TOKENS, Speech
 from training.teach import flite
@@ -55,6 +55,16 @@ def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
         assert len(speech.whole("pitch", index)) == utterance.num_frames
         assert len(speech.whole(TOKENS, index)) * 2 == utterance.num_frames
     assert len(Speech(tmp_path / "work", ("phone", TOKENS)).utterances) == 200
+
+    anew, same = tmp_path / "anew", tmp_path / "same"
+    shutil.copytree(tmp_path / "work" / "data", anew / "data")
+    run(again, monkeypatch, "--folder", str(anew), "--model", str(out))
+    run(assemble, monkeypatch, "--folder", str(anew), "--out", str(same))
+    for weights in out.glob("*.safetensors"):
+        assert (same / weights.name).read_bytes() == weights.read_bytes()
+    run(t3, monkeypatch, "--folder", str(anew), "--steps", "1", "--rate", "1e-4")
+    run(assemble, monkeypatch, "--folder", str(anew), "--out", str(same))
+    assert (same / "t3.safetensors").read_bytes() != (out / "t3.safetensors").read_bytes()
 
 
 @needs_teacher
