@@ -114,6 +114,9 @@ class Limits(_Frozen):
         description="what is not heard within this is refused with 503; "
         "preparing a recorded voice does not count",
     )
+    step_timeout_s: float = Field(
+        120.0, gt=0, description="a step of an engine that takes longer hangs: its replica is ended"
+    )
     remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
     send_ahead_s: float | None = Field(
         3.0, ge=1, description="of a stream's sound, sent before it is due; null: all there is"

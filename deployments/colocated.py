@@ -15,6 +15,7 @@ from app.core import AudioChunk, SessionKey, SynthesisRequest
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower
+from deployments import health
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
@@ -72,9 +73,7 @@ class Colocated:
         return load_of(self._vocoder.stats())
 
     async def check_health(self) -> None:
-        for stage in (self._t3, self._vocoder):
-            if (fault := stage.failure) is not None:
-                raise RuntimeError("an engine has stopped") from fault
+        health.check(self._t3, self._vocoder)
 
     def _report(self, stage: "T3Stage | VocoderStage") -> Report:
         return Report(stage.stats(), stage.failure is not None, self._leases.keys())

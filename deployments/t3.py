@@ -14,6 +14,7 @@ from app.core import SessionKey, SpeechTokens, TokenRequest
 from app.leases import Leases
 from app.registry import Report
 from app.sessions import Follower
+from deployments import health
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
@@ -61,8 +62,7 @@ class T3:
         return load_of(self._stage.stats())
 
     async def check_health(self) -> None:
-        if (fault := self._stage.failure) is not None:
-            raise RuntimeError("the T3 engine has stopped") from fault
+        health.check(self._stage)
 
     def _report(self) -> Report:
         failed = self._stage.failure is not None

@@ -7,8 +7,10 @@ within one step whatever the engine is doing. Knows nothing about tokens or soun
 
 import asyncio
 import logging
+import math
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -83,7 +85,12 @@ class EngineLoop(Generic[MessageT, ItemT]):
     """Owns `engine` from `start` to `close`; every other method may be called from any thread."""
 
     def __init__(
-        self, engine: Engine[MessageT, ItemT], name: str, within: Within = lambda run: run()
+        self,
+        engine: Engine[MessageT, ItemT],
+        name: str,
+        within: Within = lambda run: run(),
+        *,
+        step_timeout_s: float = math.inf,
     ) -> None:
         self._engine = engine
         self._name = name
@@ -91,6 +98,8 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._wake = threading.Condition()
         self._closing = False
         self._failure: BaseException | None = None
+        self._step_timeout_s = step_timeout_s
+        self._step_began_s: float | None = None
         self._subscribers: dict[Address, _Subscriber[ItemT]] = {}
         self._stats = engine.stats()
         self._thread = threading.Thread(target=within, args=(self._run,), name=name, daemon=True)
@@ -111,6 +120,15 @@ class EngineLoop(Generic[MessageT, ItemT]):
     def failure(self) -> BaseException | None:
         """The fault that ended the thread, if any. A failed loop refuses new work."""
         return self._failure
+
+    @property
+    def hung(self) -> SynthesisFailed | None:
+        """Said of a step that has been running for longer than `step_timeout_s`: nothing can end
+        it but the end of its process. None again where it ends after all."""
+        began_s = self._step_began_s
+        if began_s is None or (taken_s := time.monotonic() - began_s) <= self._step_timeout_s:
+            return None
+        return SynthesisFailed(f"a step of the {self._name} engine has run for {taken_s:.0f} s")
 
     def stats(self) -> StageStats:
         """As of the end of the last step."""
@@ -178,7 +196,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
         try:
             while self._wait_for_work():
                 self._drain_inbox()
-                items = self._engine.step() if self._engine.has_work() else []
+                items = self._step() if self._engine.has_work() else []
                 self._stats = self._engine.stats()
                 self._deliver(items)
         except Exception as fault:
@@ -186,6 +204,13 @@ class EngineLoop(Generic[MessageT, ItemT]):
             self._end(fault)
         else:
             self._end(None)
+
+    def _step(self) -> list[ItemT]:
+        self._step_began_s = time.monotonic()
+        try:
+            return self._engine.step()
+        finally:
+            self._step_began_s = None
 
     def _wait_for_work(self) -> bool:
         with self._wake:

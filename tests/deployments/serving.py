@@ -1,6 +1,7 @@
 """The real application on the embedded model, with a T3 that a test can hold at a token."""
 
 import os
+import threading
 import time
 from collections.abc import AsyncGenerator
 from collections.abc import Sequence as Rows
@@ -64,7 +65,7 @@ def release(gate: Path) -> None:
 
 def noting_t3(notes: Path) -> type[T3]:
     """A T3 that notes how each of its streams ended, and whose engine fails in a session whose id
-    begins with "poison"."""
+    begins with "poison" and hangs in one whose id begins with "hang"."""
 
     class NotingT3(T3):
         def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
@@ -83,8 +84,12 @@ def noting_t3(notes: Path) -> type[T3]:
 
     def poisoned(rows: Rows[Sequence]) -> None:
         for row in rows:
-            if row.key.session_id.startswith("poison") and len(row.tokens) == POISON_AT:
+            if len(row.tokens) != POISON_AT:
+                continue
+            if row.key.session_id.startswith("poison"):
                 raise RuntimeError("poisoned")
+            if row.key.session_id.startswith("hang"):
+                threading.Event().wait()
 
     return NotingT3
 

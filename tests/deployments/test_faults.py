@@ -163,6 +163,21 @@ async def test_an_engine_that_fails_tells_every_session_turns_health_red_and_is_
     await until_health_is(client, httpx.codes.OK, RECOVERED_WITHIN_S)
 
 
+@pytest.mark.long
+async def test_a_step_that_hangs_takes_its_replica_with_it_and_another_serves(app, client):
+    impatient = ARGS.limits.model_copy(update={"step_timeout_s": 5.0})
+    await asyncio.to_thread(deploy, app, ARGS.model_copy(update={"limits": impatient}))
+    await until_health_is(client, httpx.codes.OK, RECOVERED_WITHIN_S)
+    stream = await opened(client, sse=True)
+    hanging = {"X-Request-ID": f"hang-{uuid.uuid4().hex}"}
+    answer = await client.post("v1/audio/speech", json=body(LONG, stream=False), headers=hanging)
+    assert answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+    await stream.task
+    assert stream.ended_with_an_error()
+    await until_it_speaks(client, body())
+    await until_health_is(client, httpx.codes.OK, RECOVERED_WITHIN_S)
+
+
 async def test_a_rolling_update_fails_nothing(app, client):
     through = await opened(client, sse=True)
     statuses: list[int] = []

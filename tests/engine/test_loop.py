@@ -135,6 +135,21 @@ async def test_the_event_loop_waits_less_than_a_millisecond_for_the_engines_thre
         running.close()
 
 
+async def test_a_step_that_takes_too_long_is_said_to_hang_until_it_ends(engine):
+    engine.gate = threading.Semaphore(0)
+    loops = [EngineLoop(engine, "counting", step_timeout_s=s) for s in (0.0, 3600.0)]
+    for running in loops:
+        running.start()
+        assert running.hung is None
+        stream = running.open(key("a"), 0, Count(key("a"), 0, 1))
+        await inside_step(engine, 1)
+        assert (running.hung is None) == (running is loops[1])
+        engine.gate.release()
+        assert await values(stream) == [0]
+        running.close()
+        assert running.hung is None
+
+
 async def test_a_second_cancel_finds_nothing(loop):
     assert await loop.cancel(key("nobody")) == Stopped(live=False, num_tokens=0)
 

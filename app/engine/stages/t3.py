@@ -15,7 +15,7 @@ from functools import partial
 import torch
 
 from app.cancels import RecentCancels
-from app.config import ServeArgs
+from app.config import Limits, ServeArgs
 from app.core import (
     NO_MARKS,
     FinishReason,
@@ -51,15 +51,17 @@ class T3Stage:
         voices: VoiceBook,
         engine: TokenEngine,
         within: Within,
-        remember_s: float,
+        limits: Limits,
     ) -> None:
-        self._cancelled = RecentCancels(remember_s)
+        self._cancelled = RecentCancels(limits.remember_s)
         self._spec = checkpoint.spec
         self._tokenizer: TextTokenizer = checkpoint.tokenizer()
         self._voices = voices
         self.engine = engine
         warm_t3(engine, self._spec, self._tokenizer, voices)
-        self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine, "T3", within)
+        self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(
+            engine, "T3", within, step_timeout_s=limits.step_timeout_s
+        )
         self._loop.start()
 
     @classmethod
@@ -71,11 +73,16 @@ class T3Stage:
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         within = partial(on_own_stream, place)
-        return cls(checkpoint, voices, engine, within, args.limits.remember_s)
+        return cls(checkpoint, voices, engine, within, args.limits)
 
     @property
     def failure(self) -> BaseException | None:
         return self._loop.failure
+
+    @property
+    def hung(self) -> BaseException | None:
+        """Of a step that takes longer than `limits.step_timeout_s`."""
+        return self._loop.hung
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
         """Raises BadRequest for a text that T3 cannot take, NotFound for a voice."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from app.config import ServeArgs, VocoderSettings
+from app.config import Limits, ServeArgs, VocoderSettings
 from app.core import Mark, SessionKey, StageStats, TokenSource
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
@@ -25,11 +25,15 @@ from app.sessions import Confirmation
 class VocoderStage:
     """Speech tokens in, sound out."""
 
-    def __init__(self, voices: VoiceBook, engine: VocoderEngine, within: Within) -> None:
+    def __init__(
+        self, voices: VoiceBook, engine: VocoderEngine, within: Within, limits: Limits
+    ) -> None:
         self._voices = voices
         self._engine = engine
         warm_vocoder(engine, voices)
-        self._loop: VocoderLoop = EngineLoop(engine, "vocoder", within)
+        self._loop: VocoderLoop = EngineLoop(
+            engine, "vocoder", within, step_timeout_s=limits.step_timeout_s
+        )
         engine.abandon_if(self._loop.cancel_is_due)
         self._loop.start()
 
@@ -42,11 +46,16 @@ class VocoderStage:
         spec = checkpoint.spec.s3gen
         engine = build_vocoder_engine(vocoder, heard_as(args.vocoder, spec), spec.euler_steps)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(voices, engine, partial(on_own_stream, place))
+        return cls(voices, engine, partial(on_own_stream, place), args.limits)
 
     @property
     def failure(self) -> BaseException | None:
         return self._loop.failure
+
+    @property
+    def hung(self) -> BaseException | None:
+        """Of a step that takes longer than `limits.step_timeout_s`."""
+        return self._loop.hung
 
     def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
         return SpeechPipeline(tokens, self._loop, self._conditionals)
