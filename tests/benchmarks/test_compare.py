@@ -169,7 +169,7 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
     main()
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(result) == ["benchmark", "model", "rows"]
-    assert (result["benchmark"], result["model"]) == ("compare", "embedded-babble")
+    assert (result["benchmark"], result["model"]) == ("compare", "embedded")
     (told,) = result["rows"]
     assert (told["server"], told["num_callers"]) == ("ours", 3)
     assert (told["ttfa_ms"], told["cancel_stop_ms"]) == ({"p50": 200.0, "p95": 200.0}, 10.0)
