@@ -20,7 +20,7 @@ from training import tokenizer as tokenizer_stage
 from training.fit import begin_from
 from training.options import options
 from training.speech import Speech
-from training.voices import enrolled
+from training.voices import enrolled, references
 
 CPU = torch.device("cpu")
 
@@ -47,7 +47,7 @@ def take_up(checkpoint: Checkpoint, folder: Path) -> None:
     }
     for name, learner in stages.items():
         begin_from(folder, name, learner)
-    voices = enrolled(speech, models.voice_encoder, models.speaker_encoder)
+    voices = enrolled(references(speech), models.voice_encoder, models.speaker_encoder)
     torch.save(voices._asdict(), folder / "voices.pt")
 
 

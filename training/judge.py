@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
 from app.config import ServeArgs
-from app.core import SAMPLE_RATE, SessionKey, SynthesisRequest
+from app.core import SAMPLE_RATE, AudioChunk, SamplingParams, SessionKey, SynthesisRequest
 from app.engine.synthesizer import LocalSynthesizer
 from training.corpus import Sentence, held_out, words_of
 from training.options import options
@@ -122,19 +122,33 @@ async def spoken(
     at_once: int,
 ) -> dict[str, Wav]:
     """By text (samples,) at 24 kHz."""
-    free = asyncio.Semaphore(at_once)
-    defaults = synthesizer.card().defaults
+    params = replace(synthesizer.card().defaults, **sampling)
 
-    async def one(number: int, text: str) -> Wav:
-        key = SessionKey("judge", f"{voice}-{number}-{uuid.uuid4().hex}")
-        request = SynthesisRequest(key, (text,), voice, replace(defaults, **sampling))
+    def speak(text: str) -> AsyncGenerator[AudioChunk, None]:
+        return synthesizer.speak(request_of(text, voice, params))
+
+    return await heard_whole(speak, sentences, at_once)
+
+
+def request_of(text: str, voice: str, params: SamplingParams) -> SynthesisRequest:
+    """A session of its own."""
+    return SynthesisRequest(SessionKey("judge", uuid.uuid4().hex), (text,), voice, params)
+
+
+async def heard_whole(
+    speak: Callable[[str], AsyncGenerator[AudioChunk, None]],
+    sentences: Sequence[Sentence],
+    at_once: int,
+) -> dict[str, Wav]:
+    """By text (samples,) at 24 kHz."""
+    free = asyncio.Semaphore(at_once)
+
+    async def one(text: str) -> Wav:
         async with free:
-            chunks = [chunk.pcm async for chunk in synthesizer.speak(request)]
-        return np.concatenate(chunks)
+            return np.concatenate([chunk.pcm async for chunk in speak(text)])
 
     texts = [sentence.text for sentence in sentences]
-    wavs = await asyncio.gather(*(one(number, text) for number, text in enumerate(texts)))
-    return dict(zip(texts, wavs, strict=True))
+    return dict(zip(texts, await asyncio.gather(*map(one, texts)), strict=True))
 
 
 if __name__ == "__main__":

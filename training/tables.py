@@ -12,7 +12,6 @@ Last line JSON.
 import asyncio
 import json
 import sys
-import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
@@ -26,12 +25,11 @@ from chatterbox.models.s3tokenizer import S3_SR
 from app.config import ServeArgs, VocoderSettings
 from app.core import (
     SAMPLE_RATE,
+    TOKENS_PER_S,
     AudioChunk,
     FinishReason,
     SamplingParams,
-    SessionKey,
     SpeechTokens,
-    SynthesisRequest,
     TokenRequest,
     TokenSource,
 )
@@ -41,7 +39,7 @@ from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from training.assemble import NAMES
 from training.corpus import Sentence, held_out
-from training.judge import Wav, judge
+from training.judge import Wav, heard_whole, judge, request_of
 from training.options import options
 from training.teach import flite
 from training.tokenizer import codes
@@ -119,7 +117,7 @@ async def tables(
         args = ServeArgs(model=model, vocoder=VocoderSettings.model_validate(row.settings))
         stage = VocoderStage.open(args, "cpu")
         speaker = Speaker(stage.pipeline(source), voice, sampling)
-        wavs = await speaker.say([s.text for s in sentences], row)
+        wavs = await speaker.say(sentences, row)
         stage.close()
         rates[name] = loop.run_in_executor(judges, rate, sentences, wavs)
         tell(name, rates[name])
@@ -127,7 +125,8 @@ async def tables(
     tell("teacher", rates["teacher"])
     t3.close()
     lengths = [
-        len(kept.said[text][0]) / 25 / (len(wav) / SAMPLE_RATE) for text, wav in taught.items()
+        len(kept.said[text][0]) / TOKENS_PER_S / (len(wav) / SAMPLE_RATE)
+        for text, wav in taught.items()
     ]
     ended = [kept.said[text][1] is FinishReason.STOP for text in taught]
     return {
@@ -163,19 +162,16 @@ class Speaker:
         self._voice = voice
         self._sampling = sampling
 
-    async def say(self, texts: Sequence[str], row: Row) -> dict[str, Wav]:
+    async def say(self, sentences: Sequence[Sentence], row: Row) -> dict[str, Wav]:
         """By text (samples,) at 24 kHz."""
-        free = asyncio.Semaphore(row.at_once)
+        speak = self._beside_a_cancelled if row.cancels else self._speak
+        return await heard_whole(speak, sentences, row.at_once)
 
-        async def one(text: str) -> Wav:
-            async with free:
-                neighbour = asyncio.ensure_future(self._begin(text)) if row.cancels else None
-                chunks = [chunk.pcm async for chunk in self._speak(text)]
-                if neighbour is not None:
-                    await neighbour
-            return np.concatenate(chunks)
-
-        return dict(zip(texts, await asyncio.gather(*map(one, texts)), strict=True))
+    async def _beside_a_cancelled(self, text: str) -> AsyncGenerator[AudioChunk, None]:
+        neighbour = asyncio.ensure_future(self._begin(text))
+        async for chunk in self._speak(text):
+            yield chunk
+        await neighbour
 
     async def _begin(self, text: str) -> None:
         """And leave it at the first sound."""
@@ -184,8 +180,7 @@ class Speaker:
         await spoken.aclose()
 
     def _speak(self, text: str) -> AsyncGenerator[AudioChunk, None]:
-        key = SessionKey("tables", uuid.uuid4().hex)
-        return self._pipeline.speak(SynthesisRequest(key, (text,), self._voice, self._sampling))
+        return self._pipeline.speak(request_of(text, self._voice, self._sampling))
 
 
 if __name__ == "__main__":

@@ -51,18 +51,24 @@ def main() -> None:
     encoder, speaker = (
         build_seeded(part, spec, given.seed) for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER)
     )
-    wavs = [reference(speech, voice, seed) for voice in speech.voices for seed in range(4)]
-    calibrate_speakers(encoder, speaker, wavs)
-    torch.save(enrolled(speech, encoder, speaker)._asdict(), given.folder / "voices.pt")
+    heard = references(speech)
+    calibrate_speakers(encoder, speaker, [wav for wavs in heard.values() for wav in wavs[:4]])
+    torch.save(enrolled(heard, encoder, speaker)._asdict(), given.folder / "voices.pt")
 
 
-@torch.no_grad()
-def enrolled(speech: Speech, encoder: Any, speaker: Any) -> Voices:
-    """Every voice of `speech`, by upstream's VoiceEncoder and CAMPPlus."""
-    heard = {
+def references(speech: Speech) -> dict[str, list[NDArray[np.float32]]]:
+    """Of every voice many, each six seconds at 16 kHz."""
+    return {
         voice: [reference(speech, voice, seed) for seed in range(REFERENCES)]
         for voice in speech.voices
     }
+
+
+@torch.no_grad()
+def enrolled(
+    heard: Mapping[str, Sequence[NDArray[np.float32]]], encoder: Any, speaker: Any
+) -> Voices:
+    """Voices by their `references`, by upstream's VoiceEncoder and CAMPPlus."""
     t3 = {
         voice: torch.from_numpy(
             np.stack([encoder.embeds_from_wavs([w], sample_rate=S3_SR)[0] for w in wavs])
