@@ -6,6 +6,7 @@ The models are imported by the replica alone: this module is also the applicatio
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from app.config import ServeArgs
 from deployments.metrics import EnrolmentMetrics
@@ -14,15 +15,18 @@ from deployments.metrics import EnrolmentMetrics
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
         from app.engine.stages.enrol import EnrolStage
+        from app.engine.threads import give_way
 
         self._stage = EnrolStage.open(args)
+        self._threads = ThreadPoolExecutor(initializer=give_way)  # who speaks goes first
         self._metrics = EnrolmentMetrics()
 
     async def enrol(self, voice: str) -> None:
         """Returns when the voice's conditionals are where T3 and vocoder replicas find them."""
         began_s, failed = time.monotonic(), True
         try:
-            await asyncio.to_thread(self._stage.enrol, voice)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, self._stage.enrol, voice)
             failed = False
         finally:
             self._metrics.ended(time.monotonic() - began_s, failed=failed)

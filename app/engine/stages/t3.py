@@ -31,7 +31,7 @@ from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.counts import TokenCounts
 from app.engine.loop import EngineLoop, Within
 from app.engine.stages.precision import dtype_of
-from app.engine.streams import on_own_stream
+from app.engine.threads import on_own_terms
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.t3.warming import warm_t3
@@ -72,7 +72,7 @@ class T3Stage:
         t3 = checkpoint.load_t3(place, dtype)
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        within = partial(on_own_stream, place)
+        within = partial(on_own_terms, place)
         return cls(checkpoint, voices, engine, within, args.limits)
 
     @property

@@ -16,7 +16,7 @@ from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
 from app.engine.s3gen.warming import warm_vocoder
 from app.engine.stages.precision import dtype_of
-from app.engine.streams import on_own_stream
+from app.engine.threads import on_own_terms
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
 from app.sessions import Confirmation
@@ -46,7 +46,7 @@ class VocoderStage:
         spec = checkpoint.spec.s3gen
         engine = build_vocoder_engine(vocoder, heard_as(args.vocoder, spec), spec.euler_steps)
         voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(voices, engine, partial(on_own_stream, place), args.limits)
+        return cls(voices, engine, partial(on_own_terms, place), args.limits)
 
     @property
     def failure(self) -> BaseException | None:
