@@ -25,8 +25,8 @@ def on_own_terms(device: torch.device, run: Callable[[], None]) -> None:
 
 def give_way() -> None:
     """From now on the calling thread, and those that it starts, run where no other thread of the
-    machine wants to. A lower nice value would not do: Linux' scheduler lets a thread end its slice
-    (4 ms) however little it weighs, and interrupts SCHED_IDLE alone. Elsewhere: nothing changes.
+    machine wants to. A lower nice value does not do: Linux' scheduler lets a thread end its slice
+    (milliseconds) whatever it weighs, and interrupts SCHED_IDLE at once. Elsewhere: nothing.
     """
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
