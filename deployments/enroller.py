@@ -18,7 +18,7 @@ class Enroller:
         from app.engine.threads import give_way
 
         self._stage = EnrolStage.open(args)
-        self._threads = ThreadPoolExecutor(initializer=give_way)  # who speaks goes first
+        self._threads = ThreadPoolExecutor(initializer=give_way)  # no more than an engine's
         self._metrics = EnrolmentMetrics()
 
     async def enrol(self, voice: str) -> None:

@@ -8,6 +8,7 @@ short: it goes first.
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 
@@ -26,7 +27,9 @@ def on_own_terms(device: torch.device, run: Callable[[], None]) -> None:
 def give_way() -> None:
     """From now on the calling thread, and those that it starts, run where no other thread of the
     machine wants to. A lower nice value does not do: Linux' scheduler lets a thread end its slice
-    (milliseconds) whatever it weighs, and interrupts SCHED_IDLE at once. Elsewhere: nothing.
+    (milliseconds) whatever it weighs, and interrupts SCHED_IDLE at once. Elsewhere, and where a
+    sandbox refuses it: nothing.
     """
     if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
