@@ -4,8 +4,9 @@ and does any stream fail?
     python benchmarks/scaling.py --max-replicas 2
 
 Starts a server of its own on a free port, with the embedded model and few slots. Step: callers come
-and stay until the replicas are there, and go. Burst: twice as many sessions as all
-replicas have slots, at once, and no more. Last line JSON; exits with 1 where a stream failed or no replica followed.
+and stay until the replicas are there, and go. Burst: twice as many sessions as all replicas have
+slots, at once, and no more. Last line JSON; exits with 1 where a stream failed or no replica
+followed.
 """
 
 import argparse

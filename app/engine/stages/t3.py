@@ -31,10 +31,10 @@ from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.counts import TokenCounts
 from app.engine.loop import EngineLoop, Within
 from app.engine.stages.precision import dtype_of
-from app.engine.threads import on_own_terms
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.t3.warming import warm_t3
+from app.engine.threads import on_own_terms
 from app.engine.voice_book import VoiceBook
 from app.sessions import Confirmation
 
