@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 24_000  # Hz, of every sound that leaves the vocoder
 TOKENS_PER_S = 25  # speech tokens per second of audio
+NUM_MELS = 80  # bands of S3Gen's mels
 FRAMES_PER_TOKEN = 2  # mel frames per speech token
 SAMPLES_PER_FRAME = 480
 SAMPLES_PER_TOKEN = SAMPLES_PER_FRAME * FRAMES_PER_TOKEN

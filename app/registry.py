@@ -62,6 +62,7 @@ class Inventory(NamedTuple):
 
     num_remembered: int  # ids, live ones included
     num_logged: int  # cancels
+    num_followers: int
     num_tasks: int  # of asyncio, in its own process
     replicas: dict[Follower, Report]  # as each has told lately
 
@@ -89,6 +90,12 @@ class Registry:
         self._draining = False
         self._unloaded = False
         self._changed = asyncio.Condition()
+
+    async def configure(self, remember_s: float, live_s: float, queue_s: float) -> None:
+        """As the constructor: what an ingress is told by its config, which may be newer."""
+        self._table.keep_for(remember_s, live_s)
+        self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
+        self._queue_s = queue_s
 
     async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
         """`predicted_s`: of its sound, by its text. Who is refused has not used the id."""
@@ -213,12 +220,19 @@ class Registry:
         self._forget_lost()
         self._prune()
         self._table.num_live()  # forgets what is over
-        reports = {follower: report for follower, (_, report) in self._reports.items()}
-        return Inventory(len(self._table), len(self._log), len(asyncio.all_tasks()), reports)
+        return Inventory(
+            len(self._table),
+            len(self._log),
+            len(self._followers),
+            len(asyncio.all_tasks()),
+            {follower: report for follower, (_, report) in self._reports.items()},
+        )
 
     def _forget_lost(self) -> None:
         oldest = self._now() - REPORT_LOST_S
         self._reports = {f: entry for f, entry in self._reports.items() if entry[0] > oldest}
+        oldest = self._now() - FOLLOWER_LOST_S
+        self._followers = {f: seen for f, seen in self._followers.items() if seen > oldest}
 
     def _append(self, key: SessionKey) -> None:
         self._prune()

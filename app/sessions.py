@@ -145,6 +145,11 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def keep_for(self, remember_s: float, live_s: float) -> None:
+        """From now on, as the constructor has it."""
+        self._remember_s = remember_s
+        self._live_s = live_s
+
     def get(self, key: SessionKey) -> Session | None:
         self._forget()
         session = self._sessions.get(key)

@@ -75,6 +75,7 @@ class VoiceLibrary:
         open_references(url)
         self._files, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
+        self._changing = threading.Lock()  # one change at a time; of other processes, see `add`
         self._lock = threading.Lock()  # of what is below
         self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
 
@@ -108,50 +109,56 @@ class VoiceLibrary:
     def add(
         self, tenant: str, name: str, *, flac: bytes, seconds: float, consent: str, made_by: str
     ) -> LibraryVoice:
-        """Raises Conflict for a name that is taken, BadRequest for one voice too many."""
-        kept = self._read_anew(tenant)
-        self._refuse_taken(tenant, [name])
-        if len(kept) >= MAX_VOICES:
-            raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
+        """Raises Conflict for a name that is taken, BadRequest for one voice too many. Where two
+        processes add one name at once, one of them is refused, or both."""
         digest = hashlib.sha256(f"{tenant}\0".encode() + flac).hexdigest()
-        reference = f"up-{digest[:48]}"
-        self.keep(flac, reference)
-        voice_id = f"voice_{secrets.token_hex(16)}"
         voice = LibraryVoice(
-            voice_id, name, (), int(time.time()), seconds, consent, made_by, reference
+            f"voice_{secrets.token_hex(16)}",
+            name,
+            (),
+            int(time.time()),
+            seconds,
+            consent,
+            made_by,
+            f"up-{digest[:48]}",
         )
-        is_written = False
-        try:
-            self._write(tenant, voice)
-            is_written = True
-        finally:
-            if not is_written:
-                with suppress(ServeError):  # it is told why the writing failed
-                    self._drop_unused(tenant, reference)
+        with self._changing:
+            kept = self._read_anew(tenant)
+            self._refuse_taken(tenant, [name])
+            if len(kept) >= MAX_VOICES:
+                raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
+            self.keep(flac, voice.reference)
+            is_added = False
+            try:
+                self._write(tenant, voice)
+                self._refuse_taken(tenant, [name], but=voice.id)
+                is_added = True
+            finally:
+                if not is_added:
+                    with suppress(ServeError):  # it is told what failed first
+                        self._remove(tenant, voice)
         return voice
 
     def change(
         self, tenant: str, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
-        self._read_anew(tenant)
-        voice = self.get(tenant, voice_id)
-        changed = replace(
-            voice,
-            name=voice.name if name is None else name,
-            aliases=voice.aliases if aliases is None else aliases,
-        )
-        self._refuse_taken(tenant, [changed.name, *changed.aliases], but=voice_id)
-        self._write(tenant, changed)
+        with self._changing:
+            self._read_anew(tenant)
+            voice = self.get(tenant, voice_id)
+            changed = replace(
+                voice,
+                name=voice.name if name is None else name,
+                aliases=voice.aliases if aliases is None else aliases,
+            )
+            self._refuse_taken(tenant, [changed.name, *changed.aliases], but=voice_id)
+            self._write(tenant, changed)
         return changed
 
     def delete(self, tenant: str, voice_id: str) -> None:
         """The recording and what was made of it go with the last voice that uses them."""
-        self._read_anew(tenant)
-        voice = self.get(tenant, voice_id)
-        with Storing("voices"):
-            self._files.rm_file(f"{self._folder(tenant)}/{voice.id}.json")
-        self._forget(tenant)
-        self._drop_unused(tenant, voice.reference)
+        with self._changing:
+            self._read_anew(tenant)
+            self._remove(tenant, self.get(tenant, voice_id))
 
     def new_reference(self) -> str:
         """The name of a recording for a single request."""
@@ -172,9 +179,12 @@ class VoiceLibrary:
                 if path.rpartition("/")[2].startswith(f"{reference}."):
                     self._files.rm_file(path)
 
-    def _drop_unused(self, tenant: str, reference: str) -> None:
-        if all(voice.reference != reference for voice in self._read_anew(tenant)):
-            self.drop(reference)
+    def _remove(self, tenant: str, voice: LibraryVoice) -> None:
+        with suppress(FileNotFoundError), Storing("voices"):
+            self._files.rm_file(f"{self._folder(tenant)}/{voice.id}.json")
+        self._forget(tenant)
+        if all(other.reference != voice.reference for other in self._read_anew(tenant)):
+            self.drop(voice.reference)
 
     def _folder(self, tenant: str) -> str:
         return f"{self._root}/voices/{tenant}"
@@ -200,9 +210,10 @@ class VoiceLibrary:
         return tuple(sorted(found, key=lambda voice: (voice.created_at, voice.id)))
 
     def _refuse_taken(self, tenant: str, names: Iterable[str], but: str = "") -> None:
+        others = [voice for voice in self.all(tenant) if voice.id != but]
+        taken = {name for voice in others for name in (voice.id, voice.name, *voice.aliases)}
         for name in names:
-            taken = self.find(tenant, name)
-            if taken is not None and taken.id != but:
+            if name in taken:
                 raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
 
     def _write(self, tenant: str, voice: LibraryVoice) -> None:

@@ -26,12 +26,11 @@ def build(args: ServeArgs) -> Application:
     keys = load_keys(args.access)
     # Which host Serve listens on is not known here: the config check and the door see to it.
     refuse_open_doors(keys, "127.0.0.1", serves_through_haproxy())
-    return assemble(args, registry=f"cancel-registry-{args.model.replace('/', '-')}", keys=keys)
+    return assemble(args, keys=keys)
 
 
 def assemble(
     args: ServeArgs,
-    registry: str,
     t3_class: type[T3] = T3,
     vocoder_class: type[Vocoder] = Vocoder,
     *,
@@ -48,9 +47,9 @@ def assemble(
         "max_surge_percent": 100,  # the new replica first: one alone would leave a gap
     }
     if args.topology == "colocated":
-        speaks = _colocated(args, registry, colocated_class, options)
+        speaks = _colocated(args, colocated_class, options)
     else:
-        speaks = _split(args, registry, t3_class, vocoder_class, options)
+        speaks = _split(args, t3_class, vocoder_class, options)
     ingress = serve.deployment(ingress_class, name="Ingress").options(
         num_replicas=args.ingress_replicas,
         max_ongoing_requests=512,
@@ -59,12 +58,11 @@ def assemble(
     )
     has_recordings = args.voices is not None or args.uploads is not None
     enroller = _enroller(args) if has_recordings else None
-    return ingress.bind(args, card, registry, speaks, enroller, keys=keys)
+    return ingress.bind(args, card, speaks, enroller, keys=keys)
 
 
 def _split(
     args: ServeArgs,
-    registry: str,
     t3_class: type[T3],
     vocoder_class: type[Vocoder],
     options: dict[str, Any],
@@ -83,11 +81,11 @@ def _split(
         ray_actor_options=_resources(args.vocoder_cpus, args.vocoder_gpus, device),
         **options,
     )
-    return vocoder.bind(args, device, registry, t3.bind(args, device, registry))
+    return vocoder.bind(args, device, t3.bind(args, device))
 
 
 def _colocated(
-    args: ServeArgs, registry: str, colocated_class: type[Colocated], options: dict[str, Any]
+    args: ServeArgs, colocated_class: type[Colocated], options: dict[str, Any]
 ) -> Application:
     device = _device(args)
     cpus, gpus = args.t3_cpus + args.vocoder_cpus, args.t3_gpus + args.vocoder_gpus
@@ -98,7 +96,7 @@ def _colocated(
         ray_actor_options=_resources(cpus, gpus, device),
         **options,
     )
-    return colocated.bind(args, device, registry)
+    return colocated.bind(args, device)
 
 
 def _enroller(args: ServeArgs) -> Application:

@@ -14,7 +14,7 @@ import yaml
 from app import cli
 from app.cli import Command, Terminal
 from app.config import KeySettings, Role
-from app.errors import ServeError
+from app.errors import ServeError, Unavailable
 from deployments.config_check import check_config
 from deployments.demo import run_demo
 from deployments.server import ServerProcess
@@ -79,6 +79,7 @@ def _new_key(args: argparse.Namespace, terminal: Terminal) -> int:
 def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
     stopping = threading.Event()
     drains = threading.Event()  # SIGTERM; Ctrl-C stops at once
+    died = threading.Event()
 
     def terminate(*_: object) -> None:
         drains.set()
@@ -90,6 +91,7 @@ def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
 
     def watch() -> None:
         server.wait()
+        died.set()
         stopping.set()
 
     try:
@@ -97,6 +99,8 @@ def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
         threading.Thread(target=watch, daemon=True).start()
         terminal.out.print(f"serving on {server.url} once its /health is ok; Ctrl-C stops")
         stopping.wait()
+        if died.is_set():
+            raise Unavailable("the server ended by itself; what it said last is why")
         if drains.is_set():
             terminal.out.print("draining: no new session; those that live go on to their ends")
             server.drain(server.longest_session_s)

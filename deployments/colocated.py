@@ -30,7 +30,7 @@ class Colocated:
     """Audio chunks, streamed. Follows the cancel log once for each stage that it holds: a cancel
     waits for T3's word."""
 
-    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+    def __init__(self, args: ServeArgs, device: str) -> None:
         from app.engine.stages.t3 import T3Stage
         from app.engine.stages.vocoder import VocoderStage
 
@@ -38,8 +38,9 @@ class Colocated:
         self._vocoder = VocoderStage.open(args, device)
         self._pipeline = self._vocoder.pipeline(self._t3)
         self._leases = Leases()
-        replica = serve.get_replica_context().replica_id.unique_id
-        actors = registry_actors(registry, args)
+        context = serve.get_replica_context()
+        replica = context.replica_id.unique_id
+        actors = registry_actors(context.app_name, args)
         self._t3_follower = RegistryFollower(
             actors,
             Follower("t3", replica),

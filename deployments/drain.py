@@ -6,31 +6,44 @@ A program of its own, so that whoever stops a server need not join its cluster:
 
 import sys
 import time
+from collections.abc import Collection
+from typing import Any
 
 import ray
-from ray.util import list_named_actors
+from ray.exceptions import RayActorError
 
-from deployments.registry import NAMESPACE
+from deployments.registry import NAMESPACE, every_registry
 
 LOOK_AGAIN_S = 0.2
-LAST_BYTES_S = 0.5  # a session has ended a moment before the last bytes of its answer
+QUIET_S = 0.5  # a session has ended a moment before the last bytes of its answer
 
 
-def drain(address: str, within_s: float) -> int:
-    """Returns how many sessions still lived when the time was over."""
+def drain(address: str, within_s: float) -> bool:
+    """Returns whether all sessions ended within the time."""
     ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
-    names = [
-        n["name"] for n in list_named_actors(all_namespaces=True) if n["namespace"] == NAMESPACE
-    ]
-    registries = [ray.get_actor(name) for name in names]
+    registries = every_registry().values()
     give_up_s = time.monotonic() + within_s
-    while True:
-        num_live: int = sum(ray.get([registry.drain.remote() for registry in registries]))
-        if num_live == 0 or time.monotonic() > give_up_s:
-            time.sleep(LAST_BYTES_S)
-            return num_live
+    quiet_since_s: float | None = None
+    while (now_s := time.monotonic()) < give_up_s:
+        if _num_live(registries) != 0:
+            quiet_since_s = None
+        elif quiet_since_s is None:
+            quiet_since_s = now_s
+        elif now_s - quiet_since_s > QUIET_S:
+            return True
         time.sleep(LOOK_AGAIN_S)
+    return False
+
+
+def _num_live(registries: Collection[Any]) -> int | None:
+    """Tells all, again and again: one that began anew knows of no drain, and of no session until
+    its ingresses have told it. None while one is away."""
+    try:
+        counts: list[int] = ray.get([registry.drain.remote() for registry in registries])
+    except RayActorError:
+        return None
+    return sum(counts)
 
 
 if __name__ == "__main__":
-    sys.exit(min(drain(sys.argv[1], float(sys.argv[2])), 100))
+    sys.exit(0 if drain(sys.argv[1], float(sys.argv[2])) else 1)

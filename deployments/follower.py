@@ -40,18 +40,19 @@ class RegistryFollower:
         *,
         report: Callable[[], Report],
         leases: Leases | None = None,
-        on_restart: Callable[[int], Awaitable[None]] | None = None,
+        on_epoch: Callable[[int], Awaitable[None]] | None = None,
         counts: TokenCounts | CellCounts | None = None,
     ) -> None:
         """`stop` ends what the replica has of a session; what it returns is confirmed. `leases`:
-        the sessions that end here when nobody wants them. `on_restart` is told of an actor (by its
-        place in `actors`) that began anew. `counts`: the engine's, to be published."""
+        the sessions that end here when nobody wants them. `on_epoch` is told of an actor (by its
+        place in `actors`) that is heard for the first time, or began anew. `counts`: the engine's,
+        to be published."""
         self._actors = actors
         self._follower = follower
         self._stop = stop
         self._report = report
         self._leases = leases
-        self._on_restart = on_restart
+        self._on_epoch = on_epoch
         self._metrics = StageMetrics(follower.stage, counts)
         self._background = Background()
 
@@ -76,8 +77,8 @@ class RegistryFollower:
                 log.exception("%s cannot follow the cancel registry", self._follower.stage)
                 await asyncio.sleep(1.0)
                 continue
-            if epoch not in ("", news.epoch) and self._on_restart is not None:
-                await self._on_restart(shard)
+            if epoch != news.epoch and self._on_epoch is not None:
+                await self._on_epoch(shard)
             epoch, cursor = news.epoch, news.cursor
             for key in news.cancelled:
                 self._background.start(self._end(key))

@@ -121,11 +121,11 @@ class HandleSynthesizer:
             raise translated(fault) from fault
 
 
-def _ledger(name: str, keys: tuple[KeySettings, ...], args: ServeArgs) -> RemoteLedger | None:
+def _ledger(app_name: str, keys: tuple[KeySettings, ...], args: ServeArgs) -> RemoteLedger | None:
     """None where there is nothing to count."""
     if not any(key.quota.is_limited for key in keys):
         return None
-    return RemoteLedger(ledger_actor(name, args.limits.live_s))
+    return RemoteLedger(ledger_actor(app_name, args.limits.live_s))
 
 
 @serve.ingress()
@@ -134,16 +134,16 @@ class Ingress:
         self,
         args: ServeArgs,
         card: ModelCard,
-        registry: str,
         vocoder: "DeploymentHandle[object]",
         enroller: "DeploymentHandle[object] | None",
         *,
         keys: tuple[KeySettings, ...],
     ) -> None:
-        actors = registry_actors(registry, args)
+        context = serve.get_replica_context()
+        actors = registry_actors(context.app_name, args)
         limits = args.limits
         metrics = SessionMetrics()
-        client = RemoteRegistry(actors, limits.remember_s, metrics)
+        client = RemoteRegistry(actors, limits, metrics)
         sessions = LiveSessions(client, limits)
         self._app = create_app(
             HandleSynthesizer(card, client, sessions, vocoder, enroller),
@@ -153,13 +153,12 @@ class Ingress:
             library=None if args.uploads is None else VoiceLibrary(args.uploads),
             keys=keys,
             origins=args.access.origins,
-            ledger=_ledger(f"{registry}-ledger", keys, args),
+            ledger=_ledger(context.app_name, keys, args),
             is_alone=args.ingress_replicas == 1,
             switch=StageSwitch(client, args),
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )
-        replica = serve.get_replica_context().replica_id.unique_id
 
         async def stop(key: SessionKey) -> None:
             sessions.stop(key)  # its end is told by `finish`, when no sound follows
@@ -170,8 +169,8 @@ class Ingress:
         def report() -> Report:
             return Report(StageStats(live=len(sessions)), sessions=sessions.keys())
 
-        follower = Follower("ingress", replica)
-        self._follower = RegistryFollower(actors, follower, stop, report=report, on_restart=restore)
+        follower = Follower("ingress", context.replica_id.unique_id)
+        self._follower = RegistryFollower(actors, follower, stop, report=report, on_epoch=restore)
         self._follower.start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -17,11 +17,11 @@ from deployments.registry import ANSWER_WITHIN_S, NAMESPACE
 log = logging.getLogger("ray.serve")
 
 
-def ledger_actor(name: str, live_s: float) -> Any:
-    """The actor's handle; made by whoever asks first, restarted by Ray when it dies (its counts
-    begin anew)."""
+def ledger_actor(app_name: str, live_s: float) -> Any:
+    """The handle of an application's; made by whoever asks first, restarted by Ray when it dies
+    (its counts begin anew)."""
     actor = ray.remote(QuotaLedger).options(
-        name=name,
+        name=f"{app_name}-ledger",
         namespace=NAMESPACE,
         lifetime="detached",
         get_if_exists=True,

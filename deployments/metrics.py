@@ -57,7 +57,7 @@ class SessionMetrics:
         )
         self._refusals = Counter(
             "chatterbox_refusals_total",
-            "requests and messages answered with an error, by its code",
+            "requests, streams and messages that ended with an error, by its code",
             tag_keys=("code",),
         )
 
@@ -99,7 +99,7 @@ class StageMetrics:
         """`counts`: its engine's, where it has one."""
         tags = {"stage": stage}
         self._live = _gauge("chatterbox_stage_live", "sequences, segments or sessions", tags)
-        self._waiting = _gauge("chatterbox_stage_waiting", "of them, those without a slot", tags)
+        self._waiting = _gauge("chatterbox_stage_waiting", "those that wait for a slot", tags)
         self._free = _gauge("chatterbox_stage_slots_free", "slots that nobody holds", tags)
         self._slots = _gauge("chatterbox_stage_slots", "all slots", tags)
         self._late_s = _gauge(

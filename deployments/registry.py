@@ -8,6 +8,7 @@ place.
 
 import asyncio
 import logging
+import re
 import time
 import zlib
 from collections.abc import Callable, Collection
@@ -16,9 +17,10 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
+from ray.util import list_named_actors
 
 from app.cancels import RecentCancels
-from app.config import ServeArgs
+from app.config import Limits, ServeArgs
 from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
 from app.errors import Unavailable
 from app.registry import Registry
@@ -30,6 +32,7 @@ from deployments.session_log import log_end
 log = logging.getLogger("ray.serve")
 
 NAMESPACE = "chatterbox-serve"
+_NAME = re.compile(r"-registry-\d+$")
 ANSWER_WITHIN_S = 10.0  # one that hangs is away too; a start takes seconds on a busy machine
 RETRY_FOR_S = 3.0  # a restart takes 0.5-2 s
 CONFIRMED_WITHIN_S = 1.0  # after an acknowledgement or a hang-up: what none awaits
@@ -37,12 +40,22 @@ CONFIRMED_WITHIN_S = 1.0  # after an acknowledgement or a hang-up: what none awa
 Actors = tuple[Any, ...]
 
 
-def registry_actors(name: str, args: ServeArgs) -> Actors:
-    """Their handles; made by whoever asks first, restarted by Ray when they die."""
-    return tuple(_actor(f"{name}-{shard}", args) for shard in range(args.registry_shards))
+def registry_actors(app_name: str, args: ServeArgs) -> Actors:
+    """The handles of an application's; made by whoever asks first, restarted by Ray when they die.
+    They stay while the application's replicas are replaced: a session outlives an update."""
+    return tuple(
+        _actor(f"{app_name}-registry-{shard}", args.limits) for shard in range(args.registry_shards)
+    )
 
 
-def _actor(name: str, args: ServeArgs) -> Any:
+def every_registry() -> dict[str, Any]:
+    """By name: of all applications in the cluster that this process has joined."""
+    named = (actor for actor in list_named_actors(all_namespaces=True))
+    names = [actor["name"] for actor in named if actor["namespace"] == NAMESPACE]
+    return {name: ray.get_actor(name, namespace=NAMESPACE) for name in names if _NAME.search(name)}
+
+
+def _actor(name: str, limits: Limits) -> Any:
     actor = ray.remote(Registry).options(
         name=name,
         namespace=NAMESPACE,
@@ -53,8 +66,11 @@ def _actor(name: str, args: ServeArgs) -> Any:
         max_task_retries=0,  # a replayed poll or cancel would be answered to nobody
         max_concurrency=10_000,
     )
-    limits = args.limits
-    return actor.remote(limits.remember_s, limits.live_s, limits.first_audio_s)
+    return actor.remote(*_settings(limits))
+
+
+def _settings(limits: Limits) -> tuple[float, float, float]:
+    return limits.remember_s, limits.live_s, limits.first_audio_s
 
 
 def shard_of(key: SessionKey, actors: Actors) -> int:
@@ -66,10 +82,11 @@ class RemoteRegistry:
     """The registry as an ingress sees it. Implements app.sessions.RegistryClient."""
 
     def __init__(
-        self, actors: Actors, remember_s: float, metrics: SessionMetrics | None = None
+        self, actors: Actors, limits: Limits, metrics: SessionMetrics | None = None
     ) -> None:
         self._actors = actors
-        self._acknowledged = RecentCancels(remember_s)
+        self._limits = limits
+        self._acknowledged = RecentCancels(limits.remember_s)
         self._metrics = metrics
         self._background = Background()
 
@@ -154,9 +171,12 @@ class RemoteRegistry:
         return sum(await asyncio.gather(*calls))
 
     async def restore(self, shard: int, live: Collection[SessionKey]) -> None:
-        """Tell an actor that began anew what this ingress knows of the time before."""
+        """Tell an actor that is new to this ingress, or began anew, its limits, and what this
+        ingress knows of the time before."""
+        actor = self._actors[shard]
         try:
-            await self._actors[shard].restore.remote(
+            await actor.configure.remote(*_settings(self._limits))
+            await actor.restore.remote(
                 [key for key in live if shard_of(key, self._actors) == shard],
                 [key for key in self._acknowledged if shard_of(key, self._actors) == shard],
             )

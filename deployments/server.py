@@ -1,5 +1,5 @@
-"""`serve run` as a child process: started on a checked config, waited for until it answers, and
-stopped with everything that it started."""
+"""`serve run` (serve_run.py) as a child process: started on a checked config, waited for until it
+answers, and stopped with everything that it started."""
 
 import contextlib
 import os
@@ -25,14 +25,8 @@ from deployments import haproxy
 from deployments.config_check import check_config, check_model
 
 MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
-FAILED = re.compile(r"Deploying app .* failed|DEPLOY_FAILED")
 GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # as Ray's own command line finds a cluster
 STOP_WITHIN_S = 30.0
-# Ray's `serve`, which stops on SIGINT; but a shell has its background jobs ignore that, and theirs.
-SERVE = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from ray.serve.scripts import cli; cli()"
-)
 
 
 class ServerProcess:
@@ -64,7 +58,7 @@ class ServerProcess:
             if output is not None:
                 opened.enter_context(output)
             return subprocess.Popen(
-                [sys.executable, "-c", SERVE, "run", str(path)],
+                [sys.executable, "-m", "deployments.serve_run", str(path)],
                 env=self.environment() | {"RAY_ADDRESS": "local"},  # whatever else runs, or ran
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
@@ -96,7 +90,7 @@ class ServerProcess:
         give_up_at = time.monotonic() + timeout_s
         with httpx.Client(base_url=self.url, timeout=2) as client:
             while time.monotonic() < give_up_at:
-                if self._process.poll() is not None or FAILED.search(self._output()):
+                if self._process.poll() is not None:
                     break
                 with contextlib.suppress(httpx.HTTPError):
                     if client.get("/health").status_code == httpx.codes.OK:

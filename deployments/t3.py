@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 class T3:
     """Speech tokens, streamed."""
 
-    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+    def __init__(self, args: ServeArgs, device: str) -> None:
         self._stage = self.open_stage(args, device)
         self._leases = Leases()
-        replica = serve.get_replica_context().replica_id.unique_id
+        context = serve.get_replica_context()
         self._follower = RegistryFollower(
-            registry_actors(registry, args),
-            Follower("t3", replica),
+            registry_actors(context.app_name, args),
+            Follower("t3", context.replica_id.unique_id),
             self._stage.cancel,
             report=self._report,
             leases=self._leases,

@@ -38,18 +38,16 @@ class Vocoder:
     """Audio chunks, streamed. A generator cannot be handed to another deployment, so the vocoder
     opens T3's stream itself, one per segment."""
 
-    def __init__(
-        self, args: ServeArgs, device: str, registry: str, t3: "DeploymentHandle[object]"
-    ) -> None:
+    def __init__(self, args: ServeArgs, device: str, t3: "DeploymentHandle[object]") -> None:
         from app.engine.stages.vocoder import VocoderStage
 
         self._stage = VocoderStage.open(args, device)
         self._pipeline = self._stage.pipeline(HandleTokens(t3))
         self._leases = Leases()
-        replica = serve.get_replica_context().replica_id.unique_id
+        context = serve.get_replica_context()
         self._follower = RegistryFollower(
-            registry_actors(registry, args),
-            Follower("vocoder", replica),
+            registry_actors(context.app_name, args),
+            Follower("vocoder", context.replica_id.unique_id),
             self._stage.cancel,
             report=self._report,
             leases=self._leases,

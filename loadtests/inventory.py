@@ -11,10 +11,9 @@ import time
 
 import ray
 from ray._private.internal_api import global_gc, memory_summary  # what `ray memory` prints
-from ray.util import list_named_actors
 
 from app.registry import Inventory
-from deployments.registry import NAMESPACE
+from deployments.registry import NAMESPACE, every_registry
 
 COLLECTED_WITHIN_S = 5.0  # raylets pass the wish on with their next heartbeat
 OBJECT_ID = re.compile(r"\b[0-9a-f]{56}\b")
@@ -22,13 +21,13 @@ OBJECT_ID = re.compile(r"\b[0-9a-f]{56}\b")
 
 def inventory(address: str) -> dict[str, int]:
     ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
-    actors = list_named_actors(all_namespaces=True)
     held: dict[str, int] = {}
-    for name in (actor["name"] for actor in actors if actor["namespace"] == NAMESPACE):
-        told: Inventory = ray.get(ray.get_actor(name).inventory.remote())
+    for name, registry in every_registry().items():
+        told: Inventory = ray.get(registry.inventory.remote())
         held |= {
             f"{name}: ids": told.num_remembered,
             f"{name}: cancels": told.num_logged,
+            f"{name}: followers": told.num_followers,
             f"{name}: asyncio tasks": told.num_tasks,
         }
         for follower, report in told.replicas.items():

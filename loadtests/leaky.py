@@ -22,4 +22,4 @@ class LeakyT3(T3):
 
 
 def build(args: ServeArgs) -> Application:
-    return assemble(args, registry="leaky", t3_class=LeakyT3)
+    return assemble(args, t3_class=LeakyT3)

@@ -1,5 +1,9 @@
 """Voices of tenants: found by their own, gone when deleted, stored once per content."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 
 from app import voice_library
@@ -187,3 +191,28 @@ def test_a_store_that_is_away_stops_the_start(tmp_path, monkeypatch):
     monkeypatch.setattr(FailingStore, "fault", failing_store.GONE)
     with pytest.raises(ConfigError, match=r"uploads: cannot use failing://.*: could not connect"):
         VoiceLibrary(f"failing://{tmp_path}")
+
+
+@pytest.mark.parametrize("is_one_process", [True, False])
+def test_of_two_who_add_one_name_at_once_one_has_it_at_most(tmp_path, monkeypatch, is_one_process):
+    one = VoiceLibrary(str(tmp_path / "library"))
+    other = one if is_one_process else VoiceLibrary(str(tmp_path / "library"))
+    together = threading.Barrier(2)
+
+    def keep(library, flac, reference):  # both have found the name free, if they can
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        kept(library, flac, reference)
+
+    kept = VoiceLibrary.keep
+    monkeypatch.setattr(VoiceLibrary, "keep", keep)
+    with ThreadPoolExecutor(2) as pool:
+        adding = [
+            pool.submit(add, library, flac=flac)
+            for library, flac in ((one, b"one"), (other, b"other"))
+        ]
+    faults = [call.exception() for call in adding]
+    assert all(fault is None or isinstance(fault, Conflict) for fault in faults)
+    voices = VoiceLibrary(str(tmp_path / "library")).all("red")
+    assert len(voices) == faults.count(None) <= 1
+    assert len(files(tmp_path)) == 2 * len(voices)  # who was refused has left nothing

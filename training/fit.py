@@ -26,7 +26,7 @@ class Schedule:
     learning_rate: float
     weight_decay: float = 0.01
     minutes: float = math.inf  # then stop, to be gone on with
-    within: float = math.inf  # minutes in which the schedule is gone through, however many steps
+    within: float = math.inf  # minutes, of all sittings, for the schedule, however many steps
 
     def rate(self, step: int, spent_s: float = 0.0) -> float:
         """Warm-up, then a cosine down to a twentieth."""
@@ -58,18 +58,21 @@ def fit(
         model.parameters(), weight_decay=schedule.weight_decay, betas=(0.9, 0.98), fused=True
     )
     average = [p.detach().clone() for p in model.parameters()]
-    step = 0
+    step, before_s = 0, 0.0
     if path.exists():
         state = torch.load(path, weights_only=True, map_location=average[0].device)
         model.load_state_dict(state["model"])
         if state["optimiser"] is not None:
             optimiser.load_state_dict(state["optimiser"])
-        average, step = state["average"], state["step"]
+        average, step, before_s = state["average"], state["step"], state.get("spent_s", 0.0)
     begun_s = saved_s = time.monotonic()
     sums: dict[str, Tensor] = {}
     first = step
-    minutes = min(schedule.minutes, schedule.within)
-    while step < schedule.steps and (spent_s := time.monotonic() - begun_s) < minutes * 60:
+    give_up_s = begun_s + schedule.minutes * 60
+    while step < schedule.steps and (now_s := time.monotonic()) < give_up_s:
+        spent_s = before_s + now_s - begun_s
+        if spent_s >= schedule.within * 60:
+            break
         torch.manual_seed(step)
         model.train()
         for group in optimiser.param_groups:
@@ -93,10 +96,11 @@ def fit(
             line = {"step": step, **means, **checked, "s": round(time.monotonic() - begun_s, 1)}
             note(log, line)
         if time.monotonic() - saved_s > SAVE_EVERY_S:
-            save(path, model, optimiser, average, step)
+            save(path, model, optimiser, average, step, spent_s=spent_s)
             saved_s = time.monotonic()
-    save(path, model, optimiser, average, step)
-    return step >= schedule.steps or minutes == schedule.within
+    spent_s = before_s + time.monotonic() - begun_s
+    save(path, model, optimiser, average, step, spent_s=spent_s)
+    return step >= schedule.steps or spent_s >= schedule.within * 60
 
 
 @contextmanager
@@ -136,12 +140,15 @@ def save(
     optimiser: torch.optim.Optimizer | None,
     average: list[Tensor],
     step: int,
+    *,
+    spent_s: float = 0.0,
 ) -> None:
     state = {
         "model": model.state_dict(),
         "optimiser": optimiser and optimiser.state_dict(),
         "average": average,
         "step": step,
+        "spent_s": spent_s,
     }
     torch.save(state, path.with_suffix(".partial"))
     path.with_suffix(".partial").rename(path)

@@ -5,6 +5,7 @@ several ingresses answer, they say that they cannot know. Which model is served 
 configuration's: it can be unloaded and loaded again, and a request for another is told so.
 """
 
+import asyncio
 import base64
 import json
 import logging
@@ -20,7 +21,7 @@ from app.access import Caller
 from app.api.body import read_object
 from app.api.connection import while_connected
 from app.api.encoding import Progress, fed, opened, sound_of
-from app.api.errors import JsonResponse, error_of
+from app.api.errors import JsonResponse, code_of, error_of
 from app.api.gate import caller_of, needs
 from app.api.openapi import WAV_EVENTS, WAV_FILE
 from app.api.plan import SpeechJob, job_of, manner_of
@@ -31,7 +32,7 @@ from app.api.speech_routes import OTHER_FIELDS_BYTES
 from app.audio import Samples
 from app.config import Role
 from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
-from app.errors import BadRequest, NotServed, ServeError
+from app.errors import BadRequest, NotServed
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ class Desktop:
         voice = await self._voice(caller, fields)
         card = services.synthesizer.card()
         manner = manner_of(fields, card, voice, services.limits, caller, default_format="wav")
-        return job_of(fields.text, manner, caller, request.state.request_id, services.limits)
+        return await asyncio.to_thread(
+            job_of, fields.text, manner, caller, request.state.request_id, services.limits
+        )
 
     async def _voice(self, caller: Caller, fields: VoxFields) -> str:
         if fields.voice is None:
@@ -147,10 +150,11 @@ class WavChunks(Response):
                     wav = base64.b64encode(await self._file(pcm)).decode("ascii")
                     yield _event("chunk", index=index, total=total, audio=wav)
                     index += 1
-        except ServeError as fault:
+        except Exception as fault:  # any: once the headers are out, an event alone can tell it
             if not index:
                 raise
-            log.error("session %s failed: %s", self._job.request.key.session_id, fault)
+            log.exception("session %s failed", self._job.request.key.session_id)
+            self._services.refused(code_of(fault))
             yield _event("error", error=error_of(fault))
             return
         usage = usage_of(self._job.script.num_chars, progress.num_tokens)

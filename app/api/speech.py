@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.connection import while_connected
 from app.api.encoding import Progress, encoded
-from app.api.errors import error_of
+from app.api.errors import code_of, error_of
 from app.api.plan import SpeechJob, paced
 from app.api.services import Services
 from app.core import FinishReason
@@ -163,6 +163,7 @@ class SpeechResponse(Response):
         except Exception as fault:  # any: the headers are out, only the body can tell it now
             log.exception("session %s failed", self.job.request.key.session_id)
             self._progress.finish = FinishReason.ERROR
+            self._services.refused(code_of(fault))
             return fault
         return None
 

@@ -69,6 +69,7 @@ class SpeechContext:
         self._max_buffer_s = max_buffer_s
         self._text = TextStream(manner.language, manner.max_segment_chars)
         self._orders: asyncio.Queue[str | _Order] = asyncio.Queue()
+        self._buffered_since_s = 0.0  # when the first came of the text that is in no take yet
         self._num_waiting_chars = 0  # in takes that are not spoken yet
         self._is_closing = False
         self._live: SessionKey | None = None
@@ -89,7 +90,10 @@ class SpeechContext:
             )
         if not self._num_takes and not held:
             self._progress = Progress()  # times count from the first text
+        was_empty = not len(self._text)
         takes = self._text.push(text)
+        if takes or was_empty:  # what is left came now
+            self._buffered_since_s = asyncio.get_running_loop().time()
         self._order(takes)
         if not takes and self._orders.empty():
             self._orders.put_nowait(_Order.NUDGE)
@@ -164,9 +168,9 @@ class SpeechContext:
         """What to do now. Text that waits too long for the end of its sentence is spoken as it
         is: whoever sends it may have stopped to think."""
         while True:
-            wait_s = self._max_buffer_s if len(self._text) else None
+            until_s = self._buffered_since_s + self._max_buffer_s if len(self._text) else None
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout_at(until_s):
                     order = await self._orders.get()
             except TimeoutError:
                 self._order(self._text.flush())

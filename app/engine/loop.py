@@ -102,7 +102,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._step_began_s: float | None = None
         self._subscribers: dict[Address, _Subscriber[ItemT]] = {}
         self._stats = engine.stats()
-        self._thread = threading.Thread(target=within, args=(self._run,), name=name, daemon=True)
+        self._thread = threading.Thread(target=self._live, args=(within,), name=name, daemon=True)
 
     def start(self) -> None:
         sys.setswitchinterval(0.0005)  # a cancel's way between threads has five waits of it
@@ -192,18 +192,21 @@ class EngineLoop(Generic[MessageT, ItemT]):
 
     # -- on the engine's thread ------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _live(self, within: Within) -> None:
         try:
-            while self._wait_for_work():
-                self._drain_inbox()
-                items = self._step() if self._engine.has_work() else []
-                self._stats = self._engine.stats()
-                self._deliver(items)
+            within(self._run)
         except Exception as fault:
             log.exception("the %s engine failed", self._name)
             self._end(fault)
         else:
             self._end(None)
+
+    def _run(self) -> None:
+        while self._wait_for_work():
+            self._drain_inbox()
+            items = self._step() if self._engine.has_work() else []
+            self._stats = self._engine.stats()
+            self._deliver(items)
 
     def _step(self) -> list[ItemT]:
         self._step_began_s = time.monotonic()

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from weakref import WeakValueDictionary
 
 import fsspec
 import numpy as np
@@ -70,7 +71,8 @@ class VoiceStore:
             raise ConfigError(f"no file system for voices at {url}: {error}") from error
         self._lock = threading.Lock()  # of the two below
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()  # the latest used at the end
-        self._gates: dict[str, threading.Lock] = {}  # by voice: held while it is read or prepared
+        # By voice: held while it is read or prepared. One that nobody holds or waits for is gone.
+        self._gates: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         for path in self._recordings():
             if not _VOICE.fullmatch(path.stem):
                 log.warning("%s is no voice: its name must be %s", path, _VOICE.pattern)
@@ -144,7 +146,6 @@ class VoiceStore:
         if not found:  # deleted: it must not stay in memory either
             with self._lock:
                 self._loaded.pop(voice, None)
-                self._gates.pop(voice, None)
             raise NotFound(f"there is no voice {voice!r}", param="voice")
         if len(found) > 1:
             raise ConfigError(f"{found[0][0]} and {found[1][0]} are the same voice; keep one")

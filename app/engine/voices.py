@@ -16,12 +16,11 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
+from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
 from app.errors import CheckpointError
 
 SPEAKER_DIM = 256  # of the VoiceEncoder
 XVECTOR_DIM = 192  # of CAM++
-NUM_MELS = 80
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
 """Whoever counts errors is told the code of each that a client is told, once."""
 
-import httpx
+from contextlib import suppress
 
+import httpx
+import pytest
+
+from app.api.speech import StreamBroken
+from app.errors import SynthesisFailed
 from tests.api.conftest import in_process, speech
 from tests.api.speech_sockets import connected
 from tests.fakes import FakeSynthesizer
@@ -42,3 +47,20 @@ async def test_wrong_messages_and_failed_contexts_of_a_socket_are_told(synthesiz
         await client.start(voice="nobody")
         await client.until("error")
     assert codes == ["invalid_value", "voice_not_found"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/audio/speech", speech()),
+        ("/v1/audio/speech", speech(stream_format="sse")),
+        ("/api/vox_speak_wav_stream", {"text": "Hello. " * 60}),
+    ],
+)
+async def test_what_breaks_a_stream_off_is_told_too(path, body):
+    codes: list[str] = []
+    broken = FakeSynthesizer(fail_at=2, fault=SynthesisFailed("lost"), segment_per_chunk=True)
+    async with in_process(broken, refused=codes.append) as client:
+        with suppress(StreamBroken):  # raw audio tells it by breaking off
+            await client.post(path, json=body)
+    assert codes == ["synthesis_failed"]

@@ -12,6 +12,7 @@ from tests.api.speech_sockets import ENDS, WAIT_S, audio, connected
 from tests.fakes import tone
 from tests.test_formats import decode
 
+NUM_DRIPS = 150
 FIRST = "This is the first sentence of it all. "
 
 
@@ -51,6 +52,24 @@ async def test_text_that_waits_is_spoken_without_its_end(client, synthesizer):
     await client.send("text", "c", text="Let me think")
     await client.until("audio")
     assert synthesizer.requests[0].segments == ("Let me think",)
+
+
+async def test_text_that_keeps_coming_waits_no_longer_for_its_end(client, synthesizer):
+    await client.start(max_buffer_ms=100)
+
+    async def drip():
+        for _ in range(NUM_DRIPS):
+            await client.send("text", "c", text="a")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.ensure_future(drip())
+    try:
+        await client.until("audio")
+    finally:
+        dripping.cancel()
+    (spoken,) = synthesizer.requests[0].segments
+    assert set(spoken) == {"a"}
+    assert len(spoken) < NUM_DRIPS / 2
 
 
 async def test_flush_speaks_what_has_come_and_says_when_it_was_sent(client, synthesizer):

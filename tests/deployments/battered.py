@@ -40,7 +40,7 @@ class Battered:
     notes: Path  # one line for each of T3's streams that ended: session id, finish, when
 
     def registry(self) -> Any:
-        return ray.get_actor(f"{self.name}-0", namespace=NAMESPACE)
+        return ray.get_actor(f"{self.name}-registry-0", namespace=NAMESPACE)
 
     async def session(self, session_id: str) -> SessionReport | None:
         key = SessionKey(DEFAULT_TENANT, session_id)
@@ -77,7 +77,7 @@ def deploy(
     app: Battered, args: ServeArgs, made_of: Callable[[type[T3]], Classes] = Classes
 ) -> None:
     t3, vocoder, ingress = made_of(noting_t3(app.notes))
-    application = assemble(args, app.name, t3, vocoder, ingress_class=ingress)
+    application = assemble(args, t3, vocoder, ingress_class=ingress)
     serve.run(application, name=app.name, route_prefix=f"/{app.name}")
 
 

@@ -13,29 +13,23 @@ from deployments.vocoder import Vocoder
 
 
 class CpuT3(T3):
-    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+    def __init__(self, args: ServeArgs, device: str) -> None:
         assert device == "cuda", "its config asks for a GPU"
-        super().__init__(args, "cpu", registry)
+        super().__init__(args, "cpu")
 
 
 class CpuVocoder(Vocoder):
-    def __init__(self, args: ServeArgs, device: str, registry: str, t3: Any) -> None:
+    def __init__(self, args: ServeArgs, device: str, t3: Any) -> None:
         assert device == "cuda", "its config asks for a GPU"
-        super().__init__(args, "cpu", registry, t3)
+        super().__init__(args, "cpu", t3)
 
 
 class CpuColocated(Colocated):
-    def __init__(self, args: ServeArgs, device: str, registry: str) -> None:
+    def __init__(self, args: ServeArgs, device: str) -> None:
         assert device == "cuda", "its config asks for a GPU"
-        super().__init__(args, "cpu", registry)
+        super().__init__(args, "cpu")
 
 
 def build(args: ServeArgs) -> Application:
     """Serve's entry point, in place of deployments.app:build."""
-    return assemble(
-        args,
-        f"on-cpu-{args.model}",
-        CpuT3,
-        CpuVocoder,
-        colocated_class=CpuColocated,
-    )
+    return assemble(args, CpuT3, CpuVocoder, colocated_class=CpuColocated)

@@ -38,7 +38,7 @@ def keyed(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         uploads=uploads,
         limits=Limits(first_audio_s=60),
     )
-    application = assemble(args, registry="keyed", keys=KEYS)
+    application = assemble(args, keys=KEYS)
     serve.run(application, name="keyed", route_prefix="/keyed")
     yield f"{served.url}/keyed"
     serve.delete("keyed")

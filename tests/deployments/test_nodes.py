@@ -39,7 +39,7 @@ BODY = {"model": "embedded-turbo", "input": LONG, "voice": "ada"}
 
 
 def inventory() -> Inventory:
-    registry = ray.get_actor("on-cpu-embedded-turbo-0", namespace=NAMESPACE)
+    registry = ray.get_actor(f"{NAME}-registry-0", namespace=NAMESPACE)
     told: Inventory = ray.get(registry.inventory.remote())
     return told
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import soundfile
 import yaml
@@ -112,3 +113,30 @@ def test_a_terminated_server_finishes_what_runs_and_refuses_what_is_new():
             assert refused.json()["error"]["code"] == "draining"
             assert len(b"".join(parts)) > 0  # and its end is a clean one
         assert process.wait(60) == 0
+
+
+def test_a_server_whose_application_cannot_be_deployed_ends_and_says_why(tmp_path):
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    content["applications"][0]["args"]["voices"] = str(tmp_path / "nowhere")
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(content))
+    ended = run("serve", "--config", config, "--port", free_port())
+    assert ended.returncode == 1
+    assert "nowhere" in ended.stdout + ended.stderr
+    assert "the server ended by itself" in ended.stderr
+
+
+def test_a_server_that_dies_is_told_to_its_supervisor():
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [*COMMAND, "serve", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        wait_until_healthy(url)
+        (child,) = [
+            other
+            for other in psutil.Process(process.pid).children()
+            if "deployments.serve_run" in other.cmdline()
+        ]
+        child.kill()
+        assert process.wait(90) == 1
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{url}/health")

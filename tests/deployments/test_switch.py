@@ -19,7 +19,7 @@ WAIT_S = 240
 
 @pytest.fixture(scope="module")
 def switched(served: Served) -> Iterator[str]:
-    application = assemble(ServeArgs(model="embedded-turbo"), registry="switched")
+    application = assemble(ServeArgs(model="embedded-turbo"))
     serve.run(application, name="switched", route_prefix="/switched", external_scaler_enabled=True)
     wait_until_healthy(f"{served.url}/switched")
     yield f"{served.url}/switched"

@@ -183,6 +183,21 @@ async def test_a_fault_ends_every_stream_and_refuses_new_ones(engine):
     assert await loop.cancel(key("0")) == Stopped(live=False, num_tokens=0)
 
 
+async def test_a_thread_that_cannot_have_its_device_is_a_fault_and_not_a_silence(engine):
+    def refused(run):
+        raise RuntimeError("no such device")
+
+    loop = EngineLoop(engine, "counting", refused)
+    stream = loop.open(key("early"), 0, Count(key("early"), 0, 1))
+    loop.start()
+    with pytest.raises(SynthesisFailed):
+        await values(stream)
+    loop.close()
+    assert isinstance(loop.failure, RuntimeError)
+    with pytest.raises(Unavailable):
+        loop.open(key("late"), 0, Count(key("late"), 0, 1))
+
+
 async def test_closing_the_loop_ends_what_is_live(loop, engine):
     engine.gate = threading.Semaphore(1)
     stream = loop.open(key("a"), 0, Count(key("a"), 0, 100))

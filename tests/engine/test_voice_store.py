@@ -268,3 +268,10 @@ def test_enrolling_again_prepares_what_has_lost_its_file_since(folder, enrol):
 def test_a_recording_that_is_not_there_is_not_enrolled(folder, enrol):
     with pytest.raises(NotFound):
         VoiceStore(str(folder), "tiny", enrol).enrol("carl")
+
+
+def test_voices_that_were_spoken_with_once_leave_no_lock(folder, enrol):
+    store = VoiceStore(str(folder), "tiny", enrol)
+    for voice in ("ann", "bob"):
+        store.get(voice)
+    assert len(store._gates) == 0

@@ -1,6 +1,7 @@
 """The loop of every stage."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def test_a_schedule_can_be_gone_through_within_minutes(tmp_path: Path):
     assert ends(tmp_path, Schedule(10**9, 0.1, within=0.002))
     rates = [Schedule(10**9, 1.0, within=2.0).rate(200, spent_s) for spent_s in (0.0, 60.0, 120.0)]
     assert rates == pytest.approx([1.0, 0.525, 0.05], abs=1e-3)
+
+
+def test_its_minutes_are_those_of_all_sittings(tmp_path: Path):
+    within = Schedule(10**9, 0.1, within=0.004)
+    sittings = 1
+    while not ends(tmp_path, replace(within, minutes=0.001)):
+        sittings += 1
+    assert sittings <= 4
 
 
 def test_the_rate_warms_up_and_falls_to_a_twentieth():

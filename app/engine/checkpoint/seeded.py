@@ -15,14 +15,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, TOKENS_PER_S
+from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS, TOKENS_PER_S
 from app.engine.checkpoint.blueprint import without_unread
 from app.engine.checkpoint.local import own_layout
 from app.engine.checkpoint.parts import Part, blueprint_of
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
 from app.engine.voices import (
-    NUM_MELS,
     SPEAKER_DIM,
     XVECTOR_DIM,
     Conditionals,

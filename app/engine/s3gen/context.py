@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from app.config import VocoderSettings
-from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, TOKENS_PER_S
+from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS, TOKENS_PER_S
 from app.engine.graphs import CudaCapture
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
-from app.engine.s3gen.flow import NUM_MELS, Flow, FlowCell, FlowNet, GoOn
+from app.engine.s3gen.flow import Flow, FlowCell, FlowNet, GoOn
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals
 from app.engine.voices import S3GenConditionals

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from torch import Tensor
 
-from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
+from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
 from app.engine.graphs import Capture, Captured, powers_of_two
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
@@ -23,7 +23,6 @@ from app.engine.s3gen.past import Beginning
 from app.engine.transfer import upload
 
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
-NUM_MELS = 80
 FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding
 
 GoOn = Callable[[], None]  # called between the steps of a call; raises to leave it

@@ -26,10 +26,6 @@ class Cell:
     is_last: bool
 
     @property
-    def num_context_frames(self) -> int:
-        return FRAMES_PER_TOKEN * (self.start - self.context)
-
-    @property
     def num_new_frames(self) -> int:
         return FRAMES_PER_TOKEN * (self.end - self.start)
 

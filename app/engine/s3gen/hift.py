@@ -15,12 +15,10 @@ import torch
 from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor
 
-from app.core import SAMPLES_PER_FRAME
+from app.core import NUM_MELS, SAMPLES_PER_FRAME
 from app.engine.s3gen.filter import Filter, Keep, padded
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals, uniforms
 from app.engine.s3gen.source import PITCH_CONTEXT, Source
-
-NUM_MELS = 80
 
 
 @dataclass(frozen=True, slots=True)

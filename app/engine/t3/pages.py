@@ -34,9 +34,6 @@ class PagePool:
     def num_free(self) -> int:
         return self._num_free
 
-    def promised_to(self, owner: Hashable) -> int:
-        return self._promised.get(owner, 0)
-
     def can_allocate(self, num_pages: int) -> bool:
         return num_pages <= self._num_free
 
