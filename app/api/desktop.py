@@ -32,7 +32,7 @@ from app.api.speech_routes import OTHER_FIELDS_BYTES
 from app.audio import Samples
 from app.config import Role
 from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
-from app.errors import BadRequest, NotServed
+from app.errors import BadRequest, NotServed, ServeError
 
 log = logging.getLogger(__name__)
 
@@ -150,10 +150,10 @@ class WavChunks(Response):
                     wav = base64.b64encode(await self._file(pcm)).decode("ascii")
                     yield _event("chunk", index=index, total=total, audio=wav)
                     index += 1
-        except Exception as fault:  # any: once the headers are out, an event alone can tell it
+        except ServeError as fault:
             if not index:
                 raise
-            log.exception("session %s failed", self._job.request.key.session_id)
+            log.error("session %s failed: %s", self._job.request.key.session_id, fault)
             self._services.refused(code_of(fault))
             yield _event("error", error=error_of(fault))
             return
