@@ -27,30 +27,34 @@ class Admission(NamedTuple):
 
 
 class Ledger(Protocol):
-    async def admit(self, name: str, quota: Quota, num_chars: int) -> Admission: ...
+    async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission: ...
 
     async def settle(self, name: str, ticket: str, audio_s: float) -> None: ...
 
 
+class _Ticket(NamedTuple):
+    until: float
+    predicted_s: float
+
+
 @dataclass(slots=True)
 class _Account:
-    open: dict[str, tuple[float, float]] = field(default_factory=dict)  # since, predicted seconds
+    open: dict[str, _Ticket] = field(default_factory=dict)
     requests: deque[float] = field(default_factory=deque)  # when, within the last minute
     day: int = -1
     audio_s: float = 0.0  # of the day
 
 
 class QuotaLedger:
-    """`now` is the wall clock: a day is a day of UTC. A ticket whose ingress died is given back
-    after `live_s`."""
+    """`now` is the wall clock: a day is a day of UTC."""
 
-    def __init__(self, live_s: float, now: Callable[[], float] = time.time) -> None:
-        self._live_s = live_s
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
 
-    async def admit(self, name: str, quota: Quota, num_chars: int) -> Admission:
-        """All or nothing: who is refused has used nothing."""
+    async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
+        """All or nothing: who is refused has used nothing. A ticket whose ingress died is given
+        back after `live_s`."""
         now, account = self._now(), self._fresh(name)
         predicted_s = num_chars / CHARS_PER_S
         if quota.max_concurrent is not None and len(account.open) >= quota.max_concurrent:
@@ -63,7 +67,7 @@ class QuotaLedger:
         if most_s is not None and promised_s + predicted_s > most_s:
             return Admission(None, "audio_s_per_day", (account.day + 1) * DAY_S - now)
         ticket = uuid.uuid4().hex
-        account.open[ticket] = (now, predicted_s)
+        account.open[ticket] = _Ticket(now + live_s, predicted_s)
         account.requests.append(now)
         return Admission(ticket)
 
@@ -79,7 +83,7 @@ class QuotaLedger:
             account.day, account.audio_s = int(now // DAY_S), 0.0
         while account.requests and now - account.requests[0] >= MINUTE_S:
             account.requests.popleft()
-        for ticket, (since, _) in list(account.open.items()):
-            if now - since > self._live_s:
+        for ticket, (until, _) in list(account.open.items()):
+            if now > until:
                 del account.open[ticket]
         return account

@@ -37,6 +37,7 @@ from app.sessions import (
 ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
 REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
 FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
+_ENGINES = frozenset(("t3", "vocoder"))
 _CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
 
 
@@ -87,12 +88,19 @@ class Registry:
         self._followers: dict[Follower, float] = {}
         self._reports: dict[Follower, tuple[float, Report]] = {}
         self._queue_s = queue_s
+        self._configured_s = -math.inf
         self._draining = False
         self._unloaded = False
+        self._is_out = False  # the model's stages have ended since it was unloaded
         self._changed = asyncio.Condition()
 
-    async def configure(self, remember_s: float, live_s: float, queue_s: float) -> None:
-        """As the constructor: what an ingress is told by its config, which may be newer."""
+    async def configure(
+        self, remember_s: float, live_s: float, queue_s: float, since_s: float
+    ) -> None:
+        """As the constructor, from an ingress that began at `since_s`: the latest one's count."""
+        if since_s < self._configured_s:
+            return
+        self._configured_s = since_s
         self._table.keep_for(remember_s, live_s)
         self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
         self._queue_s = queue_s
@@ -169,7 +177,7 @@ class Registry:
 
     async def switch(self, loaded: bool) -> int:
         """Until it is loaded again no session begins. Returns how many still live."""
-        self._unloaded = not loaded
+        self._unloaded, self._is_out = not loaded, False
         return self._table.num_live()
 
     async def poll(
@@ -231,8 +239,16 @@ class Registry:
     def _forget_lost(self) -> None:
         oldest = self._now() - REPORT_LOST_S
         self._reports = {f: entry for f, entry in self._reports.items() if entry[0] > oldest}
+        self._see_what_is_loaded()
         oldest = self._now() - FOLLOWER_LOST_S
         self._followers = {f: seen for f, seen in self._followers.items() if seen > oldest}
+
+    def _see_what_is_loaded(self) -> None:
+        """What was unloaded and is there again was deployed again."""
+        there = _ENGINES & {follower.stage for follower in self._reports}
+        self._is_out = self._unloaded and (self._is_out or not there)
+        if self._is_out and there == _ENGINES:
+            self._unloaded = self._is_out = False
 
     def _append(self, key: SessionKey) -> None:
         self._prune()

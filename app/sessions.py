@@ -5,6 +5,7 @@ remembered for a while after its end. Knows nothing about waiting, Ray, HTTP or 
 """
 
 import heapq
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Session:
     taken_at: float
     claimed: bool = False  # a request has used the id
     predicted_s: float = 0.0  # of its sound, by its text
+    live_s: float = math.inf  # an id whose ingress died is free again after this
     cancelled_at: float | None = None
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
     audio_sent_s: float = 0.0
@@ -137,7 +139,7 @@ class SessionTable:
 
     def __init__(self, remember_s: float, live_s: float, now: Callable[[], float]) -> None:
         self._remember_s = remember_s
-        self._live_s = live_s  # a claim whose ingress died is forgotten after this
+        self._live_s = live_s
         self._now = now
         self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()  # oldest first
         self._live: dict[SessionKey, Session] = {}
@@ -146,7 +148,7 @@ class SessionTable:
         return len(self._sessions)
 
     def keep_for(self, remember_s: float, live_s: float) -> None:
-        """From now on, as the constructor has it."""
+        """From now on; what lives keeps the `live_s` that it began with."""
         self._remember_s = remember_s
         self._live_s = live_s
 
@@ -162,7 +164,8 @@ class SessionTable:
         session = self.get(key)
         if session is None:
             now = self._now()
-            session = Session(now, True, predicted_s, marks={Mark.CLAIMED: now})
+            marks = {Mark.CLAIMED: now}
+            session = Session(now, True, predicted_s, self._live_s, marks=marks)
             self._sessions[key] = self._live[key] = session
             return Claim.GRANTED
         if session.claimed:
@@ -220,7 +223,8 @@ class SessionTable:
     def adopt(self, key: SessionKey) -> None:
         """A session that was claimed from an earlier registry and lives."""
         if self.get(key) is None:
-            self._sessions[key] = self._live[key] = Session(self._now(), claimed=True)
+            session = Session(self._now(), claimed=True, live_s=self._live_s)
+            self._sessions[key] = self._live[key] = session
 
     def _forget(self) -> None:
         while self._sessions:
@@ -234,7 +238,7 @@ class SessionTable:
         self._live.pop(key, None)
 
     def _is_over(self, session: Session) -> bool:
-        keep_s = self._live_s if session.is_live else self._remember_s
+        keep_s = session.live_s if session.is_live else self._remember_s
         return self._now() - session.taken_at > keep_s
 
 

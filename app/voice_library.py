@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from weakref import WeakValueDictionary
 
 import fsspec
 
@@ -75,7 +76,8 @@ class VoiceLibrary:
         open_references(url)
         self._files, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
-        self._changing = threading.Lock()  # one change at a time; of other processes, see `add`
+        # One change of a tenant's voices at a time; of other processes, see `add`.
+        self._gates: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()  # of what is below
         self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
 
@@ -122,16 +124,16 @@ class VoiceLibrary:
             made_by,
             f"up-{digest[:48]}",
         )
-        with self._changing:
+        with self._gate(tenant):
             kept = self._read_anew(tenant)
-            self._refuse_taken(tenant, [name])
+            _refuse_taken(kept, [name])
             if len(kept) >= MAX_VOICES:
                 raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
             self.keep(flac, voice.reference)
             is_added = False
             try:
                 self._write(tenant, voice)
-                self._refuse_taken(tenant, [name], but=voice.id)
+                _refuse_taken(self._read_anew(tenant), [name], but=voice.id)
                 is_added = True
             finally:
                 if not is_added:
@@ -142,21 +144,28 @@ class VoiceLibrary:
     def change(
         self, tenant: str, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
-        with self._changing:
-            self._read_anew(tenant)
+        """Raises NotFound, Conflict: see `add`."""
+        with self._gate(tenant):
+            voices = self._read_anew(tenant)
             voice = self.get(tenant, voice_id)
             changed = replace(
                 voice,
                 name=voice.name if name is None else name,
                 aliases=voice.aliases if aliases is None else aliases,
             )
-            self._refuse_taken(tenant, [changed.name, *changed.aliases], but=voice_id)
+            names = (changed.name, *changed.aliases)
+            _refuse_taken(voices, names, but=voice_id)
             self._write(tenant, changed)
+            try:
+                _refuse_taken(self._read_anew(tenant), names, but=voice_id)
+            except Conflict:
+                self._write(tenant, voice)
+                raise
         return changed
 
     def delete(self, tenant: str, voice_id: str) -> None:
         """The recording and what was made of it go with the last voice that uses them."""
-        with self._changing:
+        with self._gate(tenant):
             self._read_anew(tenant)
             self._remove(tenant, self.get(tenant, voice_id))
 
@@ -186,6 +195,10 @@ class VoiceLibrary:
         if all(other.reference != voice.reference for other in self._read_anew(tenant)):
             self.drop(voice.reference)
 
+    def _gate(self, tenant: str) -> threading.Lock:
+        with self._lock:
+            return self._gates.setdefault(tenant, threading.Lock())
+
     def _folder(self, tenant: str) -> str:
         return f"{self._root}/voices/{tenant}"
 
@@ -209,13 +222,6 @@ class VoiceLibrary:
                         found.append(_parse(self._files.cat_file(path)))
         return tuple(sorted(found, key=lambda voice: (voice.created_at, voice.id)))
 
-    def _refuse_taken(self, tenant: str, names: Iterable[str], but: str = "") -> None:
-        others = [voice for voice in self.all(tenant) if voice.id != but]
-        taken = {name for voice in others for name in (voice.id, voice.name, *voice.aliases)}
-        for name in names:
-            if name in taken:
-                raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
-
     def _write(self, tenant: str, voice: LibraryVoice) -> None:
         content = json.dumps(asdict(voice)).encode()
         with Storing("voices"):
@@ -226,6 +232,14 @@ class VoiceLibrary:
     def _forget(self, tenant: str) -> None:
         with self._lock:
             self._seen.pop(tenant, None)
+
+
+def _refuse_taken(voices: Iterable[LibraryVoice], names: Iterable[str], but: str = "") -> None:
+    others = (voice for voice in voices if voice.id != but)
+    taken = {name for voice in others for name in (voice.id, voice.name, *voice.aliases)}
+    for name in names:
+        if name in taken:
+            raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
 
 
 def _parse(content: bytes) -> LibraryVoice:

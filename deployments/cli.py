@@ -99,11 +99,11 @@ def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
         threading.Thread(target=watch, daemon=True).start()
         terminal.out.print(f"serving on {server.url} once its /health is ok; Ctrl-C stops")
         stopping.wait()
-        if died.is_set():
-            raise Unavailable("the server ended by itself; what it said last is why")
-        if drains.is_set():
+        if drains.is_set() and not died.is_set():
             terminal.out.print("draining: no new session; those that live go on to their ends")
             server.drain(server.longest_session_s)
+        if died.is_set():
+            raise Unavailable("the server ended by itself; what it said last is why")
     finally:
         server.stop()
     return 0

@@ -18,10 +18,8 @@ LOOK_AGAIN_S = 0.2
 QUIET_S = 0.5  # a session has ended a moment before the last bytes of its answer
 
 
-def drain(address: str, within_s: float) -> bool:
-    """Returns whether all sessions ended within the time."""
-    ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
-    registries = every_registry().values()
+def drain(registries: Collection[Any], within_s: float) -> bool:
+    """Returns whether all their sessions ended within the time."""
     give_up_s = time.monotonic() + within_s
     quiet_since_s: float | None = None
     while (now_s := time.monotonic()) < give_up_s:
@@ -46,4 +44,5 @@ def _num_live(registries: Collection[Any]) -> int | None:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if drain(sys.argv[1], float(sys.argv[2])) else 1)
+    ray.init(address=sys.argv[1], namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+    sys.exit(0 if drain(every_registry().values(), float(sys.argv[2])) else 1)

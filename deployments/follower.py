@@ -70,6 +70,8 @@ class RegistryFollower:
         while True:
             try:
                 news: News = await actor.poll.remote(self._follower, epoch, cursor)
+                if epoch != news.epoch and self._on_epoch is not None:
+                    await self._on_epoch(shard)  # where that fails the poll is asked anew
             except RayActorError:
                 await asyncio.sleep(0.05 + random.random() * 0.05)
                 continue
@@ -77,8 +79,6 @@ class RegistryFollower:
                 log.exception("%s cannot follow the cancel registry", self._follower.stage)
                 await asyncio.sleep(1.0)
                 continue
-            if epoch != news.epoch and self._on_epoch is not None:
-                await self._on_epoch(shard)
             epoch, cursor = news.epoch, news.cursor
             for key in news.cancelled:
                 self._background.start(self._end(key))

@@ -121,11 +121,11 @@ class HandleSynthesizer:
             raise translated(fault) from fault
 
 
-def _ledger(app_name: str, keys: tuple[KeySettings, ...], args: ServeArgs) -> RemoteLedger | None:
+def _ledger(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteLedger | None:
     """None where there is nothing to count."""
     if not any(key.quota.is_limited for key in keys):
         return None
-    return RemoteLedger(ledger_actor(app_name, args.limits.live_s))
+    return RemoteLedger(ledger_actor(app_name))
 
 
 @serve.ingress()
@@ -153,7 +153,7 @@ class Ingress:
             library=None if args.uploads is None else VoiceLibrary(args.uploads),
             keys=keys,
             origins=args.access.origins,
-            ledger=_ledger(context.app_name, keys, args),
+            ledger=_ledger(context.app_name, keys),
             is_alone=args.ingress_replicas == 1,
             switch=StageSwitch(client, args),
             returns_request_id=False,  # Serve's proxy sends it back

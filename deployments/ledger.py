@@ -17,7 +17,7 @@ from deployments.registry import ANSWER_WITHIN_S, NAMESPACE
 log = logging.getLogger("ray.serve")
 
 
-def ledger_actor(app_name: str, live_s: float) -> Any:
+def ledger_actor(app_name: str) -> Any:
     """The handle of an application's; made by whoever asks first, restarted by Ray when it dies
     (its counts begin anew)."""
     actor = ray.remote(QuotaLedger).options(
@@ -30,7 +30,7 @@ def ledger_actor(app_name: str, live_s: float) -> Any:
         max_task_retries=0,  # a replayed admission would hold a ticket that nobody has
         max_concurrency=10_000,
     )
-    return actor.remote(live_s)
+    return actor.remote()
 
 
 class RemoteLedger:
@@ -39,18 +39,20 @@ class RemoteLedger:
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    async def admit(self, name: str, quota: Quota, num_chars: int) -> Admission:
+    async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
         """In a context of its own, as every call that must outlive its request (see registry)."""
         loop = asyncio.get_running_loop()
         asking = loop.create_task(
-            self._admit(name, quota, num_chars), context=contextvars.Context()
+            self._admit(name, quota, num_chars, live_s), context=contextvars.Context()
         )
         return await asking
 
-    async def _admit(self, name: str, quota: Quota, num_chars: int) -> Admission:
+    async def _admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                admission: Admission = await self._actor.admit.remote(name, quota, num_chars)
+                admission: Admission = await self._actor.admit.remote(
+                    name, quota, num_chars, live_s
+                )
         except (RayActorError, TimeoutError) as away:
             raise Unavailable("the ledger of API keys is away") from away
         return admission

@@ -86,6 +86,7 @@ class RemoteRegistry:
     ) -> None:
         self._actors = actors
         self._limits = limits
+        self._since_s = time.time()  # the ingress that began later has the newer config
         self._acknowledged = RecentCancels(limits.remember_s)
         self._metrics = metrics
         self._background = Background()
@@ -172,16 +173,13 @@ class RemoteRegistry:
 
     async def restore(self, shard: int, live: Collection[SessionKey]) -> None:
         """Tell an actor that is new to this ingress, or began anew, its limits, and what this
-        ingress knows of the time before."""
+        ingress knows of the time before. Raises RayActorError."""
         actor = self._actors[shard]
-        try:
-            await actor.configure.remote(*_settings(self._limits))
-            await actor.restore.remote(
-                [key for key in live if shard_of(key, self._actors) == shard],
-                [key for key in self._acknowledged if shard_of(key, self._actors) == shard],
-            )
-        except RayActorError:
-            log.warning("registry away again: not restored")
+        await actor.configure.remote(*_settings(self._limits), self._since_s)
+        await actor.restore.remote(
+            [key for key in live if shard_of(key, self._actors) == shard],
+            [key for key in self._acknowledged if shard_of(key, self._actors) == shard],
+        )
 
     async def _asked(self, ask: Callable[[], Any]) -> Any:
         async def within() -> Any:

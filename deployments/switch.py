@@ -47,8 +47,9 @@ class StageSwitch:
 
     async def _load(self) -> None:
         async with self._turn:
-            if not await _is_possible():
-                return  # it has never been out
+            if not await _is_possible():  # it is not out; it may have been, by an earlier config
+                await self._registry.switch(loaded=True)
+                return
             await _scale(self._replicas)
             await _until(self._all_report, LOADED_WITHIN_S)
             await self._registry.switch(loaded=True)

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from app.config import Quota
 from app.quota import CHARS_PER_S, DAY_S, QuotaLedger
 
+LIVE_S = 660
+
 
 class Clock:
     def __init__(self):
@@ -23,64 +25,64 @@ def clock():
 
 @pytest.fixture
 def ledger(clock):
-    return QuotaLedger(live_s=660, now=clock)
+    return QuotaLedger(now=clock)
 
 
 async def test_a_key_without_limits_is_always_admitted(ledger):
     for _ in range(100):
-        assert (await ledger.admit("k", Quota(), 10_000)).ticket
+        assert (await ledger.admit("k", Quota(), 10_000, LIVE_S)).ticket
 
 
 async def test_sessions_at_once(ledger):
     quota = Quota(max_concurrent=2)
-    first, _ = [(await ledger.admit("k", quota, 10)).ticket for _ in range(2)]
-    refused = await ledger.admit("k", quota, 10)
+    first, _ = [(await ledger.admit("k", quota, 10, LIVE_S)).ticket for _ in range(2)]
+    refused = await ledger.admit("k", quota, 10, LIVE_S)
     assert (refused.ticket, refused.refusal) == (None, "max_concurrent")
     await ledger.settle("k", first, 1)
     await ledger.settle("k", first, 1)  # a second time changes nothing
-    assert (await ledger.admit("k", quota, 10)).ticket
-    assert (await ledger.admit("k", quota, 10)).ticket is None
-    assert (await ledger.admit("other", quota, 10)).ticket
+    assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket
+    assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket is None
+    assert (await ledger.admit("other", quota, 10, LIVE_S)).ticket
 
 
 async def test_requests_in_a_minute(ledger, clock):
     quota = Quota(requests_per_minute=2)
     for _ in range(2):
-        assert (await ledger.admit("k", quota, 10)).ticket
+        assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket
         clock.now += 20
-    refused = await ledger.admit("k", quota, 10)
+    refused = await ledger.admit("k", quota, 10, LIVE_S)
     assert (refused.refusal, refused.retry_after_s) == ("requests_per_minute", 20)
     clock.now += refused.retry_after_s
-    assert (await ledger.admit("k", quota, 10)).ticket
+    assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket
 
 
 async def test_audio_of_a_day_is_promised_then_settled(ledger, clock):
     quota = Quota(audio_s_per_day=10)
     ten_s = round(10 * CHARS_PER_S)
-    ticket = (await ledger.admit("k", quota, ten_s)).ticket
-    assert (await ledger.admit("k", quota, 12)).refusal == "audio_s_per_day"
+    ticket = (await ledger.admit("k", quota, ten_s, LIVE_S)).ticket
+    assert (await ledger.admit("k", quota, 12, LIVE_S)).refusal == "audio_s_per_day"
     await ledger.settle("k", ticket, 4.0)
-    assert (await ledger.admit("k", quota, ten_s)).ticket is None
-    assert (await ledger.admit("k", quota, 60)).ticket
-    refused = await ledger.admit("k", quota, 60)
+    assert (await ledger.admit("k", quota, ten_s, LIVE_S)).ticket is None
+    assert (await ledger.admit("k", quota, 60, LIVE_S)).ticket
+    refused = await ledger.admit("k", quota, 60, LIVE_S)
     assert refused.retry_after_s == DAY_S
     clock.now += refused.retry_after_s
-    assert (await ledger.admit("k", quota, 60)).ticket
+    assert (await ledger.admit("k", quota, 60, LIVE_S)).ticket
 
 
 async def test_tickets_of_an_ingress_that_died_are_given_back(ledger, clock):
     quota = Quota(max_concurrent=1)
-    lost = (await ledger.admit("k", quota, 10)).ticket
-    clock.now += 661
-    assert (await ledger.admit("k", quota, 10)).ticket
+    lost = (await ledger.admit("k", quota, 10, LIVE_S)).ticket
+    clock.now += LIVE_S + 1
+    assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket
     await ledger.settle("k", lost, 5)
-    assert (await ledger.admit("k", quota, 10)).ticket is None
+    assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.integers(0, 30)), max_size=60))
 async def test_no_limit_is_ever_exceeded(steps):
     clock = Clock()
-    ledger = QuotaLedger(live_s=1e9, now=clock)
+    ledger = QuotaLedger(now=clock)
     quota = Quota(max_concurrent=3, requests_per_minute=5)
     live, admitted = {"a": [], "b": []}, {"a": [], "b": []}
     for name, is_new, wait_s in steps:
@@ -90,7 +92,7 @@ async def test_no_limit_is_ever_exceeded(steps):
         elif is_new:
             recent = sum(at > clock.now - 60 for at in admitted[name])
             room = len(live[name]) < 3 and recent < 5
-            ticket = (await ledger.admit(name, quota, 1)).ticket
+            ticket = (await ledger.admit(name, quota, 1, 1e9)).ticket
             assert bool(ticket) == room
             if ticket:
                 live[name].append(ticket)

@@ -81,7 +81,7 @@ def create_app(
         Voices(catalogue, library, synthesizer, RecordingReader()),
         limits,
         sockets or SocketLimits(),
-        Turnstile(ledger or QuotaLedger(limits.live_s)),
+        Turnstile(ledger or QuotaLedger(), limits.live_s),
         refused,
     )
     app.include_router(speech_routes(services))

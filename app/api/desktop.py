@@ -8,7 +8,6 @@ configuration's: it can be unloaded and loaded again, and a request for another 
 import asyncio
 import base64
 import json
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -19,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from app.access import Caller
 from app.api.body import read_object
+from app.api.breaking import Broken, until_broken
 from app.api.connection import while_connected
 from app.api.encoding import Progress, fed, opened, sound_of
-from app.api.errors import JsonResponse, code_of, error_of
+from app.api.errors import JsonResponse, error_of
 from app.api.gate import caller_of, needs
 from app.api.openapi import WAV_EVENTS, WAV_FILE
 from app.api.plan import SpeechJob, job_of, manner_of
@@ -32,9 +32,7 @@ from app.api.speech_routes import OTHER_FIELDS_BYTES
 from app.audio import Samples
 from app.config import Role
 from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
-from app.errors import BadRequest, NotServed, ServeError
-
-log = logging.getLogger(__name__)
+from app.errors import BadRequest, NotServed
 
 
 class VoxFields(MannerFields):
@@ -144,28 +142,27 @@ class WavChunks(Response):
     async def _events(self) -> AsyncGenerator[bytes, None]:
         total, index = len(self._job.script.segments), 0
         progress = Progress()
-        try:
-            async with aclosing(_by_segment(self._services, self._job, progress)) as parts:
-                async for pcm in parts:
-                    wav = base64.b64encode(await self._file(pcm)).decode("ascii")
-                    yield _event("chunk", index=index, total=total, audio=wav)
-                    index += 1
-        except ServeError as fault:
-            if not index:
-                raise
-            log.error("session %s failed: %s", self._job.request.key.session_id, fault)
-            self._services.refused(code_of(fault))
-            yield _event("error", error=error_of(fault))
-            return
+        session_id = self._job.request.key.session_id
+        files = until_broken(self._files(progress), session_id, self._services.refused)
+        async with aclosing(files):
+            async for file in files:
+                if isinstance(file, Broken):
+                    yield _event("error", error=error_of(file.fault))
+                    return
+                wav = base64.b64encode(file).decode("ascii")
+                yield _event("chunk", index=index, total=total, audio=wav)
+                index += 1
         usage = usage_of(self._job.script.num_chars, progress.num_tokens)
         finish = progress.finish or FinishReason.STOP
         yield _event("done", total=total, finish_reason=finish, usage=usage)
 
-    async def _file(self, pcm: Samples) -> bytes:
+    async def _files(self, progress: Progress) -> AsyncGenerator[bytes, None]:
         manner = self._job.manner
-        encoder = await opened(manner)
-        body = await fed(encoder, pcm) + encoder.finish()
-        return manner.format.seal(body, encoder.num_samples, manner.sample_rate)
+        async with aclosing(_by_segment(self._services, self._job, progress)) as parts:
+            async for pcm in parts:
+                encoder = await opened(manner)
+                body = await fed(encoder, pcm) + encoder.finish()
+                yield manner.format.seal(body, encoder.num_samples, manner.sample_rate)
 
 
 async def _by_segment(

@@ -17,9 +17,10 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from app.api.breaking import Broken, until_broken
 from app.api.connection import while_connected
 from app.api.encoding import Progress, encoded
-from app.api.errors import code_of, error_of
+from app.api.errors import error_of
 from app.api.plan import SpeechJob, paced
 from app.api.services import Services
 from app.core import FinishReason
@@ -139,33 +140,25 @@ class SpeechResponse(Response):
         return manner.format.seal(collected, num_samples, manner.sample_rate)
 
     async def _send_stream(self, send: Send) -> None:
-        fault: Exception | None = None
-        async with aclosing(self._encoded()) as parts:
-            first = await anext(parts, None)  # what fails until here becomes a status code
-            if first is not None:
-                await send(start_of(200, self.raw_headers))
-                fault = await self._pour(first, parts, send)
-        if first is None:
-            await self._send_nothing(send)
-        elif fault is None:
-            await send(_body(self._framing.done(self.job, self._progress), more=False))
-        else:
-            await send(_body(self._framing.broken(fault), more=False))
-
-    async def _pour(
-        self, first: bytes, parts: AsyncGenerator[bytes, None], send: Send
-    ) -> Exception | None:
-        """Send everything; the fault that prevented it, if any."""
-        try:
-            await send(_body(self._framing.audio(first)))
+        session_id = self.job.request.key.session_id
+        parts = until_broken(self._encoded(), session_id, self._services.refused)
+        is_begun, last = False, b""
+        async with aclosing(parts):
             async for part in parts:
+                if isinstance(part, Broken):
+                    self._progress.finish = FinishReason.ERROR
+                    last = self._framing.broken(part.fault)
+                    break
+                if not is_begun:
+                    is_begun = True
+                    await send(start_of(200, self.raw_headers))
                 await send(_body(self._framing.audio(part)))
-        except Exception as fault:  # any: the headers are out, only the body can tell it now
-            log.exception("session %s failed", self.job.request.key.session_id)
-            self._progress.finish = FinishReason.ERROR
-            self._services.refused(code_of(fault))
-            return fault
-        return None
+            else:
+                last = self._framing.done(self.job, self._progress)
+        if is_begun:
+            await send(_body(last, more=False))
+        else:
+            await self._send_nothing(send)
 
     def _encoded(self) -> AsyncGenerator[bytes, None]:
         return encoded(self._services, self.job, self._progress)

@@ -23,8 +23,10 @@ class Ticket:
 
 
 class Turnstile:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, live_s: float) -> None:
+        """`live_s`: no session lasts longer."""
         self._ledger = ledger
+        self._live_s = live_s
         self._settling: set[asyncio.Task[None]] = set()
         self._held: Counter[tuple[str, str]] = Counter()  # places, by key and limit
 
@@ -56,7 +58,7 @@ class Turnstile:
             self._settle(caller.name, number, ticket.audio_s)
 
     async def _number(self, name: str, quota: Quota, num_chars: int) -> str:
-        asking = asyncio.ensure_future(self._ledger.admit(name, quota, num_chars))
+        asking = asyncio.ensure_future(self._ledger.admit(name, quota, num_chars, self._live_s))
         try:
             admission = await asyncio.shield(asking)
         except asyncio.CancelledError:  # the client has left; what is granted is given back

@@ -73,7 +73,7 @@ class Protocol(RuleBasedStateMachine):
 
     async def _connect(self):
         catalogue = VoiceCatalogue(self.synthesizer.card, {})
-        turnstile = Turnstile(QuotaLedger(60))
+        turnstile = Turnstile(QuotaLedger(), live_s=60)
         bounds = SocketLimits(max_faults=10**6)
         voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
         services = Services(self.synthesizer, voices, Limits(), bounds, turnstile)

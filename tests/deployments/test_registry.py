@@ -1,11 +1,8 @@
 """The registry as a real actor: followers hear of cancels, and its death costs nobody a stream."""
 
 import asyncio
-import subprocess
-import sys
 import uuid
 from collections.abc import Collection
-from pathlib import Path
 
 import pytest
 import ray
@@ -15,14 +12,14 @@ import deployments.registry
 from app.config import Limits, ServeArgs
 from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
-from app.registry import FOLLOWER_LOST_S, Registry, Report
+from app.registry import Report
 from app.sessions import Claim, Confirmation, Follower, SessionEnd
+from deployments.drain import drain
 from deployments.follower import RegistryFollower
 from deployments.ledger import ledger_actor
-from deployments.registry import RemoteRegistry, registry_actors, shard_of
+from deployments.registry import RemoteRegistry, every_registry, registry_actors, shard_of
 
 LIMITS = Limits(remember_s=60)
-ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -192,52 +189,56 @@ async def test_sessions_are_spread_over_the_shards_and_each_is_cancelled(cluster
         ray.kill(actor)
 
 
-async def test_followers_that_are_gone_are_forgotten(monkeypatch):
-    now_s = [0.0]
-    registry = Registry(now=lambda: now_s[0])
-    await registry.poll(Follower("t3", "gone"), "", 0)
-    now_s[0] = FOLLOWER_LOST_S + 1
-    await registry.poll(Follower("t3", "here"), "", 0)
-    assert (await registry.inventory()).num_followers == 1
-
-
 async def test_an_update_keeps_the_registry_and_tells_it_the_new_limits(actor):
-    before, after = Limits(remember_s=60), Limits(remember_s=1e-6)
+    before, after = (RemoteRegistry((actor,), Limits(remember_s=s)) for s in (60, 1e-6))
     a = key()
-    for limits in (before, after):
-        client = RemoteRegistry((actor,), limits)
-        Replica(actor, "ingress", client)
-        await client.claim(a)
-        client.finish(a, SessionEnd(FinishReason.STOP, 0.4, 10))
-    while await client.session(a) is not None:
+    await before.claim(a)
+    before.finish(a, SessionEnd(FinishReason.STOP, 0.4, 10))
+    for client in (after, before):  # who began later counts, whoever comes last
+        await client.restore(0, [])
+    assert await before.claim(a) is Claim.GRANTED  # the old limits have it taken for a minute
+
+
+async def test_a_follower_tells_again_what_could_not_be_told(actor):
+    class Away(RemoteRegistry):
+        async def restore(self, shard, live):
+            if len(replica.epochs) == 1:
+                raise RayActorError
+            await super().restore(shard, live)
+
+    a = key()
+    client = Away((actor,), LIMITS)
+    replica = Replica(actor, "ingress", client, lives=[a])
+    while len(replica.epochs) < 2:
         await asyncio.sleep(0.01)
-    assert await client.claim(a) is Claim.GRANTED  # the old limits have it taken for a minute
+    while await client.claim(a) is not Claim.DUPLICATE:
+        await asyncio.sleep(0.01)
 
 
-async def test_a_drain_waits_for_who_lives_whatever_else_is_there_and_dies(actor, cluster):
+async def test_a_drain_waits_for_who_lives_and_outlives_the_registry(actor):
     client = RemoteRegistry((actor,), LIMITS)
     a = key()
     ingress = Replica(actor, "ingress", client, lives=(lives := [a]))
-    ledger = ledger_actor(f"test-{uuid.uuid4().hex}", 60.0)  # counts, and knows of no drain
     assert await client.claim(a) is Claim.GRANTED
-
-    def drain(within_s: float) -> "subprocess.Popen[bytes]":
-        address = ray.get_runtime_context().gcs_address
-        return subprocess.Popen(
-            [sys.executable, "-m", "deployments.drain", address, str(within_s)], cwd=ROOT
-        )
-
-    draining = drain(60)
+    draining = asyncio.ensure_future(asyncio.to_thread(drain, [actor], 60.0))
     while await client.claim(key()) is not Claim.DRAINING:
         await asyncio.sleep(0.05)
     ray.kill(actor, no_restart=False)
-    while await client.claim(b := key()) is not Claim.DRAINING:  # the new one knows it, too
-        client.finish(b, SessionEnd(FinishReason.STOP, 0.4, 10))
-        await asyncio.sleep(0.05)
     while len(ingress.epochs) < 2:
         await asyncio.sleep(0.01)
-    assert draining.poll() is None
+    while await client.claim(key()) is not Claim.DRAINING:  # the new one knows it, too
+        await asyncio.sleep(0.05)
+    assert not draining.done()
     lives.clear()
     client.finish(a, SessionEnd(FinishReason.STOP, 0.4, 10))
-    assert await asyncio.to_thread(draining.wait, 60) == 0
-    ray.kill(ledger)
+    assert await draining
+
+
+async def test_registries_are_found_among_all_that_is_named_here(actor):
+    app_name = f"test-{uuid.uuid4().hex}"
+    ledger = ledger_actor(app_name)  # knows of no drain
+    (registry,) = registry_actors(app_name, ServeArgs())
+    found = [name for name in every_registry() if name.startswith(app_name)]
+    assert found == [f"{app_name}-registry-0"]
+    for one in (ledger, registry):
+        ray.kill(one)

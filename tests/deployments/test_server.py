@@ -129,7 +129,11 @@ def test_a_server_whose_application_cannot_be_deployed_ends_and_says_why(tmp_pat
 def test_a_server_that_dies_is_told_to_its_supervisor():
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [*COMMAND, "serve", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process,
+        contextlib.ExitStack() as undo,
+    ):
+        undo.callback(process.terminate)
         wait_until_healthy(url)
         (child,) = [
             other

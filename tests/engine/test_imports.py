@@ -44,7 +44,7 @@ CASES = {
         """
 from app.config import ServeArgs
 from deployments.app import assemble
-assemble(ServeArgs(device="cpu"), "registry")
+assemble(ServeArgs(device="cpu"))
 """,
         uses=("torch",),
         spared=(*WHOLE, *TEXT, *COMPILER, "librosa", "diffusers", "scipy.signal"),

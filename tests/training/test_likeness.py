@@ -1,6 +1,7 @@
 """The embedded model's voices are those of its teachers, by an encoder that knows nothing of it."""
 
 import asyncio
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from training.assemble import NAMES
 from training.likeness import judged, likeness
 
 NUM_SENTENCES = 3
+
+pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 
 
 @pytest.fixture(scope="module")
