@@ -221,12 +221,12 @@ async def test_a_drain_waits_for_who_lives_and_outlives_the_registry(actor):
     ingress = Replica(actor, "ingress", client, lives=(lives := [a]))
     assert await client.claim(a) is Claim.GRANTED
     draining = asyncio.ensure_future(asyncio.to_thread(drain, [actor], 60.0))
-    while await client.claim(key()) is not Claim.DRAINING:
+    while await client.claim(a) is not Claim.DRAINING:
         await asyncio.sleep(0.05)
     ray.kill(actor, no_restart=False)
     while len(ingress.epochs) < 2:
         await asyncio.sleep(0.01)
-    while await client.claim(key()) is not Claim.DRAINING:  # the new one knows it, too
+    while await client.claim(a) is not Claim.DRAINING:  # the new one knows it, too
         await asyncio.sleep(0.05)
     assert not draining.done()
     lives.clear()
