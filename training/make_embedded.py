@@ -1,6 +1,6 @@
 """Makes the embedded checkpoints: upstream's classes, small, with calibrated random weights.
 
-    .venv/bin/python training/make_embedded.py
+    .venv/bin/python -m training.make_embedded
 
 reads training/embedded.json and writes checkpoints/<name>/ (some 20 s on one core; the same bytes
 every time on one machine). They speak no language: random T3 weights draw lively codec ids, and
