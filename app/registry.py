@@ -116,9 +116,16 @@ class Registry:
         return self._table.claim(key, predicted_s)
 
     def _wait_s(self) -> float:
-        """Nobody's guess where no vocoder has reported, or another actor hears the reports."""
-        reports = [r.stats for f, (_, r) in self._reports.items() if f.stage == "vocoder"]
-        slots = sum(stats.slots_total for stats in reports)
+        """Nobody's guess where no vocoder has reported, or another actor hears the reports. A
+        stream lives until it is played, but its slot is free once its sound is made: where slots
+        are, and nobody has come since that was said, there is no wait."""
+        told = [(at, r.stats) for f, (at, r) in self._reports.items() if f.stage == "vocoder"]
+        if not told:
+            return 0.0
+        free = sum(stats.slots_free for _, stats in told)
+        if free > self._table.num_since(min(at for at, _ in told)):
+            return 0.0
+        slots = sum(stats.slots_total for _, stats in told)
         return self._table.wait_s(slots) if slots else 0.0
 
     async def finish(self, key: SessionKey, end: SessionEnd) -> None:

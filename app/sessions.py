@@ -208,6 +208,10 @@ class SessionTable:
         self._forget()
         return len(self._live)
 
+    def num_since(self, at: float) -> int:
+        """How many of those that live were claimed at `at` or later."""
+        return sum(session.taken_at >= at for session in self._live.values())
+
     def wait_s(self, slots: int) -> float:
         """Until one of so many slots is free for one session more: those that live have begun in
         the order in which they came, and each lasts as long as its text is taken for."""

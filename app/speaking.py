@@ -140,7 +140,7 @@ class LiveSessions:
     ) -> AudioChunk:
         await self._in_time(coming, stop, sent)
         ahead_s = self._limits.send_ahead_s
-        if coming.done() and not coming.exception() and ahead_s is not None:
+        if ahead_s is not None and _is_there(coming):
             with suppress(TimeoutError):
                 async with asyncio.timeout(sent.early_s(coming.result(), ahead_s)):
                     await stop.wait()
@@ -172,8 +172,16 @@ class LiveSessions:
             await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-        if not coming.done() and not stop.is_set():
+        if stop.is_set():
+            return
+        if not coming.done():
             raise overdue
+        if coming.cancelled():  # not by the listener: whoever waits must be told
+            raise SynthesisFailed("its source was cancelled", code="replica_lost")
+
+
+def _is_there(coming: "asyncio.Future[Any]") -> bool:
+    return coming.done() and not coming.cancelled() and coming.exception() is None
 
 
 @asynccontextmanager

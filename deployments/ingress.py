@@ -26,6 +26,7 @@ from app.registry import Report
 from app.sessions import Follower
 from app.speaking import LiveSessions
 from app.voice_library import VoiceLibrary, is_reference
+from deployments.background import Background
 from deployments.follower import RegistryFollower
 from deployments.ledger import RemoteLedger, ledger_actor
 from deployments.metrics import SessionMetrics
@@ -53,6 +54,7 @@ class HandleSynthesizer:
         self._speak = vocoder.options(method_name="speak", stream=True)
         self._enrol = enroller.options(method_name="enrol") if enroller is not None else None
         self._enrolling: dict[str, asyncio.Task[None]] = {}  # by voice; kept once done
+        self._background = Background()  # whoever asked first may hang up
 
     def card(self) -> ModelCard:
         return self._card
@@ -110,7 +112,7 @@ class HandleSynthesizer:
             del self._enrolling[done]
         task = self._enrolling.get(voice)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._enrolling[voice] = asyncio.ensure_future(self._enrolled(voice))
+            task = self._enrolling[voice] = self._background.start(self._enrolled(voice))
         await asyncio.shield(task)
 
     async def _enrolled(self, voice: str) -> None:

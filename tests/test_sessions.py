@@ -216,7 +216,7 @@ async def test_a_session_that_lives_through_a_restart_is_cancelled_as_any_other(
 
 async def test_who_would_wait_too_long_for_a_slot_is_refused_and_has_not_used_the_id(clock):
     registry = Registry(queue_s=20.0, now=clock)
-    two_slots = Report(StageStats(slots_free=2, slots_total=2))
+    two_slots = Report(StageStats(slots_free=0, slots_total=2))
     late = SessionKey("default", "late")
     for n, predicted_s in enumerate((60.0, 30.0, 30.0)):
         await registry.report(Follower("vocoder", "v"), two_slots)
@@ -227,6 +227,17 @@ async def test_who_would_wait_too_long_for_a_slot_is_refused_and_has_not_used_th
     assert await registry.claim(SessionKey("default", "2")) is Claim.DUPLICATE  # as ever
     await registry.finish(SessionKey("default", "0"), SessionEnd(FinishReason.CANCELLED))
     assert await registry.claim(late) is Claim.GRANTED
+
+
+async def test_who_is_still_being_played_holds_no_slot(clock):
+    registry = Registry(queue_s=20.0, now=clock)
+    idle = Report(StageStats(slots_free=2, slots_total=2))
+    for n in range(10):
+        clock.now += 0.1
+        await registry.report(Follower("vocoder", "v"), idle)  # what came before has been made
+        assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
+    assert await registry.claim(SessionKey("default", "at once"), 60.0) is Claim.GRANTED
+    assert await registry.claim(SessionKey("default", "too many")) is Claim.FULL
 
 
 async def test_while_no_vocoder_has_reported_nobody_is_refused_for_want_of_slots():

@@ -92,6 +92,24 @@ async def test_a_voice_that_cannot_be_prepared_is_told(sessions, client):
     assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
 
 
+@pytest.mark.parametrize("what", ["voice", "source"])
+async def test_what_is_cancelled_by_itself_is_a_fault_and_no_listener_who_left(
+    sessions, client, what
+):
+    async def cancelled(_):
+        raise asyncio.CancelledError
+        yield
+
+    async def prepare(voice):
+        if what == "voice":
+            raise asyncio.CancelledError
+
+    with pytest.raises(SynthesisFailed, match="was cancelled") as told:
+        await anext(sessions.speak(REQUEST, cancelled, prepare))
+    assert told.value.code == "replica_lost"
+    assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
+
+
 async def test_a_paced_session_is_handed_on_little_faster_than_it_plays(client):
     source = Source(count=50)  # 2 s of sound, made at once
     sessions = LiveSessions(client, Limits(send_ahead_s=1.0))

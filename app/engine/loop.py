@@ -43,8 +43,9 @@ class Engine(Protocol[MessageT_contra, ItemT]):
         """Apply one message: a new segment, or more input for one."""
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
-        """Free every sequence of the session (or one segment's). Its final item, with CANCELLED,
-        is in the next step's output. Nothing live: a no-op."""
+        """Free every sequence of the session: its final items, with CANCELLED, are in the next
+        step's output. Or one segment's, whose listener has left: nothing is said of it, for
+        another may open the same segment at once. Nothing live: a no-op."""
 
     def has_work(self) -> bool: ...
 

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from app.core import (
     NO_MARKS,
@@ -53,7 +54,7 @@ class SpeechPipeline:
         playback.marks[Mark.CONDITIONED] = time.monotonic()
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
-        start = 0
+        start, is_cut = 0, False
         try:
             while current is not None:
                 index = current.index + 1
@@ -63,7 +64,10 @@ class SpeechPipeline:
                     )
                 async for audio in current.heard():
                     marks = playback.begin()
+                    is_cut |= audio.finish is FinishReason.LENGTH
                     chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
+                    if chunk.finish is FinishReason.STOP and is_cut:  # words are missing before
+                        chunk = replace(chunk, finish=FinishReason.LENGTH)
                     start += len(audio.pcm)
                     yield chunk
                     if chunk.finish is not None:

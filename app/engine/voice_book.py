@@ -5,6 +5,8 @@ Conditionals are loaded once and shared by all requests; the model's own at once
 spoken with whatever becomes of its files. Knows nothing about requests.
 """
 
+import asyncio
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,12 @@ class VoiceBook:
 
     def is_own(self, voice: str) -> bool:
         return voice in self._own
+
+    async def found(self, voice: str) -> Conditionals:
+        """As `get`. The model's own are there at once, however long a store takes to answer."""
+        if (own := self._own.get(voice)) is not None:
+            return own
+        return await asyncio.to_thread(self.get, voice)
 
     def get(self, voice: str) -> Conditionals:
         """Raises NotFound, or NotEnrolled where a voice of the store is not enrolled yet."""

@@ -113,6 +113,11 @@ async def test_segments_are_spoken_in_order_and_only_the_last_chunk_finishes(voc
     assert tokens.asked == [0, 1, 2]
 
 
+async def test_a_text_of_which_a_part_was_cut_off_does_not_say_that_it_ended_by_itself(vocoder):
+    tokens = Tokens(finish_1=FinishReason.LENGTH)
+    assert await finishes(tokens, vocoder) == [None, None, FinishReason.LENGTH]
+
+
 async def test_after_a_cancelled_segment_t3_is_asked_for_no_other(vocoder):
     tokens = Tokens(finish_0=FinishReason.CANCELLED)
     async with aclosing(pipeline(tokens, vocoder).speak(REQUEST)) as chunks:

@@ -1,6 +1,9 @@
 """The voices of a replica whose model's folder goes away under it."""
 
+import asyncio
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -25,6 +28,25 @@ def test_the_models_own_voices_outlive_its_folder(folder):
         assert_same(book.get(voice), conditionals)
     with pytest.raises(NotFound):
         book.get("nobody")
+
+
+async def test_the_models_own_voices_wait_for_no_store(folder, tmp_path):
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    book = VoiceBook(open_checkpoint(str(folder)), str(stored))
+    answers = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.get_running_loop().set_default_executor(pool)
+        waiting = asyncio.ensure_future(asyncio.to_thread(answers.wait))  # as a store that hangs
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(5):
+                assert (await book.found("ada")).voice == "ada"
+        finally:
+            answers.set()
+        await waiting
+        with pytest.raises(NotFound):
+            await book.found("nobody")
 
 
 def test_a_model_without_its_folder_is_not_opened(folder):

@@ -107,13 +107,12 @@ class VocoderEngine:
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
         num_tokens = self._voiced[key]
-        found = [
-            entry
-            for entry in self._segments.values()
-            if entry.request.key == key and segment in (None, entry.request.segment)
-        ]
+        found = [e for (k, s), e in self._segments.items() if k == key and segment in (None, s)]
         for entry in found:
-            self._end(entry, FinishReason.CANCELLED)
+            if segment is None:
+                self._end(entry, FinishReason.CANCELLED)
+            else:
+                self._free(entry)
         return Stopped(bool(found), num_tokens)
 
     def has_work(self) -> bool:

@@ -5,7 +5,6 @@ LocalSynthesizer joins them in one process. Each stage is a module of its own, w
 that stage uses: a replica holds one. Knows nothing about Ray, HTTP or sessions.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from collections.abc import Sequence as Rows
@@ -86,7 +85,7 @@ class T3Stage:
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
         """Raises BadRequest for a text that T3 cannot take, NotFound for a voice."""
-        conditionals = await asyncio.to_thread(self._voices.get, request.voice)
+        conditionals = await self._voices.found(request.voice)
         message = AddSequence(
             request.key,
             request.segment,

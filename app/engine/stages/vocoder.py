@@ -1,6 +1,5 @@
 """The vocoder opened from a configuration: what one replica of it holds. As stages/t3.py."""
 
-import asyncio
 import time
 from functools import partial
 
@@ -61,7 +60,7 @@ class VocoderStage:
         return SpeechPipeline(tokens, self._loop, self._conditionals)
 
     async def _conditionals(self, voice: str) -> S3GenConditionals:
-        return (await asyncio.to_thread(self._voices.get, voice)).s3gen
+        return (await self._voices.found(voice)).s3gen
 
     async def cancel(self, key: SessionKey) -> Confirmation:
         told_s = time.monotonic()

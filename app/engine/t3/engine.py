@@ -139,7 +139,9 @@ class TokenEngine:
         ended = self._scheduler.cancel(key, segment)
         for sequence in ended:
             self.ledger.count_tokens(key, sequence.num_unsent)
-            self._items.append(_last(sequence.request, FinishReason.CANCELLED, sequence.num_sent))
+            if segment is None:
+                last = _last(sequence.request, FinishReason.CANCELLED, sequence.num_sent)
+                self._items.append(last)
         return Stopped(live=bool(ended), num_tokens=self.ledger.num_tokens_of(key))
 
     def has_work(self) -> bool:

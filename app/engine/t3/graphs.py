@@ -17,7 +17,7 @@ class StepGraphs:
     def __init__(self, step: DecodeStep, capture: Capture) -> None:
         self._step = step
         self._capture = capture
-        self._replays: dict[Shape, Replay] = {}
+        self._replays: dict[Shape, Replay] = {}  # the step itself where memory was short for it
 
     def run(self, rows: Sequence[Row]) -> torch.Tensor:
         """(at least len(rows),) sampled ids on the device, until the next call."""
@@ -41,5 +41,7 @@ class StepGraphs:
 
     def _prepare(self, shape: Shape) -> Replay:
         self._step.load([], shape)
-        replay = self._replays[shape] = self._capture(partial(self._step.compute, shape))
+        compute = partial(self._step.compute, shape)
+        self._replays[shape] = compute  # a capture that fails is not tried again in every step
+        replay = self._replays[shape] = self._capture(compute)
         return replay

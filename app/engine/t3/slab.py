@@ -151,7 +151,12 @@ class Slab:
     def attention(self, lanes: Tensor, positions: Tensor, num_pages: int) -> "PagedAttention":
         """lanes: (R,); positions: (R, N) of each lane's tokens: reserved, and in the first
         `num_pages` pages."""
-        return PagedAttention(self.pages, self.table[lanes, :num_pages], positions)
+        # Behind a lane's last page its line of the table still names pages of who was there before,
+        # and no weight times a NaN in them is a NaN: page 0 of its own stands in for them.
+        table = self.table[lanes, :num_pages]
+        columns = torch.arange(num_pages, device=table.device)
+        is_seen = columns * PAGE <= positions.amax(1, keepdim=True)
+        return PagedAttention(self.pages, torch.where(is_seen, table, table[:, :1]), positions)
 
 
 class PagedAttention:

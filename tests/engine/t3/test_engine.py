@@ -206,6 +206,14 @@ def test_a_cancelled_sequence_is_out_of_the_next_step_and_says_so_once(english, 
     engine.check_integrity()
 
 
+def test_a_segment_whose_listener_has_left_is_told_to_nobody(english):
+    engine = TokenEngine(english, settings())
+    message = request("a", SamplingParams())
+    engine.receive(message)
+    assert engine.cancel(message.key, 0).live
+    assert not engine.has_work()
+
+
 def test_a_cancel_after_the_end_finds_nothing_and_still_knows_the_count(english):
     engine = TokenEngine(english, settings())
     message = request("a", SamplingParams(max_tokens=7, ignore_eos=True))

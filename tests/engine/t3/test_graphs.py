@@ -87,6 +87,21 @@ def test_each_shape_is_captured_once_and_replayed_after(runner, capture):
     assert capture.num_replayed == 6
 
 
+def test_a_shape_that_there_is_no_memory_to_capture_runs_without(runner, capture, monkeypatch):
+    tried = []
+
+    def short_of_memory(step):
+        tried.append(step)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(runner._graphs, "_capture", short_of_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        runner._graphs.run(rows(3))
+    ids = [runner._graphs.run(rows(3)).clone() for _ in range(3)]
+    assert len(tried) == 1
+    assert len(ids[0]) >= 3
+
+
 def test_capturing_leaves_no_trace_that_a_sequence_reads(runner, capture):
     """The first replay at a shape is what it would have been without the capture before it."""
     step = runner._step

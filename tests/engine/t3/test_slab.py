@@ -79,6 +79,13 @@ def test_what_a_failed_sequence_left_in_a_page_harms_nobody(slab):
     torch.testing.assert_close(run(slab, Span(1, 0, 1, 0, 20), qkv, num_pages=10), whole(qkv))
 
 
+def test_who_comes_after_a_failed_sequence_in_its_slot_is_not_harmed(slab):
+    run(slab, Span(0, 0, 2, 0, 10 * PAGE), draw(2 * 10 * PAGE) * float("nan"))
+    slab.release(0)
+    qkv = draw(20)
+    torch.testing.assert_close(run(slab, Span(0, 0, 1, 0, 20), qkv, num_pages=10), whole(qkv))
+
+
 def prefix_of(num_positions: int) -> Prefix:
     return Prefix(PrefixKey("ann", 0.5, 1), None, num_positions)
 
