@@ -140,7 +140,7 @@ class LiveSessions:
     ) -> AudioChunk:
         await self._in_time(coming, stop, sent)
         ahead_s = self._limits.send_ahead_s
-        if ahead_s is not None and _is_there(coming):
+        if ahead_s is not None and not stop.is_set() and coming.exception() is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(sent.early_s(coming.result(), ahead_s)):
                     await stop.wait()
@@ -178,10 +178,6 @@ class LiveSessions:
             raise overdue
         if coming.cancelled():  # not by the listener: whoever waits must be told
             raise SynthesisFailed("its source was cancelled", code="replica_lost")
-
-
-def _is_there(coming: "asyncio.Future[Any]") -> bool:
-    return coming.done() and not coming.cancelled() and coming.exception() is None
 
 
 @asynccontextmanager
