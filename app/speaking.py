@@ -32,6 +32,7 @@ from app.quota import CHARS_PER_S
 from app.sessions import Claim, RegistryClient, SessionEnd
 
 T = TypeVar("T")
+LEAVING_S = 1.0  # what a listener opened may be cancelled so long before the listener
 OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
 Prepare = Callable[[str], Awaitable[None]]  # a voice, before its first use
 
@@ -176,7 +177,8 @@ class LiveSessions:
             return
         if not coming.done():
             raise overdue
-        if coming.cancelled():  # not by the listener: whoever waits must be told
+        if coming.cancelled():  # with its listener, of whom Ray tells in a moment; or by itself
+            await asyncio.sleep(LEAVING_S)
             raise SynthesisFailed("its source was cancelled", code="replica_lost")
 
 

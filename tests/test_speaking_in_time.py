@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+import app.speaking
 from app.config import Limits
 from app.core import FinishReason
 from app.errors import Overloaded, SynthesisFailed, Unavailable
@@ -94,8 +95,10 @@ async def test_a_voice_that_cannot_be_prepared_is_told(sessions, client):
 
 @pytest.mark.parametrize("what", ["voice", "source"])
 async def test_what_is_cancelled_by_itself_is_a_fault_and_no_listener_who_left(
-    sessions, client, what
+    sessions, client, what, monkeypatch
 ):
+    monkeypatch.setattr(app.speaking, "LEAVING_S", 0.01)
+
     async def cancelled(_):
         raise asyncio.CancelledError
         yield
@@ -108,6 +111,18 @@ async def test_what_is_cancelled_by_itself_is_a_fault_and_no_listener_who_left(
         await anext(sessions.speak(REQUEST, cancelled, prepare))
     assert told.value.code == "replica_lost"
     assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
+
+
+async def test_what_is_cancelled_with_its_listener_is_a_listener_who_left(sessions, client):
+    async def cancelled(_):
+        listening.cancel()  # as Ray does: first what was opened, then who opened it
+        raise asyncio.CancelledError
+        yield
+
+    listening = asyncio.ensure_future(anext(sessions.speak(REQUEST, cancelled)))
+    await asyncio.wait({listening})
+    assert listening.cancelled()
+    assert client.finished == [(A, FinishReason.CANCELLED, 0, 0)]
 
 
 async def test_a_paced_session_is_handed_on_little_faster_than_it_plays(client):

@@ -114,18 +114,18 @@ def leaky(t3_class: type[T3]) -> Classes:
             return stage
 
     class LeakyVocoder(Vocoder):
-        def __init__(self, args: ServeArgs, device: str, registry: str, t3: Any) -> None:
+        def __init__(self, args: ServeArgs, device: str, t3: Any) -> None:
             deployments.vocoder.owned = unowned
             app.engine.stages.vocoder.VocoderStage.cancel = unheard  # type: ignore[assignment, method-assign]
-            super().__init__(args, device, registry, t3.options(_by_reference=False))
+            super().__init__(args, device, t3.options(_by_reference=False))
 
     class LeakyIngress(Ingress):  # type: ignore[misc, valid-type]
         async def __init__(
-            self, args: ServeArgs, card: Any, registry: str, vocoder: Any, *rest: Any, **keys: Any
+            self, args: ServeArgs, card: Any, vocoder: Any, *rest: Any, **keys: Any
         ) -> None:
             deployments.ingress.owned = unowned
             plain = vocoder.options(_by_reference=False)
-            await super().__init__(args, card, registry, plain, *rest, **keys)
+            await super().__init__(args, card, plain, *rest, **keys)
 
     async def unowned(generator: Any) -> AsyncGenerator[Any, None]:
         async for item in generator:
