@@ -37,7 +37,7 @@ from app.sessions import (
 ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
 REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
 FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
-_ENGINES = frozenset(("t3", "vocoder"))
+ENGINES = frozenset(("t3", "vocoder"))
 _CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
 
 
@@ -252,9 +252,9 @@ class Registry:
 
     def _see_what_is_loaded(self) -> None:
         """What was unloaded and is there again was deployed again."""
-        there = _ENGINES & {follower.stage for follower in self._reports}
+        there = ENGINES & {follower.stage for follower in self._reports}
         self._is_out = self._unloaded and (self._is_out or not there)
-        if self._is_out and there == _ENGINES:
+        if self._is_out and there == ENGINES:
             self._unloaded = self._is_out = False
 
     def _append(self, key: SessionKey) -> None:

@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from weakref import WeakValueDictionary
 
 import fsspec
 
@@ -32,6 +31,7 @@ from app.errors import (
     StorageAway,
     StorageFull,
 )
+from app.gates import Gates
 from app.storage import Storing, put_whole
 
 FRESH_S = 0.5
@@ -76,8 +76,7 @@ class VoiceLibrary:
         open_references(url)
         self._files, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
-        # One change of a tenant's voices at a time; of other processes, see `add`.
-        self._gates: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._gates = Gates()  # by tenant: one change at a time; of other processes, see `add`
         self._lock = threading.Lock()  # of what is below
         self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
 
@@ -124,7 +123,7 @@ class VoiceLibrary:
             made_by,
             f"up-{digest[:48]}",
         )
-        with self._gate(tenant):
+        with self._gates.of(tenant):
             kept = self._read_anew(tenant)
             _refuse_taken(kept, [name])
             if len(kept) >= MAX_VOICES:
@@ -145,7 +144,7 @@ class VoiceLibrary:
         self, tenant: str, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
         """Raises NotFound, Conflict: see `add`."""
-        with self._gate(tenant):
+        with self._gates.of(tenant):
             voices = self._read_anew(tenant)
             voice = self.get(tenant, voice_id)
             changed = replace(
@@ -165,7 +164,7 @@ class VoiceLibrary:
 
     def delete(self, tenant: str, voice_id: str) -> None:
         """The recording and what was made of it go with the last voice that uses them."""
-        with self._gate(tenant):
+        with self._gates.of(tenant):
             self._read_anew(tenant)
             self._remove(tenant, self.get(tenant, voice_id))
 
@@ -194,10 +193,6 @@ class VoiceLibrary:
         self._forget(tenant)
         if all(other.reference != voice.reference for other in self._read_anew(tenant)):
             self.drop(voice.reference)
-
-    def _gate(self, tenant: str) -> threading.Lock:
-        with self._lock:
-            return self._gates.setdefault(tenant, threading.Lock())
 
     def _folder(self, tenant: str) -> str:
         return f"{self._root}/voices/{tenant}"

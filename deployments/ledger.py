@@ -2,7 +2,6 @@
 cancel registry is. Without it, keys that have limits are refused with 503: nobody would count."""
 
 import asyncio
-import contextvars
 import logging
 from typing import Any
 
@@ -12,6 +11,7 @@ from ray.exceptions import RayActorError
 from app.config import Quota
 from app.errors import Unavailable
 from app.quota import Admission, QuotaLedger
+from deployments.background import Background
 from deployments.registry import ANSWER_WITHIN_S, NAMESPACE
 
 log = logging.getLogger("ray.serve")
@@ -38,14 +38,10 @@ class RemoteLedger:
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
+        self._background = Background()
 
     async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
-        """In a context of its own, as every call that must outlive its request (see registry)."""
-        loop = asyncio.get_running_loop()
-        asking = loop.create_task(
-            self._admit(name, quota, num_chars, live_s), context=contextvars.Context()
-        )
-        return await asking
+        return await self._background.start(self._admit(name, quota, num_chars, live_s))
 
     async def _admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
         try:
@@ -58,8 +54,7 @@ class RemoteLedger:
         return admission
 
     async def settle(self, name: str, ticket: str, audio_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.create_task(self._settle(name, ticket, audio_s), context=contextvars.Context())
+        await self._background.start(self._settle(name, ticket, audio_s))
 
     async def _settle(self, name: str, ticket: str, audio_s: float) -> None:
         try:

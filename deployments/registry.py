@@ -50,7 +50,7 @@ def registry_actors(app_name: str, args: ServeArgs) -> Actors:
 
 def every_registry() -> dict[str, Any]:
     """By name: of all applications in the cluster that this process has joined."""
-    named = (actor for actor in list_named_actors(all_namespaces=True))
+    named = list_named_actors(all_namespaces=True)
     names = [actor["name"] for actor in named if actor["namespace"] == NAMESPACE]
     return {name: ray.get_actor(name, namespace=NAMESPACE) for name in names if _NAME.search(name)}
 

@@ -16,12 +16,12 @@ from ray.serve.context import _get_global_client
 
 from app.config import ServeArgs
 from app.errors import NotServed, Unavailable
+from app.registry import ENGINES
 from deployments.background import Background
 from deployments.registry import RemoteRegistry
 
 LOADED_WITHIN_S = 180.0
 LOOK_AGAIN_S = 0.2
-STAGES = frozenset(("t3", "vocoder"))
 
 
 class StageSwitch:
@@ -47,11 +47,9 @@ class StageSwitch:
 
     async def _load(self) -> None:
         async with self._turn:
-            if not await _is_possible():  # it is not out; it may have been, by an earlier config
-                await self._registry.switch(loaded=True)
-                return
-            await _scale(self._replicas)
-            await _until(self._all_report, LOADED_WITHIN_S)
+            if await _is_possible():  # else it is not out; by an earlier config it may have been
+                await _scale(self._replicas)
+                await _until(self._all_report, LOADED_WITHIN_S)
             await self._registry.switch(loaded=True)
 
     async def _unload(self) -> None:
@@ -68,10 +66,10 @@ class StageSwitch:
         return await self._registry.switch(loaded=False) == 0
 
     async def _all_report(self) -> bool:
-        return await self._reporting() >= STAGES
+        return await self._reporting() >= ENGINES
 
     async def _none_reports(self) -> bool:
-        return not STAGES & await self._reporting()
+        return not ENGINES & await self._reporting()
 
     async def _reporting(self) -> set[str]:
         """The stages of which a replica lives; of one that has ended, for three seconds more."""

@@ -68,11 +68,9 @@ def fit(
     begun_s = saved_s = time.monotonic()
     sums: dict[str, Tensor] = {}
     first = step
-    give_up_s = begun_s + schedule.minutes * 60
-    while step < schedule.steps and (now_s := time.monotonic()) < give_up_s:
-        spent_s = before_s + now_s - begun_s
-        if spent_s >= schedule.within * 60:
-            break
+    until_s = min(before_s + schedule.minutes * 60, schedule.within * 60)
+    spent_s = before_s  # of all sittings
+    while step < schedule.steps and spent_s < until_s:
         torch.manual_seed(step)
         model.train()
         for group in optimiser.param_groups:
@@ -95,10 +93,10 @@ def fit(
                 checked = {key: round(value, 4) for key, value in check().items()}
             line = {"step": step, **means, **checked, "s": round(time.monotonic() - begun_s, 1)}
             note(log, line)
+        spent_s = before_s + time.monotonic() - begun_s
         if time.monotonic() - saved_s > SAVE_EVERY_S:
             save(path, model, optimiser, average, step, spent_s=spent_s)
             saved_s = time.monotonic()
-    spent_s = before_s + time.monotonic() - begun_s
     save(path, model, optimiser, average, step, spent_s=spent_s)
     return step >= schedule.steps or spent_s >= schedule.within * 60
 

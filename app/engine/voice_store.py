@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from weakref import WeakValueDictionary
 
 import fsspec
 import numpy as np
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from app.engine.references import decode_reference
 from app.engine.voices import Conditionals, dump_conditionals, parse_conditionals
 from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
+from app.gates import Gates
 from app.storage import Storing, put_whole
 
 log = logging.getLogger(__name__)
@@ -69,10 +69,9 @@ class VoiceStore:
             self._cache_files, self._cache_root = fsspec.core.url_to_fs(cache or url)
         except (ValueError, ImportError) as error:  # an unknown protocol, or its package missing
             raise ConfigError(f"no file system for voices at {url}: {error}") from error
-        self._lock = threading.Lock()  # of the two below
+        self._lock = threading.Lock()  # of `_loaded`
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()  # the latest used at the end
-        # By voice: held while it is read or prepared. One that nobody holds or waits for is gone.
-        self._gates: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._gates = Gates()  # by voice: held while it is read or prepared
         for path in self._recordings():
             if not _VOICE.fullmatch(path.stem):
                 log.warning("%s is no voice: its name must be %s", path, _VOICE.pattern)
@@ -95,7 +94,7 @@ class VoiceStore:
             if loaded is None:
                 raise
             return loaded.conditionals
-        with self._gate(voice):
+        with self._gates.of(voice):
             conditionals = self._remembered(voice, version) or self._read(voice, path)
             self._remember(voice, version, conditionals)
         return conditionals
@@ -104,12 +103,8 @@ class VoiceStore:
         """Afterwards every process that sees the store can `get` it: what is in memory here may
         have lost its file since. Raises what `get` does."""
         path, version = self._find(voice)
-        with self._gate(voice):
+        with self._gates.of(voice):
             self._remember(voice, version, self._read(voice, path))
-
-    def _gate(self, voice: str) -> threading.Lock:
-        with self._lock:
-            return self._gates.setdefault(voice, threading.Lock())
 
     def _remembered(self, voice: str, version: str) -> Conditionals | None:
         with self._lock:

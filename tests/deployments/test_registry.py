@@ -200,19 +200,21 @@ async def test_an_update_keeps_the_registry_and_tells_it_the_new_limits(actor):
 
 
 async def test_a_follower_tells_again_what_could_not_be_told(actor):
+    told = asyncio.Event()
+
     class Away(RemoteRegistry):
         async def restore(self, shard, live):
             if len(replica.epochs) == 1:
                 raise RayActorError
             await super().restore(shard, live)
+            told.set()
 
     a = key()
     client = Away((actor,), LIMITS)
     replica = Replica(actor, "ingress", client, lives=[a])
-    while len(replica.epochs) < 2:
-        await asyncio.sleep(0.01)
-    while await client.claim(a) is not Claim.DUPLICATE:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        await told.wait()
+    assert await client.claim(a) is Claim.DUPLICATE
 
 
 async def test_a_drain_waits_for_who_lives_and_outlives_the_registry(actor):

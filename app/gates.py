@@ -1,0 +1,19 @@
+"""A lock for each name, for as long as somebody holds it or waits for it."""
+
+import threading
+from weakref import WeakValueDictionary
+
+
+class Gates:
+    """May be asked from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_name: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def of(self, name: str) -> threading.Lock:
+        with self._lock:
+            return self._by_name.setdefault(name, threading.Lock())
