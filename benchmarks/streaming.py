@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a chec
 from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest
 from app.engine.synthesizer import LocalSynthesizer
-from app.text import segment
+from app.text.segments import segment
 from benchmarks.measure import counts, default_device, machine, say
 
 STALL_S = 0.1

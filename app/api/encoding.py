@@ -18,7 +18,7 @@ from app.audio import Samples
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason
 from app.errors import SynthesisFailed
 from app.formats import AudioStream
-from app.script import Script
+from app.text.markup import Script
 
 
 @dataclass(slots=True)

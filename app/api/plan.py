@@ -11,7 +11,7 @@ from app.config import Limits, Quota
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.formats import FORMATS, AudioFormat, FormatName
-from app.script import Script, script, without_emoji, without_markdown
+from app.text.markup import Script, script, without_emoji, without_markdown
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from app.api.speech import usage_of
 from app.core import CancelAck, CancelState, FinishReason, SessionKey
 from app.errors import BadRequest
 from app.formats import AudioStream
-from app.text_stream import TextStream
+from app.text.incremental import IncrementalText
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class SpeechContext:
         self._max_held_chars = services.sockets.max_held_chars
         self._outbox = outbox
         self._max_buffer_s = max_buffer_s
-        self._text = TextStream(manner.language, manner.max_segment_chars)
+        self._text = IncrementalText(manner.language, manner.max_segment_chars)
         self._orders: asyncio.Queue[str | _Order] = asyncio.Queue()
         self._buffered_since_s = 0.0  # when the first came of the text that is in no take yet
         self._num_waiting_chars = 0  # in takes that are not spoken yet

@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from app.engine.checkpoint.source import open_checkpoint
-from app.text import segment
+from app.text.segments import segment
 from benchmarks.compare import Round, main, parse, row, run, table
 from benchmarks.compare_plot import draw
 from benchmarks.compare_sides import BYTES_PER_S, SIDES, TEXT, Heard, Load, config

@@ -19,7 +19,7 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.sequence import AddSequence
-from app.text import segment
+from app.text.segments import segment
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.engine.s3gen.test_engine import EVERY_WAY
 from tests.engine.s3gen.voicing import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text import normalise, segment, sentences, speakable
+from app.text.segments import normalise, segment, sentences, speakable
 
 LANGUAGES = ["en", "de", "ja", "zh", "ar", "hi", "ko", "ru", "xx", None]
 

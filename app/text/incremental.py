@@ -8,8 +8,8 @@ nothing about time or models.
 
 import re
 
-from app.script import is_open_mark
-from app.text import MAX_CHARS, SHORT_CHARS, cut_at, sentences, speakable
+from app.text.markup import is_open_mark
+from app.text.segments import MAX_CHARS, SHORT_CHARS, cut_at, sentences, speakable
 
 SENTENCES = (1, 1, 2, 3)  # in the first take, the second, the third, each later one
 
@@ -18,7 +18,7 @@ _TERMINATOR = re.compile(r"[.!?…。！？؟।۔\n]")  # noqa: RUF001
 _UNSPACED = "。！？、，；："  # noqa: RUF001 - marks that no space follows
 
 
-class TextStream:
+class IncrementalText:
     def __init__(self, language: str | None = None, max_chars: int = MAX_CHARS) -> None:
         self._language = language or "en"
         self._max_chars = max_chars

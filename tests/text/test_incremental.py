@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.script import script
-from app.text import MAX_CHARS, sentences, speakable
-from app.text_stream import TextStream
+from app.text.incremental import IncrementalText
+from app.text.markup import script
+from app.text.segments import MAX_CHARS, sentences, speakable
 
 PROSE = (
     "Sure, I can help you with that today. Dr. Smith, who has lived in the U.S. since 1999, paid "
@@ -23,13 +23,13 @@ def solid(text):
 
 
 def takes_of(pieces, language="en", max_chars=MAX_CHARS):
-    stream = TextStream(language, max_chars)
+    stream = IncrementalText(language, max_chars)
     takes = [take for piece in pieces for take in stream.push(piece)]
     return [*takes, *stream.flush()]
 
 
 def test_speech_starts_at_the_first_clause_that_can_stand():
-    stream = TextStream()
+    stream = IncrementalText()
     assert stream.push("After a rather long introduction, we") == []
     assert stream.push(" come") == ["After a rather long introduction,"]
 
@@ -39,7 +39,7 @@ def test_speech_starts_at_the_first_clause_that_can_stand():
     ["Well, yes, I do think ", "Dr. Smith comes to our town ", "It costs 1,000,000 dollars "],
 )
 def test_what_cannot_stand_yet_waits(text):
-    assert TextStream().push(text) == []
+    assert IncrementalText().push(text) == []
 
 
 def test_later_takes_are_whole_sentences_and_grow():
@@ -54,7 +54,7 @@ def test_a_paragraph_ends_a_sentence():
 
 
 def test_a_mark_that_is_still_arriving_is_not_torn():
-    stream = TextStream()
+    stream = IncrementalText()
     pieces = ("Hello to all of you [pau", "se:1.5s] and a good day. N")
     takes = [take for piece in pieces for take in stream.push(piece)]
     spoken = [script(take) for take in [*takes, *stream.flush()]]
@@ -62,7 +62,7 @@ def test_a_mark_that_is_still_arriving_is_not_torn():
 
 
 def test_flush_gives_the_rest_and_what_follows_begins_anew():
-    stream = TextStream()
+    stream = IncrementalText()
     stream.push("Half a")
     assert stream.flush() == ["Half a"]
     assert stream.flush() == []
@@ -70,7 +70,7 @@ def test_flush_gives_the_rest_and_what_follows_begins_anew():
 
 
 def test_what_cannot_be_spoken_is_not_hoarded():
-    stream = TextStream()
+    stream = IncrementalText()
     assert stream.push("![[ \n\n\t" * 2000) == []
     assert len(stream) <= 2 * MAX_CHARS + 1
 
@@ -133,7 +133,7 @@ def test_ordinary_text_is_taken_whole(text):
 
 @given(ANY, st.integers(40, 300))
 def test_what_is_held_back_is_bounded(text, max_chars):
-    stream = TextStream("en", max_chars)
+    stream = IncrementalText("en", max_chars)
     for char in text:
         stream.push(char)
         assert len(stream) <= 2 * max_chars + 2

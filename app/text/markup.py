@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.errors import BadRequest
-from app.text import FIRST_MAX_CHARS, MAX_CHARS, segment
+from app.text.segments import FIRST_MAX_CHARS, MAX_CHARS, segment
 
 MAX_PAUSE_S = 10.0
 MAX_PAUSES_S = 60.0  # in one text

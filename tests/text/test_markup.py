@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadRequest
-from app.script import Script, is_open_mark, script, without_emoji, without_markdown
-from app.text import segment
+from app.text.markup import Script, is_open_mark, script, without_emoji, without_markdown
+from app.text.segments import segment
 
 HELLO, BYE = ("Hello there.", "Goodbye now.")
 
