@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import soundfile
 
-from app.audio import to_s16le, wav_header
+from app.audio.pcm import to_s16le, wav_header
 from tests.audio_samples import spoken_vowels
 
 RATE = 24_000

@@ -146,7 +146,7 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
         Source("app/a.py", "import ray.serve"),
     ),
     torch_in_the_engine_only: (
-        Source("app/audio.py", "from torch import Tensor"),
+        Source("app/audio/pcm.py", "from torch import Tensor"),
         Source("deployments/t3.py", "import torch.nn as nn"),
         Source("app/core.py", "if TYPE_CHECKING:\n    import torch"),
     ),

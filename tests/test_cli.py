@@ -8,7 +8,7 @@ import wave
 import numpy as np
 import pytest
 
-from app.audio import to_s16le
+from app.audio.pcm import to_s16le
 from app.cli import Command, main
 from app.client import RequestFailed, SpeechClient, _whole_samples
 from app.core import CancelState

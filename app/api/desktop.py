@@ -29,7 +29,7 @@ from app.api.services import Services
 from app.api.speech import SpeechResponse, start_of, usage_of
 from app.api.speech_request import MannerFields, VoiceField, parse
 from app.api.speech_routes import OTHER_FIELDS_BYTES
-from app.audio import Samples
+from app.audio.pcm import Samples
 from app.config import Role
 from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
 from app.errors import BadRequest, NotServed

@@ -14,10 +14,10 @@ import numpy as np
 
 from app.api.plan import Manner, SpeechJob
 from app.api.services import Services
-from app.audio import Samples
+from app.audio.formats import AudioStream
+from app.audio.pcm import Samples
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason
 from app.errors import SynthesisFailed
-from app.formats import AudioStream
 from app.text.markup import Script
 
 

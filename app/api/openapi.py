@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.formats import FORMATS
+from app.audio.formats import FORMATS
 
 ERROR = {
     "type": "object",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from app.access import Caller
 from app.api.speech_request import MannerFields, SpeechFields
 from app.api.turnstile import Ticket
+from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.config import Limits, Quota
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
 from app.errors import BadRequest, NotFound, UnsupportedField
-from app.formats import FORMATS, AudioFormat, FormatName
 from app.text.markup import Script, script, without_emoji, without_markdown
 
 

@@ -17,9 +17,9 @@ from app.api.encoding import Progress, fed, opened, sound_of
 from app.api.plan import Manner, job_of, paced
 from app.api.services import Services
 from app.api.speech import usage_of
+from app.audio.formats import AudioStream
 from app.core import CancelAck, CancelState, FinishReason, SessionKey
 from app.errors import BadRequest
-from app.formats import AudioStream
 from app.text.incremental import IncrementalText
 
 log = logging.getLogger(__name__)

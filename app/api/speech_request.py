@@ -9,8 +9,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from app.audio.formats import FormatName
 from app.errors import BadRequest, UnknownField
-from app.formats import FormatName
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
 

@@ -8,13 +8,13 @@ import openai
 import pytest
 import soundfile
 
-from app.audio import to_s16le
+from app.audio.formats import FORMATS
+from app.audio.pcm import to_s16le
 from app.errors import DuplicateSession, Overloaded
-from app.formats import FORMATS
 from app.voice_catalogue import OPENAI_VOICES
 from tests.api.conftest import serving
+from tests.audio.test_formats import DELAY, FRAME, decode
 from tests.fakes import FakeSynthesizer, tone
-from tests.test_formats import DELAY, FRAME, decode
 
 REQUEST = {"model": "english", "voice": "default", "input": "Hello there."}
 

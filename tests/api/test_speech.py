@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.audio import to_s16le, wav_header
+from app.audio.pcm import to_s16le, wav_header
 from app.core import FinishReason, SamplingParams
 from app.errors import DuplicateSession, Overloaded, SynthesisFailed, Unavailable
 from tests.api.conftest import in_process, speech

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import websockets
 
-from app.audio import to_s16le
+from app.audio.pcm import to_s16le
 from app.errors import Overloaded
 from tests.api.speech_sockets import ENDS, WAIT_S, audio, connected
+from tests.audio.test_formats import decode
 from tests.fakes import tone
-from tests.test_formats import decode
 
 NUM_DRIPS = 150
 FIRST = "This is the first sentence of it all. "

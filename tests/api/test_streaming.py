@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.api.speech import RawAudio
-from app.audio import to_s16le
+from app.audio.formats import FORMATS
+from app.audio.pcm import to_s16le
 from app.errors import SynthesisFailed
-from app.formats import FORMATS
 from tests.api.conftest import serving, speech
 from tests.fakes import FakeSynthesizer, tone
 

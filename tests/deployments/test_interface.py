@@ -12,15 +12,15 @@ import pytest
 import websockets
 from ray import serve
 
+from app.audio.formats import FORMATS
 from app.config import Limits, ServeArgs
-from app.formats import FORMATS
 from app.voice_library import FRESH_S
 from deployments.app import assemble
+from tests.audio.test_formats import DELAY, FRAME, decode
 from tests.deployments.conftest import Served, until_idle
 from tests.deployments.test_serving import LONG, body
 from tests.hostile_uploads import GOOD, encoded
 from tests.test_access import bearer_of, key
-from tests.test_formats import DELAY, FRAME, decode
 
 KEYS = (
     key("two-at-once", "two", "red", ("speak",), max_concurrent=2),

@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.filter import Graph
 
-from app.audio import Samples, to_s16
+from app.audio.pcm import Samples, to_s16
 from app.core import SAMPLE_RATE
 
 BLOCK = 480  # samples at a time into a filter graph
@@ -66,7 +66,7 @@ class _Sink:
 
 
 class CodecEncoder:
-    """Implements app.audio.Encoder. Its bytes do not depend on how the samples were cut."""
+    """Implements app.audio.pcm.Encoder. Its bytes do not depend on how the samples were cut."""
 
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         self._sink = _Sink()

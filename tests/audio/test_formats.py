@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.audio import to_s16le, wav_header
-from app.codecs import tempo_factors
-from app.formats import FORMATS, SAMPLE_RATES, AudioStream
+from app.audio.codecs import tempo_factors
+from app.audio.formats import FORMATS, SAMPLE_RATES, AudioStream
+from app.audio.pcm import to_s16le, wav_header
 from tests.fakes import tone
 
 RATE = 24_000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from app.audio import PcmEncoder, WavEncoder, to_s16le, wav_header
+from app.audio.pcm import PcmEncoder, WavEncoder, to_s16le, wav_header
 from tests.fakes import tone
 
 

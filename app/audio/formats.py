@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from app.audio import (
+from app.audio.codecs import AAC, ALAW, FLAC, MP3, MULAW, OPUS, Codec, CodecEncoder, Shaper
+from app.audio.codecs import flac_with_true_length as _flac_with_true_length
+from app.audio.pcm import (
     WAV_HEADER_BYTES,
     Encoder,
     PcmEncoder,
@@ -16,8 +18,6 @@ from app.audio import (
     WavEncoder,
     wav_header,
 )
-from app.codecs import AAC, ALAW, FLAC, MP3, MULAW, OPUS, Codec, CodecEncoder, Shaper
-from app.codecs import flac_with_true_length as _flac_with_true_length
 from app.core import SAMPLE_RATE
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "mulaw", "alaw"]
