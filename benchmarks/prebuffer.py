@@ -29,7 +29,7 @@ from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
-from app.timeline import first_audio_legs
+from app.sessions.timeline import first_audio_legs
 
 TEXT = "You hear this sentence while it is being made, or, where that is asked for, not before."
 ROUNDS = 5

@@ -12,9 +12,9 @@ from ray import serve
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SessionKey, SynthesisRequest
-from app.leases import Leases
-from app.registry import Report
-from app.sessions import Follower
+from app.sessions.leases import Leases
+from app.sessions.registry import Heartbeat
+from app.sessions.table import ReplicaId
 from deployments import health
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
@@ -43,14 +43,14 @@ class Colocated:
         actors = registry_actors(context.app_name, args)
         self._t3_follower = RegistryFollower(
             actors,
-            Follower("t3", replica),
+            ReplicaId("t3", replica),
             self._t3.cancel,
             report=partial(self._report, self._t3),
             counts=self._t3.counts,
         )
         self._vocoder_follower = RegistryFollower(
             actors,
-            Follower("vocoder", replica),
+            ReplicaId("vocoder", replica),
             self._vocoder.cancel,
             report=partial(self._report, self._vocoder),
             leases=self._leases,
@@ -76,5 +76,5 @@ class Colocated:
     async def check_health(self) -> None:
         health.check(self._t3, self._vocoder)
 
-    def _report(self, stage: "T3Stage | VocoderStage") -> Report:
-        return Report(stage.stats(), stage.failure is not None, self._leases.keys())
+    def _report(self, stage: "T3Stage | VocoderStage") -> Heartbeat:
+        return Heartbeat(stage.stats(), stage.failure is not None, self._leases.keys())

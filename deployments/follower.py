@@ -15,9 +15,9 @@ from ray.exceptions import RayActorError, RayError
 
 from app.core import SessionKey
 from app.engine.counts import CellCounts, TokenCounts
-from app.leases import Leases
-from app.registry import News, Report
-from app.sessions import Confirmation, Follower
+from app.sessions.leases import Leases
+from app.sessions.registry import CancelBatch, Heartbeat
+from app.sessions.table import Confirmation, ReplicaId
 from deployments.background import Background
 from deployments.metrics import StageMetrics
 from deployments.registry import ANSWER_WITHIN_S, Actors, shard_of
@@ -35,10 +35,10 @@ class RegistryFollower:
     def __init__(
         self,
         actors: Actors,
-        follower: Follower,
+        follower: ReplicaId,
         stop: Stop,
         *,
-        report: Callable[[], Report],
+        report: Callable[[], Heartbeat],
         leases: Leases | None = None,
         on_epoch: Callable[[int], Awaitable[None]] | None = None,
         counts: TokenCounts | CellCounts | None = None,
@@ -69,7 +69,7 @@ class RegistryFollower:
         epoch, cursor = "", 0
         while True:
             try:
-                news: News = await actor.poll.remote(self._follower, epoch, cursor)
+                news: CancelBatch = await actor.poll.remote(self._follower, epoch, cursor)
                 if epoch != news.epoch and self._on_epoch is not None:
                     await self._on_epoch(shard)  # where that fails the poll is asked anew
             except RayActorError:

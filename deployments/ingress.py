@@ -22,9 +22,9 @@ from app.core import (
     SynthesisRequest,
 )
 from app.errors import NotEnrolled, Unavailable
-from app.registry import Report
-from app.sessions import Follower
-from app.speaking import LiveSessions
+from app.sessions.live import LiveSessions
+from app.sessions.registry import Heartbeat
+from app.sessions.table import ReplicaId
 from app.voice_library import VoiceLibrary, is_reference
 from deployments.background import Background
 from deployments.follower import RegistryFollower
@@ -168,10 +168,10 @@ class Ingress:
         async def restore(shard: int) -> None:
             await client.restore(shard, sessions.keys())
 
-        def report() -> Report:
-            return Report(StageStats(live=len(sessions)), sessions=sessions.keys())
+        def report() -> Heartbeat:
+            return Heartbeat(StageStats(live=len(sessions)), sessions=sessions.keys())
 
-        follower = Follower("ingress", context.replica_id.unique_id)
+        follower = ReplicaId("ingress", context.replica_id.unique_id)
         self._follower = RegistryFollower(actors, follower, stop, report=report, on_epoch=restore)
         self._follower.start()
 

@@ -11,8 +11,8 @@ from ray.serve.metrics import Counter, Gauge, Histogram
 
 from app.core import CancelAck, Mark, Marks, StageStats
 from app.engine.counts import CellCounts, TokenCounts
-from app.sessions import SessionEnd
-from app.timeline import cancel_legs, first_audio_legs, real_time_factor
+from app.sessions.table import SessionEnd
+from app.sessions.timeline import cancel_legs, first_audio_legs, real_time_factor
 
 _BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000]
 _FIRST_AUDIO_MS = [50, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000]
@@ -53,7 +53,10 @@ class SessionMetrics:
             "chatterbox_tokens_discarded_total", "generated in cancelled sessions, never sent"
         )
         self._legs = Histogram(
-            "chatterbox_leg_ms", "app/timeline.py names the legs", _BUCKETS_MS, tag_keys=("leg",)
+            "chatterbox_leg_ms",
+            "app/sessions/timeline.py names the legs",
+            _BUCKETS_MS,
+            tag_keys=("leg",),
         )
         self._refusals = Counter(
             "chatterbox_refusals_total",

@@ -19,12 +19,12 @@ import ray
 from ray.exceptions import RayActorError, RayError
 from ray.util import list_named_actors
 
-from app.cancels import RecentCancels
 from app.config import Limits, ServeArgs
 from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
 from app.errors import Unavailable
-from app.registry import Registry
-from app.sessions import Claim, SessionEnd
+from app.sessions.recent_cancels import RecentCancels
+from app.sessions.registry import Registry
+from app.sessions.table import Claim, SessionEnd
 from deployments.background import Background
 from deployments.metrics import SessionMetrics
 from deployments.session_log import log_end
@@ -79,7 +79,7 @@ def shard_of(key: SessionKey, actors: Actors) -> int:
 
 
 class RemoteRegistry:
-    """The registry as an ingress sees it. Implements app.sessions.RegistryClient."""
+    """The registry as an ingress sees it. Implements app.sessions.table.RegistryClient."""
 
     def __init__(
         self, actors: Actors, limits: Limits, metrics: SessionMetrics | None = None

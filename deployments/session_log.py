@@ -7,8 +7,8 @@ Serve's own: request_id, route, application, deployment, replica.
 import logging
 
 from app.core import SessionKey
-from app.sessions import SessionEnd
-from app.timeline import first_audio_legs, real_time_factor
+from app.sessions.table import SessionEnd
+from app.sessions.timeline import first_audio_legs, real_time_factor
 
 log = logging.getLogger("ray.serve")
 

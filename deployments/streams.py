@@ -17,7 +17,7 @@ from ray.serve.handle import DeploymentResponseGenerator
 
 from app.core import FinishReason, SessionKey
 from app.errors import Overloaded, ServeError, SynthesisFailed, Unavailable
-from app.leases import Leases
+from app.sessions.leases import Leases
 
 ItemT = TypeVar("ItemT")
 Left = Callable[[SessionKey], None]

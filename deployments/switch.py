@@ -16,7 +16,7 @@ from ray.serve.context import _get_global_client
 
 from app.config import ServeArgs
 from app.errors import NotServed, Unavailable
-from app.registry import ENGINES
+from app.sessions.registry import ENGINES
 from deployments.background import Background
 from deployments.registry import RemoteRegistry
 

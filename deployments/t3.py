@@ -11,9 +11,9 @@ from ray import serve
 
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
-from app.leases import Leases
-from app.registry import Report
-from app.sessions import Follower
+from app.sessions.leases import Leases
+from app.sessions.registry import Heartbeat
+from app.sessions.table import ReplicaId
 from deployments import health
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
@@ -34,7 +34,7 @@ class T3:
         context = serve.get_replica_context()
         self._follower = RegistryFollower(
             registry_actors(context.app_name, args),
-            Follower("t3", context.replica_id.unique_id),
+            ReplicaId("t3", context.replica_id.unique_id),
             self._stage.cancel,
             report=self._report,
             leases=self._leases,
@@ -64,6 +64,6 @@ class T3:
     async def check_health(self) -> None:
         health.check(self._stage)
 
-    def _report(self) -> Report:
+    def _report(self) -> Heartbeat:
         failed = self._stage.failure is not None
-        return Report(self._stage.stats(), failed, self._leases.keys())
+        return Heartbeat(self._stage.stats(), failed, self._leases.keys())

@@ -12,7 +12,7 @@ import time
 import ray
 from ray._private.internal_api import global_gc, memory_summary  # what `ray memory` prints
 
-from app.registry import Inventory
+from app.sessions.registry import Inventory
 from deployments.registry import NAMESPACE, every_registry
 
 COLLECTED_WITHIN_S = 5.0  # raylets pass the wish on with their next heartbeat

@@ -1,4 +1,4 @@
-"""A registry and a source of chunks for app.speaking, as its tests need them."""
+"""A registry and a source of chunks for app.sessions.live, as its tests need them."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ import numpy as np
 
 from app.core import AudioChunk, FinishReason, SamplingParams, SessionKey, SynthesisRequest
 from app.errors import SynthesisFailed
-from app.sessions import Claim
+from app.sessions.table import Claim
 
 A = SessionKey("default", "a")
 REQUEST = SynthesisRequest(A, ("Hello.",), "anna", SamplingParams())

@@ -159,7 +159,7 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
         Source("app/engine/a.py", "from app.api.errors import answer"),
     ),
     the_program_knows_no_deployment_and_no_test: (
-        Source("app/speaking.py", "import deployments"),
+        Source("app/sessions/live.py", "import deployments"),
         Source("deployments/t3.py", "from tests.fakes import Fake"),
     ),
     the_core_imports_nobody: (

@@ -11,7 +11,7 @@ from app.api.gate import caller_of, needs
 from app.config import Role
 from app.core import SessionKey, SessionReport, Synthesizer
 from app.errors import NotFound
-from app.timeline import all_legs
+from app.sessions.timeline import all_legs
 
 
 def session_routes(synthesizer: Synthesizer) -> APIRouter:

@@ -25,12 +25,12 @@ from app.engine.stages.card import model_card
 from app.engine.stages.enrol import EnrolStage
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
-from app.registry import Registry
-from app.sessions import Claim, Confirmation, Follower, SessionEnd
-from app.speaking import LiveSessions
+from app.sessions.live import LiveSessions
+from app.sessions.registry import Registry
+from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 
-_T3 = Follower("t3", "local")
-_VOCODER = Follower("vocoder", "local")
+_T3 = ReplicaId("t3", "local")
+_VOCODER = ReplicaId("vocoder", "local")
 
 
 class LocalSynthesizer:
@@ -91,7 +91,7 @@ class LocalSynthesizer:
 
 
 class LocalRegistry:
-    """The registry in this process. Implements app.sessions.RegistryClient."""
+    """The registry in this process. Implements app.sessions.table.RegistryClient."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -106,7 +106,7 @@ class LocalRegistry:
         return await self._registry.cancel(key, time.monotonic())
 
     async def confirm(
-        self, follower: Follower, key: SessionKey, confirmation: Confirmation
+        self, follower: ReplicaId, key: SessionKey, confirmation: Confirmation
     ) -> None:
         await self._registry.confirm(follower, key, confirmation)
 

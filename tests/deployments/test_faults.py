@@ -135,7 +135,7 @@ async def test_a_killed_ingress_breaks_its_streams_and_no_others(app, client):
 
 async def test_a_killed_registry_costs_no_stream_and_a_cancel_finds_the_next(app, client):
     through, cancelled = [await opened(client, sse=True) for _ in range(2)]
-    ray.kill(app.registry(), no_restart=False)
+    ray.kill(app.sessions.registry(), no_restart=False)
     while (ack := await client.post(f"cancel/{cancelled.session}")).status_code == 503:
         pass  # after 3 s: a restart takes longer than that where the machine is busy
     assert ack.json()["state"] in ("stopped", "stopping", "unknown")  # unknown: not yet restored

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import ray
 
-from app.registry import Inventory
+from app.sessions.registry import Inventory
 from deployments.registry import NAMESPACE
 from tests.deployments import nodes
 from tests.deployments.declared import IMPORT_PATH, deployed, replicas

@@ -12,8 +12,8 @@ import deployments.registry
 from app.config import Limits, ServeArgs
 from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
-from app.registry import Report
-from app.sessions import Claim, Confirmation, Follower, SessionEnd
+from app.sessions.registry import Heartbeat
+from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from deployments.drain import drain
 from deployments.follower import RegistryFollower
 from deployments.ledger import ledger_actor
@@ -50,15 +50,15 @@ class Replica:
         self.epochs: list[int] = []
         self.follower = RegistryFollower(
             (actor,),
-            Follower(stage, uuid.uuid4().hex),
+            ReplicaId(stage, uuid.uuid4().hex),
             self.stop,
             report=self.report,
             on_epoch=self.on_epoch,
         )
         self.follower.start()
 
-    def report(self) -> Report:
-        return Report(StageStats(1, 2, 3, 6))
+    def report(self) -> Heartbeat:
+        return Heartbeat(StageStats(1, 2, 3, 6))
 
     async def on_epoch(self, shard: int) -> None:
         self.epochs.append(shard)
@@ -174,8 +174,8 @@ async def test_sessions_are_spread_over_the_shards_and_each_is_cancelled(cluster
         heard.put_nowait(stopped)
         return Confirmation(40)
 
-    follower = Follower("t3", uuid.uuid4().hex)
-    RegistryFollower(actors, follower, stop, report=lambda: Report(StageStats())).start()
+    follower = ReplicaId("t3", uuid.uuid4().hex)
+    RegistryFollower(actors, follower, stop, report=lambda: Heartbeat(StageStats())).start()
     keys: list[SessionKey] = []
     while len({shard_of(k, actors) for k in keys}) < len(actors):
         keys.append(key())

@@ -6,7 +6,7 @@ import logging
 from ray._common.formatters import JSONFormatter
 
 from app.core import FinishReason, Mark, SessionKey
-from app.sessions import SessionEnd
+from app.sessions.table import SessionEnd
 from deployments.session_log import log_end
 
 KEY = SessionKey("acme", "turn-7")

@@ -13,7 +13,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from app.core import FinishReason, SessionKey
 from app.errors import NotFound, Overloaded, SynthesisFailed, Unavailable
-from app.leases import Leases
+from app.sessions.leases import Leases
 from deployments.streams import held, owned, translated
 
 

@@ -12,8 +12,8 @@ from app.engine.pipeline import _Segment
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from app.engine.t3.scheduler import Scheduler
-from app.sessions import Confirmation
-from app.speaking import LiveSessions
+from app.sessions.live import LiveSessions
+from app.sessions.table import Confirmation
 from tests.engine.racing import DECODE_AT, POINTS, Listener, Raced
 
 NUM_RACES = 50

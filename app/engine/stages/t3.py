@@ -13,7 +13,6 @@ from functools import partial
 
 import torch
 
-from app.cancels import RecentCancels
 from app.config import Limits, ServeArgs
 from app.core import (
     NO_MARKS,
@@ -35,7 +34,8 @@ from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.t3.warming import warm_t3
 from app.engine.threads import on_own_terms
 from app.engine.voice_book import VoiceBook
-from app.sessions import Confirmation
+from app.sessions.recent_cancels import RecentCancels
+from app.sessions.table import Confirmation
 
 OnStep = Callable[[Rows[Sequence]], None]
 TOKENS_TO_SPARE = 10  # a text of one character is not one and a half tokens

@@ -18,7 +18,7 @@ from app.engine.stages.precision import dtype_of
 from app.engine.threads import on_own_terms
 from app.engine.voice_book import VoiceBook
 from app.engine.voices import S3GenConditionals
-from app.sessions import Confirmation
+from app.sessions.table import Confirmation
 
 
 class VocoderStage:

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from app.core import SessionKey, StageStats
-from app.registry import FOLLOWER_LOST_S, REPORT_LOST_S, Registry, Report
-from app.sessions import Claim, Follower
-from tests.test_sessions import Clock
+from app.sessions.registry import FOLLOWER_LOST_S, REPORT_LOST_S, Heartbeat, Registry
+from app.sessions.table import Claim, ReplicaId
+from tests.sessions.test_table import Clock
 
 A, B = SessionKey("default", "a"), SessionKey("default", "b")
 
@@ -23,7 +23,7 @@ async def test_a_model_that_is_deployed_again_is_no_longer_unloaded(clock):
     async def told_by(*stages):
         clock.now += REPORT_LOST_S + 1
         for stage in stages:
-            await registry.report(Follower(stage, "r"), Report(StageStats()))
+            await registry.report(ReplicaId(stage, "r"), Heartbeat(StageStats()))
 
     await told_by("t3", "vocoder", "ingress")
     await registry.switch(loaded=False)
@@ -50,7 +50,7 @@ async def test_what_lives_keeps_the_time_that_it_began_with(clock):
 
 async def test_followers_that_are_gone_are_forgotten(clock):
     registry = Registry(now=clock)
-    await registry.poll(Follower("t3", "gone"), "", 0)
+    await registry.poll(ReplicaId("t3", "gone"), "", 0)
     clock.now += FOLLOWER_LOST_S + 1
-    await registry.poll(Follower("t3", "here"), "", 0)
+    await registry.poll(ReplicaId("t3", "here"), "", 0)
     assert (await registry.inventory()).num_followers == 1

@@ -29,7 +29,7 @@ from app.core import (
 )
 from app.errors import DuplicateSession, Overloaded, ServeError, SynthesisFailed
 from app.quota import CHARS_PER_S
-from app.sessions import Claim, RegistryClient, SessionEnd
+from app.sessions.table import Claim, RegistryClient, SessionEnd
 
 T = TypeVar("T")
 LEAVING_S = 1.0  # what a listener opened may be cancelled so long before the listener
@@ -76,7 +76,7 @@ class LiveSessions:
         if stop is not None:  # also where the registry is away and grants everything
             raise DuplicateSession(f"session {key.session_id} is live", param="X-Request-ID")
         stop = self._stops[key] = asyncio.Event()
-        sent = _Sent(request)
+        sent = Delivery(request)
         claimed = False
         try:
             claim = await self._claim(key, sum(map(len, request.segments)) / CHARS_PER_S)
@@ -127,7 +127,7 @@ class LiveSessions:
             self._registry.finish(key, SessionEnd(FinishReason.CANCELLED, cause="disconnect"))
 
     async def _next(
-        self, chunks: AsyncGenerator[AudioChunk, None], stop: asyncio.Event, sent: "_Sent"
+        self, chunks: AsyncGenerator[AudioChunk, None], stop: asyncio.Event, sent: "Delivery"
     ) -> AudioChunk:
         """The next chunk, when it is time for it; or the last, empty one if a stop comes first."""
         if stop.is_set():
@@ -137,7 +137,7 @@ class LiveSessions:
                 return await self._when_due(coming, stop, sent)
 
     async def _when_due(
-        self, coming: "asyncio.Future[AudioChunk]", stop: asyncio.Event, sent: "_Sent"
+        self, coming: "asyncio.Future[AudioChunk]", stop: asyncio.Event, sent: "Delivery"
     ) -> AudioChunk:
         await self._in_time(coming, stop, sent)
         ahead_s = self._limits.send_ahead_s
@@ -153,7 +153,7 @@ class LiveSessions:
             raise SynthesisFailed("the stream ended without a finish") from None
 
     async def _in_time(
-        self, coming: "asyncio.Future[Any]", stop: asyncio.Event, sent: "_Sent"
+        self, coming: "asyncio.Future[Any]", stop: asyncio.Event, sent: "Delivery"
     ) -> None:
         """Returns when either is there; raises what `speak` does where neither comes in time."""
         limits = self._limits
@@ -194,7 +194,7 @@ async def _at_rest(task: "asyncio.Future[T]") -> AsyncGenerator["asyncio.Future[
             task.exception()  # seen, even where a stop came first
 
 
-class _Sent:
+class Delivery:
     """What has been handed on of one session."""
 
     def __init__(self, request: SynthesisRequest) -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-import app.speaking
+import app.sessions.live
 from app.config import Limits
 from app.core import FinishReason
 from app.errors import Overloaded, SynthesisFailed, Unavailable
-from app.sessions import Claim
-from app.speaking import LiveSessions
+from app.sessions.live import LiveSessions
+from app.sessions.table import Claim
 from tests.live_sessions import REQUEST, A, Client, Source
 
 
@@ -97,7 +97,7 @@ async def test_a_voice_that_cannot_be_prepared_is_told(sessions, client):
 async def test_what_is_cancelled_by_itself_is_a_fault_and_no_listener_who_left(
     sessions, client, what, monkeypatch
 ):
-    monkeypatch.setattr(app.speaking, "LEAVING_S", 0.01)
+    monkeypatch.setattr(app.sessions.live, "LEAVING_S", 0.01)
 
     async def cancelled(_):
         raise asyncio.CancelledError

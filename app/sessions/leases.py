@@ -1,7 +1,7 @@
 """Which sessions a stage works on, and whether anybody still wants them.
 
 Serve cannot tell a producer that its consumer has gone, so consumers say twice a second which
-sessions they want (`app.registry.Registry.report`). A session that nobody has wanted for `LEASE_S`
+sessions they want (`app.sessions.registry.Registry.report`). A session that nobody has wanted for `LEASE_S`
 has lapsed. Knows nothing about engines, nor how the wish travels.
 """
 

@@ -24,11 +24,11 @@ from app.core import (
     SessionReport,
     StageStats,
 )
-from app.sessions import (
+from app.sessions.table import (
     MAX_REMEMBERED,
     Claim,
     Confirmation,
-    Follower,
+    ReplicaId,
     Session,
     SessionEnd,
     SessionTable,
@@ -41,7 +41,7 @@ ENGINES = frozenset(("t3", "vocoder"))
 _CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
 
 
-class Report(NamedTuple):
+class Heartbeat(NamedTuple):
     """What a replica says of itself, twice a second."""
 
     stats: StageStats
@@ -50,7 +50,7 @@ class Report(NamedTuple):
     num_tasks: int = 0  # of asyncio, in its process
 
 
-class News(NamedTuple):
+class CancelBatch(NamedTuple):
     """What a follower has not seen yet. A new epoch means the log began anew."""
 
     epoch: str
@@ -65,7 +65,7 @@ class Inventory(NamedTuple):
     num_logged: int  # cancels
     num_followers: int
     num_tasks: int  # of asyncio, in its own process
-    replicas: dict[Follower, Report]  # as each has told lately
+    replicas: dict[ReplicaId, Heartbeat]  # as each has told lately
 
 
 class Registry:
@@ -85,8 +85,8 @@ class Registry:
         self._log: deque[tuple[float, SessionKey]] = deque(maxlen=MAX_REMEMBERED)
         self._end = 0  # number of the entry after the log's last
         self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
-        self._followers: dict[Follower, float] = {}
-        self._reports: dict[Follower, tuple[float, Report]] = {}
+        self._followers: dict[ReplicaId, float] = {}
+        self._reports: dict[ReplicaId, tuple[float, Heartbeat]] = {}
         self._queue_s = queue_s
         self._configured_s = -math.inf
         self._draining = False
@@ -133,7 +133,7 @@ class Registry:
         await self._notify()
 
     async def confirm(
-        self, follower: Follower, key: SessionKey, confirmation: Confirmation
+        self, follower: ReplicaId, key: SessionKey, confirmation: Confirmation
     ) -> None:
         """A replica runs nothing of this session any more. Its first word counts."""
         session = self._table.get(key)
@@ -188,8 +188,8 @@ class Registry:
         return self._table.num_live()
 
     async def poll(
-        self, follower: Follower, epoch: str, cursor: int, timeout_s: float = 20.0
-    ) -> News:
+        self, follower: ReplicaId, epoch: str, cursor: int, timeout_s: float = 20.0
+    ) -> CancelBatch:
         """Cancels after `cursor`, as soon as there are any; all remembered ones after a restart."""
         self.follow(follower)
         if epoch != self.epoch:
@@ -201,13 +201,13 @@ class Registry:
         self._prune()
         first = self._end - len(self._log)
         entries = islice(self._log, max(0, cursor - first), None)
-        return News(self.epoch, self._end, tuple(key for _, key in entries))
+        return CancelBatch(self.epoch, self._end, tuple(key for _, key in entries))
 
-    def follow(self, follower: Follower) -> None:
+    def follow(self, follower: ReplicaId) -> None:
         """From now on, for a while, cancels wait for this follower if it is of stage t3."""
         self._followers[follower] = self._now()
 
-    async def report(self, follower: Follower, report: Report) -> frozenset[SessionKey]:
+    async def report(self, follower: ReplicaId, report: Heartbeat) -> frozenset[SessionKey]:
         """Gives the sessions that the stage before it wants: the heartbeat of its consumers."""
         self._reports[follower] = (self._now(), report)
         self._forget_lost()

@@ -10,8 +10,8 @@ import pytest
 from app.config import Limits
 from app.core import FinishReason, Mark
 from app.errors import DuplicateSession, SynthesisFailed
-from app.sessions import Claim
-from app.speaking import LiveSessions
+from app.sessions.live import LiveSessions
+from app.sessions.table import Claim
 from tests.live_sessions import REQUEST, A, Client, Source
 
 
@@ -211,7 +211,7 @@ async def test_a_session_past_its_deadline_has_ended_by_that(client):
 async def test_a_listener_who_has_played_all_before_more_comes_has_run_dry(monkeypatch, client):
     """Three chunks of 40 ms; the second comes in time, the third 60 ms late."""
     now_s = 100.0
-    monkeypatch.setattr("app.speaking.time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr("app.sessions.live.time", SimpleNamespace(monotonic=lambda: now_s))
     request = replace(REQUEST, is_paced=True)
     stream = LiveSessions(client, Limits(send_ahead_s=None)).speak(request, Source())
     for at_s in (100.0, 100.03, 100.14):

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from app.cancels import RecentCancels
 from app.core import CancelState, FinishReason, HealthStatus, Mark, SessionKey, StageStats
-from app.registry import Registry, Report
-from app.sessions import Claim, Confirmation, Follower, SessionEnd, SessionTable
-from app.timeline import all_legs
+from app.sessions.recent_cancels import RecentCancels
+from app.sessions.registry import Heartbeat, Registry
+from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd, SessionTable
+from app.sessions.timeline import all_legs
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 
 
 A = SessionKey("default", "a")
-T3 = Follower("t3", "replica-1")
+T3 = ReplicaId("t3", "replica-1")
 
 
 @pytest.fixture
@@ -187,12 +187,14 @@ async def test_the_log_forgets_but_its_numbers_go_on():
 
 async def test_a_replica_hears_which_sessions_the_stage_before_it_wants(clock):
     registry = Registry(now=clock)
-    vocoder = Follower("vocoder", "v")
-    await registry.report(vocoder, Report(StageStats(), sessions=frozenset({A})))
-    assert await registry.report(T3, Report(StageStats())) == {A}
-    assert await registry.report(vocoder, Report(StageStats())) == frozenset()  # no ingress has it
+    vocoder = ReplicaId("vocoder", "v")
+    await registry.report(vocoder, Heartbeat(StageStats(), sessions=frozenset({A})))
+    assert await registry.report(T3, Heartbeat(StageStats())) == {A}
+    assert (
+        await registry.report(vocoder, Heartbeat(StageStats())) == frozenset()
+    )  # no ingress has it
     clock.now += 4  # the vocoder has died
-    assert await registry.report(T3, Report(StageStats())) == frozenset()
+    assert await registry.report(T3, Heartbeat(StageStats())) == frozenset()
 
 
 async def test_a_registry_that_began_anew_is_told_what_an_ingress_remembers():
@@ -216,13 +218,13 @@ async def test_a_session_that_lives_through_a_restart_is_cancelled_as_any_other(
 
 async def test_who_would_wait_too_long_for_a_slot_is_refused_and_has_not_used_the_id(clock):
     registry = Registry(queue_s=20.0, now=clock)
-    two_slots = Report(StageStats(slots_free=0, slots_total=2))
+    two_slots = Heartbeat(StageStats(slots_free=0, slots_total=2))
     late = SessionKey("default", "late")
     for n, predicted_s in enumerate((60.0, 30.0, 30.0)):
-        await registry.report(Follower("vocoder", "v"), two_slots)
+        await registry.report(ReplicaId("vocoder", "v"), two_slots)
         assert await registry.claim(SessionKey("default", str(n)), predicted_s) is Claim.GRANTED
         clock.now += 10.0  # the third finds both slots taken, the first free of them in 20 s
-    await registry.report(Follower("vocoder", "v"), two_slots)
+    await registry.report(ReplicaId("vocoder", "v"), two_slots)
     assert await registry.claim(late) is Claim.FULL  # the third has yet to begin
     assert await registry.claim(SessionKey("default", "2")) is Claim.DUPLICATE  # as ever
     await registry.finish(SessionKey("default", "0"), SessionEnd(FinishReason.CANCELLED))
@@ -231,10 +233,10 @@ async def test_who_would_wait_too_long_for_a_slot_is_refused_and_has_not_used_th
 
 async def test_who_is_still_being_played_holds_no_slot(clock):
     registry = Registry(queue_s=20.0, now=clock)
-    idle = Report(StageStats(slots_free=2, slots_total=2))
+    idle = Heartbeat(StageStats(slots_free=2, slots_total=2))
     for n in range(10):
         clock.now += 0.1
-        await registry.report(Follower("vocoder", "v"), idle)  # what came before has been made
+        await registry.report(ReplicaId("vocoder", "v"), idle)  # what came before has been made
         assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
     assert await registry.claim(SessionKey("default", "at once"), 60.0) is Claim.GRANTED
     assert await registry.claim(SessionKey("default", "too many")) is Claim.FULL
@@ -274,7 +276,7 @@ async def test_what_is_remembered_of_a_session_comes_from_all_who_told(clock):
     stopped = Confirmation(30, 1, {Mark.T3_TOLD: clock.now + 0.003, Mark.T3_STOPPED: clock.now + 1})
     await registry.confirm(T3, A, stopped)
     await registry.confirm(T3, A, Confirmation(0, None, {Mark.T3_STOPPED: clock.now + 9}))
-    await registry.confirm(Follower("vocoder", "v"), A, Confirmation(20, 0))
+    await registry.confirm(ReplicaId("vocoder", "v"), A, Confirmation(20, 0))
     await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12, {Mark.RECEIVED: 99.9}))
     report = await registry.session(A)
     assert (report.finish, report.audio_sent_ms) == (FinishReason.CANCELLED, 400.0)

@@ -1,7 +1,7 @@
 """Marks come from several processes; what is made of them."""
 
 from app.core import Mark, merged
-from app.timeline import all_legs, cancel_legs, first_audio_legs, real_time_factor
+from app.sessions.timeline import all_legs, cancel_legs, first_audio_legs, real_time_factor
 
 
 def test_of_two_beginnings_the_earlier_counts_and_of_two_ends_the_later():

@@ -1,7 +1,7 @@
 """A stage keeps a session as long as somebody wants it."""
 
 from app.core import SessionKey
-from app.leases import LEASE_S, Leases
+from app.sessions.leases import LEASE_S, Leases
 
 A, B = SessionKey("default", "a"), SessionKey("default", "b")
 

@@ -37,7 +37,7 @@ class Claim(StrEnum):
     UNLOADED = "unloaded"  # none begins until the model is loaded again
 
 
-class Follower(NamedTuple):
+class ReplicaId(NamedTuple):
     """A replica that follows the cancel log. A cancel waits for those of stage t3."""
 
     stage: str
@@ -78,7 +78,7 @@ class Session:
     audio_sent_s: float = 0.0
     num_tokens_used: int = 0  # speech tokens in the audio that was sent
     confirmed_at: float | None = None  # the last time that an ingress or T3 told of its end
-    confirmed: dict[Follower, Confirmation] = field(default_factory=dict)
+    confirmed: dict[ReplicaId, Confirmation] = field(default_factory=dict)
     marks: Marks = field(default_factory=dict)
 
     def ack(self, session_id: str, state: CancelState, now: float) -> CancelAck:
@@ -107,7 +107,7 @@ class Session:
     def is_live(self) -> bool:
         return self.claimed and self.finish is None
 
-    def has_confirmed(self, follower: Follower) -> bool:
+    def has_confirmed(self, follower: ReplicaId) -> bool:
         return follower in self.confirmed
 
     def mark(self, marks: Marks) -> None:
