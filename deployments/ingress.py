@@ -25,7 +25,7 @@ from app.errors import NotEnrolled, Unavailable
 from app.sessions.live import LiveSessions
 from app.sessions.registry import Heartbeat
 from app.sessions.table import ReplicaId
-from app.voice_library import VoiceLibrary, is_reference
+from app.voices.library import VoiceLibrary, is_reference
 from deployments.background import Background
 from deployments.follower import RegistryFollower
 from deployments.ledger import RemoteLedger, ledger_actor

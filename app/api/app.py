@@ -25,9 +25,9 @@ from app.config import KeySettings, Limits, SocketLimits
 from app.core import HealthStatus, ModelSwitch, Synthesizer
 from app.errors import NotFound
 from app.quota import Ledger, QuotaLedger
-from app.recordings import RecordingReader
-from app.voice_catalogue import VoiceCatalogue
-from app.voice_library import VoiceLibrary
+from app.voices.catalogue import VoiceCatalogue
+from app.voices.library import VoiceLibrary
+from app.voices.recordings import RecordingReader
 
 
 def create_app(

@@ -27,7 +27,7 @@ from app.api.uploads import read_form
 from app.config import Role
 from app.core import CancelState, SessionKey
 from app.errors import BadRequest, NotFound, RateLimited
-from app.recordings import MAX_BYTES
+from app.voices.recordings import MAX_BYTES
 
 OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
 

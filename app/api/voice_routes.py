@@ -15,7 +15,7 @@ from app.api.speech_request import MannerFields, parse
 from app.api.uploads import read_form
 from app.api.voices import told_of
 from app.config import Role
-from app.recordings import MAX_BYTES
+from app.voices.recordings import MAX_BYTES
 
 PREVIEW = "Hello there. This is how I sound when I read a sentence or two."
 MAX_CONSENT_CHARS = 2000

@@ -10,9 +10,9 @@ from app.access import Caller
 from app.config import Role
 from app.core import Synthesizer
 from app.errors import BadRequest, Conflict, NotFound, NotServed
-from app.recordings import RecordingReader
-from app.voice_catalogue import NamedVoice, VoiceCatalogue
-from app.voice_library import LibraryVoice, VoiceLibrary
+from app.voices.catalogue import NamedVoice, VoiceCatalogue
+from app.voices.library import LibraryVoice, VoiceLibrary
+from app.voices.recordings import RecordingReader
 
 _NAME = re.compile(r"[^\W_][\w .'-]{0,63}")
 

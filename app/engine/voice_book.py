@@ -14,7 +14,7 @@ from app.engine.checkpoint.source import Checkpoint
 from app.engine.voice_store import Prepare, VoiceStore
 from app.engine.voices import Conditionals
 from app.errors import NotEnrolled, NotFound
-from app.voice_library import is_reference, open_references
+from app.voices.library import is_reference, open_references
 
 
 class VoiceBook:

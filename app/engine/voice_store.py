@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from app.engine.references import decode_reference
 from app.engine.voices import Conditionals, dump_conditionals, parse_conditionals
 from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
-from app.gates import Gates
-from app.storage import Storing, put_whole
+from app.voices.keyed_locks import KeyedLocks
+from app.voices.storage import Storing, put_whole
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class VoiceStore:
             raise ConfigError(f"no file system for voices at {url}: {error}") from error
         self._lock = threading.Lock()  # of `_loaded`
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()  # the latest used at the end
-        self._gates = Gates()  # by voice: held while it is read or prepared
+        self._gates = KeyedLocks()  # by voice: held while it is read or prepared
         for path in self._recordings():
             if not _VOICE.fullmatch(path.stem):
                 log.warning("%s is no voice: its name must be %s", path, _VOICE.pattern)

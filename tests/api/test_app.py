@@ -4,7 +4,7 @@ import pytest
 
 from app.config import Limits
 from app.core import Health, HealthStatus, StageStats
-from app.voice_catalogue import OPENAI_VOICES
+from app.voices.catalogue import OPENAI_VOICES
 from tests.api.conftest import in_process, speech
 from tests.fakes import MULTILINGUAL, FakeSynthesizer
 

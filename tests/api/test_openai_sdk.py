@@ -11,7 +11,7 @@ import soundfile
 from app.audio.formats import FORMATS
 from app.audio.pcm import to_s16le
 from app.errors import DuplicateSession, Overloaded
-from app.voice_catalogue import OPENAI_VOICES
+from app.voices.catalogue import OPENAI_VOICES
 from tests.api.conftest import serving
 from tests.audio.test_formats import DELAY, FRAME, decode
 from tests.fakes import FakeSynthesizer, tone

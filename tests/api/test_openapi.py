@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from app.api.app import create_app
 from app.config import Limits
-from app.voice_library import VoiceLibrary
+from app.voices.library import VoiceLibrary
 from tests.api.test_access import routes
 from tests.fakes import MULTILINGUAL, FakeSynthesizer
 from tests.test_access import key

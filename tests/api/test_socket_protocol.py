@@ -19,8 +19,8 @@ from app.api.turnstile import Turnstile
 from app.api.voices import Voices
 from app.config import Limits, Quota, Role, SocketLimits
 from app.quota import QuotaLedger
-from app.recordings import RecordingReader
-from app.voice_catalogue import VoiceCatalogue
+from app.voices.catalogue import VoiceCatalogue
+from app.voices.recordings import RecordingReader
 from tests.fakes import FakeSynthesizer
 
 ENDS = {"done", "cancelled", "error"}

@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from app import voice_library
 from app.errors import StorageAway, StorageFull
-from app.voice_library import VoiceLibrary
+from app.voices import library as voice_library
+from app.voices.library import VoiceLibrary
 from tests import failing_store
 from tests.api.conftest import in_process, speech
 from tests.api.test_voices import BLUE, KEYS, RED, WAV, add, stored

@@ -7,7 +7,7 @@ import base64
 import httpx
 import pytest
 
-from app.voice_library import VoiceLibrary
+from app.voices.library import VoiceLibrary
 from tests.api.conftest import in_process, speech
 from tests.api.test_voices import URL, WAV, add, stored
 from tests.test_access import bearer_of, key

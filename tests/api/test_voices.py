@@ -8,7 +8,7 @@ import pytest
 
 from app.config import Limits
 from app.errors import BadRequest, NotFound
-from app.voice_library import VoiceLibrary
+from app.voices.library import VoiceLibrary
 from tests.api.conftest import in_process, speech
 from tests.fakes import FakeSynthesizer
 from tests.hostile_uploads import GOOD, HOSTILE, encoded

@@ -14,7 +14,7 @@ from ray import serve
 
 from app.audio.formats import FORMATS
 from app.config import Limits, ServeArgs
-from app.voice_library import FRESH_S
+from app.voices.library import FRESH_S
 from deployments.app import assemble
 from tests.audio.test_formats import DELAY, FRAME, decode
 from tests.deployments.conftest import Served, until_idle

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.voice_library import VoiceLibrary
+from app.voices.library import VoiceLibrary
 from loadtests.bench import Bench
 from loadtests.enrolment import add_voice, delete_voice
 from loadtests.hostile import ATTACKS

@@ -10,7 +10,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from app.errors import ServeError, StorageAway, StorageFull
-from app.storage import Storing, put_whole
+from app.voices.storage import Storing, put_whole
 from tests import failing_store
 from tests.failing_store import FailingStore
 
@@ -62,7 +62,7 @@ ON_A_FULL_DISK = """
 import sys
 from pathlib import Path
 from app.errors import StorageFull
-from app.voice_library import VoiceLibrary
+from app.voices.library import VoiceLibrary
 
 def add(name, flac):
     return library.add("red", name, flac=flac, seconds=6.0, consent="Yes.", made_by="key")

@@ -30,7 +30,7 @@ class RecordingReader:
         async with self._free:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-W", "ignore", "-m", "app.recording_child"),
+                *("-W", "ignore", "-m", "app.voices.decoder_process"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

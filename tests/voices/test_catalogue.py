@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.errors import ConfigError, NotFound
-from app.voice_catalogue import OPENAI_VOICES, VoiceCatalogue
+from app.voices.catalogue import OPENAI_VOICES, VoiceCatalogue
 from tests.fakes import ENGLISH
 
 

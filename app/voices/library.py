@@ -31,8 +31,8 @@ from app.errors import (
     StorageAway,
     StorageFull,
 )
-from app.gates import Gates
-from app.storage import Storing, put_whole
+from app.voices.keyed_locks import KeyedLocks
+from app.voices.storage import Storing, put_whole
 
 FRESH_S = 0.5
 MAX_VOICES = 1000  # of a tenant
@@ -76,7 +76,7 @@ class VoiceLibrary:
         open_references(url)
         self._files, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
-        self._gates = Gates()  # by tenant: one change at a time; of other processes, see `add`
+        self._gates = KeyedLocks()  # by tenant: one change at a time; of other processes, see `add`
         self._lock = threading.Lock()  # of what is below
         self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
 

@@ -4,7 +4,7 @@ import threading
 from weakref import WeakValueDictionary
 
 
-class Gates:
+class KeyedLocks:
     """May be asked from any thread."""
 
     def __init__(self) -> None:

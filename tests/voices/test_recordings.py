@@ -13,7 +13,7 @@ import soundfile
 
 from app import recording_child, recordings
 from app.errors import BadRequest
-from app.recordings import RecordingReader
+from app.voices.recordings import RecordingReader
 from tests.audio_samples import spoken_vowels
 from tests.hostile_uploads import GOOD, HOSTILE, RATE, encoded, silence
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import pytest
 
-from app import voice_library
 from app.errors import BadRequest, ConfigError, Conflict, NotFound, StorageAway, StorageFull
-from app.voice_library import VoiceLibrary, is_reference
+from app.voices import library as voice_library
+from app.voices.library import VoiceLibrary, is_reference
 from tests import failing_store
 from tests.failing_store import FailingStore
 

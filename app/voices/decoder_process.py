@@ -1,5 +1,5 @@
 """The process that decodes an uploaded recording, and may die of it: `python -m
-app.recording_child`, the file on stdin.
+app.voices.decoder_process`, the file on stdin.
 
 It can take so much memory and time and write no file; its answer on stdout is one line of JSON,
 and, where the recording is good, a 24 kHz mono FLAC file behind it. Imports nothing of ours, so
