@@ -7,7 +7,7 @@ import ray
 from ray import serve
 from ray.serve import Application
 
-from app.access import refuse_open_doors
+from app.auth.api_keys import refuse_open_doors
 from app.config import KeySettings, ServeArgs, load_keys, serves_through_haproxy
 from app.engine.stages.card import model_card
 from app.errors import ConfigError

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
-from app.access import KeyRing, refuse_open_doors
+from app.auth.api_keys import KeyRing, refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
 from app.engine.checkpoint.spec import PACKAGED
 from app.errors import ConfigError

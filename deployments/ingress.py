@@ -28,11 +28,11 @@ from app.sessions.table import ReplicaId
 from app.voices.library import VoiceLibrary, is_reference
 from deployments.background import Background
 from deployments.follower import RegistryFollower
-from deployments.ledger import RemoteLedger, ledger_actor
 from deployments.metrics import SessionMetrics
 from deployments.registry import RemoteRegistry, registry_actors
 from deployments.streams import owned, translated
 from deployments.switch import StageSwitch
+from deployments.usage import RemoteUsage, usage_actor
 
 KEPT = 1000  # voices known to be enrolled; of others the enroller is asked again
 
@@ -123,11 +123,11 @@ class HandleSynthesizer:
             raise translated(fault) from fault
 
 
-def _ledger(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteLedger | None:
+def _ledger(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
     """None where there is nothing to count."""
     if not any(key.quota.is_limited for key in keys):
         return None
-    return RemoteLedger(ledger_actor(app_name))
+    return RemoteUsage(usage_actor(app_name))
 
 
 @serve.ingress()

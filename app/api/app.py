@@ -10,7 +10,6 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from app.access import KeyRing
 from app.api import errors, openapi
 from app.api.desktop import desktop_routes, model_routes
 from app.api.door import REQUEST_ID, Door
@@ -21,10 +20,11 @@ from app.api.speech_routes import speech_routes
 from app.api.turnstile import Turnstile
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
+from app.auth.api_keys import KeyRing
+from app.auth.quota import Ledger, UsageCounter
 from app.config import KeySettings, Limits, SocketLimits
 from app.core import HealthStatus, ModelSwitch, Synthesizer
 from app.errors import NotFound
-from app.quota import Ledger, QuotaLedger
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader
@@ -81,7 +81,7 @@ def create_app(
         Voices(catalogue, library, synthesizer, RecordingReader()),
         limits,
         sockets or SocketLimits(),
-        Turnstile(ledger or QuotaLedger(), limits.live_s),
+        Turnstile(ledger or UsageCounter(), limits.live_s),
         refused,
     )
     app.include_router(speech_routes(services))

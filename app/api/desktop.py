@@ -16,7 +16,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.access import Caller
 from app.api.body import read_object
 from app.api.breaking import Broken, until_broken
 from app.api.connection import while_connected
@@ -30,6 +29,7 @@ from app.api.speech import SpeechResponse, start_of, usage_of
 from app.api.speech_request import MannerFields, VoiceField, parse
 from app.api.speech_routes import OTHER_FIELDS_BYTES
 from app.audio.pcm import Samples
+from app.auth.api_keys import Caller
 from app.config import Role
 from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
 from app.errors import BadRequest, NotServed

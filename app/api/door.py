@@ -14,8 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access import Caller, KeyRing, admit
 from app.api.errors import CountRefusal, answer, code_of
+from app.auth.api_keys import Caller, KeyRing, admit
 from app.errors import BadRequest, Forbidden, ServeError, UnsupportedField
 
 log = logging.getLogger(__name__)

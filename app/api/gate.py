@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from app.access import Caller
+from app.auth.api_keys import Caller
 from app.config import Role
 
 

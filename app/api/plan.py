@@ -4,10 +4,10 @@ left to refuse. Knows nothing about transports."""
 import secrets
 from dataclasses import dataclass, replace
 
-from app.access import Caller
 from app.api.speech_request import MannerFields, SpeechFields
 from app.api.turnstile import Ticket
 from app.audio.formats import FORMATS, AudioFormat, FormatName
+from app.auth.api_keys import Caller
 from app.config import Limits, Quota
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
 from app.errors import BadRequest, NotFound, UnsupportedField

@@ -12,12 +12,12 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Protocol
 
-from app.access import Caller
 from app.api.encoding import Progress, fed, opened, sound_of
 from app.api.plan import Manner, job_of, paced
 from app.api.services import Services
 from app.api.speech import usage_of
 from app.audio.formats import AudioStream
+from app.auth.api_keys import Caller
 from app.core import CancelAck, CancelState, FinishReason, SessionKey
 from app.errors import BadRequest
 from app.text.incremental import IncrementalText

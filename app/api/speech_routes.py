@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.access import Caller
 from app.api import errors
 from app.api.body import parse_object, read_object
 from app.api.door import SUBPROTOCOL, check_session_id
@@ -24,6 +23,7 @@ from app.api.speech_request import SpeechFields, parse
 from app.api.speech_socket import POLICY, SpeechSocket
 from app.api.turnstile import Ticket
 from app.api.uploads import read_form
+from app.auth.api_keys import Caller
 from app.config import Role
 from app.core import CancelState, SessionKey
 from app.errors import BadRequest, NotFound, RateLimited

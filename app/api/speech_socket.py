@@ -18,7 +18,6 @@ from fastapi import WebSocket
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from app.access import Caller
 from app.api.errors import code_of, error_of
 from app.api.plan import check_model, manner_of
 from app.api.services import Services
@@ -33,6 +32,7 @@ from app.api.socket_messages import (
     read_message,
 )
 from app.api.speech_context import SpeechContext
+from app.auth.api_keys import Caller
 from app.core import CancelAck, CancelState
 from app.errors import BadRequest, ServeError
 

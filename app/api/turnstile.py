@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from app.access import Caller
+from app.auth.api_keys import Caller
+from app.auth.quota import Admission, Ledger
 from app.config import Quota
 from app.errors import RateLimited
-from app.quota import Admission, Ledger
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.access import Caller
+from app.auth.api_keys import Caller
 from app.config import Role
 from app.core import Synthesizer
 from app.errors import BadRequest, Conflict, NotFound, NotServed

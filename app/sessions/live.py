@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from app.auth.quota import CHARS_PER_S
 from app.config import Limits
 from app.core import (
     SAMPLE_RATE,
@@ -28,7 +29,6 @@ from app.core import (
     merged,
 )
 from app.errors import DuplicateSession, Overloaded, ServeError, SynthesisFailed
-from app.quota import CHARS_PER_S
 from app.sessions.table import Claim, RegistryClient, SessionEnd
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from app.api.app import create_app
 from app.client import RequestFailed, SpeechClient
 from app.config import Limits
 from tests.api.conftest import in_process, serving, speech
+from tests.auth.test_api_keys import bearer_of as bearer
+from tests.auth.test_api_keys import key
 from tests.fakes import FakeSynthesizer
-from tests.test_access import bearer_of as bearer
-from tests.test_access import key
 
 KEYS = (
     key("red-key", "red", "red", ("speak",)),

@@ -10,8 +10,8 @@ from app.api.app import create_app
 from app.config import Limits
 from app.voices.library import VoiceLibrary
 from tests.api.test_access import routes
+from tests.auth.test_api_keys import key
 from tests.fakes import MULTILINGUAL, FakeSynthesizer
-from tests.test_access import key
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from starlette.websockets import WebSocketState
 
-from app.access import Caller
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
 from app.api.turnstile import Turnstile
 from app.api.voices import Voices
+from app.auth.api_keys import Caller
+from app.auth.quota import UsageCounter
 from app.config import Limits, Quota, Role, SocketLimits
-from app.quota import QuotaLedger
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.recordings import RecordingReader
 from tests.fakes import FakeSynthesizer
@@ -73,7 +73,7 @@ class Protocol(RuleBasedStateMachine):
 
     async def _connect(self):
         catalogue = VoiceCatalogue(self.synthesizer.card, {})
-        turnstile = Turnstile(QuotaLedger(), live_s=60)
+        turnstile = Turnstile(UsageCounter(), live_s=60)
         bounds = SocketLimits(max_faults=10**6)
         voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
         services = Services(self.synthesizer, voices, Limits(), bounds, turnstile)

@@ -10,7 +10,7 @@ import pytest
 from app.voices.library import VoiceLibrary
 from tests.api.conftest import in_process, speech
 from tests.api.test_voices import URL, WAV, add, stored
-from tests.test_access import bearer_of, key
+from tests.auth.test_api_keys import bearer_of, key
 
 KEYS = (
     key("two-voices", "two-voices", "red", ("speak", "voices"), max_voices=2),

@@ -10,9 +10,9 @@ from app.config import Limits
 from app.errors import BadRequest, NotFound
 from app.voices.library import VoiceLibrary
 from tests.api.conftest import in_process, speech
+from tests.auth.test_api_keys import bearer_of, key
 from tests.fakes import FakeSynthesizer
 from tests.hostile_uploads import GOOD, HOSTILE, encoded
-from tests.test_access import bearer_of, key
 
 WAV = encoded(GOOD)
 KEYS = (

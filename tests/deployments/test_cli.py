@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.access import KeyRing
+from app.auth.api_keys import KeyRing
 from app.config import AccessSettings, Role, load_keys
 from deployments import cli
 from deployments.server import ServerProcess, free_port

@@ -17,10 +17,10 @@ from app.config import Limits, ServeArgs
 from app.voices.library import FRESH_S
 from deployments.app import assemble
 from tests.audio.test_formats import DELAY, FRAME, decode
+from tests.auth.test_api_keys import bearer_of, key
 from tests.deployments.conftest import Served, until_idle
 from tests.deployments.test_serving import LONG, body
 from tests.hostile_uploads import GOOD, encoded
-from tests.test_access import bearer_of, key
 
 KEYS = (
     key("two-at-once", "two", "red", ("speak",), max_concurrent=2),

@@ -16,8 +16,8 @@ from app.sessions.registry import Heartbeat
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from deployments.drain import drain
 from deployments.follower import RegistryFollower
-from deployments.ledger import ledger_actor
 from deployments.registry import RemoteRegistry, every_registry, registry_actors, shard_of
+from deployments.usage import usage_actor
 
 LIMITS = Limits(remember_s=60)
 
@@ -238,7 +238,7 @@ async def test_a_drain_waits_for_who_lives_and_outlives_the_registry(actor):
 
 async def test_registries_are_found_among_all_that_is_named_here(actor):
     app_name = f"test-{uuid.uuid4().hex}"
-    ledger = ledger_actor(app_name)  # knows of no drain
+    ledger = usage_actor(app_name)  # knows of no drain
     (registry,) = registry_actors(app_name, ServeArgs())
     found = [name for name in every_registry() if name.startswith(app_name)]
     assert found == [f"{app_name}-registry-0"]

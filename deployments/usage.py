@@ -8,19 +8,19 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from app.auth.quota import Admission, UsageCounter
 from app.config import Quota
 from app.errors import Unavailable
-from app.quota import Admission, QuotaLedger
 from deployments.background import Background
 from deployments.registry import ANSWER_WITHIN_S, NAMESPACE
 
 log = logging.getLogger("ray.serve")
 
 
-def ledger_actor(app_name: str) -> Any:
+def usage_actor(app_name: str) -> Any:
     """The handle of an application's; made by whoever asks first, restarted by Ray when it dies
     (its counts begin anew)."""
-    actor = ray.remote(QuotaLedger).options(
+    actor = ray.remote(UsageCounter).options(
         name=f"{app_name}-ledger",
         namespace=NAMESPACE,
         lifetime="detached",
@@ -33,8 +33,8 @@ def ledger_actor(app_name: str) -> Any:
     return actor.remote()
 
 
-class RemoteLedger:
-    """Implements app.quota.Ledger."""
+class RemoteUsage:
+    """Implements app.auth.quota.Ledger."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor

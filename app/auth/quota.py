@@ -45,7 +45,7 @@ class _Account:
     audio_s: float = 0.0  # of the day
 
 
-class QuotaLedger:
+class UsageCounter:
     """`now` is the wall clock: a day is a day of UTC."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.auth.quota import CHARS_PER_S, DAY_S, UsageCounter
 from app.config import Quota
-from app.quota import CHARS_PER_S, DAY_S, QuotaLedger
 
 LIVE_S = 660
 
@@ -25,7 +25,7 @@ def clock():
 
 @pytest.fixture
 def ledger(clock):
-    return QuotaLedger(now=clock)
+    return UsageCounter(now=clock)
 
 
 async def test_a_key_without_limits_is_always_admitted(ledger):
@@ -82,7 +82,7 @@ async def test_tickets_of_an_ingress_that_died_are_given_back(ledger, clock):
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.integers(0, 30)), max_size=60))
 async def test_no_limit_is_ever_exceeded(steps):
     clock = Clock()
-    ledger = QuotaLedger(now=clock)
+    ledger = UsageCounter(now=clock)
     quota = Quota(max_concurrent=3, requests_per_minute=5)
     live, admitted = {"a": [], "b": []}, {"a": [], "b": []}
     for name, is_new, wait_s in steps:

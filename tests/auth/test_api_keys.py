@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from app.access import ANYBODY_HERE, KeyRing, admit, is_loopback, refuse_open_doors
+from app.auth.api_keys import ANYBODY_HERE, KeyRing, admit, is_loopback, refuse_open_doors
 from app.config import AccessSettings, KeySettings, Role, load_keys
 from app.errors import ConfigError, Forbidden, Unauthorized
 
