@@ -18,7 +18,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from app.client import key_headers
+from app.client.speech_client import key_headers
 from benchmarks.cancel import TEXT, median, percentiles, quantile, served
 from benchmarks.turns import Turn
 

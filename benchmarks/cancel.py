@@ -22,7 +22,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from app.client import key_headers
+from app.client.speech_client import key_headers
 from app.core import Mark
 from benchmarks.turns import Turn, Turns, Via
 

@@ -17,7 +17,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from app.client import key_headers
+from app.client.speech_client import key_headers
 from app.core import Mark
 from benchmarks.cancel import TEXT, percentiles, served
 from benchmarks.measure import counts

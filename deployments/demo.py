@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.cli import Terminal, describe_cancel, say_to_file
-from app.client import BYTES_PER_S, SpeechClient
+from app.client.cli import Terminal, describe_cancel, say_to_file
+from app.client.speech_client import BYTES_PER_S, SpeechClient
 from app.core import CancelAck
 from deployments.server import ServerProcess
 

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from app.client import DEFAULT_URL
+from app.client.speech_client import DEFAULT_URL
 from loadtests.bench import RefusedHost, Settings, UnusableServer, check_host
 from loadtests.users import USERS
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.client import key_headers
+from app.client.speech_client import key_headers
 from loadtests.ledger import Ledger
 from loadtests.records import Kind, Outcome, Record
 

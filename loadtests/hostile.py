@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.client import key_headers
+from app.client.speech_client import key_headers
 from loadtests.bench import Bench
 from loadtests.records import Kind, Outcome, Record
 from loadtests.session import REFUSALS, error_code

@@ -12,7 +12,7 @@ from fastapi import WebSocket
 from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from app.api.app import create_app
-from app.client import RequestFailed, SpeechClient
+from app.client.speech_client import RequestFailed, SpeechClient
 from app.config import Limits
 from tests.api.conftest import in_process, serving, speech
 from tests.auth.test_api_keys import bearer_of as bearer

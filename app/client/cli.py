@@ -15,7 +15,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from app.client import BYTES_PER_S, DEFAULT_URL, RequestFailed, Speech, SpeechClient, Timeline
+from app.client.speech_client import (
+    BYTES_PER_S,
+    DEFAULT_URL,
+    RequestFailed,
+    Speech,
+    SpeechClient,
+    Timeline,
+)
 from app.core import SAMPLE_RATE, CancelAck
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from app.audio.pcm import to_s16le
-from app.cli import Command, main
-from app.client import RequestFailed, SpeechClient, _whole_samples
+from app.client.cli import Command, main
+from app.client.speech_client import RequestFailed, SpeechClient, _whole_samples
 from app.core import CancelState
 from app.errors import SynthesisFailed
 from tests.api.conftest import serving
