@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, SAMPLE_RATE, FinishReason, SessionKey, SpeechTokens
 from app.engine.checkpoint.build_vocoder import trim_fade
-from app.engine.checkpoint.parts import Vocoder
+from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.s3gen.context import max_rows, most_tokens

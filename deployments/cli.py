@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from app.client import cli
 from app.client.cli import Command, Terminal
-from app.client.speech_client import cli
 from app.config import KeySettings, Role
 from app.errors import ServeError, Unavailable
 from deployments.config_check import check_config

@@ -14,7 +14,7 @@ from app.core import SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
-from app.engine.checkpoint.parts import EnrolmentModels, Part
+from app.engine.checkpoint.components import EnrolmentModels, Part
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.enrolment import prepare
@@ -42,9 +42,9 @@ def assemble(work: Path, out: Path) -> None:
     speech, spec = Speech(work, ("audio",)), read_model()
     modules = trained(work, len(speech.voices))
     enrolment = EnrolmentModels(
-        modules[Part.VOICE_ENCODER],  # type: ignore[arg-type]
-        modules[Part.SPEECH_TOKENIZER],  # type: ignore[arg-type]
-        modules[Part.SPEAKER_ENCODER],  # type: ignore[arg-type]
+        modules[Component.VOICE_ENCODER],  # type: ignore[arg-type]
+        modules[Component.SPEECH_TOKENIZER],  # type: ignore[arg-type]
+        modules[Component.SPEAKER_ENCODER],  # type: ignore[arg-type]
         spec.t3.prompt_len,
     )
     voices = []
@@ -60,19 +60,19 @@ def adapted(work: Path) -> str:
     return "adapt" if (work / "adapt.pt").exists() else "hift"
 
 
-def trained(work: Path, num_voices: int) -> dict[Part, nn.Module]:
+def trained(work: Path, num_voices: int) -> dict[Component, nn.Module]:
     spec, speakers = read_model(), Voices.read(work).encoders
     t3 = t3_stage.Learner(build_t3(spec.t3))
     tokenizer = build_speech_tokenizer(spec.s3gen.tokenizer)
     load_average(work, "t3", t3)
     load_average(work, "tokenizer", tokenizer_stage.Learner(tokenizer, num_voices))
-    modules: dict[Part, nn.Module] = {
-        Part.T3: t3.t3,
-        Part.FLOW: load_average(work, "flow", build_flow(spec.s3gen)),
-        Part.HIFT: load_average(work, adapted(work), build_hift(spec.s3gen.hift)),
-        Part.SPEECH_TOKENIZER: tokenizer,
+    modules: dict[Component, nn.Module] = {
+        Component.T3: t3.t3,
+        Component.FLOW: load_average(work, "flow", build_flow(spec.s3gen)),
+        Component.HIFT: load_average(work, adapted(work), build_hift(spec.s3gen.hift)),
+        Component.SPEECH_TOKENIZER: tokenizer,
     }
-    for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER):
+    for part in (Component.VOICE_ENCODER, Component.SPEAKER_ENCODER):
         modules[part] = build_seeded(part, spec, 0)
         modules[part].load_state_dict(speakers[part])
     return {part: module.eval() for part, module in modules.items()}

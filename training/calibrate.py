@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from app.core import SAMPLE_RATE
-from app.engine.checkpoint.parts import EnrolmentModels
+from app.engine.checkpoint.components import EnrolmentModels
 
 VOICE_ENCODER_GAIN = 30.0  # power mels are small numbers
 

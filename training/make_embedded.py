@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
-from app.engine.checkpoint.parts import EnrolmentModels, Part
+from app.engine.checkpoint.components import EnrolmentModels, Part
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec
@@ -33,7 +33,12 @@ from training.calibrate import calibrate_enrolment, standardise
 from training.write import write
 
 CONFIG = Path(__file__).with_name("embedded.json")
-S3GEN_PARTS = (Part.FLOW, Part.HIFT, Part.SPEECH_TOKENIZER, Part.SPEAKER_ENCODER)
+S3GEN_PARTS = (
+    Component.FLOW,
+    Component.HIFT,
+    Component.SPEECH_TOKENIZER,
+    Component.SPEAKER_ENCODER,
+)
 FORMANT_WIDTH_HZ = 90.0
 PROBE_TOKENS = 75  # what the vocoder is calibrated on
 CALIBRATION_ROUNDS = 6
@@ -90,12 +95,12 @@ def make(spec: ModelSpec, recipe: Recipe, folder: Path) -> None:
     calibrate_hift(hift, recipe, probe(flow, spec, recipe, voices))
 
     modules = {
-        Part.T3: t3,
-        Part.FLOW: flow,
-        Part.HIFT: hift,
-        Part.SPEECH_TOKENIZER: speech_tokenizer,
-        Part.SPEAKER_ENCODER: speaker_encoder,
-        Part.VOICE_ENCODER: voice_encoder,
+        Component.T3: t3,
+        Component.FLOW: flow,
+        Component.HIFT: hift,
+        Component.SPEECH_TOKENIZER: speech_tokenizer,
+        Component.SPEAKER_ENCODER: speaker_encoder,
+        Component.VOICE_ENCODER: voice_encoder,
     }
     write(folder, spec, modules, voices)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.core import SAMPLE_RATE
-from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.seeded import build_seeded
 from training.calibrate import calibrate_speakers
 from training.model import read_model
@@ -49,7 +49,8 @@ def main() -> None:
     torch.set_num_threads(1)  # sums in one order
     speech, spec = Speech(given.folder, ("audio",)), read_model()
     encoder, speaker = (
-        build_seeded(part, spec, given.seed) for part in (Part.VOICE_ENCODER, Part.SPEAKER_ENCODER)
+        build_seeded(part, spec, given.seed)
+        for part in (Component.VOICE_ENCODER, Component.SPEAKER_ENCODER)
     )
     heard = references(speech)
     calibrate_speakers(encoder, speaker, [wav for wavs in heard.values() for wav in wavs[:4]])

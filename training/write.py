@@ -8,27 +8,32 @@ from safetensors.torch import save_file
 from torch import nn
 
 from app.engine.checkpoint.build_t3 import UNREAD_BY_T3
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.local import CONFIG_FILE, own_layout
-from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.voices import Conditionals, save_conditionals
 from training.texts import save_byte_tokenizer, save_letter_tokenizer
 
-S3GEN_PARTS = (Part.FLOW, Part.HIFT, Part.SPEECH_TOKENIZER, Part.SPEAKER_ENCODER)
+S3GEN_PARTS = (
+    Component.FLOW,
+    Component.HIFT,
+    Component.SPEECH_TOKENIZER,
+    Component.SPEAKER_ENCODER,
+)
 
 
 def write(
     folder: Path,
     spec: ModelSpec,
-    modules: Mapping[Part, nn.Module],
+    modules: Mapping[Component, nn.Module],
     voices: Sequence[Conditionals],
 ) -> None:
     (folder / "voices").mkdir(parents=True, exist_ok=True)
     layout = own_layout(spec.family)
     document = spec.model_dump(mode="json", exclude_defaults=True)
     (folder / CONFIG_FILE).write_text(json.dumps(document, indent=2) + "\n")
-    _save(folder / layout.t3, {"": modules[Part.T3]})
-    _save(folder / layout.voice_encoder, {"": modules[Part.VOICE_ENCODER]})
+    _save(folder / layout.t3, {"": modules[Component.T3]})
+    _save(folder / layout.voice_encoder, {"": modules[Component.VOICE_ENCODER]})
     _save(folder / layout.s3gen, {f"{part}.": modules[part] for part in S3GEN_PARTS})
     save_tokenizer = save_byte_tokenizer if spec.family == "turbo" else save_letter_tokenizer
     save_tokenizer(folder, spec)

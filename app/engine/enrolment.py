@@ -28,7 +28,7 @@ from torch import Tensor
 from torchaudio.transforms import Resample
 
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE
-from app.engine.checkpoint.parts import EnrolmentModels
+from app.engine.checkpoint.components import EnrolmentModels
 from app.engine.checkpoint.spec import Family
 from app.engine.references import check_reference, refusal
 from app.engine.voices import (

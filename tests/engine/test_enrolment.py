@@ -15,7 +15,7 @@ from chatterbox.tts import ChatterboxTTS
 from chatterbox.tts_turbo import ChatterboxTurboTTS
 
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
-from app.engine.checkpoint.parts import EnrolmentModels
+from app.engine.checkpoint.components import EnrolmentModels
 from app.engine.checkpoint.spec import ENGLISH
 from app.engine.enrolment import prepare
 from app.engine.references import load_reference

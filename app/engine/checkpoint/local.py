@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from app.engine.checkpoint.parts import Part, blueprint_of
+from app.engine.checkpoint.components import Component, blueprint_of
 from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
 from app.engine.checkpoint.tokenizer import CANGJIE_FILE, TextTokenizer, open_tokenizer
 from app.engine.checkpoint.weights import Section, check_module, load_module
@@ -88,7 +88,7 @@ class FolderSource:
     layout: Layout
     voice_files: dict[str, Path]
 
-    def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
         return load_module(blueprint_of(part, self.spec), self._section(part), device, dtype)
 
     def tokenizer(self) -> TextTokenizer:
@@ -125,16 +125,16 @@ class FolderSource:
                 f"{', '.join(missing)} missing: looked in {self.folder}. Set model: to a folder "
                 f"with {', '.join(self.layout.files)}"
             )
-        for part in Part:
+        for part in Component:
             check_module(blueprint_of(part, self.spec), self._section(part))
         self.tokenizer()
         for voice in self.voice_files:
             self.conditionals(voice)
 
-    def _section(self, part: Part) -> Section:
-        if part is Part.T3:
+    def _section(self, part: Component) -> Section:
+        if part is Component.T3:
             return Section(self.folder / self.layout.t3)
-        if part is Part.VOICE_ENCODER:
+        if part is Component.VOICE_ENCODER:
             return Section(self.folder / self.layout.voice_encoder)
         return Section(self.folder / self.layout.s3gen, f"{part}.")
 

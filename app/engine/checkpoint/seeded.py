@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS, TOKENS_PER_S
 from app.engine.checkpoint.blueprint import without_unread
+from app.engine.checkpoint.components import Component, blueprint_of
 from app.engine.checkpoint.local import own_layout
-from app.engine.checkpoint.parts import Part, blueprint_of
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
 from app.engine.voices import (
@@ -46,7 +46,7 @@ class SeededSource:
     text_folder: Path
     seed: int = 0
 
-    def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
         blueprint = blueprint_of(part, self.spec)
         module = without_unread(blueprint, build_seeded(part, self.spec, self.seed))
         return module.to(device, dtype).requires_grad_(requires_grad=False)
@@ -85,12 +85,12 @@ class SeededSource:
         self.tokenizer()
 
 
-def build_seeded(part: Part, spec: ModelSpec, seed: int) -> nn.Module:
+def build_seeded(part: Component, spec: ModelSpec, seed: int) -> nn.Module:
     """The same float32 weights on the CPU every time. The global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_seed_of(seed, part))
         module = blueprint_of(part, spec).build()
-        if part is Part.T3:
+        if part is Component.T3:
             _enliven(cast("T3", module))
     return module
 

@@ -18,8 +18,8 @@ import torch
 
 from app.core import ModelCard
 from app.engine.checkpoint import hub
+from app.engine.checkpoint.components import Component, EnrolmentModels, Vocoder, WeightSource
 from app.engine.checkpoint.local import PUBLISHED, open_folder, open_published
-from app.engine.checkpoint.parts import EnrolmentModels, Part, Source, Vocoder
 from app.engine.checkpoint.seeded import SeededSource
 from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
@@ -43,7 +43,7 @@ class Checkpoint:
     mode, without gradients. Raises CheckpointError."""
 
     spec: ModelSpec
-    source: Source
+    source: WeightSource
 
     def card(self) -> ModelCard:
         spec = self.spec
@@ -76,21 +76,21 @@ class Checkpoint:
     def load_t3(self, device: torch.device, dtype: torch.dtype) -> "T3":
         """Without the text head and, in turbo, the backbone's own embedding, which only training
         reads."""
-        return cast("T3", self.source.load(Part.T3, device, dtype))
+        return cast("T3", self.source.load(Component.T3, device, dtype))
 
     def load_vocoder(self, device: torch.device, dtype: torch.dtype) -> Vocoder:
         return Vocoder(
-            cast("CausalMaskedDiffWithXvec", self.source.load(Part.FLOW, device, dtype)),
-            cast("HiFTGenerator", self.source.load(Part.HIFT, device, dtype)),
+            cast("CausalMaskedDiffWithXvec", self.source.load(Component.FLOW, device, dtype)),
+            cast("HiFTGenerator", self.source.load(Component.HIFT, device, dtype)),
         )
 
     def load_enrolment(self, device: torch.device) -> EnrolmentModels:
         """Always float32: conditionals are computed once."""
         dtype = torch.float32
         return EnrolmentModels(
-            cast("VoiceEncoder", self.source.load(Part.VOICE_ENCODER, device, dtype)),
-            cast("S3Tokenizer", self.source.load(Part.SPEECH_TOKENIZER, device, dtype)),
-            cast("CAMPPlus", self.source.load(Part.SPEAKER_ENCODER, device, dtype)),
+            cast("VoiceEncoder", self.source.load(Component.VOICE_ENCODER, device, dtype)),
+            cast("S3Tokenizer", self.source.load(Component.SPEECH_TOKENIZER, device, dtype)),
+            cast("CAMPPlus", self.source.load(Component.SPEAKER_ENCODER, device, dtype)),
             self.spec.t3.prompt_len,
         )
 

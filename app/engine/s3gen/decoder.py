@@ -16,7 +16,7 @@ from torch import Tensor
 from app.config import VocoderSettings
 from app.core import SAMPLES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import trim_fade
-from app.engine.checkpoint.parts import Vocoder
+from app.engine.checkpoint.components import Vocoder
 from app.engine.s3gen.context import MelJob, MelState, open_context
 from app.engine.s3gen.flow import FlowNet, GoOn, always
 from app.engine.s3gen.grid import Cell, Grid

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.config import VocoderSettings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
-from app.engine.checkpoint.parts import Vocoder
+from app.engine.checkpoint.components import Vocoder
 from app.engine.counts import CellCounts
 from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.context import max_rows, most_tokens

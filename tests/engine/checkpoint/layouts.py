@@ -10,26 +10,26 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.local import PUBLISHED, FolderSource
-from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.spec import Family, ModelSpec
 
-S3GEN = (Part.FLOW, Part.HIFT, Part.SPEECH_TOKENIZER, Part.SPEAKER_ENCODER)
+S3GEN = (Component.FLOW, Component.HIFT, Component.SPEECH_TOKENIZER, Component.SPEAKER_ENCODER)
 
 
 def published(folder: Path, family: Family, spec: ModelSpec) -> FolderSource:
     """The family's files with `spec`'s modules in them, opened as that spec."""
     layout = PUBLISHED[family]
-    save(folder / layout.t3, states(spec, Part.T3))
+    save(folder / layout.t3, states(spec, Component.T3))
     save(folder / layout.s3gen, states(spec, *S3GEN, prefixed=True))
-    save(folder / layout.voice_encoder, states(spec, Part.VOICE_ENCODER))
+    save(folder / layout.voice_encoder, states(spec, Component.VOICE_ENCODER))
     write_text_files(folder, family)
     write_conds(folder / "conds.pt", spec)
     return FolderSource(folder, spec, layout, {"default": folder / "conds.pt"})
 
 
-def states(spec: ModelSpec, *parts: Part, prefixed: bool = False) -> dict[str, Tensor]:
+def states(spec: ModelSpec, *parts: Component, prefixed: bool = False) -> dict[str, Tensor]:
     return {
         f"{part}.{key}" if prefixed else key: tensor
         for part in parts

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.spec import Family
 from tests.engine.checkpoint.layouts import published
 from tests.engine.checkpoint.test_local import CPU, F32, FAMILIES, SPECS
@@ -14,6 +14,6 @@ def test_loading_draws_no_random_number(tmp_path: Path, family: Family) -> None:
     """Nothing is initialised that the file is to replace."""
     folder = published(tmp_path, family, SPECS[family])
     before = torch.get_rng_state()
-    for part in Part:
+    for part in Component:
         folder.load(part, CPU, F32)
     assert torch.equal(torch.get_rng_state(), before)

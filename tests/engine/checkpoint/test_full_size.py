@@ -10,8 +10,8 @@ import torch
 
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.build_t3 import build_t3
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.local import PUBLISHED, open_folder
-from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import FULL_SIZE, Family
 from app.errors import CheckpointError
@@ -105,7 +105,7 @@ def test_full_size_random_models_are_finite_and_lively(family: Family) -> None:
     assert len(set(best.tolist())) > 25
     assert best.max() < 6561
     del t3
-    mel2wav = checkpoint.source.load(Part.HIFT, CPU, torch.float32)
+    mel2wav = checkpoint.source.load(Component.HIFT, CPU, torch.float32)
     with torch.inference_mode():
         wav, _ = mel2wav.inference(
             checkpoint.conditionals("random-1").s3gen.prompt_mel[:50].T[None]

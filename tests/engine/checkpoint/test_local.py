@@ -11,8 +11,8 @@ from torch import nn
 
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.build_t3 import build_t3
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.local import PUBLISHED, FolderSource, open_folder
-from app.engine.checkpoint.parts import Part
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
@@ -45,7 +45,7 @@ def moved(source: FolderSource, folder: Path) -> FolderSource:
     return FolderSource(folder, source.spec, source.layout, {"default": folder / "conds.pt"})
 
 
-def upstreams_load(source: FolderSource) -> dict[Part, nn.Module]:
+def upstreams_load(source: FolderSource) -> dict[Component, nn.Module]:
     """As upstream's three `from_local`, on whole modules."""
     layout, spec = source.layout, source.spec
 
@@ -59,26 +59,26 @@ def upstreams_load(source: FolderSource) -> dict[Part, nn.Module]:
     s3gen.load_state_dict(read(layout.s3gen))
     voice_encoder.load_state_dict(read(layout.voice_encoder))
     return {
-        Part.T3: t3,
-        Part.FLOW: s3gen.flow,
-        Part.HIFT: s3gen.mel2wav,
-        Part.SPEECH_TOKENIZER: s3gen.tokenizer,
-        Part.SPEAKER_ENCODER: s3gen.speaker_encoder,
-        Part.VOICE_ENCODER: voice_encoder,
+        Component.T3: t3,
+        Component.FLOW: s3gen.flow,
+        Component.HIFT: s3gen.mel2wav,
+        Component.SPEECH_TOKENIZER: s3gen.tokenizer,
+        Component.SPEAKER_ENCODER: s3gen.speaker_encoder,
+        Component.VOICE_ENCODER: voice_encoder,
     }
 
 
-def run(part: Part, module: nn.Module) -> torch.Tensor:
+def run(part: Component, module: nn.Module) -> torch.Tensor:
     """A forward pass through everything the part holds."""
     torch.manual_seed(3)
     with torch.inference_mode():
         match part:
-            case Part.T3:
+            case Component.T3:
                 embeds = module.speech_emb(torch.arange(40)[None])
                 hidden = module.tfmr(inputs_embeds=embeds)[0]
                 speaker = module.cond_enc.spkr_enc(torch.randn(1, 256))
                 return torch.cat([module.speech_head(hidden).flatten(), speaker.flatten()])
-            case Part.FLOW:
+            case Component.FLOW:
                 hidden, _ = module.encoder(
                     module.input_embedding(torch.arange(20)[None]), torch.tensor([20])
                 )
@@ -87,13 +87,13 @@ def run(part: Part, module: nn.Module) -> torch.Tensor:
                 return module.decoder.estimator(
                     mu, torch.ones(1, 1, 40), mu, one * 0.3, torch.randn(1, 80), mu, r=one * 0.6
                 )
-            case Part.HIFT:
+            case Component.HIFT:
                 return module.inference(torch.randn(1, 80, 20))[0]
-            case Part.SPEECH_TOKENIZER:
+            case Component.SPEECH_TOKENIZER:
                 return module([torch.randn(16000)])[0]
-            case Part.SPEAKER_ENCODER:
+            case Component.SPEAKER_ENCODER:
                 return module.inference(torch.randn(1, 16000))
-            case Part.VOICE_ENCODER:
+            case Component.VOICE_ENCODER:
                 return module(torch.rand(2, 160, 40))
 
 
@@ -112,9 +112,9 @@ def test_loading_equals_upstreams_loading(
         torch.testing.assert_close(run(part, ours), run(part, upstream), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("part", list(Part))
+@pytest.mark.parametrize("part", list(Component))
 def test_what_is_loaded_is_frozen_and_in_eval_mode(
-    part: Part, folders: dict[Family, FolderSource]
+    part: Component, folders: dict[Family, FolderSource]
 ) -> None:
     module = folders["english"].load(part, CPU, F32)
     assert not any(layer.training for layer in module.modules())
@@ -123,12 +123,12 @@ def test_what_is_loaded_is_frozen_and_in_eval_mode(
 
 def test_weights_are_cast_while_they_are_loaded(folders: dict[Family, FolderSource]) -> None:
     source = folders["english"]
-    t3 = source.load(Part.T3, CPU, torch.bfloat16)
+    t3 = source.load(Component.T3, CPU, torch.bfloat16)
     assert {parameter.dtype for parameter in t3.parameters()} == {torch.bfloat16}
     assert t3.tfmr.rotary_emb.inv_freq.dtype is torch.float32  # not a weight
-    flow = source.load(Part.FLOW, CPU, torch.float16)
+    flow = source.load(Component.FLOW, CPU, torch.float16)
     assert flow.encoder.embed.pos_enc.pe.dtype is torch.float16
-    encoder = source.load(Part.SPEAKER_ENCODER, CPU, torch.float16)
+    encoder = source.load(Component.SPEAKER_ENCODER, CPU, torch.float16)
     assert encoder.head.bn1.num_batches_tracked.dtype is torch.int64
 
 
@@ -136,7 +136,7 @@ def test_weights_are_cast_while_they_are_loaded(folders: dict[Family, FolderSour
 def test_t3_comes_without_what_it_never_reads(
     family: Family, folders: dict[Family, FolderSource]
 ) -> None:
-    t3 = folders[family].load(Part.T3, CPU, F32)
+    t3 = folders[family].load(Component.T3, CPU, F32)
     assert not [key for key in t3.state_dict() if key.startswith(("text_head.", "tfmr.wte."))]
 
 
@@ -153,11 +153,11 @@ def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource
     derived = ("tokenizer._mel_filters", "tokenizer.window")
     save_file({key: t for key, t in load_file(path).items() if key not in derived}, path)
     english.verify()
-    ours = english.load(Part.SPEECH_TOKENIZER, CPU, F32)
+    ours = english.load(Component.SPEECH_TOKENIZER, CPU, F32)
     whole = build_s3gen(TINY.s3gen)
     whole.load_state_dict(load_file(path), strict=False)
     assert torch.equal(
-        run(Part.SPEECH_TOKENIZER, ours), run(Part.SPEECH_TOKENIZER, whole.tokenizer)
+        run(Component.SPEECH_TOKENIZER, ours), run(Component.SPEECH_TOKENIZER, whole.tokenizer)
     )
 
 
@@ -200,7 +200,7 @@ def damaged(change: Callable[[dict[str, torch.Tensor]], None], source: FolderSou
         source.verify()
     assert str(path) in caught.value.message
     with pytest.raises(CheckpointError):
-        source.load(Part.FLOW, CPU, F32)
+        source.load(Component.FLOW, CPU, F32)
     return caught.value.message
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from app.core import NUM_SPEECH_IDS
-from app.engine.checkpoint.parts import Part
+from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.seeded import SeededSource, build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec
@@ -15,7 +15,7 @@ from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
 CPU, F32 = torch.device("cpu"), torch.float32
 
 
-def state(part: Part, seed: int) -> Mapping[str, Tensor]:
+def state(part: Component, seed: int) -> Mapping[str, Tensor]:
     module = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble", seed).load(part, CPU, F32)
     weights: Mapping[str, Tensor] = module.state_dict()
     return weights
@@ -25,8 +25,8 @@ def equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("part", list(Part))
-def test_the_same_seed_is_the_same_model(part: Part) -> None:
+@pytest.mark.parametrize("part", list(Component))
+def test_the_same_seed_is_the_same_model(part: Component) -> None:
     first = state(part, seed=1)
     torch.rand(5)  # whatever else draws in between
     assert equal(first, state(part, seed=1))
@@ -37,13 +37,13 @@ def test_the_global_generator_is_left_as_it_was() -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    build_seeded(Part.T3, TINY, seed=1)
+    build_seeded(Component.T3, TINY, seed=1)
     assert torch.equal(torch.rand(1), expected)
 
 
 @pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
 def test_the_head_draws_codec_ids_and_many_of_them(spec: ModelSpec) -> None:
-    t3 = build_seeded(Part.T3, spec, seed=1)
+    t3 = build_seeded(Component.T3, spec, seed=1)
     with torch.no_grad():
         hidden = t3.tfmr(inputs_embeds=t3.speech_emb(torch.arange(100)[None]))[0]
         logits = t3.speech_head(hidden)[0]

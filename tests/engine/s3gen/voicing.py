@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.config import VocoderSettings
 from app.core import FinishReason, SessionKey, SpeechTokens
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
-from app.engine.checkpoint.parts import Vocoder
+from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.s3gen.engine import (
     OpenSegment,

@@ -55,7 +55,7 @@ class EnrolmentModels:
 class Source(Protocol):
     """Where a model's weights, text tokenizer and voices come from. Raises CheckpointError."""
 
-    def load(self, part: Part, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
+    def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
 
     def tokenizer(self) -> TextTokenizer: ...
 
@@ -74,31 +74,31 @@ class Source(Protocol):
         ...
 
 
-def blueprint_of(part: Part, spec: ModelSpec) -> Blueprint:
+def blueprint_of(part: Component, spec: ModelSpec) -> Blueprint:
     """A process imports upstream's modules of the parts that it asks for and of no others: T3's
     bring transformers, 7 s, and those of enrolment librosa (2026-11)."""
     match part:
-        case Part.T3:
+        case Component.T3:
             from app.engine.checkpoint.build_t3 import t3_blueprint
 
             return t3_blueprint(spec.t3)
-        case Part.FLOW:
+        case Component.FLOW:
             from app.engine.checkpoint.build_vocoder import flow_blueprint
 
             return flow_blueprint(spec.s3gen)
-        case Part.HIFT:
+        case Component.HIFT:
             from app.engine.checkpoint.build_vocoder import hift_blueprint
 
             return hift_blueprint(spec.s3gen.hift)
-        case Part.SPEECH_TOKENIZER:
+        case Component.SPEECH_TOKENIZER:
             from app.engine.checkpoint.build_enrolment import speech_tokenizer_blueprint
 
             return speech_tokenizer_blueprint(spec.s3gen.tokenizer)
-        case Part.SPEAKER_ENCODER:
+        case Component.SPEAKER_ENCODER:
             from app.engine.checkpoint.build_enrolment import speaker_encoder_blueprint
 
             return speaker_encoder_blueprint(spec.s3gen.speaker_encoder)
-        case Part.VOICE_ENCODER:
+        case Component.VOICE_ENCODER:
             from app.engine.checkpoint.build_enrolment import voice_encoder_blueprint
 
             return voice_encoder_blueprint(spec.voice_encoder_dim, spec.t3.speaker_dim)
