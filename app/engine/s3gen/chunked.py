@@ -25,16 +25,16 @@ from torch import Tensor
 from app.core import FRAMES_PER_TOKEN
 from app.engine.s3gen.flow import FlowNet, GoOn, always, check_tokens
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
-from app.engine.s3gen.past import Carried, Remembered
+from app.engine.s3gen.layer_cache import CachedRow, FilledCache
 
 
 @dataclass(frozen=True, slots=True)
 class FlowState:
     """What a voice, or a segment so far, left behind in each network."""
 
-    tokens: Remembered
-    frames: Remembered
-    steps: tuple[tuple[Remembered, ...], ...]  # of the estimator: per Euler step, per pass
+    tokens: CachedRow
+    frames: CachedRow
+    steps: tuple[tuple[CachedRow, ...], ...]  # of the estimator: per Euler step, per pass
 
     @property
     def num_bytes(self) -> int:
@@ -118,7 +118,7 @@ class ChunkedFlow:
         frame_counts, most_frames = _frames(cells), FRAMES_PER_TOKEN * most_tokens
         passes = range(self._net.estimator.num_passes)
         carried = [
-            Carried(
+            FilledCache(
                 [[part.steps[step][index] for part in row] for index in passes for row in pasts],
                 frame_counts * len(passes),
                 most_frames,
@@ -126,7 +126,7 @@ class ChunkedFlow:
             for step in range(self._net.estimator.num_steps)
         ]
 
-        def past(step: int) -> Carried:
+        def past(step: int) -> FilledCache:
             go_on()
             return carried[step]
 
@@ -152,14 +152,16 @@ class ChunkedFlow:
 
     def _encode(
         self, cells: Sequence[ChunkCell], pasts: Sequence[Sequence[FlowState]], most_tokens: int
-    ) -> tuple[Tensor, list[Remembered], list[Remembered]]:
+    ) -> tuple[Tensor, list[CachedRow], list[CachedRow]]:
         """(rows, 80, frames) of the longest cell, and what is left."""
         net, num_tokens = self._net, [cell.num_tokens for cell in cells]
         embedded, present = net.embed([cell.tokens for cell in cells])
-        lower = Carried([[part.tokens for part in row] for row in pasts], num_tokens, most_tokens)
+        lower = FilledCache(
+            [[part.tokens for part in row] for row in pasts], num_tokens, most_tokens
+        )
         hidden = net.encoder.tokens(embedded, present, max(num_tokens), lower)
         most_frames = FRAMES_PER_TOKEN * most_tokens
-        upper = Carried(
+        upper = FilledCache(
             [[part.frames for part in row] for row in pasts], _frames(cells), most_frames
         )
         mu = net.mean(net.encoder.frames(hidden, upper))
@@ -169,10 +171,10 @@ class ChunkedFlow:
         encoder, estimator = self._net.encoder, self._net.estimator
         like = torch.zeros(0, device=self._net.device)
         parts = [
-            Remembered.nothing(shape, num_values, like)
+            CachedRow.nothing(shape, num_values, like)
             for shape, num_values in zip(encoder.shapes, encoder.num_tail_values, strict=True)
         ]
-        step = Remembered.nothing(estimator.shape, estimator.num_tail_values, like)
+        step = CachedRow.nothing(estimator.shape, estimator.num_tail_values, like)
         passes = (step,) * estimator.num_passes
         return FlowState(parts[0], parts[1], (passes,) * estimator.num_steps)
 

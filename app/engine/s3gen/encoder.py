@@ -18,7 +18,7 @@ from torch import Tensor
 from app.core import FRAMES_PER_TOKEN
 from app.engine.linear import applied
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
-from app.engine.s3gen.past import Past, causal
+from app.engine.s3gen.layer_cache import LayerCache, causal
 
 
 class Encoder:
@@ -43,7 +43,7 @@ class Encoder:
         attention = lower[0].self_attn
         return (len(lower), attention.h, attention.d_k), (len(upper), attention.h, attention.d_k)
 
-    def tokens(self, embedded: Tensor, present: Tensor, num_new: int, past: Past) -> Tensor:
+    def tokens(self, embedded: Tensor, present: Tensor, num_new: int, past: LayerCache) -> Tensor:
         """embedded: (rows, N, dim), the new tokens of each row and what is known of its look-ahead;
         present: (rows, N), true there. Returns (rows, num_new, dim)."""
         # Its bias would leak from where nothing is through the look-ahead.
@@ -54,7 +54,7 @@ class Encoder:
         x = causal(layer.conv2, seen, past).mT + x[:, :num_new]
         return self._attend(self._encoder.encoders, x, past)
 
-    def frames(self, hidden: Tensor, past: Past) -> Tensor:
+    def frames(self, hidden: Tensor, past: LayerCache) -> Tensor:
         """(rows, N, dim) -> (rows, 2 N, dim)"""
         doubled = hidden.repeat_interleave(FRAMES_PER_TOKEN, 1).mT
         x = causal(self._encoder.up_layer.conv, doubled, past).mT
@@ -63,7 +63,9 @@ class Encoder:
         normed: Tensor = self._encoder.after_norm(x)
         return normed
 
-    def _attend(self, layers: Iterable[ConformerEncoderLayer], x: Tensor, past: Past) -> Tensor:
+    def _attend(
+        self, layers: Iterable[ConformerEncoderLayer], x: Tensor, past: LayerCache
+    ) -> Tensor:
         """Upstream's layer as it is configured: norms first, no macaron, no convolution."""
         num_new, num_all = x.shape[1], past.num_keys + x.shape[1]
         span = self._positions[self._max - num_all : self._max + num_new - 1]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from app.engine.linear import applied, linear
-from app.engine.s3gen.past import Past, causal
+from app.engine.s3gen.layer_cache import LayerCache, causal
 from app.engine.velocity_modules import (
     Attention,
     BasicTransformerBlock,
@@ -65,7 +65,12 @@ class Estimator:
         return sum(conv.in_channels * (conv.kernel_size[0] - 1) for conv in convolutions)
 
     def solve(
-        self, x: Tensor, mu: Tensor, speaker: Tensor, cond: Tensor, past: Callable[[int], Past]
+        self,
+        x: Tensor,
+        mu: Tensor,
+        speaker: Tensor,
+        cond: Tensor,
+        past: Callable[[int], LayerCache],
     ) -> Tensor:
         """x, mu, cond: (rows, 80, frames), speaker: (rows, 80) -> the mel, (rows, 80, frames).
 
@@ -85,7 +90,7 @@ class Estimator:
             x = x + step.dt * velocity
         return x
 
-    def _velocity(self, x: Tensor, time_emb: Tensor, past: Past) -> Tensor:
+    def _velocity(self, x: Tensor, time_emb: Tensor, past: LayerCache) -> Tensor:
         decoder = self._decoder
         skips = []
         for resnet, blocks, after in decoder.down_blocks:
@@ -100,7 +105,9 @@ class Estimator:
         velocity: Tensor = decoder.final_proj(_block(decoder.final_block, x, past))
         return velocity
 
-    def _transform(self, blocks: Iterable[BasicTransformerBlock], x: Tensor, past: Past) -> Tensor:
+    def _transform(
+        self, blocks: Iterable[BasicTransformerBlock], x: Tensor, past: LayerCache
+    ) -> Tensor:
         """Upstream's BasicTransformerBlock as it is configured: no cross-attention, plain
         LayerNorm."""
         x = x.mT.contiguous()
@@ -110,7 +117,7 @@ class Estimator:
             x = x + applied(narrow, widen.gelu(applied(widen.proj, block.norm3(x))))
         return x.mT.contiguous()
 
-    def _attend(self, attention: Attention, x: Tensor, past: Past) -> Tensor:
+    def _attend(self, attention: Attention, x: Tensor, past: LayerCache) -> Tensor:
         rows, frames, _ = x.shape
         projected = linear(x, self._projections[attention])
         query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
@@ -118,13 +125,13 @@ class Estimator:
         return applied(attention.to_out[0], heard.transpose(1, 2).reshape(rows, frames, -1))
 
 
-def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, past: Past) -> Tensor:
+def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, past: LayerCache) -> Tensor:
     hidden = _block(resnet.block1, x, past) + resnet.mlp(time_emb)[:, :, None]
     out: Tensor = _block(resnet.block2, hidden, past) + resnet.res_conv(x)
     return out
 
 
-def _block(block: CausalBlock1D, x: Tensor, past: Past) -> Tensor:
+def _block(block: CausalBlock1D, x: Tensor, past: LayerCache) -> Tensor:
     """A convolution, LayerNorm over channels, Mish."""
     conv, to_channels_last, norm, to_channels_first, activation = block.block
     out: Tensor = activation(to_channels_first(norm(to_channels_last(causal(conv, x, past)))))

@@ -19,7 +19,7 @@ from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
 from app.engine.graphs import Capture, Captured, powers_of_two
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
-from app.engine.s3gen.past import Beginning
+from app.engine.s3gen.layer_cache import EmptyCache
 from app.engine.transfer import upload
 
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
@@ -173,13 +173,13 @@ class Flow:
         past = self._past(heard, always)
         return self._net.estimator.solve(noise, mu, speaker, cond, past)
 
-    def _past(self, heard: Tensor | None, go_on: GoOn) -> Callable[[int], Beginning]:
+    def _past(self, heard: Tensor | None, go_on: GoOn) -> Callable[[int], EmptyCache]:
         if heard is not None and self._net.estimator.is_guided:
             heard = torch.cat([heard, heard])
 
-        def past(_: int) -> Beginning:
+        def past(_: int) -> EmptyCache:
             go_on()
-            return Beginning(heard)
+            return EmptyCache(heard)
 
         return past
 
@@ -190,10 +190,10 @@ class Flow:
         num_tokens = embedded.shape[1]
         is_ragged = len({len(cell.tokens) for cell in cells}) > 1
         hidden = net.encoder.tokens(
-            embedded, present, num_tokens, Beginning(present if is_ragged else None)
+            embedded, present, num_tokens, EmptyCache(present if is_ragged else None)
         )
         frames = present.repeat_interleave(FRAMES_PER_TOKEN, 1)
-        return net.mean(net.encoder.frames(hidden, Beginning(frames if is_ragged else None)))
+        return net.mean(net.encoder.frames(hidden, EmptyCache(frames if is_ragged else None)))
 
 
 def _check(cell: FlowCell) -> None:

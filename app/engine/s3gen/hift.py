@@ -16,9 +16,9 @@ from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor
 
 from app.core import NUM_MELS, SAMPLES_PER_FRAME
-from app.engine.s3gen.filter import Filter, Keep, padded
+from app.engine.s3gen.hift_generator import HiftGenerator, Keep, padded
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals, uniforms
-from app.engine.s3gen.source import PITCH_CONTEXT, Source
+from app.engine.s3gen.sine_source import PITCH_CONTEXT, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Hift:
     """`halo` frames past each inner border."""
 
     def __init__(self, mel2wav: HiFTGenerator, halo: int) -> None:
-        self._filter = Filter(mel2wav)
-        self._source = Source(mel2wav)
+        self._filter = HiftGenerator(mel2wav)
+        self._source = SineSource(mel2wav)
         self._device = mel2wav.conv_pre.weight.device
         self._halo = halo
 

@@ -13,7 +13,7 @@ from app.engine.counts import CellCounts
 from app.engine.loop import EngineLoop, Within
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
-from app.engine.s3gen.warming import warm_vocoder
+from app.engine.s3gen.warmup import warm_vocoder
 from app.engine.stages.precision import dtype_of
 from app.engine.threads import on_own_terms
 from app.engine.voice_book import VoiceBook

@@ -33,7 +33,7 @@ class Keep(NamedTuple):
     end: int
 
 
-class Filter:
+class HiftGenerator:
     def __init__(self, mel2wav: HiFTGenerator) -> None:
         """Takes the module over: weight norm is folded."""
         fold_weight_norm(mel2wav)

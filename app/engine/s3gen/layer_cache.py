@@ -1,7 +1,7 @@
 """What a piece of the flow's networks hears of the frames before its own.
 
 Every layer that looks back, a causal convolution or an attention, asks a `Past` for what it needs.
-`Beginning` has nothing before: the plain path, a whole context in one call. `Carried` holds what
+`EmptyCache` has nothing before: the plain path, a whole context in one call. `FilledCache` holds what
 earlier calls left behind, so that no frame is computed twice: the plain path plus this one idea.
 Layers ask in the order of the network, the same in every call. Knows nothing about the networks.
 """
@@ -31,13 +31,13 @@ class Past(Protocol):
         ...
 
 
-def causal(conv: Conv1d, x: Tensor, past: Past) -> Tensor:
+def causal(conv: Conv1d, x: Tensor, past: LayerCache) -> Tensor:
     """(rows, in, N) -> (rows, out, N): a convolution that looks back."""
     (reach,) = conv.kernel_size
     return F.conv1d(torch.cat([past.before(x, reach - 1), x], 2), conv.weight, conv.bias)
 
 
-class Beginning:
+class EmptyCache:
     """Silence before, and all of the call's own frames are heard; `mask` (rows, N) is true where
     a row has some, None: everywhere."""
 
@@ -54,7 +54,7 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class CachedRow:
     """What a call leaves behind of one row in one network."""
 
     keys: Tensor  # (attentions, 2, heads, positions, head_dim): keys and values
@@ -72,7 +72,7 @@ class Remembered:
         return self.keys.nbytes + self.tails.nbytes
 
 
-class Carried:
+class FilledCache:
     """Goes on from what the rows of a call left behind, once through one network.
 
     A row's keys are consecutive and end where its own new ones are written. They are laid side by
@@ -83,7 +83,7 @@ class Carried:
 
     def __init__(
         self,
-        pasts: Sequence[Sequence[Remembered]],
+        pasts: Sequence[Sequence[CachedRow]],
         num_new: Sequence[int],
         most: int,
         at_once: bool | None = None,
@@ -148,14 +148,14 @@ class Carried:
             self._keep(slice(place, place + 1))
         return _attention(query, keys[:, 0], keys[:, 1], bias, self._mask)
 
-    def left(self) -> list[Remembered]:
+    def left(self) -> list[CachedRow]:
         """Per row, after the pass: the last `most` positions but for the voice's, which stay with
         the voice."""
         if self._at_once:
             self._keep(slice(None))
         tails = torch.cat(self._new_tails, 1)
         return [
-            Remembered(keys, row.clone()) for keys, row in zip(self._new_keys, tails, strict=True)
+            CachedRow(keys, row.clone()) for keys, row in zip(self._new_keys, tails, strict=True)
         ]
 
     def _lay(self, places: slice) -> None:

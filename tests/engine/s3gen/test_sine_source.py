@@ -3,7 +3,7 @@ import torch
 from torch.distributions.uniform import Uniform
 
 from app.core import SAMPLES_PER_FRAME
-from app.engine.s3gen.source import Source
+from app.engine.s3gen.sine_source import Source
 from tests.engine.s3gen.test_hift import REACH
 from tests.engine.s3gen.voicing import random_vocoder
 
@@ -24,7 +24,7 @@ def test_the_source_is_upstreams_given_its_draws(monkeypatch: pytest.MonkeyPatch
     expected, _, _ = mel2wav.m_source(mel2wav.f0_upsamp(pitch[:, None]).mT)
     initial = turns[:, :, 0].double()
     initial[:, 0] = 0
-    source = Source(mel2wav)
+    source = SineSource(mel2wav)
     assert torch.equal(source.pitch(mel, [NUM_FRAMES]), pitch)
     made = source.excitation(pitch, torch.zeros(1, 9, dtype=torch.float64), initial, noise.mT)
     assert float((made - expected[:, :, 0]).abs().max()) <= 2e-3
@@ -32,7 +32,7 @@ def test_the_source_is_upstreams_given_its_draws(monkeypatch: pytest.MonkeyPatch
 
 @torch.inference_mode()
 def test_the_pitch_of_ragged_rows_is_each_rows_own():
-    source, lengths = Source(random_vocoder(REACH).mel2wav), (30, 7, 1)
+    source, lengths = SineSource(random_vocoder(REACH).mel2wav), (30, 7, 1)
     mel = torch.randn(3, 80, 30, generator=torch.Generator().manual_seed(1))
     for row, length in enumerate(lengths):
         mel[row, :, length:] = 0

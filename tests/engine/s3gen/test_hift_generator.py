@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from app.core import SAMPLES_PER_FRAME
-from app.engine.s3gen.filter import Filter, Keep, _Rows, fold_weight_norm
+from app.engine.s3gen.hift_generator import HiftGenerator, Keep, _Rows, fold_weight_norm
 from tests.engine.s3gen.test_hift import REACH
 from tests.engine.s3gen.voicing import random_vocoder
 
@@ -24,7 +24,7 @@ def draw() -> tuple[torch.Tensor, torch.Tensor]:
 def worst_row(keeps: Sequence[Keep]) -> float:
     """Of one ragged call, against upstream's decode of each row alone."""
     upstream, (mel, source) = random_vocoder(REACH).mel2wav, draw()
-    decoded = Filter(random_vocoder(REACH).mel2wav).decode(mel, source, LENGTHS, keeps)
+    decoded = HiftGenerator(random_vocoder(REACH).mel2wav).decode(mel, source, LENGTHS, keeps)
     worst = 0.0
     for row, (length, keep) in enumerate(zip(LENGTHS, keeps, strict=True)):
         own, samples = mel[row : row + 1, :, :length], length * SAMPLES_PER_FRAME
@@ -58,7 +58,7 @@ def test_a_row_that_is_trimmed_too_close_is_heard(monkeypatch: pytest.MonkeyPatc
 
 
 def test_most_of_a_halo_is_for_the_first_stage():
-    assert Filter(random_vocoder(REACH).mel2wav)._margins[1:] == [4, 2]
+    assert HiftGenerator(random_vocoder(REACH).mel2wav)._margins[1:] == [4, 2]
 
 
 def test_folding_weight_norm_is_exact_and_leaves_none():
