@@ -22,7 +22,7 @@ from deployments.streams import held
 
 if TYPE_CHECKING:
     from app.engine.stages.t3 import T3Stage
-    from app.engine.t3.ledger import SessionSteps
+    from app.engine.t3.step_log import SessionSteps
 
 
 class T3:

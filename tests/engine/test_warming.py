@@ -7,7 +7,7 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.engine import build_vocoder_engine
 from app.engine.s3gen.warmup import NUM_VOICED, warm_vocoder
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.warming import NUM_STEPS, warm_t3
+from app.engine.t3.warmup import NUM_STEPS, warm_t3
 from app.engine.voice_book import VoiceBook
 from app.engine.warming import KEY
 

@@ -31,7 +31,7 @@ from app.engine.loop import EngineLoop, Within
 from app.engine.stages.precision import dtype_of
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
-from app.engine.t3.warming import warm_t3
+from app.engine.t3.warmup import warm_t3
 from app.engine.threads import on_own_terms
 from app.engine.voice_book import VoiceBook
 from app.sessions.recent_cancels import RecentCancels
@@ -110,11 +110,11 @@ class T3Stage:
                     yield replace(group, marks=marks)
             finally:
                 if finish is None:  # its consumer has left, or the engine failed
-                    self.engine.ledger.abort(request.key, time.monotonic())
+                    self.engine.step_log.abort(request.key, time.monotonic())
 
     def _marks(self, key: SessionKey, queued_s: float) -> Marks:
         marks = {Mark.QUEUED: queued_s, Mark.FIRST_TOKEN: time.monotonic()}
-        if (span := self.engine.ledger.span_s(key)) is not None:
+        if (span := self.engine.step_log.span_s(key)) is not None:
             marks[Mark.PREFILL] = span[0]
         return marks
 
@@ -129,14 +129,14 @@ class T3Stage:
     async def cancel(self, key: SessionKey) -> Confirmation:
         """No segment of the session is begun after this."""
         self._cancelled.add(key)
-        ledger = self.engine.ledger
-        told_s = ledger.abort(key, time.monotonic())
+        step_log = self.engine.step_log
+        told_s = step_log.abort(key, time.monotonic())
         stopped = await self._loop.cancel(key)
-        span = ledger.span_s(key)
+        span = step_log.span_s(key)
         if span is None:
             return Confirmation(stopped.num_tokens)
         marks = {Mark.T3_TOLD: told_s, Mark.LAST_STEP: span[1], Mark.T3_STOPPED: time.monotonic()}
-        return Confirmation(stopped.num_tokens, ledger.summary(key).num_after_abort, marks)
+        return Confirmation(stopped.num_tokens, step_log.summary(key).num_after_abort, marks)
 
     def stats(self) -> StageStats:
         return self._loop.stats()

@@ -105,7 +105,7 @@ class _Entry(NamedTuple):
     prefix: Tensor
 
 
-class PrefixCache:
+class ConditioningCache:
     """The most recently used prefixes. A voice that was prepared anew under its old name has new
     conditionals, and misses."""
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from app.core import SamplingParams
 from app.engine.graphs import powers_of_two
+from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.model import T3Model
-from app.engine.t3.pages import PAGE, pages_of
+from app.engine.t3.paged_kv_cache import PagedKVCache
 from app.engine.t3.sampler import (
     NUM_FLOATS,
     NUM_INTS,
@@ -27,7 +28,6 @@ from app.engine.t3.sampler import (
     needs_sort,
     pack,
 )
-from app.engine.t3.slab import Slab
 from app.engine.transfer import upload
 
 Draw = Callable[[Tensor, Tensor, int], Tensor]  # noise.exponential, or a test's
@@ -57,7 +57,7 @@ def page_buckets(most: int) -> tuple[int, ...]:
 
 
 class DecodeStep:
-    def __init__(self, model: T3Model, slab: Slab, num_slots: int, draw: Draw) -> None:
+    def __init__(self, model: T3Model, slab: PagedKVCache, num_slots: int, draw: Draw) -> None:
         self._model = model
         self._slab = slab
         self._draw = draw

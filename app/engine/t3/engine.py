@@ -20,14 +20,14 @@ from app.engine.loop import Stopped
 from app.engine.shortage import fitted, in_parts
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.guards import bounded, least_tokens
-from app.engine.t3.ledger import Ledger
+from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.model import T3Model, max_positions
-from app.engine.t3.pages import PAGE, pages_of
-from app.engine.t3.runner import Landed, Noise, Runner, counter_noise
+from app.engine.t3.paged_kv_cache import spare_pages
+from app.engine.t3.runner import Noise, Runner, StepResult, counter_noise
+from app.engine.t3.scheduled_chunk import Work
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import AddSequence, Sequence
-from app.engine.t3.slab import spare_pages
-from app.engine.t3.work import Work
+from app.engine.t3.step_log import Ledger
 from app.errors import BadRequest
 
 if TYPE_CHECKING:  # transformers, 7 s: whoever builds one has it
@@ -61,7 +61,7 @@ class TokenEngine:
         `fast` chooses between the runners, by default as the settings say; the fast one has
         counter noise alone. `on_step` sees the sequences of each step before it runs; a test
         holds the engine there. `clock` gives seconds, for deadlines."""
-        self.ledger = Ledger()
+        self.step_log = StepLog()
         self.counts = TokenCounts()
         self._model = model
         self._settings = settings
@@ -138,11 +138,11 @@ class TokenEngine:
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
         ended = self._scheduler.cancel(key, segment)
         for sequence in ended:
-            self.ledger.count_tokens(key, sequence.num_unsent)
+            self.step_log.count_tokens(key, sequence.num_unsent)
             if segment is None:
                 last = _last(sequence.request, FinishReason.CANCELLED, sequence.num_sent)
                 self._items.append(last)
-        return Stopped(live=bool(ended), num_tokens=self.ledger.num_tokens_of(key))
+        return Stopped(live=bool(ended), num_tokens=self.step_log.num_tokens_of(key))
 
     def has_work(self) -> bool:
         return bool(self._items or self._scheduler.num_running or self._scheduler.num_waiting)
@@ -150,7 +150,7 @@ class TokenEngine:
     def step(self) -> list[SpeechTokens]:
         began_s = time.monotonic()
         work = self._scheduler.schedule()
-        sampled: list[Work] = []
+        sampled: list[ScheduledChunk] = []
         for landed in self._run(work):
             self._scheduler.postprocess(*landed)
             sampled += landed.work
@@ -182,7 +182,7 @@ class TokenEngine:
 
     # -- parts of a step -------------------------------------------------------------------------
 
-    def _run(self, work: Seq[Work]) -> Iterator[Landed]:
+    def _run(self, work: Seq[ScheduledChunk]) -> Iterator[StepResult]:
         """Without work, the tokens of a step still in flight may land. What does not fit in memory
         runs in parts, each after what landed before it has been applied."""
         if work:
@@ -190,7 +190,7 @@ class TokenEngine:
             if self._on_step is not None:
                 self._on_step(sequences)
             segments = ((s.key, s.segment) for s in sequences)
-            self.ledger.begin_step(segments, time.monotonic(), self._runner.mark())
+            self.step_log.begin_step(segments, time.monotonic(), self._runner.mark())
         device = self._model.device
         whole = fitted(partial(self._runner.run, work), device)
         if whole is not None:
@@ -203,7 +203,7 @@ class TokenEngine:
             else:
                 yield landed
 
-    def _again(self, work: Seq[Work]) -> Landed:
+    def _again(self, work: Seq[ScheduledChunk]) -> StepResult:
         return self._runner.again([item for item in work if item.sequence.finish is None])
 
     def _give_up(self, item: Work) -> None:
@@ -228,7 +228,7 @@ class TokenEngine:
         counts.num_pages = scheduler.pool.capacity
         counts.num_pages_used = scheduler.pool.capacity - scheduler.pool.num_free
 
-    def _collect(self, work: Seq[Work]) -> list[SpeechTokens]:
+    def _collect(self, work: Seq[ScheduledChunk]) -> list[SpeechTokens]:
         """What ended between steps, then the groups that are full or the last."""
         items, self._items = self._items, []
         for sequence in dict.fromkeys(item.sequence for item in work):  # each once
@@ -248,7 +248,7 @@ class TokenEngine:
             return None
         ids = tuple(sequence.codec_ids[start:])
         self._scheduler.sent(sequence, len(ids))
-        self.ledger.count_tokens(sequence.key, len(ids))
+        self.step_log.count_tokens(sequence.key, len(ids))
         tail = () if finish is None else self._tail_tokens
         return SpeechTokens(sequence.key, sequence.segment, start, ids + tail, finish)
 

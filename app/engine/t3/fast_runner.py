@@ -16,24 +16,24 @@ from torch import Tensor
 
 from app.engine.graphs import Capture, CudaCapture, uncaptured
 from app.engine.t3.decode import DecodeStep, Draw, Row
+from app.engine.t3.dense_kv_cache import Span
 from app.engine.t3.graphs import StepGraphs
-from app.engine.t3.ledger import DeviceMark
-from app.engine.t3.memory import Span
+from app.engine.t3.kv_budget import Prefix, pages_of
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential, stream_start
-from app.engine.t3.pages import Prefix, pages_of
+from app.engine.t3.paged_kv_cache import PagedKVCache
 from app.engine.t3.prompts import Prompts
-from app.engine.t3.runner import Landed, device_mark, undo_half
+from app.engine.t3.runner import StepResult, device_mark, roll_back_partial_step
 from app.engine.t3.sampler import SamplingRow
-from app.engine.t3.slab import Slab
-from app.engine.t3.work import Work
+from app.engine.t3.scheduled_chunk import Work
+from app.engine.t3.step_log import DeviceMark
 from app.engine.transfer import upload
 
 
 class _InFlight(NamedTuple):
     """A step's tokens on their way to the host."""
 
-    work: Seq[Work]  # what sampled
+    work: Seq[ScheduledChunk]  # what sampled
     tokens: Tensor  # (len(work),) on the host
     arrived: torch.cuda.Event | None  # None where the device is the host
 
@@ -50,7 +50,7 @@ class FastRunner:
         """`num_pages` is all that sequences and prefixes will hold at once."""
         self._model = model
         self._device = model.device
-        self.memory = Slab(
+        self.memory = PagedKVCache(
             model.backbone,
             rows_per_slot=2 if model.spec.backbone == "llama" else 1,
             num_slots=num_slots,
@@ -70,7 +70,7 @@ class FastRunner:
         self._in_flight: _InFlight | None = None
 
     @torch.inference_mode()
-    def run(self, work: Seq[Work]) -> Landed:
+    def run(self, work: Seq[ScheduledChunk]) -> StepResult:
         """Launch a step, and give what the one before it sampled for sequences that still live."""
         launched = self._launch(work) if work else None
         landed = _land(self._in_flight)
@@ -78,11 +78,11 @@ class FastRunner:
         return landed
 
     @torch.inference_mode()
-    def again(self, work: Seq[Work]) -> Landed:
+    def again(self, work: Seq[ScheduledChunk]) -> StepResult:
         """Work that a call ran none or some of before it was short of memory: on the plain path,
         waiting for what is sampled. All that was launched before must have landed."""
         for item in work:
-            undo_half(item, self.memory)
+            roll_back_partial_step(item, self.memory)
             self._step.restore(item.slot, item.sequence.tokens)
         return _land(self._launch(work, captured=False) if work else None)
 
@@ -96,7 +96,7 @@ class FastRunner:
     def forget(self, prefix: Prefix) -> None:
         self.memory.forget(prefix)
 
-    def _launch(self, work: Seq[Work], *, captured: bool = True) -> _InFlight | None:
+    def _launch(self, work: Seq[ScheduledChunk], *, captured: bool = True) -> _InFlight | None:
         decoding = [item for item in work if item.start >= item.sequence.num_prompt]
         prompts = [item for item in work if item.start < item.sequence.num_prompt]
         sampled = []
@@ -108,7 +108,7 @@ class FastRunner:
             return None
         return self._send_back(sampling, torch.cat(sampled))
 
-    def _decode(self, work: Seq[Work], captured: bool) -> Tensor:
+    def _decode(self, work: Seq[ScheduledChunk], captured: bool) -> Tensor:
         """(len(work),)"""
         self.memory.reserve(_span(item) for item in work)
         rows: list[Row] = []
@@ -143,7 +143,7 @@ class FastRunner:
             return last
         return self._step.sample_first(logits, self._rows(item, first=0))[:1]
 
-    def _rows(self, item: Work, first: int) -> list[Row]:
+    def _rows(self, item: ScheduledChunk, first: int) -> list[Row]:
         """A sequence's rows, of which the first is row number `first` of its step."""
         sequence, sampling = item.sequence, item.sequence.request.sampling
         last = first + sequence.num_rows - 1
@@ -155,7 +155,7 @@ class FastRunner:
         lanes = self.memory.lanes_of(item.slot, sequence.num_rows)
         return [Row(lane, position, noise, row) for lane in lanes]
 
-    def _send_back(self, work: Seq[Work], tokens: Tensor) -> _InFlight:
+    def _send_back(self, work: Seq[ScheduledChunk], tokens: Tensor) -> _InFlight:
         if self._device.type != "cuda":
             return _InFlight(work, tokens.clone(), None)
         host = torch.empty(len(tokens), dtype=tokens.dtype, pin_memory=True)
@@ -165,14 +165,16 @@ class FastRunner:
         return _InFlight(work, host, arrived)
 
 
-def _land(step: _InFlight | None) -> Landed:
+def _land(step: _InFlight | None) -> StepResult:
     if step is None:
-        return Landed([], [])
+        return StepResult([], [])
     if step.arrived is not None:
         step.arrived.synchronize()
     pairs = zip(step.work, step.tokens.tolist(), strict=True)
     live = [(item, token) for item, token in pairs if item.sequence.finish is None]
-    return Landed([item for item, _ in live], [None if token < 0 else token for _, token in live])
+    return StepResult(
+        [item for item, _ in live], [None if token < 0 else token for _, token in live]
+    )
 
 
 def _span(item: Work) -> Span:

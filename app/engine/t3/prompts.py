@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from app.engine.t3.conditioning import PrefixCache
+from app.engine.t3.conditioning import ConditioningCache
 from app.engine.t3.model import T3Model
+from app.engine.t3.scheduled_chunk import Work
 from app.engine.t3.sequence import Sequence
-from app.engine.t3.work import Work
 
 _PREFIXES_KEPT = 64  # (voice, exaggeration) pairs; at most 1.5 MB each
 
@@ -13,7 +13,7 @@ _PREFIXES_KEPT = 64  # (voice, exaggeration) pairs; at most 1.5 MB each
 class Prompts:
     def __init__(self, model: T3Model) -> None:
         self._model = model
-        self._prefixes = PrefixCache(model.conditioning, model.dtype, _PREFIXES_KEPT)
+        self._prefixes = ConditioningCache(model.conditioning, model.dtype, _PREFIXES_KEPT)
         self._by_slot: dict[int, Tensor] = {}
 
     def chunk(self, item: Work) -> Tensor:

@@ -10,21 +10,21 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from app.engine.t3.ledger import DeviceMark
-from app.engine.t3.memory import KeyValueMemory, Span
+from app.engine.t3.dense_kv_cache import DenseKVCache, Span
+from app.engine.t3.kv_budget import Prefix
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
-from app.engine.t3.pages import Prefix
 from app.engine.t3.prompts import Prompts
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
+from app.engine.t3.scheduled_chunk import Work
 from app.engine.t3.sequence import Sequence
-from app.engine.t3.work import Work
+from app.engine.t3.step_log import DeviceMark
 
 
-class Landed(NamedTuple):
+class StepResult(NamedTuple):
     """Sampled tokens that have reached the host, each of a sequence that still lives."""
 
-    work: Seq[Work]
+    work: Seq[ScheduledChunk]
     tokens: Seq[int | None]  # None where the logits were no distribution
 
 
@@ -57,17 +57,17 @@ class Runner:
         self._model = model
         self._noise = noise
         backbone = model.backbone
-        self.memory = KeyValueMemory(
+        self.memory = DenseKVCache(
             backbone.num_layers, backbone.num_heads, backbone.head_dim, model.device, model.dtype
         )
         self._sampler = Sampler(model.spec, num_slots, model.device)
         self._prompts = Prompts(model)
 
     @torch.inference_mode()
-    def run(self, work: Seq[Work]) -> Landed:
+    def run(self, work: Seq[ScheduledChunk]) -> StepResult:
         """What this step sampled."""
         if not work:
-            return Landed([], [])
+            return StepResult([], [])
         spans = _lay_out(work)
         hidden = self._embed(work)
         positions = torch.cat([self._positions(span) for span in spans])
@@ -81,13 +81,13 @@ class Runner:
             if item.completes is not None:
                 self.memory.keep(item.slot, item.completes)
         sampling = [item for item in work if item.samples]
-        return Landed(sampling, self._sample(logits, sampling))
+        return StepResult(sampling, self._sample(logits, sampling))
 
     @torch.inference_mode()
-    def again(self, work: Seq[Work]) -> Landed:
+    def again(self, work: Seq[ScheduledChunk]) -> StepResult:
         """As `run`, of work that a call ran none or some of before it was short of memory."""
         for item in work:
-            undo_half(item, self.memory)
+            roll_back_partial_step(item, self.memory)
             self._sampler.restore(item.slot, item.sequence.tokens)
         return self.run(work)
 
@@ -101,7 +101,7 @@ class Runner:
     def forget(self, prefix: Prefix) -> None:
         self.memory.forget(prefix)
 
-    def _embed(self, work: Seq[Work]) -> Tensor:
+    def _embed(self, work: Seq[ScheduledChunk]) -> Tensor:
         """(N, dim). Decoding sequences come first, so one lookup serves all of them."""
         decoding = [item.sequence for item in work if _is_decoding(item)]
         rows = [sequence for sequence in decoding for _ in range(sequence.num_rows)]
@@ -113,7 +113,7 @@ class Runner:
         parts.extend(self._prompts.chunk(item) for item in work if not _is_decoding(item))
         return torch.cat(parts)
 
-    def _sample(self, logits: Tensor, work: Seq[Work]) -> list[int | None]:
+    def _sample(self, logits: Tensor, work: Seq[ScheduledChunk]) -> list[int | None]:
         if not work:
             return []
         vocab = self._model.spec.speech_vocab
@@ -138,7 +138,7 @@ class Shared(Protocol):
     def forget(self, prefix: Prefix) -> None: ...
 
 
-def undo_half(item: Work, memory: Shared) -> None:
+def roll_back_partial_step(item: ScheduledChunk, memory: Shared) -> None:
     """What is not simply written over by doing it again: pages that are taken."""
     if item.begins_with is not None:
         memory.release(item.slot)
@@ -150,7 +150,7 @@ def _is_decoding(item: Work) -> bool:
     return item.start >= item.sequence.num_prompt
 
 
-def _lay_out(work: Seq[Work]) -> list[Span]:
+def _lay_out(work: Seq[ScheduledChunk]) -> list[Span]:
     spans = []
     first = 0
     for item in work:
@@ -160,13 +160,13 @@ def _lay_out(work: Seq[Work]) -> list[Span]:
     return spans
 
 
-def _sampled(work: Seq[Work], spans: Seq[Span]) -> list[tuple[Span, int]]:
+def _sampled(work: Seq[ScheduledChunk], spans: Seq[Span]) -> list[tuple[Span, int]]:
     """Every row whose last token is sampled after."""
     pairs = zip(work, spans, strict=True)
     return [(span, row) for item, span in pairs if item.samples for row in range(span.num_rows)]
 
 
-def _sampling_rows(work: Seq[Work]) -> list[SamplingRow]:
+def _sampling_rows(work: Seq[ScheduledChunk]) -> list[SamplingRow]:
     """`work` holds what samples; the logits have its rows in the same order."""
     rows = []
     first = 0

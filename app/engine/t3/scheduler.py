@@ -17,9 +17,17 @@ from typing import Protocol
 from app.config import T3Settings
 from app.core import FinishReason, SessionKey
 from app.engine.t3.guards import is_looping
-from app.engine.t3.pages import PagePool, Prefix, PrefixShelf
+from app.engine.t3.kv_budget import PageBudget, Prefix, PrefixCache
+from app.engine.t3.scheduled_chunk import (
+    ScheduledChunk,
+    advance,
+    can_continue,
+    chunk_of,
+    ready_prefix,
+    slot_of,
+    start_of,
+)
 from app.engine.t3.sequence import Sequence, SequenceState
-from app.engine.t3.work import Work, advance, can_continue, ready_prefix, slot_of, start_of, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +59,14 @@ class Scheduler:
         """`free_tokens`: a step of so many takes twice as long as an empty one would, which does
         no more than read the weights. `clock` gives seconds."""
         self.num_slots = settings.slots
-        self.pool = PagePool(num_pages)
+        self.pool = PageBudget(num_pages)
         self._settings = settings
         self._ending = ending
         self._memory = memory
         self._clock = clock
         self._free_tokens = free_tokens
         self._first_tokens = settings.first_group + settings.group  # of a first sound
-        self.prefixes = PrefixShelf(self.pool, settings.prefixes_kept, memory.forget)
+        self.prefixes = PrefixCache(self.pool, settings.prefixes_kept, memory.forget)
         self._free_slots = list(reversed(range(settings.slots)))
         self._waiting: list[Sequence] = []  # who is due first is first
         self._running: list[Sequence] = []  # in order of admission
@@ -98,12 +106,12 @@ class Scheduler:
         if sequence.first_sent_s is None:
             sequence.first_sent_s = self._clock()
 
-    def schedule(self) -> list[Work]:
+    def schedule(self) -> list[ScheduledChunk]:
         """A token of each sequence whose turn it is to decode, then prompts in what is left."""
         while self._can_admit():
             self._admit()
         decoding = self._whose_turn()
-        work = [work_of(sequence, sequence.num_computed, 1) for sequence in decoding]
+        work = [chunk_of(sequence, sequence.num_computed, 1) for sequence in decoding]
         num_rows = sum(sequence.num_rows for sequence in decoding)
         prompts = self._prompts(decoding, num_rows)
         self.num_rows = num_rows + sum(item.sequence.num_rows for item in prompts)
@@ -112,7 +120,7 @@ class Scheduler:
             advance(item)
         return work
 
-    def postprocess(self, work: Seq[Work], tokens: Seq[int | None]) -> list[Sequence]:
+    def postprocess(self, work: Seq[ScheduledChunk], tokens: Seq[int | None]) -> list[Sequence]:
         """Apply the tokens of a step, one per sampling work; None where the model's output was no
         distribution. Returns the sequences that ended."""
         sampled = [item.sequence for item in work if item.samples]
@@ -202,7 +210,7 @@ class Scheduler:
                 chosen.add(sequence)
         return [sequence for sequence in wanting if sequence in chosen]
 
-    def _prompts(self, decoding: Seq[Sequence], num_rows: int) -> list[Work]:
+    def _prompts(self, decoding: Seq[Sequence], num_rows: int) -> list[ScheduledChunk]:
         """The next chunks of prompts beside those that decode, which have `num_rows`.
 
         A step takes as long as `free_tokens` + its tokens: what it does beside reading the weights
@@ -220,7 +228,7 @@ class Scheduler:
             if not num_tokens:
                 break
             room -= num_tokens * sequence.num_rows
-            work.append(work_of(sequence, start, num_tokens, begins_with))
+            work.append(chunk_of(sequence, start, num_tokens, begins_with))
         return work
 
     def _not_too_many(

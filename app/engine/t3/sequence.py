@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, Fault, FinishReason, SamplingParams, SessionKey
-from app.engine.t3.pages import Prefix, PrefixKey, pages_of
+from app.engine.t3.kv_budget import Prefix, PrefixKey, pages_of
 
 if TYPE_CHECKING:  # the scheduler runs without torch
     from app.engine.voices import T3Conditionals

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 from app.config import GuardSettings, T3Settings
 from app.core import SamplingParams, SessionKey
-from app.engine.t3.pages import Prefix
+from app.engine.t3.kv_budget import Prefix
+from app.engine.t3.scheduled_chunk import Work
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import AddSequence, Sequence
-from app.engine.t3.work import Work
 
 STOP_TOKEN = 6562
 FREE_TOKENS = 16
@@ -73,12 +73,12 @@ class Desk:
         for one in sequences:
             self.scheduler.add(one)
 
-    def step(self, token: int | None = 1) -> list[Work]:
+    def step(self, token: int | None = 1) -> list[ScheduledChunk]:
         work = self.scheduler.schedule()
         self.scheduler.postprocess(work, [token for item in work if item.samples])
         self.scheduler.check_integrity()
         return work
 
 
-def names(work: list[Work]) -> list[str]:
+def names(work: list[ScheduledChunk]) -> list[str]:
     return [item.sequence.key.session_id for item in work]

@@ -19,7 +19,7 @@ def test_each_step_is_counted_once_with_its_rows_and_its_tokens():
     counts = one.counts
     num_steps = len(counts.step_ms.take())
     assert (counts.num_tokens, counts.num_rows) == (6, 2 * num_steps)  # a CFG pair is two rows
-    assert one.ledger.num_steps == num_steps
+    assert one.step_log.num_steps == num_steps
     assert counts.step_ms.take() == []
 
 

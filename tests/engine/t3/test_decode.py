@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from app.engine.t3.decode import DecodeStep, Shape
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential
-from app.engine.t3.slab import Slab
+from app.engine.t3.paged_kv_cache import PagedKVCache
 from tests.engine.t3 import models
 
 # A device that knows shapes alone: to read a value of it, as a host that waits would, is an error.
@@ -38,7 +38,7 @@ class OnTheDeviceAlone(TorchDispatchMode):
 def step_of(family: str, draw: Callable[[Tensor, Tensor, int], Tensor] = exponential) -> DecodeStep:
     spec = SPECS[family]
     model = T3Model(spec, models.upstream_t3(spec).state_dict(), NOWHERE, torch.bfloat16)
-    slab = Slab(
+    slab = PagedKVCache(
         model.backbone,
         rows_per_slot=2,
         num_slots=4,

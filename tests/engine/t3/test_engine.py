@@ -129,7 +129,7 @@ def test_every_step_is_one_call_of_the_model_for_all_rows(english, monkeypatch):
     engine = TokenEngine(english, settings())
     sampling = SamplingParams(max_tokens=12, ignore_eos=True)
     run_all(engine, [request(n, replace(sampling, seed=n), voice=n) for n in range(1, 5)])
-    assert len(calls) == engine.ledger.num_steps
+    assert len(calls) == engine.step_log.num_steps
     assert calls == [8] * 12
 
 
@@ -193,7 +193,7 @@ def test_a_cancelled_sequence_is_out_of_the_next_step_and_says_so_once(english, 
     heard = Recorded()
     for _ in range(num_steps):
         heard.hear(engine.step())
-    before = engine.ledger.steps_of(message.key)
+    before = engine.step_log.steps_of(message.key)
     stopped = engine.cancel(message.key, None)
     assert stopped.live
     assert stopped.num_tokens == len(before)
@@ -201,7 +201,7 @@ def test_a_cancelled_sequence_is_out_of_the_next_step_and_says_so_once(english, 
     while engine.has_work():
         heard.hear(engine.step())
     assert heard.finish[message.key, 0] is FinishReason.CANCELLED
-    assert engine.ledger.steps_of(message.key) == before
+    assert engine.step_log.steps_of(message.key) == before
     assert engine.cancel(message.key, None).num_tokens == len(before)
     engine.check_integrity()
 
@@ -257,7 +257,7 @@ def test_logits_that_are_not_finite_end_their_sequence_alone(english, monkeypatc
 
     def broken(self: T3Model, *args: object) -> Tensor:
         logits = forward(self, *args)
-        if engine.ledger.num_steps == 4:
+        if engine.step_log.num_steps == 4:
             logits[-2:] = float("nan")  # the pair that was admitted last
         return logits
 

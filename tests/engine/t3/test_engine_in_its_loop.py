@@ -66,14 +66,14 @@ async def test_at_most_one_step_runs_after_a_cancel(loop, gate, engine):
     await asyncio.to_thread(gate.reached.wait, 60)
     cancelling = asyncio.ensure_future(loop.cancel(message.key))
     await asyncio.sleep(0)  # the cancel is in the inbox
-    step_in_flight = engine.ledger.num_steps + 1  # held just before it begins
+    step_in_flight = engine.step_log.num_steps + 1  # held just before it begins
     gate.opened.set()
     stopped = await cancelling
     assert stopped.live
     assert stopped.num_tokens == HELD_AT
     groups = [group async for group in stream]
     assert groups[-1].finish is FinishReason.CANCELLED
-    assert engine.ledger.steps_of(message.key)[-1].step == step_in_flight
+    assert engine.step_log.steps_of(message.key)[-1].step == step_in_flight
 
 
 async def test_a_fault_in_the_model_fails_every_stream(loop, gate, engine, monkeypatch):

@@ -9,8 +9,8 @@ import torch
 from app.core import FinishReason, SamplingParams
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.fast_runner import FastRunner
+from app.engine.t3.kv_budget import PAGE
 from app.engine.t3.model import T3Model
-from app.engine.t3.pages import PAGE
 from app.engine.t3.runner import Runner
 from app.errors import BadRequest
 from tests.engine.t3 import models
@@ -150,15 +150,15 @@ class Mark:
 def test_the_ledger_tells_how_long_the_device_took(english, monkeypatch):
     engine = TokenEngine(english, settings())
     message = request("a", SamplingParams(max_tokens=9, ignore_eos=True))
-    assert engine.ledger.device_ms(message.key) is None
-    monkeypatch.setattr(Runner, "mark", lambda _: Mark(engine.ledger.num_steps + 1))
+    assert engine.step_log.device_ms(message.key) is None
+    monkeypatch.setattr(Runner, "mark", lambda _: Mark(engine.step_log.num_steps + 1))
     run_all(engine, [message])
-    assert engine.ledger.num_steps >= 8
-    assert engine.ledger.device_ms(message.key) == 5.0 * 6  # as far as the device has come
+    assert engine.step_log.num_steps >= 8
+    assert engine.step_log.device_ms(message.key) == 5.0 * 6  # as far as the device has come
 
 
 def test_a_cpu_has_no_marks(english):
     engine = TokenEngine(english, settings())
     message = request("a", SamplingParams(max_tokens=3, ignore_eos=True))
     run_all(engine, [message])
-    assert engine.ledger.device_ms(message.key) is None
+    assert engine.step_log.device_ms(message.key) is None

@@ -15,8 +15,8 @@ from app.engine.t3 import fast_runner
 from app.engine.t3.decode import DecodeStep, Shape
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.fast_runner import FastRunner
+from app.engine.t3.kv_budget import PAGE
 from app.engine.t3.model import T3Model
-from app.engine.t3.pages import PAGE
 from tests.engine.t3 import models
 from tests.engine.t3.models import Recorded, lean, request, run_all, settings
 from tests.engine.t3.test_batches import SPECS, Plan, plans, run_mix
@@ -101,7 +101,7 @@ def test_logits_that_are_not_finite_end_their_sequence_alone(monkeypatch):
 
     def broken(self: T3Model, hidden, *args: object) -> torch.Tensor:
         logits = forward(self, hidden, *args)
-        if engine.ledger.num_steps == 9 and len(hidden) == 4:
+        if engine.step_log.num_steps == 9 and len(hidden) == 4:
             logits[2:4] = float("nan")  # the pair that was admitted last
         return logits
 
@@ -153,8 +153,8 @@ def test_a_stop_seen_a_step_late_ends_once_and_nothing_follows_it(family):
     assert len(stopped) > 6
     assert (fast.ids, fast.finish) == (plain.ids, plain.finish)
     for key, _ in stopped:  # one step in vain
-        num_steps = len(engine.ledger.steps_of(key))
-        assert num_steps == len(plain_engine.ledger.steps_of(key)) + 1
+        num_steps = len(engine.step_log.steps_of(key))
+        assert num_steps == len(plain_engine.step_log.steps_of(key)) + 1
 
 
 def test_a_cancel_drops_the_token_in_flight_and_frees_at_once():
@@ -165,13 +165,13 @@ def test_a_cancel_drops_the_token_in_flight_and_frees_at_once():
     engine.receive(second)
     for _ in range(7):
         heard.hear(engine.step())
-    before = engine.ledger.steps_of(first.key)
+    before = engine.step_log.steps_of(first.key)
     assert engine.cancel(first.key, None).live
     while engine.has_work():
         heard.hear(engine.step())
     engine.check_integrity()
     assert heard.finish[first.key, 0] is FinishReason.CANCELLED
-    assert engine.ledger.steps_of(first.key) == before  # none began after the cancel
+    assert engine.step_log.steps_of(first.key) == before  # none began after the cancel
     alone = run_all(fast_engine("english"), [second])
     assert heard.ids[second.key, 0] == alone.ids[second.key, 0]  # in the slot, a step later
 

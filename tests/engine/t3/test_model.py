@@ -7,7 +7,7 @@ import torch
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from app.engine.checkpoint.spec import ENGLISH as FULL_ENGLISH
-from app.engine.t3.conditioning import PrefixCache
+from app.engine.t3.conditioning import ConditioningCache
 from app.engine.t3.llama import rotary_frequencies
 from app.engine.t3.model import T3Model
 from tests.engine.t3 import models
@@ -92,7 +92,7 @@ def test_what_inference_never_reads_may_be_missing(pair):
 
 def test_a_prefix_is_computed_once_per_voice_and_exaggeration():
     encoder = lean(upstream_t3(models.ENGLISH), models.ENGLISH).conditioning
-    cache = PrefixCache(encoder, torch.float32, capacity=2)
+    cache = ConditioningCache(encoder, torch.float32, capacity=2)
     ann, ben = models.conditionals(1), models.conditionals(2)
     first = cache.prefix("ann", ann, 0.5)
     assert cache.prefix("ann", ann, 0.5) is first
@@ -106,7 +106,7 @@ def test_a_prefix_is_computed_once_per_voice_and_exaggeration():
 
 def test_a_voice_prepared_anew_misses_the_cache():
     encoder = lean(upstream_t3(models.ENGLISH), models.ENGLISH).conditioning
-    cache = PrefixCache(encoder, torch.float32, capacity=4)
+    cache = ConditioningCache(encoder, torch.float32, capacity=4)
     old, new = models.conditionals(1), models.conditionals(2)
     first = cache.prefix("ann", old, 0.5)
     assert not torch.equal(cache.prefix("ann", new, 0.5), first)

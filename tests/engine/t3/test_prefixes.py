@@ -7,8 +7,8 @@ from torch import Tensor
 
 from app.core import FinishReason, SamplingParams
 from app.engine.t3.engine import TokenEngine
+from app.engine.t3.kv_budget import PAGE
 from app.engine.t3.model import T3Model
-from app.engine.t3.pages import PAGE
 from app.engine.t3.sequence import AddSequence
 from app.errors import BadRequest
 from tests.engine.t3 import models

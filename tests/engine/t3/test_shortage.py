@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from app.core import Fault, FinishReason, SamplingParams
+from app.engine.t3.dense_kv_cache import DenseKVCache
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.memory import KeyValueMemory
 from app.engine.t3.model import T3Model
+from app.engine.t3.paged_kv_cache import PagedKVCache
 from app.engine.t3.sampler import Sampler
-from app.engine.t3.slab import Slab
 from tests.engine.short_memory import Shortage, Times
 from tests.engine.t3 import models
 from tests.engine.t3.models import Recorded, lean, request, run_all, settings
@@ -92,7 +92,7 @@ def test_wherever_memory_runs_short_once_nothing_changes(  # noqa: PLR0917 - a p
     model, fast, monkeypatch, owner, name, late, start
 ):
     if owner == "memory":
-        owner = Slab if fast else KeyValueMemory
+        owner = PagedKVCache if fast else DenseKVCache
     messages = requests()
     with monkeypatch.context() as short:
         shortage = Shortage(short, owner, name, Times(1, start), late=late)
@@ -105,7 +105,7 @@ def test_wherever_memory_runs_short_once_nothing_changes(  # noqa: PLR0917 - a p
 def test_memory_that_runs_short_while_a_slot_grows_leaves_it_whole(model, monkeypatch, start):
     messages = requests()
     with monkeypatch.context() as short:
-        shortage = Shortage(short, KeyValueMemory, "_empty", Times(1, start))
+        shortage = Shortage(short, DenseKVCache, "_empty", Times(1, start))
         heard = run_all(engine_of(model, fast=False), messages)
     assert shortage.num_refused == 1
     assert_as_alone(model, heard, messages, fast=False)
@@ -115,7 +115,7 @@ def test_memory_that_runs_short_while_a_slot_grows_leaves_it_whole(model, monkey
 def test_memory_that_runs_short_while_pages_are_named_leaves_them_whole(model, monkeypatch, start):
     messages = requests()
     with monkeypatch.context() as short:
-        shortage = Shortage(short, Slab, "_write_table", Times(1, start))
+        shortage = Shortage(short, PagedKVCache, "_write_table", Times(1, start))
         heard = run_all(engine_of(model, fast=True), messages)
     assert shortage.num_refused == 1
     assert_as_alone(model, heard, messages, fast=True)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.engine.t3.pages import PAGE, Prefix, pages_of
+from app.engine.t3.kv_budget import PAGE, Prefix, pages_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Span:
         return slice(self.first, self.first + self.num_rows * self.num_tokens)
 
 
-class KeyValueMemory:
+class DenseKVCache:
     def __init__(
         self,
         num_layers: int,

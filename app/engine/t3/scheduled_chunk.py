@@ -5,12 +5,12 @@ Runs without torch.
 
 from dataclasses import dataclass
 
-from app.engine.t3.pages import Prefix
+from app.engine.t3.kv_budget import Prefix
 from app.engine.t3.sequence import Sequence, SequenceState
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ScheduledChunk:
     """One sequence's part of a step: positions `start` to `start + num_tokens`, in each row."""
 
     sequence: Sequence
@@ -40,16 +40,18 @@ def start_of(sequence: Sequence) -> int:
     return sequence.num_computed if prefix is None else prefix.num_positions
 
 
-def work_of(
+def chunk_of(
     sequence: Sequence, start: int, num_tokens: int, begins_with: Prefix | None = None
-) -> Work:
+) -> ScheduledChunk:
     end = start + num_tokens
     prefix, completes = sequence.prefix, None
     if prefix is not None and not prefix.is_ready:
         prefix.author = sequence
         completes = prefix if prefix.num_positions <= end else None
     samples = end >= sequence.num_prompt
-    return Work(sequence, slot_of(sequence), start, num_tokens, samples, begins_with, completes)
+    return ScheduledChunk(
+        sequence, slot_of(sequence), start, num_tokens, samples, begins_with, completes
+    )
 
 
 def advance(item: Work) -> None:

@@ -1,6 +1,6 @@
 """Keys and values of the running sequences in one tensor of pages that is never reallocated.
 
-The fast path's memory, with the interface of KeyValueMemory. A lane is one row of one slot; its
+The fast path's memory, with the interface of DenseKVCache. A lane is one row of one slot; its
 pages are named by its line of a table on the device, so a step of fixed shape serves any mix of
 sequences: the lanes are an input. A lane wastes less than a page, and the whole pages of a kept
 prefix are not copied but named by every lane that begins with it. Page 0 and the lane past the last
@@ -14,14 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.t3.backbone import Backbone
-from app.engine.t3.memory import Span
-from app.engine.t3.pages import PAGE, Prefix, pages_of
+from app.engine.t3.dense_kv_cache import Span
+from app.engine.t3.kv_budget import PAGE, Prefix, pages_of
 from app.engine.transfer import upload
 
 _NEVER = -float("inf")
 
 
-class Slab:
+class PagedKVCache:
     def __init__(
         self,
         backbone: Backbone,

@@ -27,7 +27,7 @@ class DeviceMark(Protocol):
         ...
 
 
-class LedgerEntry(NamedTuple):
+class StepLogEntry(NamedTuple):
     step: int  # counted from 1 over the engine's life
     segment: int
     started_s: float  # time.monotonic
@@ -53,7 +53,7 @@ class Ledger:
         """Steps begun so far."""
         return self._num_steps
 
-    def steps_of(self, key: SessionKey) -> tuple[LedgerEntry, ...]:
+    def steps_of(self, key: SessionKey) -> tuple[StepLogEntry, ...]:
         with self._lock:
             account = self._sessions.get(key)
             return () if account is None else tuple(account.entries)
@@ -110,7 +110,7 @@ class Ledger:
             self._num_steps += 1
             for key, segment in segments:
                 account = self._account(key)
-                account.entries.append(LedgerEntry(self._num_steps, segment, now_s))
+                account.entries.append(StepLogEntry(self._num_steps, segment, now_s))
                 del account.entries[:-_STEPS_KEPT]
                 if mark is not None:
                     account.marks.append(mark)
@@ -129,7 +129,7 @@ class Ledger:
 
 class _Account:
     def __init__(self) -> None:
-        self.entries: list[LedgerEntry] = []
+        self.entries: list[StepLogEntry] = []
         self.marks: deque[DeviceMark] = deque(maxlen=_MARKS_KEPT)
         self.num_tokens = 0
         self.aborted_s: float | None = None

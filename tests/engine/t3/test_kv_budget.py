@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app.engine.t3.pages import PAGE, PagePool, Prefix, PrefixKey, PrefixShelf, pages_of
+from app.engine.t3.kv_budget import PAGE, PageBudget, Prefix, PrefixCache, PrefixKey, pages_of
 
 SHORTEST = 34 + 1 + 4  # positions of the shortest english prompt; a real turbo one is longer
 
@@ -28,7 +28,7 @@ def test_at_most_a_quarter_is_wasted_at_any_mix_of_lengths(mix):
     st.integers(0, 100),
 )
 def test_free_and_promised_are_the_capacity_whatever_comes_and_goes(moves, capacity):
-    pool, live = PagePool(capacity), {}
+    pool, live = PageBudget(capacity), {}
     for comes, owner, num_pages in moves:
         if comes and owner not in live and pool.can_allocate(num_pages):
             pool.allocate(owner, num_pages)
@@ -41,7 +41,7 @@ def test_free_and_promised_are_the_capacity_whatever_comes_and_goes(moves, capac
 
 
 def test_nothing_is_promised_that_is_not_there():
-    pool = PagePool(10)
+    pool = PageBudget(10)
     pool.allocate("a", 7)
     assert pool.can_allocate(3)
     assert not pool.can_allocate(4)
@@ -53,7 +53,7 @@ def test_nothing_is_promised_that_is_not_there():
 
 
 def test_nothing_is_freed_twice():
-    pool = PagePool(10)
+    pool = PageBudget(10)
     pool.allocate("a", 7)
     pool.free("a")
     with pytest.raises(KeyError):
@@ -62,7 +62,7 @@ def test_nothing_is_freed_twice():
 
 
 def test_the_integrity_check_sees_a_page_that_is_lost():
-    pool = PagePool(10)
+    pool = PageBudget(10)
     pool.allocate("a", 7)
     pool._num_free -= 1
     with pytest.raises(RuntimeError, match="2 pages are free and 7 promised of 10"):
@@ -76,9 +76,9 @@ class Shelf:
     """A shelf, and what it forgot."""
 
     def __init__(self, num_pages: int = 100, most: int = 2) -> None:
-        self.pool = PagePool(num_pages)
+        self.pool = PageBudget(num_pages)
         self.forgotten: list[str] = []
-        self.shelf = PrefixShelf(self.pool, most, lambda gone: self.forgotten.append(gone.key[0]))
+        self.shelf = PrefixCache(self.pool, most, lambda gone: self.forgotten.append(gone.key[0]))
         self.conditionals: dict[str, object] = {}
 
     def key(self, voice: str) -> PrefixKey:

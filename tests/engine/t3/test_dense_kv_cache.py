@@ -5,18 +5,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.engine.t3.memory import PAGE, KeyValueMemory, Span
+from app.engine.t3.dense_kv_cache import PAGE, DenseKVCache, Span
 
 NUM_LAYERS, NUM_HEADS, HEAD_DIM = 2, 2, 8
 POSITION_BYTES = NUM_LAYERS * 2 * NUM_HEADS * HEAD_DIM * 4  # of one row, float32
 
 
 @pytest.fixture
-def memory() -> KeyValueMemory:
-    return KeyValueMemory(NUM_LAYERS, NUM_HEADS, HEAD_DIM, torch.device("cpu"), torch.float32)
+def memory() -> DenseKVCache:
+    return DenseKVCache(NUM_LAYERS, NUM_HEADS, HEAD_DIM, torch.device("cpu"), torch.float32)
 
 
-def run(memory: KeyValueMemory, spans: list[Span], qkv: Tensor) -> Tensor:
+def run(memory: DenseKVCache, spans: list[Span], qkv: Tensor) -> Tensor:
     attend = memory.attention(spans)
     return torch.stack([attend(layer, qkv[layer]) for layer in range(NUM_LAYERS)])
 

@@ -3,7 +3,7 @@
 Counted in pages: 16 positions of one row, in every layer. A sequence is promised its worst case
 (prompt + max_tokens) when it is admitted, so that a voice in the middle of a sentence never waits
 for memory and nothing is ever computed twice; the promise is filled page by page as it speaks
-(KeyValueMemory), and what it did not need is free again at its end. Runs without torch; knows
+(DenseKVCache), and what it did not need is free again at its end. Runs without torch; knows
 nothing about tensors or who is urgent.
 """
 
@@ -22,7 +22,7 @@ def pages_of(num_positions: int, num_rows: int = 1) -> int:
     return num_rows * -(-num_positions // PAGE)
 
 
-class PagePool:
+class PageBudget:
     """Free + promised == capacity, always."""
 
     def __init__(self, capacity: int) -> None:
@@ -80,10 +80,10 @@ class Prefix:
     num_users: int = 0  # live sequences that begin with it, the author among them
 
 
-class PrefixShelf:
+class PrefixCache:
     """The prefixes that are kept: those in use, and the most recently used of the others."""
 
-    def __init__(self, pool: PagePool, most: int, forget: Callable[[Prefix], None]) -> None:
+    def __init__(self, pool: PageBudget, most: int, forget: Callable[[Prefix], None]) -> None:
         """`forget` is told each prefix that goes, once."""
         self._pool = pool
         self._most = most

@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.engine.t3.memory import Span
-from app.engine.t3.pages import PAGE, Prefix, PrefixKey, pages_of
-from app.engine.t3.slab import Slab
-from tests.engine.t3.test_memory import HEAD_DIM, NUM_HEADS, NUM_LAYERS, draw, whole
+from app.engine.t3.dense_kv_cache import Span
+from app.engine.t3.kv_budget import PAGE, Prefix, PrefixKey, pages_of
+from app.engine.t3.paged_kv_cache import PagedKVCache
+from tests.engine.t3.test_dense_kv_cache import HEAD_DIM, NUM_HEADS, NUM_LAYERS, draw, whole
 
 NUM_PAGES = 24
 
 
 @pytest.fixture
-def slab() -> Slab:
+def slab() -> PagedKVCache:
     shape = SimpleNamespace(num_layers=NUM_LAYERS, num_heads=NUM_HEADS, head_dim=HEAD_DIM)
-    return Slab(
+    return PagedKVCache(
         shape,
         rows_per_slot=2,
         num_slots=4,
@@ -28,7 +28,7 @@ def slab() -> Slab:
     )
 
 
-def run(slab: Slab, span: Span, qkv: Tensor, num_pages: int | None = None) -> Tensor:
+def run(slab: PagedKVCache, span: Span, qkv: Tensor, num_pages: int | None = None) -> Tensor:
     """One slot's tokens, whose (layers, rows * tokens, 3, heads, head_dim) these are."""
     slab.reserve([span])
     lanes = torch.tensor(slab.lanes_of(span.slot, span.num_rows))
