@@ -20,10 +20,10 @@ from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
+from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.context import max_rows, most_tokens
 from app.engine.s3gen.decoder import Decoder
 from app.engine.s3gen.engine import OpenSegment, PushTokens, VocoderEngine
-from app.engine.voices import S3GenConditionals
 from app.engine.watermark import Watermark, WatermarkState
 from benchmarks.measure import clock
 

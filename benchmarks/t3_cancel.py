@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app.core import SessionKey, SpeechTokens
-from app.engine.listening import EngineStream
 from app.engine.loop import EngineLoop
+from app.engine.stream import EngineStream
 from app.engine.t3.sequence import AddSequence
 from benchmarks.measure import median
 from benchmarks.t3_sides import Engine, Step, Subject

@@ -24,10 +24,10 @@ from app.config import T3Settings
 from app.core import SamplingParams, SessionKey, SpeechTokens
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
+from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
-from app.engine.voices import T3Conditionals
 from benchmarks.measure import clock
 
 _TEXT_IDS = tuple(range(1, 41))  # a sentence of 40 tokens; which ones does not matter here

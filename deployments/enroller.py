@@ -14,8 +14,8 @@ from deployments.metrics import EnrolmentMetrics
 
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
+        from app.engine.device.threads import give_way
         from app.engine.stages.enrol import EnrolStage
-        from app.engine.threads import give_way
 
         self._stage = EnrolStage.open(args)
         self._threads = ThreadPoolExecutor(initializer=give_way)  # no more than an engine's

@@ -14,7 +14,7 @@ from typing import Any
 from ray.exceptions import RayActorError, RayError
 
 from app.core import SessionKey
-from app.engine.counts import CellCounts, TokenCounts
+from app.engine.stats import CellCounts, TokenCounts
 from app.sessions.leases import Leases
 from app.sessions.registry import CancelBatch, Heartbeat
 from app.sessions.table import Confirmation, ReplicaId

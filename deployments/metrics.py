@@ -1,7 +1,7 @@
 """Every metric of ours, by name. Serve adds application, deployment and replica.
 
 Nothing counts on a hot path: a session is counted by its ingress when it ends, from its marks
-(app/core.py), and an engine's numbers (app/engine/counts.py) are published when its replica reports
+(app/core.py), and an engine's numbers (app/engine/stats.py) are published when its replica reports
 to the registry. Tags have few values: never an id, a text or a name that a caller chose.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ray.serve.metrics import Counter, Gauge, Histogram
 
 from app.core import CancelAck, Mark, Marks, StageStats
-from app.engine.counts import CellCounts, TokenCounts
+from app.engine.stats import CellCounts, TokenCounts
 from app.sessions.table import SessionEnd
 from app.sessions.timeline import cancel_legs, first_audio_legs, real_time_factor
 

@@ -17,7 +17,7 @@ from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.components import EnrolmentModels, Part
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
-from app.engine.enrolment import prepare
+from app.engine.voices.enrolment import prepare
 from training import t3 as t3_stage
 from training import tokenizer as tokenizer_stage
 from training.fit import load_average

@@ -27,8 +27,8 @@ from app.engine.checkpoint.components import EnrolmentModels, Part
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec
-from app.engine.enrolment import prepare
-from app.engine.voices import Conditionals
+from app.engine.conditionals import Conditionals
+from app.engine.voices.enrolment import prepare
 from training.calibrate import calibrate_enrolment, standardise
 from training.write import write
 

@@ -11,7 +11,7 @@ from app.engine.checkpoint.build_t3 import UNREAD_BY_T3
 from app.engine.checkpoint.components import Part
 from app.engine.checkpoint.local import CONFIG_FILE, own_layout
 from app.engine.checkpoint.spec import ModelSpec
-from app.engine.voices import Conditionals, save_conditionals
+from app.engine.conditionals import Conditionals, save_conditionals
 from training.texts import save_byte_tokenizer, save_letter_tokenizer
 
 S3GEN_PARTS = (

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from app.core import SessionKey, StageStats
-from app.engine.listening import EngineStream, ItemT
+from app.engine.stream import EngineStream, ItemT
 from app.errors import SynthesisFailed, Unavailable
 
 log = logging.getLogger(__name__)

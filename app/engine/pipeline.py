@@ -25,10 +25,10 @@ from app.core import (
     TokenRequest,
     TokenSource,
 )
-from app.engine.listening import EngineStream
+from app.engine.conditionals import S3GenConditionals
 from app.engine.loop import EngineLoop
 from app.engine.s3gen.messages import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
-from app.engine.voices import S3GenConditionals
+from app.engine.stream import EngineStream
 from app.errors import SynthesisFailed
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.core import SAMPLE_RATE
-from app.engine.upstream import unexecuted
+from app.engine.upstream.lazy_import import unexecuted
 from app.errors import ConfigError
 
 if TYPE_CHECKING:  # at run time without librosa: see _load

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.engine.graphs import Replay
+from app.engine.device.cuda_graphs import Replay
 
 
 class FakeCapture:

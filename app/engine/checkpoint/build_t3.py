@@ -10,7 +10,7 @@ from torch import nn
 
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.upstream import hidden
+from app.engine.upstream.lazy_import import hidden
 
 with hidden("scipy", "sklearn"):  # transformers imports them, 2 s, for what is not used here
     from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS

@@ -20,7 +20,7 @@ from torch import nn
 from app.core import SAMPLE_RATE
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import EncoderSpec, HiFTSpec, S3GenSpec
-from app.engine.velocity_modules import CausalConditionalCFM, ConditionalDecoder
+from app.engine.upstream.velocity_network import CausalConditionalCFM, ConditionalDecoder
 
 _PRE_LOOKAHEAD_TOKENS = 3
 _FADE_SAMPLES = SAMPLE_RATE // 50  # 20 ms of silence, then 20 ms of fade; source: S3Token2Wav

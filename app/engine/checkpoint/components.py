@@ -14,7 +14,7 @@ from torch import nn
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.voices import Conditionals
+from app.engine.conditionals import Conditionals
 
 if TYPE_CHECKING:  # each stage loads its own
     from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec

@@ -16,7 +16,7 @@ from app.engine.checkpoint.components import Component, blueprint_of
 from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
 from app.engine.checkpoint.tokenizer import CANGJIE_FILE, TextTokenizer, open_tokenizer
 from app.engine.checkpoint.weights import Section, check_module, load_module
-from app.engine.voices import Conditionals, load_conditionals, load_legacy_conds
+from app.engine.conditionals import Conditionals, load_conditionals, load_legacy_conds
 from app.errors import CheckpointError
 
 _SAMPLED_BYTES = 1 << 20

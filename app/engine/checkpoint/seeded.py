@@ -21,7 +21,7 @@ from app.engine.checkpoint.components import Component, blueprint_of
 from app.engine.checkpoint.local import own_layout
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
-from app.engine.voices import (
+from app.engine.conditionals import (
     SPEAKER_DIM,
     XVECTOR_DIM,
     Conditionals,

@@ -23,7 +23,7 @@ from app.engine.checkpoint.local import PUBLISHED, open_folder, open_published
 from app.engine.checkpoint.seeded import SeededSource
 from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.voices import Conditionals
+from app.engine.conditionals import Conditionals
 from app.errors import CheckpointError, NotFound
 
 if TYPE_CHECKING:  # each stage loads its own

@@ -17,11 +17,11 @@ from app.config import VocoderSettings
 from app.core import SAMPLES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.components import Vocoder
+from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.context import MelJob, MelState, open_context
 from app.engine.s3gen.flow import FlowNet, GoOn, always
 from app.engine.s3gen.grid import Cell, Grid
 from app.engine.s3gen.hift import Hift, HiftInput, HiftState
-from app.engine.voices import S3GenConditionals
 from app.engine.watermark import Watermark, WatermarkState
 from app.errors import ConfigError
 

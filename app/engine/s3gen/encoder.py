@@ -16,7 +16,7 @@ from chatterbox.models.s3gen.transformer.upsample_encoder import UpsampleConform
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
-from app.engine.linear import applied
+from app.engine.device.linear import applied
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.layer_cache import LayerCache, causal
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from app.config import VocoderSettings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.components import Vocoder
-from app.engine.counts import CellCounts
+from app.engine.device.out_of_memory import fitted, in_parts
 from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.context import max_rows, most_tokens
 from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
@@ -33,7 +33,7 @@ from app.engine.s3gen.messages import (
     problem_of,
 )
 from app.engine.s3gen.scheduler import Address, SlackScheduler
-from app.engine.shortage import fitted, in_parts
+from app.engine.stats import CellCounts
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.engine.linear import applied, linear
+from app.engine.device.linear import applied, linear
 from app.engine.s3gen.layer_cache import LayerCache, causal
-from app.engine.velocity_modules import (
+from app.engine.upstream.velocity_network import (
     Attention,
     BasicTransformerBlock,
     CausalBlock1D,

@@ -16,11 +16,11 @@ from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
-from app.engine.graphs import Capture, Captured, powers_of_two
+from app.engine.device.cuda_graphs import Capture, Captured, powers_of_two
+from app.engine.device.transfer import upload
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
 from app.engine.s3gen.layer_cache import EmptyCache
-from app.engine.transfer import upload
 
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from app.core import SAMPLES_PER_FRAME
-from app.engine.transfer import upload
+from app.engine.device.transfer import upload
 
 _LOUDEST = 1e2  # magnitude; source: HiFTGenerator._istft
 _NO_DIVISION_BY_ZERO = 1e-9  # source: Snake

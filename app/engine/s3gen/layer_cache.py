@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Conv1d
 
-from app.engine.transfer import upload
+from app.engine.device.transfer import upload
 
 
 class Past(Protocol):

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core import NUM_SPEECH_IDS, Fault, FinishReason, SessionKey, SpeechTokens
+from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.grid import Cell
-from app.engine.voices import S3GenConditionals
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from app.engine.device.transfer import upload
 from app.engine.splitmix import shift_right, stream_of, words
-from app.engine.transfer import upload
 
 NoiseKey = int  # where a stream starts, as int64
 _LOW_32 = (1 << 32) - 1

@@ -13,7 +13,7 @@ from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor, nn
 
 from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME
-from app.engine.transfer import upload
+from app.engine.device.transfer import upload
 
 PITCH_CONTEXT = 5  # frames on either side that the pitch predictor sees
 

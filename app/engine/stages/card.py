@@ -5,14 +5,14 @@ from dataclasses import replace
 from app.config import ServeArgs
 from app.core import ModelCard
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.voice_book import VoiceBook
+from app.engine.voices.provider import VoiceProvider
 
 
 def model_card(args: ServeArgs) -> ModelCard:
     """What is served, with the operator's voices. Opens the model; its weights are checked by
     `check_model`, and by the stages that load them."""
     checkpoint = open_checkpoint(args.model, args.revision)
-    book = VoiceBook(checkpoint, args.voices, args.voices_cache)
+    book = VoiceProvider(checkpoint, args.voices, args.voices_cache)
     voices = book.names()
     return replace(
         checkpoint.card(),

@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 
 from app.config import ServeArgs
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.enrolment import prepare
-from app.engine.voice_book import VoiceBook
-from app.engine.voices import Conditionals
+from app.engine.conditionals import Conditionals
+from app.engine.voices.enrolment import prepare
+from app.engine.voices.provider import VoiceProvider
 
 
 class EnrolStage:
     """Reference recordings in, conditionals in the voice store out. On the CPU: once per voice."""
 
-    def __init__(self, voices: VoiceBook) -> None:
+    def __init__(self, voices: VoiceProvider) -> None:
         self._voices = voices
 
     @classmethod
@@ -26,7 +26,9 @@ class EnrolStage:
         def prepared(wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
             return prepare(wav, sample_rate, models, family, voice)
 
-        return cls(VoiceBook(checkpoint, args.voices, args.voices_cache, prepared, args.uploads))
+        return cls(
+            VoiceProvider(checkpoint, args.voices, args.voices_cache, prepared, args.uploads)
+        )
 
     def enrol(self, voice: str) -> None:
         """Blocks for as long as it takes; raises NotFound, BadRequest."""

@@ -26,14 +26,14 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.counts import TokenCounts
+from app.engine.device.threads import on_own_terms
 from app.engine.loop import EngineLoop, Within
 from app.engine.stages.precision import dtype_of
+from app.engine.stats import TokenCounts
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence, Sequence
 from app.engine.t3.warmup import warm_t3
-from app.engine.threads import on_own_terms
-from app.engine.voice_book import VoiceBook
+from app.engine.voices.provider import VoiceProvider
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.table import Confirmation
 
@@ -47,7 +47,7 @@ class T3Stage:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        voices: VoiceBook,
+        voices: VoiceProvider,
         engine: TokenEngine,
         within: Within,
         limits: Limits,
@@ -70,7 +70,7 @@ class T3Stage:
         dtype = dtype_of(args.t3.dtype, place, on_cuda=torch.bfloat16)
         t3 = checkpoint.load_t3(place, dtype)
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
-        voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
+        voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         within = partial(on_own_terms, place)
         return cls(checkpoint, voices, engine, within, args.limits)
 

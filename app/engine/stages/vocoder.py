@@ -9,15 +9,15 @@ from app.config import Limits, ServeArgs, VocoderSettings
 from app.core import Mark, SessionKey, StageStats, TokenSource
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
-from app.engine.counts import CellCounts
+from app.engine.conditionals import S3GenConditionals
+from app.engine.device.threads import on_own_terms
 from app.engine.loop import EngineLoop, Within
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
 from app.engine.s3gen.warmup import warm_vocoder
 from app.engine.stages.precision import dtype_of
-from app.engine.threads import on_own_terms
-from app.engine.voice_book import VoiceBook
-from app.engine.voices import S3GenConditionals
+from app.engine.stats import CellCounts
+from app.engine.voices.provider import VoiceProvider
 from app.sessions.table import Confirmation
 
 
@@ -25,7 +25,7 @@ class VocoderStage:
     """Speech tokens in, sound out."""
 
     def __init__(
-        self, voices: VoiceBook, engine: VocoderEngine, within: Within, limits: Limits
+        self, voices: VoiceProvider, engine: VocoderEngine, within: Within, limits: Limits
     ) -> None:
         self._voices = voices
         self._engine = engine
@@ -44,7 +44,7 @@ class VocoderStage:
         vocoder = checkpoint.load_vocoder(place, dtype)
         spec = checkpoint.spec.s3gen
         engine = build_vocoder_engine(vocoder, heard_as(args.vocoder, spec), spec.euler_steps)
-        voices = VoiceBook(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
+        voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(voices, engine, partial(on_own_terms, place), args.limits)
 
     @property

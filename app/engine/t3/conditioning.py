@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import T3Spec
+from app.engine.conditionals import T3Conditionals
 from app.engine.t3.backbone import Weights
-from app.engine.voices import T3Conditionals
 
 
 class ConditioningEncoder:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from app.core import SamplingParams
-from app.engine.graphs import powers_of_two
+from app.engine.device.cuda_graphs import powers_of_two
+from app.engine.device.transfer import upload
 from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.model import T3Model
 from app.engine.t3.paged_kv_cache import PagedKVCache
@@ -28,7 +29,6 @@ from app.engine.t3.sampler import (
     needs_sort,
     pack,
 )
-from app.engine.transfer import upload
 
 Draw = Callable[[Tensor, Tensor, int], Tensor]  # noise.exponential, or a test's
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 from app.config import T3Settings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
-from app.engine.counts import TokenCounts
+from app.engine.device.out_of_memory import fitted, in_parts
 from app.engine.loop import Stopped
-from app.engine.shortage import fitted, in_parts
+from app.engine.stats import TokenCounts
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.guards import bounded, least_tokens
 from app.engine.t3.kv_budget import PAGE, pages_of

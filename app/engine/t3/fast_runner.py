@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.engine.graphs import Capture, CudaCapture, uncaptured
+from app.engine.device.cuda_graphs import Capture, CudaCapture, uncaptured
+from app.engine.device.transfer import upload
 from app.engine.t3.decode import DecodeStep, Draw, Row
 from app.engine.t3.dense_kv_cache import Span
 from app.engine.t3.graphs import StepGraphs
@@ -27,7 +28,6 @@ from app.engine.t3.runner import StepResult, device_mark, roll_back_partial_step
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.scheduled_chunk import Work
 from app.engine.t3.step_log import DeviceMark
-from app.engine.transfer import upload
 
 
 class _InFlight(NamedTuple):

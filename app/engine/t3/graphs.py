@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from app.engine.graphs import Capture, Replay
+from app.engine.device.cuda_graphs import Capture, Replay
 from app.engine.t3.decode import DecodeStep, Row, Shape
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the scheduler runs without torch
-    from app.engine.voices import T3Conditionals
+    from app.engine.conditionals import T3Conditionals
 
 PAGE = 16  # positions
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import RopeScaling, T3Spec
-from app.engine.linear import linear
+from app.engine.device.linear import linear
 from app.engine.t3.backbone import Attention, Weights
 
 

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.linear import linear
+from app.engine.conditionals import T3Conditionals
+from app.engine.device.linear import linear
 from app.engine.t3.backbone import Attention, Backbone, Weights
 from app.engine.t3.conditioning import ConditioningEncoder
 from app.engine.t3.gpt2 import GPT2
 from app.engine.t3.llama import Llama
-from app.engine.voices import T3Conditionals
 
 
 class T3Model:

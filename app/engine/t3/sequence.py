@@ -12,7 +12,7 @@ from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, Fault, FinishReason, Sampling
 from app.engine.t3.kv_budget import Prefix, PrefixKey, pages_of
 
 if TYPE_CHECKING:  # the scheduler runs without torch
-    from app.engine.voices import T3Conditionals
+    from app.engine.conditionals import T3Conditionals
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""T3's first words, heard by nobody (app.engine.warming)."""
+"""T3's first words, heard by nobody (app.engine.warmup)."""
 
 from dataclasses import replace
 
@@ -6,15 +6,15 @@ from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence
-from app.engine.voice_book import VoiceBook
-from app.engine.warming import KEY, speak
+from app.engine.voices.provider import VoiceProvider
+from app.engine.warmup import KEY, speak
 
 TEXT = "Hello there."
 NUM_STEPS = 4
 
 
 def warm_t3(
-    engine: TokenEngine, spec: ModelSpec, tokenizer: TextTokenizer, voices: VoiceBook
+    engine: TokenEngine, spec: ModelSpec, tokenizer: TextTokenizer, voices: VoiceProvider
 ) -> None:
     """A model without a voice of its own stays cold. Before the engine's loop starts."""
     for voice in voices.own()[:1]:

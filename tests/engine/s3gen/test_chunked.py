@@ -12,10 +12,10 @@ from chatterbox.models.s3gen.transformer import upsample_encoder
 from torch import Tensor
 
 from app.engine.checkpoint.spec import S3GenSpec
+from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import FlowNet
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
-from app.engine.voices import S3GenConditionals
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.s3gen.test_flow import upstream_mel
 from tests.engine.s3gen.voicing import random_vocoder, speech, voice

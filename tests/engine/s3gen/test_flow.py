@@ -6,9 +6,9 @@ from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from torch import Tensor
 
 from app.engine.checkpoint.spec import S3GenSpec
+from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.flow import MAX_FRAMES, Flow, FlowCell, FlowNet
-from app.engine.voices import S3GenConditionals
 from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.fake_capture import FakeCapture
 from tests.engine.s3gen.voicing import random_vocoder, speech, voice

@@ -12,6 +12,7 @@ from app.core import FinishReason, SessionKey, SpeechTokens
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.spec import S3GenSpec
+from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.engine import (
     OpenSegment,
     PushTokens,
@@ -19,7 +20,6 @@ from app.engine.s3gen.engine import (
     VocoderEngine,
     build_vocoder_engine,
 )
-from app.engine.voices import S3GenConditionals
 
 SETTINGS = VocoderSettings(first_cell=12, max_cell=24, prompt_s=1.0, left_tokens=10)
 

@@ -11,11 +11,11 @@ from app.config import T3Settings
 from app.core import FinishReason, SamplingParams, SessionKey, SpeechTokens
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.spec import T3Spec
+from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
-from app.engine.voices import T3Conditionals
 from tests.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
 from tests.engine.t3.desk import UNGUARDED
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from app.core import FinishReason, SamplingParams
 from app.engine.checkpoint.spec import FULL_SIZE, SAMPLING, T3Spec
+from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence
-from app.engine.voices import T3Conditionals
 from tests.engine.t3 import models
 from tests.engine.t3.models import ReplayedNoise, lean, upstream_cond, upstream_t3
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.engine.graphs import Captured, powers_of_two, uncaptured
+from app.engine.device.cuda_graphs import Captured, powers_of_two, uncaptured
 from tests.engine.fake_capture import FakeCapture
 
 

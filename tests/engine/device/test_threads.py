@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from app.config import ServeArgs
+from app.engine.device.threads import give_way, on_own_terms
 from app.engine.synthesizer import LocalSynthesizer
-from app.engine.threads import give_way, on_own_terms
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SCHED_IDLE is Linux'")
 

@@ -8,7 +8,7 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 from chatterbox.tts import Conditionals as UpstreamConditionals
 from safetensors.torch import load_file, save_file
 
-from app.engine.voices import (
+from app.engine.conditionals import (
     Conditionals,
     S3GenConditionals,
     T3Conditionals,

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.checkpoint.source import Checkpoint
-from app.engine.voice_store import Prepare, VoiceStore
-from app.engine.voices import Conditionals
+from app.engine.conditionals import Conditionals
+from app.engine.voices.store import Prepare, VoiceStore
 from app.errors import NotEnrolled, NotFound
 from app.voices.library import is_reference, open_references
 
 
-class VoiceBook:
+class VoiceProvider:
     """`url` is the operator's store, or None; `cache` where prepared voices are kept, if not there;
     `uploads` the voice library's root, or None. References have no names: who may use one is known
     to the interface alone.

@@ -10,12 +10,12 @@ import pytest
 import soundfile
 import torch
 
-from app.engine.voice_store import VoiceStore
-from app.engine.voices import Conditionals, S3GenConditionals, T3Conditionals
+from app.engine.conditionals import Conditionals, S3GenConditionals, T3Conditionals
+from app.engine.voices.store import VoiceStore
 from app.errors import BadRequest, ConfigError, NotFound, StorageAway, StorageFull
 from tests import failing_store
 from tests.audio_samples import spoken_vowels
-from tests.engine.test_voices import assert_same
+from tests.engine.test_conditionals import assert_same
 from tests.failing_store import FailingStore
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens
-from app.engine.listening import EngineStream
+from app.engine.stream import EngineStream
 from app.errors import OutOfMemory, SynthesisFailed
 
 KEY = SessionKey("default", "a")

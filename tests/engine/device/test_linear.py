@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from app.engine import linear as module
-from app.engine.linear import linear
+from app.engine.device import linear as module
+from app.engine.device.linear import linear
 
 NUM_ROWS = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 48, 49, 63, 64, 200]
 

@@ -5,7 +5,7 @@ import weakref
 import pytest
 import torch
 
-from app.engine.shortage import fitted, in_parts
+from app.engine.device.out_of_memory import fitted, in_parts
 
 CPU = torch.device("cpu")
 

@@ -30,14 +30,14 @@ from torchaudio.transforms import Resample
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE
 from app.engine.checkpoint.components import EnrolmentModels
 from app.engine.checkpoint.spec import Family
-from app.engine.references import check_reference, refusal
-from app.engine.voices import (
+from app.engine.conditionals import (
     Conditionals,
     S3GenConditionals,
     T3Conditionals,
     fault_of,
     without_odd_frame,
 )
+from app.engine.voices.reference_audio import check_reference, refusal
 
 MIN_TURBO_S = 5.0  # turbo asks for more than this; source: ChatterboxTurboTTS
 VOCODER_WINDOW_S = 10

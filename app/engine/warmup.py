@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from app.core import SessionKey
-from app.engine.listening import Item
 from app.engine.loop import Engine
+from app.engine.stream import Item
 
 KEY = SessionKey("", "first-words")  # no caller's: a tenant has a name
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
-from app.engine.voice_book import VoiceBook
+from app.engine.voices.provider import VoiceProvider
 from app.errors import CheckpointError, NotFound
-from tests.engine.test_voices import assert_same
+from tests.engine.test_conditionals import assert_same
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path):
 def test_the_models_own_voices_outlive_its_folder(folder):
     checkpoint = open_checkpoint(str(folder))
     before = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
-    book = VoiceBook(checkpoint, None)
+    book = VoiceProvider(checkpoint, None)
     shutil.rmtree(folder)
     assert set(book.names()) == {"ada", "bela", "cleo"}
     for voice, conditionals in before.items():
@@ -33,7 +33,7 @@ def test_the_models_own_voices_outlive_its_folder(folder):
 async def test_the_models_own_voices_wait_for_no_store(folder, tmp_path):
     stored = tmp_path / "stored"
     stored.mkdir()
-    book = VoiceBook(open_checkpoint(str(folder)), str(stored))
+    book = VoiceProvider(open_checkpoint(str(folder)), str(stored))
     answers = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         asyncio.get_running_loop().set_default_executor(pool)
@@ -59,4 +59,4 @@ def test_a_voice_file_that_is_gone_is_named_before_anything_is_served(folder):
     checkpoint = open_checkpoint(str(folder))
     (folder / "voices" / "bela.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"bela\.safetensors"):
-        VoiceBook(checkpoint, None)
+        VoiceProvider(checkpoint, None)

@@ -4,7 +4,7 @@ Diffusers imports all of transformers and of torch's compiler if it finds them, 
 classes that are not used here: so these are imported from here and nowhere else.
 """
 
-from app.engine.upstream import hidden
+from app.engine.upstream.lazy_import import hidden
 
 with hidden("transformers", "torch._dynamo"):
     from chatterbox.models.s3gen.decoder import (

@@ -17,13 +17,13 @@ from chatterbox.tts_turbo import ChatterboxTurboTTS
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.components import EnrolmentModels
 from app.engine.checkpoint.spec import ENGLISH
-from app.engine.enrolment import prepare
-from app.engine.references import load_reference
+from app.engine.voices.enrolment import prepare
+from app.engine.voices.reference_audio import load_reference
 from app.errors import BadRequest
 from tests.audio_samples import spoken_vowels
 from tests.engine.checkpoint.tiny import TINY
 from tests.engine.checkpoint.whole_s3gen import build_s3gen
-from tests.engine.test_voices import assert_same
+from tests.engine.test_conditionals import assert_same
 
 # librosa.load, which upstream calls and we do not, imports audioread:
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")

@@ -8,8 +8,8 @@ from app.engine.s3gen.engine import build_vocoder_engine
 from app.engine.s3gen.warmup import NUM_VOICED, warm_vocoder
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.warmup import NUM_STEPS, warm_t3
-from app.engine.voice_book import VoiceBook
-from app.engine.warming import KEY
+from app.engine.voices.provider import VoiceProvider
+from app.engine.warmup import KEY
 
 CPU = torch.device("cpu")
 
@@ -21,7 +21,7 @@ def test_t3_has_run_a_prompt_and_steps_and_holds_nothing_of_them():
     engine = TokenEngine.from_upstream(
         t3, checkpoint.spec, T3Settings(), on_step=lambda sequences: rows.append(len(sequences))
     )
-    warm_t3(engine, checkpoint.spec, checkpoint.tokenizer(), VoiceBook(checkpoint, None))
+    warm_t3(engine, checkpoint.spec, checkpoint.tokenizer(), VoiceProvider(checkpoint, None))
     assert rows == [1] * NUM_STEPS
     assert not engine.has_work()
     engine.check_integrity()
@@ -32,7 +32,7 @@ def test_the_vocoder_has_run_cells_of_every_usual_length_and_holds_nothing_of_th
     settings = VocoderSettings()
     vocoder = checkpoint.load_vocoder(CPU, torch.float32)
     engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
-    warm_vocoder(engine, VoiceBook(checkpoint, None))
+    warm_vocoder(engine, VoiceProvider(checkpoint, None))
     cells = [call.cell for call in engine.ledger if call.key == KEY]
     assert cells[0].end == settings.first_cell
     assert cells[-1].end == NUM_VOICED

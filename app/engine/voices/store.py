@@ -20,8 +20,8 @@ import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.references import decode_reference
-from app.engine.voices import Conditionals, dump_conditionals, parse_conditionals
+from app.engine.conditionals import Conditionals, dump_conditionals, parse_conditionals
+from app.engine.voices.reference_audio import decode_reference
 from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
 from app.voices.keyed_locks import KeyedLocks
 from app.voices.storage import Storing, put_whole

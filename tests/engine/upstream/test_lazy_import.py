@@ -39,7 +39,7 @@ def test_a_package_is_executed_when_it_is_asked_for_a_name(tmp_path: Path) -> No
     write_package(tmp_path)
     run(
         """
-        from app.engine.upstream import import_by_submodule
+        from app.engine.upstream.lazy_import import import_by_submodule
         import_by_submodule(("outer", "outer.inner"))
         import outer.inner.other
         assert "outer.inner.leaf" not in sys.modules
@@ -58,7 +58,7 @@ def test_a_package_that_is_loaded_stays_as_it_is(tmp_path: Path) -> None:
     run(
         """
         import outer
-        from app.engine.upstream import import_by_submodule
+        from app.engine.upstream.lazy_import import import_by_submodule
         import_by_submodule(("outer", "outer.inner"))
         assert vars(outer)["NAME"] == "it" and sys.modules["outer"] is outer
         """,
@@ -68,7 +68,7 @@ def test_a_package_that_is_loaded_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_what_is_hidden_cannot_be_imported_and_then_can() -> None:
     run("""
-        from app.engine.upstream import hidden
+        from app.engine.upstream.lazy_import import hidden
         with hidden("colorsys", "sys"):
             import sys as still  # it was loaded before
             try:
@@ -84,7 +84,7 @@ def test_a_package_that_was_not_executed_is_forgotten(tmp_path: Path) -> None:
     write_package(tmp_path)
     run(
         """
-        from app.engine.upstream import unexecuted
+        from app.engine.upstream.lazy_import import unexecuted
         with unexecuted("outer", "outer.inner"):
             from outer.inner import other
             assert "outer.inner.leaf" not in sys.modules

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.references import load_reference
+from app.engine.voices.reference_audio import load_reference
 from app.errors import BadRequest, ConfigError
 
 
