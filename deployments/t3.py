@@ -53,9 +53,9 @@ class T3:
             async for part in held_parts:
                 yield part
 
-    async def ledger(self, key: SessionKey) -> "SessionSteps":
+    async def session_steps(self, key: SessionKey) -> "SessionSteps":
         """What this replica has done for a session, while it is remembered."""
-        return self._stage.engine.ledger.summary(key)
+        return self._stage.engine.step_log.summary(key)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve asks for it where a config's autoscaling policy is ours."""

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
-from app.engine.checkpoint.components import EnrolmentModels, Part
+from app.engine.checkpoint.components import Component, EnrolmentModels
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec
@@ -82,7 +82,7 @@ def main() -> None:
 def make(spec: ModelSpec, recipe: Recipe, folder: Path) -> None:
     references = {name: vowels(voice, recipe.reference_s) for name, voice in recipe.voices.items()}
     t3, flow, hift, speech_tokenizer, speaker_encoder, voice_encoder = (
-        build_seeded(part, spec, recipe.seed) for part in Part
+        build_seeded(part, spec, recipe.seed) for part in Component
     )
     enrolment = EnrolmentModels(
         voice_encoder, speech_tokenizer, speaker_encoder, spec.t3.prompt_len

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.core import SAMPLE_RATE
-from app.engine.checkpoint.components import Part
+from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.seeded import build_seeded
 from training.calibrate import calibrate_speakers
 from training.model import read_model

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from app.engine.checkpoint.build_t3 import UNREAD_BY_T3
-from app.engine.checkpoint.components import Part
+from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.local import CONFIG_FILE, own_layout
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import Conditionals, save_conditionals

@@ -76,7 +76,7 @@ async def test_a_cancel_lets_t3_run_at_most_one_more_step(client, served):
         async for _ in chunks:
             pass
     await until_idle(client)
-    steps = await served.t3.ledger.remote(SessionKey(DEFAULT_TENANT, session))
+    steps = await served.t3.session_steps.remote(SessionKey(DEFAULT_TENANT, session))
     assert steps.num_steps >= HOLD_AT
     assert steps.num_after_abort <= 1
     again = (await client.post(f"/cancel/{session}")).json()
@@ -137,7 +137,7 @@ async def test_a_client_that_hangs_up_frees_every_slot(client, served):
         await asyncio.to_thread(until_held, served.gate)
     await asyncio.to_thread(release, served.gate)
     await until_idle(client)
-    steps = await served.t3.ledger.remote(SessionKey(DEFAULT_TENANT, session))
+    steps = await served.t3.session_steps.remote(SessionKey(DEFAULT_TENANT, session))
     # T3 was let go while the hang-up was on its way to it; the whole segment has about 150 tokens
     assert steps.num_steps <= HOLD_AT + 20
     assert (await client.post(f"/cancel/{session}")).json()["state"] == "already_done"

@@ -112,7 +112,7 @@ def check(raced: Raced, listener: Listener, point: str, *, left: bool) -> None:
     assert [reason for ended, reason in raced.ends if ended == key] == [finish]
     assert len(listener.finishes) == (0 if left and point != "last send" else 1)
     assert sum(raced.released.values()) == raced.admitted  # each slot that was taken, once
-    steps = raced.synthesizer.t3.engine.ledger.summary(key)
+    steps = raced.synthesizer.t3.engine.step_log.summary(key)
     if point == "queued":
         assert steps.num_steps == 0
     if finish is FinishReason.CANCELLED and steps.num_after_abort is not None:

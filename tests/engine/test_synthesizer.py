@@ -127,7 +127,7 @@ async def test_t3_begins_no_segment_of_a_session_that_was_cancelled_between_two(
     second = TokenRequest(request.key, 1, TEXT, request.voice, request.sampling)
     groups = [group async for group in synthesizer.t3.tokens(second)]
     assert [(group.ids, group.finish) for group in groups] == [((), FinishReason.CANCELLED)]
-    assert synthesizer.t3.engine.ledger.summary(request.key).num_steps == 0
+    assert synthesizer.t3.engine.step_log.summary(request.key).num_steps == 0
 
 
 async def test_leaving_a_stream_frees_both_engines(synthesizer):

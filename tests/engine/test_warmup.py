@@ -33,7 +33,7 @@ def test_the_vocoder_has_run_cells_of_every_usual_length_and_holds_nothing_of_th
     vocoder = checkpoint.load_vocoder(CPU, torch.float32)
     engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
     warm_vocoder(engine, VoiceProvider(checkpoint, None))
-    cells = [call.cell for call in engine.ledger if call.key == KEY]
+    cells = [call.cell for call in engine.call_log if call.key == KEY]
     assert cells[0].end == settings.first_cell
     assert cells[-1].end == NUM_VOICED
     assert not engine.has_work()

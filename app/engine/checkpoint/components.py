@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # each stage loads its own
     from chatterbox.models.voice_encoder import VoiceEncoder
 
 
-class Part(StrEnum):
+class Component(StrEnum):
     """The values of S3Gen's parts are upstream's attribute names, so its files' key prefixes."""
 
     T3 = "t3"
@@ -52,7 +52,7 @@ class EnrolmentModels:
     prompt_len: int  # speech tokens of the recording that T3 sees: 150, turbo 375
 
 
-class Source(Protocol):
+class WeightSource(Protocol):
     """Where a model's weights, text tokenizer and voices come from. Raises CheckpointError."""
 
     def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...

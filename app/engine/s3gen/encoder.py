@@ -77,7 +77,7 @@ class Encoder:
 
 
 def _relative(
-    attention: RelPositionMultiHeadedAttention, x: Tensor, span: Tensor, past: Past
+    attention: RelPositionMultiHeadedAttention, x: Tensor, span: Tensor, past: LayerCache
 ) -> Tensor:
     """Self-attention with relative positions. span: (keys + N - 1, dim), the positions of the
     distances keys-1 .. -(N-1). Source: upstream's forward, arXiv 1901.02860 section 3.3."""

@@ -89,7 +89,7 @@ class VocoderEngine:
         self._voiced: Counter[SessionKey] = Counter()  # tokens, of sessions with open segments
         self._items: list[SegmentAudio] = []  # the next step's output
         self._cancel_is_due: CancelIsDue = lambda key, segment: False
-        self.ledger: deque[VocoderCall] = deque(maxlen=_REMEMBERED_CALLS)
+        self.call_log: deque[VocoderCall] = deque(maxlen=_REMEMBERED_CALLS)
         self.counts = CellCounts()
 
     def abandon_if(self, cancel_is_due: CancelIsDue) -> None:
@@ -222,7 +222,7 @@ class VocoderEngine:
             return
         began_s = time.monotonic()
         entries = [self._segments[address] for address in addresses]
-        self.ledger.extend(VocoderCall(*one.address, one.job.cell, began_s) for one in entries)
+        self.call_log.extend(VocoderCall(*one.address, one.job.cell, began_s) for one in entries)
         num_made = 0
         for part, made in in_parts(entries, self._voice, self._decoder.device):
             if made is None:

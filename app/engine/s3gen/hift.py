@@ -18,7 +18,7 @@ from torch import Tensor
 from app.core import NUM_MELS, SAMPLES_PER_FRAME
 from app.engine.s3gen.hift_generator import HiftGenerator, Keep, padded
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals, uniforms
-from app.engine.s3gen.sine_source import PITCH_CONTEXT, Source
+from app.engine.s3gen.sine_source import PITCH_CONTEXT, SineSource
 
 
 @dataclass(frozen=True, slots=True)

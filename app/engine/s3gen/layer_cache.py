@@ -18,7 +18,7 @@ from torch.nn import Conv1d
 from app.engine.device.transfer import upload
 
 
-class Past(Protocol):
+class LayerCache(Protocol):
     num_keys: int  # positions before the call's own
 
     def before(self, x: Tensor, count: int) -> Tensor:

@@ -18,7 +18,7 @@ from app.engine.device.transfer import upload
 PITCH_CONTEXT = 5  # frames on either side that the pitch predictor sees
 
 
-class Source:
+class SineSource:
     def __init__(self, mel2wav: HiFTGenerator) -> None:
         self._predictor = mel2wav.f0_predictor
         self._merge = mel2wav.m_source.l_linear

@@ -65,7 +65,7 @@ class VocoderStage:
     async def cancel(self, key: SessionKey) -> Confirmation:
         told_s = time.monotonic()
         stopped = await self._loop.cancel(key)
-        calls = [call for call in self._engine.ledger.copy() if call.key == key]
+        calls = [call for call in self._engine.call_log.copy() if call.key == key]
         num_after = sum(call.started_s > told_s for call in calls) if calls else None
         marks = {Mark.VOCODER_DROPPED: time.monotonic()}
         return Confirmation(stopped.num_tokens, num_after, marks)

@@ -24,10 +24,10 @@ from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.paged_kv_cache import spare_pages
 from app.engine.t3.runner import Noise, Runner, StepResult, counter_noise
-from app.engine.t3.scheduled_chunk import Work
+from app.engine.t3.scheduled_chunk import ScheduledChunk
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import AddSequence, Sequence
-from app.engine.t3.step_log import Ledger
+from app.engine.t3.step_log import StepLog
 from app.errors import BadRequest
 
 if TYPE_CHECKING:  # transformers, 7 s: whoever builds one has it
@@ -206,7 +206,7 @@ class TokenEngine:
     def _again(self, work: Seq[ScheduledChunk]) -> StepResult:
         return self._runner.again([item for item in work if item.sequence.finish is None])
 
-    def _give_up(self, item: Work) -> None:
+    def _give_up(self, item: ScheduledChunk) -> None:
         """One sequence that does not fit even alone. Whoever waits for its prefix computes it."""
         sequence, prefix = item.sequence, item.completes
         log.error("no memory is left for %s", sequence.key.session_id)

@@ -26,7 +26,7 @@ from app.engine.t3.paged_kv_cache import PagedKVCache
 from app.engine.t3.prompts import Prompts
 from app.engine.t3.runner import StepResult, device_mark, roll_back_partial_step
 from app.engine.t3.sampler import SamplingRow
-from app.engine.t3.scheduled_chunk import Work
+from app.engine.t3.scheduled_chunk import ScheduledChunk
 from app.engine.t3.step_log import DeviceMark
 
 
@@ -119,7 +119,7 @@ class FastRunner:
         sampled = self._graphs.run(rows) if captured else self._graphs.run_uncaptured(rows)
         return sampled[upload(firsts, torch.int64, self._device)]
 
-    def _prompt(self, item: Work) -> Tensor:
+    def _prompt(self, item: ScheduledChunk) -> Tensor:
         """(1,), or (0,) where more of the prompt is to come."""
         memory, sequence, span = self.memory, item.sequence, _span(item)
         if item.begins_with is not None:
@@ -177,5 +177,5 @@ def _land(step: _InFlight | None) -> StepResult:
     )
 
 
-def _span(item: Work) -> Span:
+def _span(item: ScheduledChunk) -> Span:
     return Span(item.slot, 0, item.sequence.num_rows, item.start, item.num_tokens)

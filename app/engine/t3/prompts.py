@@ -4,7 +4,7 @@ from torch import Tensor
 
 from app.engine.t3.conditioning import ConditioningCache
 from app.engine.t3.model import T3Model
-from app.engine.t3.scheduled_chunk import Work
+from app.engine.t3.scheduled_chunk import ScheduledChunk
 from app.engine.t3.sequence import Sequence
 
 _PREFIXES_KEPT = 64  # (voice, exaggeration) pairs; at most 1.5 MB each
@@ -16,7 +16,7 @@ class Prompts:
         self._prefixes = ConditioningCache(model.conditioning, model.dtype, _PREFIXES_KEPT)
         self._by_slot: dict[int, Tensor] = {}
 
-    def chunk(self, item: Work) -> Tensor:
+    def chunk(self, item: ScheduledChunk) -> Tensor:
         """(rows * tokens, dim), row after row; the last chunk forgets the prompt."""
         prompt = self._by_slot.get(item.slot)
         if prompt is None:

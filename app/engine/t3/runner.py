@@ -16,7 +16,7 @@ from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.prompts import Prompts
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
-from app.engine.t3.scheduled_chunk import Work
+from app.engine.t3.scheduled_chunk import ScheduledChunk
 from app.engine.t3.sequence import Sequence
 from app.engine.t3.step_log import DeviceMark
 
@@ -146,7 +146,7 @@ def roll_back_partial_step(item: ScheduledChunk, memory: Shared) -> None:
         memory.forget(item.completes)
 
 
-def _is_decoding(item: Work) -> bool:
+def _is_decoding(item: ScheduledChunk) -> bool:
     return item.start >= item.sequence.num_prompt
 
 

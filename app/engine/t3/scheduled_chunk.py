@@ -54,7 +54,7 @@ def chunk_of(
     )
 
 
-def advance(item: Work) -> None:
+def advance(item: ScheduledChunk) -> None:
     """As if it had run: a next step may be scheduled before this one's tokens are known."""
     item.sequence.num_computed = item.start + item.num_tokens
     if item.samples:

@@ -41,7 +41,7 @@ class SessionSteps(NamedTuple):
     num_tokens: int  # codec ids generated
 
 
-class Ledger:
+class StepLog:
     def __init__(self, num_sessions: int = 256) -> None:
         self._num_sessions = num_sessions
         self._sessions: OrderedDict[SessionKey, _Account] = OrderedDict()

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 
-from app.engine.checkpoint.components import Part
+from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.local import PUBLISHED, FolderSource
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.spec import Family, ModelSpec

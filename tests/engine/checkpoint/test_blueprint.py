@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.engine.checkpoint.components import Part
+from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.spec import Family
 from tests.engine.checkpoint.layouts import published
 from tests.engine.checkpoint.test_local import CPU, F32, FAMILIES, SPECS

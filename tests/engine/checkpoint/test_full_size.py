@@ -10,7 +10,7 @@ import torch
 
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.build_t3 import build_t3
-from app.engine.checkpoint.components import Part
+from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.local import PUBLISHED, open_folder
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import FULL_SIZE, Family

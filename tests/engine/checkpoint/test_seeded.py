@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from app.core import NUM_SPEECH_IDS
-from app.engine.checkpoint.components import Part
+from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.seeded import SeededSource, build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec

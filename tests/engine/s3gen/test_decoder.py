@@ -104,7 +104,7 @@ def test_a_cpu_voices_short_cells_together_and_no_more_tokens_at_once_than_two_o
         for push in pushes(f"{n}", speech(n, 70)):
             engine.receive(push)
     drain(engine)
-    calls = [list(calls) for _, calls in itertools.groupby(engine.ledger, lambda c: c.started_s)]
+    calls = [list(calls) for _, calls in itertools.groupby(engine.call_log, lambda c: c.started_s)]
     sizes = [[call.cell.end - call.cell.start for call in one] for one in calls]
     assert sizes[0] == [12, 12, 12, 12]
     assert max(map(sum, sizes)) == 2 * settings.max_cell

@@ -93,7 +93,7 @@ def test_sound_begins_before_the_tokens_end(engine: VocoderEngine):
 def test_no_tokens_are_an_empty_segment(engine: VocoderEngine):
     items = say(engine, "a", 1, ())
     assert [(len(item.pcm), item.finish) for item in items] == [(0, FinishReason.STOP)]
-    assert not engine.ledger
+    assert not engine.call_log
     engine.check_integrity()
 
 

@@ -35,8 +35,8 @@ def test_a_cancelled_segment_makes_no_further_call(
     for push in pushes("a", speech(1, num_pushed), finish=None):
         engine.receive(push)
     items = [item for _ in range(num_steps) for item in engine.step()]
-    num_calls = len(engine.ledger)
-    voiced = sum(call.cell.end - call.cell.start for call in engine.ledger)
+    num_calls = len(engine.call_log)
+    voiced = sum(call.cell.end - call.cell.start for call in engine.call_log)
 
     stopped = engine.cancel(session("a"), None)
     assert (stopped.live, stopped.num_tokens) == (True, voiced)
@@ -45,7 +45,7 @@ def test_a_cancelled_segment_makes_no_further_call(
     last = drain(engine)
     assert [(item.finish, len(item.pcm)) for item in last] == [(FinishReason.CANCELLED, 0)]
     assert last[0].start == sum(len(item.pcm) for item in items)
-    assert len(engine.ledger) == num_calls
+    assert len(engine.call_log) == num_calls
     assert not engine.cancel(session("a"), None).live
     assert not engine.has_work()
 
@@ -107,7 +107,7 @@ def test_a_segment_that_t3_gave_up_ends_without_voicing_the_rest(
     for push in pushes("a", speech(1, 60), [50], finish=finish):
         engine.receive(push)
     assert [(item.finish, len(item.pcm)) for item in drain(engine)] == [(finish, 0)]
-    assert not engine.ledger
+    assert not engine.call_log
     engine.check_integrity()
 
 

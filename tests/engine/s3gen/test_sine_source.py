@@ -3,7 +3,7 @@ import torch
 from torch.distributions.uniform import Uniform
 
 from app.core import SAMPLES_PER_FRAME
-from app.engine.s3gen.sine_source import Source
+from app.engine.s3gen.sine_source import SineSource
 from tests.engine.s3gen.test_hift import REACH
 from tests.engine.s3gen.voicing import random_vocoder
 

@@ -15,7 +15,7 @@ def engine() -> VocoderEngine:
 def test_each_cell_is_counted_with_its_tokens_and_as_marked(engine):
     say(engine, "a", 1, speech(1, 60))
     counts = engine.counts
-    num_cells = len(engine.ledger)
+    num_cells = len(engine.call_log)
     assert len(counts.step_ms.take()) == counts.num_rows == num_cells > 1
     assert counts.num_tokens == 60
     late_ms = counts.late_ms.take()

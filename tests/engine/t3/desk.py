@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from app.config import GuardSettings, T3Settings
 from app.core import SamplingParams, SessionKey
 from app.engine.t3.kv_budget import Prefix
-from app.engine.t3.scheduled_chunk import Work
+from app.engine.t3.scheduled_chunk import ScheduledChunk
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import AddSequence, Sequence
 
