@@ -11,13 +11,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from app.api import errors, openapi
+from app.api.admission import AdmissionControl
 from app.api.desktop import desktop_routes, model_routes
-from app.api.door import REQUEST_ID, Door
 from app.api.errors import CountRefusal, JsonResponse, uncounted
+from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.speech_routes import speech_routes
-from app.api.turnstile import Turnstile
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
 from app.auth.api_keys import KeyRing
@@ -60,7 +60,7 @@ def create_app(
         responses=openapi.REFUSALS,
     )
     app.add_middleware(
-        Door,
+        RequestGuard,
         returns_id=returns_request_id,
         ring=KeyRing(keys),
         origins=tuple(origins),
@@ -81,7 +81,7 @@ def create_app(
         Voices(catalogue, library, synthesizer, RecordingReader()),
         limits,
         sockets or SocketLimits(),
-        Turnstile(ledger or UsageCounter(), limits.live_s),
+        AdmissionControl(ledger or UsageCounter(), limits.live_s),
         refused,
     )
     app.include_router(speech_routes(services))

@@ -17,17 +17,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.body import read_object
-from app.api.breaking import Broken, until_broken
 from app.api.connection import while_connected
+from app.api.dependencies import caller_of, require_role
 from app.api.encoding import Progress, fed, opened, sound_of
 from app.api.errors import JsonResponse, error_of
-from app.api.gate import caller_of, needs
 from app.api.openapi import WAV_EVENTS, WAV_FILE
-from app.api.plan import SpeechJob, job_of, manner_of
 from app.api.services import Services
 from app.api.speech import SpeechResponse, start_of, usage_of
-from app.api.speech_request import MannerFields, VoiceField, parse
+from app.api.speech_job import SpeechJob, build_job, resolve_options
+from app.api.speech_request import SpeechOptionFields, VoiceField, parse
 from app.api.speech_routes import OTHER_FIELDS_BYTES
+from app.api.stream_faults import StreamFault, with_fault
 from app.audio.pcm import Samples
 from app.auth.api_keys import Caller
 from app.config import Role
@@ -35,7 +35,7 @@ from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
 from app.errors import BadRequest, NotServed
 
 
-class VoxFields(MannerFields):
+class VoxFields(SpeechOptionFields):
     """A text, and how to speak it. No voice: the model's first."""
 
     text: str
@@ -87,9 +87,11 @@ class Desktop:
             raise BadRequest("response_format: this route sends wav", param="response_format")
         voice = await self._voice(caller, fields)
         card = services.synthesizer.card()
-        manner = manner_of(fields, card, voice, services.limits, caller, default_format="wav")
+        options = resolve_options(
+            fields, card, voice, services.limits, caller, default_format="wav"
+        )
         return await asyncio.to_thread(
-            job_of, fields.text, manner, caller, request.state.request_id, services.limits
+            build_job, fields.text, options, caller, request.state.request_id, services.limits
         )
 
     async def _voice(self, caller: Caller, fields: VoxFields) -> str:
@@ -143,10 +145,10 @@ class WavChunks(Response):
         total, index = len(self._job.script.segments), 0
         progress = Progress()
         session_id = self._job.request.key.session_id
-        files = until_broken(self._files(progress), session_id, self._services.refused)
+        files = with_fault(self._files(progress), session_id, self._services.refused)
         async with aclosing(files):
             async for file in files:
-                if isinstance(file, Broken):
+                if isinstance(file, StreamFault):
                     yield _event("error", error=error_of(file.fault))
                     return
                 wav = base64.b64encode(file).decode("ascii")
@@ -157,12 +159,12 @@ class WavChunks(Response):
         yield _event("done", total=total, finish_reason=finish, usage=usage)
 
     async def _files(self, progress: Progress) -> AsyncGenerator[bytes, None]:
-        manner = self._job.manner
+        options = self._job.options
         async with aclosing(_by_segment(self._services, self._job, progress)) as parts:
             async for pcm in parts:
-                encoder = await opened(manner)
+                encoder = await opened(options)
                 body = await fed(encoder, pcm) + encoder.finish()
-                yield manner.format.seal(body, encoder.num_samples, manner.sample_rate)
+                yield options.format.seal(body, encoder.num_samples, options.sample_rate)
 
 
 async def _by_segment(
@@ -188,7 +190,7 @@ def _event(kind: str, **fields: object) -> bytes:
 
 def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
     router = APIRouter(
-        prefix="/api", default_response_class=JsonResponse, dependencies=[needs(Role.SPEAK)]
+        prefix="/api", default_response_class=JsonResponse, dependencies=[require_role(Role.SPEAK)]
     )
     desktop = Desktop(services, is_alone)
 
@@ -226,7 +228,7 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
 def model_routes(services: Services, switch: ModelSwitch | None) -> APIRouter:
     """The served model out of memory and back; any other is the configuration's to serve."""
     router = APIRouter(
-        prefix="/api", default_response_class=JsonResponse, dependencies=[needs(Role.ADMIN)]
+        prefix="/api", default_response_class=JsonResponse, dependencies=[require_role(Role.ADMIN)]
     )
 
     async def load(family: str) -> Response:

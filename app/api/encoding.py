@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.api.plan import Manner, SpeechJob
 from app.api.services import Services
+from app.api.speech_job import SpeechJob, SpeechOptions
 from app.audio.formats import AudioStream
 from app.audio.pcm import Samples
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason
@@ -59,7 +59,7 @@ async def encoded(
 ) -> AsyncGenerator[bytes, None]:
     """The audio bytes of one whole job; none if it was cancelled before its first sound. Raises
     what `sound_of` raises."""
-    encoder = await opened(job.manner)
+    encoder = await opened(job.options)
     async with aclosing(sound_of(services, job, progress)) as sound:
         async for pcm in sound:
             if part := await fed(encoder, pcm):
@@ -79,7 +79,7 @@ async def sound_of(
     SynthesisFailed where the speech could not be finished or is no sound at all, and what the
     synthesizer raises.
     """
-    admitted = services.turnstile.admitted(job.caller, job.script.num_chars)
+    admitted = services.admission.admitted(job.caller, job.script.num_chars)
     async with (
         admitted if job.ticket is None else nullcontext(job.ticket) as ticket,
         aclosing(_spoken(services, job, progress)) as sound,
@@ -112,8 +112,8 @@ async def _spoken(
             yield last
 
 
-async def opened(manner: Manner) -> AudioStream:
-    return await asyncio.to_thread(AudioStream, manner.format, manner.sample_rate, manner.speed)
+async def opened(options: SpeechOptions) -> AudioStream:
+    return await asyncio.to_thread(AudioStream, options.format, options.sample_rate, options.speed)
 
 
 async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk | None:

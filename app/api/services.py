@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.api.admission import AdmissionControl
 from app.api.errors import CountRefusal, uncounted
-from app.api.turnstile import Turnstile
 from app.api.voices import Voices
 from app.config import Limits, SocketLimits
 from app.core import Synthesizer
@@ -15,5 +15,5 @@ class Services:
     voices: Voices
     limits: Limits
     sockets: SocketLimits
-    turnstile: Turnstile
+    admission: AdmissionControl
     refused: CountRefusal = uncounted

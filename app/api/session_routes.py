@@ -5,9 +5,9 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.door import check_session_id
+from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
-from app.api.gate import caller_of, needs
+from app.api.middleware import check_session_id
 from app.config import Role
 from app.core import SessionKey, SessionReport, Synthesizer
 from app.errors import NotFound
@@ -15,7 +15,7 @@ from app.sessions.timeline import all_legs
 
 
 def session_routes(synthesizer: Synthesizer) -> APIRouter:
-    router = APIRouter(default_response_class=JsonResponse, dependencies=[needs(Role.SPEAK)])
+    router = APIRouter(default_response_class=JsonResponse, dependencies=[require_role(Role.SPEAK)])
 
     @router.get("/v1/sessions/{session_id}", response_model=None)
     async def session(request: Request, session_id: str) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.body import parse_object
-from app.api.speech_request import MannerFields, VoiceField, parse
+from app.api.speech_request import SpeechOptionFields, VoiceField, parse
 from app.errors import BadRequest
 
 ContextId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -17,7 +17,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Start(MannerFields):
+class Start(SpeechOptionFields):
     """Open a context. What is left out is the model's own."""
 
     type: Literal["start"]

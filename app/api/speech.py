@@ -17,12 +17,12 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.breaking import Broken, until_broken
 from app.api.connection import while_connected
 from app.api.encoding import Progress, encoded
 from app.api.errors import error_of
-from app.api.plan import SpeechJob, paced
 from app.api.services import Services
+from app.api.speech_job import SpeechJob, paced
+from app.api.stream_faults import StreamFault, with_fault
 from app.core import FinishReason
 
 log = logging.getLogger(__name__)
@@ -106,12 +106,12 @@ class SpeechResponse(Response):
         self._framing: Framing = ServerSentEvents() if sse else RawAudio()
         self.init_headers(
             {
-                "Content-Type": "text/event-stream" if sse else job.manner.format.content_type,
+                "Content-Type": "text/event-stream" if sse else job.options.format.content_type,
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",  # proxies that know it pass each chunk on at once
                 "X-Model": quote(services.synthesizer.card().name),
                 "X-Voice": quote(job.request.voice),
-                "X-Sample-Rate": str(job.manner.sample_rate),
+                "X-Sample-Rate": str(job.options.sample_rate),
                 "X-Seed": str(job.request.sampling.seed),
             }
         )
@@ -135,17 +135,17 @@ class SpeechResponse(Response):
         await send(_body(body, more=False))
 
     def _sealed(self, collected: bytes) -> bytes:
-        manner = self.job.manner
-        num_samples = round(self._progress.audio_s * manner.sample_rate)
-        return manner.format.seal(collected, num_samples, manner.sample_rate)
+        options = self.job.options
+        num_samples = round(self._progress.audio_s * options.sample_rate)
+        return options.format.seal(collected, num_samples, options.sample_rate)
 
     async def _send_stream(self, send: Send) -> None:
         session_id = self.job.request.key.session_id
-        parts = until_broken(self._encoded(), session_id, self._services.refused)
+        parts = with_fault(self._encoded(), session_id, self._services.refused)
         is_begun, last = False, b""
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, Broken):
+                if isinstance(part, StreamFault):
                     self._progress.finish = FinishReason.ERROR
                     last = self._framing.broken(part.fault)
                     break

@@ -13,9 +13,9 @@ from enum import Enum, auto
 from typing import Protocol
 
 from app.api.encoding import Progress, fed, opened, sound_of
-from app.api.plan import Manner, job_of, paced
 from app.api.services import Services
 from app.api.speech import usage_of
+from app.api.speech_job import SpeechOptions, build_job, paced
 from app.audio.formats import AudioStream
 from app.auth.api_keys import Caller
 from app.core import CancelAck, CancelState, FinishReason, SessionKey
@@ -48,7 +48,7 @@ class SpeechContext:
         number: int,
         session_id: str,  # takes are sessions named after it
         caller: Caller,
-        manner: Manner,
+        options: SpeechOptions,
         *,
         services: Services,
         outbox: Outbox,
@@ -57,7 +57,7 @@ class SpeechContext:
     ) -> None:
         self.context_id = context_id
         self.number = number
-        self.manner = manner
+        self.options = options
         self.is_binary = is_binary
         self.is_cancelled = False  # nothing more is sent
         self.is_done = False  # everything was
@@ -67,7 +67,7 @@ class SpeechContext:
         self._max_held_chars = services.sockets.max_held_chars
         self._outbox = outbox
         self._max_buffer_s = max_buffer_s
-        self._text = IncrementalText(manner.language, manner.max_segment_chars)
+        self._text = IncrementalText(options.language, options.max_segment_chars)
         self._orders: asyncio.Queue[str | _Order] = asyncio.Queue()
         self._buffered_since_s = 0.0  # when the first came of the text that is in no take yet
         self._num_waiting_chars = 0  # in takes that are not spoken yet
@@ -137,7 +137,7 @@ class SpeechContext:
 
     async def run(self) -> None:
         """Speak until the context is closed or cancelled. Raises what the speech raises."""
-        encoder = await opened(self.manner)
+        encoder = await opened(self.options)
         while (order := await self._next()) is not _Order.CLOSE and not self.is_cancelled:
             if order is _Order.FLUSHED:
                 await self._outbox.tell(self, "flushed")
@@ -183,7 +183,7 @@ class SpeechContext:
         self._num_takes += 1
         try:
             job = await asyncio.to_thread(
-                job_of, take, self.manner, self._caller, session_id, self._services.limits
+                build_job, take, self.options, self._caller, session_id, self._services.limits
             )
         except BadRequest as fault:
             if fault.code == "empty_input":  # nothing is left of it without its marks

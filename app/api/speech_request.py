@@ -1,7 +1,7 @@
 """The fields of a speech request, as they stand in a body or a message, types and ranges alone.
 
 OpenAI's fields and ours. A field is unknown (refused by name), wrong (named), known but without
-effect on this model (refused by name, app/api/plan.py), or it acts; none is ever ignored. `null`
+effect on this model (refused by name, app/api/speech_job.py), or it acts; none is ever ignored. `null`
 is absence.
 """
 
@@ -44,7 +44,7 @@ VoiceField = Annotated[
 ]
 
 
-class MannerFields(BaseModel):
+class SpeechOptionFields(BaseModel):
     """How something is spoken; defaults are the model's."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -67,7 +67,7 @@ class MannerFields(BaseModel):
     max_tokens: int | None = Field(None, ge=1, description="per segment; 25 are a second")
 
 
-class SpeechFields(MannerFields):
+class SpeechFields(SpeechOptionFields):
     """The body of POST /v1/audio/speech."""
 
     model: str

@@ -11,17 +11,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.api import errors
+from app.api.admission import Ticket
 from app.api.body import parse_object, read_object
-from app.api.door import SUBPROTOCOL, check_session_id
+from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
-from app.api.gate import caller_of, needs
+from app.api.middleware import SUBPROTOCOL, check_session_id
 from app.api.openapi import CANCELLED, SPOKEN
-from app.api.plan import check_model, is_whole, job_of, manner_of
 from app.api.services import Services
 from app.api.speech import SpeechResponse
+from app.api.speech_job import build_job, check_model, is_whole, resolve_options
 from app.api.speech_request import SpeechFields, parse
 from app.api.speech_socket import POLICY, SpeechSocket
-from app.api.turnstile import Ticket
 from app.api.uploads import read_form
 from app.auth.api_keys import Caller
 from app.config import Role
@@ -78,9 +78,9 @@ class ClonedSpeech(Response):
         draft = await planned(services, self._fields, caller, self._session_id, voice="")
         sample = _decoded(self._fields.reference_audio or "")
         async with AsyncExitStack() as stack:
-            stack.enter_context(services.turnstile.place(caller, "max_uploads"))
+            stack.enter_context(services.admission.place(caller, "max_uploads"))
             ticket = await stack.enter_async_context(
-                services.turnstile.admitted(caller, draft.job.script.num_chars)
+                services.admission.admitted(caller, draft.job.script.num_chars)
             )
             voice = await stack.enter_async_context(services.voices.once(caller, sample))
             answer = await planned(
@@ -100,15 +100,17 @@ async def planned(
 ) -> SpeechResponse:
     """The answer to a request in a voice that is known. Raises what is wrong with it."""
     whole = is_whole(fields)
-    manner = manner_of(fields, services.synthesizer.card(), voice, services.limits, caller)
+    options = resolve_options(fields, services.synthesizer.card(), voice, services.limits, caller)
     # Apart: a long text costs tens of milliseconds, in which no other stream would move.
-    job = await asyncio.to_thread(job_of, fields.input, manner, caller, session_id, services.limits)
+    job = await asyncio.to_thread(
+        build_job, fields.input, options, caller, session_id, services.limits
+    )
     job = replace(job, ticket=ticket)
     return SpeechResponse(services, job, sse=fields.stream_format == "sse", whole=whole)
 
 
 def speech_routes(services: Services) -> APIRouter:
-    router = APIRouter(default_response_class=JsonResponse, dependencies=[needs(Role.SPEAK)])
+    router = APIRouter(default_response_class=JsonResponse, dependencies=[require_role(Role.SPEAK)])
     synthesizer = services.synthesizer
     # "\ud83d\ude42" at worst, and a recording in base64 from those who may send one
     text_bytes = services.limits.max_text_chars * 12 + OTHER_FIELDS_BYTES
@@ -148,7 +150,7 @@ def speech_routes(services: Services) -> APIRouter:
         offered = websocket.scope.get("subprotocols", [])
         caller, socket_id = caller_of(websocket), websocket.state.request_id
         try:
-            with services.turnstile.place(caller, "max_sockets"):
+            with services.admission.place(caller, "max_sockets"):
                 await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
                 await SpeechSocket(websocket, services, caller, socket_id).serve()
         except RateLimited as refusal:

@@ -19,7 +19,6 @@ from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.api.errors import code_of, error_of
-from app.api.plan import check_model, manner_of
 from app.api.services import Services
 from app.api.socket_messages import (
     MAX_BUFFER_MS,
@@ -32,6 +31,7 @@ from app.api.socket_messages import (
     read_message,
 )
 from app.api.speech_context import SpeechContext
+from app.api.speech_job import check_model, resolve_options
 from app.auth.api_keys import Caller
 from app.core import CancelAck, CancelState
 from app.errors import BadRequest, ServeError
@@ -161,7 +161,7 @@ class SpeechSocket:
         check_model(message.model or card.name, card)
         voice = await self._services.voices.find(self._caller, message.voice)
         limits = self._services.limits
-        manner = manner_of(message, card, voice, limits, self._caller, default_format="pcm")
+        options = resolve_options(message, card, voice, limits, self._caller, default_format="pcm")
         number = self._num_started
         self._num_started += 1
         buffer_ms = MAX_BUFFER_MS if message.max_buffer_ms is None else message.max_buffer_ms
@@ -170,7 +170,7 @@ class SpeechSocket:
             number,
             f"{self._socket_id}-{number}",
             self._caller,
-            manner,
+            options,
             services=self._services,
             outbox=self,
             is_binary=message.audio == "binary",
@@ -202,13 +202,13 @@ class SpeechSocket:
             self._receiving.cancel()
 
     async def _run(self, context: SpeechContext) -> None:
-        manner = context.manner
+        options = context.options
         await self.tell(
             context,
             "started",
-            response_format=manner.format_name,
-            sample_rate=manner.sample_rate,
-            seed=manner.sampling.seed,
+            response_format=options.format_name,
+            sample_rate=options.sample_rate,
+            seed=options.sampling.seed,
         )
         speaking = asyncio.ensure_future(context.run())
         try:

@@ -5,13 +5,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.body import read_object
+from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
-from app.api.gate import caller_of, needs
 from app.api.openapi import WAV_FILE
-from app.api.plan import job_of, manner_of
 from app.api.services import Services
 from app.api.speech import SpeechResponse
-from app.api.speech_request import MannerFields, parse
+from app.api.speech_job import build_job, resolve_options
+from app.api.speech_request import SpeechOptionFields, parse
 from app.api.uploads import read_form
 from app.api.voices import told_of
 from app.config import Role
@@ -59,7 +59,7 @@ _CHANGE = {
 def voice_routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/v1/audio/voices", default_response_class=JsonResponse)
     voices = services.voices
-    makers = [needs(Role.VOICES)]
+    makers = [require_role(Role.VOICES)]
 
     @router.get("", response_model=None)
     async def all_voices(request: Request) -> Response:
@@ -70,7 +70,7 @@ def voice_routes(services: Services) -> APIRouter:
         """A voice of a recording of 5 to 30 s, and the speaker's consent in words."""
         form = await read_form(request, ("name", "consent"), ("audio_sample",), MAX_BYTES)
         caller = caller_of(request)
-        with services.turnstile.place(caller, "max_uploads"):
+        with services.admission.place(caller, "max_uploads"):
             voice = await voices.add(
                 caller,
                 form.text("name", 64),
@@ -100,16 +100,18 @@ def voice_routes(services: Services) -> APIRouter:
         "/{voice_id}/preview",
         response_model=None,
         responses=WAV_FILE,
-        dependencies=[needs(Role.SPEAK)],
+        dependencies=[require_role(Role.SPEAK)],
     )
     async def preview(request: Request, voice_id: str) -> Response:
         """A sentence in that voice, as a WAV file."""
         caller = caller_of(request)
         await voices.get(caller, voice_id)
-        fields = MannerFields(response_format="wav")
+        fields = SpeechOptionFields(response_format="wav")
         voice = await voices.find(caller, voice_id)
-        manner = manner_of(fields, services.synthesizer.card(), voice, services.limits, caller)
-        job = job_of(PREVIEW, manner, caller, request.state.request_id, services.limits)
+        options = resolve_options(
+            fields, services.synthesizer.card(), voice, services.limits, caller
+        )
+        job = build_job(PREVIEW, options, caller, request.state.request_id, services.limits)
         return SpeechResponse(services, job, whole=True)
 
     return router

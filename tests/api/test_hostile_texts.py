@@ -8,7 +8,7 @@ from unicodedata import category
 
 import pytest
 
-from app.api.plan import job_of
+from app.api.speech_job import build_job
 from tests.api.conftest import in_process, speech
 from tests.fakes import FakeSynthesizer
 
@@ -117,7 +117,7 @@ async def test_a_text_is_worked_on_apart_from_the_loop(monkeypatch):
         if args[0] == "Slow.":
             loop.call_soon_threadsafe(cutting.set)
             asyncio.run_coroutine_threadsafe(go.wait(), loop).result(10)
-        return job_of(*args)
+        return build_job(*args)
 
     monkeypatch.setattr("app.api.speech_routes.job_of", slow)
     headers = {"content-type": "application/json"}

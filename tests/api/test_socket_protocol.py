@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from starlette.websockets import WebSocketState
 
+from app.api.admission import AdmissionControl
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
-from app.api.turnstile import Turnstile
 from app.api.voices import Voices
 from app.auth.api_keys import Caller
 from app.auth.quota import UsageCounter
@@ -73,10 +73,10 @@ class Protocol(RuleBasedStateMachine):
 
     async def _connect(self):
         catalogue = VoiceCatalogue(self.synthesizer.card, {})
-        turnstile = Turnstile(UsageCounter(), live_s=60)
+        admission = AdmissionControl(UsageCounter(), live_s=60)
         bounds = SocketLimits(max_faults=10**6)
         voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
-        services = Services(self.synthesizer, voices, Limits(), bounds, turnstile)
+        services = Services(self.synthesizer, voices, Limits(), bounds, admission)
         self.wires = {"red": Wire(), "blue": Wire()}
         self.serving = [
             asyncio.ensure_future(

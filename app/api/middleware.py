@@ -37,7 +37,7 @@ SUBPROTOCOL = "chatterbox"
 _KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser's socket can send no header
 
 
-class Door:
+class RequestGuard:
     def __init__(
         self,
         app: ASGIApp,

@@ -12,13 +12,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Broken(NamedTuple):
+class StreamFault(NamedTuple):
     fault: Exception
 
 
-async def until_broken(
+async def with_fault(
     parts: AsyncGenerator[T, None], session_id: str, refused: CountRefusal
-) -> AsyncGenerator[T | Broken, None]:
+) -> AsyncGenerator[T | StreamFault, None]:
     """`parts`, and last what broke them off, if anything did: logged and counted. What fails before
     the first part is raised, for it still becomes a status code."""
     is_begun = False
@@ -32,4 +32,4 @@ async def until_broken(
             raise
         log.exception("session %s failed", session_id)
         refused(code_of(fault))
-        yield Broken(fault)
+        yield StreamFault(fault)

@@ -4,8 +4,8 @@ left to refuse. Knows nothing about transports."""
 import secrets
 from dataclasses import dataclass, replace
 
-from app.api.speech_request import MannerFields, SpeechFields
-from app.api.turnstile import Ticket
+from app.api.admission import Ticket
+from app.api.speech_request import SpeechFields, SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, Quota
@@ -15,7 +15,7 @@ from app.text.markup import Script, script, without_emoji, without_markdown
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SpeechOptions:
     """How a text is to be spoken."""
 
     voice: str  # as the stages call it
@@ -39,7 +39,7 @@ class SpeechJob:
 
     request: SynthesisRequest
     script: Script
-    manner: Manner
+    options: SpeechOptions
     caller: Caller
     ticket: Ticket | None = None  # of a caller who was admitted before the job could be made
 
@@ -57,18 +57,18 @@ def is_whole(fields: SpeechFields) -> bool:
     return fields.stream is False
 
 
-def manner_of(
-    fields: MannerFields,
+def resolve_options(
+    fields: SpeechOptionFields,
     card: ModelCard,
     voice: str,
     limits: Limits,
     caller: Caller,
     *,
     default_format: FormatName = "mp3",
-) -> Manner:
+) -> SpeechOptions:
     _refuse_what_cannot_act(fields, card)
     format_name = fields.response_format or default_format
-    return Manner(
+    return SpeechOptions(
         voice,
         _language(fields, card),
         _sampling(fields, card, caller.quota),
@@ -81,7 +81,9 @@ def manner_of(
     )
 
 
-def job_of(text: str, manner: Manner, caller: Caller, session_id: str, limits: Limits) -> SpeechJob:
+def build_job(
+    text: str, options: SpeechOptions, caller: Caller, session_id: str, limits: Limits
+) -> SpeechJob:
     """Raises BadRequest where the text is too long, or has nothing to speak."""
     most = min(limits.max_text_chars, caller.quota.max_text_chars or limits.max_text_chars)
     if len(text) > most:
@@ -90,26 +92,28 @@ def job_of(text: str, manner: Manner, caller: Caller, session_id: str, limits: L
             param="input",
             code="string_above_max_length",
         )
-    if manner.strip_markdown:
+    if options.strip_markdown:
         text = without_markdown(text)
-    if manner.strip_emoji:
+    if options.strip_emoji:
         text = without_emoji(text)
-    spoken = script(text, manner.language, manner.max_segment_chars)
+    spoken = script(text, options.language, options.max_segment_chars)
     if not spoken.segments:
         message = "input: there is nothing to speak; it has no letter or digit"
         raise BadRequest(message, param="input", code="empty_input")
     key = SessionKey(caller.tenant, session_id)
-    request = SynthesisRequest(key, spoken.segments, manner.voice, manner.sampling, manner.language)
-    return SpeechJob(request, spoken, manner, caller)
+    request = SynthesisRequest(
+        key, spoken.segments, options.voice, options.sampling, options.language
+    )
+    return SpeechJob(request, spoken, options, caller)
 
 
 def paced(job: SpeechJob) -> SpeechJob:
     """Handed on no faster than it plays, but for a few seconds. Who plays it faster than that must
     not wait for its pace."""
-    return replace(job, request=replace(job.request, is_paced=job.manner.speed <= 1))
+    return replace(job, request=replace(job.request, is_paced=job.options.speed <= 1))
 
 
-def _sample_rate(fields: MannerFields, format_name: FormatName) -> int:
+def _sample_rate(fields: SpeechOptionFields, format_name: FormatName) -> int:
     audio_format = FORMATS[format_name]
     rate = fields.sample_rate or audio_format.default_rate
     if rate not in audio_format.sample_rates:
@@ -118,7 +122,7 @@ def _sample_rate(fields: MannerFields, format_name: FormatName) -> int:
     return rate
 
 
-def _refuse_what_cannot_act(fields: MannerFields, card: ModelCard) -> None:
+def _refuse_what_cannot_act(fields: SpeechOptionFields, card: ModelCard) -> None:
     missing: list[str] = []
     if fields.instructions:
         missing.append("instructions")
@@ -133,7 +137,7 @@ def _refuse_what_cannot_act(fields: MannerFields, card: ModelCard) -> None:
             raise UnsupportedField(f"{name} has no effect on model {card.name!r}", param=name)
 
 
-def _language(fields: MannerFields, card: ModelCard) -> str | None:
+def _language(fields: SpeechOptionFields, card: ModelCard) -> str | None:
     if not card.languages:
         return None
     if fields.language is None:
@@ -144,7 +148,7 @@ def _language(fields: MannerFields, card: ModelCard) -> str | None:
     return fields.language
 
 
-def _sampling(fields: MannerFields, card: ModelCard, quota: Quota) -> SamplingParams:
+def _sampling(fields: SpeechOptionFields, card: ModelCard, quota: Quota) -> SamplingParams:
     """The model's defaults with what the request says, and a seed in any case."""
     limit = min(card.defaults.max_tokens, quota.max_tokens or card.defaults.max_tokens)
     if fields.max_tokens is not None and fields.max_tokens > limit:

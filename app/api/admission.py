@@ -22,7 +22,7 @@ class Ticket:
     audio_s: float = 0.0  # made in this session, so far
 
 
-class Turnstile:
+class AdmissionControl:
     def __init__(self, ledger: Ledger, live_s: float) -> None:
         """`live_s`: no session lasts longer."""
         self._ledger = ledger

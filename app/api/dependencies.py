@@ -14,7 +14,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
     return caller
 
 
-def needs(role: Role) -> Any:
+def require_role(role: Role) -> Any:
     """A route's dependency: refused with 403 before anything of the body is read."""
 
     def check(connection: HTTPConnection) -> None:
