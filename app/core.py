@@ -275,7 +275,7 @@ class Synthesizer(Protocol):
         ...
 
 
-class ModelSwitch(Protocol):
+class ModelLoader(Protocol):
     """Takes the served model out of memory, and back. Both answer when it is done, and do nothing
     where it is done already. While it is out no session begins."""
 

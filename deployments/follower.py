@@ -18,7 +18,7 @@ from app.engine.stats import CellCounts, TokenCounts
 from app.sessions.leases import Leases
 from app.sessions.registry import CancelBatch, Heartbeat
 from app.sessions.table import Confirmation, ReplicaId
-from deployments.background import Background
+from deployments.detached_tasks import DetachedTasks
 from deployments.metrics import StageMetrics
 from deployments.registry import ANSWER_WITHIN_S, Actors, shard_of
 
@@ -54,7 +54,7 @@ class RegistryFollower:
         self._leases = leases
         self._on_epoch = on_epoch
         self._metrics = StageMetrics(follower.stage, counts)
-        self._background = Background()
+        self._background = DetachedTasks()
 
     def start(self) -> None:
         for shard, actor in enumerate(self._actors):

@@ -26,12 +26,12 @@ from app.sessions.live import LiveSessions
 from app.sessions.registry import Heartbeat
 from app.sessions.table import ReplicaId
 from app.voices.library import VoiceLibrary, is_reference
-from deployments.background import Background
+from deployments.detached_tasks import DetachedTasks
 from deployments.follower import RegistryFollower
 from deployments.metrics import SessionMetrics
+from deployments.model_loading import StageLoader
 from deployments.registry import RemoteRegistry, registry_actors
 from deployments.streams import owned, translated
-from deployments.switch import StageSwitch
 from deployments.usage import RemoteUsage, usage_actor
 
 KEPT = 1000  # voices known to be enrolled; of others the enroller is asked again
@@ -54,7 +54,7 @@ class HandleSynthesizer:
         self._speak = vocoder.options(method_name="speak", stream=True)
         self._enrol = enroller.options(method_name="enrol") if enroller is not None else None
         self._enrolling: dict[str, asyncio.Task[None]] = {}  # by voice; kept once done
-        self._background = Background()  # whoever asked first may hang up
+        self._background = DetachedTasks()  # whoever asked first may hang up
 
     def card(self) -> ModelCard:
         return self._card
@@ -157,7 +157,7 @@ class Ingress:
             origins=args.access.origins,
             ledger=_ledger(context.app_name, keys),
             is_alone=args.ingress_replicas == 1,
-            switch=StageSwitch(client, args),
+            switch=StageLoader(client, args),
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )

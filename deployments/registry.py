@@ -25,7 +25,7 @@ from app.errors import Unavailable
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.registry import Registry
 from app.sessions.table import Claim, SessionEnd
-from deployments.background import Background
+from deployments.detached_tasks import DetachedTasks
 from deployments.metrics import SessionMetrics
 from deployments.session_log import log_end
 
@@ -89,7 +89,7 @@ class RemoteRegistry:
         self._since_s = time.time()  # the ingress that began later has the newer config
         self._acknowledged = RecentCancels(limits.remember_s)
         self._metrics = metrics
-        self._background = Background()
+        self._background = DetachedTasks()
 
     def _actor(self, key: SessionKey) -> Any:
         return self._actors[shard_of(key, self._actors)]

@@ -11,7 +11,7 @@ from ray.exceptions import RayActorError
 from app.auth.quota import Admission, UsageCounter
 from app.config import Quota
 from app.errors import Unavailable
-from deployments.background import Background
+from deployments.detached_tasks import DetachedTasks
 from deployments.registry import ANSWER_WITHIN_S, NAMESPACE
 
 log = logging.getLogger("ray.serve")
@@ -38,7 +38,7 @@ class RemoteUsage:
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
-        self._background = Background()
+        self._background = DetachedTasks()
 
     async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
         return await self._background.start(self._admit(name, quota, num_chars, live_s))

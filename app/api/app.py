@@ -23,7 +23,7 @@ from app.api.voices import Voices
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.config import KeySettings, Limits, SocketLimits
-from app.core import HealthStatus, ModelSwitch, Synthesizer
+from app.core import HealthStatus, ModelLoader, Synthesizer
 from app.errors import NotFound
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
@@ -41,7 +41,7 @@ def create_app(
     origins: tuple[str, ...] = (),
     ledger: Ledger | None = None,
     is_alone: bool = True,
-    switch: ModelSwitch | None = None,
+    switch: ModelLoader | None = None,
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
 ) -> FastAPI:

@@ -31,7 +31,7 @@ from app.api.stream_faults import StreamFault, with_fault
 from app.audio.pcm import Samples
 from app.auth.api_keys import Caller
 from app.config import Role
-from app.core import CancelState, FinishReason, ModelSwitch, SessionKey
+from app.core import CancelState, FinishReason, ModelLoader, SessionKey
 from app.errors import BadRequest, NotServed
 
 
@@ -225,7 +225,7 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
     return router
 
 
-def model_routes(services: Services, switch: ModelSwitch | None) -> APIRouter:
+def model_routes(services: Services, switch: ModelLoader | None) -> APIRouter:
     """The served model out of memory and back; any other is the configuration's to serve."""
     router = APIRouter(
         prefix="/api", default_response_class=JsonResponse, dependencies=[require_role(Role.ADMIN)]

@@ -17,14 +17,14 @@ from ray.serve.context import _get_global_client
 from app.config import ServeArgs
 from app.errors import NotServed, Unavailable
 from app.sessions.registry import ENGINES
-from deployments.background import Background
+from deployments.detached_tasks import DetachedTasks
 from deployments.registry import RemoteRegistry
 
 LOADED_WITHIN_S = 180.0
 LOOK_AGAIN_S = 0.2
 
 
-class StageSwitch:
+class StageLoader:
     """Implements app.core.ModelSwitch."""
 
     def __init__(self, registry: RemoteRegistry, args: ServeArgs) -> None:
@@ -35,7 +35,7 @@ class StageSwitch:
         else:
             self._replicas = {"T3": args.t3_replicas, "Vocoder": args.vocoder_replicas}
         self._turn = asyncio.Lock()
-        self._background = Background()
+        self._background = DetachedTasks()
 
     async def load(self) -> None:
         """Carried out even if the caller hangs up."""

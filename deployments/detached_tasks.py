@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Background:
+class DetachedTasks:
     """Keeps its tasks alive, each in a context of its own: else Ray takes a call for a child of the
     request's task and cancels it with that, when a client hangs up (4 of 40 ids stayed live,
     2.60)."""
