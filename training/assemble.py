@@ -20,12 +20,12 @@ from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.voices.enrolment import prepare
 from training import t3 as t3_stage
 from training import tokenizer as tokenizer_stage
-from training.fit import load_average
 from training.model import read_model
 from training.options import options
 from training.speech import Speech
+from training.training_loop import load_average
 from training.voices import Voices, utterances_of
-from training.write import write
+from training.write_checkpoint import write
 
 NAMES = {"slt": "ada", "rms": "bela", "awb": "cleo"}  # a teacher's voice: what it is called here
 REFERENCE_SEED = 0

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import build_flow
-from training.fit import fit
 from training.model import read_model
 from training.options import schedule, schedule_options
 from training.speech import TOKENS, Speech, drawn, drawn_below
 from training.tokenizer import DIGITS, digits_of_codec
+from training.training_loop import fit
 from training.voices import Voices, drawn_vectors
 
 ROWS, CROP_TOKENS, PROMPT_TOKENS = 12, 44, 36

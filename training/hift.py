@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_FRAME
 from app.engine.checkpoint.build_vocoder import build_hift
-from training.fit import fit
 from training.model import read_model
 from training.options import Options, schedule, schedule_options
 from training.speech import Speech, drawn, drawn_below
+from training.training_loop import fit
 
 CROPS, CROP_FRAMES = 8, 40
 RATE = 1.2e-3

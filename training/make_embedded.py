@@ -30,7 +30,7 @@ from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import Conditionals
 from app.engine.voices.enrolment import prepare
 from training.calibrate import calibrate_enrolment, standardise
-from training.write import write
+from training.write_checkpoint import write
 
 CONFIG = Path(__file__).with_name("embedded.json")
 S3GEN_PARTS = (

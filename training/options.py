@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from training.fit import Schedule
+from training.training_loop import Schedule
 
 FOLDER = Path(__file__).with_name("work")
 

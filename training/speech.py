@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE, SAMPLES_PER_FRAME
-from training.teach import FILES, Utterance, is_read
+from training.synthesise_corpus import FILES, Utterance, is_read
 
 CHECKED_EVERY = 25  # one utterance in so many is never trained on
-TOKENS = "token"  # one for two frames; written by training.tokenizer and training.more
+TOKENS = "token"  # one for two frames; written by training.tokenizer and training.read_tokens
 # Values of a frame, or of a token:
 WIDTHS = {"audio": SAMPLES_PER_FRAME, "mel": 80, "phone": 1, "pitch": 1, TOKENS: 1}
 _DTYPES = {**FILES, TOKENS: "i2"}

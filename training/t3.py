@@ -19,13 +19,13 @@ from torch.nn.utils.rnn import pad_sequence
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.tokenizer import EnglishTokenizer
-from training.fit import fit
 from training.model import read_model
 from training.options import schedule, schedule_options
 from training.speech import TOKENS, Buckets, Speech, drawn_below
-from training.teach import PHONES
+from training.synthesise_corpus import PHONES
 from training.texts import save_letter_tokenizer
 from training.tokenizer import DIGITS, digits_of_codec
+from training.training_loop import fit
 from training.voices import Voices, drawn_vectors
 
 ROWS = 16

@@ -20,11 +20,11 @@ from torchaudio.transforms import Resample
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
-from training.fit import fit, load_average
 from training.model import read_model
 from training.options import schedule, schedule_options
 from training.speech import TOKENS, Speech, drawn, drawn_below
-from training.teach import PHONES
+from training.synthesise_corpus import PHONES
+from training.training_loop import fit, load_average
 
 LEVELS, DIGITS = 3, 8
 ALMOST_ONE = 0.9990000128746033  # source: s3tokenizer's FSQCodebook

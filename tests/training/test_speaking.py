@@ -10,7 +10,7 @@ from app.config import ServeArgs
 from app.core import SAMPLES_PER_TOKEN
 from app.engine.synthesizer import LocalSynthesizer
 from training.corpus import Sentence, held_out
-from training.judge import Wav, judge, spoken
+from training.word_error_rate import Wav, judge, spoken
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,7 +16,7 @@ from tests.engine.checkpoint.tiny import TINY
 from training import adapt, again, assemble, flow, hift, more, t3, teach, tokenizer, voices
 from training.corpus import WORDNET
 from training.speech import TOKENS, Speech
-from training.teach import flite
+from training.synthesise_corpus import flite
 
 needs_teacher = pytest.mark.skipif(
     shutil.which("flite") is None or not WORDNET.exists(),

@@ -1,6 +1,6 @@
 """Stage 3b: HiFT, which learnt from the teacher's mels, learns from those that the flow makes.
 
-    python -m training.adapt --minutes 30
+    python -m training.finetune_hift --minutes 30
 
 The flow makes the mel of a cut from its tokens, as at inference; HiFT shall make the
 teacher's sound of it all the same. Goes on from what `training.hift` made.
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
-from training.fit import load_average
 from training.flow import CROP_TOKENS, Cuts, made
 from training.hift import CROP_FRAMES, CROPS, Cut, learn
 from training.model import read_model
 from training.options import schedule_options
 from training.speech import TOKENS, Speech, drawn_below
+from training.training_loop import load_average
 from training.voices import Voices
 
 RATE = 3e-4

@@ -1,11 +1,11 @@
 """Takes a finished model up again, so that any of its stages can go on from it.
 
-    python -m training.again --model embedded
+    python -m training.resume --model embedded
 
-After `training.teach` (some of an hour is enough: voices are enrolled from it). Writes the states
+After `training.synthesise_corpus` (some of an hour is enough: voices are enrolled from it). Writes the states
 that the stages read: weights of the checkpoint, no memory of the optimiser, step 0. What a stage
 throws away at its end (T3's and the tokenizer's own tellers of phones) begins anew. Then
-`training.more` for tokens, and `training.t3 --rate 3e-4`.
+`training.read_tokens` for tokens, and `training.t3 --rate 3e-4`.
 """
 
 from pathlib import Path
@@ -17,9 +17,9 @@ from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from training import t3 as t3_stage
 from training import tokenizer as tokenizer_stage
-from training.fit import begin_from
 from training.options import options
 from training.speech import Speech
+from training.training_loop import begin_from
 from training.voices import enrolled, references
 
 CPU = torch.device("cpu")

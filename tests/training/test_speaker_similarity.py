@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training.assemble import NAMES
-from training.likeness import judged, likeness
+from training.speaker_similarity import judged, likeness
 
 NUM_SENTENCES = 3
 

@@ -1,6 +1,6 @@
 """Stage 0: Debian's `flite` reads the corpus, and what the others learn from is kept in flat files.
 
-    python -m training.teach --hours 20
+    python -m training.synthesise_corpus --hours 20
 
 Resumable: done parts of the corpus are not read again. Per 20 ms frame of 24 kHz sound: 480 samples
 (int16), a log-mel (80, float16), a phone, a pitch (Hz, 0 where unvoiced). Utterances are padded to

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training import fit as loop
-from training.fit import Schedule, fit, load_average
+from training import training_loop as loop
+from training.training_loop import Schedule, fit, load_average
 
 
 @pytest.fixture(autouse=True)

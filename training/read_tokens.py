@@ -1,9 +1,9 @@
 """Stage 1c: more text is read aloud for T3 alone, of which only phones and tokens are kept.
 
-    python -m training.more --hours 80
+    python -m training.read_tokens --hours 80
 
-Goes on in the corpus where `training.teach` stopped: an hour is 0.5 MB instead of 400. T3 learns
-what it has seen too often by heart; the vocoder's parts do not. Resumable; `training.teach` may
+Goes on in the corpus where `training.synthesise_corpus` stopped: an hour is 0.5 MB instead of 400. T3 learns
+what it has seen too often by heart; the vocoder's parts do not. Resumable; `training.synthesise_corpus` may
 later read the same parts again for the rest.
 """
 
@@ -19,12 +19,12 @@ from torchaudio.transforms import Resample
 
 from app.core import SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
-from training.fit import load_average
 from training.model import read_model
 from training.options import options
 from training.speech import TOKENS, Speech
-from training.teach import read_missing
+from training.synthesise_corpus import read_missing
 from training.tokenizer import Learner, codes
+from training.training_loop import load_average
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from pocketsphinx import Decoder
 
 from app.config import ServeArgs
 from training.corpus import Sentence
-from training.judge import heard, of_model, word_errors
-from training.teach import flite
+from training.synthesise_corpus import flite
+from training.word_error_rate import heard, of_model, word_errors
 
 
 @pytest.mark.parametrize(

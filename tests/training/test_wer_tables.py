@@ -13,7 +13,7 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from training.corpus import held_out
-from training.tables import ROWS, Kept, Row, Speaker, tables
+from training.wer_tables import ROWS, Kept, Row, Speaker, tables
 
 SENTENCES = [sentence for sentence in held_out() if sentence.kind == "spoken"][:3]
 NAMES = ("whole", "window", "neighbours cancelled")

@@ -1,6 +1,6 @@
 """What context, halo, grid, company and cancels beside it do to the words that are understood.
 
-    python -m training.tables --model embedded --voice bela
+    python -m training.wer_tables --model embedded --voice bela
 
 T3 says every held-out sentence once; each row voices the same tokens otherwise, so that rows differ
 by the vocoder alone. `whole` is upstream's way: the whole prefix, in one cell where it fits.
@@ -39,10 +39,10 @@ from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from training.assemble import NAMES
 from training.corpus import Sentence, held_out
-from training.judge import Wav, heard_whole, judge, request_of
 from training.options import options
-from training.teach import flite
+from training.synthesise_corpus import flite
 from training.tokenizer import codes
+from training.word_error_rate import Wav, heard_whole, judge, request_of
 
 CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
 """Whose voice is it? By Resemblyzer, an encoder of speakers that knows nothing of the models.
 
-    python -m training.likeness --model embedded
+    python -m training.speaker_similarity --model embedded
 
 A speaker is what the teacher's recordings of it have in common (the mean of their embeddings).
 Judged: the teacher itself with other sentences, the model's own voices, and voices cloned from a
@@ -26,9 +26,9 @@ from app.core import SAMPLE_RATE
 from app.engine.synthesizer import LocalSynthesizer
 from training.assemble import NAMES
 from training.corpus import Sentence, held_out
-from training.judge import Wav, spoken
 from training.options import options
-from training.teach import flite
+from training.synthesise_corpus import flite
+from training.word_error_rate import Wav, spoken
 
 STRANGER = "kal16"  # a voice of flite's that the model has not learnt from
 REFERENCE_S = 6.0  # at least

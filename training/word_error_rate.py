@@ -1,8 +1,8 @@
 """How many words of what a model says are heard wrong, by pocketsphinx, a recogniser that knows
 nothing of it.
 
-    python -m training.judge --model embedded
-    python -m training.judge --model teacher              # flite itself: what there is to reach
+    python -m training.word_error_rate --model embedded
+    python -m training.word_error_rate --model teacher              # flite itself: what there is to reach
 
 Last line JSON.
 """
@@ -25,7 +25,7 @@ from app.core import SAMPLE_RATE, AudioChunk, SamplingParams, SessionKey, Synthe
 from app.engine.synthesizer import LocalSynthesizer
 from training.corpus import Sentence, held_out, words_of
 from training.options import options
-from training.teach import flite
+from training.synthesise_corpus import flite
 
 JUDGE_HZ = 16_000
 PEAK = 0.7
