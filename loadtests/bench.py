@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.client.speech_client import key_headers
-from loadtests.ledger import Ledger
 from loadtests.records import Kind, Outcome, Record
+from loadtests.run_log import RunLog
 
 A_DAY_S = 86_400.0
 
@@ -56,11 +56,11 @@ def check_host(url: str, allow_remote: bool) -> None:
 class Bench:
     """After `over_s` of the clock nothing new is asked for; what lives at `cut_s` is cancelled."""
 
-    def __init__(self, url: str, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, url: str, settings: Settings, run_log: RunLog) -> None:
         """Raises UnusableServer."""
         self.url = url.rstrip("/")
         self.settings = settings
-        self.ledger = ledger
+        self.run_log = run_log
         self.over_s = self.cut_s = math.inf
         self._num_callers: Counter[str] = Counter()
         self.http = httpx.Client(
@@ -123,7 +123,7 @@ class Bench:
             user=user,
             session_id=uuid.uuid4().hex,
             num_chars=0,
-            num_callers=self.ledger.num_callers,
+            num_callers=self.run_log.num_callers,
             intended_s=intended_s,
             sent_s=sent_s,
             first_audio_s=None,
@@ -133,7 +133,7 @@ class Bench:
             outcome=outcome,
             detail=detail,
         )
-        self.ledger.add(record)
+        self.run_log.add(record)
         return record
 
     def body(self, text: str) -> dict[str, object]:

@@ -17,8 +17,8 @@ from locust.env import Environment
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Locust imports this file by its path
 
 from loadtests.bench import Bench, RefusedHost, Settings, UnusableServer, check_host
-from loadtests.ledger import Ledger
 from loadtests.report import REQUESTS
+from loadtests.run_log import RunLog
 from loadtests.users import (
     Conversation,
     Enrolment,
@@ -45,9 +45,9 @@ def begin(environment: Environment, **_: object) -> None:
     url = environment.host or ""
     try:
         check_host(url, options.allow_remote)
-        ledger = Ledger(options.out / REQUESTS)
-        ledger.tell = told_to_locust(environment)
-        Talker.bench = Bench(url, Settings(seed=options.seed), ledger)
+        run_log = RunLog(options.out / REQUESTS)
+        run_log.tell = told_to_locust(environment)
+        Talker.bench = Bench(url, Settings(seed=options.seed), run_log)
     except (RefusedHost, UnusableServer) as fault:
         sys.exit(str(fault))
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from loadtests import shapes
 from loadtests.bench import Bench, Settings
-from loadtests.ledger import Ledger
 from loadtests.report import REQUESTS, write_report
+from loadtests.run_log import RunLog
 from loadtests.saturation import Verdict, judged, most_callers
 from loadtests.scenarios import speak_when_due
 from loadtests.summary import summary
@@ -65,16 +65,16 @@ def hold(bench: Bench, users: Sequence[type[Talker]], level: shapes.Level) -> No
     )
 
     def user_failed(user_instance: Talker, exception: Exception, **_: object) -> None:
-        bench.ledger.fault(f"{user_instance.role}: {type(exception).__name__}: {exception}")
+        bench.run_log.fault(f"{user_instance.role}: {type(exception).__name__}: {exception}")
 
     environment.events.user_error.add_listener(user_failed)  # type: ignore[no-untyped-call]
-    bench.ledger.tell = told_to_locust(environment)
+    bench.run_log.tell = told_to_locust(environment)
     runner = environment.create_local_runner()
     runner.start_shape()
     if (following := runner.shape_greenlet) is not None:
         following.get()
     runner.quit()
-    bench.ledger.tell = None
+    bench.run_log.tell = None
 
 
 def users_of(bench: Bench, load: Load) -> list[type[Talker]]:
@@ -107,11 +107,11 @@ def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
     verdicts: list[Verdict] = []
 
     def is_met(num_callers: int) -> bool:
-        begun_s, num_before = time.monotonic(), len(bench.ledger.records)
+        begun_s, num_before = time.monotonic(), len(bench.run_log.records)
         seconds = WARM_UP_S + load.seconds * max(1.0, EVEN_FROM / num_callers)
         with bench.lasting(seconds, 0.0):
             hold(bench, users, shapes.steady(num_callers, seconds))
-        new = bench.ledger.records[num_before:]
+        new = bench.run_log.records[num_before:]
         warm = [record for record in new if record.intended_s >= begun_s + WARM_UP_S]
         verdicts.append(judged(warm, num_callers, load.ttfa_ms))
         return verdicts[-1].is_met
@@ -121,8 +121,8 @@ def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
 
 def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object]:
     """The summary, which is in `out` with the records and the page. Raises UnusableServer."""
-    ledger = Ledger(out / REQUESTS)
-    bench = Bench(url, settings, ledger)
+    run_log = RunLog(out / REQUESTS)
+    bench = Bench(url, settings, run_log)
     bench.warm_up()
     told: dict[str, object] = {
         "benchmark": "loadtest",
@@ -141,8 +141,8 @@ def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object
         send_when_due(bench, load)
     else:
         keep_level(bench, load)
-    told |= summary(ledger.records, ledger.faults)
-    if not ledger.records:
+    told |= summary(run_log.records, run_log.faults)
+    if not run_log.records:
         told |= {"passed": False, "faults": ["there was not one request"], "num_faults": 1}
-    write_report(out, told, ledger.records)
+    write_report(out, told, run_log.records)
     return told

@@ -108,5 +108,5 @@ def attack(who: Caller, due_s: float) -> None:
 def speak_when_due(bench: Bench, number: int, intended_s: float) -> None:
     """One request of an open loop."""
     chance = random.Random(f"{bench.settings.seed} arrival {number}")
-    with bench.ledger.calling():
+    with bench.run_log.calling():
         speak(bench, Order(Kind.STREAM, f"arrival {number}", text_drawn(chance), intended_s))

@@ -124,7 +124,7 @@ class Take:
 
 def speak(bench: Bench, order: Order) -> tuple[Record, float]:
     """The record, which is in the ledger, too, and when its playback is over."""
-    take = Take(order, bench.settings.prebuffer_s, bench.ledger.num_callers)
+    take = Take(order, bench.settings.prebuffer_s, bench.run_log.num_callers)
     stopper = threading.Thread(target=_stop_in_time, args=(bench, take), daemon=True)
     stopper.start()
     try:
@@ -134,7 +134,7 @@ def speak(bench: Bench, order: Order) -> tuple[Record, float]:
         stopper.join()
     _settle(take)
     record = told(bench, take.record())
-    bench.ledger.add(record)
+    bench.run_log.add(record)
     return record, take.player.over_s(take.done_s)
 
 

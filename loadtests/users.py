@@ -21,10 +21,10 @@ class Talker(User):
 
     def on_start(self) -> None:
         self.who = scenarios.caller(self.bench, self.role)
-        self.bench.ledger.arrive()
+        self.bench.run_log.arrive()
 
     def on_stop(self) -> None:
-        self.bench.ledger.leave()
+        self.bench.run_log.leave()
 
 
 class Conversation(Talker):

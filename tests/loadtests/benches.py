@@ -4,8 +4,8 @@ import contextlib
 import time
 
 from loadtests.bench import Bench, Settings
-from loadtests.ledger import Ledger
 from loadtests.records import Kind, Outcome, Record
+from loadtests.run_log import RunLog
 from loadtests.session import Order, speak
 from tests.loadtests.fake_server import fake_server
 
@@ -33,7 +33,7 @@ GOOD = Record(
 @contextlib.contextmanager
 def bench_on(settings=QUICK, **knobs):
     with fake_server(**knobs) as (url, server):
-        bench = Bench(url, settings, Ledger())
+        bench = Bench(url, settings, RunLog())
         try:
             yield bench, server
         finally:

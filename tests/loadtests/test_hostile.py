@@ -46,16 +46,16 @@ def test_a_voice_is_made_and_deleted():
         assert voice in server.voices
         delete_voice(bench, "enrol", voice)
     assert server.voices == ["ada"]
-    assert [record.outcome for record in bench.ledger.records] == [Outcome.DONE] * 2
+    assert [record.outcome for record in bench.run_log.records] == [Outcome.DONE] * 2
 
 
 def test_a_server_that_makes_no_voices_is_not_at_fault():
     with bench_on(has_uploads=False) as (bench, _):
         assert add_voice(bench, "enrol", random.Random(1), time.monotonic()) is None
-    assert [record.outcome for record in bench.ledger.records] == [Outcome.REFUSED]
+    assert [record.outcome for record in bench.run_log.records] == [Outcome.REFUSED]
 
 
 def test_a_voice_that_cannot_be_deleted_is_a_fault():
     with bench_on() as (bench, _):
         delete_voice(bench, "enrol", "nobody")
-    assert bench.ledger.records[0].outcome is Outcome.FAILED
+    assert bench.run_log.records[0].outcome is Outcome.FAILED

@@ -10,8 +10,8 @@ from app.voices.library import VoiceLibrary
 from loadtests.bench import Bench
 from loadtests.enrolment import add_voice, delete_voice
 from loadtests.hostile import ATTACKS
-from loadtests.ledger import Ledger
 from loadtests.records import Kind, Outcome
+from loadtests.run_log import RunLog
 from loadtests.session import Stop
 from tests.api.conftest import serving
 from tests.fakes import FakeSynthesizer
@@ -26,7 +26,7 @@ def library(tmp_path):
 @contextlib.contextmanager
 def bench_before(synthesizer, **options):
     with serving(synthesizer, **options) as url:
-        bench = Bench(url, QUICK, Ledger())
+        bench = Bench(url, QUICK, RunLog())
         with contextlib.closing(bench.http):
             yield bench
 
@@ -81,4 +81,4 @@ def test_a_computed_voice_is_taken_and_deleted(bench, library):
     voice = add_voice(bench, "enrol", random.Random(1), time.monotonic())
     assert [made.id for made in library.all("default")] == [voice]
     delete_voice(bench, "enrol", voice)
-    assert [record.outcome for record in bench.ledger.records] == [Outcome.DONE] * 2
+    assert [record.outcome for record in bench.run_log.records] == [Outcome.DONE] * 2

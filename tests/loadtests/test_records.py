@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.ledger import Ledger
 from loadtests.records import as_line, read_records, violations
+from loadtests.run_log import RunLog
 from loadtests.summary import summary
 from tests.loadtests.benches import GOOD
 
@@ -40,17 +40,17 @@ def test_what_cannot_be_is_a_violation(record, changes):
 
 
 def test_a_violation_fails_the_run():
-    ledger = Ledger()
-    ledger.add(replace(GOOD, done_s=10.9))
-    told = summary(ledger.records, ledger.faults)
+    run_log = RunLog()
+    run_log.add(replace(GOOD, done_s=10.9))
+    told = summary(run_log.records, run_log.faults)
     assert not told["passed"]
     assert "comes before" in told["faults"][0]
 
 
 def test_records_are_the_same_when_they_are_read_again(tmp_path):
-    ledger = Ledger(tmp_path / "new" / "requests.jsonl")
+    run_log = RunLog(tmp_path / "new" / "requests.jsonl")
     for record in (GOOD, CANCELLED, SILENT):
-        ledger.add(record)
+        run_log.add(record)
     assert read_records(tmp_path / "new" / "requests.jsonl") == [GOOD, CANCELLED, SILENT]
 
 

@@ -15,7 +15,7 @@ def test_a_conversation_hears_the_answer_out_before_it_thinks_and_asks_again():
         who = caller(bench, "conversation")
         for _ in range(2):
             who.act(scenarios.take_a_turn)
-    first, second = bench.ledger.records
+    first, second = bench.run_log.records
     played_out_s = first.first_audio_s + first.audio_s
     assert second.intended_s >= played_out_s + 0.5 * settings.think_s
     assert second.sent_s >= second.intended_s
@@ -45,7 +45,7 @@ def test_callers_of_one_seed_ask_the_same_and_those_of_another_do_not():
             who = caller(bench, "whole")
             for _ in range(3):
                 who.act(scenarios.fetch_a_file)
-            return [record.num_chars for record in bench.ledger.records]
+            return [record.num_chars for record in bench.run_log.records]
 
     assert asked(1) == asked(1)
     assert asked(1) != asked(2)
@@ -56,19 +56,19 @@ def test_a_storm_stops_both_ways():
         who = caller(bench, "storm")
         for _ in range(8):
             who.act(scenarios.storm)
-    outcomes = {record.outcome for record in bench.ledger.records}
+    outcomes = {record.outcome for record in bench.run_log.records}
     assert outcomes == {Outcome.CANCELLED, Outcome.LEFT}
 
 
 def test_a_voice_is_spoken_with_and_gone_afterwards():
     with bench_on() as (bench, server):
         caller(bench, "enrol").act(scenarios.enrol)
-    assert [record.kind for record in bench.ledger.records] == [
+    assert [record.kind for record in bench.run_log.records] == [
         Kind.ENROL,
         Kind.STREAM,
         Kind.ENROL,
     ]
-    assert not [record for record in bench.ledger.records if record.outcome.is_fault]
+    assert not [record for record in bench.run_log.records if record.outcome.is_fault]
     assert server.voices == ["ada"]
 
 
@@ -84,4 +84,4 @@ def test_nothing_is_asked_for_once_the_run_is_over():
         who = caller(bench, "stream")
         who.due_s = time.monotonic() + 3600
         who.act(scenarios.hear_a_stream)
-    assert bench.ledger.records == []
+    assert bench.run_log.records == []

@@ -23,8 +23,8 @@ def test_a_good_server_has_no_fault(kind):
     assert (record.outcome, record.status, record.finish) == (Outcome.HEARD, 200, "stop")
     assert record.audio_s == pytest.approx(0.6)
     assert (record.num_stalls, list(violations(record))) == (0, [])
-    assert bench.ledger.records == [record]
-    assert summary(bench.ledger.records, bench.ledger.faults)["passed"]
+    assert bench.run_log.records == [record]
+    assert summary(bench.run_log.records, bench.run_log.faults)["passed"]
 
 
 def test_a_late_server_is_seen_as_late():
@@ -53,7 +53,7 @@ def test_a_body_that_ends_well_but_too_soon_is_truncated(kind):
     with bench_on(truncates=True) as (bench, _):
         record = heard(bench, kind)
     assert record.outcome is Outcome.TRUNCATED
-    assert not summary(bench.ledger.records, [])["passed"]
+    assert not summary(bench.run_log.records, [])["passed"]
 
 
 def test_a_body_that_breaks_off_is_broken():
@@ -145,11 +145,11 @@ def test_queueing_shows_from_the_intended_time_and_hides_from_the_sent_time():
             speak(bench, Order(Kind.STREAM, f"arrival {number}", "Hello.", intended_s))
 
         open_loop([0.0] * 6, one, most_open=1)
-    records = bench.ledger.records
+    records = bench.run_log.records
     slowest = max(records, key=lambda record: record.ttfa_s)
     assert slowest.ttfa_s > 6 * 0.2
     assert slowest.sent_s - slowest.intended_s > 5 * 0.2  # what the sent time would have hidden
-    told = summary(records, bench.ledger.faults)
+    told = summary(records, bench.run_log.faults)
     assert told["ttfa_ms"]["p95"] - told["ttfa_from_sent_ms"]["p95"] > 600
     assert told["send_lag_ms"]["p95"] > 1000
 
@@ -161,4 +161,4 @@ def test_sessions_on_one_bench_do_not_disturb_each_other():
         stopped.join()
         others = [heard(bench) for _ in range(3)]
     assert [record.outcome for record in others] == [Outcome.HEARD] * 3
-    assert len(bench.ledger.records) == 4
+    assert len(bench.run_log.records) == 4

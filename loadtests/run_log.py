@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtests.records import Record, as_line, violations
 
 
-class Ledger:
+class RunLog:
     def __init__(self, path: Path | None = None) -> None:
         """`path` None keeps them in memory alone."""
         self.tell: Callable[[Record], None] | None = None  # of each record, too
