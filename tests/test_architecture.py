@@ -160,7 +160,7 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
     ),
     the_program_knows_no_deployment_and_no_test: (
         Source("app/sessions/live.py", "import deployments"),
-        Source("deployments/t3.py", "from tests.fakes import Fake"),
+        Source("deployments/t3.py", "from tests.support.fakes import Fake"),
     ),
     the_core_imports_nobody: (
         Source("app/core.py", "from app.errors import ServeError"),

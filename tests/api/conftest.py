@@ -10,7 +10,7 @@ import uvicorn
 
 from app.api.app import create_app
 from app.config import Limits
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.config import Limits
 from tests.api.conftest import in_process, serving, speech
 from tests.auth.test_api_keys import bearer_of as bearer
 from tests.auth.test_api_keys import key
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
 
 KEYS = (
     key("red-key", "red", "red", ("speak",)),

@@ -6,7 +6,7 @@ from app.config import Limits
 from app.core import Health, HealthStatus, StageStats
 from app.voices.catalogue import OPENAI_VOICES
 from tests.api.conftest import in_process, speech
-from tests.fakes import MULTILINGUAL, FakeSynthesizer
+from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
 
 
 async def get(path, synthesizer=None, method="GET", **options):

@@ -6,7 +6,7 @@ import pytest
 
 from app.config import Limits
 from tests.api.conftest import in_process, speech
-from tests.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer
+from tests.support.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer
 
 NAN, INF = float("nan"), float("inf")
 

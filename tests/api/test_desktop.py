@@ -10,7 +10,7 @@ import soundfile
 
 from app.errors import Overloaded, SynthesisFailed
 from tests.api.conftest import in_process, serving
-from tests.fakes import MULTILINGUAL, TURBO, FakeSynthesizer
+from tests.support.fakes import MULTILINGUAL, TURBO, FakeSynthesizer
 
 TEXT = " ".join(f"This is the sentence with number {n}, and it is not so short." for n in range(9))
 

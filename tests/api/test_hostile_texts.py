@@ -10,7 +10,7 @@ import pytest
 
 from app.api.speech_job import build_job
 from tests.api.conftest import in_process, speech
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
 
 UNITS = {
     "letters": "a",

@@ -14,7 +14,7 @@ from app.errors import DuplicateSession, Overloaded
 from app.voices.catalogue import OPENAI_VOICES
 from tests.api.conftest import serving
 from tests.audio.test_formats import DELAY, FRAME, decode
-from tests.fakes import FakeSynthesizer, tone
+from tests.support.fakes import FakeSynthesizer, tone
 
 REQUEST = {"model": "english", "voice": "default", "input": "Hello there."}
 

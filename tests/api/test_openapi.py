@@ -11,7 +11,7 @@ from app.config import Limits
 from app.voices.library import VoiceLibrary
 from tests.api.test_access import routes
 from tests.auth.test_api_keys import key
-from tests.fakes import MULTILINGUAL, FakeSynthesizer
+from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import OutOfMemory
 from tests.api.conftest import in_process, speech
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
 
 FAULT = OutOfMemory("the T3 engine has no memory left for this session")
 

@@ -8,9 +8,9 @@ import pytest
 from app.api.speech import StreamBroken
 from app.errors import SynthesisFailed
 from tests.api.conftest import in_process, speech
-from tests.api.speech_sockets import connected
 from tests.auth.test_api_keys import bearer_of, key
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
+from tests.support.speech_sockets import connected
 
 
 async def test_every_refused_request_is_told_by_its_code(synthesizer):

@@ -21,7 +21,7 @@ from app.auth.quota import UsageCounter
 from app.config import Limits, Quota, Role, SocketLimits
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.recordings import RecordingReader
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
 
 ENDS = {"done", "cancelled", "error"}
 TENANTS = st.sampled_from(["red", "blue"])

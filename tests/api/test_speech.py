@@ -14,7 +14,7 @@ from app.audio.pcm import to_s16le, wav_header
 from app.core import FinishReason, SamplingParams
 from app.errors import DuplicateSession, Overloaded, SynthesisFailed, Unavailable
 from tests.api.conftest import in_process, speech
-from tests.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer, tone
+from tests.support.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer, tone
 
 
 async def post(synthesizer, headers=None, **changes):

@@ -8,9 +8,9 @@ import websockets
 
 from app.audio.pcm import to_s16le
 from app.errors import Overloaded
-from tests.api.speech_sockets import ENDS, WAIT_S, audio, connected
 from tests.audio.test_formats import decode
-from tests.fakes import tone
+from tests.support.fakes import tone
+from tests.support.speech_sockets import ENDS, WAIT_S, audio, connected
 
 NUM_DRIPS = 150
 FIRST = "This is the first sentence of it all. "

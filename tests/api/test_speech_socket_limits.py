@@ -7,8 +7,8 @@ import websockets
 
 from app.config import Limits
 from app.errors import Overloaded
-from tests.api.speech_sockets import ENDS, connected
-from tests.fakes import FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
+from tests.support.speech_sockets import ENDS, connected
 
 FIRST = "This is the first sentence of it all. "
 

@@ -13,7 +13,7 @@ from app.audio.formats import FORMATS
 from app.audio.pcm import to_s16le
 from app.errors import SynthesisFailed
 from tests.api.conftest import serving, speech
-from tests.fakes import FakeSynthesizer, tone
+from tests.support.fakes import FakeSynthesizer, tone
 
 CHUNK_BYTES = 5 * 960 * 2  # of the fake's pcm
 WAIT_S = 10

@@ -7,10 +7,10 @@ import pytest
 from app.errors import StorageAway, StorageFull
 from app.voices import library as voice_library
 from app.voices.library import VoiceLibrary
-from tests import failing_store
 from tests.api.conftest import in_process, speech
 from tests.api.test_voices import BLUE, KEYS, RED, WAV, add, stored
-from tests.failing_store import FailingStore
+from tests.support import failing_store
+from tests.support.failing_store import FailingStore
 
 
 @pytest.fixture

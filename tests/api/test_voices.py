@@ -11,8 +11,8 @@ from app.errors import BadRequest, NotFound
 from app.voices.library import VoiceLibrary
 from tests.api.conftest import in_process, speech
 from tests.auth.test_api_keys import bearer_of, key
-from tests.fakes import FakeSynthesizer
-from tests.hostile_uploads import GOOD, HOSTILE, encoded
+from tests.support.fakes import FakeSynthesizer
+from tests.support.hostile_uploads import GOOD, HOSTILE, encoded
 
 WAV = encoded(GOOD)
 KEYS = (

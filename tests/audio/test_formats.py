@@ -10,7 +10,7 @@ import soundfile
 from app.audio.codecs import tempo_factors
 from app.audio.formats import FORMATS, SAMPLE_RATES, AudioStream
 from app.audio.pcm import to_s16le, wav_header
-from tests.fakes import tone
+from tests.support.fakes import tone
 
 RATE = 24_000
 # What a bare stream cannot announce: samples of silence before the first, and the codec's frame.

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from app.audio.pcm import PcmEncoder, WavEncoder, to_s16le, wav_header
-from tests.fakes import tone
+from tests.support.fakes import tone
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.s3gen import parse
-from tests.benchmarks.last_line import run
+from tests.support.last_line import run
 
 
 def test_the_last_line_is_one_json_object():

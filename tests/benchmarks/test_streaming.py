@@ -1,5 +1,5 @@
 from benchmarks.streaming import Heard, _row
-from tests.benchmarks.last_line import run
+from tests.support.last_line import run
 
 
 def test_the_last_line_is_one_json_object():

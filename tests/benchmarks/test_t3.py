@@ -5,7 +5,7 @@ import re
 import pytest
 
 from benchmarks.t3 import parse
-from tests.benchmarks.last_line import run
+from tests.support.last_line import run
 
 OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
 

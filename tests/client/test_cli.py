@@ -14,7 +14,7 @@ from app.client.speech_client import RequestFailed, SpeechClient, _whole_samples
 from app.core import CancelState
 from app.errors import SynthesisFailed
 from tests.api.conftest import serving
-from tests.fakes import MULTILINGUAL, FakeSynthesizer, tone
+from tests.support.fakes import MULTILINGUAL, FakeSynthesizer, tone
 
 
 @pytest.fixture

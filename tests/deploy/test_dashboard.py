@@ -8,7 +8,14 @@ import pytest
 import yaml
 
 import deployments.metrics
-from tests.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alarms, panels, queries
+from tests.support.deploy.dashboard import (
+    ALERTS_YML,
+    METRIC,
+    PROMETHEUS_YML,
+    alarms,
+    panels,
+    queries,
+)
 
 OURS = set(re.findall(r'"(chatterbox_\w+)"', Path(deployments.metrics.__file__).read_text()))
 SUFFIX = re.compile(r"_(bucket|count|sum)$")

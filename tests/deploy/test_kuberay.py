@@ -9,7 +9,7 @@ import yaml
 from app.config import Limits, ServeArgs
 from deployments.app import LONGEST_STREAM_GRACE_S
 from deployments.config_check import check_config
-from tests.deploy.manifests import KUBERAY, containers, faults, objects
+from tests.support.deploy.manifests import KUBERAY, containers, faults, objects
 
 (SERVICE,) = objects("rayservice.yaml")
 POLICIES = objects("policies.yaml")

@@ -19,8 +19,8 @@ from app.config import ServeArgs
 from app.core import SAMPLE_RATE
 from deployments.app import assemble
 from deployments.server import free_port
-from tests.audio_samples import spoken_vowels
-from tests.deployments.serving import held_t3
+from tests.support.audio_samples import spoken_vowels
+from tests.support.deployments.serving import held_t3
 
 READY_WITHIN_S = 240  # 25 s when calm
 
@@ -87,7 +87,7 @@ def record(voices: Path, seed: int) -> None:
 @pytest.fixture(scope="package")
 def app(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A second application, to be damaged."""
-    from tests.deployments.battered import battered
+    from tests.support.deployments.battered import battered
 
     with battered(served.url, tmp_path_factory.mktemp("battered")) as app:
         yield app

@@ -14,7 +14,8 @@ import pytest
 import ray
 
 from app.core import CancelState, FinishReason, SamplingParams, SessionKey, TokenRequest
-from tests.deployments.battered import (
+from tests.deployments.conftest import until_idle
+from tests.support.deployments.battered import (
     ARGS,
     RECOVERED_WITHIN_S,
     Battered,
@@ -22,7 +23,6 @@ from tests.deployments.battered import (
     spoken,
     until_it_speaks,
 )
-from tests.deployments.conftest import until_idle
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 2
 TOLD_WITHIN_S = 5  # a replica says twice a second how it is; on a busy machine

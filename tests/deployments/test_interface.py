@@ -20,7 +20,7 @@ from tests.audio.test_formats import DELAY, FRAME, decode
 from tests.auth.test_api_keys import bearer_of, key
 from tests.deployments.conftest import Served, until_idle
 from tests.deployments.test_serving import LONG, body
-from tests.hostile_uploads import GOOD, encoded
+from tests.support.hostile_uploads import GOOD, encoded
 
 KEYS = (
     key("two-at-once", "two", "red", ("speak",), max_concurrent=2),

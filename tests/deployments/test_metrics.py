@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from deployments.server import free_port
-from tests.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alarms, queries
 from tests.deployments.conftest import Served
-from tests.deployments.prometheus import binary, scraping
+from tests.support.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alarms, queries
+from tests.support.deployments.prometheus import binary, scraping
 
 TEXT = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. "
 VARIABLES = {"application": ".*", "__rate_interval": "2m"}

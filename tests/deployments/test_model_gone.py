@@ -13,8 +13,8 @@ from ray import serve
 
 from app.core import HealthStatus
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
-from tests.deployments.battered import ARGS, Battered, deploy, spoken, until_it_speaks
 from tests.deployments.conftest import wait_until_healthy
+from tests.support.deployments.battered import ARGS, Battered, deploy, spoken, until_it_speaks
 
 FAILS_WITHIN_S = 120  # a replica's imports take most of it
 

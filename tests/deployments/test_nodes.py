@@ -10,9 +10,9 @@ import ray
 
 from app.sessions.registry import Inventory
 from deployments.registry import NAMESPACE
-from tests.deployments import nodes
-from tests.deployments.declared import IMPORT_PATH, deployed, replicas
-from tests.deployments.listening import Stream, opened, until_heard
+from tests.support.deployments import nodes
+from tests.support.deployments.declared import IMPORT_PATH, deployed, replicas
+from tests.support.deployments.listening import Stream, opened, until_heard
 
 NAME = "two-nodes"
 SLOTS = 8

@@ -9,9 +9,9 @@ import pytest
 
 from app.core import StageStats
 from deployments.scaling import ByLoad, load_of
-from tests.deployments import nodes
-from tests.deployments.declared import IMPORT_PATH, deployed
-from tests.deployments.listening import opened
+from tests.support.deployments import nodes
+from tests.support.deployments.declared import IMPORT_PATH, deployed
+from tests.support.deployments.listening import opened
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 4
 

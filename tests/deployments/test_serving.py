@@ -13,7 +13,7 @@ import soundfile
 
 from app.core import DEFAULT_TENANT, SessionKey
 from tests.deployments.conftest import Served, record, until_idle
-from tests.deployments.serving import HOLD_AT, release, until_held
+from tests.support.deployments.serving import HOLD_AT, release, until_held
 
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 2
 

@@ -14,9 +14,9 @@ import pytest
 
 from app.config import serves_through_haproxy
 from app.core import FinishReason, Mark
-from tests.deployments.battered import Battered, battered
 from tests.deployments.conftest import Served, until_idle
-from tests.deployments.serving import leaky
+from tests.support.deployments.battered import Battered, battered
+from tests.support.deployments.serving import leaky
 
 NUM_STREAMS = 200
 NUM_BYSTANDERS = 20

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.deployments import nodes
-from tests.deployments.declared import IMPORT_PATH, deployed, replicas
+from tests.support.deployments import nodes
+from tests.support.deployments.declared import IMPORT_PATH, deployed, replicas
 
 CONFIGS = Path(__file__).parents[2] / "deploy/serve"
 EMBEDDED = {"turbo": "embedded-turbo", "multilingual": "embedded-babble"}

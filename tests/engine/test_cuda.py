@@ -20,9 +20,12 @@ from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.sequence import AddSequence
 from app.text.segments import segment
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.engine.s3gen.test_engine import EVERY_WAY
-from tests.engine.s3gen.voicing import (
+from tests.engine.t3.test_batches import SPECS
+from tests.engine.t3.test_parity import upstream_llama, upstream_turbo
+from tests.engine.test_synthesizer import request_of
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
+from tests.support.engine.s3gen.voicing import (
     drain,
     engine_of,
     joined,
@@ -32,11 +35,8 @@ from tests.engine.s3gen.voicing import (
     session,
     speech,
 )
-from tests.engine.t3 import models
-from tests.engine.t3.models import request, run_all
-from tests.engine.t3.test_batches import SPECS
-from tests.engine.t3.test_parity import upstream_llama, upstream_turbo
-from tests.engine.test_synthesizer import request_of
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import request, run_all
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),

@@ -14,7 +14,7 @@ from app.engine.stages.vocoder import VocoderStage
 from app.engine.t3.scheduler import Scheduler
 from app.sessions.live import LiveSessions
 from app.sessions.table import Confirmation
-from tests.engine.racing import DECODE_AT, POINTS, Listener, Raced
+from tests.support.engine.racing import DECODE_AT, POINTS, Listener, Raced
 
 NUM_RACES = 50
 NUM_RACES_WHEN_LEAVING = 10

@@ -22,7 +22,7 @@ from app.core import (
 from app.engine.stages.enrol import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
 from app.errors import BadRequest, DuplicateSession, NotEnrolled, NotFound
-from tests.audio_samples import spoken_vowels
+from tests.support.audio_samples import spoken_vowels
 
 NUM_VOICES = 10
 TEXT = "Each of us says this in its own voice."

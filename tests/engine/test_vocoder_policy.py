@@ -5,7 +5,7 @@ import pytest
 from app.config import VocoderSettings
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.stages.vocoder import heard_as
-from tests.engine.checkpoint.tiny import TINY_S3GEN
+from tests.support.engine.checkpoint.tiny import TINY_S3GEN
 
 KNOWS_MASKS = TINY_S3GEN.model_copy(update={"chunk_masks": True})
 

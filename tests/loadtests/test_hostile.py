@@ -8,7 +8,7 @@ import pytest
 from loadtests.enrolment import add_voice, delete_voice
 from loadtests.hostile import ATTACKS
 from loadtests.records import Outcome, violations
-from tests.loadtests.benches import SOON_GIVEN_UP, bench_on
+from tests.support.loadtests.benches import SOON_GIVEN_UP, bench_on
 
 CONNECTIONS = ("slow reader", "half closed", "body that stops")
 MALFORMED = [attack for attack in ATTACKS if attack.name not in CONNECTIONS]

@@ -14,8 +14,8 @@ from loadtests.records import Kind, Outcome
 from loadtests.run_log import RunLog
 from loadtests.session import Stop
 from tests.api.conftest import serving
-from tests.fakes import FakeSynthesizer
-from tests.loadtests.benches import QUICK, heard
+from tests.support.fakes import FakeSynthesizer
+from tests.support.loadtests.benches import QUICK, heard
 
 
 @pytest.fixture

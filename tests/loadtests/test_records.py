@@ -7,7 +7,7 @@ import pytest
 from loadtests.records import as_line, read_records, violations
 from loadtests.run_log import RunLog
 from loadtests.summary import summary
-from tests.loadtests.benches import GOOD
+from tests.support.loadtests.benches import GOOD
 
 CANCELLED = replace(GOOD, cancelled_s=10.5, acknowledged_s=10.52, ack_state="stopped")
 SILENT = replace(GOOD, first_audio_s=None, last_audio_s=None, num_bytes=0)

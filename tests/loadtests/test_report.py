@@ -8,7 +8,7 @@ from loadtests.plots import plots
 from loadtests.records import Kind, Outcome
 from loadtests.report import page, write_report
 from loadtests.summary import LEAST_FOR_P99, percentiles, summary
-from tests.loadtests.benches import GOOD
+from tests.support.loadtests.benches import GOOD
 
 LEGS = {"claim": 2.0, "first_cell": 150.0, "first_audio": 160.0}
 TOLD = replace(GOOD, legs_ms=LEGS)

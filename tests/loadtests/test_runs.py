@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.records import Outcome, read_records, violations
-from tests.loadtests.fake_server import fake_server
+from tests.support.loadtests.fake_server import fake_server
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ import pytest
 
 from loadtests.records import Kind, Outcome
 from loadtests.saturation import judged, most_callers
-from tests.loadtests.benches import GOOD
+from tests.support.loadtests.benches import GOOD
 
 LATE = replace(GOOD, first_audio_s=12.0, last_audio_s=12.0, done_s=13.0)
 STALLED = replace(GOOD, num_stalls=1, longest_stall_ms=300.0)

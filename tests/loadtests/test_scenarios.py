@@ -6,7 +6,7 @@ from dataclasses import replace
 from loadtests import scenarios
 from loadtests.records import Kind, Outcome
 from loadtests.scenarios import caller
-from tests.loadtests.benches import GOOD, QUICK, bench_on
+from tests.support.loadtests.benches import GOOD, QUICK, bench_on
 
 
 def test_a_conversation_hears_the_answer_out_before_it_thinks_and_asks_again():

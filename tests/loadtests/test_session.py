@@ -11,7 +11,7 @@ from loadtests.records import Kind, Outcome, violations
 from loadtests.session import Order, Stop, checked, speak
 from loadtests.shapes import open_loop
 from loadtests.summary import summary
-from tests.loadtests.benches import GOOD, QUICK, SOON_GIVEN_UP, bench_on, heard
+from tests.support.loadtests.benches import GOOD, QUICK, SOON_GIVEN_UP, bench_on, heard
 
 BARGE_IN = Stop("call", 0.0, "first_audio")
 

@@ -12,7 +12,7 @@ from app.core import FinishReason, Mark
 from app.errors import DuplicateSession, SynthesisFailed
 from app.sessions.live import LiveSessions
 from app.sessions.table import Claim
-from tests.live_sessions import REQUEST, A, Client, Source
+from tests.support.live_sessions import REQUEST, A, Client, Source
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from app.engine.checkpoint.local import open_folder
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec, read_spec
-from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 from training.make_embedded import CONFIG, Recipe, make
 
 

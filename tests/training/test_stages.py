@@ -12,7 +12,7 @@ from app.core import NUM_SPEECH_IDS
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import open_folder
-from tests.engine.checkpoint.tiny import TINY
+from tests.support.engine.checkpoint.tiny import TINY
 from training import adapt, again, assemble, flow, hift, more, t3, teach, tokenizer, voices
 from training.corpus import WORDNET
 from training.speech import TOKENS, Speech

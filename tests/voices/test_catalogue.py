@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import ConfigError, NotFound
 from app.voices.catalogue import OPENAI_VOICES, VoiceCatalogue
-from tests.fakes import ENGLISH
+from tests.support.fakes import ENGLISH
 
 
 def catalogue(aliases=None, **card):

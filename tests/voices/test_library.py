@@ -9,8 +9,8 @@ import pytest
 from app.errors import BadRequest, ConfigError, Conflict, NotFound, StorageAway, StorageFull
 from app.voices import library as voice_library
 from app.voices.library import VoiceLibrary, is_reference
-from tests import failing_store
-from tests.failing_store import FailingStore
+from tests.support import failing_store
+from tests.support.failing_store import FailingStore
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import soundfile
 from app import recording_child, recordings
 from app.errors import BadRequest
 from app.voices.recordings import RecordingReader
-from tests.audio_samples import spoken_vowels
-from tests.hostile_uploads import GOOD, HOSTILE, RATE, encoded, silence
+from tests.support.audio_samples import spoken_vowels
+from tests.support.hostile_uploads import GOOD, HOSTILE, RATE, encoded, silence
 
 
 async def read(content):

@@ -11,10 +11,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 from app.errors import ServeError, StorageAway, StorageFull
 from app.voices.storage import Storing, put_whole
-from tests import failing_store
-from tests.failing_store import FailingStore
+from tests.support import failing_store
+from tests.support.failing_store import FailingStore
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import torch
 
 from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.spec import Family
-from tests.engine.checkpoint.layouts import published
 from tests.engine.checkpoint.test_local import CPU, F32, FAMILIES, SPECS
+from tests.support.engine.checkpoint.layouts import published
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -15,8 +15,8 @@ from app.engine.checkpoint.build_enrolment import (
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.spec import ENGLISH, MULTILINGUAL, TURBO, ModelSpec
-from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
-from tests.engine.checkpoint.whole_s3gen import build_s3gen
+from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:

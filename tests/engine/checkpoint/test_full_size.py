@@ -15,8 +15,8 @@ from app.engine.checkpoint.local import PUBLISHED, open_folder
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import FULL_SIZE, Family
 from app.errors import CheckpointError
-from tests.engine.checkpoint.layouts import save_hollow, write_conds, write_text_files
-from tests.engine.checkpoint.whole_s3gen import build_s3gen
+from tests.support.engine.checkpoint.layouts import save_hollow, write_conds, write_text_files
+from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
 CPU = torch.device("cpu")
 # bytes of the published files, where public sources state them

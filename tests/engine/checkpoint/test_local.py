@@ -16,9 +16,9 @@ from app.engine.checkpoint.local import PUBLISHED, FolderSource, open_folder
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
-from tests.engine.checkpoint.layouts import published
-from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
-from tests.engine.checkpoint.whole_s3gen import build_s3gen
+from tests.support.engine.checkpoint.layouts import published
+from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
 CPU, F32 = torch.device("cpu"), torch.float32
 MULTILINGUAL = TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")})

@@ -10,7 +10,7 @@ from app.engine.checkpoint.seeded import SeededSource, build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import fault_of
-from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 
 CPU, F32 = torch.device("cpu"), torch.float32
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.engine.checkpoint.spec import read_spec
 from app.errors import CheckpointError
-from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 
 
 def write(path: Path, document: object) -> Path:

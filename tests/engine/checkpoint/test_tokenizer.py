@@ -16,8 +16,8 @@ from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import Family
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
 from app.errors import CheckpointError, UnsupportedField
-from tests.engine.checkpoint.layouts import write_text_files
-from tests.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.layouts import write_text_files
+from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 
 TEXTS = [
     "hello there",

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from app.engine.device.cuda_graphs import Captured, powers_of_two, uncaptured
-from tests.engine.fake_capture import FakeCapture
+from tests.support.engine.fake_capture import FakeCapture
 
 
 def test_batches_come_in_powers_of_two_up_to_the_largest():

@@ -16,9 +16,9 @@ from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import FlowNet
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.engine.s3gen.test_flow import upstream_mel
-from tests.engine.s3gen.voicing import random_vocoder, speech, voice
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
 UNBOUNDED = 1000
 

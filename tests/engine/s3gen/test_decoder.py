@@ -10,8 +10,8 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.s3gen import context
 from app.engine.s3gen.engine import build_vocoder_engine
 from app.errors import ConfigError
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
-from tests.engine.s3gen.voicing import (
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.support.engine.s3gen.voicing import (
     SETTINGS,
     drain,
     engine_of,

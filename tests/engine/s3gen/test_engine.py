@@ -13,8 +13,9 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.s3gen.engine import PushTokens, SegmentAudio, VocoderEngine, VocoderMessage
 from app.engine.watermark import OVERLAP
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
-from tests.engine.s3gen.voicing import (
+from tests.engine.test_watermark import worst_step
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.support.engine.s3gen.voicing import (
     SETTINGS,
     drain,
     engine_of,
@@ -26,7 +27,6 @@ from tests.engine.s3gen.voicing import (
     speech,
     voice,
 )
-from tests.engine.test_watermark import worst_step
 
 FULL = SETTINGS.model_copy(update={"policy": "full"})
 CHUNKED = SETTINGS.model_copy(update={"policy": "chunked"})

@@ -5,8 +5,8 @@ import pytest
 
 from app.core import FinishReason, SpeechTokens
 from app.engine.s3gen.engine import PushTokens, VocoderEngine
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW
-from tests.engine.s3gen.voicing import (
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
+from tests.support.engine.s3gen.voicing import (
     SETTINGS,
     drain,
     engine_of,

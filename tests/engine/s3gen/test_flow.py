@@ -9,9 +9,9 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.flow import MAX_FRAMES, Flow, FlowCell, FlowNet
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
-from tests.engine.fake_capture import FakeCapture
-from tests.engine.s3gen.voicing import random_vocoder, speech, voice
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.support.engine.fake_capture import FakeCapture
+from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
 UNGUIDED = TINY_S3GEN.model_copy(update={"cfg_rate": 0.0})
 SHAPES = pytest.mark.parametrize(

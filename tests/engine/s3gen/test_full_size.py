@@ -8,7 +8,7 @@ from app.engine.s3gen.flow import Flow, FlowNet
 from app.engine.s3gen.hift import Hift
 from tests.engine.s3gen.test_flow import upstream_mel, whole_cell
 from tests.engine.s3gen.test_hift import stream
-from tests.engine.s3gen.voicing import random_vocoder, speech, voice
+from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
 
 @pytest.mark.slow

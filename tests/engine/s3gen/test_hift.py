@@ -8,8 +8,8 @@ from torch import Tensor
 from app.core import SAMPLES_PER_FRAME
 from app.engine.checkpoint.spec import ENGLISH
 from app.engine.s3gen.hift import Hift, HiftInput, HiftState
-from tests.engine.checkpoint.tiny import TINY_S3GEN
-from tests.engine.s3gen.voicing import random_vocoder
+from tests.support.engine.checkpoint.tiny import TINY_S3GEN
+from tests.support.engine.s3gen.voicing import random_vocoder
 
 # Upstream's kernels, hence its reach; few channels
 REACH = TINY_S3GEN.model_copy(

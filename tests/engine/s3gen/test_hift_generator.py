@@ -6,7 +6,7 @@ import torch
 from app.core import SAMPLES_PER_FRAME
 from app.engine.s3gen.hift_generator import HiftGenerator, Keep, _Rows, fold_weight_norm
 from tests.engine.s3gen.test_hift import REACH
-from tests.engine.s3gen.voicing import random_vocoder
+from tests.support.engine.s3gen.voicing import random_vocoder
 
 LENGTHS = (60, 33, 48, 1)
 

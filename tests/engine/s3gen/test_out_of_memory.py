@@ -9,8 +9,8 @@ from app.engine.s3gen.decoder import Decoder
 from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.hift import Hift
 from app.engine.watermark import Watermark
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW
-from tests.engine.s3gen.voicing import (
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
+from tests.support.engine.s3gen.voicing import (
     SETTINGS,
     drain,
     engine_of,
@@ -21,7 +21,7 @@ from tests.engine.s3gen.voicing import (
     session,
     speech,
 )
-from tests.engine.short_memory import Shortage, Times
+from tests.support.engine.short_memory import Shortage, Times
 
 NAMES = ("1", "2", "3")
 BATCHED = 1e-4  # of peak: other rows beside it change the last bits

@@ -21,7 +21,7 @@ from app.core import SAMPLE_RATE, FinishReason, SpeechTokens
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.engine import OpenSegment, PushTokens, build_vocoder_engine
 from app.engine.watermark import OVERLAP
-from tests.engine.s3gen.voicing import drain, joined, session, speech
+from tests.support.engine.s3gen.voicing import drain, joined, session, speech
 
 Wave = NDArray[np.float32]
 MODELS = {"embedded-turbo": ("window", "chunked"), "embedded": ("chunked",)}  # and policies

@@ -5,7 +5,7 @@ from torch.distributions.uniform import Uniform
 from app.core import SAMPLES_PER_FRAME
 from app.engine.s3gen.sine_source import SineSource
 from tests.engine.s3gen.test_hift import REACH
-from tests.engine.s3gen.voicing import random_vocoder
+from tests.support.engine.s3gen.voicing import random_vocoder
 
 NUM_FRAMES = 200
 

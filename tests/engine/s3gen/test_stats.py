@@ -3,8 +3,8 @@
 import pytest
 
 from app.engine.s3gen.engine import VocoderEngine
-from tests.engine.checkpoint.tiny import TINY_MEANFLOW
-from tests.engine.s3gen.voicing import engine_of, opening, pushes, say, speech
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
+from tests.support.engine.s3gen.voicing import engine_of, opening, pushes, say, speech
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from app.engine.checkpoint.spec import T3Spec
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence
-from tests.engine.t3 import models
-from tests.engine.t3.models import Recorded, lean, request, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import Recorded, lean, request, settings
 
 SPECS = {"english": models.ENGLISH, "turbo": models.TURBO}
 KINDS = (

@@ -8,7 +8,7 @@ import pytest
 
 from app.core import TOKENS_PER_S
 from app.engine.t3.sequence import Sequence, SequenceState
-from tests.engine.t3.desk import FREE_TOKENS, Desk, names, sequence
+from tests.support.engine.t3.desk import FREE_TOKENS, Desk, names, sequence
 
 FIRST_GROUP, GROUP = 4, 12
 

@@ -12,7 +12,7 @@ from app.engine.t3.decode import DecodeStep, Shape
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential
 from app.engine.t3.paged_kv_cache import PagedKVCache
-from tests.engine.t3 import models
+from tests.support.engine.t3 import models
 
 # A device that knows shapes alone: to read a value of it, as a host that waits would, is an error.
 NOWHERE = torch.device("meta")

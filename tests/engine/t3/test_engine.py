@@ -8,8 +8,16 @@ from torch import Tensor
 from app.core import FinishReason, SamplingParams, StageStats
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
-from tests.engine.t3 import models
-from tests.engine.t3.models import SILENCE, ForcedTokens, Recorded, lean, request, run_all, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import (
+    SILENCE,
+    ForcedTokens,
+    Recorded,
+    lean,
+    request,
+    run_all,
+    settings,
+)
 
 FREE = SamplingParams(min_p=0.0)  # nothing is filtered, so any id can be forced
 STOP_TOKEN, BOS = 6562, 6561

@@ -12,8 +12,8 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
 from app.errors import SynthesisFailed
-from tests.engine.t3 import models
-from tests.engine.t3.models import lean, request, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import lean, request, settings
 
 HELD_AT = 40
 ENDLESS = SamplingParams(max_tokens=1000, ignore_eos=True)

@@ -13,8 +13,8 @@ from app.engine.t3.kv_budget import PAGE
 from app.engine.t3.model import T3Model
 from app.engine.t3.runner import Runner
 from app.errors import BadRequest
-from tests.engine.t3 import models
-from tests.engine.t3.models import lean, request, run_all, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import lean, request, run_all, settings
 
 
 @pytest.fixture(scope="module")

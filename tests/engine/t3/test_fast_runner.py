@@ -17,9 +17,9 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.kv_budget import PAGE
 from app.engine.t3.model import T3Model
-from tests.engine.t3 import models
-from tests.engine.t3.models import Recorded, lean, request, run_all, settings
 from tests.engine.t3.test_batches import SPECS, Plan, plans, run_mix
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import Recorded, lean, request, run_all, settings
 
 LONG = SamplingParams(max_tokens=40, ignore_eos=True)
 SINGLE = replace(LONG, cfg_weight=0.0)

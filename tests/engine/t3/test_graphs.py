@@ -11,10 +11,10 @@ from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential
 from app.engine.t3.sampler import SamplingRow
-from tests.engine.fake_capture import FakeCapture
-from tests.engine.launched import META, only_kernels
-from tests.engine.t3 import models
-from tests.engine.t3.models import lean
+from tests.support.engine.fake_capture import FakeCapture
+from tests.support.engine.launched import META, only_kernels
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import lean
 
 
 def test_a_context_is_padded_by_half_of_itself_at_most():

@@ -9,8 +9,8 @@ from app.core import FinishReason, SamplingParams
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.guards import bounded, is_looping, least_tokens
 from app.engine.t3.model import T3Model
-from tests.engine.t3 import models
-from tests.engine.t3.desk import STOP_TOKEN, UNGUARDED
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.desk import STOP_TOKEN, UNGUARDED
 
 ON = GuardSettings()
 OFF = UNGUARDED

@@ -10,8 +10,8 @@ from app.engine.checkpoint.spec import ENGLISH as FULL_ENGLISH
 from app.engine.t3.conditioning import ConditioningCache
 from app.engine.t3.llama import rotary_frequencies
 from app.engine.t3.model import T3Model
-from tests.engine.t3 import models
-from tests.engine.t3.models import lean, upstream_cond, upstream_t3
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import lean, upstream_cond, upstream_t3
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:.*torch.backends.cuda.sdp_kernel\(\).*:FutureWarning"  # upstream's perceiver

@@ -10,9 +10,9 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.paged_kv_cache import PagedKVCache
 from app.engine.t3.sampler import Sampler
-from tests.engine.short_memory import Shortage, Times
-from tests.engine.t3 import models
-from tests.engine.t3.models import Recorded, lean, request, run_all, settings
+from tests.support.engine.short_memory import Shortage, Times
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import Recorded, lean, request, run_all, settings
 
 LONG = SamplingParams(max_tokens=40, ignore_eos=True)
 MODELS = {"english": models.ENGLISH, "turbo": models.TURBO}

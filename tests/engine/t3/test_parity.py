@@ -14,8 +14,8 @@ from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence
-from tests.engine.t3 import models
-from tests.engine.t3.models import ReplayedNoise, lean, upstream_cond, upstream_t3
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import ReplayedNoise, lean, upstream_cond, upstream_t3
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:.*torch.backends.cuda.sdp_kernel\(\).*:FutureWarning"  # upstream's perceiver

@@ -9,8 +9,8 @@ from torch import Tensor
 from app.engine.checkpoint.spec import SAMPLING
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
-from tests.engine.t3 import models
-from tests.engine.t3.models import CPU, request, run_all, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import CPU, request, run_all, settings
 
 SPECS = {"english": models.ENGLISH, "turbo": models.TURBO}
 

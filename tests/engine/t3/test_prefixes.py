@@ -11,8 +11,8 @@ from app.engine.t3.kv_budget import PAGE
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence
 from app.errors import BadRequest
-from tests.engine.t3 import models
-from tests.engine.t3.models import Recorded, lean, request, run_all, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import Recorded, lean, request, run_all, settings
 
 SPECS = {"english": models.ENGLISH, "turbo": models.TURBO}
 SAMPLING = SamplingParams(max_tokens=30, ignore_eos=True)

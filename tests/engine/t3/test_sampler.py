@@ -17,7 +17,7 @@ from transformers.generation.logits_process import (
 from app.core import SamplingParams
 from app.engine.checkpoint.spec import T3Spec
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
-from tests.engine.t3.models import CPU, ENGLISH, TURBO
+from tests.support.engine.t3.models import CPU, ENGLISH, TURBO
 
 VOCAB = 6563
 BOS = 6561

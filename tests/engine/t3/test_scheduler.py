@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from app.core import FinishReason, SamplingParams
 from app.engine.t3.scheduler import Scheduler
 from app.engine.t3.sequence import AddSequence, SequenceState
-from tests.engine.t3.desk import CONDITIONALS, FREE_TOKENS, STOP_TOKEN, Desk, names, sequence
+from tests.support.engine.t3.desk import (
+    CONDITIONALS,
+    FREE_TOKENS,
+    STOP_TOKEN,
+    Desk,
+    names,
+    sequence,
+)
 
 
 def test_the_scheduler_runs_without_torch():

@@ -2,8 +2,8 @@
 
 from app.core import SamplingParams
 from app.engine.t3.engine import TokenEngine
-from tests.engine.t3 import models
-from tests.engine.t3.models import lean, request, run_all, settings
+from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import lean, request, run_all, settings
 
 SAMPLING = SamplingParams(max_tokens=6, ignore_eos=True)
 

@@ -20,10 +20,10 @@ from app.engine.checkpoint.spec import ENGLISH
 from app.engine.voices.enrolment import prepare
 from app.engine.voices.reference_audio import load_reference
 from app.errors import BadRequest
-from tests.audio_samples import spoken_vowels
-from tests.engine.checkpoint.tiny import TINY
-from tests.engine.checkpoint.whole_s3gen import build_s3gen
 from tests.engine.test_conditionals import assert_same
+from tests.support.audio_samples import spoken_vowels
+from tests.support.engine.checkpoint.tiny import TINY
+from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
 # librosa.load, which upstream calls and we do not, imports audioread:
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")

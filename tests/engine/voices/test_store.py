@@ -13,10 +13,10 @@ import torch
 from app.engine.conditionals import Conditionals, S3GenConditionals, T3Conditionals
 from app.engine.voices.store import VoiceStore
 from app.errors import BadRequest, ConfigError, NotFound, StorageAway, StorageFull
-from tests import failing_store
-from tests.audio_samples import spoken_vowels
 from tests.engine.test_conditionals import assert_same
-from tests.failing_store import FailingStore
+from tests.support import failing_store
+from tests.support.audio_samples import spoken_vowels
+from tests.support.failing_store import FailingStore
 
 
 class Enroller:

@@ -8,7 +8,7 @@ from ray import serve
 from ray.serve.context import _get_global_client  # Serve has no public call but HTTP's
 from ray.serve.schema import ServeDeploySchema
 
-IMPORT_PATH = "tests.deployments.on_cpu:build"
+IMPORT_PATH = "tests.support.deployments.on_cpu:build"
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from deployments.app import assemble
 from deployments.registry import NAMESPACE
 from deployments.t3 import T3
 from tests.deployments.conftest import wait_until_healthy
-from tests.deployments.serving import Classes, noting_t3
+from tests.support.deployments.serving import Classes, noting_t3
 
 ARGS = ServeArgs(
     model="embedded-babble",

@@ -16,8 +16,8 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
-from tests.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
-from tests.engine.t3.desk import UNGUARDED
+from tests.support.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
+from tests.support.engine.t3.desk import UNGUARDED
 
 ENGLISH = TINY_LLAMA
 MULTILINGUAL = TINY_LLAMA.model_copy(update={"text_vocab": 2454})

@@ -7,7 +7,7 @@ from loadtests.bench import Bench, Settings
 from loadtests.records import Kind, Outcome, Record
 from loadtests.run_log import RunLog
 from loadtests.session import Order, speak
-from tests.loadtests.fake_server import fake_server
+from tests.support.loadtests.fake_server import fake_server
 
 QUICK = Settings(timeout_s=20.0, ack_within_s=20.0, settle_s=0.01, think_s=0.0)
 SOON_GIVEN_UP = Settings(timeout_s=1.0, ack_within_s=0.5, settle_s=0.01, think_s=0.0)

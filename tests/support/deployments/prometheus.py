@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.deploy.dashboard import ALERTS_YML, PROMETHEUS_YML
+from tests.support.deploy.dashboard import ALERTS_YML, PROMETHEUS_YML
 
 STARTS_WITHIN_S = 60
 SCRAPE_S = 3

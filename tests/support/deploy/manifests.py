@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KUBERAY = ROOT / "deploy" / "kuberay"
 RAYSERVICE_SCHEMA = Path(__file__).parent / "schemas" / "rayservice-v1.json.gz"
 

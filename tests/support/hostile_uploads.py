@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from app.audio.pcm import to_s16le, wav_header
-from tests.audio_samples import spoken_vowels
+from tests.support.audio_samples import spoken_vowels
 
 RATE = 24_000
 GOOD = spoken_vowels(seed=3, seconds=6.0)
