@@ -13,7 +13,18 @@ from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.local import open_folder
 from tests.support.engine.checkpoint.tiny import TINY
-from training import adapt, again, assemble, flow, hift, more, t3, teach, tokenizer, voices
+from training import (
+    assemble,
+    finetune_hift,
+    flow,
+    hift,
+    read_tokens,
+    resume,
+    synthesise_corpus,
+    t3,
+    tokenizer,
+    voices,
+)
 from training.corpus import WORDNET
 from training.speech import TOKENS, Speech
 from training.synthesise_corpus import flite
@@ -31,15 +42,15 @@ def run(stage: object, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None
 
 @needs_teacher
 def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for module in (tokenizer, more, hift, flow, adapt, t3, voices, assemble):
+    for module in (tokenizer, read_tokens, hift, flow, finetune_hift, t3, voices, assemble):
         monkeypatch.setattr(module, "read_model", lambda: TINY)
-    monkeypatch.setattr(teach, "SENTENCES_A_PART", 100)
+    monkeypatch.setattr(synthesise_corpus, "SENTENCES_A_PART", 100)
     work, out = str(tmp_path / "work"), tmp_path / "model"
-    run(teach, monkeypatch, "--folder", work, "--hours", "0.06", "--voices", "rms,slt")
+    run(synthesise_corpus, monkeypatch, "--folder", work, "--hours", "0.06", "--voices", "rms,slt")
     run(tokenizer, monkeypatch, "--folder", work, "--steps", "2")
-    run(more, monkeypatch, "--folder", work, "--hours", "0.1")
+    run(read_tokens, monkeypatch, "--folder", work, "--hours", "0.1")
     run(voices, monkeypatch, "--folder", work)
-    for stage in (hift, flow, adapt, t3):
+    for stage in (hift, flow, finetune_hift, t3):
         run(stage, monkeypatch, "--folder", work, "--steps", "1")
     run(assemble, monkeypatch, "--folder", work, "--out", str(out))
 
@@ -58,7 +69,7 @@ def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
     anew, same = tmp_path / "anew", tmp_path / "same"
     shutil.copytree(tmp_path / "work" / "data", anew / "data")
-    run(again, monkeypatch, "--folder", str(anew), "--model", str(out))
+    run(resume, monkeypatch, "--folder", str(anew), "--model", str(out))
     run(assemble, monkeypatch, "--folder", str(anew), "--out", str(same))
     for weights in out.glob("*.safetensors"):
         assert (same / weights.name).read_bytes() == weights.read_bytes()
@@ -72,20 +83,20 @@ def test_a_part_read_for_t3_alone_is_the_one_that_the_others_would_get(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Its tokens stay right when its sound is made later, here and elsewhere."""
-    monkeypatch.setattr(teach, "SENTENCES_A_PART", 3)
-    for module in (tokenizer, more):
+    monkeypatch.setattr(synthesise_corpus, "SENTENCES_A_PART", 3)
+    for module in (tokenizer, read_tokens):
         monkeypatch.setattr(module, "read_model", lambda: TINY)
     work = str(tmp_path)
-    hours = [str(3 * parts / teach.SENTENCES_PER_HOUR) for parts in (30, 31)]
+    hours = [str(3 * parts / synthesise_corpus.SENTENCES_PER_HOUR) for parts in (30, 31)]
     voices = ("--voices", "slt,rms")  # in no order
-    run(teach, monkeypatch, "--folder", work, "--hours", hours[0], *voices)
+    run(synthesise_corpus, monkeypatch, "--folder", work, "--hours", hours[0], *voices)
     run(tokenizer, monkeypatch, "--folder", work, "--steps", "1")
-    more.listener.cache_clear()
-    run(more, monkeypatch, "--folder", work, "--hours", hours[1])
+    read_tokens.listener.cache_clear()
+    run(read_tokens, monkeypatch, "--folder", work, "--hours", hours[1])
     last = sorted((tmp_path / "data").glob("*.jsonl"))[-1]
     light = {name: last.with_suffix(f".{name}").read_bytes() for name in ("jsonl", "phone")}
     assert not last.with_suffix(".audio").exists()
-    run(teach, monkeypatch, "--folder", work, "--hours", hours[1], *voices)
+    run(synthesise_corpus, monkeypatch, "--folder", work, "--hours", hours[1], *voices)
     for name, content in light.items():
         assert last.with_suffix(f".{name}").read_bytes() == content
     num_samples = last.with_suffix(".audio").stat().st_size // 2

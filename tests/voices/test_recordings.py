@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from app import recording_child, recordings
 from app.errors import BadRequest
+from app.voices import decoder_process, recordings
 from app.voices.recordings import RecordingReader
 from tests.support.audio_samples import spoken_vowels
 from tests.support.hostile_uploads import GOOD, HOSTILE, RATE, encoded, silence
@@ -86,10 +86,10 @@ def test_the_child_reads_no_further_than_it_must(monkeypatch):
             read_frames.append(len(block))
             return block
 
-    monkeypatch.setattr(recording_child.soundfile, "SoundFile", Counting)
-    with pytest.raises(recording_child.Refused, match="longer"):
-        recording_child.decode(encoded(silence(600), kind="FLAC"))
-    assert sum(read_frames) <= 30 * RATE + recording_child.BLOCK
+    monkeypatch.setattr(decoder_process.soundfile, "SoundFile", Counting)
+    with pytest.raises(decoder_process.Refused, match="longer"):
+        decoder_process.decode(encoded(silence(600), kind="FLAC"))
+    assert sum(read_frames) <= 30 * RATE + decoder_process.BLOCK
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import FinishReason, SamplingParams, SessionKey, StageStats, SynthesisRequest
 from app.engine.loop import Stopped
 from app.engine.s3gen.chunked import ChunkedFlow
-from app.engine.s3gen.hift_generator import Filter
+from app.engine.s3gen.hift_generator import HiftGenerator
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
@@ -99,7 +99,7 @@ class Raced:
         vocoder = VocoderStage.open(args, "cpu")
         for owner, name, point in (
             (ChunkedFlow, "mels", "flow"),
-            (Filter, "decode", "vocoder"),
+            (HiftGenerator, "decode", "vocoder"),
             (Watermark, "mark", "watermark"),
         ):
             monkeypatch.setattr(owner, name, self._held(getattr(owner, name), point))
