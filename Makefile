@@ -41,8 +41,8 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Versions and hashes, no index addresses. The overrides say why each differs from upstream's pins.
+# Versions and hashes, no index addresses. pyproject.toml says why versions differ from upstream's pins.
 lock:
-	$(BIN)/uv pip compile --universal --python-version 3.11 --override requirements.overrides \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --upgrade \
-		pyproject.toml --group dev --output-file requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --quiet --upgrade pyproject.toml --group dev \
+		--output-file requirements.lock
