@@ -1,8 +1,9 @@
 """The rooms of the program and who may import whom, read from the source.
 
-    deployments ──▶ app.api, app.engine ──▶ app.core
+    deployments ──▶ app.api, app.engine ──▶ text, audio, voices, auth, sessions, … ──▶ app.core
 
-Ray lives in deployments only, torch in app.engine only, FastAPI in app.api only.
+Ray lives in deployments only, torch in app.engine only, FastAPI in app.api only. `MAY_IMPORT` is
+the whole table of directions inside app/; app.api and app.engine never meet.
 """
 
 import ast
@@ -19,6 +20,22 @@ ROOMS = ("app", "deployments")
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 80
 MAX_BROAD_EXCEPTS = 4  # each says why, beside it
+
+
+_GROUND = ("core", "errors", "config")
+MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
+    "core": (),
+    "errors": ("core",),
+    "config": ("core", "errors"),
+    "text": _GROUND,
+    "audio": _GROUND,
+    "voices": _GROUND,
+    "auth": _GROUND,
+    "client": _GROUND,
+    "sessions": (*_GROUND, "text.duration"),  # the estimate of a text's length alone
+    "engine": (*_GROUND, "sessions", "voices"),
+    "api": (*_GROUND, "text", "audio", "voices", "auth", "sessions"),
+}
 
 
 @dataclass(frozen=True)
@@ -65,11 +82,19 @@ def fastapi_in_the_api_only(source: Source) -> Iterator[str]:
         yield from source.imports_of("fastapi", "starlette")
 
 
-def rooms_side_by_side_do_not_meet(source: Source) -> Iterator[str]:
-    if source.path.startswith("app/api/"):
-        yield from source.imports_of("app.engine")
-    if source.path.startswith("app/engine/"):
-        yield from source.imports_of("app.api")
+def rooms_import_only_what_lies_below(source: Source) -> Iterator[str]:
+    if not source.path.startswith("app/") or source.path == "app/__init__.py":
+        return
+    room = source.path.split("/")[1].removesuffix(".py")
+    if room not in MAY_IMPORT:
+        yield f"app/{room} is not in the table of rooms"
+        return
+    below = tuple(f"app.{name}." for name in (room, *MAY_IMPORT[room]))
+    for name in set(source.imports()):
+        other = name.split(".")[1] if name.startswith("app.") else ""
+        whole = not any(known.startswith(f"{name}.") for known in source.imports() if known != name)
+        if other and whole and not f"{name}.".startswith(below):
+            yield f"imports {name}"
 
 
 def the_program_knows_no_deployment_and_no_test(source: Source) -> Iterator[str]:
@@ -143,7 +168,7 @@ def broad_excepts(source: Source) -> list[str]:
 CONTROLS: dict[Rule, tuple[Source, ...]] = {
     no_ray_in_the_program: (
         Source("app/engine/a.py", "def f():\n    from ray import serve"),
-        Source("app/a.py", "import ray.serve"),
+        Source("app/text/a.py", "import ray.serve"),
     ),
     torch_in_the_engine_only: (
         Source("app/audio/pcm.py", "from torch import Tensor"),
@@ -154,9 +179,16 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
         Source("app/engine/a.py", "from fastapi import FastAPI"),
         Source("deployments/t3.py", "import starlette.requests"),
     ),
-    rooms_side_by_side_do_not_meet: (
+    rooms_import_only_what_lies_below: (
         Source("app/api/a.py", "from app import engine"),
-        Source("app/engine/a.py", "from app.api.errors import answer"),
+        Source("app/sessions/a.py", "from app.text.segments import segment"),
+        Source("app/a_new_room/a.py", "import app.core"),
+        *(
+            Source(f"app/{room}/a.py", f"def f():\n    from app.{other}.b import c")
+            for room, below in MAY_IMPORT.items()
+            for other in MAY_IMPORT
+            if other != room and other not in {*below, "text"}
+        ),
     ),
     the_program_knows_no_deployment_and_no_test: (
         Source("app/sessions/live.py", "import deployments"),
@@ -174,8 +206,8 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
         Source("app/a.py", "class A:\n  def f(self):\n" + "    pass\n" * MAX_FUNCTION_LINES),
     ),
     the_environment_is_read_in_one_place: (
-        Source("app/a.py", "x = os.environ.get('X')"),
-        Source("app/a.py", "x = os.getenv('X')"),
+        Source("app/text/a.py", "x = os.environ.get('X')"),
+        Source("app/text/a.py", "x = os.getenv('X')"),
         Source("deployments/a.py", "from os import environ"),
         Source("deployments/a.py", "os.environ['X'] = 'x'"),
     ),
@@ -183,13 +215,15 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
 
 ALLOWED = (
     Source("app/engine/a.py", "import torch\nfrom app.core import SAMPLE_RATE\nimport rayleigh"),
-    Source("app/api/a.py", "import fastapi\nimport app.engineering"),
+    Source("app/api/a.py", "import fastapi\nfrom app.text.segments import segment"),
+    Source("app/sessions/a.py", "from app.text.duration import predicted_s"),
+    Source("app/engine/a.py", "from app.voices.library import is_reference"),
     Source("app/core.py", "import asyncio\nfrom numpy.typing import NDArray"),
     Source("app/config.py", "import os\nx = os.environ.get('X')"),
     Source("app/engine/t3/__init__.py", "\n"),
     Source("app/engine/__init__.py", "import app.engine.upstream.lazy_import"),
     Source("deployments/t3.py", "import os\nimport ray\nx = dict(os.environ)"),
-    Source("app/a.py", "def f():\n" + "    pass\n" * (MAX_FUNCTION_LINES - 1)),
+    Source("app/text/a.py", "def f():\n" + "    pass\n" * (MAX_FUNCTION_LINES - 1)),
 )
 
 
