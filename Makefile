@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo serve test loadtest lint lock
+.PHONY: install demo serve test test-fast test-long loadtest lint lock
 
 install: $(STAMP)
 
@@ -23,14 +23,25 @@ demo: install
 serve: install
 	$(BIN)/chatterbox-serve serve $(if $(PORT),--port $(PORT))
 
-# No model hub. What needs no server runs on two cores at once; then what shares one Ray cluster.
+# What CI runs, with no model hub. The tests without a server run on two cores at once; the tests
+# with a server share one Ray cluster. CONTRIBUTING.md says what each lane proves.
+PYTEST := HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 test: install
 ifdef TESTS
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 else
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/deployments
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/deployments
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments
+	$(PYTEST) tests/deployments
 endif
+
+# No server, no full-size model, nothing that takes seconds.
+test-fast: install
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments -m "not long and not full"
+
+# The repetitions: fifty races per point, full-size weights, five storms, the configs of clusters.
+test-long: install
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments -m long
+	$(PYTEST) tests/deployments -m long
 
 # Some three minutes; the report is in loadtests/out.
 loadtest: install

@@ -4,3 +4,5 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("untimed")
+
+pytest_plugins = ["tests.support.budgets"]
