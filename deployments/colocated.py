@@ -13,7 +13,7 @@ from ray import serve
 from app.config import ServeArgs
 from app.core import AudioChunk, SessionKey, SynthesisRequest
 from app.sessions.leases import Leases
-from app.sessions.registry import Heartbeat
+from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from deployments import health
 from deployments.follower import RegistryFollower
@@ -45,14 +45,14 @@ class Colocated:
             actors,
             ReplicaId("t3", replica),
             self._t3.cancel,
-            report=partial(self._report, self._t3),
+            heartbeat=partial(self._heartbeat, self._t3),
             counts=self._t3.counts,
         )
         self._vocoder_follower = RegistryFollower(
             actors,
             ReplicaId("vocoder", replica),
             self._vocoder.cancel,
-            report=partial(self._report, self._vocoder),
+            heartbeat=partial(self._heartbeat, self._vocoder),
             leases=self._leases,
             counts=self._vocoder.counts,
         )
@@ -76,5 +76,5 @@ class Colocated:
     async def check_health(self) -> None:
         health.check(self._t3, self._vocoder)
 
-    def _report(self, stage: "T3Stage | VocoderStage") -> Heartbeat:
+    def _heartbeat(self, stage: "T3Stage | VocoderStage") -> Heartbeat:
         return Heartbeat(stage.stats(), stage.failure is not None, self._leases.keys())

@@ -23,7 +23,7 @@ from app.core import (
 )
 from app.errors import NotEnrolled, Unavailable
 from app.sessions.live import LiveSessions
-from app.sessions.registry import Heartbeat
+from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from app.voices.library import VoiceLibrary, is_reference
 from deployments.detached_tasks import DetachedTasks
@@ -168,11 +168,13 @@ class Ingress:
         async def restore(shard: int) -> None:
             await client.restore(shard, sessions.keys())
 
-        def report() -> Heartbeat:
+        def heartbeat() -> Heartbeat:
             return Heartbeat(StageStats(live=len(sessions)), sessions=sessions.keys())
 
-        follower = ReplicaId("ingress", context.replica_id.unique_id)
-        self._follower = RegistryFollower(actors, follower, stop, report=report, on_epoch=restore)
+        replica = ReplicaId("ingress", context.replica_id.unique_id)
+        self._follower = RegistryFollower(
+            actors, replica, stop, heartbeat=heartbeat, on_epoch=restore
+        )
         self._follower.start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -130,7 +130,7 @@ class StageMetrics:
         if self._publish_counts is not None:
             self._publish_counts()
 
-    def reported(self, *, answered: bool) -> None:
+    def note_heartbeat(self, *, answered: bool) -> None:
         self._registry.set(float(answered))
 
     def lost(self, num_sessions: int) -> None:

@@ -16,7 +16,7 @@ from ray.serve.context import _get_global_client
 
 from app.config import ServeArgs
 from app.errors import NotServed, Unavailable
-from app.sessions.registry import ENGINES
+from app.sessions.model_state import ENGINES
 from deployments.detached_tasks import DetachedTasks
 from deployments.registry import RemoteRegistry
 
@@ -50,7 +50,7 @@ class StageLoader:
             if await _is_possible():  # else it is not out; by an earlier config it may have been
                 await _scale(self._replicas)
                 await _until(self._all_report, LOADED_WITHIN_S)
-            await self._registry.switch(loaded=True)
+            await self._registry.set_loaded(loaded=True)
 
     async def _unload(self) -> None:
         async with self._turn:
@@ -63,7 +63,7 @@ class StageLoader:
 
     async def _is_quiet(self) -> bool:
         """No session begins, and none lives: each has a deadline."""
-        return await self._registry.switch(loaded=False) == 0
+        return await self._registry.set_loaded(loaded=False) == 0
 
     async def _all_report(self) -> bool:
         return await self._reporting() >= ENGINES

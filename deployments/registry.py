@@ -166,9 +166,9 @@ class RemoteRegistry:
         health: Health = await self._asked(lambda: self._actors[0].health.remote(("t3", "vocoder")))
         return health
 
-    async def switch(self, loaded: bool) -> int:
+    async def set_loaded(self, loaded: bool) -> int:
         """Tell all actors that the model is loaded, or not. Returns how many sessions live."""
-        calls = (self._asked(partial(actor.switch.remote, loaded)) for actor in self._actors)
+        calls = (self._asked(partial(actor.set_loaded.remote, loaded)) for actor in self._actors)
         return sum(await asyncio.gather(*calls))
 
     async def restore(self, shard: int, live: Collection[SessionKey]) -> None:

@@ -12,7 +12,7 @@ from ray import serve
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
 from app.sessions.leases import Leases
-from app.sessions.registry import Heartbeat
+from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from deployments import health
 from deployments.follower import RegistryFollower
@@ -36,7 +36,7 @@ class T3:
             registry_actors(context.app_name, args),
             ReplicaId("t3", context.replica_id.unique_id),
             self._stage.cancel,
-            report=self._report,
+            heartbeat=self._heartbeat,
             leases=self._leases,
             counts=self._stage.counts,
         )
@@ -64,6 +64,6 @@ class T3:
     async def check_health(self) -> None:
         health.check(self._stage)
 
-    def _report(self) -> Heartbeat:
+    def _heartbeat(self) -> Heartbeat:
         failed = self._stage.failure is not None
         return Heartbeat(self._stage.stats(), failed, self._leases.keys())

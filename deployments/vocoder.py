@@ -12,7 +12,7 @@ from ray.serve.handle import DeploymentHandle
 from app.config import ServeArgs
 from app.core import AudioChunk, SpeechTokens, SynthesisRequest, TokenRequest
 from app.sessions.leases import Leases
-from app.sessions.registry import Heartbeat
+from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from deployments import health
 from deployments.follower import RegistryFollower
@@ -49,7 +49,7 @@ class Vocoder:
             registry_actors(context.app_name, args),
             ReplicaId("vocoder", context.replica_id.unique_id),
             self._stage.cancel,
-            report=self._report,
+            heartbeat=self._heartbeat,
             leases=self._leases,
             counts=self._stage.counts,
         )
@@ -68,6 +68,6 @@ class Vocoder:
     async def check_health(self) -> None:
         health.check(self._stage)
 
-    def _report(self) -> Heartbeat:
+    def _heartbeat(self) -> Heartbeat:
         failed = self._stage.failure is not None
         return Heartbeat(self._stage.stats(), failed, self._leases.keys())

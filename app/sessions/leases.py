@@ -1,8 +1,9 @@
-"""Which sessions a stage works on, and whether anybody still wants them.
+"""Which sessions a stage works on, and whether its consumers still want them.
 
-Serve cannot tell a producer that its consumer has gone, so consumers say twice a second which
-sessions they want (`app.sessions.registry.Registry.report`). A session that nobody has wanted for `LEASE_S`
-has lapsed. Knows nothing about engines, nor how the wish travels.
+Serve cannot tell a producer that its consumer has gone. So each consumer tells the registry twice a
+second which sessions it wants (`app.sessions.registry.Registry.heartbeat`). The lease of a session
+lapses when no consumer has wanted the session for `LEASE_S`. Knows nothing about engines or the
+registry.
 """
 
 import time
@@ -39,7 +40,8 @@ class Leases:
         return frozenset(self._num_open)
 
     def renew(self, wanted: frozenset[SessionKey] | None) -> tuple[SessionKey, ...]:
-        """The sessions that have lapsed. None: nobody could say, so none does."""
+        """Returns the sessions whose leases have lapsed. None, where the registry did not answer,
+        renews all."""
         now = self._now()
         for key in self._wanted_s:
             if wanted is None or key in wanted:

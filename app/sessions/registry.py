@@ -1,76 +1,37 @@
-"""The session table with waiting: a log of cancels that followers poll, and their confirmations.
+"""The registry: the table of sessions, the log of cancels and the table of replicas, and the waits
+on them.
 
-Lives in one event loop: of a single process, or of a CancelRegistry actor. Knows nothing about
-Ray, HTTP or engines.
+Lives in one event loop, of a single process or of a CancelRegistry actor. Knows nothing about Ray,
+HTTP or engines.
 """
 
 import asyncio
 import contextlib
 import math
 import time
-import uuid
-from collections import deque
 from collections.abc import Callable, Collection
-from itertools import islice
 from typing import NamedTuple
 
-from app.core import (
-    CancelAck,
-    CancelState,
-    Health,
-    HealthStatus,
-    Mark,
-    SessionKey,
-    SessionReport,
-    StageStats,
-)
-from app.sessions.table import (
-    MAX_REMEMBERED,
-    Claim,
-    Confirmation,
-    ReplicaId,
-    Session,
-    SessionEnd,
-    SessionTable,
-)
+from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
+from app.sessions.cancel_log import CancelBatch, CancelLog
+from app.sessions.model_state import ModelState
+from app.sessions.replica_table import Heartbeat, ReplicaTable
+from app.sessions.table import Claim, Confirmation, ReplicaId, Session, SessionEnd, SessionTable
 
-ACK_WAIT_S = 0.05  # the caller's answer comes when all have confirmed, or after this
-REPORT_LOST_S = 3.0  # a replica that has not reported for so long is not counted
-FOLLOWER_LOST_S = 30.0  # a T3 replica that has not polled for so long is not waited for
-ENGINES = frozenset(("t3", "vocoder"))
-_CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
-
-
-class Heartbeat(NamedTuple):
-    """What a replica says of itself, twice a second."""
-
-    stats: StageStats
-    failed: bool = False
-    sessions: frozenset[SessionKey] = frozenset()  # that it works on, and wants more of
-    num_tasks: int = 0  # of asyncio, in its process
-
-
-class CancelBatch(NamedTuple):
-    """What a follower has not seen yet. A new epoch means the log began anew."""
-
-    epoch: str
-    cursor: int
-    cancelled: tuple[SessionKey, ...]
+ACK_WAIT_S = 0.05  # a cancel is answered when all have confirmed, or after this time
 
 
 class Inventory(NamedTuple):
-    """All that a registry holds, for whoever looks for what does not go back."""
+    """All that a registry holds, for a search for what it does not give back."""
 
     num_remembered: int  # ids, live ones included
     num_logged: int  # cancels
     num_followers: int
-    num_tasks: int  # of asyncio, in its own process
-    replicas: dict[ReplicaId, Heartbeat]  # as each has told lately
+    num_tasks: int  # of asyncio, in the registry's own process
+    replicas: dict[ReplicaId, Heartbeat]  # those that have told one lately
 
 
 class Registry:
-    """The table, the log that followers poll, and the wait for their confirmations."""
-
     def __init__(
         self,
         remember_s: float = 300.0,
@@ -78,81 +39,76 @@ class Registry:
         queue_s: float = math.inf,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """No session begins that would wait longer than `queue_s` for a vocoder's slot."""
-        self.epoch = uuid.uuid4().hex
+        """A session that would wait longer than `queue_s` for a vocoder's slot is refused."""
         self._now = now
         self._table = SessionTable(remember_s, live_s, now)
-        self._log: deque[tuple[float, SessionKey]] = deque(maxlen=MAX_REMEMBERED)
-        self._end = 0  # number of the entry after the log's last
-        self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
-        self._followers: dict[ReplicaId, float] = {}
-        self._reports: dict[ReplicaId, tuple[float, Heartbeat]] = {}
+        self._log = CancelLog(remember_s, now)
+        self._replicas = ReplicaTable(now)
         self._queue_s = queue_s
         self._configured_s = -math.inf
         self._draining = False
-        self._unloaded = False
-        self._is_out = False  # the model's stages have ended since it was unloaded
+        self._model = ModelState.LOADED
         self._changed = asyncio.Condition()
 
     async def configure(
         self, remember_s: float, live_s: float, queue_s: float, since_s: float
     ) -> None:
-        """As the constructor, from an ingress that began at `since_s`: the latest one's count."""
+        """The constructor's limits, from an ingress that began at `since_s`. The limits of the
+        ingress that began last are in force."""
         if since_s < self._configured_s:
             return
         self._configured_s = since_s
         self._table.keep_for(remember_s, live_s)
-        self._log_s = remember_s / 2  # with as long in a stage: no longer than the id is taken
+        self._log.keep_for(remember_s)
         self._queue_s = queue_s
 
     async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
-        """`predicted_s`: of its sound, by its text. Who is refused has not used the id."""
+        """`predicted_s`: seconds of sound, estimated from the session's text. A session that is
+        refused for DRAINING, UNLOADED or FULL has not used its id."""
         if self._draining:
             return Claim.DRAINING
-        if self._unloaded:
+        if self._model is not ModelState.LOADED:
             return Claim.UNLOADED
         if self._table.get(key) is None and self._wait_s() > self._queue_s:
             return Claim.FULL
         return self._table.claim(key, predicted_s)
 
     def _wait_s(self) -> float:
-        """Nobody's guess where no vocoder has reported, or another actor hears the reports. A
-        stream lives until it is played, but its slot is free once its sound is made: where slots
-        are, and nobody has come since that was said, there is no wait."""
-        told = [(at, r.stats) for f, (at, r) in self._reports.items() if f.stage == "vocoder"]
-        if not told:
+        """The estimated wait for a vocoder's slot. 0 where no vocoder has told its slots, or where
+        vocoders tell them to another registry actor.
+
+        A stream lives until it is played, but its slot is free once its sound is made. So there is
+        no wait where more slots were free than sessions have been claimed since."""
+        slots = self._replicas.slots("vocoder")
+        if slots is None or slots.num_free > self._table.num_since(slots.told_at):
             return 0.0
-        free = sum(stats.slots_free for _, stats in told)
-        if free > self._table.num_since(min(at for at, _ in told)):
-            return 0.0
-        slots = sum(stats.slots_total for _, stats in told)
-        return self._table.wait_s(slots) if slots else 0.0
+        return self._table.wait_s(slots.num_total) if slots.num_total else 0.0
 
     async def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._table.finish(key, end)
         await self._notify()
 
     async def confirm(
-        self, follower: ReplicaId, key: SessionKey, confirmation: Confirmation
+        self, replica: ReplicaId, key: SessionKey, confirmation: Confirmation
     ) -> None:
-        """A replica runs nothing of this session any more. Its first word counts."""
+        """The replica runs nothing of this session any more. Only its first call counts."""
         session = self._table.get(key)
-        if session is not None and not session.has_confirmed(follower):
-            session.confirmed[follower] = confirmation
+        if session is not None and not session.has_confirmed(replica):
+            session.confirmed[replica] = confirmation
             session.mark(confirmation.marks)
-            if follower.stage == "t3":
+            if replica.stage == "t3":
                 session.confirmed_at = self._now()
         await self._notify()
 
     async def cancel(
         self, key: SessionKey, received_s: float | None = None, wait_s: float = ACK_WAIT_S
     ) -> CancelAck:
-        """`received_s`: when an ingress had read it."""
+        """`received_s`: when an ingress had read the cancel."""
         session, state = self._table.cancel(key)
         if state is not CancelState.ALREADY_DONE:
             if received_s is not None:
                 session.mark({Mark.CANCEL_RECEIVED: received_s})
-            self._append(key)
+            self._log.append(key)
             await self._notify()
         if state is CancelState.STOPPING:
             if await self._confirmed(session, wait_s):
@@ -167,104 +123,69 @@ class Registry:
     async def restore(
         self, live: Collection[SessionKey], cancelled: Collection[SessionKey]
     ) -> None:
-        """What an ingress knows of the time before a restart: none of its cancels is lost."""
+        """What an ingress knows of the time before this registry started: its live sessions and
+        the cancels that it had acknowledged."""
         for key in live:
             self._table.adopt(key)
-        logged = {key for _, key in self._log}
+        logged = self._log.keys()
         for key in cancelled:
             if key not in logged:
                 self._table.cancel(key)
-                self._append(key)
+                self._log.append(key)
         await self._notify()
 
     async def drain(self) -> int:
-        """From now on no session begins. Returns how many still live."""
+        """From now on no session begins. Returns the number of live sessions."""
         self._draining = True
         return self._table.num_live()
 
-    async def switch(self, loaded: bool) -> int:
-        """Until it is loaded again no session begins. Returns how many still live."""
-        self._unloaded, self._is_out = not loaded, False
+    async def set_loaded(self, loaded: bool) -> int:
+        """No session begins until the model is loaded. Returns the number of live sessions."""
+        self._model = ModelState.LOADED if loaded else ModelState.UNLOADING
         return self._table.num_live()
 
     async def poll(
-        self, follower: ReplicaId, epoch: str, cursor: int, timeout_s: float = 20.0
+        self, replica: ReplicaId, epoch: str, cursor: int, timeout_s: float = 20.0
     ) -> CancelBatch:
-        """Cancels after `cursor`, as soon as there are any; all remembered ones after a restart."""
-        self.follow(follower)
-        if epoch != self.epoch:
-            cursor = 0
+        """Answers as soon as the log has cancels after `cursor`, or when the time is over. A
+        replica that knows another epoch gets all that the log keeps, at once."""
+        self.follow(replica)
         async with self._changed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
-                    await self._changed.wait_for(lambda: self._end > cursor or epoch != self.epoch)
-        self._prune()
-        first = self._end - len(self._log)
-        entries = islice(self._log, max(0, cursor - first), None)
-        return CancelBatch(self.epoch, self._end, tuple(key for _, key in entries))
+                    await self._changed.wait_for(lambda: self._log.has_after(epoch, cursor))
+        return self._log.after(epoch, cursor)
 
-    def follow(self, follower: ReplicaId) -> None:
-        """From now on, for a while, cancels wait for this follower if it is of stage t3."""
-        self._followers[follower] = self._now()
+    def follow(self, replica: ReplicaId) -> None:
+        """For a while from now on, cancels wait for this replica if its stage is t3."""
+        self._replicas.note_poll(replica)
 
-    async def report(self, follower: ReplicaId, report: Heartbeat) -> frozenset[SessionKey]:
-        """Gives the sessions that the stage before it wants: the heartbeat of its consumers."""
-        self._reports[follower] = (self._now(), report)
+    async def heartbeat(self, replica: ReplicaId, heartbeat: Heartbeat) -> frozenset[SessionKey]:
+        """Returns the sessions that the replica's consumers still want."""
+        self._replicas.note_heartbeat(replica, heartbeat)
         self._forget_lost()
-        before = _CONSUMER_OF.get(follower.stage)
-        wanted = [r.sessions for f, (_, r) in self._reports.items() if f.stage == before]
-        return frozenset().union(*wanted)
+        return self._replicas.wanted_from(replica.stage)
 
     async def health(self, stages: tuple[str, ...]) -> Health:
-        """Summed over the replicas of each stage that have reported lately. `stages` are those
-        that must be there."""
+        """Summed over the replicas that have told a heartbeat lately. `stages` are those without
+        which nothing can be spoken."""
         self._forget_lost()
-        sums: dict[str, StageStats] = {}
-        failed = False
-        for follower, (_, report) in self._reports.items():
-            failed |= report.failed
-            sums[follower.stage] = sums.get(follower.stage, StageStats()) + report.stats
-        missing = any(stage not in sums for stage in stages)
-        if failed:
-            return Health(HealthStatus.FAILED, sums)
-        if self._unloaded:
-            return Health(HealthStatus.UNLOADED, sums)
-        return Health(HealthStatus.STARTING if missing else HealthStatus.OK, sums)
+        return self._replicas.health(stages, self._model)
 
     async def inventory(self) -> Inventory:
         self._forget_lost()
-        self._prune()
-        self._table.num_live()  # forgets what is over
+        self._table.num_live()  # drops the sessions that are over
         return Inventory(
             len(self._table),
             len(self._log),
-            len(self._followers),
+            self._replicas.num_followers,
             len(asyncio.all_tasks()),
-            {follower: report for follower, (_, report) in self._reports.items()},
+            self._replicas.heartbeats(),
         )
 
     def _forget_lost(self) -> None:
-        oldest = self._now() - REPORT_LOST_S
-        self._reports = {f: entry for f, entry in self._reports.items() if entry[0] > oldest}
-        self._see_what_is_loaded()
-        oldest = self._now() - FOLLOWER_LOST_S
-        self._followers = {f: seen for f, seen in self._followers.items() if seen > oldest}
-
-    def _see_what_is_loaded(self) -> None:
-        """What was unloaded and is there again was deployed again."""
-        there = ENGINES & {follower.stage for follower in self._reports}
-        self._is_out = self._unloaded and (self._is_out or not there)
-        if self._is_out and there == ENGINES:
-            self._unloaded = self._is_out = False
-
-    def _append(self, key: SessionKey) -> None:
-        self._prune()
-        self._log.append((self._now(), key))
-        self._end += 1
-
-    def _prune(self) -> None:
-        while self._log and self._now() - self._log[0][0] > self._log_s:
-            self._log.popleft()
+        self._replicas.forget_lost()
+        self._model = self._model.seen(self._replicas.stages())
 
     async def _confirmed(self, session: Session, wait_s: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -273,9 +194,8 @@ class Registry:
         return self._all_confirmed(session)
 
     def _all_confirmed(self, session: Session) -> bool:
-        oldest = self._now() - FOLLOWER_LOST_S
-        waited_for = [f for f, seen in self._followers.items() if f.stage == "t3" and seen > oldest]
-        return session.finish is not None and all(map(session.has_confirmed, waited_for))
+        followers = self._replicas.followers("t3")
+        return session.finish is not None and all(map(session.has_confirmed, followers))
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -1,7 +1,7 @@
-"""Which sessions exist, which were cancelled, and who has confirmed it: the plain bookkeeping.
+"""Which sessions exist, which were cancelled, and which replicas have confirmed that.
 
-An id is single use: taken when its request or its cancel arrives, whichever is first, and
-remembered for a while after its end. Knows nothing about waiting, Ray, HTTP or engines.
+An id is used once. It is taken when its request or its cancel arrives, and remembered for a while
+after its end. Knows nothing about waiting, Ray, HTTP or engines.
 """
 
 import heapq
@@ -25,30 +25,30 @@ from app.core import (
     merged,
 )
 
-MAX_REMEMBERED = 100_000  # ids; beyond it the oldest is forgotten first
+MAX_REMEMBERED = 100_000  # ids; beyond this number the oldest is forgotten first
 
 
 class Claim(StrEnum):
     GRANTED = "granted"
-    DUPLICATE = "duplicate"  # live or remembered
-    CANCELLED = "cancelled"  # its cancel overtook it
-    DRAINING = "draining"  # no session begins any more
+    DUPLICATE = "duplicate"  # the id is live or remembered
+    CANCELLED = "cancelled"  # the session's cancel arrived before its request
+    DRAINING = "draining"  # the server is about to stop: no session begins
     FULL = "full"  # no slot will be free in time
-    UNLOADED = "unloaded"  # none begins until the model is loaded again
+    UNLOADED = "unloaded"  # no session begins until the model is loaded
 
 
 class ReplicaId(NamedTuple):
-    """A replica that follows the cancel log. A cancel waits for those of stage t3."""
+    """A replica that follows the cancel log. A cancel waits for the replicas of stage t3."""
 
     stage: str
     replica: str
 
 
 class Confirmation(NamedTuple):
-    """A replica's engine has nothing of a session any more."""
+    """A replica's engine runs nothing of a session any more."""
 
-    num_tokens: int  # speech tokens it had generated, or voiced
-    num_after: int | None = None  # steps or cells begun after it was told; None: had none of it
+    num_tokens: int  # speech tokens that the engine had generated, or voiced
+    num_after: int | None = None  # steps or cells begun after the abort; None: it ran nothing
     marks: Marks = NO_MARKS
 
 
@@ -59,25 +59,25 @@ class SessionEnd(NamedTuple):
     audio_sent_s: float = 0.0
     num_tokens: int = 0  # speech tokens in that audio
     marks: Marks = NO_MARKS
-    cause: str = "finished"  # or "cancel", "disconnect", or the code of the fault
-    is_stream: bool = False  # played as it came
-    num_underruns: int = 0  # how often whoever played it ran dry
-    stalled_s: float = 0.0  # and for how long in all
+    cause: str = "finished"  # or "cancel", "disconnect", or the code of the error
+    is_stream: bool = False  # the listener played it while it arrived
+    num_underruns: int = 0  # how often the listener ran out of audio
+    stalled_s: float = 0.0  # the time without audio, in all
 
 
 @dataclass(slots=True)
 class Session:
-    """One id. Times on the table's clock."""
+    """One id. Times are on the table's clock."""
 
     taken_at: float
     claimed: bool = False  # a request has used the id
-    predicted_s: float = 0.0  # of its sound, by its text
-    live_s: float = math.inf  # an id whose ingress died is free again after this
+    predicted_s: float = 0.0  # seconds of sound, estimated from the text
+    live_s: float = math.inf  # after this time the id is free again, even if its ingress died
     cancelled_at: float | None = None
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
     audio_sent_s: float = 0.0
     num_tokens_used: int = 0  # speech tokens in the audio that was sent
-    confirmed_at: float | None = None  # the last time that an ingress or T3 told of its end
+    confirmed_at: float | None = None  # the last time that an ingress or T3 confirmed the end
     confirmed: dict[ReplicaId, Confirmation] = field(default_factory=dict)
     marks: Marks = field(default_factory=dict)
 
@@ -107,24 +107,24 @@ class Session:
     def is_live(self) -> bool:
         return self.claimed and self.finish is None
 
-    def has_confirmed(self, follower: ReplicaId) -> bool:
-        return follower in self.confirmed
+    def has_confirmed(self, replica: ReplicaId) -> bool:
+        return replica in self.confirmed
 
     def mark(self, marks: Marks) -> None:
         self.marks = merged(self.marks, marks)
 
     @property
     def _num_generated(self) -> int:
-        told = sum(c.num_tokens for f, c in self.confirmed.items() if f.stage == "t3")
-        return max(told, self.num_tokens_used)
+        confirmed = sum(c.num_tokens for r, c in self.confirmed.items() if r.stage == "t3")
+        return max(confirmed, self.num_tokens_used)
 
     @property
     def _num_discarded(self) -> int:
         return max(0, self._num_generated - round(self.audio_sent_s * TOKENS_PER_S))
 
     def _num_after(self, stage: str) -> int | None:
-        told = [c.num_after for f, c in self.confirmed.items() if f.stage == stage]
-        counts = [num for num in told if num is not None]
+        confirmed = (c.num_after for r, c in self.confirmed.items() if r.stage == stage)
+        counts = [num for num in confirmed if num is not None]
         return sum(counts) if counts else None
 
     def _stop_s(self, now: float) -> float:
@@ -135,7 +135,7 @@ class Session:
 
 
 class SessionTable:
-    """No waiting, no clock of its own: `now` is injected."""
+    """`now`: the clock, in seconds."""
 
     def __init__(self, remember_s: float, live_s: float, now: Callable[[], float]) -> None:
         self._remember_s = remember_s
@@ -148,14 +148,14 @@ class SessionTable:
         return len(self._sessions)
 
     def keep_for(self, remember_s: float, live_s: float) -> None:
-        """From now on; what lives keeps the `live_s` that it began with."""
+        """From now on. A live session keeps the `live_s` that it began with."""
         self._remember_s = remember_s
         self._live_s = live_s
 
     def get(self, key: SessionKey) -> Session | None:
         self._forget()
         session = self._sessions.get(key)
-        if session is not None and self._is_over(session):  # behind a live one that stays longer
+        if session is not None and self._is_over(session):  # it stands behind a live one
             self._drop(key)
             return None
         return session
@@ -175,7 +175,7 @@ class SessionTable:
         return Claim.CANCELLED
 
     def cancel(self, key: SessionKey) -> tuple[Session, CancelState]:
-        """Idempotent. The state is STOPPING where there is something to stop."""
+        """Idempotent. STOPPING where the session is live."""
         session = self.get(key)
         if session is None:
             now = self._now()
@@ -192,7 +192,7 @@ class SessionTable:
         return session, CancelState.STOPPING
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
-        """The ingress has sent the last audio of this session. The first call counts."""
+        """The ingress has sent the last audio of this session. Only the first call counts."""
         session = self.get(key)
         if session is None or session.finish is not None:
             return
@@ -209,12 +209,13 @@ class SessionTable:
         return len(self._live)
 
     def num_since(self, at: float) -> int:
-        """How many of those that live were claimed at `at` or later."""
+        """The number of live sessions that were claimed at `at` or later."""
         return sum(session.taken_at >= at for session in self._live.values())
 
     def wait_s(self, slots: int) -> float:
-        """Until one of so many slots is free for one session more: those that live have begun in
-        the order in which they came, and each lasts as long as its text is taken for."""
+        """Seconds until one of `slots` slots is free for a further session. Assumes that the live
+        sessions got their slots in the order of their claims, and that each session holds its slot
+        for `predicted_s`."""
         self._forget()
         now, ends = self._now(), list[float]()
         for session in self._live.values():
@@ -225,7 +226,7 @@ class SessionTable:
         return ends[0] - now if len(ends) == slots else 0.0
 
     def adopt(self, key: SessionKey) -> None:
-        """A session that was claimed from an earlier registry and lives."""
+        """A live session that was claimed from an earlier registry."""
         if self.get(key) is None:
             session = Session(self._now(), claimed=True, live_s=self._live_s)
             self._sessions[key] = self._live[key] = session
@@ -247,12 +248,12 @@ class SessionTable:
 
 
 class RegistryClient(Protocol):
-    """The registry as an ingress sees it: in this process or an actor that may be away."""
+    """The registry as an ingress sees it: in this process, or an actor that may not answer."""
 
     async def claim(self, key: SessionKey, predicted_s: float) -> Claim: ...
 
     async def cancel(self, key: SessionKey) -> CancelAck: ...
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
-        """Tell it and go on: the end of a session never waits."""
+        """Returns at once: the end of a session never waits for the registry."""
         ...

@@ -12,7 +12,7 @@ import deployments.registry
 from app.config import Limits, ServeArgs
 from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
-from app.sessions.registry import Heartbeat
+from app.sessions.replica_table import Heartbeat
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from deployments.drain import drain
 from deployments.follower import RegistryFollower
@@ -52,12 +52,12 @@ class Replica:
             (actor,),
             ReplicaId(stage, uuid.uuid4().hex),
             self.stop,
-            report=self.report,
+            heartbeat=self.heartbeat,
             on_epoch=self.on_epoch,
         )
         self.follower.start()
 
-    def report(self) -> Heartbeat:
+    def heartbeat(self) -> Heartbeat:
         return Heartbeat(StageStats(1, 2, 3, 6))
 
     async def on_epoch(self, shard: int) -> None:
@@ -175,7 +175,7 @@ async def test_sessions_are_spread_over_the_shards_and_each_is_cancelled(cluster
         return Confirmation(40)
 
     follower = ReplicaId("t3", uuid.uuid4().hex)
-    RegistryFollower(actors, follower, stop, report=lambda: Heartbeat(StageStats())).start()
+    RegistryFollower(actors, follower, stop, heartbeat=lambda: Heartbeat(StageStats())).start()
     keys: list[SessionKey] = []
     while len({shard_of(k, actors) for k in keys}) < len(actors):
         keys.append(key())

@@ -1,19 +1,13 @@
-"""A stage keeps a session as long as somebody wants it."""
+"""A stage keeps a session as long as a consumer wants it."""
 
 from app.core import SessionKey
 from app.sessions.leases import LEASE_S, Leases
+from tests.support.clock import Clock
 
 A, B = SessionKey("default", "a"), SessionKey("default", "b")
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_session_that_nobody_wants_lapses_and_another_does_not():
+def test_a_lease_lapses_where_no_consumer_wants_its_session():
     clock = Clock()
     leases = Leases(clock)
     with leases.held(A), leases.held(B):
@@ -23,7 +17,7 @@ def test_a_session_that_nobody_wants_lapses_and_another_does_not():
         assert leases.renew(frozenset({B})) == (A,)
 
 
-def test_nothing_lapses_while_nobody_can_say():
+def test_no_lease_lapses_while_the_registry_does_not_answer():
     clock = Clock()
     leases = Leases(clock)
     with leases.held(A):
@@ -35,7 +29,7 @@ def test_nothing_lapses_while_nobody_can_say():
         assert leases.renew(frozenset()) == (A,)
 
 
-def test_a_session_is_held_until_its_last_stream_has_ended():
+def test_a_lease_is_held_until_the_last_stream_of_its_session_has_ended():
     leases = Leases()
     with leases.held(A):
         with leases.held(A):

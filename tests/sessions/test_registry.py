@@ -1,15 +1,19 @@
-"""What a registry knows of the replicas that report to it, and of newer configs."""
+"""Claims, cancels and their confirmations, with the waits between them."""
 
+import asyncio
 import math
 
 import pytest
 
-from app.core import SessionKey, StageStats
-from app.sessions.registry import FOLLOWER_LOST_S, REPORT_LOST_S, Heartbeat, Registry
-from app.sessions.table import Claim, ReplicaId
-from tests.sessions.test_table import Clock
+from app.core import CancelState, FinishReason, HealthStatus, Mark, SessionKey, StageStats
+from app.sessions.registry import Registry
+from app.sessions.replica_table import HEARTBEAT_LOST_S, Heartbeat
+from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
+from app.sessions.timeline import all_legs
+from tests.support.clock import Clock
 
 A, B = SessionKey("default", "a"), SessionKey("default", "b")
+T3 = ReplicaId("t3", "replica-1")
 
 
 @pytest.fixture
@@ -17,16 +21,185 @@ def clock():
     return Clock()
 
 
-async def test_a_model_that_is_deployed_again_is_no_longer_unloaded(clock):
+async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_confirmed():
+    registry = Registry()
+    await registry.claim(A)
+    batch = await registry.poll(T3, "", 0)
+    following = asyncio.ensure_future(registry.poll(T3, batch.epoch, batch.cursor))
+    cancelling = asyncio.ensure_future(registry.cancel(A, wait_s=60))
+    assert (await following).cancelled == (A,)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
+    await asyncio.sleep(0)
+    assert not cancelling.done()  # T3 has not confirmed
+    await registry.confirm(T3, A, Confirmation(30))
+    ack = await cancelling
+    assert ack.state is CancelState.STOPPED
+    assert (ack.audio_sent_ms, ack.tokens_generated, ack.tokens_discarded) == (400.0, 30, 20)
+
+
+async def test_the_stop_time_stays_the_same_when_the_cancel_is_repeated(clock):
+    registry = Registry(now=clock)
+    await registry.claim(A)
+    await registry.cancel(A, wait_s=0)
+    clock.now += 0.02
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
+    clock.now += 100
+    again = await registry.cancel(A)
+    assert (again.state, again.stop_ms) == (CancelState.ALREADY_DONE, 20)
+
+
+async def test_a_cancel_without_confirmation_answers_stopping():
+    registry = Registry()
+    await registry.claim(A)
+    await registry.poll(T3, "", 0)
+    ack = await registry.cancel(A, wait_s=0.01)
+    assert ack.state is CancelState.STOPPING
+
+
+async def test_a_cancel_waits_for_no_replica_that_stopped_polling():
+    clock = Clock()
+    registry = Registry(now=clock)
+    await registry.poll(T3, "", 0)
+    clock.now += 31
+    await registry.claim(A)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0, 0))
+    assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
+
+
+async def test_a_cancel_of_an_unknown_id_is_answered_at_once_and_logged():
+    registry = Registry()
+    batch = await registry.poll(T3, "", 0)
+    ack = await registry.cancel(A, wait_s=60)
+    assert ack.state is CancelState.UNKNOWN
+    assert (await registry.poll(T3, batch.epoch, batch.cursor)).cancelled == (A,)
+
+
+async def test_a_poll_without_a_new_cancel_returns_empty():
+    registry = Registry()
+    batch = await registry.poll(T3, "", 0)
+    assert await registry.poll(T3, batch.epoch, batch.cursor, timeout_s=0.01) == batch
+
+
+async def test_a_replica_of_another_epoch_gets_every_logged_cancel():
+    registry = Registry()
+    await registry.cancel(A)
+    batch = await registry.poll(T3, "an-earlier-epoch", 999)
+    assert batch.cancelled == (A,)
+    assert (await registry.poll(T3, batch.epoch, batch.cursor, timeout_s=0.01)).cancelled == ()
+
+
+async def test_a_heartbeat_is_answered_with_the_sessions_that_the_consumers_want(clock):
+    registry = Registry(now=clock)
+    vocoder = ReplicaId("vocoder", "v")
+    await registry.heartbeat(vocoder, Heartbeat(StageStats(), sessions=frozenset({A})))
+    assert await registry.heartbeat(T3, Heartbeat(StageStats())) == {A}
+    wanted = await registry.heartbeat(vocoder, Heartbeat(StageStats()))
+    assert wanted == frozenset()  # no ingress has told of the session
+    clock.now += 4  # the vocoder has died
+    assert await registry.heartbeat(T3, Heartbeat(StageStats())) == frozenset()
+
+
+async def test_a_new_registry_is_told_what_an_ingress_remembers():
+    registry = Registry()
+    b = SessionKey("default", "b")
+    batch = await registry.poll(T3, "", 0)
+    await registry.restore(live=[A], cancelled=[b])
+    assert (await registry.poll(T3, batch.epoch, batch.cursor)).cancelled == (b,)
+    assert await registry.claim(A) is Claim.DUPLICATE
+    assert await registry.claim(b) is Claim.CANCELLED
+    await registry.restore(live=[A], cancelled=[b])  # by another ingress: it is no second cancel
+    assert (await registry.poll(T3, "", 0)).cancelled == (b,)
+
+
+async def test_a_session_that_was_restored_is_cancelled_like_any_other():
+    registry = Registry()
+    await registry.restore(live=[A], cancelled=[])
+    await registry.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
+    assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
+
+
+async def test_a_claim_that_would_wait_too_long_is_refused_and_uses_no_id(clock):
+    registry = Registry(queue_s=20.0, now=clock)
+    two_slots = Heartbeat(StageStats(slots_free=0, slots_total=2))
+    late = SessionKey("default", "late")
+    for n, predicted_s in enumerate((60.0, 30.0, 30.0)):
+        await registry.heartbeat(ReplicaId("vocoder", "v"), two_slots)
+        assert await registry.claim(SessionKey("default", str(n)), predicted_s) is Claim.GRANTED
+        clock.now += 10.0  # the third finds both slots taken, the first free of them in 20 s
+    await registry.heartbeat(ReplicaId("vocoder", "v"), two_slots)
+    assert await registry.claim(late) is Claim.FULL  # the third has yet to begin
+    assert await registry.claim(SessionKey("default", "2")) is Claim.DUPLICATE  # as ever
+    await registry.finish(SessionKey("default", "0"), SessionEnd(FinishReason.CANCELLED))
+    assert await registry.claim(late) is Claim.GRANTED
+
+
+async def test_a_session_that_is_only_played_holds_no_slot(clock):
+    registry = Registry(queue_s=20.0, now=clock)
+    idle = Heartbeat(StageStats(slots_free=2, slots_total=2))
+    for n in range(10):
+        clock.now += 0.1
+        await registry.heartbeat(ReplicaId("vocoder", "v"), idle)  # what came before has been made
+        assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
+    assert await registry.claim(SessionKey("default", "at once"), 60.0) is Claim.GRANTED
+    assert await registry.claim(SessionKey("default", "too many")) is Claim.FULL
+
+
+async def test_no_claim_is_refused_for_slots_before_a_vocoder_has_told_its_own():
+    registry = Registry(queue_s=0.0)
+    for n in range(100):
+        assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
+
+
+async def test_no_session_begins_while_the_model_is_unloaded():
+    registry = Registry()
+    await registry.claim(SessionKey("default", "lives"))
+    assert await registry.set_loaded(loaded=False) == 1
+    assert await registry.claim(SessionKey("default", "late")) is Claim.UNLOADED
+    assert (await registry.health(())).status is HealthStatus.UNLOADED
+    await registry.set_loaded(loaded=True)
+    assert await registry.claim(SessionKey("default", "late")) is Claim.GRANTED
+
+
+async def test_no_session_begins_while_draining():
+    registry = Registry()
+    await registry.claim(A)
+    assert await registry.drain() == 1
+    assert await registry.claim(SessionKey("default", "b")) is Claim.DRAINING
+    await registry.finish(A, SessionEnd(FinishReason.STOP))
+    assert await registry.drain() == 0
+
+
+async def test_a_session_report_joins_what_all_replicas_told(clock):
+    registry = Registry(now=clock)
+    await registry.poll(T3, "", 0)
+    await registry.claim(A)
+    clock.now += 0.1
+    await registry.cancel(A, received_s=clock.now - 0.002, wait_s=0)
+    stopped = Confirmation(30, 1, {Mark.T3_TOLD: clock.now + 0.003, Mark.T3_STOPPED: clock.now + 1})
+    await registry.confirm(T3, A, stopped)
+    await registry.confirm(T3, A, Confirmation(0, None, {Mark.T3_STOPPED: clock.now + 9}))
+    await registry.confirm(ReplicaId("vocoder", "v"), A, Confirmation(20, 0))
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12, {Mark.RECEIVED: 99.9}))
+    report = await registry.session(A)
+    assert (report.finish, report.audio_sent_ms) == (FinishReason.CANCELLED, 400.0)
+    assert (report.tokens_generated, report.tokens_discarded) == (30, 20)
+    assert (report.steps_after_abort, report.cells_after_abort) == (1, 0)
+    legs = all_legs(report.marks)
+    assert (legs["claim"], legs["cancel_to_registry"], legs["cancel_to_t3"]) == (100.0, 2.0, 3.0)
+    assert legs["cancel_last_step"] == 997.0  # its first word counts
+    assert await registry.session(SessionKey("another", "a")) is None
+
+
+async def test_a_session_begins_once_an_unloaded_model_is_deployed_again(clock):
     registry = Registry(now=clock)
 
     async def told_by(*stages):
-        clock.now += REPORT_LOST_S + 1
+        clock.now += HEARTBEAT_LOST_S + 1
         for stage in stages:
-            await registry.report(ReplicaId(stage, "r"), Heartbeat(StageStats()))
+            await registry.heartbeat(ReplicaId(stage, "r"), Heartbeat(StageStats()))
 
     await told_by("t3", "vocoder", "ingress")
-    await registry.switch(loaded=False)
+    await registry.set_loaded(loaded=False)
     await told_by("t3", "vocoder", "ingress")  # they have not ended yet
     assert await registry.claim(A) is Claim.UNLOADED
     await told_by("ingress")
@@ -37,7 +210,7 @@ async def test_a_model_that_is_deployed_again_is_no_longer_unloaded(clock):
     assert await registry.claim(A) is Claim.GRANTED
 
 
-async def test_what_lives_keeps_the_time_that_it_began_with(clock):
+async def test_a_live_session_keeps_the_limit_that_it_began_with(clock):
     registry = Registry(live_s=660, now=clock)
     await registry.claim(A)
     await registry.configure(300, 90, math.inf, since_s=1)
@@ -46,11 +219,3 @@ async def test_what_lives_keeps_the_time_that_it_began_with(clock):
     await registry.claim(B)
     clock.now += 100
     assert await registry.claim(B) is Claim.GRANTED
-
-
-async def test_followers_that_are_gone_are_forgotten(clock):
-    registry = Registry(now=clock)
-    await registry.poll(ReplicaId("t3", "gone"), "", 0)
-    clock.now += FOLLOWER_LOST_S + 1
-    await registry.poll(ReplicaId("t3", "here"), "", 0)
-    assert (await registry.inventory()).num_followers == 1

@@ -1,0 +1,99 @@
+"""Which replicas follow the registry, and the last heartbeat of each.
+
+A replica is lost when nothing has come from it for a while. Knows nothing about sessions' states,
+waiting or Ray.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from app.core import Health, HealthStatus, SessionKey, StageStats
+from app.sessions.model_state import ModelState
+from app.sessions.table import ReplicaId
+
+HEARTBEAT_LOST_S = 3.0  # a replica whose last heartbeat is older is not counted
+FOLLOWER_LOST_S = 30.0  # no cancel waits for a T3 replica whose last poll is older
+_CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
+
+
+class Heartbeat(NamedTuple):
+    """What a replica tells of itself, twice a second."""
+
+    stats: StageStats
+    failed: bool = False
+    sessions: frozenset[SessionKey] = frozenset()  # the replica works on them and wants more
+    num_tasks: int = 0  # of asyncio, in the replica's process
+
+
+class StageSlots(NamedTuple):
+    """The slots of one stage, summed over its replicas."""
+
+    num_free: int
+    num_total: int
+    told_at: float  # time of the oldest heartbeat in the sum
+
+
+class ReplicaTable:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._polled_at: dict[ReplicaId, float] = {}
+        self._heartbeats: dict[ReplicaId, tuple[float, Heartbeat]] = {}
+
+    @property
+    def num_followers(self) -> int:
+        return len(self._polled_at)
+
+    def note_poll(self, replica: ReplicaId) -> None:
+        self._polled_at[replica] = self._now()
+
+    def note_heartbeat(self, replica: ReplicaId, heartbeat: Heartbeat) -> None:
+        self._heartbeats[replica] = (self._now(), heartbeat)
+
+    def forget_lost(self) -> None:
+        oldest = self._now() - HEARTBEAT_LOST_S
+        self._heartbeats = {r: entry for r, entry in self._heartbeats.items() if entry[0] > oldest}
+        oldest = self._now() - FOLLOWER_LOST_S
+        self._polled_at = {r: at for r, at in self._polled_at.items() if at > oldest}
+
+    def followers(self, stage: str) -> list[ReplicaId]:
+        """Those that have polled lately."""
+        oldest = self._now() - FOLLOWER_LOST_S
+        return [r for r, at in self._polled_at.items() if r.stage == stage and at > oldest]
+
+    def heartbeats(self) -> dict[ReplicaId, Heartbeat]:
+        return {replica: heartbeat for replica, (_, heartbeat) in self._heartbeats.items()}
+
+    def stages(self) -> frozenset[str]:
+        """Those of which at least one replica has told a heartbeat."""
+        return frozenset(replica.stage for replica in self._heartbeats)
+
+    def wanted_from(self, stage: str) -> frozenset[SessionKey]:
+        """The sessions that the consumers of this stage work on."""
+        consumer = _CONSUMER_OF.get(stage)
+        wanted = (h.sessions for r, h in self.heartbeats().items() if r.stage == consumer)
+        return frozenset().union(*wanted)
+
+    def slots(self, stage: str) -> StageSlots | None:
+        """None where no replica of the stage has told a heartbeat."""
+        told = [entry for r, entry in self._heartbeats.items() if r.stage == stage]
+        if not told:
+            return None
+        return StageSlots(
+            sum(heartbeat.stats.slots_free for _, heartbeat in told),
+            sum(heartbeat.stats.slots_total for _, heartbeat in told),
+            min(at for at, _ in told),
+        )
+
+    def health(self, needed: tuple[str, ...], model: ModelState) -> Health:
+        """The sums of each stage. `needed`: the stages without which nothing can be spoken."""
+        sums: dict[str, StageStats] = {}
+        failed = False
+        for replica, heartbeat in self.heartbeats().items():
+            failed |= heartbeat.failed
+            sums[replica.stage] = sums.get(replica.stage, StageStats()) + heartbeat.stats
+        if failed:
+            return Health(HealthStatus.FAILED, sums)
+        if model is not ModelState.LOADED:
+            return Health(HealthStatus.UNLOADED, sums)
+        is_complete = sums.keys() >= set(needed)
+        return Health(HealthStatus.OK if is_complete else HealthStatus.STARTING, sums)
