@@ -1,6 +1,8 @@
-"""The `chatterbox-serve` command: the client's commands, and those that need Ray."""
+"""The `chatterbox-serve` command: the client's commands, and those that need the server's parts.
 
-import argparse
+Ray and torch take seconds to import, so each command imports them itself.
+"""
+
 import hashlib
 import secrets
 import signal
@@ -8,86 +10,85 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Annotated
 
+import typer
 import yaml
 
 from app.client import cli
-from app.client.cli import Command, Terminal
+from app.client.cli import app, examples
 from app.config import KeySettings, Role
-from app.errors import ServeError, Unavailable
-from deployments.config_check import check_config
-from deployments.demo import run_demo
-from deployments.server import ServerProcess
+from app.errors import Unavailable
 
 CONFIG = Path("serve_config.yaml")
 
+Config = Annotated[Path, typer.Option(help="The serve config.")]
+Port = Annotated[int | None, typer.Option(help="Overrides the port of the config.")]
+
 
 def main() -> int:
-    try:
-        return cli.main(extra_commands=COMMANDS)
-    except ServeError as fault:
-        sys.stderr.write(f"error: {fault.message}\n")
-        return 1
+    return cli.main()
 
 
-def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, nargs="?", default=CONFIG)
+@app.command(epilog=examples("check-config", "check-config deploy/serve/one-gpu.yaml"))
+def check_config(
+    file: Annotated[Path, typer.Argument(help="The serve config.")] = CONFIG,
+) -> None:
+    """List every fault of a serve config."""
+    from deployments import config_check
+
+    config_check.check_config(file)
+    typer.echo(f"{file}: no faults found")
 
 
-def _add_server(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--port", type=int, help="instead of the config's")
-
-
-def _add_demo(parser: argparse.ArgumentParser) -> None:
-    _add_server(parser)
-    parser.add_argument("--out", type=Path, default=Path("demo.wav"))
-
-
-def _check(args: argparse.Namespace, terminal: Terminal) -> int:
-    check_config(args.file)
-    terminal.out.print(f"{args.file}: in order")
-    return 0
-
-
-def _add_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="for logs and counts")
-    parser.add_argument("--tenant", default="default", help="whose sessions and voices it sees")
-    parser.add_argument(
-        "--roles", type=_roles, default=(Role.SPEAK,), help="of speak,voices,admin (default: speak)"
+@app.command(
+    epilog=examples(
+        "new-key my-app >> keys.yaml",
+        "new-key my-app --tenant acme --roles speak,voices >> keys.yaml",
     )
-
-
-def _roles(text: str) -> tuple[Role, ...]:
-    try:
-        return tuple(Role(name) for name in text.split(","))
-    except ValueError as fault:
-        raise argparse.ArgumentTypeError(str(fault)) from None
-
-
-def _new_key(args: argparse.Namespace, terminal: Terminal) -> int:
-    """The key is shown once, on stderr; what goes into the keys file, on stdout."""
+)
+def new_key(
+    name: Annotated[str, typer.Argument(help="The name of the key in logs and usage counts.")],
+    tenant: Annotated[
+        str, typer.Option(help="The key sees the sessions and voices of this tenant.")
+    ] = "default",
+    roles: Annotated[
+        str, typer.Option(help="Comma-separated: speak, voices, admin.")
+    ] = Role.SPEAK.value,
+) -> None:
+    """Make an API key. stdout: its entry for the keys file. stderr: the key itself."""
     secret = f"cbx_{secrets.token_urlsafe(32)}"
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    key = KeySettings(name=args.name, sha256=digest, tenant=args.tenant, roles=args.roles)
+    key = KeySettings(name=name, sha256=digest, tenant=tenant, roles=_parse_roles(roles))
     entry = yaml.safe_dump([key.model_dump(mode="json", exclude_defaults=True)], sort_keys=False)
-    terminal.err.print(f"key, shown this once: {secret}", highlight=False, soft_wrap=True)
-    terminal.out.print(entry, end="", markup=False, highlight=False, soft_wrap=True)
-    return 0
+    typer.echo(f"API key (it is shown only once): {secret}", err=True)
+    typer.echo(entry, nl=False)
 
 
-def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
-    stopping = threading.Event()
-    drains = threading.Event()  # SIGTERM; Ctrl-C stops at once
-    died = threading.Event()
+def _parse_roles(text: str) -> tuple[Role, ...]:
+    try:
+        return tuple(Role(name) for name in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--roles") from None
+
+
+@app.command(epilog=examples("serve", "serve --config deploy/serve/one-gpu.yaml --port 8001"))
+def serve(config: Config = CONFIG, port: Port = None) -> None:
+    """Check the config, then run the server.
+
+    Ctrl-C stops the server at once. SIGTERM refuses new sessions and lets running ones finish.
+    """
+    from deployments.server import ServerProcess
+
+    stopping, draining, died = threading.Event(), threading.Event(), threading.Event()
 
     def terminate(*_: object) -> None:
-        drains.set()
+        draining.set()
         stopping.set()
 
     signal.signal(signal.SIGINT, lambda *_: stopping.set())
     signal.signal(signal.SIGTERM, terminate)
-    server = ServerProcess(args.config, args.port)
+    server = ServerProcess(config, port)
 
     def watch() -> None:
         server.wait()
@@ -97,38 +98,43 @@ def _serve(args: argparse.Namespace, terminal: Terminal) -> int:
     try:
         server.check_model()
         threading.Thread(target=watch, daemon=True).start()
-        terminal.out.print(f"serving on {server.url} once its /health is ok; Ctrl-C stops")
+        typer.echo(
+            f"The server starts at {server.url}. It is ready when /health answers 200. "
+            "Ctrl-C stops it."
+        )
         stopping.wait()
-        if drains.is_set() and not died.is_set():
-            terminal.out.print("draining: no new session; those that live go on to their ends")
+        if draining.is_set() and not died.is_set():
+            typer.echo("The server drains: new sessions are refused, running sessions finish.")
             server.drain(server.longest_session_s)
         if died.is_set():
-            raise Unavailable("the server ended by itself; what it said last is why")
+            raise Unavailable("the server ended by itself; its last log lines say why")
     finally:
         server.stop()
-    return 0
 
 
-def _demo(args: argparse.Namespace, terminal: Terminal) -> int:
+@app.command(epilog=examples("demo", "demo --port 8001 --out demo.wav"))
+def demo(
+    config: Config = CONFIG,
+    port: Port = None,
+    out: Annotated[Path, typer.Option(help="The WAV file to write.")] = Path("demo.wav"),
+) -> None:
+    """Start the server, speak a sentence, cancel a longer text, stop the server."""
+    from deployments.demo import run_demo
+    from deployments.server import ServerProcess
+
     with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(args.config, args.port, log=Path(folder) / "serve.log")
+        server = ServerProcess(config, port, log=Path(folder) / "serve.log")
         try:
             server.check_model()
-            run_demo(server, args.out, terminal)
+            run_demo(server, out)
         finally:
             killed = server.stop()
-            left = len(server.processes())
-            told = f" (had to kill {', '.join(killed)})" if killed else ""
-            terminal.out.print(f"stopped; {left} processes are left running{told}")
-    return 1 if left else 0
+            num_left = len(server.processes())
+            told = f" ({', '.join(killed)} had to be killed)" if killed else ""
+            typer.echo(f"The server stopped. {num_left} of its processes are still running{told}.")
+    if num_left:
+        raise typer.Exit(1)
 
-
-COMMANDS = (
-    Command("check-config", "name every fault of a serve config", _add_file, _check),
-    Command("new-key", "make an API key and its entry for the keys file", _add_key, _new_key),
-    Command("serve", "check the config, then run the server", _add_server, _serve),
-    Command("demo", "start the server, speak, cancel, stop", _add_demo, _demo),
-)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,5 +1,5 @@
-"""Checks a serve config before start. Serve accepts unknown keys anywhere in the file and ignores
-them: a misspelt `max_ongoing_requets` would silently mean the default."""
+"""Checks a serve config before the server starts. Serve ignores unknown keys anywhere in the file:
+a misspelt `max_ongoing_requets` would silently leave the default in force."""
 
 import types
 import typing
@@ -23,13 +23,13 @@ MERGE = "tag:yaml.org,2002:merge"
 
 
 def check_config(path: Path) -> dict[str, Any]:
-    """The file's content. Raises ConfigError that names every fault, with file and key."""
+    """The content of the file. Raises a ConfigError that lists every fault with file and key."""
     try:
         content = yaml.load(path.read_text(), Loader=_UniqueKeys)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise ConfigError(f"{path}: {fault}") from fault
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping at the top")
     faults = [*unknown_keys(ServeDeploySchema, content, ""), *_schema_faults(content)]
@@ -40,8 +40,8 @@ def check_config(path: Path) -> dict[str, Any]:
 
 
 def check_model(content: dict[str, Any]) -> None:
-    """Every file of the model that a checked config names; those of this package are not asked.
-    Raises CheckpointError, ConfigError."""
+    """Checks every file of the model that a checked config names. A model inside this package is
+    not checked. Raises CheckpointError, ConfigError."""
     for application in content["applications"]:
         if application.get("import_path") == IMPORT_PATH:
             args = ServeArgs.model_validate(application.get("args") or {})
@@ -50,15 +50,15 @@ def check_model(content: dict[str, Any]) -> None:
 
 
 def _check_model(args: ServeArgs) -> None:
-    with warnings.catch_warnings():  # upstream's libraries deprecate each other
+    with warnings.catch_warnings():  # upstream's libraries use deprecated parts of each other
         warnings.simplefilter("ignore")
-        from app.engine.stages import card  # torch, and only for this
+        from app.engine.stages import card  # imports torch, which takes seconds
 
         card.check_model(args)
 
 
 def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:
-    """Keys that `model`, or a model nested in it, does not have."""
+    """The keys that neither `model` nor a model nested in it has."""
     if not isinstance(content, dict):
         return
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -89,11 +89,11 @@ def _nested_model(annotation: Any) -> type[BaseModel] | None:
 def _schema_faults(content: dict[str, Any]) -> Iterator[str]:
     try:
         ServeDeploySchema.model_validate(content)
-    except ValidationError as fault:
-        yield from _lines(fault, "")
+    except ValidationError as error:
+        yield from _lines(error, "")
     applications = content.get("applications")
     if not isinstance(applications, list) or not applications:
-        yield "applications: at least one is needed"
+        yield "applications: at least one is required"
         return
     for index, application in enumerate(applications):
         if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH:
@@ -103,12 +103,14 @@ def _schema_faults(content: dict[str, Any]) -> Iterator[str]:
 def _application_faults(application: dict[str, Any], where: str) -> Iterator[str]:
     try:
         ServeArgs.model_validate(application.get("args") or {})
-    except ValidationError as fault:
-        yield from _lines(fault, f"{where}args.")
+    except ValidationError as error:
+        yield from _lines(error, f"{where}args.")
     for index, deployment in enumerate(application.get("deployments") or []):
         name = deployment.get("name") if isinstance(deployment, dict) else None
         if name not in DEPLOYMENTS:
-            yield f"{where}deployments[{index}].name: {name!r} is none of {', '.join(DEPLOYMENTS)}"
+            yield (
+                f"{where}deployments[{index}].name: {name!r} is not one of {', '.join(DEPLOYMENTS)}"
+            )
 
 
 def _access_faults(content: dict[str, Any]) -> Iterator[str]:
@@ -120,22 +122,22 @@ def _access_faults(content: dict[str, Any]) -> Iterator[str]:
                 keys = load_keys(args.access)
                 KeyRing(keys)
                 refuse_open_doors(keys, host, serves_through_haproxy())
-            except ConfigError as fault:
-                yield f"applications[{index}]: {fault.message}"
+            except ConfigError as error:
+                yield f"applications[{index}]: {error.message}"
 
 
-def _lines(fault: ValidationError, where: str) -> Iterator[str]:
-    for error in fault.errors(include_url=False):
-        yield f"{where}{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+def _lines(error: ValidationError, where: str) -> Iterator[str]:
+    for detail in error.errors(include_url=False):
+        yield f"{where}{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets a later key replace an earlier one silently; here it is a fault."""
+    """In YAML, a later key silently replaces an equal earlier key. This loader raises an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            if key_node.tag == MERGE:  # `<<: *anchor`: what it brings may be replaced
+            if key_node.tag == MERGE:  # `<<: *anchor`: a later key may replace a merged one
                 continue
             key = self.construct_object(key_node, deep=deep)
             if key in seen:

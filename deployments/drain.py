@@ -1,6 +1,6 @@
-"""Before a server stops: no session begins any more, and those that live go on to their ends.
+"""Drains a server before it stops: new sessions are refused, running sessions finish.
 
-A program of its own, so that whoever stops a server need not join its cluster:
+A program of its own, so that the process that stops the server need not join its cluster:
 `python -m deployments.drain ADDRESS SECONDS`.
 """
 
@@ -15,11 +15,11 @@ from ray.exceptions import RayActorError
 from deployments.registry import NAMESPACE, every_registry
 
 LOOK_AGAIN_S = 0.2
-QUIET_S = 0.5  # a session has ended a moment before the last bytes of its answer
+QUIET_S = 0.5  # a session ends shortly before the last bytes of its answer are sent
 
 
 def drain(registries: Collection[Any], within_s: float) -> bool:
-    """Returns whether all their sessions ended within the time."""
+    """Returns whether all sessions of the registries ended within the time."""
     give_up_s = time.monotonic() + within_s
     quiet_since_s: float | None = None
     while (now_s := time.monotonic()) < give_up_s:
@@ -34,8 +34,9 @@ def drain(registries: Collection[Any], within_s: float) -> bool:
 
 
 def _num_live(registries: Collection[Any]) -> int | None:
-    """Tells all, again and again: one that began anew knows of no drain, and of no session until
-    its ingresses have told it. None while one is away."""
+    """Tells every registry to drain, on each call: a registry that restarted has forgotten the
+    drain. The restarted registry knows a session only after an ingress has reported it. None
+    while a registry does not answer."""
     try:
         counts: list[int] = ray.get([registry.drain.remote() for registry in registries])
     except RayActorError:

@@ -1,8 +1,8 @@
 """Ray's `serve run CONFIG` for a supervisor: `python -m deployments.serve_run CONFIG`.
 
-Exits with 0 only where it was interrupted. Ray's does so whatever ended it, and where nothing of
-the config could be deployed it stays up with nothing to serve. SIGINT stops it from its first
-moment on, also as a job in a shell's background, which is started deaf to it.
+Ray's command always exits with 0, and keeps running when no application can be deployed. This one
+ends in that case, and exits with 0 only after an interrupt. SIGINT stops this process from its
+first moment on, also as a background job of a shell, which starts with SIGINT ignored.
 """
 
 import signal
@@ -31,7 +31,7 @@ def run(config: str) -> int:
     main = threading.get_ident()
     signal.signal(signal.SIGINT, stop)
     with suppress(SystemExit, KeyboardInterrupt, click.Abort):
-        from ray.serve.scripts import cli  # a second: an interrupt may come meanwhile
+        from ray.serve.scripts import cli  # takes a second, in which an interrupt may come
 
         threading.Thread(target=watch, daemon=True).start()
         cli(["run", config], standalone_mode=False)
@@ -39,8 +39,8 @@ def run(config: str) -> int:
 
 
 def _runs_at_first() -> bool:
-    """Waits until every application runs, or one cannot be deployed. What fails later is another
-    matter: what ran before may still do."""
+    """Waits until every application runs, or until one cannot be deployed. A later failure does
+    not count: the earlier version of the application may still run."""
     import ray
     from ray import serve
     from ray.exceptions import RayError
@@ -49,13 +49,13 @@ def _runs_at_first() -> bool:
 
     while True:
         time.sleep(LOOK_AGAIN_S)
-        if not ray.is_initialized():  # to ask would start a cluster
+        if not ray.is_initialized():  # serve.status() would start a cluster
             continue
         with suppress(RayServeException, RayError):
-            told = [app.status for app in serve.status().applications.values()]
-            if ApplicationStatus.DEPLOY_FAILED in told:
+            statuses = [app.status for app in serve.status().applications.values()]
+            if ApplicationStatus.DEPLOY_FAILED in statuses:
                 return False
-            if told and set(told) == {ApplicationStatus.RUNNING}:
+            if statuses and set(statuses) == {ApplicationStatus.RUNNING}:
                 return True
 
 

@@ -1,5 +1,5 @@
-"""`serve run` (serve_run.py) as a child process: started on a checked config, waited for until it
-answers, and stopped with everything that it started."""
+"""Runs `serve run` (serve_run.py) as a child process: checks the config, starts the process, waits
+until the server answers, and stops the process with all processes that it started."""
 
 import contextlib
 import os
@@ -24,8 +24,8 @@ from app.errors import ConfigError, Unavailable
 from deployments import haproxy
 from deployments.config_check import check_config, check_model
 
-MARK = "CHATTERBOX_SERVE_RUN"  # in the environment of every process of one run
-GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # as Ray's own command line finds a cluster
+MARK = "CHATTERBOX_SERVE_RUN"  # an environment variable of every process of one run
+GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # Ray's own command line finds a cluster by it
 STOP_WITHIN_S = 30.0
 
 
@@ -33,7 +33,8 @@ class ServerProcess:
     """One local Ray cluster with the application of one config file."""
 
     def __init__(self, config: Path, port: int | None = None, log: Path | None = None) -> None:
-        """Raises ConfigError for a faulty file or a taken port. `log` None inherits the output."""
+        """Raises ConfigError for a faulty file or a taken port. Without a `log`, the child
+        inherits the output."""
         self._content = content = check_config(config)
         http = content.setdefault("http_options", {})
         self.port = int(port if port is not None else http.get("port", 8000))
@@ -59,10 +60,10 @@ class ServerProcess:
                 opened.enter_context(output)
             return subprocess.Popen(
                 [sys.executable, "-m", "deployments.serve_run", str(path)],
-                env=self.environment() | {"RAY_ADDRESS": "local"},  # whatever else runs, or ran
+                env=self.environment() | {"RAY_ADDRESS": "local"},  # joins no other cluster
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
-                start_new_session=True,  # a Ctrl-C reaches it through stop(), once
+                start_new_session=True,  # Ctrl-C reaches the child through stop() only
             )
 
     @property
@@ -71,14 +72,14 @@ class ServerProcess:
         return max(ServeArgs.model_validate(args).limits.request_timeout_s for args in arguments)
 
     def check_model(self) -> None:
-        """While the server boots: a fault of the model's files is one clear error, soon."""
+        """Checks the model's files while the server boots, so that a fault is one clear error."""
         check_model(self._content)
 
     def environment(self) -> dict[str, str]:
-        """For a process that is to join this run's cluster, or to be ended with it."""
+        """The environment of a process that joins this run's cluster or ends with it."""
         own = {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
-        # Whoever reaches Ray's ports may run anything: a token is needed, whatever Ray's default.
-        # And an autoscaler that hears of load every ten seconds follows late.
+        # A process that reaches Ray's ports can run any code, so Ray must ask for a token.
+        # By default the autoscaler hears of the load every ten seconds, which is too late.
         defaults = {
             "RAY_AUTH_MODE": "token",
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
@@ -86,7 +87,7 @@ class ServerProcess:
         return defaults | haproxy.variables() | dict(os.environ) | own
 
     def wait_ready(self, timeout_s: float = 180.0) -> None:
-        """Until /health is ok. Raises Unavailable with the end of the log, if there is one."""
+        """Waits until /health answers 200. Raises Unavailable with the end of the log."""
         give_up_at = time.monotonic() + timeout_s
         with httpx.Client(base_url=self.url, timeout=2) as client:
             while time.monotonic() < give_up_at:
@@ -99,22 +100,23 @@ class ServerProcess:
         raise Unavailable(f"the server did not start:\n{self._output()[-3000:]}")
 
     def wait(self) -> int:
-        """Until `serve run` ends by itself."""
+        """Waits until `serve run` ends by itself. Returns its exit status."""
         return self._process.wait()
 
     def drain(self, within_s: float) -> None:
-        """Refuse new sessions and wait for those that live; gives up where nothing serves yet."""
+        """Refuses new sessions and waits until running sessions end. Returns at once if no cluster
+        is up."""
         with contextlib.suppress(subprocess.TimeoutExpired, Unavailable):
             self.run_inside("deployments.drain", str(within_s), within_s=within_s + 30)
 
     def run_inside(self, module: str, *arguments: str, within_s: float = 60.0) -> str:
-        """What a program of ours that joins this cluster writes. Raises Unavailable where there is
-        none yet, subprocess.TimeoutExpired."""
+        """Runs a module of ours that joins this cluster. Returns its stdout. Raises Unavailable if
+        no cluster is up, and subprocess.TimeoutExpired."""
         found = GCS_ADDRESS.search(" ".join(self._command_lines()))
         if found is None:
             raise Unavailable("no cluster is up")
         command = [sys.executable, "-m", module, found[1], *arguments]
-        joining = {"RAY_AUTH_MODE": "token"} | self.environment()  # as a local cluster has it
+        joining = {"RAY_AUTH_MODE": "token"} | self.environment()  # the setting of a local cluster
         ended = subprocess.run(
             command, env=joining, timeout=within_s, check=False, stdout=subprocess.PIPE, text=True
         )
@@ -122,11 +124,11 @@ class ServerProcess:
 
     def _command_lines(self) -> Iterator[str]:
         for process in self.processes():
-            with contextlib.suppress(psutil.Error):  # it has ended since
+            with contextlib.suppress(psutil.Error):  # the process has ended since
                 yield " ".join(process.cmdline())
 
     def stop(self) -> list[str]:
-        """End everything; the names of processes that had to be killed."""
+        """Ends every process of this run. Returns the names of those that had to be killed."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -141,7 +143,7 @@ class ServerProcess:
         return killed
 
     def processes(self) -> list[psutil.Process]:
-        """Every live process of this run, whoever its parent is."""
+        """Every live process of this run, also one whose parent has ended."""
         found = []
         for process in psutil.process_iter(["name", "environ"]):
             environment = process.info["environ"] or {}
@@ -155,7 +157,7 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def running(config: Path, log: Path) -> Iterator[ServerProcess]:
-    """A server on a free port, once it is ready and until it is left."""
+    """A ready server on a free port. Leaving the block stops the server."""
     server = ServerProcess(config, free_port(), log=log)
     try:
         server.wait_ready()
@@ -169,14 +171,13 @@ def refuse_taken_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as fault:
-            raise ConfigError(
-                f"port {port} on {host} cannot be used ({fault.strerror}); choose one with PORT="
-            ) from fault
+        except OSError as error:
+            message = f"port {port} on {host} cannot be used ({error.strerror})"
+            raise ConfigError(f"{message}; choose another one with PORT=") from error
 
 
 def free_port() -> int:
-    """One of this machine that nobody listens on now."""
+    """A port of this machine on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,7 @@
-"""The server's own client: what the command line and the demo speak through.
+"""The HTTP client of the command line and the demo.
 
-Synchronous, one session per `speak`; a second call (a cancel) may be made while one streams.
-Knows HTTP, not files or terminals.
+Synchronous. Each `speak` is one session. Other calls, for example a cancel, may be made while a
+session streams. Knows nothing about files or terminals.
 """
 
 import time
@@ -23,7 +23,7 @@ BYTES_PER_S = SAMPLE_RATE * 2
 
 
 class RequestFailed(Exception):
-    """The message is for the person at the terminal. `status` is None where no answer came."""
+    """The message is written for a person at a terminal. `status` is None if no answer came."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -32,19 +32,19 @@ class RequestFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A session that has begun. `pcm` yields whole 16 bit samples as they arrive; none if it was
-    cancelled before its first sound."""
+    """A session that has begun. `pcm` yields whole 16-bit samples as they arrive. A session that
+    was cancelled before its first audio yields nothing."""
 
     session_id: str
     pcm: Iterator[bytes]
-    sent_s: float  # time.monotonic: the request was about to be sent
-    answered_s: float  # its answer began
+    sent_s: float  # time.monotonic, before the request was sent
+    answered_s: float  # time.monotonic, when the answer began
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What a server remembers of a session: marks by its machine's clock in seconds, and the legs
-    between them in milliseconds."""
+    """The server's record of a session. `marks` are seconds on the clock of the server's machine,
+    `legs_ms` the times between two marks."""
 
     finish: str | None
     marks: dict[str, float]
@@ -52,7 +52,7 @@ class Timeline:
 
 
 def key_headers() -> dict[str, str]:
-    """With the API key of the environment, if there is one."""
+    """The Authorization header, if the environment has an API key."""
     key = client_key()
     return {} if key is None else {"Authorization": f"Bearer {key}"}
 
@@ -69,7 +69,7 @@ class SpeechClient:
     def __exit__(
         self,
         kind: type[BaseException] | None,
-        fault: BaseException | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
         self._http.close()
@@ -81,7 +81,7 @@ class SpeechClient:
         return [voice["id"] for voice in self._call("GET", "/v1/audio/voices").json()["voices"]]
 
     def cancel(self, session_id: str) -> CancelAck:
-        """An unknown session is an answer, not a failure."""
+        """An unknown session is a normal answer: its state is UNKNOWN."""
         with self._failures():
             response = self._http.post(f"{self._url}/cancel/{quote(session_id, safe='')}")
             body = response.json() if response.status_code in (200, 202, 404) else {}
@@ -106,7 +106,7 @@ class SpeechClient:
         language: str | None = None,
         session_id: str | None = None,
     ) -> Iterator[Speech]:
-        """Leaving the block before the end of `pcm` cancels the session."""
+        """Leaving the block before `pcm` ends cancels the session."""
         body = {"input": text, "model": model, "voice": voice, "seed": seed, "language": language}
         headers = {"X-Request-ID": session_id or uuid.uuid4().hex}
         sent_s = time.monotonic()
@@ -136,19 +136,20 @@ class SpeechClient:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except httpx.ConnectError as fault:
-            message = f"no server answers at {self._url} ({fault}); `make serve` starts one"
-            raise RequestFailed(message) from fault
-        except httpx.RemoteProtocolError as fault:
-            raise RequestFailed("the server broke off; its log says why") from fault
-        except (httpx.TransportError, httpx.InvalidURL) as fault:
-            raise RequestFailed(f"{self._url}: {fault or type(fault).__name__}") from fault
+        except httpx.ConnectError as error:
+            message = f"no server answers at {self._url} ({error}); `make serve` starts one"
+            raise RequestFailed(message) from error
+        except httpx.RemoteProtocolError as error:
+            message = "the server broke off the answer; its log says why"
+            raise RequestFailed(message) from error
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise RequestFailed(f"{self._url}: {error or type(error).__name__}") from error
 
 
 def _failure(response: httpx.Response) -> RequestFailed:
     try:
         message = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):  # not this server's shape: a proxy's page perhaps
+    except (ValueError, KeyError, TypeError):  # not this server's error, for example a proxy's page
         message = response.reason_phrase
     return RequestFailed(f"{response.status_code}: {message}", response.status_code)
 

@@ -1,16 +1,18 @@
 """The command line against a real server with a fake voice."""
 
-import json
+import re
 import socket
+import subprocess
+import sys
 import threading
 import wave
 
-import numpy as np
 import pytest
+import typer
 
 from app.audio.pcm import to_s16le
-from app.client.cli import Command, main
-from app.client.speech_client import RequestFailed, SpeechClient, _whole_samples
+from app.client.cli import PROGRAM, app, main
+from app.client.speech_client import RequestFailed, SpeechClient
 from app.core import CancelState
 from app.errors import SynthesisFailed
 from tests.api.conftest import serving
@@ -30,9 +32,9 @@ def url(synthesizer):
 
 @pytest.fixture
 def away():
-    """The URL of a port where nobody listens."""
+    """The URL of a port on which no process listens."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it; not listening
+        taken.bind(("127.0.0.1", 0))  # bound: no other process can take the port
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
@@ -52,7 +54,7 @@ def test_say_writes_a_wav_of_true_length(url, synthesizer, tmp_path, capsys):
     assert "0.6 s of audio, real-time factor " in said
 
 
-def test_say_tells_leg_by_leg_where_the_time_went(url, tmp_path, capsys):
+def test_say_timeline_prints_the_legs_of_server_and_client(url, tmp_path, capsys):
     options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--timeline"]
     assert main(["say", "Hello.", *options]) == 0
     lines = capsys.readouterr().out.splitlines()[1:]
@@ -64,7 +66,7 @@ def test_say_tells_leg_by_leg_where_the_time_went(url, tmp_path, capsys):
     assert abs(outside_ms + 250.0 + legs["client", "answer", "to", "sample"] - client_ms) < 0.3
 
 
-def test_say_passes_on_what_it_is_told(tmp_path):
+def test_say_sends_model_voice_language_and_seed(tmp_path):
     synthesizer = FakeSynthesizer(MULTILINGUAL)
     options = ["--model", "multilingual", "--voice", "anna", "--language", "fr", "--seed", "9"]
     with serving(synthesizer) as url:
@@ -75,7 +77,7 @@ def test_say_passes_on_what_it_is_told(tmp_path):
     assert request.sampling.seed == 9
 
 
-def test_models_and_voices(url, capsys):
+def test_models_and_voices_print_one_name_per_line(url, capsys):
     assert main(["models", "--url", url]) == 0
     assert main(["voices", "--url", url]) == 0
     assert capsys.readouterr().out.split() == ["english", "default", "anna", "søren"]
@@ -84,7 +86,9 @@ def test_models_and_voices(url, capsys):
 @pytest.mark.parametrize(
     "command", [["models"], ["voices"], ["cancel", "x"], ["say", "Hi", "--out", "never.wav"]]
 )
-def test_a_server_that_is_away_is_said_in_one_line(away, command, capsys, tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_is_one_error_line(
+    away, command, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main([*command, "--url", away]) == 1
     error = capsys.readouterr().err.strip()
@@ -101,14 +105,14 @@ def test_a_server_that_is_away_is_said_in_one_line(away, command, capsys, tmp_pa
         (["--language", "en"], "400: language has no effect on model 'english'"),
     ],
 )
-def test_a_refusal_is_told_and_no_file_is_made(url, options, message, tmp_path, capsys):
+def test_say_prints_a_refusal_and_makes_no_file(url, options, message, tmp_path, capsys):
     out = tmp_path / "x.wav"
     assert main(["say", "Hello.", "--out", str(out), "--url", url, *options]) == 1
     assert message in capsys.readouterr().err
     assert not out.exists()
 
 
-def test_a_stream_that_breaks_leaves_what_was_heard_well_formed(tmp_path, capsys):
+def test_a_broken_stream_leaves_a_well_formed_file(tmp_path, capsys):
     out = tmp_path / "x.wav"
     with serving(FakeSynthesizer(fail_at=1, fault=SynthesisFailed("lost"))) as url:
         assert main(["say", "Hello.", "--out", str(out), "--url", url]) == 1
@@ -116,7 +120,7 @@ def test_a_stream_that_breaks_leaves_what_was_heard_well_formed(tmp_path, capsys
     assert read(out) == to_s16le(tone(5 * 960))
 
 
-def test_a_file_that_cannot_be_written_is_told_and_the_session_closed(tmp_path, capsys):
+def test_a_file_that_cannot_be_written_cancels_the_session(tmp_path, capsys):
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url:
         out = str(tmp_path / "missing" / "x.wav")
@@ -125,7 +129,7 @@ def test_a_file_that_cannot_be_written_is_told_and_the_session_closed(tmp_path, 
     assert "missing" in capsys.readouterr().err
 
 
-def test_cancel_tells_what_was_stopped(tmp_path, capsys):
+def test_cancel_prints_what_was_stopped(tmp_path, capsys):
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url, SpeechClient(url) as client:
         with client.speak("Hello.", model="english", voice="anna", session_id="s") as speech:
@@ -139,12 +143,12 @@ def test_cancel_tells_what_was_stopped(tmp_path, capsys):
             client.cancel("a b")
     assert len(heard) == 5 * 960 * 2
     assert capsys.readouterr().out == (
-        "stopped: 0.40 s of audio were sent, 12 tokens generated (2 of them never heard), "
-        "stopped within 1.5 ms\n"
+        "stopped: 0.40 s of audio were sent, 12 tokens were generated (2 of them were never "
+        "heard), stopped within 1.5 ms\n"
     )
 
 
-def test_a_session_cancelled_before_its_first_sound_is_told(tmp_path, capsys):
+def test_say_reports_a_session_that_was_cancelled_before_its_first_audio(tmp_path, capsys):
     synthesizer = FakeSynthesizer(hold_at=0)
     out = tmp_path / "x.wav"
 
@@ -157,53 +161,102 @@ def test_a_session_cancelled_before_its_first_sound_is_told(tmp_path, capsys):
         canceller = threading.Thread(target=cancel_when_held, args=[url])
         canceller.start()
         assert main(["say", "Hello.", "--out", str(out), "--url", url]) == 1
-        canceller.join()
-    assert "was cancelled before its first sound" in capsys.readouterr().err
+        canceller.join(10)
+        assert not canceller.is_alive(), "the cancel was not answered"
+    assert "was cancelled before its first audio" in capsys.readouterr().err
     assert not out.exists()
 
 
-def test_pcm_never_splits_a_sample():
-    pcm = np.arange(1000, dtype="<i2").tobytes()
-    parts = list(_whole_samples(iter([pcm[:1], pcm[1:2], pcm[2:501], pcm[501:]])))
-    assert b"".join(parts) == pcm
-    assert all(len(part) % 2 == 0 for part in parts)
+COMMANDS = ("say", "models", "voices", "cancel")
 
 
-def test_what_is_no_answer_of_this_server_is_still_told():
-    """A proxy's own page has no error object."""
-    page = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve_one():
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(page)
-
-        thread = threading.Thread(target=serve_one)
-        thread.start()
-        with (
-            SpeechClient(f"http://127.0.0.1:{listener.getsockname()[1]}") as client,
-            pytest.raises(RequestFailed, match="502: Bad Gateway") as caught,
-        ):
-            client.models()
-        thread.join()
-    assert caught.value.status == 502
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_examples(command, capsys):
+    assert main([command, "--help"]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith(f"Usage: {PROGRAM} {command} ")
+    assert re.search(rf"^  Examples:\n    {PROGRAM} {command}", page, re.MULTILINE)
 
 
-def test_another_command_can_be_added(capsys):
-    def run(args, terminal):
-        terminal.out.print(json.dumps({"file": args.file}))
-        return 3
-
-    added = Command("check", "check it", lambda parser: parser.add_argument("file"), run)
-    assert main(["check", "a.yaml"], [added]) == 3
-    assert json.loads(capsys.readouterr().out) == {"file": "a.yaml"}
+@pytest.mark.parametrize("argv", [["--help"], ["-h"]])
+def test_help_lists_every_command(argv, capsys):
+    assert main(argv) == 0
+    page = capsys.readouterr().out
+    assert set(COMMANDS) <= set(re.findall(r"^  (\S+)", page, re.MULTILINE))
 
 
-@pytest.mark.parametrize("argv", [[], ["say"], ["say", "Hi"], ["fly"]])
-def test_wrong_usage_exits_with_2(argv, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(argv)
-    assert caught.value.code == 2
-    assert "usage: chatterbox-serve" in capsys.readouterr().err
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed(shell, capsys, monkeypatch):
+    monkeypatch.setattr("typer.completion._get_shell_name", lambda: shell)
+    assert main(["--show-completion"]) == 0
+    assert "_CHATTERBOX_SERVE_COMPLETE=complete_" + shell in capsys.readouterr().out
+
+
+def test_the_shell_completes_a_command(capsys, monkeypatch):
+    monkeypatch.setenv("_CHATTERBOX_SERVE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"{PROGRAM} mo")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert main([]) == 0
+    assert capsys.readouterr().out.split() == ["models"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "Missing command"),
+        (["say"], "Missing argument 'text'"),
+        (["say", "Hi"], "Missing option '--out'"),
+        (["say", "--out", "x.wav"], "Missing argument 'text'"),
+        (["say", "Hi", "--out", "x.wav", "--seed", "x"], "'--seed'"),
+        (["models", "--uri", "x"], "No such option: --uri"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_wrong_usage_exits_with_2(argv, message, capsys):
+    assert main(argv) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"Usage: {PROGRAM}")
+    assert message in shown.err
+    assert shown.out == ""
+
+
+def test_ctrl_c_exits_with_130(capsys, monkeypatch):
+    def interrupted(client):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SpeechClient, "models", interrupted)
+    assert main(["models"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_error_of_the_program_keeps_its_plain_traceback(capsys, monkeypatch):
+    def broken(client):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SpeechClient, "models", broken)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with pytest.raises(ZeroDivisionError) as caught:
+        main(["models"])
+    sys.excepthook(caught.type, caught.value, caught.tb)
+    assert capsys.readouterr().err.splitlines()[0] == "Traceback (most recent call last):"
+
+
+def test_a_module_can_add_a_command(capsys, monkeypatch):
+    monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
+
+    @app.command()
+    def check(file: str) -> None:
+        typer.echo(file)
+        raise typer.Exit(3)
+
+    assert main(["check", "a.yaml"]) == 3
+    assert capsys.readouterr().out == "a.yaml\n"
+
+
+def test_the_command_line_imports_neither_ray_nor_torch_nor_fastapi():
+    """Each takes a second or more, also before `--help` and before a shell completes a word."""
+    program = "import sys, deployments.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"ray", "torch", "fastapi"} & set(loaded)
+    assert {"typer", "httpx"} <= set(loaded)

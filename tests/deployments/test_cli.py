@@ -1,7 +1,8 @@
-"""The commands that need no server."""
+"""The commands of deployments/cli.py that start no server."""
 
 import hashlib
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,73 @@ from deployments.server import ServerProcess, free_port
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_new_key_opens_the_door_that_its_entry_describes(monkeypatch, capsys, tmp_path):
-    arguments = ["new-key", "my-app", "--tenant", "acme", "--roles", "speak,voices"]
+def run(monkeypatch, *arguments: str) -> int:
     monkeypatch.setattr("sys.argv", ["chatterbox-serve", *arguments])
-    assert cli.main() == 0
+    return cli.main()
+
+
+@pytest.mark.parametrize("command", ["check-config", "new-key", "serve", "demo", "say"])
+def test_help_shows_examples(monkeypatch, capsys, command):
+    assert run(monkeypatch, command, "--help") == 0
+    assert re.search(
+        rf"^  Examples:\n    chatterbox-serve {command}", capsys.readouterr().out, re.MULTILINE
+    )
+
+
+def test_help_lists_the_commands_of_client_and_server(monkeypatch, capsys):
+    assert run(monkeypatch, "--help") == 0
+    listed = set(re.findall(r"^  ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE))
+    assert {"say", "models", "voices", "cancel"} < listed
+    assert {"check-config", "new-key", "serve", "demo"} < listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["new-key"], "Missing argument 'name'"),
+        (["new-key", "x", "--roles", "speak,fly"], "--roles: 'fly' is not a valid Role"),
+        (["serve", "--port", "many"], "'--port'"),
+        (["demo", "extra"], "unexpected extra argument"),
+        (["check-config", "a", "b"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_exits_with_2(monkeypatch, capsys, arguments, message):
+    assert run(monkeypatch, *arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
+
+
+def test_check_config_accepts_the_default_config(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert run(monkeypatch, "check-config") == 0
+    assert capsys.readouterr().out == "serve_config.yaml: no faults found\n"
+
+
+def test_check_config_prints_every_fault_and_exits_with_1(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump({"a": 1, "b": 2}))
+    assert run(monkeypatch, "check-config", str(file)) == 1
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: ")
+    assert "unknown key a " in shown.err
+    assert "unknown key b " in shown.err
+    assert shown.out == ""
+
+
+def test_serve_refuses_a_missing_config(monkeypatch, capsys):
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert run(monkeypatch, "serve", "--config", "nowhere.yaml") == 1
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert capsys.readouterr().err == "error: nowhere.yaml: no such file\n"
+
+
+def test_a_new_key_is_accepted_with_its_entry(monkeypatch, capsys, tmp_path):
+    arguments = ["new-key", "my-app", "--tenant", "acme", "--roles", "speak,voices"]
+    assert run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr()
     secret = re.search(r"cbx_\S{43}", shown.err)[0]
     assert secret not in shown.out
@@ -32,7 +96,7 @@ def test_a_new_key_opens_the_door_that_its_entry_describes(monkeypatch, capsys, 
 
 
 @pytest.mark.parametrize("operators", [None, "disabled"])
-def test_rays_own_ports_ask_for_a_token_unless_the_operator_says_otherwise(monkeypatch, operators):
+def test_ray_asks_for_a_token_unless_the_operator_disables_it(monkeypatch, operators):
     monkeypatch.setattr(ServerProcess, "_start", lambda self, content: None)
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     if operators is not None:

@@ -15,17 +15,17 @@ SHIPPED = (ROOT / "serve_config.yaml", *sorted((ROOT / "deploy/serve").glob("*.y
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_config_that_ships_is_in_order(path):
+def test_a_shipped_config_has_no_faults(path):
     assert check_config(path)["http_options"]["port"] == 8000
 
 
-def test_what_a_merge_brings_may_be_replaced_and_is_checked_too(tmp_path):
+def test_merged_keys_are_checked_and_may_be_replaced(tmp_path):
     text = (ROOT / "serve_config.yaml").read_text()
     merged = text.replace("    args:\n", "    args:\n      <<: {model: english, slotz: 1}\n")
     (tmp_path / "config.yaml").write_text(merged)
-    with pytest.raises(ConfigError, match=r"args\.slotz") as fault:
+    with pytest.raises(ConfigError, match=r"args\.slotz") as error:
         check_config(tmp_path / "config.yaml")
-    assert "duplicate" not in str(fault.value)
+    assert "duplicate" not in str(error.value)
 
 
 def with_changes(tmp_path: Path, *changes: tuple[tuple[object, ...], object]) -> Path:
@@ -55,7 +55,7 @@ APPLICATION = ("applications", 0)
         ((*APPLICATION, "args", "t3", "slots"), 0, r"args.t3.slots: .*greater"),
         ((*APPLICATION, "args", "device"), "tpu", "args.device"),
         ((*APPLICATION, "args", "vocoder"), {"first_cell": 60}, "max_cell must not be smaller"),
-        ((*APPLICATION, "deployments"), [{"name": "T4"}], "'T4' is none of"),
+        ((*APPLICATION, "deployments"), [{"name": "T4"}], "'T4' is not one of"),
         (
             (*APPLICATION, "deployments"),
             [{"name": "T3", "max_ongoing_requets": 3}],
@@ -80,19 +80,19 @@ def test_a_fault_is_named_with_its_key(tmp_path, path, value, named):
         check_config(with_changes(tmp_path, (path, value)))
 
 
-def test_all_faults_are_told_at_once(tmp_path):
+def test_all_faults_are_listed_at_once(tmp_path):
     path = with_changes(tmp_path, (("a",), 1), (("b",), 2))
-    with pytest.raises(ConfigError) as fault:
+    with pytest.raises(ConfigError) as error:
         check_config(path)
-    assert "unknown key a " in str(fault.value)
-    assert "unknown key b " in str(fault.value)
+    assert "unknown key a " in str(error.value)
+    assert "unknown key b " in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
     [("- 1", "expected a mapping"), ("a: [", "config.yaml"), ("a: 1\na: 2", "duplicate key 'a'")],
 )
-def test_a_file_that_is_no_config_is_refused(tmp_path, text, named):
+def test_a_file_without_a_config_is_refused(tmp_path, text, named):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(ConfigError, match=named):
         check_config(tmp_path / "config.yaml")
@@ -106,7 +106,7 @@ def test_a_missing_file_is_refused(tmp_path):
 WIDE = ("http_options", "host"), "0.0.0.0"
 
 
-def test_a_host_that_others_reach_needs_keys(tmp_path, monkeypatch):
+def test_a_public_host_needs_keys(tmp_path, monkeypatch):
     monkeypatch.delenv("CHATTERBOX_API_KEYS", raising=False)
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 is reachable from outside"):
         check_config(with_changes(tmp_path, WIDE))
@@ -116,7 +116,8 @@ def test_a_host_that_others_reach_needs_keys(tmp_path, monkeypatch):
     check_config(with_changes(tmp_path, WIDE, access))
 
 
-def test_haproxy_needs_keys_because_it_listens_everywhere(tmp_path, monkeypatch):
+def test_haproxy_needs_keys(tmp_path, monkeypatch):
+    """HAProxy listens on every interface."""
     monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
     with pytest.raises(ConfigError, match="HAProxy"):
         check_config(with_changes(tmp_path))
