@@ -1,3 +1,3 @@
 from app.engine.upstream.lazy_import import import_by_submodule
 
-import_by_submodule()  # before any module of the engine imports a module of upstream's
+import_by_submodule()  # before any module of the engine imports upstream's

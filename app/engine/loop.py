@@ -1,7 +1,7 @@
-"""The one thread that touches a device and its scheduler; asyncio on the outside.
+"""The one thread that touches a device and its scheduler, and its asyncio interface.
 
-The world talks to the thread through one inbox (a deque and a condition) and hears from it through
-one asyncio queue per segment. The inbox is emptied before every step, so a cancel is applied
+Callers put messages into one inbox (a deque and a condition). Each segment's items come back
+through one asyncio queue. The thread empties the inbox before every step, so a cancel is applied
 within one step whatever the engine is doing. Knows nothing about tokens or sound.
 """
 
@@ -19,19 +19,20 @@ from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from app.core import SessionKey, StageStats
-from app.engine.stream import EngineStream, ItemT
+from app.engine.stream import EngineStream, ItemT, SegmentKey
 from app.errors import SynthesisFailed, Unavailable
 
 log = logging.getLogger(__name__)
 
 
 class Stopped(NamedTuple):
-    """What a cancel found: `live` is False where the session had nothing left to stop."""
+    """What a cancel found."""
 
-    live: bool
+    live: bool  # False: the session had nothing left to stop
     num_tokens: int  # speech tokens generated (T3) or voiced (vocoder) for the session so far
 
 
+NOTHING_STOPPED = Stopped(live=False, num_tokens=0)
 MessageT = TypeVar("MessageT")
 MessageT_contra = TypeVar("MessageT_contra", contravariant=True)
 
@@ -43,9 +44,10 @@ class Engine(Protocol[MessageT_contra, ItemT]):
         """Apply one message: a new segment, or more input for one."""
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
-        """Free every sequence of the session: its final items, with CANCELLED, are in the next
-        step's output. Or one segment's, whose listener has left: nothing is said of it, for
-        another may open the same segment at once. Nothing live: a no-op."""
+        """Free the sequences of the session, or of one of its segments. A no-op where nothing is
+        live. A cancelled session's final items, with CANCELLED, are in the next step's output. A
+        single segment is cancelled when its listener has left: it gets no item, because another
+        listener may open the same segment at once."""
 
     def has_work(self) -> bool: ...
 
@@ -53,13 +55,12 @@ class Engine(Protocol[MessageT_contra, ItemT]):
         """One step on the device, and what it produced, in order."""
 
     def abort(self) -> None:
-        """After a fault, or at the end: free everything. May be called in any state."""
+        """Free everything, after an error or at the end. May be called in any state."""
 
     def stats(self) -> StageStats: ...
 
 
-Within = Callable[[Callable[[], None]], None]  # runs what it is given
-Address = tuple[SessionKey, int]
+RunThread = Callable[[Callable[[], None]], None]  # calls what it is given, as the thread's work
 CancelIsDue = Callable[[SessionKey, int], bool]
 
 
@@ -70,7 +71,7 @@ class _Cancel:
     done: "Future[Stopped]"
 
     def answer(self, stopped: Stopped) -> None:
-        if self.done.set_running_or_notify_cancel():  # False: whoever asked waits no more
+        if self.done.set_running_or_notify_cancel():  # False: its caller has stopped waiting
             self.done.set_result(stopped)
 
 
@@ -83,13 +84,13 @@ class _Subscriber(Generic[ItemT]):
 
 
 class EngineLoop(Generic[MessageT, ItemT]):
-    """Owns `engine` from `start` to `close`; every other method may be called from any thread."""
+    """Owns `engine` from `start` to `close`. Every other method may be called from any thread."""
 
     def __init__(
         self,
         engine: Engine[MessageT, ItemT],
         name: str,
-        within: Within = lambda run: run(),
+        run_thread: RunThread = lambda work: work(),
         *,
         step_timeout_s: float = math.inf,
     ) -> None:
@@ -101,12 +102,14 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._failure: BaseException | None = None
         self._step_timeout_s = step_timeout_s
         self._step_began_s: float | None = None
-        self._subscribers: dict[Address, _Subscriber[ItemT]] = {}
+        self._subscribers: dict[SegmentKey, _Subscriber[ItemT]] = {}
         self._stats = engine.stats()
-        self._thread = threading.Thread(target=self._live, args=(within,), name=name, daemon=True)
+        self._thread = threading.Thread(
+            target=self._run_to_end, args=(run_thread,), name=name, daemon=True
+        )
 
     def start(self) -> None:
-        sys.setswitchinterval(0.0005)  # a cancel's way between threads has five waits of it
+        sys.setswitchinterval(0.0005)  # a cancel waits for this interval five times on its way
         self._thread.start()
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -119,13 +122,13 @@ class EngineLoop(Generic[MessageT, ItemT]):
 
     @property
     def failure(self) -> BaseException | None:
-        """The fault that ended the thread, if any. A failed loop refuses new work."""
+        """The error that ended the thread, if any. A failed loop refuses new work."""
         return self._failure
 
     @property
     def hung(self) -> SynthesisFailed | None:
-        """Said of a step that has been running for longer than `step_timeout_s`: nothing can end
-        it but the end of its process. None again where it ends after all."""
+        """An error while a step has been running for longer than `step_timeout_s`. Only the end of
+        its process is sure to end such a step. None again if the step ends after all."""
         began_s = self._step_began_s
         if began_s is None or (taken_s := time.monotonic() - began_s) <= self._step_timeout_s:
             return None
@@ -140,39 +143,40 @@ class EngineLoop(Generic[MessageT, ItemT]):
         self._post(message)
 
     def open(self, key: SessionKey, segment: int, first: MessageT) -> EngineStream[ItemT]:
-        """Start a segment with its first message and hear its items until the one with a finish.
+        """Start a segment with its first message and return the stream of its items.
 
         Call it on the event loop that will listen. Raises Unavailable if the engine is gone.
         """
+        segment_key = SegmentKey(key, segment)
         subscriber: _Subscriber[ItemT] = _Subscriber(asyncio.get_running_loop())
         with self._wake:
-            if (key, segment) in self._subscribers:
+            if segment_key in self._subscribers:
                 raise SynthesisFailed(f"segment {segment} of {key.session_id} is already open")
             self._refuse_if_gone()
-            self._subscribers[key, segment] = subscriber
+            self._subscribers[segment_key] = subscriber
             self._inbox.append(first)
             self._wake.notify()
-        return EngineStream(self._name, subscriber.queue, partial(self._leave, (key, segment)))
+        return EngineStream(self._name, subscriber.queue, partial(self._leave, segment_key))
 
-    def _leave(self, address: Address, finished: bool) -> None:
+    def _leave(self, segment_key: SegmentKey, finished: bool) -> None:
         with self._wake:
-            self._subscribers.pop(address, None)
+            self._subscribers.pop(segment_key, None)
             if not (finished or self._closing):
-                self._inbox.append(_Cancel(*address, Future()))
+                self._inbox.append(_Cancel(*segment_key, Future()))
                 self._wake.notify()
 
     async def cancel(self, key: SessionKey) -> Stopped:
-        """Stop every segment of the session; returns once the thread has done so."""
+        """Stop every segment of the session. Returns once the thread has done so."""
         request = _Cancel(key, None, Future())
         try:
             self._post(request)
         except Unavailable:
-            return Stopped(live=False, num_tokens=0)
+            return NOTHING_STOPPED
         return await asyncio.wrap_future(request.done)
 
     def cancel_is_due(self, key: SessionKey, segment: int) -> bool:
-        """A cancel of the segment has come and waits for the end of the step that is running. For
-        an engine whose steps are long enough to be worth leaving."""
+        """Whether a cancel of the segment waits for the end of the running step. An engine with
+        long steps asks this in the middle of a step, to leave it early."""
         with self._wake:
             return any(
                 isinstance(message, _Cancel)
@@ -193,12 +197,12 @@ class EngineLoop(Generic[MessageT, ItemT]):
 
     # -- on the engine's thread ------------------------------------------------------------------
 
-    def _live(self, within: Within) -> None:
+    def _run_to_end(self, run_thread: RunThread) -> None:
         try:
-            within(self._run)
-        except Exception as fault:
+            run_thread(self._run)
+        except Exception as error:  # the thread's outermost frame: every listener must be told
             log.exception("the %s engine failed", self._name)
-            self._end(fault)
+            self._end(error)
         else:
             self._end(None)
 
@@ -229,10 +233,10 @@ class EngineLoop(Generic[MessageT, ItemT]):
                     return
                 message = self._inbox.popleft()
             if isinstance(message, _Cancel):
-                stopped = Stopped(live=False, num_tokens=0)
+                stopped = NOTHING_STOPPED
                 try:
                     stopped = self._engine.cancel(message.key, message.segment)
-                finally:  # also where the engine raised: nobody waits for ever
+                finally:  # also where the engine raised: its caller must not wait for ever
                     message.answer(stopped)
             else:
                 self._engine.receive(message)
@@ -242,31 +246,32 @@ class EngineLoop(Generic[MessageT, ItemT]):
             pairs = [
                 (subscriber, item)
                 for item in items
-                if (subscriber := self._subscribers.get((item.key, item.segment))) is not None
+                if (subscriber := self._subscribers.get(SegmentKey(item.key, item.segment)))
+                is not None
             ]
         self._put(pairs)
 
     def _put(self, pairs: "Sequence[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:
-        """One wake-up per event loop and step, however many items."""
+        """Wakes each event loop once, whatever the number of its items."""
         batches: dict[asyncio.AbstractEventLoop, list[tuple[_Subscriber[ItemT], ItemT | None]]] = {}
         for pair in pairs:
             batches.setdefault(pair[0].loop, []).append(pair)
         for loop, batch in batches.items():
             try:
                 loop.call_soon_threadsafe(_put_all, batch)
-            except RuntimeError:  # the listener's event loop has closed: nobody is left to hear
+            except RuntimeError:  # the event loop has closed, and its listeners with it
                 log.warning("dropped %d items of a closed event loop", len(batch))
 
-    def _end(self, fault: BaseException | None) -> None:
-        """Answer whoever still waits, whatever state the engine is in."""
+    def _end(self, error: BaseException | None) -> None:
+        """Answer every cancel and end every stream, whatever state the engine is in."""
         with self._wake:
-            self._failure = fault
+            self._failure = error
             self._closing = True
             messages, self._inbox = self._inbox, deque()
             waiting = list(self._subscribers.values())
         for message in messages:
             if isinstance(message, _Cancel):
-                message.answer(Stopped(live=False, num_tokens=0))
+                message.answer(NOTHING_STOPPED)
         self._put([(subscriber, None) for subscriber in waiting])
         self._engine.abort()
         self._stats = self._engine.stats()

@@ -1,9 +1,9 @@
-"""Text to sound, in one readable piece: T3's tokens flow into the vocoder while T3 goes on.
+"""Text to sound: T3's tokens flow into the vocoder while T3 goes on.
 
     segments ──▶ TokenSource (T3, here or behind a handle) ──▶ vocoder's EngineLoop ──▶ AudioChunk
 
-Segments are spoken in order without a gap. T3 starts the next segment as soon as it has ended the
-one before, at most one segment ahead of the one that is heard. Knows nothing about where T3 runs.
+Segments are spoken in order without a gap. T3 starts a segment as soon as it has ended the one
+before, at most one segment ahead of the one that is heard. Knows nothing about where T3 runs.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from app.core import (
 )
 from app.engine.conditionals import S3GenConditionals
 from app.engine.loop import EngineLoop
-from app.engine.s3gen.messages import OpenSegment, PushTokens, SegmentAudio, VocoderMessage
+from app.engine.s3gen.messages import OpenSegment, SegmentAudio, VocoderMessage
 from app.engine.stream import EngineStream
 from app.errors import SynthesisFailed
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
-_RAN_OUT = (FinishReason.STOP, FinishReason.LENGTH)
+_COMPLETE = (FinishReason.STOP, FinishReason.LENGTH)  # the segment was spoken to its end
 
 
 class SpeechPipeline:
@@ -48,7 +48,8 @@ class SpeechPipeline:
         self._conditionals = conditionals
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        """The session's chunks; exactly the last has a finish. Closing it stops both engines."""
+        """The session's chunks. Only the last has a finish. Closing the generator stops both
+        engines."""
         conditionals = await self._conditionals(request.voice)
         playback = _Playback()
         playback.marks[Mark.CONDITIONED] = time.monotonic()
@@ -62,11 +63,11 @@ class SpeechPipeline:
                     upcoming = self._begin(
                         request, index, conditionals, playback, after=current.feeding
                     )
-                async for audio in current.heard():
+                async for audio in current.audio():
                     marks = playback.begin()
                     is_cut |= audio.finish is FinishReason.LENGTH
                     chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
-                    if chunk.finish is FinishReason.STOP and is_cut:  # words are missing before
+                    if chunk.finish is FinishReason.STOP and is_cut:  # words are missing
                         chunk = replace(chunk, finish=FinishReason.LENGTH)
                     start += len(audio.pcm)
                     yield chunk
@@ -75,10 +76,10 @@ class SpeechPipeline:
                 current, upcoming = upcoming, None
         finally:
             live = [segment for segment in (current, upcoming) if segment is not None]
-            for segment in live:  # all of them before the first wait: it may be cut short
+            for segment in live:  # stop all before the first wait, which may be cancelled
                 segment.stop()
             for segment in live:
-                await segment.ended()
+                await segment.wait()
 
     def _begin(
         self,
@@ -86,7 +87,7 @@ class SpeechPipeline:
         index: int,
         conditionals: S3GenConditionals,
         playback: "_Playback",
-        after: "Feeding | None",
+        after: Feeding | None,
     ) -> "_Segment":
         message = OpenSegment(
             request.key,
@@ -96,24 +97,21 @@ class SpeechPipeline:
             seed=request.sampling.seed,
             fade_in=index == 0,
         )
-        audio = self._vocoder.open(request.key, index, message)
+        stream = self._vocoder.open(request.key, index, message)
         feeding = self._feed(request, index, playback, after)
-        return _Segment(index, audio, asyncio.ensure_future(feeding))
+        return _Segment(index, stream, asyncio.ensure_future(feeding))
 
     async def _feed(
-        self,
-        request: SynthesisRequest,
-        index: int,
-        playback: "_Playback",
-        after: "Feeding | None",
+        self, request: SynthesisRequest, index: int, playback: "_Playback", after: Feeding | None
     ) -> FinishReason | None:
-        """Push one segment's tokens as they come; whatever goes wrong, the segment ends. T3 is
-        not asked for it where the one before was cancelled or failed. Returns T3's finish."""
+        """Send one segment's tokens to the vocoder as they come, and end the segment there in
+        every case. Begins when `after`, the segment before, has ended; asks T3 for nothing if that
+        one was cancelled or failed. Returns T3's finish."""
         finish = None
         try:
             if after is not None:
                 await asyncio.wait({after})
-                if not _ran_out(after):
+                if not _is_complete(after):
                     return None
             segment = TokenRequest(
                 request.key,
@@ -130,46 +128,47 @@ class SpeechPipeline:
                     playback.num_tokens += len(group.ids)
                     if index == 0:
                         playback.marks |= group.marks
-                    self._vocoder.send(PushTokens(group))
+                    self._vocoder.send(group)
             return finish
         finally:
             if finish is None and self._vocoder.failure is None:
                 broken = SpeechTokens(request.key, index, 0, (), FinishReason.ERROR)
-                self._vocoder.send(PushTokens(broken))
+                self._vocoder.send(broken)
 
 
 class _Playback:
-    """What a listener who plays each chunk as it comes still has to hear, over the session."""
+    """The sound of a session that its listener still has to hear, if each chunk is played as it
+    comes."""
 
     def __init__(self) -> None:
-        self.num_tokens = 0  # of all segments, spoken or about to be
+        self.num_tokens = 0  # of all segments so far
         self.marks: dict[Mark, float] = {}  # until the first chunk takes them along
         self._began_s: float | None = None
 
     def begin(self) -> Marks:
-        """A chunk has come; the first counts, and gets the marks."""
+        """Call for each chunk. Playback begins with the first, which gets the marks."""
         if self._began_s is not None:
             return NO_MARKS
         self._began_s = time.monotonic()
         return self.marks | {Mark.FIRST_CELL: self._began_s}
 
     def lead_s(self) -> float:
-        heard_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
-        return max(0.0, self.num_tokens / TOKENS_PER_S - heard_s)
+        played_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
+        return max(0.0, self.num_tokens / TOKENS_PER_S - played_s)
 
 
 class _Segment:
-    """One segment on its way: T3's tokens being fed, the vocoder's audio being heard."""
+    """One segment in work: T3's tokens are fed to the vocoder, the vocoder's audio is read."""
 
-    def __init__(self, index: int, audio: EngineStream[SegmentAudio], feeding: Feeding) -> None:
+    def __init__(self, index: int, stream: EngineStream[SegmentAudio], feeding: Feeding) -> None:
         self.index = index
         self.feeding = feeding
-        self._audio = audio
+        self._stream = stream
 
-    async def heard(self) -> AsyncGenerator[SegmentAudio, None]:
-        """Raises what T3 raised, where that is why the vocoder could not go on."""
+    async def audio(self) -> AsyncGenerator[SegmentAudio, None]:
+        """Raises T3's error where that error is why the vocoder could not go on."""
         try:
-            async for audio in self._audio:
+            async for audio in self._stream:
                 yield audio
         except SynthesisFailed:
             if self.feeding.done() and not self.feeding.cancelled():
@@ -177,26 +176,26 @@ class _Segment:
             raise
 
     def stop(self) -> None:
-        self._audio.close()
+        self._stream.close()
         self.feeding.cancel()
 
-    async def ended(self) -> None:
+    async def wait(self) -> None:
         await asyncio.wait({self.feeding})
         if not self.feeding.cancelled():
-            self.feeding.exception()  # seen: whoever listened was told through the audio
+            self.feeding.exception()  # marked as retrieved: `audio` has raised it
 
 
-def _ran_out(feeding: Feeding) -> bool:
+def _is_complete(feeding: Feeding) -> bool:
     if feeding.cancelled() or feeding.exception() is not None:
         return False
-    return feeding.result() in _RAN_OUT
+    return feeding.result() in _COMPLETE
 
 
 def _to_chunk(
     request: SynthesisRequest, audio: SegmentAudio, start: int, marks: Marks, *, is_last: bool
 ) -> AudioChunk:
-    finish = None if audio.finish in _RAN_OUT and not is_last else audio.finish
+    finish = None if audio.finish in _COMPLETE and not is_last else audio.finish
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
-    if finish in _RAN_OUT:
+    if finish in _COMPLETE:
         marks = {**marks, Mark.LAST_CELL: time.monotonic()}
     return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks)

@@ -1,7 +1,8 @@
-"""Random bits as a function: word number n of a stream is SplitMix64's at that counter.
+"""Random bits as a function: word number n of a stream is SplitMix64 at that counter.
 
-The same stream and number give the same bits in any order, on any device, in any batch: all of it
-is 64-bit integer arithmetic, which wraps alike in int64. Knows nothing about what is drawn.
+The same stream and number give the same bits in any order, on any device and in any batch. All of
+the arithmetic is on 64-bit integers, and int64 wraps in the same way. Knows nothing about the
+numbers that are drawn from the bits.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ _MIX_2 = 0x94D049BB133111EB
 
 
 def stream_of(content: bytes) -> int:
-    """Where the stream of whatever has this content starts, as int64."""
+    """The start, as int64, of the stream that belongs to `content`."""
     digest = hashlib.blake2b(content, digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
@@ -28,7 +29,7 @@ def words(starts: Tensor, numbers: Tensor) -> Tensor:
 
 
 def shift_right(z: Tensor, bits: int) -> Tensor:
-    """Logical: int64's own shift would copy the sign in."""
+    """A logical shift. The shift of int64 itself would copy the sign bit."""
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 

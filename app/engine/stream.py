@@ -1,18 +1,25 @@
 """One segment of an engine's work as its listener hears it.
 
-On the event loop of the listener; knows nothing about the engine's thread.
+Used on the event loop of the listener. Knows nothing about the engine's thread.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from app.core import Fault, FinishReason, SessionKey
 from app.errors import OutOfMemory, ServeError, SynthesisFailed
 
 
+class SegmentKey(NamedTuple):
+    """One segment of one session."""
+
+    key: SessionKey
+    segment: int
+
+
 class Item(Protocol):
-    """What an engine produces: part of one segment's stream, the last part with a finish."""
+    """A part of one segment's stream, made by an engine. The last part has a finish."""
 
     @property
     def key(self) -> SessionKey: ...
@@ -28,15 +35,17 @@ ItemT = TypeVar("ItemT", bound=Item)
 
 
 class EngineStream(Generic[ItemT]):
-    """One segment's items, in order. Leaving it before its end cancels the segment.
+    """The items of one segment, in order. Closing the stream before its end cancels the segment.
 
-    Raises OutOfMemory where the segment ends for want of it, SynthesisFailed where it ends with
-    another ERROR or the engine dies under it.
+    Iteration raises OutOfMemory where the segment ended with that fault, and SynthesisFailed where
+    it ended with another ERROR or the engine failed.
     """
 
     def __init__(
         self, name: str, queue: "asyncio.Queue[ItemT | None]", leave: Callable[[bool], None]
     ) -> None:
+        """`name` is the engine's. None in `queue`: the engine has failed or stopped. `leave` is
+        called once, at the end of the stream, with True where the segment had ended."""
         self._name = name
         self._queue = queue
         self._leave = leave
@@ -61,12 +70,12 @@ class EngineStream(Generic[ItemT]):
         item = await self._queue.get()
         if item is None or item.finish is FinishReason.ERROR:
             self._end(finished=True)
-            raise self._failure(None if item is None else item.fault)
+            raise self._error(None if item is None else item.fault)
         if item.finish is not None:
             self._end(finished=True)
         return item
 
-    def _failure(self, fault: Fault | None) -> ServeError:
+    def _error(self, fault: Fault | None) -> ServeError:
         if fault is Fault.OUT_OF_MEMORY:
             return OutOfMemory(f"the {self._name} engine has no memory left for this session")
         return SynthesisFailed(f"the {self._name} engine failed in this session")

@@ -1,7 +1,7 @@
 """Everything in one process: both engines, the registry and the sessions, without Ray.
 
-For tests, benchmarks, and whoever wants the engine as a library. The same pipeline and the same
-session rules as over Serve.
+For tests, for benchmarks, and for programs that use the engine as a library. The pipeline and the
+rules of a session are the same as over Serve. Knows nothing about Ray or HTTP.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class LocalSynthesizer:
 
     async def cancel(self, key: SessionKey) -> CancelAck:
         acknowledging = asyncio.ensure_future(self._registry.cancel(key))
-        await asyncio.sleep(0)  # the id is marked before anything is stopped
+        await asyncio.sleep(0)  # the registry has logged the cancel before anything is stopped
         self._sessions.stop(key)
         for follower, stage in ((_T3, self.t3), (_VOCODER, self.vocoder)):
             await self._registry.confirm(follower, key, await stage.cancel(key))
@@ -80,7 +80,7 @@ class LocalSynthesizer:
         return Health(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
 
     async def enrol(self, voice: str) -> None:
-        async with self._enrolling:  # the models are loaded at the first use, once
+        async with self._enrolling:  # the first use loads the models, once
             if self._enroller is None:
                 self._enroller = await asyncio.to_thread(EnrolStage.open, self._args)
         await asyncio.to_thread(self._enroller.enrol, voice)
@@ -101,7 +101,7 @@ class LocalRegistry:
         return await self._registry.claim(key, predicted_s)
 
     async def cancel(self, key: SessionKey) -> CancelAck:
-        """Waits for T3's confirmation too, which the caller brings."""
+        """Also waits for T3's confirmation, which the caller gives through `confirm`."""
         self._registry.follow(_T3)
         return await self._registry.cancel(key, time.monotonic())
 

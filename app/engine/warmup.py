@@ -1,7 +1,8 @@
-"""A replica's first words, heard by nobody.
+"""A replica's first synthesis, whose result is dropped.
 
-Libraries load and plan in their first call. A replica that has spoken before it is ready keeps no
-session waiting for that: one that is added under load relieves the others at once.
+Libraries load and plan in their first call. A replica that is warm before it is ready makes no
+session wait for that: a replica that is added under load relieves the others at once. Knows nothing
+about voices or models.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,14 @@ from app.core import SessionKey
 from app.engine.loop import Engine
 from app.engine.stream import Item
 
-KEY = SessionKey("", "first-words")  # no caller's: a tenant has a name
+WARMUP_KEY = SessionKey("", "warmup")  # no caller's session: a caller's tenant has a name
 
 MessageT = TypeVar("MessageT")
 ItemT = TypeVar("ItemT", bound=Item)
 
 
-def speak(engine: Engine[MessageT, ItemT], messages: Sequence[MessageT]) -> None:
+def warm_up(engine: Engine[MessageT, ItemT], messages: Sequence[MessageT]) -> None:
+    """Call before the engine's loop starts."""
     for message in messages:
         engine.receive(message)
     while engine.has_work():

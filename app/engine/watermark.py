@@ -1,12 +1,13 @@
-"""PerTh in the stream: every sample that leaves the vocoder is marked.
+"""PerTh in the stream: every sample that leaves the vocoder carries the watermark.
 
 Upstream resamples a finished utterance to 32 kHz, changes its spectrum below 2 kHz and resamples
-back. That change has the same bins at 24 kHz (24 000 / 1 536 = 32 000 / 2 048), so here PerTh's
-network is given a 24 kHz spectrum of 1 536 points scaled to its own, and only the difference is
-transformed back and added: nothing above 2 kHz is touched. Each window sees what came before it;
-the last OVERLAP of its difference is cross-faded with the next window's, so borders carry no step,
-and the difference is zero at the utterance's ends. Measured 2026-11: 62 dB below the mark from
-upstream's whole-utterance mark, 6 ms per second of audio on one core. Knows nothing about models.
+back. That change has the same bins at 24 kHz (24 000 / 1 536 = 32 000 / 2 048). So here PerTh's
+network gets a 24 kHz spectrum of 1 536 points, scaled to its own, and only the difference is
+transformed back and added: nothing above 2 kHz is touched. Each window sees the samples before it.
+The last OVERLAP samples of its difference are cross-faded with the next window's, so that borders
+carry no step, and the difference is zero at the utterance's ends. Measured 2026-11: the deviation
+from upstream's mark of the whole utterance is 62 dB below the mark; 6 ms per second of audio on one
+core. Knows nothing about models.
 """
 
 import contextlib
@@ -22,17 +23,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.core import SAMPLE_RATE
-from app.engine.upstream.lazy_import import unexecuted
+from app.engine.upstream.lazy_import import without_init
 from app.errors import ConfigError
 
-if TYPE_CHECKING:  # at run time without librosa: see _load
+if TYPE_CHECKING:  # at run time `_load` imports it without librosa
     from perth.perth_net.perth_net_implicit.model.perth_net import PerthNet
 
 log = logging.getLogger(__name__)
 
-OVERLAP = 480  # samples (20 ms) of each window held back for the next: the latency of the mark
-_HISTORY = 7200  # samples (300 ms) before a window that its mark is computed with
-_EDGE = 120  # samples (5 ms) over which the mark comes and goes at the utterance's ends
+OVERLAP = 480  # samples (20 ms) that each window holds back for the next: the added latency
+_HISTORY = 7200  # samples (300 ms) before a window that its mark also depends on
+_EDGE = 120  # samples (5 ms) over which the mark fades in and out at the utterance's ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class WatermarkState:
     """One utterance between two windows."""
 
     history: Tensor  # (<= _HISTORY,) unmarked samples, the last OVERLAP of them held back
-    fading: Tensor  # (OVERLAP,) the last window's difference on those
+    fading: Tensor  # (OVERLAP,) the last window's difference on the samples held back
 
     @classmethod
     def start(cls, device: torch.device) -> Self:
@@ -68,9 +69,9 @@ class Watermark:
     def mark(
         self, state: WatermarkState, samples: Tensor, is_last: bool
     ) -> tuple[WatermarkState, Tensor]:
-        """Append samples (at least OVERLAP, or none); the marked samples that are final now.
+        """Append samples, at least OVERLAP or none. Returns the marked samples that are final.
 
-        All that came in has come out after the last call.
+        After the last call, every sample that came in has come out.
         """
         if samples.shape[0] == 0 and not is_last:
             return state, samples
@@ -94,8 +95,8 @@ class Watermark:
         return WatermarkState(sound[-_HISTORY:], change[end:]), marked
 
     def _change(self, sound: Tensor) -> Tensor:
-        """What the mark adds to (samples,)."""
-        missing = max(0, self._num_points - sound.shape[0])  # the transform reflects its edges
+        """The difference, (samples,), that the mark adds to `sound`."""
+        missing = max(0, self._num_points - sound.shape[0])  # the transform reflects the edges
         padded = F.pad(sound, (0, missing))
         spectrum = torch.stft(
             padded, self._num_points, self._hop, window=self._window, return_complex=True
@@ -123,18 +124,18 @@ def _range(floor: float) -> float:
 
 
 def _load(device: torch.device) -> "PerthNet":
-    """Only PerTh's network is imported: its package brings librosa (4 s) and pkg_resources for what
-    is done here otherwise. Raises ConfigError where PerTh cannot mark: unmarked sound is never
-    served."""
+    """Imports PerTh's network alone: its package also imports librosa (4 s) and pkg_resources, for
+    work that is done differently here. Raises ConfigError where PerTh cannot mark: unmarked sound
+    is never served."""
     package = importlib.util.find_spec("perth")
     if package is None or package.origin is None:
         raise ConfigError("the PerTh watermarker is missing: install resemble-perth")
-    with unexecuted("perth", "perth.perth_net"):
+    with without_init("perth", "perth.perth_net"):
         from perth.perth_net.perth_net_implicit.model import perth_net  # noqa: PLC0415
     weights = Path(package.origin).with_name("perth_net") / "pretrained"
-    with contextlib.redirect_stdout(io.StringIO()) as said:  # upstream prints
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # upstream prints
         net = perth_net.PerthNet.load("implicit", weights).to(device)
-    log.info("%s", said.getvalue().strip())
+    log.info("%s", printed.getvalue().strip())
     if (net.hp.n_fft * SAMPLE_RATE) % net.hp.sample_rate:
         raise ConfigError(f"PerTh at {net.hp.sample_rate} Hz has no equal bins at {SAMPLE_RATE} Hz")
     return net.eval()

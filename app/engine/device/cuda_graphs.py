@@ -1,6 +1,6 @@
-"""Work of a fixed shape captured once, then replayed: one launch instead of hundreds.
+"""Work of a fixed shape, captured once and then replayed: one launch instead of hundreds.
 
-Nothing here touches CUDA unless its capture is `CudaCapture`. Knows nothing about what is captured.
+Only `CudaCapture` touches CUDA. Knows nothing about the work that is captured.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ Capture = Callable[[Callable[[], None]], Replay]
 
 
 def uncaptured(step: Callable[[], None]) -> Replay:
-    """The plain way: to replay is to run."""
+    """The plain way: a replay runs the step."""
     return step
 
 
 class CudaCapture:
-    """All graphs share one pool for what is theirs alone: no two run at once."""
+    """All graphs share one memory pool for their own tensors, because no two run at once."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -40,29 +40,31 @@ class CudaCapture:
 
 
 class Captured:
-    """A function of tensors, captured for each shape that it is called with."""
+    """A function of tensors, captured once for each combination of input shapes."""
 
     def __init__(self, run: Callable[..., Tensor], capture: Capture) -> None:
-        """`run` launches the same work for the same shapes and asks the device nothing."""
+        """`run` launches the same work for the same shapes and never reads a value back from the
+        device."""
         self._run = run
         self._capture = capture
-        self._by_shape: dict[tuple[torch.Size, ...], _Held] = {}
+        self._by_shape: dict[tuple[torch.Size, ...], _CapturedShape] = {}
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        shapes = tuple(given.shape for given in inputs)
-        held = self._by_shape.get(shapes)
-        if held is None:
-            held = self._by_shape[shapes] = _Held(self._run, inputs, self._capture)
-        return held(inputs)
+        shapes = tuple(tensor.shape for tensor in inputs)
+        captured = self._by_shape.get(shapes)
+        if captured is None:
+            captured = _CapturedShape(self._run, inputs, self._capture)
+            self._by_shape[shapes] = captured
+        return captured(inputs)
 
 
-class _Held:
-    """One shape's inputs and output, which never move."""
+class _CapturedShape:
+    """The inputs and the output of one combination of shapes. Their addresses never change."""
 
     def __init__(
         self, run: Callable[..., Tensor], inputs: tuple[Tensor, ...], capture: Capture
     ) -> None:
-        self._inputs = tuple(given.clone() for given in inputs)
+        self._inputs = tuple(tensor.clone() for tensor in inputs)
         self._run = run
         self._replay = capture(self._step)
 
@@ -76,7 +78,7 @@ class _Held:
         self._output = self._run(*self._inputs)
 
 
-def powers_of_two(most: int) -> tuple[int, ...]:
-    """1, 2, 4, 8, ... and `most`: sizes of batches, each padded to the next."""
-    doubled = (1 << power for power in range(most.bit_length()))
-    return (*takewhile(lambda bucket: bucket < most, doubled), most)
+def powers_of_two(largest: int) -> tuple[int, ...]:
+    """1, 2, 4, 8, ... and `largest`: sizes of batches, each padded to the next."""
+    doubled = (1 << power for power in range(largest.bit_length()))
+    return (*takewhile(lambda size: size < largest, doubled), largest)

@@ -1,6 +1,6 @@
-"""Work that a device's memory does not suffice for, again in smaller parts.
+"""Work that does not fit in a device's memory is run again in smaller parts.
 
-Only torch.OutOfMemoryError is a shortage. Knows nothing about what is run.
+Only torch.OutOfMemoryError counts. Every other error passes through. Knows nothing about the work.
 """
 
 import logging
@@ -13,34 +13,34 @@ import torch
 log = logging.getLogger(__name__)
 
 ItemT = TypeVar("ItemT")
-MadeT = TypeVar("MadeT")
+ResultT = TypeVar("ResultT")
 
 
-def fitted(run: Callable[[], MadeT], device: torch.device) -> MadeT | None:
-    """What `run` returns, never None; or None where memory did not suffice, with all that torch
-    had kept for later given back to the device."""
+def run_if_it_fits(run: Callable[[], ResultT], device: torch.device) -> ResultT | None:
+    """The result of `run`, which itself never returns None. None: the memory did not suffice, and
+    the unused memory that torch had kept is given back to the device."""
     try:
         return run()
-    except torch.OutOfMemoryError as shortage:
-        told = str(shortage)  # the fault itself holds what the call had made, as a record would
-    log.warning("a step does not fit in memory: %s", told)
+    except torch.OutOfMemoryError as error:
+        message = str(error)  # the error itself holds tensors of the call, and so does a log record
+    log.warning("a step does not fit in memory: %s", message)
     if device.type == "cuda":
         torch.cuda.empty_cache()
     return None
 
 
-def in_parts(
-    items: Sequence[ItemT], run: Callable[[Sequence[ItemT]], MadeT], device: torch.device
-) -> Iterator[tuple[Sequence[ItemT], MadeT | None]]:
-    """All items in one call; where that does not fit, in halves, down to one, which is tried twice:
-    what torch had kept is free then. Each part, in order, with what was made of it; None is a
-    single item that does not fit."""
+def run_in_halves(
+    items: Sequence[ItemT], run: Callable[[Sequence[ItemT]], ResultT], device: torch.device
+) -> Iterator[tuple[Sequence[ItemT], ResultT | None]]:
+    """Run all items in one call. A call that does not fit is repeated in two halves, down to single
+    items. A single item is tried twice: the first try frees what torch had kept. Gives each part
+    with its result, in order. The result is None for a single item that does not fit."""
     parts = [items]
     while parts:
         part = parts.pop()
-        made = fitted(partial(run, part), device)
-        if made is None and len(part) > 1:
+        result = run_if_it_fits(partial(run, part), device)
+        if result is None and len(part) > 1:
             half = len(part) // 2
             parts += [part[half:], part[:half]]
             continue
-        yield part, fitted(partial(run, part), device) if made is None else made
+        yield part, run_if_it_fits(partial(run, part), device) if result is None else result

@@ -1,8 +1,8 @@
-"""How the thread that owns a device runs: on a CUDA stream of its own, or behind everybody else.
+"""How the thread that owns a device runs.
 
-Two engines in one process share a GPU and not a queue. On a host without one the thread is what
-computes, and what a caller waits for meanwhile (a cancel on its way through five processes) is
-short: it goes first.
+Two engines in one process share a GPU, so each runs on a CUDA stream of its own. Without a GPU the
+thread itself computes, and every other thread goes first: the work that a caller waits for (a
+cancel passes through five processes) is short. Knows nothing about engines.
 """
 
 import os
@@ -13,22 +13,22 @@ from contextlib import suppress
 import torch
 
 
-def on_own_terms(device: torch.device, run: Callable[[], None]) -> None:
-    """Run a thread's whole work."""
+def run_engine_thread(device: torch.device, work: Callable[[], None]) -> None:
+    """Run the whole work of the calling thread."""
     if device.type != "cuda":
-        give_way()
-        run()
+        yield_to_others()
+        work()
         return
-    torch.cuda.synchronize(device)  # what was loaded so far was loaded on another stream
+    torch.cuda.synchronize(device)  # the weights were loaded on another stream
     with torch.cuda.stream(torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]
-        run()
+        work()
 
 
-def give_way() -> None:
-    """From now on the calling thread, and those that it starts, run where no other thread of the
-    machine wants to. A lower nice value does not do: Linux' scheduler lets a thread end its slice
-    (milliseconds) whatever it weighs, and interrupts SCHED_IDLE at once. Elsewhere, and where a
-    sandbox refuses it: nothing.
+def yield_to_others() -> None:
+    """From now on the calling thread, and the threads that it starts, run only where no other
+    thread of the machine wants to run. A lower nice value is not enough: Linux lets a thread end
+    its time slice (milliseconds) whatever its nice value, but interrupts SCHED_IDLE at once. Does
+    nothing on another system, or where a sandbox refuses.
     """
     if sys.platform == "linux":
         with suppress(OSError):

@@ -11,7 +11,7 @@ def upload(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """A copy from ordinary memory would wait for all that the device was given before; the pinned
-    original lives until it is copied."""
+    """A copy from ordinary memory would wait for all earlier work of the device. The pinned memory
+    lives until it is copied."""
     host = torch.tensor(values, dtype=dtype, pin_memory=device.type == "cuda")
     return host.to(device, non_blocking=True)

@@ -1,18 +1,18 @@
 """The flow with chunk masks: a cell hears its voice, a bounded past and itself, and no frame is
 computed twice.
 
-The utterance is cut into chunks: the voice's prompt but for its last tokens, then the cells, the
-first of which begins with those tokens (the convolution at the prompt's end looks ahead into what
-is said). A frame hears its own chunk whole, the last `left_tokens` before it, and the prompt. What
-earlier chunks left (`FlowState`) is kept instead of computed again: keys and values of every
-attention at every Euler step, and the ends of what the convolutions saw. A voice's part is computed
-once and shared. Looking ahead is left to the convolution; the attention never hears the future.
+An utterance is cut into chunks: the voice's prompt without its last tokens, then the cells. The
+first cell begins with those last tokens, because the convolution at the prompt's end looks ahead
+into the text. A frame hears its own chunk whole, the last `left_tokens` before it, and the prompt.
+`FlowState` keeps what earlier chunks left: keys and values of every attention at every Euler step,
+and the last inputs of each convolution. A voice's part is computed once and shared. Only the
+convolution looks ahead; the attention never hears the future.
 
-Equal, to rounding, to upstream's own modules under that chunk mask, as long as the bound is not
-reached; past it the prompt stays next to what is still heard, so that distances, and the cost,
-stay bounded. Chatterbox was not trained with chunk masks: what they do to the published weights'
-sound is not known. A guided model's second pass, without text and voice, has a past of its own:
-with 10 steps of two passes a voice of 3 s holds 690 MB, where mean-flow's two hold 70. Knows
+Equal, to rounding, to upstream's own modules under that chunk mask, until the bound is reached.
+Beyond it the prompt stays next to the frames that are still heard, so that distances and cost stay
+bounded. Chatterbox was not trained with chunk masks: their effect on the sound of the published
+weights is unknown. A guided model's second pass, without text and voice, has keys of its own: with
+10 steps of two passes a voice of 3 s holds 690 MB, where mean-flow's two steps hold 70. Knows
 nothing about streams or scheduling.
 """
 
@@ -23,14 +23,15 @@ import torch
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
-from app.engine.s3gen.flow import FlowNet, GoOn, always, check_tokens
+from app.engine.s3gen.call_stage import CallStage, OnStage, ignore_stage
+from app.engine.s3gen.flow import FlowNet, check_tokens
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.layer_cache import CachedRow, FilledCache
 
 
 @dataclass(frozen=True, slots=True)
 class FlowState:
-    """What a voice, or a segment so far, left behind in each network."""
+    """What a voice, or a segment so far, left in each network."""
 
     tokens: CachedRow
     frames: CachedRow
@@ -38,8 +39,8 @@ class FlowState:
 
     @property
     def num_bytes(self) -> int:
-        passes = (one for step in self.steps for one in step)
-        return sum(part.num_bytes for part in (self.tokens, self.frames, *passes))
+        rows = (row for step in self.steps for row in step)
+        return sum(row.num_bytes for row in (self.tokens, self.frames, *rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,16 @@ class ChunkCell:
 
     tokens: tuple[int, ...]  # the cell's own, then its look-ahead
     num_tokens: int  # its own
-    known_mel: Tensor  # (frames, 80): the prompt's, of the first of them
+    known_mel: Tensor  # (frames, 80): the prompt's, for the first frames of the cell
     speaker: Tensor  # (80,)
     noise: Tensor  # (80, its frames)
-    num_new_frames: int  # the last of its frames, which are heard
+    num_new_frames: int  # the last of its frames, which become sound
     voice: FlowState
-    segment: FlowState | None  # None: it begins
+    segment: FlowState | None  # None: this is the segment's first cell
+
+    @property
+    def states(self) -> list[FlowState]:
+        return [self.voice] if self.segment is None else [self.voice, self.segment]
 
 
 class ChunkedFlow:
@@ -63,7 +68,7 @@ class ChunkedFlow:
 
     @property
     def segment_bytes(self) -> int:
-        """What a segment's state comes to hold."""
+        """The size of a segment's state once its bound is reached."""
         return self._bytes(self._left_tokens)
 
     def voice_bytes(self, num_prompt_tokens: int) -> int:
@@ -82,12 +87,12 @@ class ChunkedFlow:
     def voice(
         self, tokens: tuple[int, ...], mel: Tensor, speaker: Tensor, noise: Tensor
     ) -> FlowState:
-        """What a voice's prompt leaves, but for its last LOOK_AHEAD_TOKENS. tokens: all of the
-        prompt's; mel: (frames, 80) and noise: (80, frames) of them."""
-        nothing = self._nothing()
+        """What a voice's prompt leaves, without its last LOOK_AHEAD_TOKENS. tokens: of the whole
+        prompt. mel: (frames, 80) and noise: (80, frames) of the whole prompt."""
+        empty = self._empty()
         num_tokens = max(0, len(tokens) - LOOK_AHEAD_TOKENS)
         if not num_tokens:
-            return nothing
+            return empty
         num_frames = FRAMES_PER_TOKEN * num_tokens
         cell = ChunkCell(
             tokens,
@@ -96,48 +101,53 @@ class ChunkedFlow:
             speaker,
             noise[:, :num_frames],
             0,
-            voice=nothing,
+            voice=empty,
             segment=None,
         )
-        return self._run([cell], most_tokens=num_tokens)[0][1]
+        ((_, state),) = self._run([cell], num_tokens, ignore_stage)
+        return state
 
     def mels(
-        self, cells: Sequence[ChunkCell], go_on: GoOn = always
+        self, cells: Sequence[ChunkCell], on_stage: OnStage = ignore_stage
     ) -> list[tuple[Tensor, FlowState]]:
-        """(80, new frames) per cell, and its segment's next state. Raises ValueError on what the
-        modules cannot take, and what `go_on` does."""
-        return self._run(cells, self._left_tokens, go_on)
+        """(80, new frames) per cell, and its segment's next state. Raises ValueError on input that
+        the modules cannot take, and what `on_stage` raises."""
+        return self._run(cells, self._left_tokens, on_stage)
 
     def _run(
-        self, cells: Sequence[ChunkCell], most_tokens: int, go_on: GoOn = always
+        self, cells: Sequence[ChunkCell], max_tokens: int, on_stage: OnStage
     ) -> list[tuple[Tensor, FlowState]]:
+        """`max_tokens`: of a segment, in the next state."""
         for cell in cells:
             check_tokens(cell.tokens)
-        pasts = [_pasts(cell) for cell in cells]
-        mu, tokens, frames = self._encode(cells, pasts, most_tokens)
-        frame_counts, most_frames = _frames(cells), FRAMES_PER_TOKEN * most_tokens
+        mu, tokens, frames = self._encode(cells, max_tokens)
+        frame_counts, max_frames = _frame_counts(cells), FRAMES_PER_TOKEN * max_tokens
         passes = range(self._net.estimator.num_passes)
-        carried = [
+        caches = [
             FilledCache(
-                [[part.steps[step][index] for part in row] for index in passes for row in pasts],
+                [
+                    [state.steps[step][index] for state in cell.states]
+                    for index in passes
+                    for cell in cells
+                ],
                 frame_counts * len(passes),
-                most_frames,
+                max_frames,
             )
             for step in range(self._net.estimator.num_steps)
         ]
 
-        def past(step: int) -> FilledCache:
-            go_on()
-            return carried[step]
+        def cache_of(step: int) -> FilledCache:
+            on_stage(CallStage.FLOW)
+            return caches[step]
 
         mel = self._net.estimator.solve(
             self._net.padded([cell.noise for cell in cells], mu.shape[2]),
             mu,
             torch.stack([cell.speaker for cell in cells]),
             self._net.padded([cell.known_mel.T for cell in cells], mu.shape[2]),
-            past,
+            cache_of,
         )
-        steps = [past.left() for past in carried]
+        steps = [cache.new_rows() for cache in caches]
         return [
             (
                 mel[row, :, end - cell.num_new_frames : end],
@@ -151,37 +161,34 @@ class ChunkedFlow:
         ]
 
     def _encode(
-        self, cells: Sequence[ChunkCell], pasts: Sequence[Sequence[FlowState]], most_tokens: int
+        self, cells: Sequence[ChunkCell], max_tokens: int
     ) -> tuple[Tensor, list[CachedRow], list[CachedRow]]:
-        """(rows, 80, frames) of the longest cell, and what is left."""
+        """(rows, 80, frames) of the longest cell, and the next rows of `tokens` and `frames`."""
         net, num_tokens = self._net, [cell.num_tokens for cell in cells]
         embedded, present = net.embed([cell.tokens for cell in cells])
         lower = FilledCache(
-            [[part.tokens for part in row] for row in pasts], num_tokens, most_tokens
+            [[state.tokens for state in cell.states] for cell in cells], num_tokens, max_tokens
         )
         hidden = net.encoder.tokens(embedded, present, max(num_tokens), lower)
-        most_frames = FRAMES_PER_TOKEN * most_tokens
         upper = FilledCache(
-            [[part.frames for part in row] for row in pasts], _frames(cells), most_frames
+            [[state.frames for state in cell.states] for cell in cells],
+            _frame_counts(cells),
+            FRAMES_PER_TOKEN * max_tokens,
         )
         mu = net.mean(net.encoder.frames(hidden, upper))
-        return mu, lower.left(), upper.left()
+        return mu, lower.new_rows(), upper.new_rows()
 
-    def _nothing(self) -> FlowState:
+    def _empty(self) -> FlowState:
         encoder, estimator = self._net.encoder, self._net.estimator
         like = torch.zeros(0, device=self._net.device)
-        parts = [
-            CachedRow.nothing(shape, num_values, like)
+        tokens, frames = (
+            CachedRow.empty(shape, num_values, like)
             for shape, num_values in zip(encoder.shapes, encoder.num_tail_values, strict=True)
-        ]
-        step = CachedRow.nothing(estimator.shape, estimator.num_tail_values, like)
+        )
+        step = CachedRow.empty(estimator.shape, estimator.num_tail_values, like)
         passes = (step,) * estimator.num_passes
-        return FlowState(parts[0], parts[1], (passes,) * estimator.num_steps)
+        return FlowState(tokens, frames, (passes,) * estimator.num_steps)
 
 
-def _pasts(cell: ChunkCell) -> list[FlowState]:
-    return [cell.voice] if cell.segment is None else [cell.voice, cell.segment]
-
-
-def _frames(cells: Sequence[ChunkCell]) -> list[int]:
+def _frame_counts(cells: Sequence[ChunkCell]) -> list[int]:
     return [FRAMES_PER_TOKEN * cell.num_tokens for cell in cells]

@@ -1,52 +1,54 @@
-"""What a cell hears of its voice and its past, by policy, and the mel that it becomes.
+"""The context of a cell by policy, and the mel that the cell becomes.
 
-    full, window   everything anew in every call, all of the past or the last of it (flow.py)
-    chunked        the last of it, remembered from the calls before (chunked.py)
+    full      the whole segment so far, computed in every call (flow.py)
+    window    the last tokens of it, computed in every call (flow.py)
+    chunked   the last tokens of it, cached from earlier calls (chunked.py)
 
-Knows nothing about the filter, watermarks or scheduling.
+Knows nothing about HiFT, watermarks or scheduling.
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import psutil
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 
 from app.config import VocoderSettings
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS, TOKENS_PER_S
 from app.engine.conditionals import S3GenConditionals
 from app.engine.device.cuda_graphs import CudaCapture
+from app.engine.s3gen.call_stage import OnStage
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
-from app.engine.s3gen.flow import Flow, FlowCell, FlowNet, GoOn
+from app.engine.s3gen.flow import Flow, FlowCell, FlowNet
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals
 from app.errors import ConfigError
 
-_ROWS_ON_CUDA = 8
+_ROWS_ON_CUDA = 8  # of one call
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The part of a voice's reference that a policy's cells hear."""
+    """The part of a voice's reference that cells hear."""
 
     tokens: tuple[int, ...]
     mel: Tensor  # (2 tokens, 80)
     noise: Tensor  # (80, 2 tokens), by the voice's content
     speaker: Tensor  # (80,), projected
-    computed: FlowState | None = None  # chunked: what it left
+    state: FlowState | None = None  # chunked: what this prompt left
 
 
 @dataclass(frozen=True, slots=True)
 class MelState:
-    """What one segment carries from cell to cell on its way to a mel."""
+    """What one segment carries from cell to cell, up to its mel."""
 
     prompt: Prompt
     noise: NoiseKey  # of the generated frames, by seed and segment
-    past: FlowState | None = None  # chunked
+    flow: FlowState | None = None  # chunked: what the cells so far left
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,50 +63,51 @@ class Context(Protocol):
         """Raises ValueError on conditionals that the model cannot take."""
         ...
 
-    def mels(self, jobs: Sequence[MelJob], go_on: GoOn) -> list[tuple[MelState, Tensor]]:
-        """Per job the next state and its new frames, (80, frames)."""
+    def mels(self, jobs: Sequence[MelJob], on_stage: OnStage) -> list[tuple[MelState, Tensor]]:
+        """Per job the next state and the new frames, (80, frames)."""
         ...
 
 
 def open_context(net: FlowNet, grid: Grid, settings: VocoderSettings) -> Context:
-    """Raises ConfigError where the model cannot be served so."""
+    """Raises ConfigError where the settings need more memory than there is."""
     prompts = Prompts(net, grid)
     if settings.policy == "chunked":
         return ChunkedContext(net, prompts, settings)
     if net.device.type != "cuda":
         return WholeContext(Flow(net), prompts, net.device)
     flow = Flow(net, CudaCapture(net.device), max_rows(settings, net.device))
-    if grid.most_tokens is not None:  # else any cell may be longer than the last
-        flow.warm_up(FRAMES_PER_TOKEN * grid.most_tokens)
+    if grid.max_tokens is not None:  # without a bound, each cell may be longer than the last
+        flow.warm_up(FRAMES_PER_TOKEN * grid.max_tokens)
     return WholeContext(flow, prompts, net.device)
 
 
 def max_rows(settings: VocoderSettings, device: torch.device) -> int:
-    """Cells in one call."""
+    """Most cells in one call."""
     return settings.max_rows or (_ROWS_ON_CUDA if device.type == "cuda" else 1)
 
 
-def most_tokens(settings: VocoderSettings, device: torch.device) -> float:
-    """Of the cells of one call. On a CPU it takes as long as they are many, and whoever comes
-    meanwhile waits: two of the longest, or more short ones, which cost little more than one."""
+def max_call_tokens(settings: VocoderSettings, device: torch.device) -> float:
+    """Most tokens that the cells of one call voice together. On a CPU the time of a call grows with
+    them, and every newcomer waits for its end. So a call has two of the longest cells, or more
+    short ones, which together cost little more than one."""
     return math.inf if device.type == "cuda" else 2 * settings.max_cell
 
 
 class Prompts:
-    """Voices cut to what a policy hears of them."""
+    """Cuts voices to the part that cells hear."""
 
     def __init__(self, net: FlowNet, grid: Grid) -> None:
         self._net = net
         self._grid = grid
 
     def key(self, voice: S3GenConditionals) -> NoiseKey:
-        """By content: a voice's noise does not depend on its name, nor on who speaks with it."""
+        """By content: a voice's noise depends neither on its name nor on the session."""
         content = (voice.prompt_tokens, voice.prompt_mel, voice.speaker_emb)
         parts = (part.cpu().contiguous().numpy().tobytes() for part in content)
         return noise_key("prompt", *parts)
 
     def prompt(self, voice: S3GenConditionals, key: NoiseKey) -> Prompt:
-        """Raises ValueError."""
+        """Raises ValueError on a voice that the model cannot take."""
         tokens, mel = tuple(voice.prompt_tokens.tolist()), voice.prompt_mel
         if mel.shape != (FRAMES_PER_TOKEN * len(tokens), NUM_MELS):
             raise ValueError(f"prompt mel {tuple(mel.shape)} for {len(tokens)} prompt tokens")
@@ -130,8 +133,8 @@ class WholeContext:
         prompt = self._prompts.prompt(voice, self._prompts.key(voice))
         return MelState(prompt, noise_key("flow", seed, segment))
 
-    def mels(self, jobs: Sequence[MelJob], go_on: GoOn) -> list[tuple[MelState, Tensor]]:
-        mels = self._flow.mels([self._cell(job) for job in jobs], go_on)
+    def mels(self, jobs: Sequence[MelJob], on_stage: OnStage) -> list[tuple[MelState, Tensor]]:
+        mels = self._flow.mels([self._cell(job) for job in jobs], on_stage)
         return [(job.state, mel) for job, mel in zip(jobs, mels, strict=True)]
 
     def _cell(self, job: MelJob) -> FlowCell:
@@ -154,59 +157,57 @@ class ChunkedContext:
         _check_memory(self._flow, settings, net.device)
         self._device = net.device
         self._prompts = prompts
-        self._most_kept = settings.voices_kept
-        self._kept: OrderedDict[NoiseKey, Prompt] = OrderedDict()  # least recently used first
+        self._kept: LRUCache[NoiseKey, Prompt] = LRUCache(settings.voices_kept)
 
     def start(self, voice: S3GenConditionals, seed: int, segment: int) -> MelState:
-        """A voice's prompt is computed at its first segment and kept for others."""
+        """A voice's prompt is computed at its first segment and kept for later ones."""
         key = self._prompts.key(voice)
-        prompt = self._kept.pop(key, None)
+        prompt = self._kept.get(key)
         if prompt is None:
             bare = self._prompts.prompt(voice, key)
-            computed = self._flow.voice(bare.tokens, bare.mel, bare.speaker, bare.noise)
-            prompt = replace(bare, computed=computed)
-        self._kept[key] = prompt
-        while len(self._kept) > self._most_kept:
-            self._kept.popitem(last=False)
+            state = self._flow.voice(bare.tokens, bare.mel, bare.speaker, bare.noise)
+            prompt = self._kept[key] = replace(bare, state=state)
         return MelState(prompt, noise_key("flow", seed, segment))
 
-    def mels(self, jobs: Sequence[MelJob], go_on: GoOn) -> list[tuple[MelState, Tensor]]:
-        done = self._flow.mels([self._cell(job) for job in jobs], go_on)
+    def mels(self, jobs: Sequence[MelJob], on_stage: OnStage) -> list[tuple[MelState, Tensor]]:
+        done = self._flow.mels([self._cell(job) for job in jobs], on_stage)
         return [
-            (replace(job.state, past=past), mel)
-            for job, (mel, past) in zip(jobs, done, strict=True)
+            (replace(job.state, flow=flow), mel)
+            for job, (mel, flow) in zip(jobs, done, strict=True)
         ]
 
     def _cell(self, job: MelJob) -> ChunkCell:
-        """The first begins with the prompt's last tokens, whose mel is known."""
+        """A segment's first cell begins with the prompt's last tokens, whose mel is known."""
         cell, state, prompt = job.cell, job.state, job.state.prompt
-        assert prompt.computed is not None
-        num_known = 0 if state.past else min(LOOK_AHEAD_TOKENS, len(prompt.tokens))
+        assert prompt.state is not None
+        num_known = 0 if state.flow else min(LOOK_AHEAD_TOKENS, len(prompt.tokens))
         known = FRAMES_PER_TOKEN * num_known
         first, count = FRAMES_PER_TOKEN * cell.start, cell.num_new_frames
         noise = frame_noise(state.noise, first, count, self._device)
         own = tuple(job.tokens[cell.start : cell.visible])
         return ChunkCell(
             tokens=prompt.tokens[len(prompt.tokens) - num_known :] + own,
-            num_tokens=num_known + cell.end - cell.start,
+            num_tokens=num_known + cell.num_tokens,
             known_mel=prompt.mel[len(prompt.mel) - known :],
             speaker=prompt.speaker,
             noise=torch.cat([prompt.noise[:, prompt.noise.shape[1] - known :], noise], 1),
             num_new_frames=count,
-            voice=prompt.computed,
-            segment=state.past,
+            voice=prompt.state,
+            segment=state.flow,
         )
 
 
 def _check_memory(flow: ChunkedFlow, settings: VocoderSettings, device: torch.device) -> None:
-    """A slot's and a kept voice's memory is known, so it is promised at the start or refused."""
+    """Raises ConfigError. The memory of slots and of kept voices is known, so a lack of it is found
+    at the start."""
     voice = flow.voice_bytes(round(settings.prompt_s * TOKENS_PER_S))
     wanted = settings.slots * flow.segment_bytes + settings.voices_kept * voice
     free = free_bytes(device)
     if wanted > free:
         raise ConfigError(
-            f"vocoder.slots and vocoder.voices_kept: chunked wants {wanted / 1e9:.1f} GB for "
-            f"{settings.slots} slots and {settings.voices_kept} voices; {free / 1e9:.1f} are free"
+            f"vocoder.slots and vocoder.voices_kept: the chunked policy needs {wanted / 1e9:.1f} GB"
+            f" for {settings.slots} slots and {settings.voices_kept} voices; only "
+            f"{free / 1e9:.1f} GB are free"
         )
 
 
@@ -217,5 +218,5 @@ def free_bytes(device: torch.device) -> int:
 
 
 def frame_noise(key: NoiseKey, start: int, count: int, device: torch.device) -> Tensor:
-    """(80, count) by absolute frame."""
+    """(80, count) from absolute frame `start` on."""
     return normals([key], [start], count, NUM_MELS, device)[0].T

@@ -1,6 +1,6 @@
-"""Cells to sound: flow, filter, fades and watermark, for several segments in one call.
+"""Cells to sound: flow, HiFT, fades and watermark, for several segments in one call.
 
-A state goes in and the next one comes out; the decoder itself is fixed once it is built. Knows
+A state goes in and the next one comes out. The decoder itself never changes once it is built. Knows
 nothing about sessions, scheduling or time.
 """
 
@@ -18,25 +18,25 @@ from app.core import SAMPLES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.components import Vocoder
 from app.engine.conditionals import S3GenConditionals
+from app.engine.s3gen.call_stage import CallStage, OnStage, ignore_stage
 from app.engine.s3gen.context import MelJob, MelState, open_context
-from app.engine.s3gen.flow import FlowNet, GoOn, always
+from app.engine.s3gen.flow import FlowNet
 from app.engine.s3gen.grid import Cell, Grid
 from app.engine.s3gen.hift import Hift, HiftInput, HiftState
 from app.engine.watermark import Watermark, WatermarkState
-from app.errors import ConfigError
 
-_EDGE = SAMPLES_PER_TOKEN // 8  # 5 ms: how a segment meets its neighbour without a step
+_EDGE = SAMPLES_PER_TOKEN // 8  # 5 ms over which a segment fades in and out: no step between two
 
 
 @dataclass(frozen=True, slots=True)
 class VocoderState:
-    """What one segment carries from cell to cell, as a value: made, passed on, dropped."""
+    """What one segment carries from cell to cell, as a value: created, passed on, dropped."""
 
     mel: MelState
     fade: Tensor  # gain of the first samples
     hift: HiftState
     watermark: WatermarkState
-    num_samples: int = 0  # left the filter
+    num_samples: int = 0  # that HiFT has made
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,8 @@ class CellJob:
     tokens: Sequence[int]  # of the segment so far, at least [0, cell.visible)
 
 
-class Abandoned(Exception):
-    """Raised by a `go_on`: nobody wants the cells of this call any more."""
-
-
 class Marker(Protocol):
-    """app.engine.watermark.Watermark, or a benchmark's that measures the rest."""
+    """app.engine.watermark.Watermark, or a benchmark's stand-in that adds no watermark."""
 
     def start(self) -> WatermarkState: ...
 
@@ -61,7 +57,7 @@ class Marker(Protocol):
 
 
 class Decoder:
-    """Takes the modules over: weight norm is folded, nothing is written to them afterwards."""
+    """Takes the modules over: weight norm is folded at once, nothing is written to them later."""
 
     def __init__(
         self,
@@ -70,21 +66,18 @@ class Decoder:
         num_steps: int,
         watermark: Marker | None = None,
     ) -> None:
-        """`num_steps`: the model's own Euler steps; the watermark is PerTh's. Raises
-        ConfigError."""
-        if settings.dtype not in ("auto", "float32"):
-            raise ConfigError(f"vocoder.dtype: {settings.dtype} is not offered, only float32")
+        """`num_steps`: the model's own Euler steps. `watermark`: PerTh's by default. Raises
+        ConfigError where the settings need more memory than there is."""
         self.grid = Grid.from_settings(settings)
         net = FlowNet(vocoder.flow, settings.euler_steps or num_steps)
         self.device = net.device
-        if self.device.type == "cuda":  # 2.4 % of peak with TF32, 0.02 % without
+        if self.device.type == "cuda":  # error: 2.4 % of peak with TF32, 0.02 % without
             torch.backends.cudnn.allow_tf32 = False
         self._context = open_context(net, self.grid, settings)
         self._hift = Hift(vocoder.mel2wav, settings.halo_frames)
         self._watermark = Watermark(self.device) if watermark is None else watermark
         self._request_fade = trim_fade().to(self.device)
-        ramp = (1 - torch.cos(torch.linspace(0, torch.pi, _EDGE, device=self.device))) / 2
-        self._edge = ramp
+        self._edge = (1 - torch.cos(torch.linspace(0, torch.pi, _EDGE, device=self.device))) / 2
 
     @torch.inference_mode()
     def start(
@@ -100,23 +93,23 @@ class Decoder:
 
     @torch.inference_mode()
     def run(
-        self, jobs: Sequence[CellJob], go_on: GoOn = always
+        self, jobs: Sequence[CellJob], on_stage: OnStage = ignore_stage
     ) -> list[tuple[VocoderState, NDArray[np.float32]]]:
-        """The next state and the sound that became final, per job; jobs of distinct segments.
+        """Per job the next state and the sound that became final. Each job has its own segment.
 
-        `go_on` is called between Euler steps and stages; what it raises leaves the call. States are
-        values: a call that did not end has changed none, and may be made again.
+        An exception of `on_stage` leaves the call. States are values: a call that did not end has
+        changed none, and may be repeated.
         """
         mel_jobs = [MelJob(job.state.mel, job.cell, job.tokens) for job in jobs]
-        mels = self._context.mels(mel_jobs, go_on)
-        go_on()
+        mels = self._context.mels(mel_jobs, on_stage)
+        on_stage(CallStage.HIFT)
         waves = self._hift.run(
             [
                 HiftInput(job.state.hift, mel, job.cell.is_last)
                 for job, (_, mel) in zip(jobs, mels, strict=True)
             ]
         )
-        go_on()
+        on_stage(CallStage.WATERMARK)
         return [
             self._finish(job, state, *wave)
             for job, (state, _), wave in zip(jobs, mels, waves, strict=True)
@@ -125,12 +118,12 @@ class Decoder:
     def _finish(
         self, job: CellJob, mel: MelState, hift: HiftState, wave: Tensor
     ) -> tuple[VocoderState, NDArray[np.float32]]:
+        """Fade and watermark the samples of one job."""
         start = job.state.num_samples
         fade = job.state.fade[start : start + len(wave)]
         wave[: len(fade)] *= fade
         if job.cell.is_last:
             wave[-_EDGE:] *= self._edge.flip(0)
         watermark, marked = self._watermark.mark(job.state.watermark, wave, job.cell.is_last)
-        samples = start + len(wave)
-        state = VocoderState(mel, job.state.fade, hift, watermark, samples)
+        state = VocoderState(mel, job.state.fade, hift, watermark, start + len(wave))
         return state, marked.cpu().numpy()

@@ -1,8 +1,8 @@
 """Speech tokens to the flow's mean: our own forward over upstream's UpsampleConformerEncoder.
 
-Two stacks of attention, one per token and one per frame, with an upsampling between. Differs from
-upstream's forward in what it does not do: it grows no table of positions and asks the device
-nothing; and in that it may go on from a past. Knows nothing about voices or noise.
+Two stacks of attention, one per token and one per frame, with an upsampling between them. Unlike
+upstream's forward it never grows the table of positions and never reads a value back from the
+device, and it can continue from cached rows. Knows nothing about voices or noise.
 """
 
 import math
@@ -16,7 +16,7 @@ from chatterbox.models.s3gen.transformer.upsample_encoder import UpsampleConform
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
-from app.engine.device.linear import applied
+from app.engine.device.linear import apply_linear
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.layer_cache import LayerCache, causal
 
@@ -25,80 +25,79 @@ class Encoder:
     def __init__(self, encoder: UpsampleConformerEncoder, max_frames: int) -> None:
         self._encoder = encoder
         self._scale = encoder.output_size() ** 0.5
-        self._max = max_frames
+        self._max_frames = max_frames
         table = relative_positions(encoder.output_size(), max_frames)
         self._positions = table.to(encoder.after_norm.weight.device)
 
     @property
     def num_tail_values(self) -> tuple[int, int]:
-        """What the convolutions of `tokens` and of `frames` carry."""
+        """Values of CachedRow.tails, for `tokens` and for `frames`."""
         dim = self._encoder.output_size()
         before = self._encoder.pre_lookahead_layer.conv2.kernel_size[0] - 1
         return dim * before, dim * (self._encoder.up_layer.conv.kernel_size[0] - 1)
 
     @property
     def shapes(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        """(attentions, heads, head_dim) of `tokens` and of `frames`."""
+        """(attentions, heads, head_dim), for `tokens` and for `frames`."""
         lower, upper = self._encoder.encoders, self._encoder.up_encoders
         attention = lower[0].self_attn
         return (len(lower), attention.h, attention.d_k), (len(upper), attention.h, attention.d_k)
 
-    def tokens(self, embedded: Tensor, present: Tensor, num_new: int, past: LayerCache) -> Tensor:
-        """embedded: (rows, N, dim), the new tokens of each row and what is known of its look-ahead;
-        present: (rows, N), true there. Returns (rows, num_new, dim)."""
-        # Its bias would leak from where nothing is through the look-ahead.
+    def tokens(self, embedded: Tensor, present: Tensor, num_new: int, cache: LayerCache) -> Tensor:
+        """embedded: (rows, N, dim), the new tokens of each row and as much of its look-ahead as is
+        known. present: (rows, N), true where there is a token. Returns (rows, num_new, dim)."""
+        # The bias would leak from absent tokens through the look-ahead.
         x = self._encoder.embed.out(embedded) * present[:, :, None] * self._scale
         layer = self._encoder.pre_lookahead_layer
         ahead = F.pad(x, (0, 0, 0, LOOK_AHEAD_TOKENS))[:, : num_new + LOOK_AHEAD_TOKENS].mT
         seen = F.leaky_relu(layer.conv1(ahead))
-        x = causal(layer.conv2, seen, past).mT + x[:, :num_new]
-        return self._attend(self._encoder.encoders, x, past)
+        x = causal(layer.conv2, seen, cache).mT + x[:, :num_new]
+        return self._attend(self._encoder.encoders, x, cache)
 
-    def frames(self, hidden: Tensor, past: LayerCache) -> Tensor:
+    def frames(self, hidden: Tensor, cache: LayerCache) -> Tensor:
         """(rows, N, dim) -> (rows, 2 N, dim)"""
         doubled = hidden.repeat_interleave(FRAMES_PER_TOKEN, 1).mT
-        x = causal(self._encoder.up_layer.conv, doubled, past).mT
+        x = causal(self._encoder.up_layer.conv, doubled, cache).mT
         x = self._encoder.up_embed.out(x) * self._scale
-        x = self._attend(self._encoder.up_encoders, x, past)
+        x = self._attend(self._encoder.up_encoders, x, cache)
         normed: Tensor = self._encoder.after_norm(x)
         return normed
 
     def _attend(
-        self, layers: Iterable[ConformerEncoderLayer], x: Tensor, past: LayerCache
+        self, layers: Iterable[ConformerEncoderLayer], x: Tensor, cache: LayerCache
     ) -> Tensor:
         """Upstream's layer as it is configured: norms first, no macaron, no convolution."""
-        num_new, num_all = x.shape[1], past.num_keys + x.shape[1]
-        span = self._positions[self._max - num_all : self._max + num_new - 1]
+        num_new, num_all = x.shape[1], cache.num_keys + x.shape[1]
+        span = self._positions[self._max_frames - num_all : self._max_frames + num_new - 1]
         for layer in layers:
-            x = x + _relative(layer.self_attn, layer.norm_mha(x), span, past)
+            x = x + _relative(layer.self_attn, layer.norm_mha(x), span, cache)
             feed = layer.feed_forward
-            x = x + applied(feed.w_2, feed.activation(applied(feed.w_1, layer.norm_ff(x))))
+            widened = feed.activation(apply_linear(feed.w_1, layer.norm_ff(x)))
+            x = x + apply_linear(feed.w_2, widened)
         return x
 
 
 def _relative(
-    attention: RelPositionMultiHeadedAttention, x: Tensor, span: Tensor, past: LayerCache
+    attention: RelPositionMultiHeadedAttention, x: Tensor, span: Tensor, cache: LayerCache
 ) -> Tensor:
     """Self-attention with relative positions. span: (keys + N - 1, dim), the positions of the
     distances keys-1 .. -(N-1). Source: upstream's forward, arXiv 1901.02860 section 3.3."""
     rows, length, dim = x.shape
     query, key, value = (
-        applied(project, x).view(rows, length, attention.h, attention.d_k)
+        apply_linear(project, x).view(rows, length, attention.h, attention.d_k)
         for project in (attention.linear_q, attention.linear_k, attention.linear_v)
     )
     by_content = (query + attention.pos_bias_u).transpose(1, 2)
     by_position = (query + attention.pos_bias_v).transpose(1, 2)
-    distances = (
-        applied(attention.linear_pos, span).view(-1, attention.h, attention.d_k).permute(1, 2, 0)
-    )
-    scores = _skew((by_position @ distances) / math.sqrt(attention.d_k))
-    heard = past.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
-    return applied(attention.linear_out, heard.transpose(1, 2).reshape(rows, length, dim))
+    positions = apply_linear(attention.linear_pos, span).view(-1, attention.h, attention.d_k)
+    scores = skew((by_position @ positions.permute(1, 2, 0)) / math.sqrt(attention.d_k))
+    heard = cache.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
+    return apply_linear(attention.linear_out, heard.transpose(1, 2).reshape(rows, length, dim))
 
 
-def _skew(scores: Tensor) -> Tensor:
-    """(rows, heads, N, keys + N - 1) by distance -> (rows, heads, N, keys) by key: query i's
-    distance to key j stands at N - 1 - i + j."""
+def skew(scores: Tensor) -> Tensor:
+    """(rows, heads, N, keys + N - 1) by distance -> (rows, heads, N, keys) by key. The distance of
+    query i to key j is at index N - 1 - i + j."""
     *outer, length, span = scores.shape
     num_keys = span - length + 1
     scores = scores.contiguous()

@@ -1,8 +1,8 @@
 """The vocoder engine: speech tokens of many segments in, watermarked sound of each out.
 
-Implements app.engine.loop.Engine. A step is: schedule the most urgent segments, run one cell of
-each, emit their sound. Segments wait with their tokens until one of `slots` is free; a slot is
-held from a segment's first cell to its end. Knows nothing about asyncio, T3 or HTTP.
+Implements app.engine.loop.Engine. A step schedules the most urgent segments, runs one cell of each
+and emits their sound. A segment holds one of `slots` from its first cell to its end, and waits with
+its tokens until a slot is free. Knows nothing about asyncio, T3 or HTTP.
 """
 
 import logging
@@ -10,7 +10,6 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -19,81 +18,65 @@ from numpy.typing import NDArray
 from app.config import VocoderSettings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.components import Vocoder
-from app.engine.device.out_of_memory import fitted, in_parts
+from app.engine.device.out_of_memory import run_if_it_fits, run_in_halves
 from app.engine.loop import CancelIsDue, Stopped
-from app.engine.s3gen.context import max_rows, most_tokens
-from app.engine.s3gen.decoder import Abandoned, CellJob, Decoder, VocoderState
-from app.engine.s3gen.grid import Cell
+from app.engine.s3gen.call_stage import Abandoned, CallStage, OnStage, ignore_stage
+from app.engine.s3gen.context import max_call_tokens, max_rows
+from app.engine.s3gen.decoder import Decoder, VocoderState
 from app.engine.s3gen.messages import (
     OpenSegment,
-    PushTokens,
     SegmentAudio,
     VocoderCall,
     VocoderMessage,
     problem_of,
 )
-from app.engine.s3gen.scheduler import Address, SlackScheduler
+from app.engine.s3gen.scheduler import SlackScheduler
+from app.engine.s3gen.segment import Segment
 from app.engine.stats import CellCounts
+from app.engine.stream import SegmentKey
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED_CALLS = 1024  # the newest: what begins after an abort is asked for at once
+_CALLS_KEPT = 1024  # the newest; a cancel reads the calls after it at once
 _SILENCE = np.zeros(0, np.float32)
-_ENDS_WITHOUT_SOUND = (FinishReason.CANCELLED, FinishReason.ERROR)
-
-
-@dataclass(slots=True)
-class _Segment:
-    """Owned by the engine's thread alone."""
-
-    request: OpenSegment
-    tokens: list[int] = field(default_factory=list)
-    finish: FinishReason | None = None  # T3's
-    state: VocoderState | None = None  # None: holds no slot
-    cell: Cell | None = None  # the last that ran
-    upcoming: Cell | None = None  # can run
-    num_sent: int = 0  # samples
-
-    @property
-    def address(self) -> Address:
-        return self.request.key, self.request.segment
-
-    @property
-    def job(self) -> CellJob:
-        assert self.state is not None
-        assert self.upcoming is not None
-        return CellJob(self.state, self.upcoming, self.tokens)
+_ENDS_AT_ONCE = (FinishReason.CANCELLED, FinishReason.ERROR)
 
 
 class VocoderEngine:
-    """At most `max_rows` cells run in one call, of `call_tokens` together; 1 keeps a segment
-    bit-exact beside any neighbours."""
+    """Many segments, one call of the decoder per step."""
 
     def __init__(
         self,
         decoder: Decoder,
         slots: int,
         clock: Callable[[], float],
+        *,
         max_rows: int = 1,
-        call_tokens: float = math.inf,
+        max_call_tokens: float = math.inf,
+        on_stage: OnStage = ignore_stage,
     ) -> None:
+        """One call runs at most `max_rows` cells, of at most `max_call_tokens` together. With 1 row
+        a segment is bit-exact beside any others. `on_stage` is called before each stage of a call,
+        so that a test can hold the engine there. `clock` gives seconds, for deadlines."""
         self._decoder = decoder
         self._slots = slots
         self._max_rows = max_rows
-        self._call_tokens = call_tokens
+        self._call_tokens = max_call_tokens
+        self._on_stage = on_stage
         self._clock = clock
         self._scheduler = SlackScheduler(clock)
-        self._segments: dict[Address, _Segment] = {}
+        self._segments: dict[SegmentKey, Segment] = {}
         self._num_live = 0
-        self._waiting: dict[Address, float] = {}  # could run but for a slot, since when; in order
+        self._waiting: dict[SegmentKey, float] = {}  # for a slot alone, since when; in order
         self._voiced: Counter[SessionKey] = Counter()  # tokens, of sessions with open segments
         self._items: list[SegmentAudio] = []  # the next step's output
         self._cancel_is_due: CancelIsDue = lambda key, segment: False
-        self.call_log: deque[VocoderCall] = deque(maxlen=_REMEMBERED_CALLS)
+        self.call_log: deque[VocoderCall] = deque(maxlen=_CALLS_KEPT)
         self.counts = CellCounts()
 
     def abandon_if(self, cancel_is_due: CancelIsDue) -> None:
-        """Asked between the stages of a call, to leave what nobody wants. The cancels follow."""
+        """Leave a call between two stages once a cancel is due for each of its segments. The
+        cancels follow."""
         self._cancel_is_due = cancel_is_due
 
     # -- app.engine.loop.Engine ------------------------------------------------------------------
@@ -102,8 +85,8 @@ class VocoderEngine:
         match message:
             case OpenSegment():
                 self._open(message)
-            case PushTokens(tokens):
-                self._push(tokens)
+            case SpeechTokens():
+                self._push(message)
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
         num_tokens = self._voiced[key]
@@ -140,7 +123,7 @@ class VocoderEngine:
         )
 
     def check_integrity(self) -> None:
-        """Where nothing is open, everything is free; raises RuntimeError otherwise."""
+        """Raises RuntimeError where no segment is open and yet something is not free."""
         if self._segments:
             return
         if self._num_live or self._waiting or self._voiced or not self._scheduler.is_empty:
@@ -152,17 +135,17 @@ class VocoderEngine:
     # -- one segment's life: open, push, admit, run, end, free -----------------------------------
 
     def _open(self, request: OpenSegment) -> None:
-        entry = _Segment(request)
-        if entry.address in self._segments:
+        entry = Segment(request)
+        if entry.key in self._segments:
             raise ValueError(f"segment {request.segment} of {request.key.session_id} is open")
-        self._segments[entry.address] = entry
-        self._scheduler.add(entry.address)
+        self._segments[entry.key] = entry
+        self._scheduler.add(entry.key)
 
     def _push(self, tokens: SpeechTokens) -> None:
-        entry = self._segments.get((tokens.key, tokens.segment))
+        entry = self._segments.get(SegmentKey(tokens.key, tokens.segment))
         if entry is None or entry.finish is not None:
-            return  # it ended while these were on their way
-        if tokens.finish in _ENDS_WITHOUT_SOUND:
+            return  # the segment ended while these tokens were on their way
+        if tokens.finish in _ENDS_AT_ONCE:
             self._end(entry, tokens.finish)
         elif (problem := problem_of(tokens, len(entry.tokens))) is not None:
             self._fail(entry, problem)
@@ -171,7 +154,7 @@ class VocoderEngine:
             entry.finish = tokens.finish
             self._advance(entry)
 
-    def _advance(self, entry: _Segment) -> None:
+    def _advance(self, entry: Segment) -> None:
         """Queue the next cell once it can run."""
         if entry.finish is not None and not entry.tokens:
             self._end(entry, entry.finish)
@@ -182,107 +165,109 @@ class VocoderEngine:
         if entry.upcoming is None:
             return
         if entry.state is None:
-            self._waiting.setdefault(entry.address, self._clock())
+            self._waiting.setdefault(entry.key, self._clock())
         else:
-            self._scheduler.ready(entry.address)
+            self._scheduler.ready(entry.key)
 
     def _can_admit(self) -> bool:
         return bool(self._waiting) and self._num_live < self._slots
 
     def _admit(self) -> None:
-        device = self._decoder.device
         while self._can_admit():
             entry = self._segments[next(iter(self._waiting))]
-            del self._waiting[entry.address]
-            request = entry.request
-            start = partial(
-                self._decoder.start,
-                request.conditionals,
-                request.seed,
-                request.segment,
-                request.fade_in,
-            )
+            del self._waiting[entry.key]
             try:
-                entry.state = fitted(start, device) or fitted(start, device)
+                entry.state = self._start(entry.request)
             except ValueError as error:
-                self._fail(entry, f"voice {request.voice}: {error}")
+                self._fail(entry, f"voice {entry.request.voice}: {error}")
                 continue
             if entry.state is None:
                 self._fail(entry, "no memory is left", Fault.OUT_OF_MEMORY)
             else:
                 self._num_live += 1
-                self._scheduler.ready(entry.address)
+                self._scheduler.ready(entry.key)
 
-    def _num_upcoming(self, address: Address) -> int:
-        cell = self._segments[address].job.cell
-        return cell.end - cell.start
+    def _start(self, request: OpenSegment) -> VocoderState | None:
+        """None: the memory did not suffice, twice. The first try frees what torch had kept."""
+        start = partial(
+            self._decoder.start,
+            request.conditionals,
+            request.seed,
+            request.segment,
+            request.fade_in,
+        )
+        device = self._decoder.device
+        return run_if_it_fits(start, device) or run_if_it_fits(start, device)
 
-    def _run(self, addresses: list[Address]) -> None:
-        if not addresses:
+    def _num_upcoming(self, key: SegmentKey) -> int:
+        return self._segments[key].job.cell.num_tokens
+
+    def _run(self, keys: list[SegmentKey]) -> None:
+        if not keys:
             return
         began_s = time.monotonic()
-        entries = [self._segments[address] for address in addresses]
-        self.call_log.extend(VocoderCall(*one.address, one.job.cell, began_s) for one in entries)
+        entries = [self._segments[key] for key in keys]
+        self.call_log.extend(VocoderCall(*one.key, one.job.cell, began_s) for one in entries)
         num_made = 0
-        for part, made in in_parts(entries, self._voice, self._decoder.device):
+        for part, made in run_in_halves(entries, self._voice, self._decoder.device):
             if made is None:
                 self._fail(part[0], "no memory is left", Fault.OUT_OF_MEMORY)
                 continue
-            for entry, (state, pcm) in zip(part, made, strict=False):  # none of an abandoned call
+            for entry, (state, pcm) in zip(part, made, strict=False):  # an abandoned call made none
                 self._apply(entry, state, pcm)
             num_made += len(made)
         if num_made:
             self.counts.num_rows += num_made
             self.counts.step_ms.append((time.monotonic() - began_s) * 1000)
 
-    def _voice(self, entries: Sequence[_Segment]) -> list[tuple[VocoderState, NDArray[np.float32]]]:
-        """What one call makes of their next cells; nothing where it is abandoned."""
+    def _voice(self, entries: Sequence[Segment]) -> list[tuple[VocoderState, NDArray[np.float32]]]:
+        """The next cell of each segment in one call; empty where the call was abandoned."""
         try:
             return self._decoder.run(
-                [entry.job for entry in entries], partial(self._go_on, entries)
+                [entry.job for entry in entries], partial(self._before_stage, entries)
             )
         except Abandoned:
             return []  # the cancels follow
 
-    def _go_on(self, entries: Sequence[_Segment]) -> None:
-        if all(self._cancel_is_due(*entry.address) for entry in entries):
+    def _before_stage(self, entries: Sequence[Segment], stage: CallStage) -> None:
+        self._on_stage(stage)
+        if all(self._cancel_is_due(*entry.key) for entry in entries):
             raise Abandoned
 
-    def _apply(self, entry: _Segment, state: VocoderState, pcm: NDArray[np.float32]) -> None:
-        """What a cell made: the next state, the sound that is final, perhaps the end."""
-        cell = entry.upcoming
+    def _apply(self, entry: Segment, state: VocoderState, pcm: NDArray[np.float32]) -> None:
+        """Apply the result of a cell: the next state, the final sound, perhaps the end."""
+        cell, counts = entry.upcoming, self.counts
         assert cell is not None
-        counts, num_tokens = self.counts, cell.end - cell.start
-        self._voiced[entry.request.key] += num_tokens
-        counts.num_tokens += num_tokens
+        self._voiced[entry.request.key] += cell.num_tokens
+        counts.num_tokens += cell.num_tokens
         entry.state, entry.cell, entry.upcoming = state, cell, None
         finish = entry.finish if cell.is_last else None
         if len(pcm) or finish is not None:
-            self._items.append(SegmentAudio(*entry.address, entry.num_sent, pcm, cell.end, finish))
+            self._items.append(SegmentAudio(*entry.key, entry.num_sent, pcm, cell.end, finish))
         if len(pcm):
             counts.num_marked += 1
-            counts.late_ms.append(self._scheduler.sent(entry.address, len(pcm)) * 1000)
+            counts.late_ms.append(self._scheduler.sent(entry.key, len(pcm)) * 1000)
         entry.num_sent += len(pcm)
         if finish is not None:
             self._free(entry)
         else:
             self._advance(entry)
 
-    def _fail(self, entry: _Segment, problem: str, fault: Fault | None = None) -> None:
+    def _fail(self, entry: Segment, problem: str, fault: Fault | None = None) -> None:
         log.error("segment %d of %s: %s", entry.request.segment, entry.request.key, problem)
         self._end(entry, FinishReason.ERROR, fault)
 
-    def _end(self, entry: _Segment, finish: FinishReason, fault: Fault | None = None) -> None:
-        num_voiced = 0 if entry.cell is None else entry.cell.end
-        item = SegmentAudio(*entry.address, entry.num_sent, _SILENCE, num_voiced, finish, fault)
-        self._items.append(item)
+    def _end(self, entry: Segment, finish: FinishReason, fault: Fault | None = None) -> None:
+        self._items.append(
+            SegmentAudio(*entry.key, entry.num_sent, _SILENCE, entry.num_voiced, finish, fault)
+        )
         self._free(entry)
 
-    def _free(self, entry: _Segment) -> None:
-        """The only place where a segment's hold on anything ends."""
-        del self._segments[entry.address]
-        self._scheduler.remove(entry.address)
-        self._waiting.pop(entry.address, None)
+    def _free(self, entry: Segment) -> None:
+        """The only place where anything that a segment holds falls free."""
+        del self._segments[entry.key]
+        self._scheduler.remove(entry.key)
+        self._waiting.pop(entry.key, None)
         if entry.state is not None:
             self._num_live -= 1
         if not any(key == entry.request.key for key, _ in self._segments):
@@ -290,10 +275,20 @@ class VocoderEngine:
 
 
 def build_vocoder_engine(
-    vocoder: Vocoder, settings: VocoderSettings, num_steps: int
+    vocoder: Vocoder,
+    settings: VocoderSettings,
+    num_steps: int,
+    on_stage: OnStage = ignore_stage,
+    clock: Callable[[], float] = time.monotonic,
 ) -> VocoderEngine:
-    """`vocoder` belongs to the engine from here on; `num_steps`: the model's own Euler steps.
-    Raises ConfigError where it cannot be served."""
+    """The engine takes `vocoder` over. `num_steps`: the model's own Euler steps. Raises ConfigError
+    where the model cannot be served with these settings."""
     decoder = Decoder(vocoder, settings, num_steps)
-    rows, most = max_rows(settings, decoder.device), most_tokens(settings, decoder.device)
-    return VocoderEngine(decoder, settings.slots, time.monotonic, rows, most)
+    return VocoderEngine(
+        decoder,
+        settings.slots,
+        clock,
+        max_rows=max_rows(settings, decoder.device),
+        max_call_tokens=max_call_tokens(settings, decoder.device),
+        on_stage=on_stage,
+    )

@@ -1,8 +1,8 @@
 """The flow's velocity network and its Euler solver, over upstream's ConditionalDecoder modules.
 
-Differs from upstream's forward in speed alone: time embeddings are made once per schedule, padding
-is never multiplied away (every layer but attention looks back only, so none hears what follows a
-row), and nothing waits for the device. Knows nothing about tokens.
+It differs from upstream's forward in speed alone. Time embeddings are computed once per schedule.
+Padding is never multiplied away: every layer but attention looks back only, so no frame hears what
+follows its row. Nothing waits for the device. Knows nothing about tokens.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.engine.device.linear import applied, linear
+from app.engine.device.linear import apply_linear, linear
 from app.engine.s3gen.layer_cache import LayerCache, causal
 from app.engine.upstream.velocity_network import (
     Attention,
@@ -49,18 +49,18 @@ class Estimator:
 
     @property
     def num_passes(self) -> int:
-        """Rows that a step runs for each of a call's."""
+        """Rows that a step runs for each row of the call."""
         return 2 if self.is_guided else 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(attentions, heads, head_dim) of one pass."""
-        one = next(iter(self._projections))
-        return len(self._projections), one.heads, one.to_k.out_features // one.heads
+        first = next(iter(self._projections))
+        return len(self._projections), first.heads, first.to_k.out_features // first.heads
 
     @property
     def num_tail_values(self) -> int:
-        """What the convolutions of one pass carry."""
+        """Values of CachedRow.tails, of one pass."""
         convolutions = [part for part in self._decoder.modules() if isinstance(part, CausalConv1d)]
         return sum(conv.in_channels * (conv.kernel_size[0] - 1) for conv in convolutions)
 
@@ -70,77 +70,80 @@ class Estimator:
         mu: Tensor,
         speaker: Tensor,
         cond: Tensor,
-        past: Callable[[int], LayerCache],
+        cache_of: Callable[[int], LayerCache],
     ) -> Tensor:
         """x, mu, cond: (rows, 80, frames), speaker: (rows, 80) -> the mel, (rows, 80, frames).
 
-        `past` is asked once per step; of a guided model it has twice the rows. What lies past a
-        row's frames is undefined.
+        `cache_of` is called once per step, with its index. For a guided model its caches have twice
+        the rows. Values behind a row's last frame are undefined.
         """
         rows, _, frames = x.shape
         known = torch.cat([mu, speaker[:, :, None].expand(-1, -1, frames), cond], 1)
-        if self.is_guided:  # the second half of the rows hears neither text nor voice
+        if self.is_guided:  # the second half of the rows is without text and voice
             known = torch.cat([known, torch.zeros_like(known)])
         for index, step in enumerate(self._steps):
             rows_in = torch.cat([x, x]) if self.is_guided else x
-            velocity = self._velocity(torch.cat([rows_in, known], 1), step.time_emb, past(index))
+            x_in, cache = torch.cat([rows_in, known], 1), cache_of(index)
+            velocity = self._velocity(x_in, step.time_emb, cache)
             if self.is_guided:
                 with_text, without = velocity[:rows], velocity[rows:]
                 velocity = (1.0 + self._cfg_rate) * with_text - self._cfg_rate * without
             x = x + step.dt * velocity
         return x
 
-    def _velocity(self, x: Tensor, time_emb: Tensor, past: LayerCache) -> Tensor:
+    def _velocity(self, x: Tensor, time_emb: Tensor, cache: LayerCache) -> Tensor:
         decoder = self._decoder
         skips = []
         for resnet, blocks, after in decoder.down_blocks:
-            x = self._transform(blocks, _resnet(resnet, x, time_emb, past), past)
+            x = self._transform(blocks, _resnet(resnet, x, time_emb, cache), cache)
             skips.append(x)
-            x = causal(after, x, past)
+            x = causal(after, x, cache)
         for resnet, blocks in decoder.mid_blocks:
-            x = self._transform(blocks, _resnet(resnet, x, time_emb, past), past)
+            x = self._transform(blocks, _resnet(resnet, x, time_emb, cache), cache)
         for resnet, blocks, after in decoder.up_blocks:
-            x = _resnet(resnet, torch.cat([x, skips.pop()], 1), time_emb, past)
-            x = causal(after, self._transform(blocks, x, past), past)
-        velocity: Tensor = decoder.final_proj(_block(decoder.final_block, x, past))
+            x = _resnet(resnet, torch.cat([x, skips.pop()], 1), time_emb, cache)
+            x = causal(after, self._transform(blocks, x, cache), cache)
+        velocity: Tensor = decoder.final_proj(_block(decoder.final_block, x, cache))
         return velocity
 
     def _transform(
-        self, blocks: Iterable[BasicTransformerBlock], x: Tensor, past: LayerCache
+        self, blocks: Iterable[BasicTransformerBlock], x: Tensor, cache: LayerCache
     ) -> Tensor:
         """Upstream's BasicTransformerBlock as it is configured: no cross-attention, plain
         LayerNorm."""
         x = x.mT.contiguous()
         for block in blocks:
-            x = x + self._attend(block.attn1, block.norm1(x), past)
-            widen, _, narrow = block.ff.net  # a dropout between
-            x = x + applied(narrow, widen.gelu(applied(widen.proj, block.norm3(x))))
+            x = x + self._attend(block.attn1, block.norm1(x), cache)
+            widen, _, narrow = block.ff.net  # a dropout between them
+            x = x + apply_linear(narrow, widen.gelu(apply_linear(widen.proj, block.norm3(x))))
         return x.mT.contiguous()
 
-    def _attend(self, attention: Attention, x: Tensor, past: LayerCache) -> Tensor:
+    def _attend(self, attention: Attention, x: Tensor, cache: LayerCache) -> Tensor:
         rows, frames, _ = x.shape
         projected = linear(x, self._projections[attention])
         query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
-        heard = past.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None)
-        return applied(attention.to_out[0], heard.transpose(1, 2).reshape(rows, frames, -1))
+        heard = cache.attend(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None
+        )
+        return apply_linear(attention.to_out[0], heard.transpose(1, 2).reshape(rows, frames, -1))
 
 
-def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, past: LayerCache) -> Tensor:
-    hidden = _block(resnet.block1, x, past) + resnet.mlp(time_emb)[:, :, None]
-    out: Tensor = _block(resnet.block2, hidden, past) + resnet.res_conv(x)
+def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, cache: LayerCache) -> Tensor:
+    hidden = _block(resnet.block1, x, cache) + resnet.mlp(time_emb)[:, :, None]
+    out: Tensor = _block(resnet.block2, hidden, cache) + resnet.res_conv(x)
     return out
 
 
-def _block(block: CausalBlock1D, x: Tensor, past: LayerCache) -> Tensor:
+def _block(block: CausalBlock1D, x: Tensor, cache: LayerCache) -> Tensor:
     """A convolution, LayerNorm over channels, Mish."""
     conv, to_channels_last, norm, to_channels_first, activation = block.block
-    out: Tensor = activation(to_channels_first(norm(to_channels_last(causal(conv, x, past)))))
+    out: Tensor = activation(to_channels_first(norm(to_channels_last(causal(conv, x, cache)))))
     return out
 
 
 def _fused(attention: Attention) -> Tensor:
     """(3 * inner, dim): queries, keys and values in one product. The module's own three weights
-    become parts of it, so that they are held once."""
+    become views of it, so that memory holds them once."""
     parts = (attention.to_q, attention.to_k, attention.to_v)
     weight = torch.cat([part.weight.detach() for part in parts])
     for part, own in zip(parts, weight.chunk(3), strict=True):

@@ -1,10 +1,10 @@
 """Speech tokens to mel: our own inference over upstream's flow modules, several cells in one call.
 
-Differs from upstream's `CausalMaskedDiffWithXvec.inference` in what it does not do: it draws no
-noise (an input), casts no token, prints nothing, writes to no module, asks the device nothing, and
-cuts the look-ahead before the solver (upstream's finalize=False raises). Cells of any lengths may
-share a call. `Flow` sees a cell's whole context in every call; `chunked.py` remembers it instead.
-Knows nothing about streams.
+Unlike upstream's `CausalMaskedDiffWithXvec.inference` it takes its noise as an input, casts no
+token, prints nothing, writes to no module, never reads a value back from the device, and cuts the
+look-ahead before the solver (upstream's finalize=False raises). Cells of any lengths may share a
+call. `Flow` computes the whole context of a cell in every call; chunked.py caches it. Knows nothing
+about streams.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from torch import Tensor
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
 from app.engine.device.cuda_graphs import Capture, Captured, powers_of_two
 from app.engine.device.transfer import upload
+from app.engine.s3gen.call_stage import CallStage, OnStage, ignore_stage
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
 from app.engine.s3gen.layer_cache import EmptyCache
@@ -25,17 +26,11 @@ from app.engine.s3gen.layer_cache import EmptyCache
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding
 
-GoOn = Callable[[], None]  # called between the steps of a call; raises to leave it
-
-
-def always() -> None:
-    pass
-
 
 @dataclass(frozen=True, slots=True)
 class FlowCell:
-    """One row of a call. Frames are prompt, context, new, in this order; the look-ahead's frames
-    end with the encoder."""
+    """One row of a call. Its frames are prompt, context and new, in this order. The frames of the
+    look-ahead are in the encoder alone."""
 
     tokens: tuple[int, ...]  # prompt, context, new, look-ahead
     prompt_mel: Tensor  # (prompt frames, 80)
@@ -50,10 +45,10 @@ class FlowCell:
 
 
 class FlowNet:
-    """The parts of upstream's flow as both ways of context use them."""
+    """The parts of upstream's flow that `Flow` and `ChunkedFlow` share."""
 
     def __init__(self, flow: CausalMaskedDiffWithXvec, num_steps: int) -> None:
-        """`num_steps` of Euler."""
+        """`num_steps`: Euler steps."""
         self.device = flow.encoder_proj.weight.device
         self._flow = flow
         self.encoder = Encoder(flow.encoder, MAX_FRAMES)
@@ -65,13 +60,13 @@ class FlowNet:
         )
 
     def project_speaker(self, speaker_emb: Tensor) -> Tensor:
-        """(192,) x-vector, any length -> (80,)."""
+        """x-vector (192,) of any length -> (80,)"""
         unit = F.normalize(speaker_emb.to(self.device), dim=0)
         projected: Tensor = self._flow.spk_embed_affine_layer(unit)
         return projected
 
     def embed(self, tokens: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
-        """(rows, longest, dim), and (rows, longest) true where a row has a token."""
+        """(rows, longest, dim), and (rows, longest) that is true where a row has a token."""
         longest = max(map(len, tokens))
         padded = [row + (0,) * (longest - len(row)) for row in tokens]
         ids = upload(padded, torch.int64, self.device)
@@ -79,7 +74,7 @@ class FlowNet:
         return self._flow.input_embedding(ids) * present[:, :, None], present
 
     def present(self, lengths: Sequence[int], longest: int) -> Tensor:
-        """(rows, longest): true where a row has something."""
+        """(rows, longest): true up to each row's length."""
         index = torch.arange(longest, device=self.device)
         return index < upload(lengths, torch.int64, self.device)[:, None]
 
@@ -89,7 +84,7 @@ class FlowNet:
         return projected.mT
 
     def padded(self, parts: Sequence[Tensor], num_frames: int) -> Tensor:
-        """(80, at most num_frames) per row -> (rows, 80, num_frames), zeros behind."""
+        """Per row (80, at most num_frames) -> (rows, 80, num_frames), padded with zeros."""
         whole = torch.zeros(len(parts), NUM_MELS, num_frames, device=self.device)
         for row, part in zip(whole, parts, strict=True):
             row[:, : part.shape[1]] = part
@@ -97,58 +92,59 @@ class FlowNet:
 
 
 class Flow:
-    """Every cell with all of its context. Mean-flow models run one row per cell, others a guided
-    pair.
+    """Every call computes the whole context of each cell. A guided model runs two rows per cell, a
+    mean-flow model one.
 
     With a capture, the solver is replayed per shape instead of launched layer by layer: the plain
     path plus this one idea. Rows and frames are padded to a few sizes, so that shapes come again.
     """
 
-    def __init__(self, net: FlowNet, capture: Capture | None = None, most_rows: int = 1) -> None:
-        """most_rows: at most so many cells in a captured call."""
+    def __init__(self, net: FlowNet, capture: Capture | None = None, max_rows: int = 1) -> None:
+        """max_rows: most cells in a captured call."""
         self._net = net
         self._captured = None if capture is None else Captured(self._solve, capture)
-        self._row_buckets = powers_of_two(most_rows)
+        self._row_buckets = powers_of_two(max_rows)
 
     @torch.inference_mode()
-    def warm_up(self, most_frames: int) -> None:
-        """Capture every shape of cells up to so long, before anybody waits."""
+    def warm_up(self, max_frames: int) -> None:
+        """Capture every shape of cells up to this length, before the first session."""
         if self._captured is None:
             return
         device = self._net.device
-        for frames in range(FRAME_BUCKET, most_frames + FRAME_BUCKET, FRAME_BUCKET):
+        for frames in range(FRAME_BUCKET, max_frames + FRAME_BUCKET, FRAME_BUCKET):
             for rows in self._row_buckets:
                 mel = torch.zeros(rows, NUM_MELS, frames, device=device)
-                heard = torch.ones(rows, frames, dtype=torch.bool, device=device)
-                self._captured(mel, mel[:, :, 0], mel, mel, heard)
+                present = torch.ones(rows, frames, dtype=torch.bool, device=device)
+                self._captured(mel, mel[:, :, 0], mel, mel, present)
 
-    def mels(self, cells: Sequence[FlowCell], go_on: GoOn = always) -> list[Tensor]:
-        """(80, new frames) per cell. Raises ValueError on what the modules cannot take, and what
-        `go_on` does; a captured call is not interrupted."""
+    def mels(self, cells: Sequence[FlowCell], on_stage: OnStage = ignore_stage) -> list[Tensor]:
+        """(80, new frames) per cell. Raises ValueError on input that the modules cannot take, and
+        what `on_stage` raises. A captured call is one launch, without stages."""
         for cell in cells:
             _check(cell)
-        mel = self._solve_all(cells, go_on) if self._captured is None else self._replay(cells)
+        mel = self._solve_all(cells, on_stage) if self._captured is None else self._replay(cells)
         return [
             mel[row, :, cell.num_frames - cell.num_new_frames : cell.num_frames]
             for row, cell in enumerate(cells)
         ]
 
-    def _solve_all(self, cells: Sequence[FlowCell], go_on: GoOn) -> Tensor:
+    def _solve_all(self, cells: Sequence[FlowCell], on_stage: OnStage) -> Tensor:
         num_frames = [cell.num_frames for cell in cells]
         longest = max(num_frames)
         is_ragged = min(num_frames) < longest
-        heard = self._net.present(num_frames, longest) if is_ragged else None
+        present = self._net.present(num_frames, longest) if is_ragged else None
         mu = self._encode(cells)[:, :, :longest]
         noise, speaker, cond = self._inputs(cells, longest)
-        return self._net.estimator.solve(noise, mu, speaker, cond, self._past(heard, go_on))
+        cache_of = self._cache_of(present, on_stage)
+        return self._net.estimator.solve(noise, mu, speaker, cond, cache_of)
 
     def _replay(self, cells: Sequence[FlowCell]) -> Tensor:
-        """In the smallest shape that holds them. What fills it up is heard by nobody."""
+        """In the smallest captured shape that holds the cells. The padding is never heard."""
         assert self._captured is not None
         num_frames = [cell.num_frames for cell in cells]
         longest = FRAME_BUCKET * -(-max(num_frames) // FRAME_BUCKET)
         num_rows = next(rows for rows in self._row_buckets if rows >= len(cells))
-        heard = self._net.present(num_frames + [longest] * (num_rows - len(cells)), longest)
+        present = self._net.present(num_frames + [longest] * (num_rows - len(cells)), longest)
         noise, speaker, cond = self._inputs(cells, longest)
         mu = self._encode(cells)[:, :, : max(num_frames)]
         more_rows, more_frames = num_rows - len(cells), longest - mu.shape[2]
@@ -157,34 +153,34 @@ class Flow:
             F.pad(speaker, (0, 0, 0, more_rows)),
             F.pad(cond, (0, 0, 0, 0, 0, more_rows)),
             F.pad(mu, (0, more_frames, 0, 0, 0, more_rows)),
-            heard,
+            present,
         )
 
     def _inputs(self, cells: Sequence[FlowCell], longest: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Noise and condition, (rows, 80, longest), and between them the speaker, (rows, 80)."""
+        """Noise (rows, 80, longest), speaker (rows, 80) and condition (rows, 80, longest)."""
         net = self._net
         noise = net.padded([cell.noise for cell in cells], longest)
         cond = net.padded([cell.prompt_mel.T for cell in cells], longest)
         return noise, torch.stack([cell.speaker for cell in cells]), cond
 
     def _solve(
-        self, noise: Tensor, speaker: Tensor, cond: Tensor, mu: Tensor, heard: Tensor
+        self, noise: Tensor, speaker: Tensor, cond: Tensor, mu: Tensor, present: Tensor
     ) -> Tensor:
-        past = self._past(heard, always)
-        return self._net.estimator.solve(noise, mu, speaker, cond, past)
+        cache_of = self._cache_of(present, ignore_stage)
+        return self._net.estimator.solve(noise, mu, speaker, cond, cache_of)
 
-    def _past(self, heard: Tensor | None, go_on: GoOn) -> Callable[[int], EmptyCache]:
-        if heard is not None and self._net.estimator.is_guided:
-            heard = torch.cat([heard, heard])
+    def _cache_of(self, present: Tensor | None, on_stage: OnStage) -> Callable[[int], EmptyCache]:
+        if present is not None and self._net.estimator.is_guided:
+            present = torch.cat([present, present])
 
-        def past(_: int) -> EmptyCache:
-            go_on()
-            return EmptyCache(heard)
+        def cache_of(_: int) -> EmptyCache:
+            on_stage(CallStage.FLOW)
+            return EmptyCache(present)
 
-        return past
+        return cache_of
 
     def _encode(self, cells: Sequence[FlowCell]) -> Tensor:
-        """(rows, 80, longest), undefined past each row's frames."""
+        """(rows, 80, longest), undefined behind each row's last frame."""
         net = self._net
         embedded, present = net.embed([cell.tokens for cell in cells])
         num_tokens = embedded.shape[1]
@@ -205,7 +201,7 @@ def _check(cell: FlowCell) -> None:
 
 
 def check_tokens(tokens: Sequence[int]) -> None:
-    """Raises ValueError: a larger id would be an out-of-range lookup, fatal on a GPU."""
+    """Raises ValueError. A larger id would be an out-of-range lookup, which is fatal on a GPU."""
     if not tokens:
         raise ValueError("a cell needs at least one token")
     if min(tokens) < 0 or max(tokens) >= NUM_SPEECH_IDS:

@@ -1,8 +1,8 @@
 """The fixed grid of a segment: which tokens each vocoder call voices and which it sees.
 
-S3Gen is not prefix-stable: what a token sounds like depends on every token beside it. So the
-borders of its context are a pure function of the policy and of the segment's tokens, never of
-load, nor of how tokens were grouped when they came. Knows nothing about torch or time.
+S3Gen is not prefix-stable: the sound of a token depends on every token beside it. So the borders of
+its context are a pure function of the policy and of the segment's tokens. They depend neither on
+load nor on how the tokens were grouped. Knows nothing about torch or time.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ LOOK_AHEAD_TOKENS = 3  # the encoder's first convolution sees these, and nothing
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One flow call of one segment, in tokens of that segment: [context, visible) goes in and
-    [start, end) is voiced."""
+    """One flow call of one segment, in tokens of that segment. The call sees [context, visible) and
+    voices [start, end)."""
 
     index: int
     context: int
@@ -26,8 +26,12 @@ class Cell:
     is_last: bool
 
     @property
+    def num_tokens(self) -> int:
+        return self.end - self.start
+
+    @property
     def num_new_frames(self) -> int:
-        return FRAMES_PER_TOKEN * (self.end - self.start)
+        return FRAMES_PER_TOKEN * self.num_tokens
 
     @property
     def num_ahead_frames(self) -> int:
@@ -36,13 +40,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cells that grow from `first` tokens to `longest`. None is no bound."""
+    """Cells that grow from `first` tokens to `longest`."""
 
     first: int
     growth: float
     longest: int
-    left_tokens: int | None = None  # of the segment, seen before each cell
-    prompt_tokens: int | None = None  # of the voice's reference, its last ones
+    left_tokens: int | None = None  # of the segment, seen before each cell; None: all
+    prompt_tokens: int | None = None  # the last ones of the voice's reference; None: all
 
     @classmethod
     def from_settings(cls, settings: VocoderSettings) -> "Grid":
@@ -56,9 +60,9 @@ class Grid:
         )
 
     @property
-    def most_tokens(self) -> int | None:
-        """In one cell: of prompt, context and new sound, and what joins the last; None: no
-        bound."""
+    def max_tokens(self) -> int | None:
+        """Of one call: prompt, context, new sound, and the short rest that joins a last cell. None:
+        without a bound."""
         if self.left_tokens is None or self.prompt_tokens is None:
             return None
         return self.prompt_tokens + self.left_tokens + self.longest + LOOK_AHEAD_TOKENS - 1
@@ -72,11 +76,11 @@ class Grid:
         return min(round(size), self.longest)
 
     def next_cell(self, after: Cell | None, num_tokens: int, finished: bool) -> Cell | None:
-        """The cell that follows `after`, or None until it can run.
+        """The cell that follows `after`; None while it cannot run.
 
-        `num_tokens` have come so far; `finished` says that no more will. A cell runs once its
-        look-ahead is there or can never be. What would be left shorter than a look-ahead joins
-        the cell before it: that cell had to wait for the end anyway.
+        `num_tokens` have come so far. `finished`: no more will come. A cell runs once its
+        look-ahead is there, or can never be. A rest that is shorter than a look-ahead joins the
+        cell before it: that cell had to wait for the end in any case.
         """
         index, start = (0, 0) if after is None else (after.index + 1, after.end)
         if after is not None and after.is_last:
@@ -93,7 +97,7 @@ class Grid:
         return Cell(index, context, start, end, visible, is_last)
 
     def prompt_start(self, num_prompt_tokens: int) -> int:
-        """First token of the voice's reference that cells see."""
+        """The first token of the voice's reference that cells see."""
         if self.prompt_tokens is None:
             return 0
         return max(0, num_prompt_tokens - self.prompt_tokens)

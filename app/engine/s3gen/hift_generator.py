@@ -1,11 +1,10 @@
 """Mel and source to waveform: our own forward over upstream's HiFTGenerator, rows of any lengths.
 
-The filter is not causal and its convolutions have biases, so what follows a short row in a batch
-is set to zero behind every layer, as if the utterance ended there; where all rows are of one
-length nothing is masked. A row is trimmed between stages to what the rest of them can hear of it:
-most of a halo is for the first stage, which makes a third of the cost. The transforms of 16 points
-at both ends are convolutions, which a row's own end is given to as well. Knows nothing about
-windows or states.
+The generator is not causal and its convolutions have biases. So the padding behind a short row of a
+batch is set to zero after every layer, as if the utterance ended there. Rows of one length are not
+masked. Between stages a row is trimmed to the frames that the later stages can hear: most of a halo
+serves the first stage, which is a third of the cost. The transforms of 16 points at both ends are
+convolutions, which respect a row's own end too. Knows nothing about windows or states.
 """
 
 import math
@@ -27,7 +26,7 @@ _FEW_CHANNELS = 64
 
 
 class Keep(NamedTuple):
-    """The frames of a row whose sound is wanted; the others are its halo."""
+    """The frames of a row whose sound is kept. The others are its halo."""
 
     start: int
     end: int
@@ -35,7 +34,7 @@ class Keep(NamedTuple):
 
 class HiftGenerator:
     def __init__(self, mel2wav: HiFTGenerator) -> None:
-        """Takes the module over: weight norm is folded."""
+        """Takes the module over and folds its weight norm."""
         fold_weight_norm(mel2wav)
         self._net = mel2wav
         self._num_points: int = mel2wav.istft_params["n_fft"]
@@ -47,24 +46,24 @@ class HiftGenerator:
         )
         self._squares = (window * window)[None, None]
         self._rates = [up.stride[0] for up in mel2wav.ups]
-        self._margins = _margins(mel2wav)
+        self._margins = stage_margins(mel2wav)
 
     def decode(
         self, mel: Tensor, source: Tensor, lengths: Sequence[int], keeps: Sequence[Keep]
     ) -> list[Tensor]:
-        """mel: (rows, 80, frames); source: (rows, frames * 480); lengths: each row's frames.
+        """mel: (rows, 80, frames); source: (rows, frames * 480); lengths: the frames of each row.
         Returns (kept frames * 480,) per row."""
         net = self._net
-        rows = _Rows(lengths, keeps)
-        excitation = self._analyse(source, rows)
+        rows = Rows(lengths, keeps)
+        spectrum = self._analyse(source, rows)
         x = rows.cut(net.conv_pre(mel), 1)
         rate = 1
         for index, (up, times) in enumerate(zip(net.ups, self._rates, strict=True)):
             trimmed = rows.trimmed(self._margins[index])
-            excitation = trimmed.take(excitation, rows, SAMPLES_PER_FRAME // self._hop, 1)
+            spectrum = trimmed.take(spectrum, rows, SAMPLES_PER_FRAME // self._hop, 1)
             x, rows = trimmed.take(x, rows, rate), trimmed
             rate *= times
-            x = self._stage(index, up(F.leaky_relu(x, net.lrelu_slope)), excitation, rows, rate)
+            x = self._stage(index, up(F.leaky_relu(x, net.lrelu_slope)), spectrum, rows, rate)
         x = net.conv_post(F.leaky_relu(x))
         sound = self._synthesise(x, rows, rate).clamp(-net.audio_limit, net.audio_limit)
         return [
@@ -72,17 +71,17 @@ class HiftGenerator:
             for row, keep in zip(sound, rows.keeps, strict=True)
         ]
 
-    def _stage(self, index: int, x: Tensor, excitation: Tensor, rows: "_Rows", rate: int) -> Tensor:
+    def _stage(self, index: int, x: Tensor, spectrum: Tensor, rows: "Rows", rate: int) -> Tensor:
         net = self._net
-        extra = int(index == len(net.ups) - 1)  # the last has a position more than its frames
+        extra = int(index == len(net.ups) - 1)  # the last stage has one position more
         x = rows.cut(net.reflection_pad(x) if extra else x, rate, extra)
-        heard = rows.cut(net.source_downs[index](excitation), rate, extra)
-        x = x + _residual(net.source_resblocks[index], heard, rows, rate, extra)
+        source = rows.cut(net.source_downs[index](spectrum), rate, extra)
+        x = x + _residual(net.source_resblocks[index], source, rows, rate, extra)
         blocks = net.resblocks[index * net.num_kernels : (index + 1) * net.num_kernels]
         parts = [_residual(block, x, rows, rate, extra) for block in blocks]
         return sum(parts[1:], start=parts[0]) / len(parts)
 
-    def _analyse(self, source: Tensor, rows: "_Rows") -> Tensor:
+    def _analyse(self, source: Tensor, rows: "Rows") -> Tensor:
         """(rows, 18, frames * 120 + 1): real and imaginary parts, each row reflected at its end."""
         reach = self._num_points // 2
         padded = F.pad(source[:, None], (reach, reach), mode="reflect")
@@ -93,7 +92,7 @@ class HiftGenerator:
         spectrum = F.conv1d(padded, self._analysis, stride=self._hop)
         return rows.cut(spectrum, SAMPLES_PER_FRAME // self._hop, 1)
 
-    def _synthesise(self, x: Tensor, rows: "_Rows", rate: int) -> Tensor:
+    def _synthesise(self, x: Tensor, rows: "Rows", rate: int) -> Tensor:
         num_bins = self._num_points // 2 + 1
         magnitude = torch.exp(x[:, :num_bins]).clamp(max=_LOUDEST)
         phase = torch.sin(x[:, num_bins:])
@@ -105,8 +104,8 @@ class HiftGenerator:
         return added[:, 0, reach:-reach] / overlap[:, 0, reach:-reach]
 
 
-class _Rows:
-    """Where each row ends, and what of it is wanted; all in frames."""
+class Rows:
+    """The length of each row and the part that is kept, in frames."""
 
     def __init__(self, lengths: Sequence[int], keeps: Sequence[Keep]) -> None:
         self.lengths = lengths
@@ -115,7 +114,8 @@ class _Rows:
         self._masks: dict[tuple[int, int], Tensor] = {}
 
     def cut(self, x: Tensor, rate: int, extra: int = 0) -> Tensor:
-        """x (rows, channels, N), of `rate` positions a frame and `extra`: zero past each end."""
+        """Set x to zero behind each row's end. x: (rows, channels, N), `rate` positions per frame
+        and `extra` more."""
         if not self.are_ragged:
             return x
         key = rate, extra
@@ -125,8 +125,8 @@ class _Rows:
             self._masks[key] = (index < ends[:, None])[:, None].to(x.dtype)
         return x * self._masks[key]
 
-    def trimmed(self, margin: int) -> "_Rows":
-        """`margin` frames beside what is kept, where there are so many."""
+    def trimmed(self, margin: int) -> "Rows":
+        """The kept frames of each row and up to `margin` frames on both sides."""
         pairs = list(zip(self.lengths, self.keeps, strict=True))
         starts = [max(0, keep.start - margin) for _, keep in pairs]
         ends = [min(length, keep.end + margin) for length, keep in pairs]
@@ -135,10 +135,10 @@ class _Rows:
             for keep, start in zip(self.keeps, starts, strict=True)
         ]
         lengths = [end - start for start, end in zip(starts, ends, strict=True)]
-        return _Rows(lengths, keeps)
+        return Rows(lengths, keeps)
 
-    def take(self, x: Tensor, before: "_Rows", rate: int, extra: int = 0) -> Tensor:
-        """Of x, which has the rows `before`, these."""
+    def take(self, x: Tensor, before: "Rows", rate: int, extra: int = 0) -> Tensor:
+        """These rows of x, which has the longer rows `before`."""
         if before.lengths == self.lengths:
             return x
         parts = []
@@ -149,7 +149,7 @@ class _Rows:
 
 
 def padded(parts: Sequence[Tensor], length: int) -> Tensor:
-    """Stacked, zeros behind."""
+    """Stacked, each padded with zeros up to `length`."""
     if all(part.shape[-1] == length for part in parts):
         return torch.stack(list(parts))
     whole = parts[0].new_zeros(len(parts), *parts[0].shape[:-1], length)
@@ -158,11 +158,11 @@ def padded(parts: Sequence[Tensor], length: int) -> Tensor:
     return whole
 
 
-def _margins(net: HiFTGenerator) -> list[int]:
-    """Per stage, how many frames beside the wanted ones it and the stages after it can hear."""
+def stage_margins(net: HiFTGenerator) -> list[int]:
+    """Per stage, how many frames beside the kept ones the stage and its successors can hear."""
     margins: list[int] = []
     rates = [math.prod(up.stride[0] for up in net.ups[: n + 1]) for n in range(len(net.ups))]
-    # The last has its convolution, the overlap of the inverse transform, a shift of one.
+    # After the last stage: a convolution, the overlap of the inverse transform, a shift by one.
     reach = (net.conv_post.kernel_size[0] - 1) // 2 + net.istft_params["n_fft"] // 4 + 1
     for index in reversed(range(len(net.ups))):
         blocks = net.resblocks[index * net.num_kernels : (index + 1) * net.num_kernels]
@@ -171,19 +171,19 @@ def _margins(net: HiFTGenerator) -> list[int]:
         by_source = reach + _reach(net.source_resblocks[index])
         source_frames = (by_source + 1) / rates[index] + down.kernel_size[0] / rates[-1]
         up = net.ups[index]
-        reach = -(-(reach + up.kernel_size[0]) // up.stride[0])  # at the rate before
+        reach = -(-(reach + up.kernel_size[0]) // up.stride[0])  # at the rate of the stage before
         frames = reach * up.stride[0] / rates[index]
         margins.insert(0, math.ceil(max(source_frames, frames)))
     return margins
 
 
 def _reach(block: ResBlock) -> int:
-    """Positions to either side."""
+    """Positions to either side that the block hears."""
     layers = zip(block.convs1, block.convs2, strict=True)
     return sum(conv.padding[0] for pair in layers for conv in pair)
 
 
-def _residual(block: ResBlock, x: Tensor, rows: _Rows, rate: int, extra: int) -> Tensor:
+def _residual(block: ResBlock, x: Tensor, rows: Rows, rate: int, extra: int) -> Tensor:
     x = _laid_out(x)
     layers = zip(block.activations1, block.convs1, block.activations2, block.convs2, strict=True)
     for first_activation, first, second_activation, second in layers:
@@ -193,20 +193,21 @@ def _residual(block: ResBlock, x: Tensor, rows: _Rows, rate: int, extra: int) ->
 
 
 def _laid_out(x: Tensor) -> Tensor:
-    """(rows, channels, N), as the convolutions that follow are fastest: on a CPU channels last
-    where there are few. Milliseconds in one layer of 64 and 128 channels, kernel 11, otherwise:
-    7.1 and 7.0; so: 4.9 and 7.2 (two cores, AMD EPYC, torch 2.11, 2026-11)."""
+    """(rows, channels, N) in the memory layout in which convolutions are fastest: channels last
+    where there are few channels, on a CPU. Milliseconds in one layer of 64 and of 128 channels,
+    kernel 11: 7.1 and 7.0 contiguous, 4.9 and 7.2 channels last (two cores, AMD EPYC, torch 2.11,
+    2026-11)."""
     if x.is_cuda or x.shape[1] > _FEW_CHANNELS:
         return x
     return x.mT.contiguous().mT
 
 
 def _convolved(conv: nn.Conv1d, x: Tensor) -> Tensor:
-    """What the layer itself would return, in the layout of x."""
+    """The result of the layer itself, in the layout of x."""
     if x.is_contiguous():
         out: Tensor = conv(x)
         return out
-    return F.conv2d(  # of height 1: only in two dimensions is channels last known
+    return F.conv2d(  # of height 1: torch has channels last in two dimensions alone
         x[:, :, None],
         conv.weight[:, :, None],
         conv.bias,
@@ -216,7 +217,7 @@ def _convolved(conv: nn.Conv1d, x: Tensor) -> Tensor:
 
 
 def _snake(snake: Snake, x: Tensor) -> Tensor:
-    """x + sin(alpha x)^2 / alpha, in four passes where upstream takes six."""
+    """x + sin(alpha x)^2 / alpha, in four passes over memory; upstream takes six."""
     alpha = snake.alpha[:, None]
     wave = torch.sin_(x * alpha)
     return torch.addcmul(x, wave * (1.0 / (alpha + _NO_DIVISION_BY_ZERO)), wave)
@@ -227,7 +228,7 @@ def _transforms(num_points: int, window: Tensor) -> tuple[Tensor, Tensor]:
     bins, points = torch.arange(num_points // 2 + 1), torch.arange(num_points)
     angle = 2 * math.pi * torch.outer(bins, points).double() / num_points
     weight = torch.full((len(bins), 1), 2.0, dtype=torch.float64)
-    weight[0] = weight[-1] = 1.0  # the others stand for their mirror images too
+    weight[0] = weight[-1] = 1.0  # every other bin stands for its mirror image too
     forward = torch.cat([torch.cos(angle), -torch.sin(angle)]) * window
     inverse = torch.cat([torch.cos(angle) * weight, -torch.sin(angle) * weight])
     inverse = inverse * window / num_points
@@ -235,7 +236,7 @@ def _transforms(num_points: int, window: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fold_weight_norm(module: torch.nn.Module) -> None:
-    """Bake every weight norm into its weight (bit-exact); upstream recomputes them each call."""
+    """Bake every weight norm into its weight, bit-exact. Upstream computes it in each call."""
     for part in list(module.modules()):
         if parametrize.is_parametrized(part, "weight"):
             parametrize.remove_parametrizations(part, "weight")

@@ -1,4 +1,7 @@
-"""What goes into the vocoder engine and what comes out of it."""
+"""What goes into the vocoder engine and what comes out of it.
+
+Knows nothing about queues or threads.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,8 +16,8 @@ from app.engine.s3gen.grid import Cell
 
 @dataclass(frozen=True, slots=True)
 class OpenSegment:
-    """Begin a segment. `fade_in` on a request's first: upstream's 40 ms against the reference's
-    spill-over."""
+    """Begin a segment. `fade_in` is set on a request's first: upstream fades 40 ms in, so that
+    nothing of the reference is heard."""
 
     key: SessionKey
     segment: int
@@ -24,19 +27,14 @@ class OpenSegment:
     fade_in: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PushTokens:
-    """More tokens of an open segment, in order; ignored if it has ended."""
-
-    tokens: SpeechTokens
-
-
-VocoderMessage = OpenSegment | PushTokens
+# SpeechTokens: the next tokens of an open segment. They are ignored if the segment has ended.
+VocoderMessage = OpenSegment | SpeechTokens
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentAudio:
-    """Consecutive watermarked samples of one segment; 960 per token once it ended by itself."""
+    """Consecutive watermarked samples of one segment: 960 per token of a segment that has ended by
+    itself."""
 
     key: SessionKey
     segment: int
@@ -48,7 +46,7 @@ class SegmentAudio:
 
 
 class VocoderCall(NamedTuple):
-    """One cell that ran, for the ledger."""
+    """One cell that ran, for the call log."""
 
     key: SessionKey
     segment: int
@@ -57,7 +55,7 @@ class VocoderCall(NamedTuple):
 
 
 def problem_of(tokens: SpeechTokens, num_known: int) -> str | None:
-    """Why these cannot be voiced after so many."""
+    """Why these tokens cannot be voiced after `num_known` earlier ones; None: they can."""
     if tokens.start != num_known and tokens.ids:
         return f"tokens from {tokens.start} came where {num_known} was due"
     if any(not 0 <= token < NUM_SPEECH_IDS for token in tokens.ids):

@@ -1,8 +1,8 @@
-"""Noise as a function: the same key and index give the same numbers, on every device (to the
-rounding of its sine and logarithm), in any order, however many are asked for at once.
+"""Noise as a function: the same key and index give the same numbers.
 
-Box-Muller over SplitMix64: a word of 64 bits makes two uniforms, two uniforms two normals. Made on
-the device, where it is used. Knows nothing about what it disturbs.
+This holds on every device (to the rounding of its sine and logarithm), in any order, and for any
+number of values at once. Box-Muller over SplitMix64: a word of 64 bits gives two uniforms, two
+uniforms give two normals. Computed on the device that uses it. Knows nothing about its use.
 """
 
 import math
@@ -14,12 +14,12 @@ from torch import Tensor
 from app.engine.device.transfer import upload
 from app.engine.splitmix import shift_right, stream_of, words
 
-NoiseKey = int  # where a stream starts, as int64
+NoiseKey = int  # the start of a stream, as int64
 _LOW_32 = (1 << 32) - 1
 
 
 def noise_key(*parts: bytes | str | int) -> NoiseKey:
-    """Of what the noise belongs to."""
+    """The key of the noise that belongs to `parts`."""
     content = b""
     for part in parts:
         own = part if isinstance(part, bytes) else f"{type(part).__name__}:{part}".encode()
@@ -30,8 +30,8 @@ def noise_key(*parts: bytes | str | int) -> NoiseKey:
 def normals(
     keys: Sequence[NoiseKey], starts: Sequence[int], count: int, width: int, device: torch.device
 ) -> Tensor:
-    """(len(keys), count, width) float32: from each key's endless (rows, width) table of standard
-    normals, `count` rows from its start on. Raises ValueError where start * width is odd."""
+    """(len(keys), count, width) float32. Each key has an endless (rows, width) table of standard
+    normals: `count` rows of each, from its start on. Raises ValueError if start * width is odd."""
     if any(start * width % 2 for start in starts):
         raise ValueError(f"a row of {width} cannot begin at an odd index")
     num_words = -(-count * width // 2)
@@ -51,7 +51,7 @@ def uniforms(key: NoiseKey, count: int, device: torch.device) -> Tensor:
 def _uniforms(
     keys: Sequence[NoiseKey], first: Sequence[int], num_words: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Two of each word, (rows, num_words) float32 in (0, 1]."""
+    """Two for each word, each (rows, num_words) float32 in (0, 1]."""
     start, before = upload([keys, first], torch.int64, device)[:, :, None]
     bits = words(start, before + torch.arange(1, num_words + 1, device=device))
     halves = shift_right(bits, 32), bits & _LOW_32

@@ -1,10 +1,10 @@
-"""Least slack first: whose cell runs next.
+"""Least slack first: which segments' cells run next.
 
-A stream's slack is how long its listener can still play what was sent: seconds of audio sent less
-seconds since its first audio. A stream that would starve goes first; one that has sent nothing yet
-starts, first come first served, once every stream that could run instead has START_MARGIN_S left.
-Slack decides when a cell runs and beside whom, never what it contains. Knows nothing about torch,
-tokens or devices.
+The slack of a session is the time that its listener can still play: seconds of audio sent, less
+seconds since its first audio. The session with the least slack goes first. A session that has sent
+nothing yet has a slack of START_MARGIN_S: it starts once every other ready session has more, and
+such sessions start in the order in which they became ready. Slack decides when a cell runs and
+beside which others, never what it contains. Knows nothing about torch, tokens or devices.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,31 +12,31 @@ from dataclasses import dataclass
 from itertools import chain
 
 from app.core import SAMPLE_RATE, SessionKey
+from app.engine.stream import SegmentKey
 
-Address = tuple[SessionKey, int]
-Weight = Callable[[Address], float]
+Weight = Callable[[SegmentKey], float]
 START_MARGIN_S = 1.0  # simulated at 95 % of capacity: 0.5 stalls streams for 290 ms, 1.0 none
 
 
-def _no_weight(_: Address) -> float:
+def _no_weight(_: SegmentKey) -> float:
     return 0.0
 
 
 @dataclass(slots=True)
-class _Clock:
-    """One session's playback: segments of a session play one after another on one clock."""
+class _Playback:
+    """What the listener of one session plays: its segments, one after another."""
 
     num_segments: int = 0
-    since: float | None = None  # its first audio
+    began_s: float | None = None  # the time of its first audio
     sent_s: float = 0.0
 
-    def slack_s(self, now: float) -> float:
-        return START_MARGIN_S if self.since is None else self.sent_s - (now - self.since)
+    def slack_s(self, now_s: float) -> float:
+        return START_MARGIN_S if self.began_s is None else self.sent_s - (now_s - self.began_s)
 
     def due_s(self, ready_s: float) -> float:
-        """Of a cell that can run since `ready_s`: when its listener wants it. The first is wanted
-        at once."""
-        return ready_s if self.since is None else self.since + self.sent_s
+        """When the listener wants a cell that became ready at `ready_s`. The first cell of a
+        session is due when it is ready."""
+        return ready_s if self.began_s is None else self.began_s + self.sent_s
 
 
 class SlackScheduler:
@@ -44,53 +44,55 @@ class SlackScheduler:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._sessions: dict[SessionKey, _Clock] = {}
-        self._ready: dict[Address, float] = {}  # since when; in order of readiness
+        self._sessions: dict[SessionKey, _Playback] = {}
+        self._ready: dict[SegmentKey, float] = {}  # since when; in order of readiness
 
-    def add(self, address: Address) -> None:
-        self._sessions.setdefault(address[0], _Clock()).num_segments += 1
+    def add(self, segment: SegmentKey) -> None:
+        self._sessions.setdefault(segment.key, _Playback()).num_segments += 1
 
-    def remove(self, address: Address) -> None:
-        session = self._sessions[address[0]]
+    def remove(self, segment: SegmentKey) -> None:
+        session = self._sessions[segment.key]
         session.num_segments -= 1
         if session.num_segments == 0:
-            del self._sessions[address[0]]
-        self._ready.pop(address, None)
+            del self._sessions[segment.key]
+        self._ready.pop(segment, None)
 
-    def ready(self, address: Address) -> None:
-        """The stream's next cell can run. Idempotent."""
-        self._ready.setdefault(address, self._clock())
+    def ready(self, segment: SegmentKey) -> None:
+        """The segment's next cell can run. Idempotent."""
+        self._ready.setdefault(segment, self._clock())
 
-    def schedule(self, limit: int, weight: Weight = _no_weight, most: float = 0.0) -> list[Address]:
-        """Take up to `limit` ready streams, most urgent first; beside the first only as many as
-        weigh at most `most` together with it."""
-        now = self._clock()
-        urgency = {key: session.slack_s(now) for key, session in self._sessions.items()}
-        taken: list[Address] = []
-        for address in sorted(self._ready, key=lambda address: urgency[address[0]])[:limit]:
-            most -= weight(address)
-            if taken and most < 0:
+    def schedule(
+        self, limit: int, weight: Weight = _no_weight, max_weight: float = 0.0
+    ) -> list[SegmentKey]:
+        """Take at most `limit` ready segments, the most urgent first. The first is always taken,
+        the others while all that are taken weigh at most `max_weight` together."""
+        now_s = self._clock()
+        slack_s = {key: session.slack_s(now_s) for key, session in self._sessions.items()}
+        taken: list[SegmentKey] = []
+        for segment in sorted(self._ready, key=lambda segment: slack_s[segment.key])[:limit]:
+            max_weight -= weight(segment)
+            if taken and max_weight < 0:
                 break
-            taken.append(address)
-            del self._ready[address]
+            taken.append(segment)
+            del self._ready[segment]
         return taken
 
-    def late_s(self, waiting: Mapping[Address, float]) -> float:
-        """How late the most urgent cell is now, of those that can run and those that could, since
-        then, but for what is not the scheduler's; 0 where none is."""
-        now = self._clock()
+    def late_s(self, waiting: Mapping[SegmentKey, float]) -> float:
+        """How late the most urgent cell is now; 0 where no cell is late. `waiting` are segments
+        that the caller keeps back, each with the time since when its cell could run."""
+        now_s = self._clock()
         cells = chain(self._ready.items(), waiting.items())
-        due = (self._sessions[key].due_s(since) for (key, _), since in cells)
-        return max(0.0, now - min(due, default=now))
+        due_s = (self._sessions[segment.key].due_s(ready_s) for segment, ready_s in cells)
+        return max(0.0, now_s - min(due_s, default=now_s))
 
-    def sent(self, address: Address, num_samples: int) -> float:
-        """So much of the stream's sound has left. Gives for how long its listener had run dry."""
+    def sent(self, segment: SegmentKey, num_samples: int) -> float:
+        """Count sound that has left. Returns the seconds for which the listener had run dry."""
         if num_samples == 0:
             return 0.0
-        session, now = self._sessions[address[0]], self._clock()
-        late_s = 0.0 if session.since is None else max(0.0, -session.slack_s(now))
-        if session.since is None or late_s:  # it starts, or goes on after a stall
-            session.since = now - session.sent_s
+        session, now_s = self._sessions[segment.key], self._clock()
+        late_s = 0.0 if session.began_s is None else max(0.0, -session.slack_s(now_s))
+        if session.began_s is None or late_s:  # playback starts, or goes on after a stall
+            session.began_s = now_s - session.sent_s
         session.sent_s += num_samples / SAMPLE_RATE
         return late_s
 

@@ -1,9 +1,8 @@
-"""What excites the filter: nine sines at the voice's pitch and a little noise, for rows of any
-lengths. Source: upstream's ConvRNNF0Predictor, SineGen and SourceModuleHnNSF.
+"""The source signal that excites HiFT: nine sines at the voice's pitch and a little noise.
 
-Phases are float64 cycles (upstream's float32 sum is off by a thousandth of a cycle after 10 s) and
-the noise is an input, so a sound made in pieces is the sound made whole. Knows nothing about
-windows.
+Rows may have any lengths. Source: upstream's ConvRNNF0Predictor, SineGen and SourceModuleHnNSF.
+Phases are float64 cycles (upstream's float32 sum is off by a thousandth of a cycle after 10 s), and
+the noise is an input. So pieces of a signal equal the whole. Knows nothing about windows.
 """
 
 from collections.abc import Sequence
@@ -27,25 +26,25 @@ class SineSource:
         self.harmonics = harmonics.to(self._merge.weight.device)
 
     def pitch(self, mel: Tensor, lengths: Sequence[int]) -> Tensor:
-        """(rows, 80, frames), zeros past each row's end -> (rows, frames) Hz, undefined there."""
-        ragged = len(set(lengths)) > 1
+        """(rows, 80, frames), zero behind each row's end -> (rows, frames) Hz, undefined there."""
+        is_ragged = len(set(lengths)) > 1
         index = torch.arange(mel.shape[2], device=mel.device)
         ends = upload(lengths, torch.int64, mel.device)[:, None, None]
-        kept = index < ends if ragged else None
+        present = index < ends if is_ragged else None
         x = mel
         for layer in self._predictor.condnet:
             x = layer(x)
-            if kept is not None and isinstance(layer, nn.Conv1d):  # ELU leaves zero as it is
-                x = x * kept
+            if present is not None and isinstance(layer, nn.Conv1d):  # ELU keeps zero
+                x = x * present
         pitch: Tensor = self._predictor.classifier(x.mT)[:, :, 0].abs()
         return pitch
 
     def excitation(
         self, pitch: Tensor, phase: Tensor, initial_phase: Tensor, noise: Tensor
     ) -> Tensor:
-        """Of frames of constant pitch: pitch (rows, frames) Hz; phase (rows, harmonics) float64
-        cycles before the first sample; initial_phase (rows, harmonics) radians; noise (rows,
-        samples, harmonics) standard normal -> (rows, samples)."""
+        """Returns (rows, samples). pitch: (rows, frames) Hz, constant within a frame. phase: (rows,
+        harmonics) float64 cycles before the first sample. initial_phase: (rows, harmonics) radians.
+        noise: (rows, samples, harmonics) standard normal."""
         per_sample = pitch.double()[:, None] * self.harmonics[:, None] / SAMPLE_RATE
         before = phase[:, :, None] + (per_sample.cumsum(2) - per_sample) * SAMPLES_PER_FRAME
         sample = torch.arange(1, SAMPLES_PER_FRAME + 1, device=pitch.device, dtype=torch.float64)
@@ -59,5 +58,5 @@ class SineSource:
         return torch.tanh(merged[:, :, 0])
 
     def turns(self, pitch: Tensor) -> Tensor:
-        """(frames,) Hz -> (harmonics,) float64 cycles over all of them."""
+        """(frames,) Hz -> (harmonics,) float64 cycles over all frames."""
         return pitch.double().sum() * SAMPLES_PER_FRAME / SAMPLE_RATE * self.harmonics

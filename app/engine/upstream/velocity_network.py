@@ -1,12 +1,12 @@
 """Upstream's modules of the flow's velocity network, and the diffusers class that they use.
 
-Diffusers imports all of transformers and of torch's compiler if it finds them, 12 s (2026-11), for
-classes that are not used here: so these are imported from here and nowhere else.
+Import them from here only. Diffusers imports all of transformers and of torch's compiler if it
+finds them, which takes 12 s (2026-11), for classes that are not used here.
 """
 
-from app.engine.upstream.lazy_import import hidden
+from app.engine.upstream.lazy_import import without_modules
 
-with hidden("transformers", "torch._dynamo"):
+with without_modules("transformers", "torch._dynamo"):
     from chatterbox.models.s3gen.decoder import (
         CausalBlock1D,
         CausalConv1d,

@@ -1,0 +1,35 @@
+"""One segment in the vocoder engine, from its opening to its end. Owned by the engine's thread."""
+
+from dataclasses import dataclass, field
+
+from app.core import FinishReason
+from app.engine.s3gen.decoder import CellJob, VocoderState
+from app.engine.s3gen.grid import Cell
+from app.engine.s3gen.messages import OpenSegment
+from app.engine.stream import SegmentKey
+
+
+@dataclass(slots=True)
+class Segment:
+    request: OpenSegment
+    tokens: list[int] = field(default_factory=list)
+    finish: FinishReason | None = None  # T3's
+    state: VocoderState | None = None  # None: the segment holds no slot
+    cell: Cell | None = None  # the last that ran
+    upcoming: Cell | None = None  # the next, once it can run
+    num_sent: int = 0  # samples
+
+    @property
+    def key(self) -> SegmentKey:
+        return SegmentKey(self.request.key, self.request.segment)
+
+    @property
+    def num_voiced(self) -> int:
+        return 0 if self.cell is None else self.cell.end
+
+    @property
+    def job(self) -> CellJob:
+        """The next cell, of a segment that has a slot and can run."""
+        assert self.state is not None
+        assert self.upcoming is not None
+        return CellJob(self.state, self.upcoming, self.tokens)
