@@ -10,9 +10,9 @@ from torch import nn
 
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.upstream.lazy_import import hidden
+from app.engine.upstream.lazy_import import without_modules
 
-with hidden("scipy", "sklearn"):  # transformers imports them, 2 s, for what is not used here
+with without_modules("scipy", "sklearn"):  # 2 s; what transformers needs them for is not used
     from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
     from chatterbox.models.t3.modules.perceiver import Perceiver
     from chatterbox.models.t3.t3 import T3
