@@ -1,0 +1,163 @@
+"""When each cell of a stream is there, how long a player stalls, and how much it must buffer: from
+the formula of docs/latency.md, not from a measurement.
+
+    python benchmarks/recurrence.py
+    python benchmarks/recurrence.py --tokens-per-s 60 --call-s 0.1 --token-s 0.002
+
+Without options: the server that started this project (25 tokens a second, 0.19 s for each call of
+its flow), with a pipeline that blocks and with one that overlaps, and this server's cells at
+several speeds. With options: this server's cells at the speed that they give. The last line is one
+JSON object. Knows nothing about models, torch or Ray.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+
+from app.config import VocoderSettings
+from app.core import FRAMES_PER_TOKEN, TOKENS_PER_S
+from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Grid
+
+TOKEN_S = 1 / TOKENS_PER_S  # of sound
+WATERMARK_OVERLAP_S = 0.02  # app/engine/watermark.py holds it back for its cross-fade
+LENGTHS = (10, 100, 1000)  # cells: a short sentence, a minute or two, no end in sight
+_SHOWN = 4  # gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream: how its cells are cut, and how fast they are made."""
+
+    name: str
+    cells: tuple[int, ...]  # tokens in each; the last size is repeated without end
+    tokens_per_s: float  # of T3, for this stream
+    call_s: float  # of one vocoder call, whatever it voices
+    token_s: float = 0.0  # of a vocoder call, for each token of the cell
+    held_back_s: float = 0.0  # sound of the newest cell that leaves with the next one
+    is_blocking: bool = False  # T3 waits while the vocoder works
+
+    def size(self, index: int) -> int:
+        return self.cells[min(index, len(self.cells) - 1)]
+
+    def cost_s(self, index: int) -> float:
+        return self.call_s + self.token_s * self.size(index)
+
+    def sizes(self, num_cells: int) -> list[int]:
+        return [self.size(index) for index in range(num_cells)]
+
+
+def arrivals_s(stream: Stream, num_cells: int, prompt_end_s: float = 0.0) -> list[float]:
+    """A(k): when the sound of each cell is there.
+
+    Overlapped: T(k) = prompt_end + (N(k) + 3) / r and A(k) = max(T(k), A(k-1)) + c(k).
+    Blocking: T3 makes the tokens of a cell only after the cell before it was voiced.
+    """
+    found: list[float] = []
+    ends = accumulate(stream.sizes(num_cells))
+    for index, num_tokens in enumerate(ends):
+        tokens_s = prompt_end_s + (num_tokens + LOOK_AHEAD_TOKENS) / stream.tokens_per_s
+        if found and stream.is_blocking:
+            tokens_s = found[-1] + stream.size(index) / stream.tokens_per_s
+        ready_s = max(tokens_s, found[-1]) if found else tokens_s
+        found.append(ready_s + stream.cost_s(index))
+    return found
+
+
+def played_s(stream: Stream, num_cells: int) -> list[float]:
+    """The sound that left before each cell: 40 ms for each token, less the held-back part."""
+    ends = [0, *accumulate(stream.sizes(num_cells - 1))]
+    return [max(0.0, num_tokens * TOKEN_S - stream.held_back_s) for num_tokens in ends]
+
+
+def prebuffer_s(stream: Stream, num_cells: int) -> float:
+    """How long a player must wait after the first sound so that it never runs dry."""
+    arrived = arrivals_s(stream, num_cells)
+    before = played_s(stream, num_cells)
+    late = [at_s - arrived[0] - sound_s for at_s, sound_s in zip(arrived, before, strict=True)]
+    return max(late)
+
+
+def gaps_s(stream: Stream, num_cells: int) -> list[float]:
+    """The silence before each cell but the first, for a player that starts with the first sound
+    and goes on with every cell as it comes."""
+    arrived, before = arrivals_s(stream, num_cells), played_s(stream, num_cells)
+    plays_until_s, found = arrived[0], []
+    for index, (sound_s, next_s) in enumerate(pairwise(before), start=1):
+        plays_until_s += next_s - sound_s
+        found.append(max(0.0, arrived[index] - plays_until_s))
+        plays_until_s = max(plays_until_s, arrived[index])
+    return found
+
+
+def first_server() -> Iterator[Stream]:
+    """25 tokens a second, 0.19 s for each call of the flow, cells of 12, 25, 25 … tokens."""
+    cells, rate, call_s = (12, 25), 25.0, 0.19
+    yield Stream("first server, blocking", cells, rate, call_s, is_blocking=True)
+    yield Stream("first server, overlapped", cells, rate, call_s)
+    yield Stream("first server, overlapped, first cell 25", (25,), rate, call_s)
+    yield Stream("too few tokens: 20 a second", cells, 20.0, call_s)
+    yield Stream("too dear a flow: 1.1 s a call", cells, rate, 1.1)
+
+
+def this_server(tokens_per_s: float, call_s: float, token_s: float = 0.0) -> Stream:
+    """The cells of the default settings at a speed."""
+    settings = VocoderSettings()
+    grid = Grid.from_settings(settings)
+    sizes = [grid.size(0)]
+    while sizes[-1] < grid.longest:
+        sizes.append(grid.size(len(sizes)))
+    frames_per_s = TOKENS_PER_S * FRAMES_PER_TOKEN
+    held_back_s = settings.halo_frames / frames_per_s + WATERMARK_OVERLAP_S
+    name = f"this server, {tokens_per_s:g} tokens/s, {call_s:g} s a call"
+    name += f" and {token_s:g} s a token" if token_s else ""
+    return Stream(name, tuple(sizes), tokens_per_s, call_s, token_s, held_back_s)
+
+
+def row_of(stream: Stream) -> dict[str, object]:
+    return {
+        "name": stream.name,
+        "first_sound_s": round(arrivals_s(stream, 1)[0], 3),
+        "gaps_s": [round(gap_s, 3) for gap_s in gaps_s(stream, _SHOWN + 1)],
+        "prebuffer_s": {str(n): round(prebuffer_s(stream, n), 3) for n in LENGTHS},
+    }
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokens-per-s", type=_positive, help="of T3, for one stream")
+    parser.add_argument("--call-s", type=_positive, help="of a vocoder call")
+    parser.add_argument("--token-s", type=float, default=0.0, help="more, for each token voiced")
+    options = parser.parse_args(arguments)
+    if (options.tokens_per_s is None) != (options.call_s is None):
+        parser.error("--tokens-per-s and --call-s belong together")
+    return options
+
+
+def _positive(text: str) -> float:
+    if (value := float(text)) <= 0:
+        raise ValueError("more than 0")
+    return value
+
+
+def main() -> None:
+    options = parse(sys.argv[1:])
+    if options.tokens_per_s is None:
+        streams = [*first_server(), *(this_server(rate, 0.05) for rate in (30, 50, 100, 200))]
+    else:
+        streams = [this_server(options.tokens_per_s, options.call_s, options.token_s)]
+    rows = [row_of(stream) for stream in streams]
+    lengths = ", ".join(map(str, LENGTHS))
+    sys.stdout.write(f"seconds: first sound, gaps, prebuffer for {lengths} cells\n")
+    for row in rows:
+        sys.stdout.write(" | ".join(str(value) for value in row.values()) + "\n")
+    sys.stdout.write(json.dumps({"benchmark": "recurrence", "rows": rows}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
