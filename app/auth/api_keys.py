@@ -1,7 +1,8 @@
-"""Who may do what: API keys, roles, tenants, and which requests may knock at all.
+"""API keys, roles and tenants: which caller sent a request, and what that caller may do.
 
-Keys are known by their SHA-256 alone. Without any, everybody on this machine is one caller who may
-do everything, and nobody else may do anything. Pure; knows nothing about HTTP frameworks.
+The server knows the SHA-256 of each key, never the key. A server without keys serves its own
+machine alone, and gives every request from there all roles. Pure; knows nothing about HTTP
+frameworks.
 """
 
 import hashlib
@@ -15,12 +16,13 @@ from app.core import DEFAULT_TENANT
 from app.errors import ConfigError, Forbidden, Unauthorized
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")  # a proxy in front says so
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")  # a proxy in front sets these
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent a request. `name` is the key's, for logs and counts; never the key."""
+    """The sender of a request. `name` is the name of the key, for logs and counts, never the
+    key."""
 
     name: str
     tenant: str
@@ -29,7 +31,7 @@ class Caller:
 
     def require(self, role: Role) -> None:
         if role not in self.roles:
-            raise Forbidden(f"this key has not the role {role!r}", code="role_missing")
+            raise Forbidden(f"this API key lacks the role {role!r}", code="role_missing")
 
 
 ANYBODY_HERE = Caller("anybody", DEFAULT_TENANT, frozenset(Role), Quota())
@@ -37,12 +39,12 @@ ANYBODY_HERE = Caller("anybody", DEFAULT_TENANT, frozenset(Role), Quota())
 
 class KeyRing:
     def __init__(self, keys: Sequence[KeySettings]) -> None:
-        """Raises ConfigError where two keys are one or share a name."""
-        for what in ("name", "sha256"):
-            values = [getattr(key, what) for key in keys]
-            twice = next((value for value in values if values.count(value) > 1), None)
-            if twice is not None:
-                raise ConfigError(f"api keys: two have the {what} {twice!r}")
+        """Raises ConfigError where two keys share a name or a hash."""
+        for field in ("name", "sha256"):
+            values = [getattr(key, field) for key in keys]
+            repeated = next((value for value in values if values.count(value) > 1), None)
+            if repeated is not None:
+                raise ConfigError(f"API keys: two keys have the {field} {repeated!r}")
         self._keys = [
             (
                 bytes.fromhex(key.sha256),
@@ -56,45 +58,48 @@ class KeyRing:
         return not self._keys
 
     def caller(self, secret: str) -> Caller:
-        """Takes as long for any key, right or wrong. Raises Unauthorized."""
+        """Takes the same time for any secret, right or wrong. Raises Unauthorized."""
         digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
         found = None
         for known, caller in self._keys:
             if hmac.compare_digest(digest, known):
                 found = caller
         if found is None:
-            raise Unauthorized("this API key is not known", code="invalid_api_key")
+            raise Unauthorized("this API key is unknown", code="invalid_api_key")
         return found
 
 
 def refuse_open_doors(keys: Sequence[KeySettings], host: str, haproxy: bool) -> None:
-    """Raises ConfigError where a server without keys would be reachable from outside."""
+    """Raises ConfigError where other machines could reach a server without keys."""
     if keys:
         return
     if haproxy:
         raise ConfigError(
-            "Ray Serve's HAProxy listens on every interface: configure API keys (access.keys_file)"
+            "Ray Serve's HAProxy listens on every interface. Configure API keys (access.keys_file)."
         )
     if not is_loopback(host):
         raise ConfigError(
-            f"http_options.host {host} is reachable from outside: configure API keys "
-            "(access.keys_file), or listen on 127.0.0.1"
+            f"http_options.host {host} is reachable from outside this machine. Configure API keys "
+            "(access.keys_file), or listen on 127.0.0.1."
         )
 
 
 def admit(
     ring: KeyRing, secret: str | None, peer: str | None, headers: Mapping[str, str]
 ) -> Caller:
-    """`headers` by lower-case name. Raises Unauthorized, Forbidden."""
+    """The caller of a request from the address `peer`. `headers` have lower-case names. Raises
+    Unauthorized, Forbidden."""
     if not ring.is_open:
         if secret is None:
-            raise Unauthorized("an API key is needed: Authorization: Bearer …", code="no_api_key")
+            message = "an API key is required: send the header Authorization: Bearer <key>"
+            raise Unauthorized(message, code="no_api_key")
         return ring.caller(secret)
     host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-    is_near = peer is not None and is_loopback(peer)
-    is_meant = host.strip("[]").lower() in _LOCAL_NAMES  # else a page rebound its name to here
-    if not (is_near and is_meant) or any(name in headers for name in _FORWARDED):
-        message = "without an API key in its configuration this server speaks to its own machine"
+    is_local_peer = peer is not None and is_loopback(peer)
+    # Another host name: a web page may have rebound its own name to this machine.
+    is_local_name = host.strip("[]").lower() in _LOCAL_NAMES
+    if not (is_local_peer and is_local_name) or any(name in headers for name in _FORWARDED):
+        message = "this server has no API keys configured, so it serves only its own machine"
         raise Forbidden(message, code="loopback_only")
     return ANYBODY_HERE
 

@@ -1,7 +1,7 @@
-"""How much each key has used: sessions at once, requests in a minute, audio seconds in a day.
+"""What each API key has used: sessions at once, requests in a minute, seconds of audio in a day.
 
-One instance counts for every ingress, so the counts are exact. Pure bookkeeping on one event loop;
-knows nothing about HTTP or Ray.
+One instance counts for all ingress replicas, so the counts are exact. Plain bookkeeping on one
+event loop; knows nothing about HTTP or Ray.
 """
 
 import time
@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 
 from app.config import Quota
 
-CHARS_PER_S = 12.0  # of slow speech: what a text is taken for until it has been spoken
 MINUTE_S = 60.0
 DAY_S = 86_400.0
 
@@ -27,7 +26,9 @@ class Admission(NamedTuple):
 
 
 class Ledger(Protocol):
-    async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission: ...
+    async def admit(
+        self, name: str, quota: Quota, predicted_s: float, live_s: float
+    ) -> Admission: ...
 
     async def settle(self, name: str, ticket: str, audio_s: float) -> None: ...
 
@@ -40,31 +41,30 @@ class _Ticket(NamedTuple):
 @dataclass(slots=True)
 class _Account:
     open: dict[str, _Ticket] = field(default_factory=dict)
-    requests: deque[float] = field(default_factory=deque)  # when, within the last minute
+    requests: deque[float] = field(default_factory=deque)  # their times within the last minute
     day: int = -1
     audio_s: float = 0.0  # of the day
 
 
 class UsageCounter:
-    """`now` is the wall clock: a day is a day of UTC."""
+    """Implements Ledger. `now` is the wall clock, and a day is a day of UTC."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
 
-    async def admit(self, name: str, quota: Quota, num_chars: int, live_s: float) -> Admission:
-        """All or nothing: who is refused has used nothing. A ticket whose ingress died is given
-        back after `live_s`."""
+    async def admit(self, name: str, quota: Quota, predicted_s: float, live_s: float) -> Admission:
+        """`predicted_s` seconds of audio are reserved until the ticket is settled. A refused
+        request uses nothing. The ticket of an ingress that died expires after `live_s`."""
         now, account = self._now(), self._fresh(name)
-        predicted_s = num_chars / CHARS_PER_S
         if quota.max_concurrent is not None and len(account.open) >= quota.max_concurrent:
             return Admission(None, "max_concurrent", 1.0)
         limit = quota.requests_per_minute
         if limit is not None and len(account.requests) >= limit:
             return Admission(None, "requests_per_minute", account.requests[0] + MINUTE_S - now)
-        promised_s = account.audio_s + sum(seconds for _, seconds in account.open.values())
-        most_s = quota.audio_s_per_day
-        if most_s is not None and promised_s + predicted_s > most_s:
+        reserved_s = account.audio_s + sum(seconds for _, seconds in account.open.values())
+        limit_s = quota.audio_s_per_day
+        if limit_s is not None and reserved_s + predicted_s > limit_s:
             return Admission(None, "audio_s_per_day", (account.day + 1) * DAY_S - now)
         ticket = uuid.uuid4().hex
         account.open[ticket] = _Ticket(now + live_s, predicted_s)
@@ -72,7 +72,8 @@ class UsageCounter:
         return Admission(ticket)
 
     async def settle(self, name: str, ticket: str, audio_s: float) -> None:
-        """The session is over; `audio_s` were made. The first call for a ticket counts."""
+        """The session has ended after `audio_s` seconds of audio. Only the first call for a ticket
+        counts."""
         account = self._fresh(name)
         if account.open.pop(ticket, None) is not None:
             account.audio_s += audio_s

@@ -1,9 +1,9 @@
-"""Text that arrives in pieces, as a language model writes it, cut where it can be spoken.
+"""Cuts text that arrives in pieces, as a language model writes it, into takes to speak.
 
-The first take is the first clause that can stand, so that speech starts early; then whole
-sentences, more at a time the longer it goes on. What is taken depends on the text alone: cut into
-any pieces, it gives the same takes. Joined, the takes are the text, less white space. Pure; knows
-nothing about time or models.
+The first take is the first clause that is long enough, so that speech starts early. Later takes
+are whole sentences, and the number of sentences per take grows. The takes depend on the text
+alone: a text cut into any pieces gives the same takes. The joined takes are the text, except for
+white space. Pure; knows nothing about time or models.
 """
 
 import re
@@ -11,11 +11,11 @@ import re
 from app.text.markup import is_open_mark
 from app.text.segments import MAX_CHARS, SHORT_CHARS, cut_at, sentences, speakable
 
-SENTENCES = (1, 1, 2, 3)  # in the first take, the second, the third, each later one
+SENTENCES = (1, 1, 2, 3)  # in the first, second, third and each later take
 
 _CLAUSE = re.compile(r"[,;:—–،؛][\"'”’)\]]*(?=\s)|[、，；：]")  # noqa: RUF001
 _TERMINATOR = re.compile(r"[.!?…。！？؟।۔\n]")  # noqa: RUF001
-_UNSPACED = "。！？、，；："  # noqa: RUF001 - marks that no space follows
+_UNSPACED = "。！？、，；："  # noqa: RUF001 - no space follows these marks
 
 
 class IncrementalText:
@@ -26,12 +26,12 @@ class IncrementalText:
         self._num_taken = 0
 
     def __len__(self) -> int:
-        """Characters that are held back."""
+        """Number of characters that are in no take yet."""
         return len(self._text)
 
     def push(self, text: str) -> list[str]:
-        """Whatever can be spoken now. A boundary is trusted once the word after it is complete:
-        until then `Dr.` might end a sentence."""
+        """The takes that are complete now. The end of a sentence counts once the next word is
+        complete: until then `Dr.` might end a sentence."""
         takes: list[str] = []
         for char in text:
             if self._is_decided_at(char):
@@ -40,13 +40,13 @@ class IncrementalText:
         return takes
 
     def flush(self) -> list[str]:
-        """The rest; what comes next begins anew."""
+        """The rest of the text as one take. Later text begins anew."""
         rest, self._text, self._num_taken = self._text, "", 0
         return [rest] if speakable(rest) else []
 
     def _append(self, char: str) -> None:
-        """White space is one space, or two line breaks between paragraphs: hostile text would
-        fill memory with it."""
+        """A run of white space is kept as one space, or as two line breaks between paragraphs, so
+        that hostile text cannot fill memory with white space."""
         last = self._text[-1:]
         if not char.isspace():
             self._text += char
@@ -56,7 +56,7 @@ class IncrementalText:
             self._text = self._text + "\n" if last == "\n" else self._text[:-1] + "\n"
 
     def _is_decided_at(self, char: str) -> bool:
-        """Whether a word is complete before `char`, or the text is too long to wait for that."""
+        """Whether a word is complete before `char`, or the text is too long to wait for one."""
         if len(self._text) > 2 * self._max_chars:
             return True
         ended = char.isspace() or self._text[-1:] in _UNSPACED
@@ -66,13 +66,13 @@ class IncrementalText:
         takes = []
         while (end := self._end()) is not None:
             take, self._text = self._text[:end], self._text[end:]
-            if speakable(take):  # else it is a line of dashes, too long to wait for a word
+            if speakable(take):  # a very long line of dashes is dropped
                 takes.append(take)
                 self._num_taken += 1
         return takes
 
     def _end(self) -> int | None:
-        """Where the next take ends; None while it is better to wait."""
+        """Where the next take ends. None: wait for more text."""
         ends = self._sentence_ends()
         wanted = SENTENCES[min(self._num_taken, len(SENTENCES) - 1)]
         is_long = len(self._text) > self._max_chars
@@ -87,7 +87,7 @@ class IncrementalText:
         return self._first_clause() if self._num_taken == 0 else None
 
     def _sentence_ends(self) -> list[int]:
-        """Of the sentences after which another has begun."""
+        """The ends of all sentences except the last, which may go on."""
         if not _TERMINATOR.search(self._text):
             return []
         ends, end = [], 0

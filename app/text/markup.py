@@ -1,7 +1,7 @@
-"""What a text says, when it pauses, and what of it is only marks for the eye. Pure functions.
+"""Markup in a text: pauses, Markdown and emoji. Pure functions.
 
-Pauses are `[pause:1.5s]`, `[pause:300ms]` and SSML's `<break time="1s"/>`. A model's own tags, as
-turbo's `[laugh]`, are words to this module and stay.
+Pauses are `[pause:1.5s]`, `[pause:300ms]` and SSML's `<break time="1s"/>`. This module takes a
+model's own tags, such as turbo's `[laugh]`, for words and leaves them in the text.
 """
 
 import re
@@ -28,8 +28,8 @@ _BREAK = re.compile(r"""\s*(?:time\s*=\s*(["'])(?P<time>[^"']*)\1)?\s*/?\s*""", 
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """`pauses_s` are before each segment and after the last: one more than segments."""
+class SpokenText:
+    """`pauses_s[i]` is the silence before segment i; the last entry is the silence at the end."""
 
     segments: tuple[str, ...]
     pauses_s: tuple[float, ...]
@@ -39,14 +39,14 @@ class Script:
         return sum(map(len, self.segments))
 
 
-def script(
+def parse_markup(
     text: str,
     language: str | None = None,
     max_chars: int = MAX_CHARS,
     first_max_chars: int = FIRST_MAX_CHARS,
-) -> Script:
-    """Raises BadRequest for a pause that is none, or too long. Without segments there is nothing
-    to speak."""
+) -> SpokenText:
+    """A text with nothing to speak has no segments. Raises BadRequest for a pause that is
+    malformed or too long."""
     segments: list[str] = []
     pauses_s = [0.0]
     at = 0
@@ -59,12 +59,13 @@ def script(
             pauses_s[-1] += _seconds(mark)
             at = mark.end()
     if sum(pauses_s) > MAX_PAUSES_S:
-        raise BadRequest(f"input: its pauses are over {MAX_PAUSES_S:g} s in all", param="input")
-    return Script(tuple(segments), tuple(pauses_s))
+        message = f"input: the pauses of a text may add up to at most {MAX_PAUSES_S:g} s"
+        raise BadRequest(message, param="input")
+    return SpokenText(tuple(segments), tuple(pauses_s))
 
 
 def is_open_mark(text: str) -> bool:
-    """Whether `text` ends inside what may become a pause."""
+    """Whether `text` ends inside markup that may become a pause."""
     at = max(text.rfind("["), text.rfind("<"))
     if at < 0 or len(text) - at > 80:
         return False
@@ -79,16 +80,18 @@ def _seconds(mark: re.Match[str]) -> float:
     if mark["break"] is not None:
         attributes = _BREAK.fullmatch(mark["break"])
         if attributes is None:
-            raise BadRequest('input: a break is <break time="500ms"/>', param="input")
+            message = 'input: a break must be written as <break time="500ms"/>'
+            raise BadRequest(message, param="input")
         given = attributes["time"] or f"{BREAK_S}s"
     elif given is None:  # <speak>
         return 0.0
     time = _TIME.fullmatch(given)
     if time is None:
-        raise BadRequest("input: a pause's time is written as 1.5s or 300ms", param="input")
+        message = "input: the time of a pause must be written as 1.5s or 300ms"
+        raise BadRequest(message, param="input")
     seconds = float(time[1]) / (1000 if time[2].lower() == "ms" else 1)
     if seconds > MAX_PAUSE_S:
-        raise BadRequest(f"input: a pause is longer than {MAX_PAUSE_S:g} s", param="input")
+        raise BadRequest(f"input: a pause may last at most {MAX_PAUSE_S:g} s", param="input")
     return seconds
 
 
@@ -97,8 +100,8 @@ def without_emoji(text: str) -> str:
 
 
 def without_markdown(text: str) -> str:
-    """The words of a Markdown text, each block a paragraph. Numbers of a list and code stay;
-    addresses of links go."""
+    """The words of a Markdown text; each block is a paragraph. The numbers of a list and code stay;
+    the addresses of links are removed."""
     blocks: list[str] = []
     number = ""
     for token in _markdown().parse(text):
@@ -119,5 +122,5 @@ def _words(tokens: list[Token]) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    """HTML is text to it: what is written in <...> may be a break."""
+    """HTML counts as text, because <break/> is a pause."""
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])

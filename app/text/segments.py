@@ -1,9 +1,11 @@
-"""Text into segments: what T3 speaks in one go. Pure functions; knows nothing about models.
+"""Cuts a text into segments; T3 speaks one segment in one go. Pure functions; knows nothing about
+models.
 
-A segment is a group of up to three whole sentences, at most `max_chars` long; of more where it
-would be very short, because a model given one or two words babbles. A sentence that is longer is
-cut at a clause, else between words, else hard. T3 streams within a segment, so the first group is
-short only to make its prefill light, never by cutting a sentence that would fit.
+A segment is a group of up to three whole sentences, at most `max_chars` long. A very short group
+takes more sentences, because a model that is given one or two words babbles. A sentence longer
+than `max_chars` is cut after a clause, else between words, else anywhere. T3 streams within a
+segment, so the first group is short only to make its prefill cheap: no sentence that fits is cut
+for that.
 """
 
 import re
@@ -13,15 +15,15 @@ import sentencex
 
 MAX_CHARS = 280
 FIRST_MAX_CHARS = 120
-SHORT_CHARS = 24  # a group below this takes a neighbour wherever that fits
+SHORT_CHARS = 24  # a shorter group takes a neighbouring sentence if that fits
 SENTENCES_PER_SEGMENT = 3
 
-# C0, DEL and C1 without those that str.split takes as white space; halves of surrogate pairs.
+# C0, DEL and C1, except those that str.split takes as white space; halves of surrogate pairs.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _PARAGRAPH = re.compile(r"\n\s*\n")
-# Where a long sentence may be cut: after a clause mark and its space; CJK marks need no space.
+# A long sentence may be cut after a clause mark and its space. CJK marks need no space.
 _CLAUSE = re.compile(r"[,;:—–،؛][\"'”’)\]]*(?= )|[、，；：]")  # noqa: RUF001
-# Titles whose period the segmenter takes for the end of a sentence.
+# Titles; the segmenter takes their period for the end of a sentence.
 _TITLES = {
     "es": ("D", "Dña"),
     "fi": ("Tri",),
@@ -38,12 +40,13 @@ _TITLE_AT_END = {
 
 
 def speakable(text: str) -> bool:
-    """Whether there is anything to say: a letter or a digit of any script."""
+    """Whether the text has a letter or a digit of any script."""
     return any(char.isalnum() for char in text)
 
 
 def normalise(text: str) -> str:
-    """Without control characters, every run of white space one space, none at the ends."""
+    """Removes control characters and makes every run of white space one space, none at the
+    ends."""
     return " ".join(_CONTROL.sub("", text).split())
 
 
@@ -55,15 +58,15 @@ def segment(
 ) -> tuple[str, ...]:
     """Normalised segments in order, each speakable and at most `max_chars` long.
 
-    Nothing but white space and control characters is lost between them, with one exception: a
-    piece without a letter or digit that fits into no neighbour (a line of dashes) is dropped,
-    because a model asked to speak it babbles.
+    Only white space and control characters are lost between segments, with one exception: a piece
+    without a letter or digit (a line of dashes) that fits into no neighbour is dropped, because a
+    model that is asked to speak such a piece babbles.
     """
     groups: list[str] = []
     num_sentences = 0  # in the last group
     for piece in _pieces(text, language or "en", max_chars):
         said = speakable(piece)
-        silent_end = not said or not (groups and speakable(groups[-1]))  # belongs to a neighbour
+        silent_end = not said or not (groups and speakable(groups[-1]))  # joins a neighbour
         short = bool(groups) and len(groups[-1].strip()) < SHORT_CHARS
         is_first = len(groups) == 1 and not (silent_end or short)
         cap = min(first_max_chars, max_chars) if is_first else max_chars
@@ -86,7 +89,7 @@ def _without_short_end(groups: list[str], max_chars: int) -> tuple[str, ...]:
 
 
 def _pieces(text: str, language: str, max_chars: int) -> list[str]:
-    """Sentences with the space that follows each, if any; those over the cap already cut."""
+    """Sentences, each with the space after it, if any. Sentences over the cap are cut."""
     pieces: list[str] = []
     for paragraph in _PARAGRAPH.split(text.replace("\r\n", "\n")):
         for sentence in sentences(normalise(paragraph) + " ", language):
@@ -95,7 +98,7 @@ def _pieces(text: str, language: str, max_chars: int) -> list[str]:
 
 
 def sentences(text: str, language: str) -> list[str]:
-    """In order; nothing is lost between them."""
+    """The sentences in order. Joined, they are the text."""
     title = _TITLE_AT_END.get(language)
     found: list[str] = []
     for sentence in sentencex.segment(language, text):
@@ -117,7 +120,8 @@ def _cut(sentence: str, max_chars: int) -> list[str]:
 
 
 def cut_at(sentence: str, max_chars: int) -> int:
-    """The best place to cut, 1..max_chars: a late clause, a space, or before a whole character."""
+    """The best place to cut, 1..max_chars: after a late clause, at a space, or before a whole
+    character."""
     clauses = [match.end() for match in _CLAUSE.finditer(sentence, 0, max_chars + 1)]
     late = [end for end in clauses if max_chars // 3 <= end <= max_chars]
     if late:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.text.incremental import IncrementalText
-from app.text.markup import script
+from app.text.markup import parse_markup
 from app.text.segments import MAX_CHARS, sentences, speakable
 
 PROSE = (
@@ -57,7 +57,7 @@ def test_a_mark_that_is_still_arriving_is_not_torn():
     stream = IncrementalText()
     pieces = ("Hello to all of you [pau", "se:1.5s] and a good day. N")
     takes = [take for piece in pieces for take in stream.push(piece)]
-    spoken = [script(take) for take in [*takes, *stream.flush()]]
+    spoken = [parse_markup(take) for take in [*takes, *stream.flush()]]
     assert sum(sum(each.pauses_s) for each in spoken) == 1.5
 
 

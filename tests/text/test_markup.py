@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadRequest
-from app.text.markup import Script, is_open_mark, script, without_emoji, without_markdown
+from app.text.markup import (
+    SpokenText,
+    is_open_mark,
+    parse_markup,
+    without_emoji,
+    without_markdown,
+)
 from app.text.segments import segment
 
 HELLO, BYE = ("Hello there.", "Goodbye now.")
@@ -27,25 +33,25 @@ HELLO, BYE = ("Hello there.", "Goodbye now.")
     ],
 )
 def test_a_pause_stands_between_what_is_spoken(mark, seconds):
-    spoken = script(f"{HELLO} {mark} {BYE}")
+    spoken = parse_markup(f"{HELLO} {mark} {BYE}")
     assert spoken.segments == (HELLO, BYE)
     assert spoken.pauses_s == pytest.approx((0, seconds, 0))
 
 
 def test_pauses_stand_at_the_ends_too():
-    assert script(f"[pause:1s]{HELLO}[pause:2s]") == Script((HELLO,), (1, 2))
+    assert parse_markup(f"[pause:1s]{HELLO}[pause:2s]") == SpokenText((HELLO,), (1, 2))
 
 
 def test_pauses_about_nothing_add_up():
-    assert script(f"{HELLO}[pause:1s]...[pause:2s]{BYE}").pauses_s == (0, 3, 0)
+    assert parse_markup(f"{HELLO}[pause:1s]...[pause:2s]{BYE}").pauses_s == (0, 3, 0)
 
 
 def test_pauses_alone_speak_nothing():
-    assert script("[pause:1s] <break/>").segments == ()
+    assert parse_markup("[pause:1s] <break/>").segments == ()
 
 
 def test_ssml_that_only_wraps_is_unwrapped():
-    assert script(f"<speak>{HELLO}</speak>") == Script((HELLO,), (0, 0))
+    assert parse_markup(f"<speak>{HELLO}</speak>") == SpokenText((HELLO,), (0, 0))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_ssml_that_only_wraps_is_unwrapped():
 )
 def test_a_pause_that_is_none_is_refused_by_name(text):
     with pytest.raises(BadRequest) as refused:
-        script(f"{HELLO} {text}")
+        parse_markup(f"{HELLO} {text}")
     assert refused.value.param == "input"
 
 
@@ -74,7 +80,7 @@ def test_a_pause_that_is_none_is_refused_by_name(text):
     "text", ["[laugh] Oh well. [sigh]", "[pauses] he said.", "a < b and b > a", "<breakfast> now"]
 )
 def test_what_is_no_pause_is_text(text):
-    assert script(text).segments == (text,)
+    assert parse_markup(text).segments == (text,)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_a_pause_that_is_still_arriving_is_known(text, is_open):
 @given(st.text(max_size=400))
 def test_a_text_without_marks_is_its_segments(text):
     if "pause" not in text.lower() and "break" not in text.lower() and "speak" not in text.lower():
-        assert script(text).segments == segment(text)
+        assert parse_markup(text).segments == segment(text)
 
 
 @pytest.mark.parametrize(

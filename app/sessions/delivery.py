@@ -1,0 +1,127 @@
+"""The one account of what a session was sent, on one clock.
+
+The events of a stream, the session report, the metrics and the log all read its marks. Sound counts
+as sent when the listener asks for the next chunk: by then it is encoded and handed to the proxy.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Mark, SynthesisRequest, merged
+from app.errors import ServeError, SynthesisFailed
+from app.sessions.pacing import Playback
+from app.sessions.table import SessionEnd
+
+
+class Delivery:
+    """`now` is the machine's monotonic clock, as for every Mark."""
+
+    def __init__(self, request: SynthesisRequest, now: Callable[[], float]) -> None:
+        self.started_s = now()
+        self.prepared_s: float | None = None  # when the voice was ready
+        self.finish: FinishReason | None = None
+        self._request = request
+        self._now = now
+        self._playback = Playback(now)
+        self._num_samples = 0
+        self._unsent_s = 0.0  # sound that the listener was given and has not sent yet
+        self._left_s: float | None = None  # when the listener was seen to leave
+        self._num_tokens = 0
+        self._segment = 0
+        self._marks = {Mark.RECEIVED: request.received_s}
+
+    @property
+    def is_heard(self) -> bool:
+        return self._num_samples > 0
+
+    def claimed(self) -> None:
+        self._marks[Mark.CLAIMED] = self._now()
+
+    def prepared(self) -> None:
+        self.prepared_s = self._now()
+
+    def add(self, chunk: AudioChunk) -> None:
+        """The listener is about to be given the chunk."""
+        self._num_samples += len(chunk.pcm)
+        self._unsent_s = len(chunk.pcm) / SAMPLE_RATE
+        self._num_tokens = max(self._num_tokens, chunk.num_tokens)
+        self._segment = chunk.segment
+        self._marks = merged(self._marks, chunk.marks)
+        self.finish = chunk.finish
+
+    def sent(self) -> None:
+        """The listener has sent the last chunk."""
+        if self._unsent_s:
+            now = self._now()
+            self._marks.setdefault(Mark.FIRST_BYTE, now)
+            self._marks[Mark.LAST_BYTE] = now
+            self._playback.sent(self._unsent_s)
+            self._unsent_s = 0.0
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Notes when the listener leaves. The stages hear of that next, and may stop before the
+        session has ended here."""
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            self._left_s = self._now()
+            raise
+
+    def wait_s(self, chunk: AudioChunk, ahead_s: float | None) -> float:
+        """How long the chunk of a paced session must wait, as in `Playback.wait_s`."""
+        if ahead_s is None or not self._request.is_paced:
+            return 0.0
+        return self._playback.wait_s(len(chunk.pcm) / SAMPLE_RATE, ahead_s)
+
+    def cancelled_chunk(self) -> AudioChunk:
+        return self._empty_chunk(FinishReason.CANCELLED)
+
+    def last_chunk(self) -> AudioChunk:
+        """The account as the listener reads it: no sound, and the marks so far."""
+        return self._empty_chunk(self.finish)
+
+    def _empty_chunk(self, finish: FinishReason | None) -> AudioChunk:
+        return AudioChunk(
+            self._request.key,
+            self._segment,
+            self._num_samples,
+            np.zeros(0, np.float32),
+            self._num_tokens,
+            finish,
+            dict(self._marks),
+        )
+
+    def end(self, is_stopped: bool, error: Exception | None) -> SessionEnd:
+        """`is_stopped`: by a cancel. The listener has left if there was no cancel, error or
+        finish."""
+        now = self._now()
+        if self.finish is not None:
+            self.sent()
+        elif error is None and not is_stopped:
+            self._marks[Mark.DISCONNECTED] = now if self._left_s is None else self._left_s
+        reason = self.finish or (FinishReason.CANCELLED if error is None else FinishReason.ERROR)
+        if reason is FinishReason.CANCELLED:
+            self._marks[Mark.AUDIO_STOPPED] = now
+        return SessionEnd(
+            reason,
+            self._num_samples / SAMPLE_RATE,
+            self._num_tokens,
+            self._marks,
+            self._cause(is_stopped, error),
+            self._request.is_paced,
+            self._playback.num_underruns,
+            self._playback.stalled_s,
+        )
+
+    def _cause(self, is_stopped: bool, error: Exception | None) -> str:
+        if error is not None:
+            return error.code if isinstance(error, ServeError) else ServeError.code
+        if self.finish is FinishReason.ERROR:
+            return SynthesisFailed.code
+        if is_stopped or self.finish is FinishReason.CANCELLED:
+            return "cancel"
+        return "disconnect" if self.finish is None else "finished"
