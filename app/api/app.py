@@ -1,5 +1,5 @@
-"""The HTTP interface over a Synthesizer. A builder without globals: any process may hold any
-number of them, and tests put a fake behind one."""
+"""Builds the HTTP interface of a Synthesizer, without globals: a process may have several, and
+tests put a fake synthesizer behind one."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.services import Services
 from app.api.session_routes import session_routes
+from app.api.speech_job import SpeechPlanner
 from app.api.speech_routes import speech_routes
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
@@ -24,7 +25,6 @@ from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.config import KeySettings, Limits, SocketLimits
 from app.core import HealthStatus, ModelLoader, Synthesizer
-from app.errors import NotFound
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader
@@ -45,13 +45,13 @@ def create_app(
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
 ) -> FastAPI:
-    """Without `keys` it speaks to its own machine alone. `ledger` counts what keys use, by default
-    in this process. `is_alone`: no other process answers requests to this application. Without
-    `switch` the model stays in memory.
+    """Without `keys` the application serves its own machine alone. `ledger` counts what keys use;
+    the default counts in this process. `is_alone`: no other process answers requests to this
+    application. Without `switch` the model stays in memory.
 
-    `returns_request_id`: False where the server in front already sends X-Request-ID back, as
-    Ray Serve's does: twice, clients would read it as "id, id". `refused` is told the code of each
-    error that a client is answered with."""
+    `returns_request_id` is False where the server in front sends X-Request-ID back already, as Ray
+    Serve's proxy does: clients would read the doubled header as "id, id". `refused` is called with
+    the code of every error that is sent to a client."""
     app = FastAPI(
         title="chatterbox-serve",
         docs_url=None,
@@ -78,8 +78,8 @@ def create_app(
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
     services = Services(
         synthesizer,
+        SpeechPlanner(synthesizer.card, limits),
         Voices(catalogue, library, synthesizer, RecordingReader()),
-        limits,
         sockets or SocketLimits(),
         AdmissionControl(ledger or UsageCounter(), limits.live_s),
         refused,
@@ -89,13 +89,14 @@ def create_app(
     app.include_router(voice_routes(services))
     app.include_router(desktop_routes(services, is_alone))
     app.include_router(model_routes(services, switch))
-    app.include_router(_catalogue_routes(synthesizer))
+    app.include_router(_model_list_routes(services))
     openapi.install(app)
     return app
 
 
-def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
+def _model_list_routes(services: Services) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
+    synthesizer = services.synthesizer
     created = int(time.time())
 
     def model() -> dict[str, object]:
@@ -124,9 +125,7 @@ def _catalogue_routes(synthesizer: Synthesizer) -> APIRouter:
 
     @router.get("/v1/models/{model_id:path}", response_model=None)
     async def one_model(model_id: str) -> Response:
-        if model_id != synthesizer.card().name:
-            message = f"model {model_id[:64]!r} is not served here"
-            raise NotFound(message, param="model", code="model_not_found")
+        services.planner.check_model(model_id)
         return JsonResponse(model())
 
     return router

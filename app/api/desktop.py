@@ -1,42 +1,37 @@
-"""The routes of the desktop app that this server replaces, over the same path as every other.
+"""The routes of the desktop app that this server replaces. Speech takes the same path as on every
+other route.
 
-`vox_stop` and `tts_is_speaking` know what was started through these routes in this process; where
-several ingresses answer, they say that they cannot know. Which model is served is the
-configuration's: it can be unloaded and loaded again, and a request for another is told so.
+`vox_stop` and `tts_is_speaking` know the sessions that these routes started in this process. Where
+several ingress replicas answer, these routes refuse. The configuration names the model: these
+routes can unload it and load it again, and refuse to load another.
 """
 
-import asyncio
-import base64
-import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import asynccontextmanager
 
 import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from app.api.body import read_object
-from app.api.connection import while_connected
 from app.api.dependencies import caller_of, require_role
-from app.api.encoding import Progress, fed, opened, sound_of
+from app.api.encoding import file_of
 from app.api.errors import JsonResponse, error_of
+from app.api.events import base64_of, event_of, usage_of
 from app.api.openapi import WAV_EVENTS, WAV_FILE
 from app.api.services import Services
-from app.api.speech import SpeechResponse, start_of, usage_of
-from app.api.speech_job import SpeechJob, build_job, resolve_options
+from app.api.speech_bodies import EVENT_STREAM, WholeFile
+from app.api.speech_job import SpeechJob
 from app.api.speech_request import SpeechOptionFields, VoiceField, parse
-from app.api.speech_routes import OTHER_FIELDS_BYTES
-from app.api.stream_faults import StreamFault, with_fault
+from app.api.speech_response import SpeechResponse
 from app.audio.pcm import Samples
-from app.auth.api_keys import Caller
 from app.config import Role
-from app.core import CancelState, FinishReason, ModelLoader, SessionKey
+from app.core import AudioChunk, CancelState, ModelLoader, SessionKey
 from app.errors import BadRequest, NotServed
 
 
 class VoxFields(SpeechOptionFields):
-    """A text, and how to speak it. No voice: the model's first."""
+    """A text and how to speak it. The default voice is the model's first."""
 
     text: str
     voice: VoiceField | None = None
@@ -51,7 +46,7 @@ _VOX_BODY = {
 
 
 class Desktop:
-    """What was started through these routes and is not over."""
+    """The sessions that these routes started and that have not ended."""
 
     def __init__(self, services: Services, is_alone: bool) -> None:
         self.services = services
@@ -61,15 +56,11 @@ class Desktop:
     def live(self, tenant: str) -> list[SessionKey]:
         """Raises NotServed where other processes have sessions too."""
         if not self._is_alone:
-            message = "several ingresses answer here, and each knows its own sessions alone: "
-            raise NotServed(f"{message}POST /cancel/{{id}} stops one by its X-Request-ID")
+            raise NotServed(
+                "this server has several ingress replicas, and each knows only its own sessions; "
+                "stop a session by its X-Request-ID: POST /cancel/{id}"
+            )
         return [key for key in self._live if key.tenant == tenant]
-
-    def begin(self, key: SessionKey) -> None:
-        self._live.add(key)
-
-    def end(self, key: SessionKey) -> None:
-        self._live.discard(key)
 
     async def stop(self, tenant: str) -> list[dict[str, object]]:
         acks = [await self.services.synthesizer.cancel(key) for key in self.live(tenant)]
@@ -81,111 +72,70 @@ class Desktop:
 
     async def job(self, request: Request) -> SpeechJob:
         services, caller = self.services, caller_of(request)
-        max_bytes = services.limits.max_text_chars * 12 + OTHER_FIELDS_BYTES
-        fields = parse(VoxFields, await read_object(request, max_bytes))
+        planner = services.planner
+        fields = parse(VoxFields, await read_object(request, planner.max_body_bytes))
         if fields.response_format not in (None, "wav"):
-            raise BadRequest("response_format: this route sends wav", param="response_format")
-        voice = await self._voice(caller, fields)
-        card = services.synthesizer.card()
-        options = resolve_options(
-            fields, card, voice, services.limits, caller, default_format="wav"
-        )
-        return await asyncio.to_thread(
-            build_job, fields.text, options, caller, request.state.request_id, services.limits
-        )
-
-    async def _voice(self, caller: Caller, fields: VoxFields) -> str:
+            message = "response_format: this route sends wav only"
+            raise BadRequest(message, param="response_format")
         if fields.voice is None:
-            return self.services.synthesizer.card().voices[0]
-        return await self.services.voices.find(caller, fields.voice)
+            voice = services.synthesizer.card().voices[0]
+        else:
+            voice = await services.voices.find(caller, fields.voice)
+        options = planner.options(fields, voice, caller, default_format="wav")
+        return await planner.job(fields.text, options, request.state.request_id)
 
-
-class _Watched(Response):
-    """An answer whose session counts as live while it is given."""
-
-    def __init__(self, desktop: Desktop, key: SessionKey, answer: Response) -> None:
-        self.background = None
-        self._desktop = desktop
-        self._key = key
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._desktop.begin(self._key)
+    @asynccontextmanager
+    async def live_while(self, job: SpeechJob) -> AsyncGenerator[SpeechJob, None]:
+        """The job, whose session counts as live while this is open."""
+        self._live.add(job.request.key)
         try:
-            await self._answer(scope, receive, send)
+            yield job
         finally:
-            self._desktop.end(self._key)
+            self._live.discard(job.request.key)
 
 
-class WavChunks(Response):
-    """Server-sent events, each with one segment as a WAV file that can be played by itself."""
+class WavEvents:
+    """Server-sent events. Each has one segment as a WAV file that can be played by itself."""
 
-    media_type = "text/event-stream"
+    content_type = EVENT_STREAM
 
-    def __init__(self, services: Services, job: SpeechJob) -> None:
-        self.status_code = 200
-        self.background = None
-        self._services = services
+    def __init__(self, job: SpeechJob) -> None:
         self._job = job
-        self.init_headers({"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        self._total = len(job.text.segments)
+        self._pcm: list[Samples] = []  # of the segment that is being made
+        self._segment = 0
+        self._num_files = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await while_connected(self._answer(send), receive)
+    async def open(self) -> None:
+        """Each file has an encoder of its own."""
 
-    async def _answer(self, send: Send) -> None:
-        async with aclosing(self._events()) as events:
-            first = await anext(events)  # what fails until here becomes a status code
-            await send(start_of(200, self.raw_headers))
-            await send({"type": "http.response.body", "body": first, "more_body": True})
-            async for event in events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def feed(self, chunk: AudioChunk) -> bytes:
+        file = b"" if chunk.segment == self._segment else await self._file()
+        self._segment = chunk.segment
+        self._pcm.append(chunk.pcm)
+        return file
 
-    async def _events(self) -> AsyncGenerator[bytes, None]:
-        total, index = len(self._job.script.segments), 0
-        progress = Progress()
-        session_id = self._job.request.key.session_id
-        files = with_fault(self._files(progress), session_id, self._services.refused)
-        async with aclosing(files):
-            async for file in files:
-                if isinstance(file, StreamFault):
-                    yield _event("error", error=error_of(file.fault))
-                    return
-                wav = base64.b64encode(file).decode("ascii")
-                yield _event("chunk", index=index, total=total, audio=wav)
-                index += 1
-        usage = usage_of(self._job.script.num_chars, progress.num_tokens)
-        finish = progress.finish or FinishReason.STOP
-        yield _event("done", total=total, finish_reason=finish, usage=usage)
+    async def end(self, last: AudioChunk) -> bytes:
+        self._pcm.append(last.pcm)
+        return await self._file() + event_of(
+            "done",
+            total=self._total,
+            finish_reason=last.finish,
+            usage=usage_of(self._job.text.num_chars, last.num_tokens),
+        )
 
-    async def _files(self, progress: Progress) -> AsyncGenerator[bytes, None]:
-        options = self._job.options
-        async with aclosing(_by_segment(self._services, self._job, progress)) as parts:
-            async for pcm in parts:
-                encoder = await opened(options)
-                body = await fed(encoder, pcm) + encoder.finish()
-                yield options.format.seal(body, encoder.num_samples, options.sample_rate)
+    def broken(self, error: Exception) -> bytes:
+        return event_of("error", error=error_of(error))
 
-
-async def _by_segment(
-    services: Services, job: SpeechJob, progress: Progress
-) -> AsyncGenerator[Samples, None]:
-    """The session's sound, a segment at a time, with the pauses before it."""
-    parts: list[Samples] = []
-    segment = 0
-    async with aclosing(sound_of(services, job, progress)) as sound:
-        async for pcm in sound:
-            if progress.segment != segment and parts:
-                yield np.concatenate(parts)
-                parts = []
-            segment = progress.segment
-            parts.append(pcm)
-    if parts:
-        yield np.concatenate(parts)
-
-
-def _event(kind: str, **fields: object) -> bytes:
-    return b"data: " + json.dumps({"type": kind, **fields}).encode() + b"\n\n"
+    async def _file(self) -> bytes:
+        """The event of the segment whose samples are complete."""
+        pcm = np.concatenate(self._pcm or [np.zeros(0, np.float32)])
+        self._pcm = []
+        if not len(pcm):
+            return b""
+        wav = base64_of(await file_of(pcm, self._job.options))
+        self._num_files += 1
+        return event_of("chunk", index=self._num_files - 1, total=self._total, audio=wav)
 
 
 def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
@@ -197,20 +147,20 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
     @router.post("/vox_speak_wav", response_model=None, responses=WAV_FILE, openapi_extra=_VOX_BODY)
     async def speak_wav(request: Request) -> Response:
         job = await desktop.job(request)
-        return _Watched(desktop, job.request.key, SpeechResponse(services, job, whole=True))
+        return SpeechResponse(services, desktop.live_while(job), WholeFile(job))
 
     @router.post(
         "/vox_speak_wav_stream", response_model=None, responses=WAV_EVENTS, openapi_extra=_VOX_BODY
     )
     async def speak_wav_stream(request: Request) -> Response:
         job = await desktop.job(request)
-        return _Watched(desktop, job.request.key, WavChunks(services, job))
+        return SpeechResponse(services, desktop.live_while(job), WavEvents(job))
 
     @router.post("/vox_stop", response_model=None)
     @router.post("/vox_stop_speak", response_model=None)
     @router.post("/stop_all_vox", response_model=None)
     async def stop(request: Request) -> Response:
-        """Everything of the caller's tenant that was started through these routes."""
+        """Stop every session of the caller's tenant that these routes started."""
         return JsonResponse({"stopped": await desktop.stop(caller_of(request).tenant)})
 
     @router.get("/tts_is_speaking", response_model=None)
@@ -220,13 +170,13 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
 
     @router.post("/vox_speak", response_model=None)
     async def speak_aloud() -> Response:
-        raise NotServed("a server has no loudspeaker of yours: use /api/vox_speak_wav")
+        raise NotServed("a server cannot play sound on your device; use /api/vox_speak_wav")
 
     return router
 
 
 def model_routes(services: Services, switch: ModelLoader | None) -> APIRouter:
-    """The served model out of memory and back; any other is the configuration's to serve."""
+    """The routes that take the served model out of memory and load it again."""
     router = APIRouter(
         prefix="/api", default_response_class=JsonResponse, dependencies=[require_role(Role.ADMIN)]
     )
@@ -235,16 +185,16 @@ def model_routes(services: Services, switch: ModelLoader | None) -> APIRouter:
         card = services.synthesizer.card()
         if card.family != family:
             raise NotServed(
-                f"{card.name} is served here; another model is a change of `model` in the "
-                "configuration, which Serve carries out when it is deployed again"
+                f"this server serves {card.name}; to serve another model, change `model` in the "
+                "configuration and deploy it again"
             )
-        if switch is not None:  # else it has never been out
+        if switch is not None:  # else the model was never unloaded
             await switch.load()
         return JsonResponse({"model": card.name, "family": family, "loaded": True})
 
     @router.post("/tts_load_turbo", response_model=None)
     async def load_turbo() -> Response:
-        """Answers when it can speak, also where it could already."""
+        """Answers when the model can speak, at once if it can already."""
         return await load("turbo")
 
     @router.post("/tts_load_multilingual", response_model=None)
@@ -254,9 +204,9 @@ def model_routes(services: Services, switch: ModelLoader | None) -> APIRouter:
     @router.post("/unload_tts", response_model=None)
     @router.post("/tts_unload", response_model=None)
     async def unload() -> Response:
-        """Answers when its memory is free: no session begins, and those that live end first."""
+        """Answers when the model's memory is free. Live sessions end first, and none begins."""
         if switch is None:
-            raise NotServed("the model stays in memory while this process lives")
+            raise NotServed("this server keeps its model in memory while its process lives")
         await switch.unload()
         return JsonResponse({"model": services.synthesizer.card().name, "loaded": False})
 

@@ -1,14 +1,13 @@
-"""A job's sound as the bytes of its format, with the script's pauses in their places.
+"""The sound of a job: its chunks with the pauses of the text, and their encoding.
 
-Codecs, tempo and rate run on other threads: an event loop that encodes stalls every other stream.
-Knows nothing about how bytes travel.
+Codecs, tempo and sample rate run on other threads: an event loop that encodes would stall every
+other stream. Knows nothing about how bytes travel.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,132 +17,56 @@ from app.audio.formats import AudioStream
 from app.audio.pcm import Samples
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason
 from app.errors import SynthesisFailed
-from app.text.markup import Script
+from app.text.markup import SpokenText
 
 
-@dataclass(slots=True)
-class Progress:
-    """What has been encoded of one session. Times in seconds on the process's clock."""
+async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
+    """The chunks of the session with its pauses as silence. The last chunk has the finish and the
+    session's marks; it has no sound but a pause at the end of the text.
 
-    started: float = field(default_factory=time.perf_counter)
-    first_audio: float | None = None
-    audio_s: float = 0.0  # as it is heard: shaped, pauses included
-    num_tokens: int = 0
-    segment: int = 0  # of the latest sound
-    finish: FinishReason | None = None
-
-    def add(self, chunk: AudioChunk) -> None:
-        if len(chunk.pcm) and self.first_audio is None:
-            self.first_audio = time.perf_counter()
-        self.num_tokens = max(self.num_tokens, chunk.num_tokens)
-        self.segment = chunk.segment
-        self.finish = chunk.finish
-
-    def heard(self, audio_s: float) -> None:
-        """So much has been encoded by now."""
-        if self.first_audio is None:
-            self.first_audio = time.perf_counter()
-        self.audio_s = audio_s
-
-    def timing_ms(self) -> dict[str, float]:
-        heard = self.started if self.first_audio is None else self.first_audio
-        return {
-            "first_audio_ms": round((heard - self.started) * 1e3, 3),
-            "total_ms": round((time.perf_counter() - self.started) * 1e3, 3),
-            "audio_ms": round(self.audio_s * 1e3, 3),
-        }
-
-
-async def encoded(
-    services: Services, job: SpeechJob, progress: Progress
-) -> AsyncGenerator[bytes, None]:
-    """The audio bytes of one whole job; none if it was cancelled before its first sound. Raises
-    what `sound_of` raises."""
-    encoder = await opened(job.options)
-    async with aclosing(sound_of(services, job, progress)) as sound:
-        async for pcm in sound:
-            if part := await fed(encoder, pcm):
-                progress.audio_s = encoder.audio_s
-                yield part
-    if progress.first_audio is not None and (tail := await asyncio.to_thread(encoder.finish)):
-        progress.audio_s = encoder.audio_s
-        yield tail
-
-
-async def sound_of(
-    services: Services, job: SpeechJob, progress: Progress
-) -> AsyncGenerator[Samples, None]:
-    """The session's samples with its pauses; none if it was cancelled before its first sound.
-
-    Raises RateLimited before any work, Overloaded where nothing is heard in time,
-    SynthesisFailed where the speech could not be finished or is no sound at all, and what the
-    synthesizer raises.
+    Raises RateLimited before any work, SynthesisFailed where the speech could not be finished or
+    has no sound at all, and all errors of the synthesizer.
     """
-    admitted = services.admission.admitted(job.caller, job.script.num_chars)
+    admitted = services.admission.admitted(job.options.caller, job.predicted_s)
+    pauses = _Pauses(job.text)
+    is_silent = True
     async with (
         admitted if job.ticket is None else nullcontext(job.ticket) as ticket,
-        aclosing(_spoken(services, job, progress)) as sound,
+        aclosing(services.synthesizer.speak(job.request)) as chunks,
     ):
-        async for pcm in sound:
-            ticket.audio_s += len(pcm) / SAMPLE_RATE
-            yield pcm
+        async for chunk in chunks:
+            is_silent = is_silent and not len(chunk.pcm)
+            if chunk.finish is FinishReason.ERROR:
+                break
+            if is_silent and _is_complete(chunk):
+                raise SynthesisFailed("the model made no sound of this text", code="no_audio")
+            heard = pauses.around(chunk)
+            ticket.audio_s += len(heard.pcm) / SAMPLE_RATE
+            yield heard
+            if chunk.finish is not None:
+                return
+        raise SynthesisFailed("the speech could not be finished")
 
 
-async def _spoken(
-    services: Services, job: SpeechJob, progress: Progress
-) -> AsyncGenerator[Samples, None]:
-    pauses = _Pauses(job.script)
-    is_silent = True
-    async with aclosing(services.synthesizer.speak(job.request)) as chunks:
-        chunk: AudioChunk | None = await _first(chunks)
-        while chunk is not None:
-            progress.add(chunk)
-            if len(chunk.pcm):
-                is_silent = False
-                yield pauses.before(chunk)
-            chunk = None if chunk.finish is not None else await anext(chunks, None)
-        if progress.finish in (None, FinishReason.ERROR):
-            raise SynthesisFailed("the speech could not be finished")
-        if progress.finish is FinishReason.CANCELLED:
-            return
-        if is_silent:
-            raise SynthesisFailed("the model made no sound of this text", code="no_audio")
-        if len(last := pauses.at_end()):
-            yield last
-
-
-async def opened(options: SpeechOptions) -> AudioStream:
-    return await asyncio.to_thread(AudioStream, options.format, options.sample_rate, options.speed)
-
-
-async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk | None:
-    """The first chunk with sound, or the last if that comes before."""
-    async for chunk in chunks:
-        if len(chunk.pcm) or chunk.finish is not None:
-            return chunk
-    return None
-
-
-async def fed(encoder: AudioStream, pcm: Samples) -> bytes:
-    if encoder.is_light:
-        return encoder.feed(pcm)
-    return await asyncio.to_thread(encoder.feed, pcm)
+def _is_complete(chunk: AudioChunk) -> bool:
+    """Whether this is the last chunk of a session that was not cancelled."""
+    return chunk.finish not in (None, FinishReason.CANCELLED)
 
 
 class _Pauses:
-    """The silences of a script that have not been heard yet."""
+    """The pauses of a text that have not been heard yet."""
 
-    def __init__(self, script: Script) -> None:
-        self._left_s = list(script.pauses_s)
-        self._num_segments = len(script.segments)
+    def __init__(self, text: SpokenText) -> None:
+        self._left_s = list(text.pauses_s)
 
-    def before(self, chunk: AudioChunk) -> Samples:
-        """The chunk's samples, behind the pauses that come before its segment."""
-        pause_s = self._take(chunk.segment + 1)
-        return np.concatenate([_silence(pause_s), chunk.pcm]) if pause_s else chunk.pcm
-
-    def at_end(self) -> Samples:
-        return _silence(self._take(self._num_segments + 1))
+    def around(self, chunk: AudioChunk) -> AudioChunk:
+        """The chunk, after the pauses before its segment; the last chunk before the pause at the
+        end."""
+        before = self._take(chunk.segment + 1) if len(chunk.pcm) else 0.0
+        after = self._take(len(self._left_s)) if _is_complete(chunk) else 0.0
+        if not before + after:
+            return chunk
+        return replace(chunk, pcm=np.concatenate([_silence(before), chunk.pcm, _silence(after)]))
 
     def _take(self, end: int) -> float:
         pause_s = sum(self._left_s[:end])
@@ -153,3 +76,53 @@ class _Pauses:
 
 def _silence(seconds: float) -> Samples:
     return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+class SpeechEncoder:
+    """One stream of samples on its way into the format of its options."""
+
+    def __init__(self, options: SpeechOptions, stream: AudioStream) -> None:
+        self._options = options
+        self._stream = stream
+        self._is_fed = False
+
+    @classmethod
+    async def open(cls, options: SpeechOptions) -> "SpeechEncoder":
+        return cls(options, await asyncio.to_thread(_opened, options))
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of sound so far, after speed and with pauses: the sound as it is heard."""
+        return self._stream.audio_s
+
+    async def feed(self, pcm: Samples) -> bytes:
+        if not len(pcm):
+            return b""
+        self._is_fed = True
+        if self._stream.is_light:
+            return self._stream.feed(pcm)
+        return await asyncio.to_thread(self._stream.feed, pcm)
+
+    async def finish(self) -> bytes:
+        """The bytes that are still held back. Without any sound there are none."""
+        return await asyncio.to_thread(self._stream.finish) if self._is_fed else b""
+
+    def seal(self, body: bytes) -> bytes:
+        """The whole file with its true length; `body` is all that was given."""
+        stream = self._stream
+        return self._options.format.seal(body, stream.num_samples, stream.sample_rate)
+
+
+async def file_of(pcm: Samples, options: SpeechOptions) -> bytes:
+    """A whole file of these samples."""
+
+    def encode() -> bytes:
+        stream = _opened(options)
+        body = stream.feed(pcm) + stream.finish()
+        return options.format.seal(body, stream.num_samples, options.sample_rate)
+
+    return await asyncio.to_thread(encode)
+
+
+def _opened(options: SpeechOptions) -> AudioStream:
+    return AudioStream(options.format, options.sample_rate, options.speed)

@@ -1,19 +1,20 @@
-"""What every route is given: the synthesizer and what surrounds it."""
+"""What every route is given: the synthesizer and everything around it."""
 
 from dataclasses import dataclass
 
 from app.api.admission import AdmissionControl
 from app.api.errors import CountRefusal, uncounted
+from app.api.speech_job import SpeechPlanner
 from app.api.voices import Voices
-from app.config import Limits, SocketLimits
+from app.config import SocketLimits
 from app.core import Synthesizer
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     synthesizer: Synthesizer
+    planner: SpeechPlanner
     voices: Voices
-    limits: Limits
     sockets: SocketLimits
     admission: AdmissionControl
     refused: CountRefusal = uncounted

@@ -1,24 +1,34 @@
-"""What the fields of a request mean to the served model: refused here, or nothing about them is
-left to refuse. Knows nothing about transports."""
+"""What a request's fields mean to the served model, settled before any work is done.
 
+Wrong values and values without effect are refused here. Knows nothing about transports.
+"""
+
+import asyncio
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.api.admission import Ticket
-from app.api.speech_request import SpeechFields, SpeechOptionFields
+from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, Quota
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
 from app.errors import BadRequest, NotFound, UnsupportedField
-from app.text.markup import Script, script, without_emoji, without_markdown
+from app.text.duration import predicted_s
+from app.text.markup import SpokenText, parse_markup, without_emoji, without_markdown
+
+MAX_CHAR_BYTES = 12  # of a character in a JSON body: "\ud83d\ude42" at worst
+OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """How a text is to be spoken."""
+    """How the texts of one caller are spoken."""
 
-    voice: str  # as the stages call it
+    caller: Caller
+    voice: str  # the stages' name of the voice
     language: str | None
     sampling: SamplingParams
     format_name: FormatName
@@ -35,94 +45,113 @@ class SpeechOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
-    """A text that may be spoken."""
+    """A text that can be spoken."""
 
     request: SynthesisRequest
-    script: Script
+    text: SpokenText
     options: SpeechOptions
-    caller: Caller
-    ticket: Ticket | None = None  # of a caller who was admitted before the job could be made
+    ticket: Ticket | None = None  # of a caller who was admitted before the session began
+
+    @property
+    def predicted_s(self) -> float:
+        return predicted_s(self.text.num_chars)
+
+    def paced(self) -> "SpeechJob":
+        """The same job for a listener who plays it as it comes: the sound is sent little faster
+        than real time. A listener who plays faster than that must not wait for the pace."""
+        return replace(self, request=replace(self.request, is_paced=self.options.speed <= 1))
+
+    def in_voice(self, voice: str, ticket: Ticket) -> "SpeechJob":
+        """The same job in a voice that was made after the job was planned. The request counts as
+        received once the voice is there."""
+        request = replace(self.request, voice=voice, received_s=time.monotonic())
+        return replace(self, request=request, ticket=ticket)
 
 
-def check_model(name: str, card: ModelCard) -> None:
-    if name != card.name:
-        message = f"model {name[:64]!r} is not served here"
-        raise NotFound(message, param="model", code="model_not_found")
+class SpeechPlanner:
+    """Turns fields into options and a text into a job, each once."""
 
+    def __init__(self, card: Callable[[], ModelCard], limits: Limits) -> None:
+        self._card = card
+        self._limits = limits
 
-def is_whole(fields: SpeechFields) -> bool:
-    """Whether one file was asked for, rather than a stream."""
-    if fields.stream is False and fields.stream_format == "sse":
-        raise BadRequest("stream: server-sent events are always a stream", param="stream")
-    return fields.stream is False
+    @property
+    def max_body_bytes(self) -> int:
+        """The most that a body with a text can have, without a recording."""
+        return self._limits.max_text_chars * MAX_CHAR_BYTES + OTHER_FIELDS_BYTES
 
+    def check_model(self, name: str) -> None:
+        if name != self._card().name:
+            message = f"model {name[:64]!r} is not served here"
+            raise NotFound(message, param="model", code="model_not_found")
 
-def resolve_options(
-    fields: SpeechOptionFields,
-    card: ModelCard,
-    voice: str,
-    limits: Limits,
-    caller: Caller,
-    *,
-    default_format: FormatName = "mp3",
-) -> SpeechOptions:
-    _refuse_what_cannot_act(fields, card)
-    format_name = fields.response_format or default_format
-    return SpeechOptions(
-        voice,
-        _language(fields, card),
-        _sampling(fields, card, caller.quota),
-        format_name,
-        _sample_rate(fields, format_name),
-        1.0 if fields.speed is None else float(fields.speed),
-        bool(fields.strip_markdown),
-        bool(fields.strip_emoji),
-        min(card.max_segment_chars, limits.max_segment_chars),
-    )
-
-
-def build_job(
-    text: str, options: SpeechOptions, caller: Caller, session_id: str, limits: Limits
-) -> SpeechJob:
-    """Raises BadRequest where the text is too long, or has nothing to speak."""
-    most = min(limits.max_text_chars, caller.quota.max_text_chars or limits.max_text_chars)
-    if len(text) > most:
-        raise BadRequest(
-            f"input: {len(text)} characters; at most {most} are allowed",
-            param="input",
-            code="string_above_max_length",
+    def options(
+        self,
+        fields: SpeechOptionFields,
+        voice: str,
+        caller: Caller,
+        *,
+        default_format: FormatName = "mp3",
+    ) -> SpeechOptions:
+        """Raises BadRequest for a value that this model or this caller cannot have."""
+        card = self._card()
+        _refuse_fields_without_effect(fields, card)
+        format_name = fields.response_format or default_format
+        return SpeechOptions(
+            caller,
+            voice,
+            _language(fields, card),
+            _sampling(fields, card, caller.quota),
+            format_name,
+            _sample_rate(fields, format_name),
+            1.0 if fields.speed is None else float(fields.speed),
+            bool(fields.strip_markdown),
+            bool(fields.strip_emoji),
+            min(card.max_segment_chars, self._limits.max_segment_chars),
         )
-    if options.strip_markdown:
-        text = without_markdown(text)
-    if options.strip_emoji:
-        text = without_emoji(text)
-    spoken = script(text, options.language, options.max_segment_chars)
-    if not spoken.segments:
-        message = "input: there is nothing to speak; it has no letter or digit"
-        raise BadRequest(message, param="input", code="empty_input")
-    key = SessionKey(caller.tenant, session_id)
-    request = SynthesisRequest(
-        key, spoken.segments, options.voice, options.sampling, options.language
-    )
-    return SpeechJob(request, spoken, options, caller)
 
+    async def job(self, text: str, options: SpeechOptions, session_id: str) -> SpeechJob:
+        """Raises BadRequest for a text that is too long, or has nothing to speak.
 
-def paced(job: SpeechJob) -> SpeechJob:
-    """Handed on no faster than it plays, but for a few seconds. Who plays it faster than that must
-    not wait for its pace."""
-    return replace(job, request=replace(job.request, is_paced=job.options.speed <= 1))
+        The text is cut on another thread: a long one takes tens of milliseconds, in which no other
+        stream of this process would move."""
+        return await asyncio.to_thread(self._job, text, options, session_id)
+
+    def _job(self, text: str, options: SpeechOptions, session_id: str) -> SpeechJob:
+        limit = self._limits.max_text_chars
+        limit = min(limit, options.caller.quota.max_text_chars or limit)
+        if len(text) > limit:
+            raise BadRequest(
+                f"input: the text has {len(text)} characters; at most {limit} are allowed",
+                param="input",
+                code="string_above_max_length",
+            )
+        if options.strip_markdown:
+            text = without_markdown(text)
+        if options.strip_emoji:
+            text = without_emoji(text)
+        spoken = parse_markup(text, options.language, options.max_segment_chars)
+        if not spoken.segments:
+            message = "input: the text has no letter or digit, so there is nothing to speak"
+            raise BadRequest(message, param="input", code="empty_input")
+        key = SessionKey(options.caller.tenant, session_id)
+        request = SynthesisRequest(
+            key, spoken.segments, options.voice, options.sampling, options.language
+        )
+        return SpeechJob(request, spoken, options)
 
 
 def _sample_rate(fields: SpeechOptionFields, format_name: FormatName) -> int:
     audio_format = FORMATS[format_name]
     rate = fields.sample_rate or audio_format.default_rate
     if rate not in audio_format.sample_rates:
-        served = ", ".join(map(str, audio_format.sample_rates))
-        raise BadRequest(f"sample_rate: {format_name} has {served}", param="sample_rate")
+        allowed = ", ".join(map(str, audio_format.sample_rates))
+        message = f"sample_rate: {format_name} allows {allowed}"
+        raise BadRequest(message, param="sample_rate")
     return rate
 
 
-def _refuse_what_cannot_act(fields: SpeechOptionFields, card: ModelCard) -> None:
+def _refuse_fields_without_effect(fields: SpeechOptionFields, card: ModelCard) -> None:
     missing: list[str] = []
     if fields.instructions:
         missing.append("instructions")
@@ -149,10 +178,10 @@ def _language(fields: SpeechOptionFields, card: ModelCard) -> str | None:
 
 
 def _sampling(fields: SpeechOptionFields, card: ModelCard, quota: Quota) -> SamplingParams:
-    """The model's defaults with what the request says, and a seed in any case."""
+    """The model's defaults, changed by the request's fields. The seed is always set."""
     limit = min(card.defaults.max_tokens, quota.max_tokens or card.defaults.max_tokens)
     if fields.max_tokens is not None and fields.max_tokens > limit:
-        message = f"max_tokens: at most {limit}, for each segment of the text"
+        message = f"max_tokens: at most {limit} are allowed for each segment of the text"
         raise BadRequest(message, param="max_tokens")
     given = fields.model_dump(include=_SAMPLING, exclude_none=True)
     return replace(card.defaults, **{"seed": secrets.randbits(32), "max_tokens": limit, **given})

@@ -1,8 +1,8 @@
-"""The fields of a speech request, as they stand in a body or a message, types and ranges alone.
+"""The fields of a speech request in a body or a message: their types and ranges.
 
-OpenAI's fields and ours. A field is unknown (refused by name), wrong (named), known but without
-effect on this model (refused by name, app/api/speech_job.py), or it acts; none is ever ignored. `null`
-is absence.
+The fields are OpenAI's and ours. No field is ever ignored: it has an effect, or the request is
+refused with the name of the field, because the field is unknown, its value is wrong, or it has no
+effect on this model (app/api/speech_job.py). A field that is `null` counts as absent.
 """
 
 from typing import Annotated, Literal, TypeVar

@@ -1,35 +1,31 @@
 """Speech over HTTP and over a socket, and its cancel."""
 
-import asyncio
 import base64
 import binascii
-from contextlib import AsyncExitStack
-from dataclasses import asdict, replace
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import asdict
 
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from app.api import errors
-from app.api.admission import Ticket
 from app.api.body import parse_object, read_object
 from app.api.dependencies import caller_of, require_role
-from app.api.errors import JsonResponse
+from app.api.errors import JsonResponse, error_of
+from app.api.events import base64_of
 from app.api.middleware import SUBPROTOCOL, check_session_id
 from app.api.openapi import CANCELLED, SPOKEN
 from app.api.services import Services
-from app.api.speech import SpeechResponse
-from app.api.speech_job import build_job, check_model, is_whole, resolve_options
+from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
+from app.api.speech_job import SpeechJob
 from app.api.speech_request import SpeechFields, parse
+from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import POLICY, SpeechSocket
 from app.api.uploads import read_form
-from app.auth.api_keys import Caller
 from app.config import Role
 from app.core import CancelState, SessionKey
 from app.errors import BadRequest, NotFound, RateLimited
 from app.voices.recordings import MAX_BYTES
-
-OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
 
 _CANCEL_STATUS = {
     CancelState.STOPPED: 200,
@@ -37,7 +33,7 @@ _CANCEL_STATUS = {
     CancelState.STOPPING: 202,
     CancelState.UNKNOWN: 404,
 }
-_UNKNOWN = "no such session; a request that comes with this id will not start"
+_UNKNOWN = "this session id is unknown; a later request with this id will be cancelled"
 _SCHEMA = SpeechFields.model_json_schema()
 _SPEECH_BODY = {
     "requestBody": {
@@ -50,7 +46,7 @@ _SPEECH_BODY = {
                     "required": ["request", "reference_audio"],
                     "additionalProperties": False,
                     "properties": {
-                        "request": {"type": "string", "description": "the JSON body, no voice"},
+                        "request": {"type": "string", "description": "the JSON body without voice"},
                         "reference_audio": {"type": "string", "format": "binary"},
                     },
                 }
@@ -60,89 +56,63 @@ _SPEECH_BODY = {
 }
 
 
-class ClonedSpeech(Response):
-    """Speech in a voice that is made for this answer, and gone after it."""
-
-    def __init__(
-        self, services: Services, fields: SpeechFields, caller: Caller, session_id: str
-    ) -> None:
-        self.background = None
-        self._services = services
-        self._fields = fields
-        self._caller = caller
-        self._session_id = session_id
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        services, caller = self._services, self._caller
-        # Planned before the recording is touched: what is wrong with the text is told at once.
-        draft = await planned(services, self._fields, caller, self._session_id, voice="")
-        sample = _decoded(self._fields.reference_audio or "")
-        async with AsyncExitStack() as stack:
-            stack.enter_context(services.admission.place(caller, "max_uploads"))
-            ticket = await stack.enter_async_context(
-                services.admission.admitted(caller, draft.job.script.num_chars)
-            )
-            voice = await stack.enter_async_context(services.voices.once(caller, sample))
-            answer = await planned(
-                services, self._fields, caller, self._session_id, voice, ticket=ticket
-            )
-            await answer(scope, receive, send)
-
-
-async def planned(
-    services: Services,
-    fields: SpeechFields,
-    caller: Caller,
-    session_id: str,
-    voice: str,
-    *,
-    ticket: Ticket | None = None,
-) -> SpeechResponse:
-    """The answer to a request in a voice that is known. Raises what is wrong with it."""
-    whole = is_whole(fields)
-    options = resolve_options(fields, services.synthesizer.card(), voice, services.limits, caller)
-    # Apart: a long text costs tens of milliseconds, in which no other stream would move.
-    job = await asyncio.to_thread(
-        build_job, fields.input, options, caller, session_id, services.limits
-    )
-    job = replace(job, ticket=ticket)
-    return SpeechResponse(services, job, sse=fields.stream_format == "sse", whole=whole)
+@asynccontextmanager
+async def cloned(
+    services: Services, job: SpeechJob, sample: bytes
+) -> AsyncGenerator[SpeechJob, None]:
+    """The job in a voice that is made of `sample` for this job and deleted after it."""
+    caller = job.options.caller
+    with services.admission.place(caller, "max_uploads"):
+        async with (
+            services.admission.admitted(caller, job.predicted_s) as ticket,
+            services.voices.once(caller, sample) as voice,
+        ):
+            yield job.in_voice(voice, ticket)
 
 
 def speech_routes(services: Services) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse, dependencies=[require_role(Role.SPEAK)])
-    synthesizer = services.synthesizer
-    # "\ud83d\ude42" at worst, and a recording in base64 from those who may send one
-    text_bytes = services.limits.max_text_chars * 12 + OTHER_FIELDS_BYTES
+    synthesizer, planner = services.synthesizer, services.planner
 
     @router.post(
         "/v1/audio/speech", response_model=None, responses=SPOKEN, openapi_extra=_SPEECH_BODY
     )
     async def speak(request: Request) -> Response:
-        """Speech of a text; the request's id is the session's."""
+        """Speech of a text. The id of the request is the id of the session."""
         caller = caller_of(request)
         may_clone = Role.VOICES in caller.roles and services.voices.library is not None
-        max_bytes = text_bytes + (MAX_BYTES * 4 // 3 if may_clone else 0)
-        fields = await _read(request, max_bytes)
-        check_model(fields.model, synthesizer.card())
+        recording_bytes = MAX_BYTES * 4 // 3 if may_clone else 0
+        fields = await _read(request, planner.max_body_bytes + recording_bytes)
+        planner.check_model(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
-            raise BadRequest("voice: it, or reference_audio, is needed", param="voice")
-        session_id = request.state.request_id
-        if fields.voice is None:
-            return ClonedSpeech(services, fields, caller, session_id)
-        voice = await services.voices.find(caller, fields.voice)
-        return await planned(services, fields, caller, session_id, voice)
+            raise BadRequest("voice: send either voice or reference_audio", param="voice")
+        voice = ""  # of a clone: made once nothing else can be wrong with the request
+        if fields.voice is not None:
+            voice = await services.voices.find(caller, fields.voice)
+        is_file = _is_file(fields)
+        options = planner.options(fields, voice, caller)
+        job = await planner.job(fields.input, options, request.state.request_id)
+        job = job if is_file else job.paced()
+        body: Body
+        if is_file:
+            body = WholeFile(job)
+        else:
+            body = ServerSentEvents(job) if fields.stream_format == "sse" else RawAudio(job)
+        if fields.reference_audio is None:
+            return SpeechResponse(services, nullcontext(job), body)
+        sample = _decoded(fields.reference_audio)
+        return SpeechResponse(services, cloned(services, job, sample), body)
 
     @router.delete("/v1/audio/speech/{session_id}", response_model=None, responses=CANCELLED)
     @router.post("/cancel/{session_id}", response_model=None, responses=CANCELLED)
     async def cancel(request: Request, session_id: str) -> Response:
-        """Stop a session of the caller's tenant; the answer says what was stopped."""
+        """Stop a session of the caller's tenant. The answer says what was stopped."""
         check_session_id(session_id, "session_id")
         ack = await synthesizer.cancel(SessionKey(caller_of(request).tenant, session_id))
         body = asdict(ack)
         if ack.state is CancelState.UNKNOWN:
-            fault = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
-            body["error"] = errors.error_of(fault)
+            error = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
+            body["error"] = error_of(error)
         return JsonResponse(body, _CANCEL_STATUS[ack.state])
 
     @router.websocket("/v1/audio/speech/stream")
@@ -161,22 +131,30 @@ def speech_routes(services: Services) -> APIRouter:
 
 
 async def _read(request: Request, max_bytes: int) -> SpeechFields:
-    """The fields of a JSON body, or of a form that brings a recording."""
+    """The fields of a JSON body, or of a form with a recording."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return parse(SpeechFields, await read_object(request, max_bytes))
     caller_of(request).require(Role.VOICES)
     form = await read_form(request, ("request",), ("reference_audio",), MAX_BYTES)
     body = parse_object(form.texts.get("request", "").encode(), "request")
-    sample = base64.b64encode(form.file("reference_audio")).decode("ascii")
+    sample = base64_of(form.file("reference_audio"))
     return parse(SpeechFields, {**body, "reference_audio": sample})
+
+
+def _is_file(fields: SpeechFields) -> bool:
+    """Whether the answer is one file instead of a stream."""
+    if fields.stream is False and fields.stream_format == "sse":
+        raise BadRequest("stream: server-sent events cannot be sent as one file", param="stream")
+    return fields.stream is False
 
 
 def _decoded(sample: str) -> bytes:
     try:
         content = base64.b64decode(sample, validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequest("reference_audio: not base64", param="reference_audio") from None
+        message = "reference_audio: the value is not valid base64"
+        raise BadRequest(message, param="reference_audio") from None
     if not 1 <= len(content) <= MAX_BYTES:
-        message = f"reference_audio: 1 to {MAX_BYTES} bytes are needed"
+        message = f"reference_audio: the recording must have 1 to {MAX_BYTES} bytes"
         raise BadRequest(message, param="reference_audio")
     return content

@@ -1,24 +1,23 @@
-"""The WebSocket at /v1/audio/speech/stream: contexts side by side on one connection.
+"""The WebSocket at /v1/audio/speech/stream: several contexts on one connection.
 
 One task receives for as long as the connection lives, so that a client that leaves is noticed
-while it is only spoken to; each context speaks in a task of its own. docs/websocket.md tells the
-protocol. Knows nothing about audio or text.
+while the server only sends. Each context speaks in a task of its own. docs/websocket.md describes
+the protocol. Knows nothing about audio or text.
 """
 
 import asyncio
-import base64
 import json
 import logging
 import struct
 from collections.abc import Coroutine
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import WebSocket
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.api.errors import code_of, error_of
+from app.api.events import base64_of
 from app.api.services import Services
 from app.api.socket_messages import (
     MAX_BUFFER_MS,
@@ -31,24 +30,24 @@ from app.api.socket_messages import (
     read_message,
 )
 from app.api.speech_context import SpeechContext
-from app.api.speech_job import check_model, resolve_options
 from app.auth.api_keys import Caller
 from app.core import CancelAck, CancelState
 from app.errors import BadRequest, ServeError
+from app.sessions.tasks import TaskSet, cancel_and_wait
 
 log = logging.getLogger(__name__)
 
-TASKS_PER_CONTEXT = 8  # of a client that reads; one that does not is shown out
+TASKS_PER_CONTEXT = 8  # a client with more does not read its acknowledgements
 NORMAL, POLICY, TOO_BIG = 1000, 1008, 1009  # close codes, RFC 6455
 
 
 class SpeechSocket:
-    """One connection, accepted already."""
+    """One connection that was accepted."""
 
     def __init__(
         self, websocket: WebSocket, services: Services, caller: Caller, socket_id: str
     ) -> None:
-        """Sessions on this socket are named after `socket_id`."""
+        """The ids of the sessions on this socket begin with `socket_id`."""
         self._websocket = websocket
         self._services = services
         self._bounds = services.sockets
@@ -56,29 +55,25 @@ class SpeechSocket:
         self._socket_id = socket_id
         self._open: dict[str, SpeechContext] = {}
         self._num_started = 0
-        self._num_faults = 0
+        self._num_errors = 0
         self._is_closing = False
         self._incoming: asyncio.Task[Message] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._running: dict[SpeechContext, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
 
     async def serve(self) -> None:
-        """Until the client leaves, closes, or breaks the rules."""
+        """Returns when the client leaves or closes, or when the server closes the socket."""
         receiving = self._receiving = asyncio.ensure_future(self._receive_all())
         try:
             await asyncio.wait({receiving})
         finally:
-            ending: set[asyncio.Task[Any]] = {receiving, *self._tasks}
-            if self._incoming is not None:
-                ending.add(self._incoming)
-            for task in ending:
-                task.cancel()
-            await asyncio.wait(ending)
+            incoming = () if self._incoming is None else (self._incoming,)
+            await cancel_and_wait(receiving, *self._tasks.all(), *incoming)
         if not receiving.cancelled():
             receiving.result()
 
-    # What is received
+    # Receiving
 
     async def _receive_all(self) -> None:
         try:
@@ -88,10 +83,10 @@ class SpeechSocket:
             log.info("socket %s: the client left", self._socket_id)
 
     async def _receive(self) -> str | None:
-        """The next frame; None once the socket was closed because nothing comes.
+        """The next frame; None once the socket was closed because it was idle.
 
-        A connection that cannot be listened to counts as left: Ray Serve's `receive` now and then
-        raises its own TaskCancelledError on a disconnect (2.60, 1 in 20).
+        A connection whose `receive` fails counts as left: Ray Serve's `receive` sometimes raises
+        its own TaskCancelledError on a disconnect (2.60, 1 in 20).
         """
         incoming = self._incoming = asyncio.ensure_future(self._websocket.receive())
         while not incoming.done():
@@ -100,11 +95,11 @@ class SpeechSocket:
             if not incoming.done() and is_idle:
                 await self._close(NORMAL, "idle")
                 return None
-        lost = incoming.cancelled() or incoming.exception() is not None
-        if lost or incoming.result()["type"] == "websocket.disconnect":
+        is_lost = incoming.cancelled() or incoming.exception() is not None
+        if is_lost or incoming.result()["type"] == "websocket.disconnect":
             raise WebSocketDisconnect
         frame: str | None = incoming.result().get("text")
-        return frame or ""  # a binary frame is no message of ours
+        return frame or ""  # for a binary frame, which is refused like an empty one
 
     async def _handle(self, frame: str) -> None:
         context_id = None
@@ -112,17 +107,17 @@ class SpeechSocket:
             await self._close(TOO_BIG, "the frame is too big")
             return
         if len(self._tasks) > TASKS_PER_CONTEXT * self._bounds.max_contexts:
-            await self._close(POLICY, "what was cancelled is not read")
+            await self._close(POLICY, "the client does not read")
             return
         try:
             message = read_message(frame)
             context_id = message.context_id
             await self._obey(message)
-        except ServeError as fault:
-            self._num_faults += 1
-            self._services.refused(fault.code)
-            await self._event("error", context_id=context_id, error=error_of(fault))
-            if self._num_faults > self._bounds.max_faults:
+        except ServeError as error:
+            self._num_errors += 1
+            self._services.refused(error.code)
+            await self._event("error", context_id=context_id, error=error_of(error))
+            if self._num_errors > self._bounds.max_faults:
                 await self._close(POLICY, "too many wrong messages")
 
     async def _obey(self, message: ClientMessage) -> None:
@@ -133,7 +128,7 @@ class SpeechSocket:
                 self._find(message.context_id).push(message.text)
             case Flush():
                 self._find(message.context_id).flush()
-            case Cancel():  # its name is free for the next turn at once
+            case Cancel():  # the next turn may use the id at once
                 context = self._open.pop(message.context_id, None)
                 if context is None:
                     await self._acknowledge(
@@ -145,23 +140,25 @@ class SpeechSocket:
                 self._is_closing = True
                 for context in self._open.values():
                     context.close()
-                self._spawn(self._finish(set(self._tasks)))
+                self._spawn(self._finish(set(self._tasks.all())))
             case Close(context_id=str(context_id)):
                 self._find(context_id).close()
 
     async def _start(self, message: Start) -> None:
         if self._is_closing:
-            raise BadRequest("type: the socket is closing", param="type")
+            reason = "type: the socket is closing and opens no more contexts"
+            raise BadRequest(reason, param="type")
         if message.context_id in self._open:
-            raise BadRequest("context_id: it is open already", param="context_id")
+            raise BadRequest("context_id: this context is open already", param="context_id")
         if len(self._open) >= self._bounds.max_contexts:
-            most = self._bounds.max_contexts
-            raise BadRequest(f"context_id: {most} are open already", code="too_many_contexts")
-        card = self._services.synthesizer.card()
-        check_model(message.model or card.name, card)
+            limit = self._bounds.max_contexts
+            reason = f"context_id: {limit} contexts are open already, which is the limit"
+            raise BadRequest(reason, code="too_many_contexts")
+        planner = self._services.planner
+        if message.model is not None:
+            planner.check_model(message.model)
         voice = await self._services.voices.find(self._caller, message.voice)
-        limits = self._services.limits
-        options = resolve_options(message, card, voice, limits, self._caller, default_format="pcm")
+        options = planner.options(message, voice, self._caller, default_format="pcm")
         number = self._num_started
         self._num_started += 1
         buffer_ms = MAX_BUFFER_MS if message.max_buffer_ms is None else message.max_buffer_ms
@@ -169,7 +166,6 @@ class SpeechSocket:
             message.context_id,
             number,
             f"{self._socket_id}-{number}",
-            self._caller,
             options,
             services=self._services,
             outbox=self,
@@ -182,20 +178,18 @@ class SpeechSocket:
 
     def _find(self, context_id: str) -> SpeechContext:
         if context_id not in self._open:
-            raise BadRequest("context_id: no such context is open", param="context_id")
+            raise BadRequest("context_id: no context with this id is open", param="context_id")
         return self._open[context_id]
 
-    # What is done at the same time
+    # Working
 
     def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
-        task = asyncio.ensure_future(self._watched(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
+        task = self._tasks.start(self._watched(work))
+        task.add_done_callback(lambda _: work.close())  # in case it was cancelled before it began
         return task
 
     async def _watched(self, work: Coroutine[object, object, None]) -> None:
-        """A connection that was lost ends its tasks without a word."""
+        """A lost connection ends its tasks without an error."""
         try:
             await work
         except WebSocketDisconnect:
@@ -214,47 +208,46 @@ class SpeechSocket:
         try:
             await asyncio.wait({speaking})
         finally:
-            speaking.cancel()
-            await asyncio.wait({speaking})
+            await cancel_and_wait(speaking)
             if self._open.get(context.context_id) is context:
                 del self._open[context.context_id]
-        fault = None if speaking.cancelled() else speaking.exception()
-        if isinstance(fault, WebSocketDisconnect):
-            raise fault
-        if isinstance(fault, Exception):
-            code = code_of(fault)
+        error = None if speaking.cancelled() else speaking.exception()
+        if isinstance(error, WebSocketDisconnect):
+            raise error
+        if isinstance(error, Exception):
+            code = code_of(error)
             self._services.refused(code)
-            unexpected = None if isinstance(fault, ServeError) else fault
+            unexpected = None if isinstance(error, ServeError) else error
             log.error("socket %s: a context failed: %s", self._socket_id, code, exc_info=unexpected)
-            await self.tell(context, "error", error=error_of(fault))
+            await self.tell(context, "error", error=error_of(error))
 
     async def _cancel(self, context: SpeechContext) -> None:
-        """Acknowledged when it has stopped, and always."""
+        """Acknowledges the cancel in every case, once the context has stopped."""
         if context.is_done:
             ack = CancelAck(context.context_id, CancelState.ALREADY_DONE)
         else:
             try:
                 ack = await context.cancel()
-            except ServeError as fault:  # the registry is away: closing its stream stops it too
-                log.warning("socket %s: cancelled without %s", self._socket_id, fault.code)
+            except ServeError as error:  # no registry: closing the stream stops the session too
+                log.warning("socket %s: a cancel failed: %s", self._socket_id, error.code)
                 ack = CancelAck(context.context_id, CancelState.STOPPING)
             if (running := self._running.get(context)) is not None:
                 running.cancel()
         await self._acknowledge(ack, context)
 
     async def _acknowledge(self, ack: CancelAck, context: SpeechContext | None) -> None:
-        told = asdict(ack)
-        told["context_id"] = told.pop("session_id")
+        fields = asdict(ack)
+        fields["context_id"] = fields.pop("session_id")
         number = None if context is None else context.number
-        await self._event("cancelled", stream=number, **told)
+        await self._event("cancelled", stream=number, **fields)
 
     async def _finish(self, tasks: "set[asyncio.Task[None]]") -> None:
-        """Everything that has come is spoken, then the socket closes."""
+        """Closes the socket once all text that has come is spoken."""
         if tasks:
             await asyncio.wait(tasks)
         await self._close(NORMAL, "")
 
-    # What is sent; SpeechContext's outbox
+    # Sending; implements SpeechContext's Outbox
 
     async def tell(self, context: SpeechContext, kind: str, **fields: object) -> None:
         message = _message(kind, context, **fields)
@@ -266,8 +259,7 @@ class SpeechSocket:
         if context.is_binary:
             frame: str | bytes = struct.pack(">I", context.number) + encoded
         else:
-            text = base64.b64encode(encoded).decode("ascii")
-            frame = _message("audio", context, audio=text)
+            frame = _message("audio", context, audio=base64_of(encoded))
         async with self._sending:
             if not context.is_cancelled:
                 await self._send(frame)
@@ -293,6 +285,6 @@ class SpeechSocket:
 
 
 def _message(kind: str, context: SpeechContext, **fields: object) -> str:
-    """A name may be used again: the number of the stream tells one context from the next."""
+    """The id of a context may be used again; the number of the stream is unique."""
     named = {"type": kind, "context_id": context.context_id, "stream": context.number}
     return json.dumps(named | fields)

@@ -1,4 +1,7 @@
-"""Voices: listed for any key, made, renamed and deleted by those with the role."""
+"""The routes of voices. Any key may list them; only keys with the role `voices` may make, rename
+and delete them."""
+
+from contextlib import nullcontext
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,9 +12,9 @@ from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.openapi import WAV_FILE
 from app.api.services import Services
-from app.api.speech import SpeechResponse
-from app.api.speech_job import build_job, resolve_options
+from app.api.speech_bodies import WholeFile
 from app.api.speech_request import SpeechOptionFields, parse
+from app.api.speech_response import SpeechResponse
 from app.api.uploads import read_form
 from app.api.voices import told_of
 from app.config import Role
@@ -58,7 +61,7 @@ _CHANGE = {
 
 def voice_routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/v1/audio/voices", default_response_class=JsonResponse)
-    voices = services.voices
+    voices, planner = services.voices, services.planner
     makers = [require_role(Role.VOICES)]
 
     @router.get("", response_model=None)
@@ -67,7 +70,7 @@ def voice_routes(services: Services) -> APIRouter:
 
     @router.post("", response_model=None, openapi_extra=_UPLOAD, dependencies=makers)
     async def add_voice(request: Request) -> Response:
-        """A voice of a recording of 5 to 30 s, and the speaker's consent in words."""
+        """Make a voice from a recording of 5 to 30 s and the speaker's written consent."""
         form = await read_form(request, ("name", "consent"), ("audio_sample",), MAX_BYTES)
         caller = caller_of(request)
         with services.admission.place(caller, "max_uploads"):
@@ -92,7 +95,7 @@ def voice_routes(services: Services) -> APIRouter:
 
     @router.delete("/{voice_id}", response_model=None, dependencies=makers)
     async def delete_voice(request: Request, voice_id: str) -> Response:
-        """Nobody can speak with it from half a second after the answer."""
+        """Half a second after the answer, no request can use the voice any more."""
         await voices.delete(caller_of(request), voice_id)
         return JsonResponse({"object": "audio.voice", "id": voice_id, "deleted": True})
 
@@ -103,15 +106,12 @@ def voice_routes(services: Services) -> APIRouter:
         dependencies=[require_role(Role.SPEAK)],
     )
     async def preview(request: Request, voice_id: str) -> Response:
-        """A sentence in that voice, as a WAV file."""
+        """A sample sentence in this voice, as a WAV file."""
         caller = caller_of(request)
         await voices.get(caller, voice_id)
         fields = SpeechOptionFields(response_format="wav")
-        voice = await voices.find(caller, voice_id)
-        options = resolve_options(
-            fields, services.synthesizer.card(), voice, services.limits, caller
-        )
-        job = build_job(PREVIEW, options, caller, request.state.request_id, services.limits)
-        return SpeechResponse(services, job, whole=True)
+        options = planner.options(fields, await voices.find(caller, voice_id), caller)
+        job = await planner.job(PREVIEW, options, request.state.request_id)
+        return SpeechResponse(services, nullcontext(job), WholeFile(job))
 
     return router

@@ -8,7 +8,7 @@ from unicodedata import category
 
 import pytest
 
-from app.api.speech_job import build_job
+from app.text.markup import parse_markup
 from tests.api.conftest import in_process, speech
 from tests.support.fakes import FakeSynthesizer
 
@@ -117,9 +117,9 @@ async def test_a_text_is_worked_on_apart_from_the_loop(monkeypatch):
         if args[0] == "Slow.":
             loop.call_soon_threadsafe(cutting.set)
             asyncio.run_coroutine_threadsafe(go.wait(), loop).result(10)
-        return build_job(*args)
+        return parse_markup(*args)
 
-    monkeypatch.setattr("app.api.speech_routes.job_of", slow)
+    monkeypatch.setattr("app.api.speech_job.parse_markup", slow)
     headers = {"content-type": "application/json"}
     async with in_process(FakeSynthesizer()) as client:
         first = asyncio.ensure_future(

@@ -5,7 +5,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from app.api.speech import StreamBroken
+from app.api.speech_bodies import StreamBroken
 from app.errors import SynthesisFailed
 from tests.api.conftest import in_process, speech
 from tests.auth.test_api_keys import bearer_of, key

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocketState
 
 from app.api.admission import AdmissionControl
 from app.api.services import Services
+from app.api.speech_job import SpeechPlanner
 from app.api.speech_socket import SpeechSocket
 from app.api.voices import Voices
 from app.auth.api_keys import Caller
@@ -76,7 +77,8 @@ class Protocol(RuleBasedStateMachine):
         admission = AdmissionControl(UsageCounter(), live_s=60)
         bounds = SocketLimits(max_faults=10**6)
         voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
-        services = Services(self.synthesizer, voices, Limits(), bounds, admission)
+        planner = SpeechPlanner(self.synthesizer.card, Limits())
+        services = Services(self.synthesizer, planner, voices, bounds, admission)
         self.wires = {"red": Wire(), "blue": Wire()}
         self.serving = [
             asyncio.ensure_future(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from app.api.speech import RawAudio
+from app.api.speech_bodies import RawAudio
 from app.audio.formats import FORMATS
 from app.audio.pcm import to_s16le
 from app.errors import SynthesisFailed
@@ -143,7 +143,7 @@ def test_raw_audio_that_cannot_be_finished_breaks_off(fault, caplog):
     synthesizer = FakeSynthesizer(fail_at=1, fault=fault)
     assert heard_until_it_breaks(synthesizer) == to_s16le(tone(5 * 960))
     assert synthesizer.ended == [("s", "failed")]
-    assert [r.getMessage() for r in caplog.records if r.name == "app.api.stream_faults"] == [
+    assert [r.getMessage() for r in caplog.records if r.name == "app.api.speech_response"] == [
         "session s failed"
     ]
 

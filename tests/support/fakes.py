@@ -5,11 +5,13 @@ Runs on the event loop of its server; `holding`, `closed` and `release` may be u
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
 
 from app.core import (
+    NO_MARKS,
     SAMPLE_RATE,
     SAMPLES_PER_TOKEN,
     AudioChunk,
@@ -80,7 +82,6 @@ class FakeSynthesizer:
         self._kept = []
         self._live = {}  # session id: (loop, event that wakes a held stream)
         self._cancelled = set()
-        self._num_tokens = 0
 
     @property
     def num_samples(self):
@@ -99,6 +100,8 @@ class FakeSynthesizer:
         session_id = request.key.session_id
         wake = asyncio.Event()
         self._live[session_id] = (asyncio.get_running_loop(), wake)
+        marks = {Mark.RECEIVED: request.received_s}
+        num_sent = 0
         how = "closed"
         try:
             for index in range(self.num_chunks):
@@ -110,27 +113,26 @@ class FakeSynthesizer:
                     raise self.fault
                 if session_id in self._cancelled:
                     how = "cancelled"
-                    yield self._chunk(request.key, index, 0, FinishReason.CANCELLED)
+                    yield self._chunk(request.key, num_sent, 0, FinishReason.CANCELLED, marks)
                     return
-                last = index + 1 == self.num_chunks
-                yield self._chunk(
-                    request.key, index, self.chunk_tokens, self.finish if last else None
-                )
+                yield self._chunk(request.key, index, self.chunk_tokens)
+                num_sent += 1
+                marks.setdefault(Mark.FIRST_BYTE, time.monotonic())
+                marks[Mark.LAST_BYTE] = time.monotonic()
             how = "finished"
+            if self.finish is not None:
+                yield self._chunk(request.key, num_sent, 0, self.finish, marks)
         finally:
             del self._live[session_id]
-            self.ended.append((session_id, "finished" if self._played_all(how) else how))
+            self.ended.append((session_id, how))
             self.closed.set()
 
-    def _played_all(self, how):
-        return how == "closed" and self._num_tokens == self.num_chunks * self.chunk_tokens
-
-    def _chunk(self, key, index, num_tokens, finish):
+    def _chunk(self, key, index, num_tokens, finish=None, marks=NO_MARKS):
         start = index * self.chunk_tokens * SAMPLES_PER_TOKEN
-        self._num_tokens = index * self.chunk_tokens + num_tokens
         pcm = tone(num_tokens * SAMPLES_PER_TOKEN, start)
         segment = index if self.segment_per_chunk else 0
-        return AudioChunk(key, segment, start, pcm, self._num_tokens, finish)
+        tokens_so_far = index * self.chunk_tokens + num_tokens
+        return AudioChunk(key, segment, start, pcm, tokens_so_far, finish, marks)
 
     def release(self):
         """Let every held stream go on."""

@@ -1,0 +1,89 @@
+"""The answer to a speech request, for every kind of body.
+
+Nothing is sent before there is sound, so an error before the first sound becomes a status code and
+200 always carries audio. A later error breaks raw audio off, and is an event in a stream of
+events. The session's generator is closed before the last bytes are sent: a client that has read
+the end finds the session finished. Knows nothing about models, nor about the source of the sound.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.api.connection import while_connected
+from app.api.encoding import chunks_of
+from app.api.errors import code_of
+from app.api.services import Services
+from app.api.speech_bodies import Body
+from app.api.speech_job import SpeechJob
+from app.core import AudioChunk
+
+log = logging.getLogger(__name__)
+
+
+class SpeechResponse(Response):
+    """Speaks the job while its context is open. The status is 204 until there is sound."""
+
+    def __init__(
+        self, services: Services, job: AbstractAsyncContextManager[SpeechJob], body: Body
+    ) -> None:
+        super().__init__(status_code=204, headers={"Cache-Control": "no-store"})
+        self._services = services
+        self._job = job
+        self._speech = body
+        self._is_begun = False  # the headers are out
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._job as job:
+            self.headers["X-Accel-Buffering"] = "no"  # some proxies then pass each chunk on at once
+            self.headers["X-Model"] = quote(self._services.synthesizer.card().name)
+            self.headers["X-Voice"] = quote(job.request.voice)
+            self.headers["X-Sample-Rate"] = str(job.options.sample_rate)
+            self.headers["X-Seed"] = str(job.request.sampling.seed)
+            await while_connected(self._speak(job, send), receive)
+
+    async def _speak(self, job: SpeechJob, send: Send) -> None:
+        await self._speech.open()
+        async with aclosing(chunks_of(self._services, job)) as chunks:
+            part, is_last = await self._next_part(chunks, job)
+            while not is_last:
+                await self._send(part, send)
+                part, is_last = await self._next_part(chunks, job)
+        await self._send(part, send, is_last=True)
+
+    async def _next_part(
+        self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob
+    ) -> tuple[bytes, bool]:
+        """The next bytes of the body, and whether they are the last."""
+        try:
+            while (chunk := await anext(chunks)).finish is None:
+                if part := await self._speech.feed(chunk):
+                    return part, False
+            return await self._speech.end(chunk), True
+        except Exception as error:  # of any kind: the listener must be told
+            if not self._is_begun:
+                raise  # a status code tells it
+            log.exception("session %s failed", job.request.key.session_id)
+            self._services.refused(code_of(error))
+            return self._speech.broken(error), True
+
+    async def _send(self, part: bytes, send: Send, *, is_last: bool = False) -> None:
+        if not self._is_begun:
+            self._is_begun = True
+            if part:
+                self.status_code = 200
+                self.headers["Content-Type"] = self._speech.content_type
+                if is_last:
+                    self.headers["Content-Length"] = str(len(part))
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+        await send({"type": "http.response.body", "body": part, "more_body": not is_last})
