@@ -79,7 +79,6 @@ class T3Settings(_Frozen):
 
 class VocoderSettings(_Frozen):
     slots: int = Field(16, ge=1, le=1024, description="segments that may be live at once")
-    dtype: Precision = Field("auto", description="auto: float32 everywhere")
     policy: ContextPolicy | None = Field(
         None,
         description="full: whole prefix each cell; window: prompt + left context, computed anew "

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from app.core import SessionKey, SpeechTokens
 from app.engine.loop import EngineLoop
 from app.engine.stream import EngineStream
-from app.engine.t3.sequence import AddSequence
+from app.engine.t3.sequence import Sequence
 from benchmarks.measure import median
 from benchmarks.t3_sides import Engine, Step, Subject
 
@@ -38,7 +38,7 @@ class _Cancel(NamedTuple):
 
 def cancel_cost(engine: Engine, subject: Subject, num_sequences: int) -> CancelCost:
     """`num_sequences` is at least 2."""
-    loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine.tokens, "T3")
+    loop: EngineLoop[Sequence, SpeechTokens] = EngineLoop(engine.tokens, "T3")
     engine.steps.clear()
     loop.start()
     try:
@@ -57,10 +57,12 @@ def cancel_cost(engine: Engine, subject: Subject, num_sequences: int) -> CancelC
 
 
 async def _cancel_half(
-    loop: "EngineLoop[AddSequence, SpeechTokens]", engine: Engine, subject: Subject, num: int
+    loop: "EngineLoop[Sequence, SpeechTokens]", engine: Engine, subject: Subject, num: int
 ) -> list[_Cancel]:
     requests = [subject.request(f"cancel-{n}", 8 * num + 64, seed=n) for n in range(num)]
-    streams = [loop.open(request.key, 0, request) for request in requests]
+    streams = [
+        loop.open(request.key, 0, engine.tokens.prepare(request)) for request in requests
+    ]
     for stream in streams:
         await anext(stream)
     cancels = []

@@ -26,8 +26,8 @@ from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
+from app.engine.t3.sequence import SequenceRequest
 from benchmarks.measure import clock
 
 _TEXT_IDS = tuple(range(1, 41))  # a sentence of 40 tokens; which ones does not matter here
@@ -62,10 +62,10 @@ class Subject:
         """Of one sequence: a CFG pair, or one."""
         return 2 if self.spec.t3.backbone == "llama" and self.sampling.cfg_weight > 0 else 1
 
-    def request(self, name: str, num_tokens: int, seed: int = 0) -> AddSequence:
+    def request(self, name: str, num_tokens: int, seed: int = 0) -> SequenceRequest:
         sampling = replace(self.sampling, max_tokens=num_tokens, ignore_eos=True, seed=seed)
         key = SessionKey("benchmark", name)
-        return AddSequence(key, 0, _TEXT_IDS, self.voice, "voice", sampling)
+        return SequenceRequest(key, 0, _TEXT_IDS, self.voice, sampling)
 
 
 def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Subject:
@@ -207,7 +207,7 @@ class Engine:
         requests = [subject.request(str(n), longest, seed=n) for n in range(num_sequences)]
         started = clock(subject.device)
         for request in requests:
-            self.tokens.receive(request)
+            self.tokens.receive(self.tokens.prepare(request))
         speaking: set[SessionKey] = set()
         while len(speaking) < num_sequences:
             speaking.update(item.key for item in self._step())
@@ -224,7 +224,8 @@ class Engine:
         subject = self._subject
         started = clock(subject.device)
         for n in range(num_sequences):
-            self.tokens.receive(subject.request(str(n), num_tokens, seed=n))
+            request = subject.request(str(n), num_tokens, seed=n)
+            self.tokens.receive(self.tokens.prepare(request))
             if not at_once:
                 self._run_dry()
         self._run_dry()
@@ -240,7 +241,7 @@ class Engine:
             raise RuntimeError(f"{ended[0].key.session_id} ended with {ended[0].finish}")
         return items
 
-    def _stop(self, requests: Sequence[AddSequence]) -> None:
+    def _stop(self, requests: Sequence[SequenceRequest]) -> None:
         for request in requests:
             self.tokens.cancel(request.key, None)
         self._run_dry()

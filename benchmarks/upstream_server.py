@@ -100,7 +100,7 @@ def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> Spoke
     models = checkpoint.load_enrolment(device)
     with torch.device("meta"):
         s3gen = S3Token2Wav(meanflow=spec.s3gen.meanflow)
-    s3gen.flow, s3gen.mel2wav = checkpoint.load_vocoder(device, torch.float32)
+    s3gen.flow, s3gen.mel2wav = checkpoint.load_vocoder(device)
     s3gen.tokenizer, s3gen.speaker_encoder = models.s3_tokenizer, models.speaker_encoder
     s3gen.trim_fade = trim_fade().to(device)
     # Of ten steps unless told; turbo's caller says two itself.

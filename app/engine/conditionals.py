@@ -23,9 +23,9 @@ SPEAKER_DIM = 256  # of the VoiceEncoder
 XVECTOR_DIM = 192  # of CAM++
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity
 class T3Conditionals:
-    """What T3 needs of a voice. Source: upstream's T3Cond, less the exaggeration."""
+    """A voice as T3 needs it. Source: upstream's T3Cond, without the exaggeration."""
 
     speaker_emb: Tensor  # (256,) float32, VoiceEncoder, L2-normalised
     prompt_tokens: Tensor  # (N,) int64, N <= 150 (375 for turbo): the reference as speech tokens

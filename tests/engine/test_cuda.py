@@ -18,11 +18,9 @@ from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
-from app.engine.t3.sequence import AddSequence
+from app.engine.t3.sequence import SequenceRequest
 from app.text.segments import segment
 from tests.engine.s3gen.test_engine import EVERY_WAY
-from tests.engine.t3.test_batches import SPECS
-from tests.engine.t3.test_parity import upstream_llama, upstream_turbo
 from tests.engine.test_synthesizer import request_of
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import (
@@ -36,7 +34,8 @@ from tests.support.engine.s3gen.voicing import (
     speech,
 )
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import request, run_all
+from tests.support.engine.t3.models import SPECS, request, run_all
+from tests.support.engine.t3.upstream_loops import upstream_llama, upstream_turbo
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
@@ -54,7 +53,7 @@ MIX = [
 
 
 def t3_on(device: torch.device, family: str) -> T3Model:
-    return models.lean(models.upstream_t3(SPECS[family]), SPECS[family], device)
+    return models.our_t3(models.upstream_t3(SPECS[family]), SPECS[family], device)
 
 
 # -- T3 ------------------------------------------------------------------------------------------
@@ -92,7 +91,7 @@ def test_full_size_weights_say_what_upstreams_loop_says(name, theirs, monkeypatc
         patched.setattr(torch, "multinomial", multinomial)
         expected = _spoken_by_upstream(theirs, t3, voice, text, sampling)
     engine = TokenEngine.from_upstream(t3, checkpoint.spec, T3Settings(slots=4))
-    message = AddSequence(models.session("a"), 0, text, voice, "voice", sampling)
+    message = SequenceRequest(models.session("a"), 0, text, voice, sampling)
     said = run_all(engine, [message]).ids[message.key, 0]
     tail = checkpoint.spec.tail_tokens
     said = said[: len(said) - len(tail)] if said[-len(tail) :] == list(tail) else said

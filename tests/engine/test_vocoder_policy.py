@@ -4,7 +4,7 @@ import pytest
 
 from app.config import VocoderSettings
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.stages.vocoder import heard_as
+from app.engine.stages.vocoder import with_policy
 from tests.support.engine.checkpoint.tiny import TINY_S3GEN
 
 KNOWS_MASKS = TINY_S3GEN.model_copy(update={"chunk_masks": True})
@@ -21,9 +21,9 @@ KNOWS_MASKS = TINY_S3GEN.model_copy(update={"chunk_masks": True})
     ],
 )
 def test_the_policy_is_the_configurations_or_else_the_models(spec, asked, policy):
-    assert heard_as(VocoderSettings(policy=asked), spec).policy == policy
+    assert with_policy(VocoderSettings(policy=asked), spec).policy == policy
 
 
 @pytest.mark.parametrize("name", ["random-english", "random-turbo", "random-multilingual"])
 def test_published_weights_were_not_trained_with_chunk_masks(name):
-    assert heard_as(VocoderSettings(), open_checkpoint(name).spec.s3gen).policy == "window"
+    assert with_policy(VocoderSettings(), open_checkpoint(name).spec.s3gen).policy == "window"

@@ -30,7 +30,7 @@ def test_t3_has_run_a_prompt_and_steps_and_holds_nothing_of_them():
 def test_the_vocoder_has_run_cells_of_every_usual_length_and_holds_nothing_of_them():
     checkpoint = open_checkpoint("embedded-turbo")
     settings = VocoderSettings()
-    vocoder = checkpoint.load_vocoder(CPU, torch.float32)
+    vocoder = checkpoint.load_vocoder(CPU)
     engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
     warm_vocoder(engine, VoiceProvider(checkpoint, None))
     cells = [call.cell for call in engine.call_log if call.key == KEY]

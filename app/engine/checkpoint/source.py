@@ -78,7 +78,9 @@ class Checkpoint:
         reads."""
         return cast("T3", self.source.load(Component.T3, device, dtype))
 
-    def load_vocoder(self, device: torch.device, dtype: torch.dtype) -> Vocoder:
+    def load_vocoder(self, device: torch.device) -> Vocoder:
+        """Always float32."""
+        dtype = torch.float32
         return Vocoder(
             cast("CausalMaskedDiffWithXvec", self.source.load(Component.FLOW, device, dtype)),
             cast("HiFTGenerator", self.source.load(Component.HIFT, device, dtype)),

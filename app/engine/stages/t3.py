@@ -1,19 +1,19 @@
-"""T3 opened from a configuration: what one replica of it holds.
+"""T3 opened from a configuration: the content of one T3 replica.
 
 A stage is a checkpoint's modules, an engine, and the loop that owns them. Deployments wrap stages;
-LocalSynthesizer joins them in one process. Each stage is a module of its own, which imports what
-that stage uses: a replica holds one. Knows nothing about Ray, HTTP or sessions.
+LocalSynthesizer joins them in one process. Each stage is a module of its own and imports its own
+libraries only, because a replica holds one stage. Knows nothing about Ray, HTTP or sessions.
 """
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence as Seq
 from dataclasses import replace
 from functools import partial
 
 import torch
 
-from app.config import Limits, ServeArgs
+from app.config import Limits, Precision, ServeArgs
 from app.core import (
     NO_MARKS,
     FinishReason,
@@ -25,20 +25,18 @@ from app.core import (
     TokenRequest,
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
-from app.engine.checkpoint.tokenizer import TextTokenizer
-from app.engine.device.threads import on_own_terms
-from app.engine.loop import EngineLoop, Within
-from app.engine.stages.precision import dtype_of
+from app.engine.device.threads import run_engine_thread
+from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.sequence import AddSequence, Sequence
+from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.table import Confirmation
 
-OnStep = Callable[[Rows[Sequence]], None]
-TOKENS_TO_SPARE = 10  # a text of one character is not one and a half tokens
+OnStep = Callable[[Seq[Sequence]], None]
+TOKENS_TO_SPARE = 10  # a text of one character may need more than its share of tokens
 
 
 class T3Stage:
@@ -49,17 +47,17 @@ class T3Stage:
         checkpoint: Checkpoint,
         voices: VoiceProvider,
         engine: TokenEngine,
-        within: Within,
+        run_thread: RunThread,
         limits: Limits,
     ) -> None:
+        self.engine = engine
         self._cancelled = RecentCancels(limits.remember_s)
         self._spec = checkpoint.spec
-        self._tokenizer: TextTokenizer = checkpoint.tokenizer()
+        self._tokenizer = checkpoint.tokenizer()
         self._voices = voices
-        self.engine = engine
         warm_t3(engine, self._spec, self._tokenizer, voices)
-        self._loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(
-            engine, "T3", within, step_timeout_s=limits.step_timeout_s
+        self._loop: EngineLoop[Sequence, SpeechTokens] = EngineLoop(
+            engine, "T3", run_thread, step_timeout_s=limits.step_timeout_s
         )
         self._loop.start()
 
@@ -67,12 +65,10 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        dtype = dtype_of(args.t3.dtype, place, on_cuda=torch.bfloat16)
-        t3 = checkpoint.load_t3(place, dtype)
+        t3 = checkpoint.load_t3(place, _dtype_of(args.t3.dtype, place))
         engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        within = partial(on_own_terms, place)
-        return cls(checkpoint, voices, engine, within, args.limits)
+        return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
 
     @property
     def failure(self) -> BaseException | None:
@@ -80,27 +76,27 @@ class T3Stage:
 
     @property
     def hung(self) -> BaseException | None:
-        """Of a step that takes longer than `limits.step_timeout_s`."""
+        """An error while a step takes longer than `limits.step_timeout_s`."""
         return self._loop.hung
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
-        """Raises BadRequest for a text that T3 cannot take, NotFound for a voice."""
+        """Raises BadRequest for a text that T3 cannot speak, NotFound for an unknown voice."""
         conditionals = await self._voices.found(request.voice)
-        message = AddSequence(
-            request.key,
-            request.segment,
-            self._tokenizer.encode(request.text, request.language),
-            conditionals.t3,
-            request.voice,
-            replace(request.sampling, max_tokens=self._max_tokens(request)),
-            request.lead_s,
+        sequence = self.engine.prepare(
+            SequenceRequest(
+                request.key,
+                request.segment,
+                self._tokenizer.encode(request.text, request.language),
+                conditionals.t3,
+                replace(request.sampling, max_tokens=self._max_tokens(request)),
+                request.lead_s,
+            )
         )
-        self.engine.check(message)
-        if request.key in self._cancelled:  # between segments, or since this one was asked for
+        if request.key in self._cancelled:  # between two segments, or on the way here
             yield SpeechTokens(request.key, request.segment, 0, (), FinishReason.CANCELLED)
             return
         queued_s = time.monotonic()
-        with self._loop.open(request.key, request.segment, message) as groups:
+        with self._loop.open(request.key, request.segment, sequence) as groups:
             finish = None
             try:
                 async for group in groups:
@@ -109,7 +105,7 @@ class T3Stage:
                     marks = self._marks(request.key, queued_s) if is_first else NO_MARKS
                     yield replace(group, marks=marks)
             finally:
-                if finish is None:  # its consumer has left, or the engine failed
+                if finish is None:  # the consumer has left, or the engine has failed
                     self.engine.step_log.abort(request.key, time.monotonic())
 
     def _marks(self, key: SessionKey, queued_s: float) -> Marks:
@@ -119,7 +115,7 @@ class T3Stage:
         return marks
 
     def _max_tokens(self, request: TokenRequest) -> int:
-        """A model that rarely stops by itself is held to a length its text can have."""
+        """A model that rarely stops by itself is limited to a length that its text can need."""
         asked = request.sampling.max_tokens
         per_char = self._spec.max_tokens_per_char
         if per_char is None or request.sampling.ignore_eos:
@@ -127,7 +123,7 @@ class T3Stage:
         return min(asked, round(per_char * len(request.text)) + TOKENS_TO_SPARE)
 
     async def cancel(self, key: SessionKey) -> Confirmation:
-        """No segment of the session is begun after this."""
+        """Stop the session. None of its segments begins after this."""
         self._cancelled.add(key)
         step_log = self.engine.step_log
         told_s = step_log.abort(key, time.monotonic())
@@ -147,3 +143,10 @@ class T3Stage:
 
     def close(self) -> None:
         self._loop.close()
+
+
+def _dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, precision)
+    return dtype

@@ -1,4 +1,4 @@
-"""The vocoder opened from a configuration: what one replica of it holds. As stages/t3.py."""
+"""The vocoder opened from a configuration: the content of one vocoder replica. As stages/t3.py."""
 
 import time
 from functools import partial
@@ -10,12 +10,12 @@ from app.core import Mark, SessionKey, StageStats, TokenSource
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
-from app.engine.device.threads import on_own_terms
-from app.engine.loop import EngineLoop, Within
+from app.engine.device.threads import run_engine_thread
+from app.engine.loop import EngineLoop, RunThread
 from app.engine.pipeline import SpeechPipeline, VocoderLoop
+from app.engine.s3gen.call_stage import OnStage, ignore_stage
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
 from app.engine.s3gen.warmup import warm_vocoder
-from app.engine.stages.precision import dtype_of
 from app.engine.stats import CellCounts
 from app.engine.voices.provider import VoiceProvider
 from app.sessions.table import Confirmation
@@ -25,27 +25,27 @@ class VocoderStage:
     """Speech tokens in, sound out."""
 
     def __init__(
-        self, voices: VoiceProvider, engine: VocoderEngine, within: Within, limits: Limits
+        self, voices: VoiceProvider, engine: VocoderEngine, run_thread: RunThread, limits: Limits
     ) -> None:
         self._voices = voices
-        self._engine = engine
+        self.engine = engine
         warm_vocoder(engine, voices)
         self._loop: VocoderLoop = EngineLoop(
-            engine, "vocoder", within, step_timeout_s=limits.step_timeout_s
+            engine, "vocoder", run_thread, step_timeout_s=limits.step_timeout_s
         )
         engine.abandon_if(self._loop.cancel_is_due)
         self._loop.start()
 
     @classmethod
-    def open(cls, args: ServeArgs, device: str) -> "VocoderStage":
+    def open(cls, args: ServeArgs, device: str, on_stage: OnStage = ignore_stage) -> "VocoderStage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        dtype = dtype_of(args.vocoder.dtype, place, on_cuda=torch.float32)
-        vocoder = checkpoint.load_vocoder(place, dtype)
+        vocoder = checkpoint.load_vocoder(place)
         spec = checkpoint.spec.s3gen
-        engine = build_vocoder_engine(vocoder, heard_as(args.vocoder, spec), spec.euler_steps)
+        settings = with_policy(args.vocoder, spec)
+        engine = build_vocoder_engine(vocoder, settings, spec.euler_steps, on_stage)
         voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(voices, engine, partial(on_own_terms, place), args.limits)
+        return cls(voices, engine, partial(run_engine_thread, place), args.limits)
 
     @property
     def failure(self) -> BaseException | None:
@@ -53,7 +53,7 @@ class VocoderStage:
 
     @property
     def hung(self) -> BaseException | None:
-        """Of a step that takes longer than `limits.step_timeout_s`."""
+        """An error while a step takes longer than `limits.step_timeout_s`."""
         return self._loop.hung
 
     def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
@@ -65,7 +65,7 @@ class VocoderStage:
     async def cancel(self, key: SessionKey) -> Confirmation:
         told_s = time.monotonic()
         stopped = await self._loop.cancel(key)
-        calls = [call for call in self._engine.call_log.copy() if call.key == key]
+        calls = [call for call in self.engine.call_log.copy() if call.key == key]
         num_after = sum(call.started_s > told_s for call in calls) if calls else None
         marks = {Mark.VOCODER_DROPPED: time.monotonic()}
         return Confirmation(stopped.num_tokens, num_after, marks)
@@ -75,13 +75,13 @@ class VocoderStage:
 
     @property
     def counts(self) -> CellCounts:
-        return self._engine.counts
+        return self.engine.counts
 
     def close(self) -> None:
         self._loop.close()
 
 
-def heard_as(settings: VocoderSettings, spec: S3GenSpec) -> VocoderSettings:
-    """With the policy that suits the model, unless another is asked for."""
+def with_policy(settings: VocoderSettings, spec: S3GenSpec) -> VocoderSettings:
+    """The settings with a policy: the one they name, else the one that suits the model."""
     policy = settings.policy or ("chunked" if spec.chunk_masks else "window")
     return settings.model_copy(update={"policy": policy})

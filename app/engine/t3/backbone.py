@@ -1,8 +1,8 @@
-"""The seam between a transformer's arithmetic and the memory of its keys and values.
+"""The seam between a transformer's arithmetic and the cache of its keys and values.
 
-A step's tokens, of however many sequences, are one flat list; every linear layer sees all of them
-at once. Only attention needs to know which token belongs to whom, and that is not the backbone's
-business.
+The tokens of all sequences of a step are one flat list, and every linear layer gets all of them at
+once. Only attention knows which token belongs to which sequence. The backbone knows nothing about
+sequences.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from torch import Tensor
 
 
 class Attention(Protocol):
-    """One step's attention over everything that each sequence has said so far."""
+    """One step's attention: each token attends to the positions of its own sequence so far."""
 
     def __call__(self, layer: int, qkv: Tensor) -> Tensor:
-        """Remember the keys and values, then attend.
+        """Cache the keys and values, then attend.
 
         qkv: (N, 3, heads, head_dim), positions already applied. Returns (N, heads * head_dim).
         """
@@ -33,12 +33,12 @@ class Backbone(Protocol):
         ...
 
     def norm(self, hidden: Tensor) -> Tensor:
-        """The final norm, which only tokens that are sampled from need."""
+        """The final norm. Only tokens whose next token is sampled need it."""
         ...
 
 
 class Weights:
-    """Part of a state dict, on its way to a device and a precision."""
+    """Part of a state dict. Tensors are taken to one device, in one precision."""
 
     def __init__(
         self, state: Mapping[str, Tensor], prefix: str, device: torch.device, dtype: torch.dtype

@@ -1,13 +1,11 @@
 """A voice and an exaggeration, as the first positions of T3's prompt.
 
-Source: upstream's T3CondEnc, Perceiver and T3.prepare_conditioning. Computed in float32 whatever
-the model's precision (the tables aside), once per (voice, exaggeration). Knows nothing about text
-or sequences.
+Source: upstream's T3CondEnc, Perceiver and T3.prepare_conditioning. Computed in float32 in every
+precision of the model; only the tables are in the model's own. Knows nothing about text or
+sequences.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +58,7 @@ class ConditioningEncoder:
 
 
 class _Perceiver:
-    """Queries that look at the prompt, then at one another, with the same weights both times."""
+    """Queries attend to the prompt, then to one another, with the same weights both times."""
 
     def __init__(self, weights: Weights, num_heads: int) -> None:
         attention = weights.under("attn")
@@ -76,20 +74,20 @@ class _Perceiver:
 
     def resample(self, prompt: Tensor) -> Tensor:
         """(N, dim) to (num_queries, dim)."""
-        looked = self._attend(self._queries, prompt)
-        return self._attend(looked, looked)
+        attended = self._attend(self._queries, prompt)
+        return self._attend(attended, attended)
 
-    def _attend(self, looking: Tensor, seen: Tensor) -> Tensor:
+    def _attend(self, queries: Tensor, context: Tensor) -> Tensor:
         shape = self._norm.shape
-        looking_normed = F.layer_norm(looking, shape, self._norm, self._norm_bias)
-        seen_normed = F.layer_norm(seen, shape, self._norm, self._norm_bias)
+        normed_queries = F.layer_norm(queries, shape, self._norm, self._norm_bias)
+        normed_context = F.layer_norm(context, shape, self._norm, self._norm_bias)
         attended = F.scaled_dot_product_attention(
-            self._split(F.linear(looking_normed, self._q, self._q_bias)),
-            self._split(F.linear(seen_normed, self._k, self._k_bias)),
-            self._split(F.linear(seen_normed, self._v, self._v_bias)),
+            self._split(F.linear(normed_queries, self._q, self._q_bias)),
+            self._split(F.linear(normed_context, self._k, self._k_bias)),
+            self._split(F.linear(normed_context, self._v, self._v_bias)),
         )
-        joined = attended.transpose(0, 1).reshape(looking.shape)
-        return looking + F.linear(joined, self._out, self._out_bias)
+        joined = attended.transpose(0, 1).reshape(queries.shape)
+        return queries + F.linear(joined, self._out, self._out_bias)
 
     def _split(self, x: Tensor) -> Tensor:
         """(N, dim) to (heads, N, head_dim)."""
@@ -98,32 +96,3 @@ class _Perceiver:
 
 def _take_linear(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
     return weights.take(f"{name}.weight"), weights.take(f"{name}.bias")
-
-
-class _Entry(NamedTuple):
-    conditionals: T3Conditionals
-    prefix: Tensor
-
-
-class ConditioningCache:
-    """The most recently used prefixes. A voice that was prepared anew under its old name has new
-    conditionals, and misses."""
-
-    def __init__(self, encoder: ConditioningEncoder, dtype: torch.dtype, capacity: int) -> None:
-        self._encoder = encoder
-        self._dtype = dtype
-        self._capacity = capacity
-        self._entries: OrderedDict[tuple[str, float], _Entry] = OrderedDict()
-
-    def prefix(self, voice: str, conditionals: T3Conditionals, exaggeration: float) -> Tensor:
-        """(P, dim) in the model's precision."""
-        key = (voice, exaggeration)
-        entry = self._entries.get(key)
-        if entry is None or entry.conditionals is not conditionals:
-            prefix = self._encoder.encode(conditionals, exaggeration).to(self._dtype)
-            entry = _Entry(conditionals, prefix)
-            self._entries[key] = entry
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
-        return entry.prefix

@@ -1,10 +1,10 @@
 """One token for every decoding row, as a function of fixed shape over buffers that stay in place.
 
-A step's rows are padded to a bucket, and its context to a bucket of pages. What a row is (lane,
-position, noise, settings) the host knows without having seen any token: a row is fed what its slot
-sampled last, which the device remembers. So no step waits for the one before it to be read, and one
-captured graph serves any mix of sequences. Both rows of a CFG pair sample, and sample the same.
-Knows nothing about scheduling or capture.
+A step's rows are padded to a bucket, and its context to a bucket of pages. The host describes a row
+(lane, position, noise, settings) before it has seen the row's last token: the device remembers the
+last token of each slot and feeds it. So no step waits until the one before it is read, and one
+captured graph serves any mix of sequences. Both rows of a CFG pair sample the same token. Knows
+nothing about scheduling or capture.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,42 +30,42 @@ from app.engine.t3.sampler import (
     pack,
 )
 
-Draw = Callable[[Tensor, Tensor, int], Tensor]  # noise.exponential, or a test's
+Draw = Callable[[Tensor, Tensor, int], Tensor]  # as noise.exponential
 
 
 class Row(NamedTuple):
     """One row of a sequence's next token."""
 
     lane: int
-    position: int  # of the token that it is fed
-    noise: int  # where its stream starts
+    position: int  # of the token that is fed
+    noise: int  # start of its stream of noise
     sampling: SamplingRow
 
 
 class Shape(NamedTuple):
-    """What a step's kernels depend on."""
+    """A step's kernels depend on these values alone."""
 
     num_rows: int
     num_pages: int
-    sorts: bool  # some row asks for top_k or top_p
+    sorts: bool  # a row needs top_k or top_p
 
 
 def page_buckets(most: int) -> tuple[int, ...]:
-    """8, 12, 16, 24, 32, 48, ... and `most`."""
+    """8, 12, 16, 24, 32, 48, … and `most`."""
     finer = (base << power for power in range(most.bit_length()) for base in (8, 12))
     return (*takewhile(lambda bucket: bucket < most, finer), most)
 
 
 class DecodeStep:
-    def __init__(self, model: T3Model, slab: PagedKVCache, num_slots: int, draw: Draw) -> None:
+    def __init__(self, model: T3Model, kv_cache: PagedKVCache, num_slots: int, draw: Draw) -> None:
         self._model = model
-        self._slab = slab
+        self._kv_cache = kv_cache
         self._draw = draw
         self._sampler = Sampler(model.spec, num_slots + 1, model.device)
-        self._row_buckets = powers_of_two(slab.num_lanes)
-        self._page_buckets = page_buckets(slab.max_pages)
+        self._row_buckets = powers_of_two(kv_cache.num_lanes)
+        self._page_buckets = page_buckets(kv_cache.max_pages)
         padding = SamplingRow(num_slots, SamplingParams(), step=1, cond=0, uncond=0)
-        self._padding = Row(slab.num_lanes, 0, 0, padding)
+        self._padding = Row(kv_cache.num_lanes, 0, 0, padding)
 
         def buffer(*shape: int, dtype: torch.dtype = torch.int64) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=model.device)
@@ -74,7 +74,7 @@ class DecodeStep:
         self._ints = buffer(num_rows, 4 + NUM_INTS)  # lane, position, noise, step, then packed
         self._floats = buffer(num_rows, NUM_FLOATS, dtype=torch.float32)
         self._sampled = buffer(num_rows)
-        self._fed = buffer(num_slots + 1)  # by slot: the token that it sampled last
+        self._fed = buffer(num_slots + 1)  # by slot: its last token
 
     def shape_of(self, rows: Sequence[Row]) -> Shape:
         num_pages = pages_of(1 + max(row.position for row in rows))
@@ -86,13 +86,13 @@ class DecodeStep:
         )
 
     def usual_shapes(self) -> list[Shape]:
-        """Any number of rows, in contexts of up to 1,024 positions, with the model's defaults."""
+        """Every number of rows, in contexts of up to 1,024 positions, with the model's defaults."""
         sorts = self._model.spec.backbone == "gpt2"
         contexts = [bucket for bucket in self._page_buckets if bucket <= 1024 // PAGE]
         return [Shape(rows, pages, sorts) for rows in self._row_buckets for pages in contexts]
 
     def load(self, rows: Sequence[Row], shape: Shape) -> None:
-        """Put the rows where `compute` reads them, and padding after them."""
+        """Write the rows, then padding, into the buffers that `compute` reads."""
         padded = [*rows, *[self._padding] * (shape.num_rows - len(rows))]
         ints, floats = pack([row.sampling for row in padded], self._model.spec.speech_vocab)
         lines = [
@@ -104,28 +104,29 @@ class DecodeStep:
         self._floats[: shape.num_rows].copy_(upload(floats, torch.float32, device))
 
     def compute(self, shape: Shape) -> None:
-        """Reads and writes tensors that never move; what it launches depends on `shape` alone."""
+        """Reads and writes tensors that never move. Its kernels depend on `shape` alone."""
         ints, floats = self._ints[: shape.num_rows], self._floats[: shape.num_rows]
         lane, position, noise, step = ints[:, :4].unbind(1)
         batch = SamplingBatch.unpack(ints[:, 4:], floats, any_min_p=True, any_sort=shape.sorts)
         hidden = self._model.embed_speech(self._fed[batch.slots], step - 1)
-        attend = self._slab.attention(lane, position[:, None], shape.num_pages)
+        attend = self._kv_cache.attention(lane, position[:, None], shape.num_pages)
         every = torch.arange(shape.num_rows, device=lane.device)
         logits = self._model.forward(hidden, position, every, attend)
         drawn = self._draw(noise, step, self._model.spec.speech_vocab)
         self._sampled[: shape.num_rows] = self._sample(logits, batch, drawn)
 
     def restore(self, slot: int, tokens: Sequence[int]) -> None:
-        """Make a slot's state what it was after these, whatever ran since."""
+        """Set a slot's state back to the moment after these tokens."""
         self._sampler.restore(slot, tokens)
         self._fed[slot] = tokens[-1] if tokens else 0
 
     def sampled(self, shape: Shape) -> Tensor:
-        """(num_rows,) ids; -1 where the logits made no distribution. Overwritten by the next."""
+        """(num_rows,) ids; -1 where the logits made no distribution. The next step overwrites
+        them."""
         return self._sampled[: shape.num_rows]
 
     def sample_first(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
-        """The tokens after prompts, whose logits these are. Of any shape."""
+        """The tokens after prompts. logits: (R, vocab), for any number of rows."""
         vocab, device = self._model.spec.speech_vocab, logits.device
         ints, floats = pack([row.sampling for row in rows], vocab)
         batch = SamplingBatch.unpack(
@@ -140,5 +141,5 @@ class DecodeStep:
 
     def _sample(self, logits: Tensor, batch: SamplingBatch, drawn: Tensor) -> Tensor:
         tokens = self._sampler.sample(logits, batch, drawn)
-        self._fed[batch.slots] = tokens.clamp(min=0)  # a sequence that failed is still fed once
+        self._fed[batch.slots] = tokens.clamp(min=0)  # a failed sequence is fed once more
         return tokens

@@ -1,15 +1,15 @@
 """Keys and values of the running sequences, and attention over them.
 
-Each slot holds one sequence: per layer one tensor, contiguous per row, as long as the sequence
-rounded up to whole pages. It grows by a page at a time, so a sequence wastes less than a page per
-row; moving it costs 1/16 of its own size per step. Measured on a CPU, where attention over
+Each slot holds one sequence: one tensor per layer, contiguous per row, with the sequence's length
+rounded up to whole pages. The tensor grows by one page at a time, so a sequence wastes less than a
+page per row. Moving it costs 1/16 of its size per step. Made for a CPU, where attention over
 contiguous memory needs no gathering.
 
 A prefix is kept once, as one row, and copied into each sequence that begins with it. The copy takes
-2 ms for english and 22 ms for turbo (full size, float32), where computing it takes 0.2 s and 1 s;
-attending to the kept one in place, with the two parts joined by their weights, would make the
-attention of every later step 1.4 to 2.4 times as long (two cores, torch 2.11, 2026-11). Knows
-nothing about scheduling.
+2 ms for english and 22 ms for turbo (full size, float32). Computing the prefix takes 0.2 s and 1 s.
+Attention to the kept prefix in place, with the two parts joined by their weights, would take 1.4 to
+2.4 times as long in every later step (two cores, torch 2.11, 2026-11). Knows nothing about
+scheduling.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from app.engine.t3.kv_budget import PAGE, Prefix, pages_of
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where one sequence's tokens lie in the flat list of a step: row after row."""
+    """The place of one sequence's tokens in the flat list of a step: row after row."""
 
     slot: int
     first: int  # index of the first row's first token
     num_rows: int
     start: int  # position of that token in its sequence
-    num_tokens: int  # of each row
+    num_tokens: int  # in each row
 
     @property
     def end(self) -> int:
@@ -60,7 +60,7 @@ class DenseKVCache:
 
     @property
     def num_bytes(self) -> int:
-        """Of the slots; prefixes apart."""
+        """Held by slots; kept prefixes are not counted."""
         return sum(layer.nbytes for layers in self._slots.values() for layer in layers)
 
     @property
@@ -72,9 +72,9 @@ class DenseKVCache:
         return 0 if layers is None else layers[0].shape[1] * layers[0].shape[3] // PAGE
 
     def reserve(self, span: Span) -> None:
-        """Make room for a span's positions, keeping what the slot holds."""
+        """Make room for a span's positions. The slot keeps its keys and values."""
         layers = self._slots.get(span.slot)
-        capacity = 0 if layers is None else layers[-1].shape[3]  # the last that grows
+        capacity = 0 if layers is None else layers[-1].shape[3]  # the last layer to grow
         if span.end <= capacity:
             return
         room = pages_of(span.end) * PAGE
@@ -84,23 +84,23 @@ class DenseKVCache:
             self._slots[span.slot] = layers
             return
         for index, old in enumerate(layers):
-            if old.shape[3] == room:  # it grew before memory ran short
+            if old.shape[3] == room:  # it has grown before a call that ran short of memory
                 continue
             layers[index] = self._empty(shape)
             layers[index][:, :, :, :capacity] = old
 
     def release(self, slot: int) -> None:
-        """A slot whose sequence never ran holds nothing."""
+        """The slot of a sequence that never ran holds nothing."""
         self._slots.pop(slot, None)
 
     def begin(self, slot: int, num_rows: int, prefix: Prefix) -> None:
-        """An empty slot's sequence begins with a prefix that is kept."""
+        """The sequence of an empty slot begins with a kept prefix."""
         self.reserve(Span(slot, 0, num_rows, 0, prefix.num_positions))
         for own, kept in zip(self._slots[slot], self._prefixes[prefix], strict=True):
             own[:, :, :, : prefix.num_positions] = kept
 
     def keep(self, slot: int, prefix: Prefix) -> None:
-        """The slot's sequence has computed a prefix: keep it for others."""
+        """The slot's sequence has computed the prefix: keep it for other sequences."""
         self._prefixes[prefix] = [
             layer[:, :1, :, : prefix.num_positions].clone() for layer in self._slots[slot]
         ]
@@ -119,7 +119,7 @@ class DenseKVCache:
 
 
 class SpanAttention:
-    """The plain path: sequence by sequence, over views of its own memory."""
+    """The plain path: sequence by sequence, over views of its own keys and values."""
 
     def __init__(self, spans: list[tuple[Span, list[Tensor]]]) -> None:
         self._spans = [(span, layers, _mask(span, layers[0].device)) for span, layers in spans]
@@ -130,15 +130,15 @@ class SpanAttention:
         for span, layers, mask in self._spans:
             rows = (span.num_rows, span.num_tokens, 3, num_heads, head_dim)
             own = qkv[span.flat].view(rows).permute(2, 0, 3, 1, 4)  # 3, rows, heads, tokens, dim
-            memory = layers[layer][:, :, :, : span.end]
-            memory[:, :, :, span.start :] = own[1:]
-            attended = F.scaled_dot_product_attention(own[0], memory[0], memory[1], attn_mask=mask)
+            keys, values = cached = layers[layer][:, :, :, : span.end]
+            cached[:, :, :, span.start :] = own[1:]
+            attended = F.scaled_dot_product_attention(own[0], keys, values, attn_mask=mask)
             out[span.flat] = attended.transpose(1, 2).reshape(-1, num_heads * head_dim)
         return out
 
 
 def _mask(span: Span, device: torch.device) -> Tensor | None:
-    """Each token sees its own position and those before it; a single one sees all there is."""
+    """Each token sees its own position and those before it. A single token needs no mask."""
     if span.num_tokens == 1:
         return None
     visible = torch.ones(span.num_tokens, span.end, dtype=torch.bool, device=device)

@@ -1,11 +1,11 @@
-"""The plain runner plus one idea: no step waits for the tokens of the one before it.
+"""The plain runner plus one idea: no step waits for the tokens of the step before it.
 
-Decoding rows are one replayed graph (decode.py, graphs.py); prompts, whose shapes vary, follow as
-calls of their own. What a step sampled is copied back while the next one runs, and handed out by
-that next call: the host is one step behind. So a sequence that ended may compute one token more,
-which is dropped here; a cancelled one is out of the next step as ever. What a released slot held
-may be given away at once: whatever still writes there is ahead of the new owner in the device's
-stream.
+Decoding rows are one replayed graph (decode.py, graphs.py). Prompts have varying shapes, so they
+follow as calls of their own. The sampled tokens of a step are copied to the host while the next
+step runs, and the next call returns them: the host is one step behind. So an ended sequence may
+compute one token more; that token is dropped here. A cancelled sequence is out of the next step, as
+on the plain path. A released slot's memory may have a new owner at once: every write of the old
+owner is ahead of the new owner's in the device's stream.
 """
 
 from collections.abc import Sequence as Seq
@@ -24,17 +24,16 @@ from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.paged_kv_cache import PagedKVCache
 from app.engine.t3.prompts import Prompts
-from app.engine.t3.runner import StepResult, device_mark, roll_back_partial_step
+from app.engine.t3.runner import roll_back_partial_step
 from app.engine.t3.sampler import SamplingRow
-from app.engine.t3.scheduled_chunk import ScheduledChunk
-from app.engine.t3.step_log import DeviceMark
+from app.engine.t3.scheduled_chunk import NO_RESULT, ScheduledChunk, StepResult
 
 
 class _InFlight(NamedTuple):
     """A step's tokens on their way to the host."""
 
-    work: Seq[ScheduledChunk]  # what sampled
-    tokens: Tensor  # (len(work),) on the host
+    chunks: Seq[ScheduledChunk]  # those that sample
+    tokens: Tensor  # (len(chunks),) on the host
     arrived: torch.cuda.Event | None  # None where the device is the host
 
 
@@ -47,10 +46,10 @@ class FastRunner:
         draw: Draw = exponential,
         capture: Capture | None = None,
     ) -> None:
-        """`num_pages` is all that sequences and prefixes will hold at once."""
+        """Sequences and prefixes hold at most `num_pages` at once."""
         self._model = model
         self._device = model.device
-        self.memory = PagedKVCache(
+        self.kv_cache = PagedKVCache(
             model.backbone,
             rows_per_slot=2 if model.spec.backbone == "llama" else 1,
             num_slots=num_slots,
@@ -60,122 +59,120 @@ class FastRunner:
             dtype=model.dtype,
         )
         self._prompts = Prompts(model)
-        self._step = DecodeStep(model, self.memory, num_slots, draw)
+        self._step = DecodeStep(model, self.kv_cache, num_slots, draw)
         is_gpu = model.device.type == "cuda"
         if capture is None:
             capture = CudaCapture(model.device) if is_gpu else uncaptured
         self._graphs = StepGraphs(self._step, capture)
-        if is_gpu:  # else the first sequences would wait for it
+        if is_gpu:  # else the first sequences would wait for the captures
             self._graphs.warm_up(self._step.usual_shapes())
         self._in_flight: _InFlight | None = None
 
     @torch.inference_mode()
-    def run(self, work: Seq[ScheduledChunk]) -> StepResult:
-        """Launch a step, and give what the one before it sampled for sequences that still live."""
-        launched = self._launch(work) if work else None
-        landed = _land(self._in_flight)
+    def run(self, chunks: Seq[ScheduledChunk]) -> StepResult:
+        """Launch a step. Returns the tokens of the step before it, for sequences that are live."""
+        launched = self._launch(chunks) if chunks else None
+        result = _wait_for(self._in_flight)
         self._in_flight = launched
-        return landed
+        return result
 
     @torch.inference_mode()
-    def again(self, work: Seq[ScheduledChunk]) -> StepResult:
-        """Work that a call ran none or some of before it was short of memory: on the plain path,
-        waiting for what is sampled. All that was launched before must have landed."""
-        for item in work:
-            roll_back_partial_step(item, self.memory)
-            self._step.restore(item.slot, item.sequence.tokens)
-        return _land(self._launch(work, captured=False) if work else None)
-
-    def mark(self) -> DeviceMark | None:
-        return device_mark(self._device)
+    def rerun(self, chunks: Seq[ScheduledChunk]) -> StepResult:
+        """Run chunks of a call that ran short of memory after all, some or none of its work. Takes
+        the plain path and waits for the tokens. No step may be in flight."""
+        for chunk in chunks:
+            roll_back_partial_step(chunk, self.kv_cache)
+            self._step.restore(chunk.slot, chunk.sequence.tokens)
+        return _wait_for(self._launch(chunks, captured=False) if chunks else None)
 
     def release(self, slot: int) -> None:
-        self.memory.release(slot)
+        self.kv_cache.release(slot)
         self._prompts.release(slot)
 
     def forget(self, prefix: Prefix) -> None:
-        self.memory.forget(prefix)
+        self.kv_cache.forget(prefix)
 
-    def _launch(self, work: Seq[ScheduledChunk], *, captured: bool = True) -> _InFlight | None:
-        decoding = [item for item in work if item.start >= item.sequence.num_prompt]
-        prompts = [item for item in work if item.start < item.sequence.num_prompt]
+    def _launch(self, chunks: Seq[ScheduledChunk], *, captured: bool = True) -> _InFlight | None:
+        decoding = [chunk for chunk in chunks if chunk.is_decode]
+        prompts = [chunk for chunk in chunks if not chunk.is_decode]
         sampled = []
         if decoding:
             sampled.append(self._decode(decoding, captured))
-        sampled.extend(self._prompt(item) for item in prompts)
-        sampling = [item for item in (*decoding, *prompts) if item.samples]
+        sampled.extend(self._prompt(chunk) for chunk in prompts)
+        sampling = [chunk for chunk in (*decoding, *prompts) if chunk.samples]
         if not sampling:
             return None
         return self._send_back(sampling, torch.cat(sampled))
 
-    def _decode(self, work: Seq[ScheduledChunk], captured: bool) -> Tensor:
-        """(len(work),)"""
-        self.memory.reserve(_span(item) for item in work)
+    def _decode(self, chunks: Seq[ScheduledChunk], captured: bool) -> Tensor:
+        """(len(chunks),)"""
+        self.kv_cache.reserve(_span(chunk) for chunk in chunks)
         rows: list[Row] = []
         firsts = []
-        for item in work:
+        for chunk in chunks:
             firsts.append(len(rows))
-            rows.extend(self._rows(item, first=len(rows)))
+            rows.extend(self._rows(chunk, first=len(rows)))
         sampled = self._graphs.run(rows) if captured else self._graphs.run_uncaptured(rows)
         return sampled[upload(firsts, torch.int64, self._device)]
 
-    def _prompt(self, item: ScheduledChunk) -> Tensor:
-        """(1,), or (0,) where more of the prompt is to come."""
-        memory, sequence, span = self.memory, item.sequence, _span(item)
-        if item.begins_with is not None:
-            memory.begin(item.slot, sequence.num_rows, item.begins_with)
-        memory.reserve([span])
-        hidden = self._prompts.chunk(item)
+    def _prompt(self, chunk: ScheduledChunk) -> Tensor:
+        """(1,) for the last chunk of a prompt, (0,) for any other."""
+        kv_cache, sequence, span = self.kv_cache, chunk.sequence, _span(chunk)
+        if chunk.begins_with is not None:
+            kv_cache.begin(chunk.slot, sequence.num_rows, chunk.begins_with)
+        kv_cache.reserve([span])
+        hidden = self._prompts.embed(chunk)
         lanes = upload(
-            list(memory.lanes_of(item.slot, sequence.num_rows)), torch.int64, self._device
+            list(kv_cache.lanes_of(chunk.slot, sequence.num_rows)), torch.int64, self._device
         )
         positions = torch.arange(span.start, span.end, device=self._device)
         positions = positions.expand(sequence.num_rows, -1)
-        attend = memory.attention(lanes, positions, pages_of(span.end))
+        attend = kv_cache.attention(lanes, positions, pages_of(span.end))
         every_last = torch.arange(
-            item.num_tokens - 1, len(hidden), item.num_tokens, device=self._device
+            chunk.num_tokens - 1, len(hidden), chunk.num_tokens, device=self._device
         )
-        last = every_last if item.samples else every_last[:0]
+        last = every_last if chunk.samples else every_last[:0]
         logits = self._model.forward(hidden, positions.flatten(), last, attend)
-        if item.completes is not None:
-            memory.keep(item.slot, item.completes)
-        if not item.samples:
+        if chunk.completes is not None:
+            kv_cache.keep(chunk.slot, chunk.completes)
+        if not chunk.samples:
             return last
-        return self._step.sample_first(logits, self._rows(item, first=0))[:1]
+        return self._step.sample_first(logits, self._rows(chunk, first=0))[:1]
 
-    def _rows(self, item: ScheduledChunk, first: int) -> list[Row]:
-        """A sequence's rows, of which the first is row number `first` of its step."""
-        sequence, sampling = item.sequence, item.sequence.request.sampling
+    def _rows(self, chunk: ScheduledChunk, first: int) -> list[Row]:
+        """The rows of a sequence. Its first row is row number `first` of the step."""
+        sequence, sampling = chunk.sequence, chunk.sequence.request.sampling
         last = first + sequence.num_rows - 1
-        position = item.start + item.num_tokens - 1
+        position = chunk.start + chunk.num_tokens - 1
         step = position + 1 - sequence.num_prompt
         may_stop = step >= sequence.least_tokens
-        row = SamplingRow(item.slot, sampling, step, first, last, may_stop)
+        row = SamplingRow(chunk.slot, sampling, step, first, last, may_stop)
         noise = stream_start(sampling.seed, sequence.segment)
-        lanes = self.memory.lanes_of(item.slot, sequence.num_rows)
+        lanes = self.kv_cache.lanes_of(chunk.slot, sequence.num_rows)
         return [Row(lane, position, noise, row) for lane in lanes]
 
-    def _send_back(self, work: Seq[ScheduledChunk], tokens: Tensor) -> _InFlight:
+    def _send_back(self, chunks: Seq[ScheduledChunk], tokens: Tensor) -> _InFlight:
         if self._device.type != "cuda":
-            return _InFlight(work, tokens.clone(), None)
+            return _InFlight(chunks, tokens.clone(), None)
         host = torch.empty(len(tokens), dtype=tokens.dtype, pin_memory=True)
         host.copy_(tokens, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
-        return _InFlight(work, host, arrived)
+        return _InFlight(chunks, host, arrived)
 
 
-def _land(step: _InFlight | None) -> StepResult:
+def _wait_for(step: _InFlight | None) -> StepResult:
+    """The tokens of sequences that are still live."""
     if step is None:
-        return StepResult([], [])
+        return NO_RESULT
     if step.arrived is not None:
         step.arrived.synchronize()
-    pairs = zip(step.work, step.tokens.tolist(), strict=True)
-    live = [(item, token) for item, token in pairs if item.sequence.finish is None]
+    pairs = zip(step.chunks, step.tokens.tolist(), strict=True)
+    live = [(chunk, token) for chunk, token in pairs if chunk.sequence.finish is None]
     return StepResult(
-        [item for item, _ in live], [None if token < 0 else token for _, token in live]
+        [chunk for chunk, _ in live], [None if token < 0 else token for _, token in live]
     )
 
 
-def _span(item: ScheduledChunk) -> Span:
-    return Span(item.slot, 0, item.sequence.num_rows, item.start, item.num_tokens)
+def _span(chunk: ScheduledChunk) -> Span:
+    return Span(chunk.slot, 0, chunk.sequence.num_rows, chunk.start, chunk.num_tokens)

@@ -1,7 +1,7 @@
-"""GPT-2, lean: LayerNorm, learned absolute positions, tanh GELU, biases; upstream's weights, the
-linear ones turned to (out, in).
+"""GPT-2 with upstream's weights: LayerNorm, learned absolute positions, tanh GELU, biases.
 
-Equal to transformers' GPT2Model in exact arithmetic. Knows nothing about speech.
+Linear weights are transposed to (out, in). Equal to transformers' GPT2Model in exact arithmetic.
+Knows nothing about speech.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A decode step captured once per shape, then replayed.
 
-Capturing runs the step, and a step leaves traces (keys, values, tokens), so a shape is captured
-with rows of padding alone, whose traces nobody reads.
+A capture runs the step, and a step writes keys, values and tokens. So a shape is captured with rows
+of padding alone: nothing reads the keys, values and tokens of padding.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,10 @@ class StepGraphs:
     def __init__(self, step: DecodeStep, capture: Capture) -> None:
         self._step = step
         self._capture = capture
-        self._replays: dict[Shape, Replay] = {}  # the step itself where memory was short for it
+        self._replays: dict[Shape, Replay] = {}  # the plain step where the capture failed
 
     def run(self, rows: Sequence[Row]) -> torch.Tensor:
-        """(at least len(rows),) sampled ids on the device, until the next call."""
+        """(len(rows) or more,) sampled ids on the device, valid until the next call."""
         shape = self._step.shape_of(rows)
         replay = self._replays.get(shape) or self._prepare(shape)
         self._step.load(rows, shape)
@@ -28,7 +28,7 @@ class StepGraphs:
         return self._step.sampled(shape)
 
     def run_uncaptured(self, rows: Sequence[Row]) -> torch.Tensor:
-        """As `run`, without a graph's own memory."""
+        """As `run`, without the memory that a graph needs."""
         shape = self._step.shape_of(rows)
         self._step.load(rows, shape)
         self._step.compute(shape)
@@ -42,6 +42,6 @@ class StepGraphs:
     def _prepare(self, shape: Shape) -> Replay:
         self._step.load([], shape)
         compute = partial(self._step.compute, shape)
-        self._replays[shape] = compute  # a capture that fails is not tried again in every step
+        self._replays[shape] = compute  # a failed capture is not repeated in every step
         replay = self._replays[shape] = self._capture(compute)
         return replay

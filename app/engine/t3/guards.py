@@ -1,12 +1,12 @@
-"""Bounds on what a sequence may say, against what users of Chatterbox report.
+"""Bounds on the length of a sequence, against runaway generation that users report.
 
     least tokens   one to three words that end before they are spoken (upstream's issues 97, 201)
     most tokens    noise after the text, and a thousand tokens for three words (388, 271, 435)
     loop           one sound without end (424, 543)
 
-Pure functions of a sequence's facts; all of them off is upstream's behaviour. Upstream's own guard
-took two equal tokens in a row for a loop and cut words short (issue 327): what is bounded here lies
-far outside of speech. A skipped word, or a tail within the bounds, is not seen. Knows nothing about
+Pure functions. With all guards off the engine behaves as upstream. Upstream's own guard took two
+equal tokens in a row for a loop and cut words short (issue 327), so these bounds lie far outside of
+speech. The guards do not see a skipped word, or a tail within the bounds. Knows nothing about
 tensors.
 """
 
@@ -18,7 +18,8 @@ from app.core import SamplingParams
 
 
 def bounded(sampling: SamplingParams, num_text: int, guards: GuardSettings) -> SamplingParams:
-    """`max_tokens` held to what `num_text` tokens of text can take. A forced length is kept."""
+    """Limit `max_tokens` to the length that `num_text` tokens of text can need. A forced length is
+    kept."""
     if guards.most_per_text_token is None or sampling.ignore_eos:
         return sampling
     most = guards.most_tokens + round(guards.most_per_text_token * num_text)
@@ -26,13 +27,13 @@ def bounded(sampling: SamplingParams, num_text: int, guards: GuardSettings) -> S
 
 
 def least_tokens(sampling: SamplingParams, guards: GuardSettings) -> int:
-    """How many tokens are drawn before the stop token may be."""
+    """The number of tokens that are drawn before the stop token may be drawn."""
     return 0 if sampling.ignore_eos else guards.least_tokens
 
 
 def is_looping(tokens: Sequence[int], sampling: SamplingParams, guards: GuardSettings) -> bool:
-    """Whether the newest `loop_tokens` repeat one cycle of at most `loop_cycle` tokens. A forced
-    length is kept."""
+    """True where the newest `loop_tokens` repeat one cycle of at most `loop_cycle` tokens. A forced
+    length never counts as a loop."""
     num_looped = guards.loop_tokens
     if num_looped is None or len(tokens) < num_looped or sampling.ignore_eos:
         return False

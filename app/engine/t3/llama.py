@@ -1,6 +1,7 @@
-"""Llama, lean: RMSNorm, rotary positions, SwiGLU, no biases; upstream's weights, fused.
+"""Llama with upstream's weights: RMSNorm, rotary positions, SwiGLU, no biases.
 
-Equal to transformers' LlamaModel in exact arithmetic. Knows nothing about speech.
+The weights of q, k and v are fused, and so are those of gate and up. Equal to transformers'
+LlamaModel in exact arithmetic. Knows nothing about speech.
 """
 
 import math
@@ -34,7 +35,7 @@ class Llama:
         self._layers = [_take_layer(weights.under(f"layers.{i}")) for i in range(spec.num_layers)]
         self._norm = weights.take("norm.weight")
         angles = torch.outer(torch.arange(num_positions).float(), rotary_frequencies(spec))
-        # One value per element of a head, float32 in any precision.
+        # One value per element of a head, float32 in every precision of the model.
         self._cos = torch.cat((angles.cos(), angles.cos()), dim=-1).to(self._norm.device)
         self._sin = torch.cat((-angles.sin(), angles.sin()), dim=-1).to(self._norm.device)
 
@@ -74,11 +75,11 @@ def _rotate(qk: Tensor, cos: Tensor, sin: Tensor) -> None:
     """Rotary positions, in place. qk: (N, 2, heads, head_dim); cos, sin: (N, 1, 1, head_dim), the
     first half of sin negated.
 
-    The pairs are (i, i + head_dim / 2), as in transformers, not (2i, 2i + 1) as in the paper; so
-    each element's other is half a head away.
+    The pairs are (i, i + head_dim / 2), as in transformers; the paper has (2i, 2i + 1). So the
+    partner of each element is half a head away.
     """
-    others = qk.roll(qk.shape[-1] // 2, dims=-1)
-    qk.copy_(torch.addcmul(qk * cos, others, sin))
+    partners = qk.roll(qk.shape[-1] // 2, dims=-1)
+    qk.copy_(torch.addcmul(qk * cos, partners, sin))
 
 
 def rotary_frequencies(spec: T3Spec) -> Tensor:
@@ -91,8 +92,8 @@ def rotary_frequencies(spec: T3Spec) -> Tensor:
 
 
 def _stretch(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
-    """Llama 3's: waves longer than the original context are slowed by `factor`, short ones kept,
-    those between blended. Source: transformers' _compute_llama3_parameters."""
+    """Llama 3's scaling: waves longer than the original context are slowed by `factor`, short waves
+    are kept, waves in between are blended. Source: transformers' _compute_llama3_parameters."""
     original = scaling.original_max_position_embeddings
     turns = original * frequencies / (2 * math.pi)  # within the original context
     span = scaling.high_freq_factor - scaling.low_freq_factor

@@ -1,14 +1,14 @@
-"""T3: what stands in front of the backbone and behind it.
+"""T3: the embeddings before the backbone, and the head after it.
 
-The layout of a sequence, which must be upstream's to the position (T3.prepare_input_embeds):
+The layout of a sequence. It must equal upstream's at every position (T3.prepare_input_embeds):
 
     llama:  [speaker][32 x perceiver][emotion][text + text_pos][BOS + pos 0][BOS + pos 0]
             token k is fed back as speech_emb + speech_pos[k + 1]; the second BOS is a quirk
     gpt2:   [speaker][prompt tokens][text][BOS], positions absolute, in the backbone
             token k is fed back as speech_emb
 
-In the unconditional row of a CFG pair the text embedding is zero; its positions stay. Knows nothing
-about batches, memory or sampling.
+In the unconditional row of a CFG pair the text embedding is zero; the text positions stay. Knows
+nothing about batches, keys and values, or sampling.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ class T3Model:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        """`state` is the state dict of upstream's T3 of that spec; what upstream's inference does
-        not read of it (text_head, the backbone's own embedding) may be missing."""
+        """`state` is the state dict of upstream's T3 with that spec. It may lack the parts that
+        upstream's inference never reads (text_head, the backbone's own embedding)."""
         self.spec = spec
         self.device = device
         self.dtype = dtype
@@ -56,29 +56,32 @@ class T3Model:
         return self.conditioning.num_positions(conditionals)
 
     def num_prompt(self, conditionals: T3Conditionals, num_text: int) -> int:
-        """Positions before the first generated token; `num_text` counts the bare text's ids."""
-        extra = 4 if self.spec.learned_positions else 1  # start, stop and two BOS; or one BOS
-        return self.num_prefix(conditionals) + num_text + extra
+        """Positions before the first generated token. `num_text` counts ids without start and
+        stop."""
+        num_added = 4 if self.spec.learned_positions else 1  # start, stop and two BOS; or one BOS
+        return self.num_prefix(conditionals) + num_text + num_added
 
-    def embed_prompt(self, prefix: Tensor, text_ids: Sequence[int], num_rows: int) -> Tensor:
-        """(num_rows, num_prompt, dim): row 0 conditional, row 1, where there is one, not.
+    def embed_prompt(self, prefix: Tensor | None, text_ids: Sequence[int], num_rows: int) -> Tensor:
+        """(num_rows, num_prompt, dim). Row 0 is conditional, row 1 of a CFG pair unconditional.
 
-        prefix: (P, dim) of `self.conditioning`.
+        prefix: (P, dim) of `self.conditioning`; None leaves its positions out.
         """
+        head = () if prefix is None else (prefix,)
         bos = self._speech[self.spec.start_speech_token][None]
         ids = torch.tensor(self._framed(text_ids), device=self.device)
         text = self._text[ids]
         if self._text_positions is None or self._speech_positions is None:
-            return torch.cat((prefix, text, bos))[None]
+            return torch.cat((*head, text, bos))[None]
         bos = bos + self._speech_positions[:1]
         positions = self._text_positions[: len(ids)]
-        rows = [torch.cat((prefix, text + positions, bos, bos))]
+        rows = [torch.cat((*head, text + positions, bos, bos))]
         if num_rows == 2:
-            rows.append(torch.cat((prefix, positions, bos, bos)))
+            rows.append(torch.cat((*head, positions, bos, bos)))
         return torch.stack(rows)
 
     def embed_speech(self, tokens: Tensor, indices: Tensor) -> Tensor:
-        """tokens, indices: (N,) int64, token number `indices` of its sequence. Returns (N, dim)."""
+        """tokens, indices: (N,) int64; an index is the token's number in its sequence. Returns
+        (N, dim)."""
         embedded = self._speech[tokens]
         if self._speech_positions is None:
             return embedded
@@ -87,8 +90,8 @@ class T3Model:
     def forward(self, hidden: Tensor, positions: Tensor, last: Tensor, attend: Attention) -> Tensor:
         """One call for all rows of a step.
 
-        hidden: (N, dim), every token of the step; positions: (N,); last: (R,) the indices of the
-        tokens to sample after. Returns (R, vocab) float32 logits.
+        hidden: (N, dim), every token of the step; positions: (N,); last: (R,) indices of the tokens
+        whose next token is sampled. Returns (R, vocab) float32 logits.
         """
         hidden = self.backbone.forward(hidden, positions, attend)
         logits = linear(self.backbone.norm(hidden[last]), self._head, self._head_bias)
@@ -101,7 +104,7 @@ class T3Model:
 
 
 def max_positions(spec: T3Spec) -> int:
-    """The longest sequence, in positions of the backbone."""
+    """The length of the longest sequence, in positions of the backbone."""
     if not spec.learned_positions:
         return spec.max_positions
     prefix = 2 + max(spec.num_perceiver_queries, spec.prompt_len)

@@ -1,9 +1,9 @@
 """Noise as a pure function of (seed, segment, step, id).
 
-The draw of codec id v in step k is made of word number k * vocab + v + 1 of the stream that belongs
-to (seed, segment). So a sequence draws the same whatever runs beside it, on whatever device. The
-logarithm is taken in float64 and rounded to float32, where the last bit of a platform's logarithm
-no longer shows. Knows nothing about models or sampling.
+The draw of codec id v in step k comes from word number k * vocab + v + 1 of the stream of
+(seed, segment). So a sequence's draws depend neither on the rest of the batch nor on the device.
+The logarithm is computed in float64 and rounded to float32: rounding hides the last bit, which
+differs between platforms. Knows nothing about models or sampling.
 """
 
 import torch
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from app.engine.splitmix import shift_right, stream_of, words
 
-_UNIFORM_BITS = 52  # so that k + 1/2 is exact in float64, and a uniform draw is never 0 or 1
+_UNIFORM_BITS = 52  # k + 1/2 is exact in float64, and a uniform draw is never 0 or 1
 
 
 def stream_start(seed: int, segment: int) -> int:
-    """Where the stream of a segment starts, as int64."""
+    """The start of a segment's stream, as int64."""
     return stream_of(f"{seed}:{segment}".encode())
 
 

@@ -1,10 +1,10 @@
 """Keys and values of the running sequences in one tensor of pages that is never reallocated.
 
-The fast path's memory, with the interface of DenseKVCache. A lane is one row of one slot; its
-pages are named by its line of a table on the device, so a step of fixed shape serves any mix of
-sequences: the lanes are an input. A lane wastes less than a page, and the whole pages of a kept
-prefix are not copied but named by every lane that begins with it. Page 0 and the lane past the last
-belong to nobody: rows that only fill a step up write there. Knows nothing about scheduling.
+The fast path's cache. A lane is one row of one slot. Each lane has a line in a table on the device
+that names its pages. The lanes are an input of a step, so a step of fixed shape serves any mix of
+sequences. A lane wastes less than a page. All lanes that begin with a kept prefix share its whole
+pages; only its last, partly filled page is copied. Page 0 and the lane after the last one have no
+owner: the rows of padding write there. Knows nothing about scheduling.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ class PagedKVCache:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        """`num_pages` can be held at once; no lane holds more than `max_positions`."""
+        """At most `num_pages` are held at once, and at most `max_positions` by one lane."""
         self.num_lanes = num_slots * rows_per_slot
         self.max_pages = pages_of(max_positions)
         self._rows_per_slot = rows_per_slot
@@ -44,14 +44,14 @@ class PagedKVCache:
         self.table = torch.zeros(lines, device=device, dtype=torch.int64)
         self._free = list(range(num_pages, 0, -1))
         self._own: dict[int, list[int]] = {}  # by lane
-        self._num_shared: dict[int, int] = {}  # by lane: pages of a prefix, before its own
+        self._num_shared: dict[int, int] = {}  # by lane: pages of a prefix, before its own pages
         self._prefixes: dict[Prefix, list[int]] = {}
 
-    # -- who holds what: the host's side, ahead of the device -------------------------------------
+    # -- the owners of pages: the host's side, ahead of the device --------------------------------
 
     @property
     def num_bytes(self) -> int:
-        """Of the slots; prefixes apart."""
+        """Held by slots; kept prefixes are not counted."""
         return sum(len(pages) for pages in self._own.values()) * self.page_bytes
 
     @property
@@ -86,24 +86,23 @@ class PagedKVCache:
         if not wanted:
             return
         if len(wanted) > len(self._free):
-            raise RuntimeError("no page is free: admission let too many in")
+            raise RuntimeError("no page is free: more sequences were admitted than fit")
         pages = self._free[: -len(wanted) - 1 : -1]
         entries = [(*place, page) for place, page in zip(wanted, pages, strict=True)]
-        # What lies past a lane's end has no weight, but no weight times the NaN that somebody may
-        # have left there is a NaN.
+        # Keys past a lane's end have weight 0, but 0 times a NaN of an earlier owner is a NaN.
         self.pages.index_fill_(2, self._write_table(entries), 0.0)
-        del self._free[-len(wanted) :]  # only now: the device may have had no memory for the above
+        del self._free[-len(wanted) :]  # last: the calls above may run short of memory
         for lane, _, page in entries:
             self._own.setdefault(lane, []).append(page)
 
     def release(self, slot: int) -> None:
-        """A slot whose sequence never ran holds nothing."""
+        """The slot of a sequence that never ran holds nothing."""
         for lane in self.lanes_of(slot, self._rows_per_slot):
             self._num_shared.pop(lane, None)
             self._free.extend(reversed(self._own.pop(lane, [])))
 
     def begin(self, slot: int, num_rows: int, prefix: Prefix) -> None:
-        """An empty slot's sequence begins with a prefix that is kept until the slot is released."""
+        """The sequence of an empty slot begins with a prefix, which must be kept while it runs."""
         kept = self._prefixes[prefix]
         num_whole = prefix.num_positions // PAGE
         lanes = self.lanes_of(slot, num_rows)
@@ -111,14 +110,14 @@ class PagedKVCache:
         for lane in lanes:
             self._num_shared[lane] = num_whole
             self._own[lane] = []
-            for rest in kept[num_whole:]:  # at most one, which the lane goes on to fill
+            for rest in kept[num_whole:]:  # at most one page: the lane fills the rest of it
                 self._own[lane].append(self._take())
                 entries.append((lane, num_whole, self._own[lane][-1]))
                 self._copy([rest], self._own[lane])
         self._write_table(entries)
 
     def keep(self, slot: int, prefix: Prefix) -> None:
-        """The slot's sequence has computed a prefix in its own pages: keep it for others."""
+        """The slot's sequence has computed the prefix in its own pages: keep it for others."""
         num_pages = pages_of(prefix.num_positions)
         kept = self._prefixes[prefix] = [self._take() for _ in range(num_pages)]
         self._copy(self._own[self.lanes_of(slot, 1)[0]][:num_pages], kept)
@@ -132,7 +131,7 @@ class PagedKVCache:
 
     def _take(self) -> int:
         if not self._free:
-            raise RuntimeError("no page is free: admission let too many in")
+            raise RuntimeError("no page is free: more sequences were admitted than fit")
         return self._free.pop()
 
     # -- the device's side, in the order of its stream --------------------------------------------
@@ -149,10 +148,10 @@ class PagedKVCache:
         self.pages.index_copy_(2, to_pages, self.pages.index_select(2, from_pages))
 
     def attention(self, lanes: Tensor, positions: Tensor, num_pages: int) -> "PagedAttention":
-        """lanes: (R,); positions: (R, N) of each lane's tokens: reserved, and in the first
-        `num_pages` pages."""
-        # Behind a lane's last page its line of the table still names pages of who was there before,
-        # and no weight times a NaN in them is a NaN: page 0 of its own stands in for them.
+        """lanes: (R,); positions: (R, N) of each lane's tokens. The positions are reserved, and lie
+        in the first `num_pages` pages."""
+        # After a lane's last page its line of the table names pages of an earlier owner. Their keys
+        # have weight 0, but 0 times a NaN is a NaN: the lane's own first page replaces them.
         table = self.table[lanes, :num_pages]
         columns = torch.arange(num_pages, device=table.device)
         is_seen = columns * PAGE <= positions.amax(1, keepdim=True)
@@ -160,10 +159,11 @@ class PagedKVCache:
 
 
 class PagedAttention:
-    """Shapes depend on those of its inputs alone, and nothing waits for the device.
+    """Its shapes depend on its inputs' shapes alone. Nothing waits for the device.
 
-    Each layer gathers its pages before it attends, three times the traffic of reading them in
-    place: no attention of torch 2.11's reads pages. Keys past a token's position have no weight.
+    Each layer gathers its pages before it attends. That is three times the traffic of reading the
+    pages in place, but no attention of torch 2.11 reads pages. Keys past a token's position have
+    weight 0.
     """
 
     def __init__(self, pages: Tensor, table: Tensor, positions: Tensor) -> None:
@@ -180,7 +180,7 @@ class PagedAttention:
         self._mask = mask.masked_fill_(hidden, _NEVER)[:, None]  # (R, 1, N, T)
 
     def __call__(self, layer: int, qkv: Tensor) -> Tensor:
-        """The tokens lie row after row, as in the positions."""
+        """The tokens lie row after row, as in `positions`."""
         heads = qkv.shape[2:]
         keys, values = self._pages[layer].unbind(0)
         keys.view(-1, *heads).index_copy_(0, self._own, qkv[:, 1])
@@ -195,8 +195,3 @@ class PagedAttention:
         """(R, heads, T, head_dim)"""
         named = pages.index_select(0, self._named)
         return named.view(*self._context, *pages.shape[2:]).transpose(1, 2)
-
-
-def spare_pages(page_bytes: int, device: torch.device) -> int:
-    """What a quarter of a GPU's free memory holds: the vocoder and the graphs live there too."""
-    return torch.cuda.mem_get_info(device)[0] // 4 // page_bytes

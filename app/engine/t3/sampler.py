@@ -1,12 +1,13 @@
-"""From logits to codec ids, all sequences of a step at once, each with its own settings.
+"""From logits to codec ids: all sequences of a step at once, each with its own settings.
 
-Two orders exist, and both are upstream's (T3.inference and T3.inference_turbo):
+The order of the operations depends on the backbone, as upstream's does (T3.inference and
+T3.inference_turbo):
 
     llama: guidance, repetition penalty, temperature, min_p, top_p, softmax
     gpt2:  temperature, top_k, top_p, repetition penalty, softmax
 
-The draw is argmax(p / q) with q ~ Exponential(1), which is how torch.multinomial draws one sample
-on every device. The noise q is an input. Knows nothing about models or sequences' lives.
+The draw is argmax(p / q) with q ~ Exponential(1). torch.multinomial draws one sample in the same
+way on every device. The noise q is an input. Knows nothing about models or scheduling.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from torch import Tensor
 from app.core import SamplingParams
 from app.engine.checkpoint.spec import T3Spec
 
-NUM_INTS = 6  # of a row, packed
+NUM_INTS = 6  # of a packed row
 NUM_FLOATS = 5
 _NEVER = -float("inf")
 
@@ -29,15 +30,15 @@ class SamplingRow(NamedTuple):
 
     slot: int
     sampling: SamplingParams
-    step: int  # tokens sampled before
+    step: int  # number of tokens sampled before
     cond: int  # row of its logits
-    uncond: int  # row of the guide's logits; `cond` where there is none
-    may_stop: bool = True  # False: the stop token is not to be drawn
+    uncond: int  # row of the unconditional logits; equals `cond` without guidance
+    may_stop: bool = True  # False: the stop token must not be drawn
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingBatch:
-    """The settings of a step as columns (S, 1), beside what they imply for the whole batch."""
+    """The settings of a step's sequences as columns (S, 1), and two facts of the whole batch."""
 
     slots: Tensor  # (S,)
     cond: Tensor  # (S,)
@@ -86,14 +87,14 @@ class SamplingBatch:
 
 
 class Sampler:
-    """Remembers which ids each slot has had; everything else is a pure function."""
+    """Remembers which ids each slot has drawn; all else is pure."""
 
     def __init__(self, spec: T3Spec, num_slots: int, device: torch.device) -> None:
         self._is_turbo = spec.backbone == "gpt2"
         self._bos = spec.start_speech_token
         self._stop = spec.stop_speech_token
         self._seen = torch.zeros(num_slots, spec.speech_vocab, dtype=torch.bool, device=device)
-        self._yes = torch.ones((), dtype=torch.bool, device=device)
+        self._true = torch.ones((), dtype=torch.bool, device=device)
 
     def sample(self, logits: Tensor, batch: SamplingBatch, noise: Tensor) -> Tensor:
         """logits: (R, vocab) float32 of every row; noise: (S, vocab) float32.
@@ -102,12 +103,12 @@ class Sampler:
         """
         probabilities = torch.softmax(self._filter(logits, batch), dim=-1)
         tokens = (probabilities / noise).argmax(dim=-1)
-        is_sound = probabilities.sum(dim=-1).isfinite()
-        self._seen[batch.slots, tokens] = self._yes  # a bare True would be copied from the host
-        return torch.where(is_sound, tokens, -1)
+        is_finite = probabilities.sum(dim=-1).isfinite()
+        self._seen[batch.slots, tokens] = self._true  # a bare True would be copied from the host
+        return torch.where(is_finite, tokens, -1)
 
     def restore(self, slot: int, tokens: Sequence[int]) -> None:
-        """Make a slot's memory what it was after these, whatever ran since."""
+        """Set a slot's memory back to the moment after these tokens."""
         self._seen[slot] = False
         self._seen[slot, list(tokens)] = True
 
@@ -123,15 +124,15 @@ class Sampler:
         return _keep_top(_keep_likely(scores, batch), batch)
 
     def _hold(self, scores: Tensor, batch: SamplingBatch) -> Tensor:
-        """Takes the stop token from the rows that may not draw it. `scores` is our own."""
+        """Forbid the stop token in rows that may not stop. Writes to `scores`."""
         stop = scores[:, self._stop, None]
         stop.copy_(stop.masked_fill(~batch.may_stop, _NEVER))
         return scores
 
     def _recall(self, batch: SamplingBatch) -> Tensor:
-        """(S, vocab) bool: what the repetition penalty falls on. A slot starts empty.
+        """(S, vocab) bool: the ids that the repetition penalty applies to. A slot starts empty.
 
-        Upstream's llama counts the BOS among them at every step, its gpt2 at the first alone.
+        Upstream's llama counts the BOS as seen in every step, its gpt2 in the first step alone.
         """
         seen = self._seen[batch.slots] & ~batch.is_first
         self._seen[batch.slots] = seen
@@ -144,7 +145,7 @@ def needs_sort(params: SamplingParams, vocab: int) -> bool:
 
 
 def pack(rows: Sequence[SamplingRow], vocab: int) -> tuple[list[list[int]], list[list[float]]]:
-    """One line per row: what it is, and its settings."""
+    """Integers and floats of each row, in the order of SamplingBatch.unpack."""
     ints, floats = [], []
     for row in rows:
         params = row.sampling
@@ -162,7 +163,7 @@ def _penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 
 
 def _keep_likely(scores: Tensor, batch: SamplingBatch) -> Tensor:
-    """min_p: at least that fraction of the likeliest id's probability."""
+    """min_p: keep ids with at least that fraction of the likeliest id's probability."""
     if not batch.any_min_p:
         return scores
     probabilities = torch.softmax(scores, dim=-1)
@@ -171,13 +172,13 @@ def _keep_likely(scores: Tensor, batch: SamplingBatch) -> Tensor:
 
 
 def _keep_top(scores: Tensor, batch: SamplingBatch) -> Tensor:
-    """top_k, then top_p. One sort serves both: what top_k removes is at its beginning."""
+    """top_k, then top_p. One sort serves both: the ids that top_k removes come first."""
     if not batch.any_sort:
         return scores
     ascending, ids = torch.sort(scores, dim=-1)
     kth = ascending.gather(1, ascending.shape[1] - batch.top_k)
     ascending = ascending.masked_fill(ascending < kth, _NEVER)
     is_tail = torch.softmax(ascending, dim=-1).cumsum(dim=-1) <= batch.tail
-    is_tail[:, -1] = False  # at least one stays
+    is_tail[:, -1] = False  # at least one id stays
     is_out = (ascending == _NEVER) | is_tail
     return scores.masked_fill(torch.zeros_like(is_out).scatter(1, ids, is_out), _NEVER)

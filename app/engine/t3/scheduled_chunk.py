@@ -1,9 +1,11 @@
-"""One sequence's part of a step, and what that does to the sequence and the prefix it begins with.
+"""What passes between the scheduler and the runner: chunks go out, results come back.
 
 Runs without torch.
 """
 
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.engine.t3.kv_budget import Prefix
 from app.engine.t3.sequence import Sequence, SequenceState
@@ -17,50 +19,50 @@ class ScheduledChunk:
     slot: int
     start: int
     num_tokens: int
-    samples: bool  # False for all but the last chunk of a prompt
-    begins_with: Prefix | None = None  # to be in memory before: positions 0 to `start`
-    completes: Prefix | None = None  # to be kept after
+    samples: bool  # False for every chunk of a prompt but its last
+    begins_with: Prefix | None = None  # must be in the slot before: positions 0 to `start`
+    completes: Prefix | None = None  # must be kept after
+
+    @property
+    def is_decode(self) -> bool:
+        return self.start >= self.sequence.num_prompt
 
 
-def can_continue(sequence: Sequence) -> bool:
-    """Who could begin with a prefix that another prompt is computing waits for it."""
-    prefix = sequence.prefix
-    return prefix is None or prefix.is_ready or prefix.author in (None, sequence)
+class StepResult(NamedTuple):
+    """Sampled tokens that have reached the host. Every sequence in it is live."""
+
+    chunks: Seq[ScheduledChunk]  # those that sample
+    tokens: Seq[int | None]  # one per chunk; None where the logits made no distribution
 
 
-def ready_prefix(sequence: Sequence) -> Prefix | None:
-    """What a prompt that has not begun may begin with."""
-    prefix = sequence.prefix
-    return prefix if prefix is not None and prefix.is_ready and not sequence.num_computed else None
+NO_RESULT = StepResult((), ())
 
 
-def start_of(sequence: Sequence) -> int:
-    """Where what is left of its prompt begins."""
-    prefix = ready_prefix(sequence)
-    return sequence.num_computed if prefix is None else prefix.num_positions
-
-
-def chunk_of(
-    sequence: Sequence, start: int, num_tokens: int, begins_with: Prefix | None = None
-) -> ScheduledChunk:
+def chunk_of(sequence: Sequence, start: int, num_tokens: int) -> ScheduledChunk:
+    """Makes the sequence the author of a prefix that is not ready."""
     end = start + num_tokens
     prefix, completes = sequence.prefix, None
     if prefix is not None and not prefix.is_ready:
         prefix.author = sequence
         completes = prefix if prefix.num_positions <= end else None
-    samples = end >= sequence.num_prompt
     return ScheduledChunk(
-        sequence, slot_of(sequence), start, num_tokens, samples, begins_with, completes
+        sequence,
+        slot_of(sequence),
+        start,
+        num_tokens,
+        samples=end >= sequence.num_prompt,
+        begins_with=sequence.begins_with,
+        completes=completes,
     )
 
 
-def advance(item: ScheduledChunk) -> None:
-    """As if it had run: a next step may be scheduled before this one's tokens are known."""
-    item.sequence.num_computed = item.start + item.num_tokens
-    if item.samples:
-        item.sequence.state = SequenceState.DECODE
-    if item.completes is not None:
-        item.completes.is_ready, item.completes.author = True, None
+def advance(chunk: ScheduledChunk) -> None:
+    """Treat the chunk as done: the next step may be scheduled before its tokens are known."""
+    chunk.sequence.num_computed = chunk.start + chunk.num_tokens
+    if chunk.samples:
+        chunk.sequence.state = SequenceState.DECODE
+    if chunk.completes is not None:
+        chunk.completes.is_ready, chunk.completes.author = True, None
 
 
 def slot_of(sequence: Sequence) -> int:

@@ -1,7 +1,7 @@
-"""One text segment on its way through T3: the message that starts it, and what becomes of it.
+"""One text segment on its way through T3: what it asks for, and what becomes of it.
 
-A `Sequence` is mutable and belongs to the engine's thread alone. Knows nothing about tensors: the
-conditionals are only carried.
+A `Sequence` is mutable. From the moment the engine receives it, the engine's thread alone may use
+it. Knows nothing about tensors: the conditionals are only carried.
 """
 
 from dataclasses import dataclass, field
@@ -16,43 +16,43 @@ if TYPE_CHECKING:  # the scheduler runs without torch
 
 
 @dataclass(frozen=True, slots=True)
-class AddSequence:
-    """A segment for the token engine: `text_ids` are the tokenizer's, without start and stop."""
+class SequenceRequest:
+    """A segment for the token engine. `text_ids` are the tokenizer's ids; the start and stop ids
+    are added by the model."""
 
     key: SessionKey
     segment: int
     text_ids: tuple[int, ...]
     conditionals: "T3Conditionals"
-    voice: str
     sampling: SamplingParams
-    lead_s: float = 0.0  # when it is received, seconds of sound still play before it is wanted
+    lead_s: float = 0.0  # on arrival: seconds of sound that still play before this one is wanted
 
 
 class SequenceState(Enum):
     WAITING = auto()  # no slot yet
     PREFILL = auto()  # its prompt is being computed
-    DECODE = auto()  # its prompt is computed, in the step in flight at the latest
+    DECODE = auto()  # its prompt is computed, or will be by the step in flight
     ENDED = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    request: AddSequence
+    request: SequenceRequest
     num_rows: int  # 2 for a CFG pair, else 1
     num_prompt: int  # positions of the prompt, the same in each row
-    num_prefix: int = 0  # of them, those that depend on voice and exaggeration alone
-    least_tokens: int = 0  # drawn before the stop token may be
+    num_prefix: int = 0  # the first of them, which depend on voice and exaggeration alone
+    least_tokens: int = 0  # tokens that are drawn before the stop token may be drawn
     state: SequenceState = SequenceState.WAITING
     slot: int | None = None
-    prefix: Prefix | None = None  # where its first positions are shared
+    prefix: Prefix | None = None  # the shared one, where its first positions are shared
     arrived_s: float = 0.0  # by the scheduler's clock
     first_sent_s: float | None = None
-    num_computed: int = 0  # positions whose keys and values are in memory, or will be
-    tokens: list[int] = field(default_factory=list)  # as sampled, the stop token included
-    codec_ids: list[int] = field(default_factory=list)  # those of them that the vocoder knows
+    num_computed: int = 0  # positions whose keys and values are cached, or will be by this step
+    tokens: list[int] = field(default_factory=list)  # as sampled, with the stop token
+    codec_ids: list[int] = field(default_factory=list)  # the tokens that the vocoder knows
     num_sent: int = 0  # of codec_ids
     finish: FinishReason | None = None
-    fault: Fault | None = None  # with ERROR alone
+    fault: Fault | None = None  # set only where `finish` is ERROR
 
     @property
     def key(self) -> SessionKey:
@@ -64,26 +64,27 @@ class Sequence:
 
     @property
     def prefix_key(self) -> PrefixKey:
-        request = self.request
-        exaggeration = request.sampling.exaggeration
-        return PrefixKey(request.voice, exaggeration, id(request.conditionals))
+        return PrefixKey(self.request.conditionals, self.request.sampling.exaggeration)
 
     @property
     def most_pages(self) -> int:
-        """What it may come to hold. The last token is never computed with."""
+        """Its worst case. The last token is never fed back, so it takes no position."""
         longest = self.num_prompt + self.request.sampling.max_tokens - 1
         return pages_of(longest, self.num_rows)
 
     @property
     def wanted_s(self) -> float:
-        """When its listener wants the first sound of it, by the scheduler's clock."""
+        """When its listener wants its first sound, by the scheduler's clock."""
         return self.arrived_s + self.request.lead_s
 
     def due_s(self, start_lead_s: float) -> float:
-        """When its listener runs out of sound, by the scheduler's clock; its lead is what is left
-        until then. Before its first delivery it is due when it came; after it, playback is taken
-        to have begun then, `start_lead_s` later because the vocoder needs its time too. Constant
-        between deliveries, so whoever waits is overtaken by nobody for ever."""
+        """When its listener runs out of sound, by the scheduler's clock.
+
+        Before its first delivery the sequence is due when it is wanted. After that, playback is
+        taken to have begun `start_lead_s` after the first delivery, because the vocoder needs time
+        too. The value is constant between deliveries, so a waiting sequence is not overtaken for
+        ever.
+        """
         if self.first_sent_s is None:
             return self.wanted_s
         began_s = max(self.first_sent_s + start_lead_s, self.wanted_s)
@@ -91,9 +92,27 @@ class Sequence:
 
     @property
     def can_decode(self) -> bool:
-        """Its prompt is computed, and not all of its tokens are drawn or about to be."""
+        """Its prompt is computed, and a token is left that is neither drawn nor about to be."""
         num_drawn = self.num_computed - self.num_prompt + 1
         return 0 < num_drawn < self.request.sampling.max_tokens
+
+    @property
+    def can_prefill(self) -> bool:
+        """False while another prompt is computing the prefix that this one can begin with."""
+        prefix = self.prefix
+        return prefix is None or prefix.is_ready or prefix.author in (None, self)
+
+    @property
+    def begins_with(self) -> Prefix | None:
+        """The ready prefix that its prompt can begin with; None once the prompt has begun."""
+        prefix = self.prefix
+        return prefix if prefix is not None and prefix.is_ready and not self.num_computed else None
+
+    @property
+    def prompt_start(self) -> int:
+        """The first position of its prompt that is still to be computed."""
+        prefix = self.begins_with
+        return self.num_computed if prefix is None else prefix.num_positions
 
     @property
     def num_unsent(self) -> int:

@@ -45,7 +45,7 @@ def spoken_tokens(checkpoint: Checkpoint, text: str, count: int) -> torch.Tensor
 
 
 def sound(checkpoint: Checkpoint, tokens: torch.Tensor, voice_name: str) -> torch.Tensor:
-    flow, mel2wav = checkpoint.load_vocoder(CPU, F32)
+    flow, mel2wav = checkpoint.load_vocoder(CPU)
     voice = checkpoint.conditionals(voice_name).s3gen
     torch.manual_seed(0)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""What several of the token engine's tests stand on."""
+"""Fixtures of several tests of the token engine."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from app.engine.t3 import engine
 
 
 @pytest.fixture
-def all_begin_together(monkeypatch):
-    """As on a GPU: whoever comes in one moment has its prompt computed in one step."""
+def all_prompts_at_once(monkeypatch):
+    """As on a GPU: prompts that arrive together are computed in one step."""
     monkeypatch.setitem(engine._FREE_TOKENS, "cpu", engine._FREE_TOKENS["cuda"])

@@ -1,9 +1,8 @@
-"""A sequence says the same whoever runs beside it, joins, leaves or is cancelled; and nothing
-leaks, however long that goes on."""
+"""A sequence's tokens do not depend on the sequences that run beside it, and nothing leaks."""
 
 import random
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import psutil
@@ -18,81 +17,24 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import T3Spec
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
-from app.engine.t3.sequence import AddSequence
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import Recorded, lean, request, settings
-
-SPECS = {"english": models.ENGLISH, "turbo": models.TURBO}
-KINDS = (
-    SamplingParams(ignore_eos=True),
-    SamplingParams(cfg_weight=0.0, top_p=0.9, min_p=0.0, ignore_eos=True),
-    SamplingParams(temperature=1.2, repetition_penalty=1.8, cfg_weight=1.0, exaggeration=1.0),
-    SamplingParams(top_k=50, top_p=0.8, min_p=0.0, temperature=0.7),
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One sequence: when it comes, what it says, and when it is cancelled, if it is."""
-
-    joins: int
-    kind: int
-    voice: int
-    num_text: int
-    max_tokens: int
-    cancelled: int | None  # steps after it joined
-
-    def request(self, name: int) -> AddSequence:
-        sampling = replace(KINDS[self.kind], max_tokens=self.max_tokens, seed=self.voice)
-        return request(name, sampling, voice=self.voice, num_text=self.num_text)
-
-
-plans = st.builds(
-    Plan,
-    joins=st.integers(0, 15),
-    kind=st.integers(0, len(KINDS) - 1),
-    voice=st.integers(1, 6),
-    num_text=st.integers(1, 20),
-    max_tokens=st.integers(1, 25),
-    cancelled=st.none() | st.integers(0, 20),
-)
+from tests.support.engine.t3.mixes import Plan, plans, run_mix
+from tests.support.engine.t3.models import SPECS, Recorded, our_t3, request, send, settings
 
 
 @cache
 def model_of(family: str) -> T3Model:
-    return lean(models.upstream_t3(SPECS[family]), SPECS[family])
+    return our_t3(models.upstream_t3(SPECS[family]), SPECS[family])
 
 
 @cache
-def solo(family: str, plan: Plan) -> tuple[int, ...]:
-    message = plan.request(0)
-    heard = models.run_all(TokenEngine(model_of(family), settings(slots=1)), [message])
-    return tuple(heard.ids[message.key, 0])
+def ids_alone(family: str, plan: Plan) -> tuple[int, ...]:
+    alone = plan.request(0)
+    recorded = models.run_all(TokenEngine(model_of(family), settings(slots=1)), [alone])
+    return tuple(recorded.ids[alone.key, 0])
 
 
-def run_mix(engine: TokenEngine, mix: list[Plan]) -> Recorded:
-    heard = Recorded()
-    messages = [plan.request(name) for name, plan in enumerate(mix)]
-    cancels = {
-        name: plan.joins + plan.cancelled
-        for name, plan in enumerate(mix)
-        if plan.cancelled is not None
-    }
-    last = max([plan.joins for plan in mix] + list(cancels.values()))
-    step = 0
-    while engine.has_work() or step <= last:
-        for name, plan in enumerate(mix):
-            if plan.joins == step:
-                engine.receive(messages[name])
-            if cancels.get(name) == step:
-                engine.cancel(messages[name].key, None)
-        heard.hear(engine.step())
-        engine.check_integrity()
-        step += 1
-    return heard
-
-
-engines = st.fixed_dictionaries(
+engine_settings = st.fixed_dictionaries(
     {
         "slots": st.integers(1, 5),
         "max_rows": st.none() | st.integers(2, 6),
@@ -103,30 +45,30 @@ engines = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("family", SPECS)
-@given(mix=st.lists(plans, min_size=2, max_size=7), how=engines)
+@given(mix=st.lists(plans, min_size=2, max_size=7), changes=engine_settings)
 @hypothesis_settings(max_examples=50, deadline=None, derandomize=True)
-def test_a_row_in_a_batch_says_what_it_says_alone(family, mix, how):
-    heard = run_mix(TokenEngine(model_of(family), settings(**how)), mix)
+def test_a_sequence_in_a_batch_has_the_tokens_that_it_has_alone(family, mix, changes):
+    recorded = run_mix(TokenEngine(model_of(family), settings(**changes)), mix)
     for name, plan in enumerate(mix):
-        address = (models.session(name), 0)
-        alone = solo(family, replace(plan, joins=0, cancelled=None))
-        said = tuple(heard.ids[address])
-        if heard.finish[address] is FinishReason.CANCELLED:
-            assert plan.cancelled is not None
-            assert said == alone[: len(said)]
+        segment = (models.session(name), 0)
+        expected = ids_alone(family, replace(plan, joins_at=0, cancelled_after=None))
+        ids = tuple(recorded.ids[segment])
+        if recorded.finish[segment] is FinishReason.CANCELLED:
+            assert plan.cancelled_after is not None
+            assert ids == expected[: len(ids)]
         else:
-            assert said == alone
+            assert ids == expected
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("fast", "number"),
     [(False, 2_000), (True, 1_000), pytest.param(False, 10_000, marks=pytest.mark.long)],
 )
-def test_thousands_of_sequences_of_the_embedded_model_leave_nothing_behind(fast, number):
+def test_thousands_of_sequences_of_the_embedded_model_leave_no_memory_behind(fast, number):
     dice = random.Random(5)
     checkpoint = open_checkpoint("embedded-babble", None)
-    model = lean(checkpoint.load_t3(models.CPU, torch.float32), checkpoint.spec.t3)
+    model = our_t3(checkpoint.load_t3(models.CPU, torch.float32), checkpoint.spec.t3)
     engine = TokenEngine(model, settings(slots=24, prefixes_kept=4, max_rows=32), fast=fast)
     process, resident = psutil.Process(), []
     finished: Counter[SessionKey] = Counter()
@@ -137,14 +79,14 @@ def test_thousands_of_sequences_of_the_embedded_model_leave_nothing_behind(fast,
             sampling = SamplingParams(
                 max_tokens=dice.randint(1, 6), cfg_weight=dice.choice((0.0, 0.5)), seed=num_sent
             )
-            engine.receive(request(num_sent, sampling, voice=dice.randint(1, 12), num_text=3))
+            send(engine, request(num_sent, sampling, voice=dice.randint(1, 12), num_text=3))
             num_sent += 1
         for _ in range(dice.randint(0, 4)):
             engine.cancel(models.session(num_sent - dice.randint(1, 40)), None)
-        for item in engine.step():
-            if item.finish is not None:
-                finished[item.key] += 1
-                reasons[item.finish] += 1
+        for group in engine.step():
+            if group.finish is not None:
+                finished[group.key] += 1
+                reasons[group.finish] += 1
                 if len(finished) % (number // 10) == 0:
                     engine.check_integrity()
                     resident.append(process.memory_info().rss)
@@ -162,11 +104,11 @@ VERY_SMALL: T3Spec = models.ENGLISH.model_copy(
 )
 
 
-def test_nothing_leaks_over_thousands_of_random_steps():
+def test_thousands_of_random_steps_leak_nothing():
     dice = random.Random(1)
-    model = lean(models.upstream_t3(VERY_SMALL), VERY_SMALL)
+    model = our_t3(models.upstream_t3(VERY_SMALL), VERY_SMALL)
     engine = TokenEngine(model, settings(slots=4))
-    heard = Recorded()
+    recorded = Recorded()
     names: list[int] = []
     for step in range(3000):
         if dice.random() < 0.25:
@@ -174,16 +116,16 @@ def test_nothing_leaks_over_thousands_of_random_steps():
             sampling = SamplingParams(
                 max_tokens=dice.randint(1, 30), cfg_weight=dice.choice((0.0, 0.5)), seed=step
             )
-            engine.receive(request(names[-1], sampling, voice=dice.randint(1, 12), num_text=3))
+            send(engine, request(names[-1], sampling, voice=dice.randint(1, 12), num_text=3))
         if names and dice.random() < 0.1:
             engine.cancel(models.session(dice.choice(names[-8:])), None)
-        heard.hear(engine.step())
+        recorded.add(engine.step())
         engine.check_integrity()
     while engine.has_work():
-        heard.hear(engine.step())
+        recorded.add(engine.step())
     engine.check_integrity()
     assert engine.stats().slots_free == 4
-    assert len(heard.finish) == len(names) > 600  # each ended, exactly once
-    ends = set(heard.finish.values())
-    assert {FinishReason.LENGTH, FinishReason.CANCELLED} <= ends
-    assert FinishReason.ERROR not in ends
+    assert len(recorded.finish) == len(names) > 600  # Recorded accepts one finish per segment
+    reasons = set(recorded.finish.values())
+    assert {FinishReason.LENGTH, FinishReason.CANCELLED} <= reasons
+    assert FinishReason.ERROR not in reasons

@@ -1,4 +1,4 @@
-"""The decode step needs nothing of the host while it runs: else it could not be captured."""
+"""The decode step reads nothing from the host while it runs, so it can be captured."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential
 from app.engine.t3.paged_kv_cache import PagedKVCache
 from tests.support.engine.t3 import models
+from tests.support.engine.t3.models import SPECS
 
-# A device that knows shapes alone: to read a value of it, as a host that waits would, is an error.
+# A device with shapes and no values: reading a value of it is an error, as waiting would be.
 NOWHERE = torch.device("meta")
-SPECS = {"english": models.ENGLISH, "turbo": models.TURBO}
 
 
-class OnTheDeviceAlone(TorchDispatchMode):
-    """Every tensor of every operation is there."""
+class OnlyOnTheDevice(TorchDispatchMode):
+    """Raises AssertionError for an operation with a tensor on the host."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class OnTheDeviceAlone(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves((args, kwargs, out)):
             if isinstance(leaf, Tensor) and leaf.device != NOWHERE:
-                raise AssertionError(f"{func} met a tensor of the host")
+                raise AssertionError(f"{func} got a tensor on the host")
         return out
 
 
 def step_of(family: str, draw: Callable[[Tensor, Tensor, int], Tensor] = exponential) -> DecodeStep:
     spec = SPECS[family]
     model = T3Model(spec, models.upstream_t3(spec).state_dict(), NOWHERE, torch.bfloat16)
-    slab = PagedKVCache(
+    kv_cache = PagedKVCache(
         model.backbone,
         rows_per_slot=2,
         num_slots=4,
@@ -47,14 +47,14 @@ def step_of(family: str, draw: Callable[[Tensor, Tensor, int], Tensor] = exponen
         device=NOWHERE,
         dtype=torch.bfloat16,
     )
-    return DecodeStep(model, slab, 4, draw)
+    return DecodeStep(model, kv_cache, 4, draw)
 
 
 @pytest.mark.parametrize("family", SPECS)
 @pytest.mark.parametrize("sorts", [False, True])
-def test_a_step_reads_no_value_and_no_tensor_of_the_host(family, sorts):
+def test_a_step_reads_no_tensor_of_the_host_and_no_value(family, sorts):
     step, shape = step_of(family), Shape(8, 12, sorts)
-    with torch.inference_mode(), OnTheDeviceAlone() as watched:
+    with torch.inference_mode(), OnlyOnTheDevice() as watched:
         step.compute(shape)
     assert watched.num_calls > 50
 
@@ -66,8 +66,8 @@ def test_a_step_reads_no_value_and_no_tensor_of_the_host(family, sorts):
         lambda noise, steps, vocab: torch.rand(steps.max().item(), vocab, device=noise.device),
     ],
 )
-def test_the_watch_notices_a_copy_and_a_wait(draw):
+def test_the_check_notices_a_copy_and_a_wait(draw):
     step = step_of("turbo", draw)
     refused = pytest.raises((AssertionError, RuntimeError), match=r"host|meta")
-    with torch.inference_mode(), refused, OnTheDeviceAlone():
+    with torch.inference_mode(), refused, OnlyOnTheDevice():
         step.compute(Shape(8, 12, sorts=False))

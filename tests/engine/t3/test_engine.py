@@ -1,4 +1,4 @@
-"""The token engine as its loop and its listeners see it."""
+"""The token engine as its loop and its listeners use it."""
 
 from dataclasses import replace
 
@@ -13,24 +13,25 @@ from tests.support.engine.t3.models import (
     SILENCE,
     ForcedTokens,
     Recorded,
-    lean,
+    our_t3,
     request,
     run_all,
+    send,
     settings,
 )
 
-FREE = SamplingParams(min_p=0.0)  # nothing is filtered, so any id can be forced
+UNFILTERED = SamplingParams(min_p=0.0)  # so any id can be forced
 STOP_TOKEN, BOS = 6562, 6561
 
 
 @pytest.fixture(scope="module")
 def english() -> T3Model:
-    return lean(models.upstream_t3(models.ENGLISH), models.ENGLISH)
+    return our_t3(models.upstream_t3(models.ENGLISH), models.ENGLISH)
 
 
 @pytest.fixture(scope="module")
 def turbo() -> T3Model:
-    return lean(models.upstream_t3(models.TURBO), models.TURBO)
+    return our_t3(models.upstream_t3(models.TURBO), models.TURBO)
 
 
 def forced(model: T3Model, script: list[int], tail: tuple[int, ...] = ()) -> TokenEngine:
@@ -38,18 +39,17 @@ def forced(model: T3Model, script: list[int], tail: tuple[int, ...] = ()) -> Tok
 
 
 def speak(engine: TokenEngine, sampling: SamplingParams) -> tuple[list[int], FinishReason]:
-    message = request("a", sampling)
-    heard = run_all(engine, [message])
-    address = (message.key, 0)
-    return heard.ids[address], heard.finish[address]
+    one = request("a", sampling)
+    recorded = run_all(engine, [one])
+    return recorded.ids[one.key, 0], recorded.finish[one.key, 0]
 
 
-# -- what leaves -----------------------------------------------------------------------------------
+# -- groups and their ids --------------------------------------------------------------------------
 
 
-def test_the_first_group_is_small_and_later_ones_larger(english):
+def test_the_first_group_is_small_and_later_groups_are_larger(english):
     engine = TokenEngine(english, settings(first_group=3, group=7))
-    engine.receive(request("a", SamplingParams(max_tokens=20, ignore_eos=True)))
+    send(engine, request("a", SamplingParams(max_tokens=20, ignore_eos=True)))
     groups = []
     while engine.has_work():
         groups += engine.step()
@@ -57,43 +57,46 @@ def test_the_first_group_is_small_and_later_ones_larger(english):
     assert [g.finish for g in groups] == [None, None, None, FinishReason.LENGTH]
 
 
-def test_the_stop_token_ends_the_segment_and_stays_inside(english):
-    ids, finish = speak(forced(english, [5, 6, 7, STOP_TOKEN]), FREE)
+def test_the_stop_token_ends_the_segment_and_does_not_leave(english):
+    ids, finish = speak(forced(english, [5, 6, 7, STOP_TOKEN]), UNFILTERED)
     assert (ids, finish) == ([5, 6, 7], FinishReason.STOP)
 
 
-def test_a_stop_token_at_once_is_an_empty_segment(english):
-    assert speak(forced(english, [STOP_TOKEN]), FREE) == ([], FinishReason.STOP)
+def test_a_stop_token_at_once_makes_an_empty_segment(english):
+    assert speak(forced(english, [STOP_TOKEN]), UNFILTERED) == ([], FinishReason.STOP)
 
 
-def test_ids_that_the_vocoder_does_not_know_never_leave():
+def test_ids_above_the_codecs_do_not_leave():
     spec = models.ENGLISH.model_copy(update={"speech_vocab": 8194})
-    engine = forced(lean(models.upstream_t3(spec), spec), [5, BOS, 6, 7000, 8193, 7, STOP_TOKEN])
-    assert speak(engine, FREE) == ([5, 6, 7], FinishReason.STOP)
+    engine = forced(our_t3(models.upstream_t3(spec), spec), [5, BOS, 6, 7000, 8193, 7, STOP_TOKEN])
+    assert speak(engine, UNFILTERED) == ([5, 6, 7], FinishReason.STOP)
 
 
-def test_turbo_ends_with_silence_and_does_not_look_at_its_first_token(turbo):
+def test_turbo_ends_with_silence_and_ignores_a_stop_in_its_first_token(turbo):
     engine = forced(turbo, [STOP_TOKEN, 5, 6, STOP_TOKEN], SILENCE)
-    assert speak(engine, FREE) == ([5, 6, *SILENCE], FinishReason.STOP)
+    assert speak(engine, UNFILTERED) == ([5, 6, *SILENCE], FinishReason.STOP)
 
 
-def test_turbo_ends_with_silence_at_the_limit_too_but_not_after_a_cancel(turbo):
+def test_turbo_ends_with_silence_at_max_tokens(turbo):
     engine = forced(turbo, [5, 6, 7, 8, 9, 10], SILENCE)
-    sampling = replace(FREE, max_tokens=6)
+    sampling = replace(UNFILTERED, max_tokens=6)
     assert speak(engine, sampling) == ([5, 6, 7, 8, 9, 10, *SILENCE], FinishReason.LENGTH)
-    message = request("b", replace(FREE, max_tokens=60))
+
+
+def test_a_cancelled_turbo_sequence_ends_without_silence(turbo):
+    one = request("b", replace(UNFILTERED, max_tokens=60))
     engine = TokenEngine(turbo, settings(), SILENCE)
-    engine.receive(message)
+    send(engine, one)
     for _ in range(5):
         engine.step()
-    engine.cancel(message.key, None)
+    engine.cancel(one.key, None)
     (last,) = engine.step()
     assert (last.ids, last.finish) == ((), FinishReason.CANCELLED)
 
 
 def test_ignore_eos_forces_the_length(english):
     ids, finish = speak(
-        forced(english, [STOP_TOKEN] * 9), replace(FREE, max_tokens=9, ignore_eos=True)
+        forced(english, [STOP_TOKEN] * 9), replace(UNFILTERED, max_tokens=9, ignore_eos=True)
     )
     assert (ids, finish) == ([], FinishReason.LENGTH)
 
@@ -102,7 +105,7 @@ def test_ignore_eos_forces_the_length(english):
 
 
 def count_rows(model: T3Model, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of sampled rows of each call of the model."""
+    """Records the number of sampled rows of each call of the model."""
     calls: list[int] = []
     forward = T3Model.forward
 
@@ -115,7 +118,9 @@ def count_rows(model: T3Model, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize(("cfg_weight", "num_rows"), [(0.5, 2), (0.0, 1)])
-def test_guidance_takes_two_rows_and_none_takes_one(english, monkeypatch, cfg_weight, num_rows):
+def test_a_sequence_takes_two_rows_with_guidance_and_one_without(
+    english, monkeypatch, cfg_weight, num_rows
+):
     calls = count_rows(english, monkeypatch)
     run_all(
         TokenEngine(english, settings()),
@@ -124,14 +129,14 @@ def test_guidance_takes_two_rows_and_none_takes_one(english, monkeypatch, cfg_we
     assert calls == [num_rows] * 6
 
 
-def test_turbo_has_no_guidance_whatever_is_asked(turbo, monkeypatch):
+def test_turbo_ignores_cfg_weight(turbo, monkeypatch):
     calls = count_rows(turbo, monkeypatch)
     sampling = SamplingParams(cfg_weight=0.5, max_tokens=3, ignore_eos=True)
     run_all(TokenEngine(turbo, settings()), [request("a", sampling)])
     assert calls == [1, 1, 1]
 
 
-@pytest.mark.usefixtures("all_begin_together")
+@pytest.mark.usefixtures("all_prompts_at_once")
 def test_every_step_is_one_call_of_the_model_for_all_rows(english, monkeypatch):
     calls = count_rows(english, monkeypatch)
     engine = TokenEngine(english, settings())
@@ -143,7 +148,9 @@ def test_every_step_is_one_call_of_the_model_for_all_rows(english, monkeypatch):
 
 @pytest.mark.parametrize("family", ["english", "turbo"])
 @pytest.mark.parametrize("prefill_tokens", [2, 14, 60])
-def test_a_prompt_in_chunks_says_what_it_says_at_once(english, turbo, family, prefill_tokens):
+def test_a_prompt_in_chunks_gives_the_tokens_of_a_whole_prompt(
+    english, turbo, family, prefill_tokens
+):
     model = english if family == "english" else turbo
     sampling = SamplingParams(max_tokens=20, ignore_eos=True)
     requests = [request(n, sampling, voice=n) for n in (1, 2)]
@@ -152,10 +159,10 @@ def test_a_prompt_in_chunks_says_what_it_says_at_once(english, turbo, family, pr
     assert chunked.ids == whole.ids
 
 
-# -- apart from one another ------------------------------------------------------------------------
+# -- sequences are independent ---------------------------------------------------------------------
 
 
-def test_ten_voices_and_exaggerations_at_once_equal_their_solo_results(english):
+def test_ten_voices_and_exaggerations_at_once_equal_their_results_alone(english):
     requests = [
         request(
             n,
@@ -166,78 +173,76 @@ def test_ten_voices_and_exaggerations_at_once_equal_their_solo_results(english):
         for n in range(1, 11)
     ]
     together = run_all(TokenEngine(english, settings(slots=10)), requests)
-    for message in requests:
-        alone = run_all(TokenEngine(english, settings(slots=1)), [message])
-        assert together.ids[message.key, 0] == alone.ids[message.key, 0]
+    for one in requests:
+        alone = run_all(TokenEngine(english, settings(slots=1)), [one])
+        assert together.ids[one.key, 0] == alone.ids[one.key, 0]
     assert len({tuple(ids) for ids in together.ids.values()}) == 10
 
 
 @pytest.mark.parametrize(
     "change", [{"exaggeration": 1.5}, {"seed": 9}, {"cfg_weight": 1.5}, {"temperature": 0.4}]
 )
-def test_every_setting_is_heard(english, change):
+def test_every_setting_changes_the_tokens(english, change):
     sampling = SamplingParams(max_tokens=30, ignore_eos=True)
-    plain = speak(TokenEngine(english, settings()), sampling)
-    assert speak(TokenEngine(english, settings()), sampling) == plain
-    assert speak(TokenEngine(english, settings()), replace(sampling, **change)) != plain
+    unchanged = speak(TokenEngine(english, settings()), sampling)
+    assert speak(TokenEngine(english, settings()), sampling) == unchanged
+    assert speak(TokenEngine(english, settings()), replace(sampling, **change)) != unchanged
 
 
 def test_segments_of_one_session_draw_their_own_noise(english):
     sampling = SamplingParams(max_tokens=30, ignore_eos=True)
     both = [request("a", sampling, segment=0), request("a", sampling, segment=1)]
-    heard = run_all(TokenEngine(english, settings()), both)
-    assert heard.ids[both[0].key, 0] != heard.ids[both[0].key, 1]
+    recorded = run_all(TokenEngine(english, settings()), both)
+    assert recorded.ids[both[0].key, 0] != recorded.ids[both[0].key, 1]
 
 
 # -- ends ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("num_steps", range(5))
-def test_a_cancelled_sequence_is_out_of_the_next_step_and_says_so_once(english, num_steps):
+def test_a_cancelled_sequence_is_out_of_the_next_step_and_ends_once(english, num_steps):
     engine = TokenEngine(english, settings(slots=1))
-    other, message = request("other", SamplingParams(max_tokens=3)), request("a", SamplingParams())
-    engine.receive(other)
-    engine.receive(message)  # queued behind `other` for its first steps
-    heard = Recorded()
+    other, one = request("other", SamplingParams(max_tokens=3)), request("a", SamplingParams())
+    send(engine, other, one)  # `one` waits for the slot in its first steps
+    recorded = Recorded()
     for _ in range(num_steps):
-        heard.hear(engine.step())
-    before = engine.step_log.steps_of(message.key)
-    stopped = engine.cancel(message.key, None)
+        recorded.add(engine.step())
+    num_before = engine.step_log.summary(one.key).num_steps
+    stopped = engine.cancel(one.key, None)
     assert stopped.live
-    assert stopped.num_tokens == len(before)
-    assert not engine.cancel(message.key, None).live
+    assert stopped.num_tokens == num_before
+    assert not engine.cancel(one.key, None).live
     while engine.has_work():
-        heard.hear(engine.step())
-    assert heard.finish[message.key, 0] is FinishReason.CANCELLED
-    assert engine.step_log.steps_of(message.key) == before
-    assert engine.cancel(message.key, None).num_tokens == len(before)
+        recorded.add(engine.step())
+    assert recorded.finish[one.key, 0] is FinishReason.CANCELLED
+    assert engine.step_log.summary(one.key).num_steps == num_before
+    assert engine.cancel(one.key, None).num_tokens == num_before
     engine.check_integrity()
 
 
-def test_a_segment_whose_listener_has_left_is_told_to_nobody(english):
+def test_a_cancelled_segment_sends_no_last_group(english):
     engine = TokenEngine(english, settings())
-    message = request("a", SamplingParams())
-    engine.receive(message)
-    assert engine.cancel(message.key, 0).live
+    one = request("a", SamplingParams())
+    send(engine, one)
+    assert engine.cancel(one.key, 0).live
     assert not engine.has_work()
 
 
-def test_a_cancel_after_the_end_finds_nothing_and_still_knows_the_count(english):
+def test_a_cancel_after_the_end_stops_nothing_and_knows_the_token_count(english):
     engine = TokenEngine(english, settings())
-    message = request("a", SamplingParams(max_tokens=7, ignore_eos=True))
-    heard = run_all(engine, [message])
-    stopped = engine.cancel(message.key, None)
+    one = request("a", SamplingParams(max_tokens=7, ignore_eos=True))
+    recorded = run_all(engine, [one])
+    stopped = engine.cancel(one.key, None)
     assert not stopped.live
-    assert stopped.num_tokens == len(heard.ids[message.key, 0])
+    assert stopped.num_tokens == len(recorded.ids[one.key, 0])
     assert not engine.has_work()
 
 
-def test_a_fault_in_the_model_ends_every_live_sequence_with_error(monkeypatch):
-    model = lean(models.upstream_t3(models.ENGLISH), models.ENGLISH)
-    met = []
-    engine = TokenEngine(model, settings(slots=1), on_step=met.extend)
-    for name in ("running", "waiting"):
-        engine.receive(request(name, SamplingParams()))
+def test_an_error_in_the_model_ends_every_live_sequence_with_error(monkeypatch):
+    model = our_t3(models.upstream_t3(models.ENGLISH), models.ENGLISH)
+    ran = []
+    engine = TokenEngine(model, settings(slots=1), on_step=ran.extend)
+    send(engine, *(request(name, SamplingParams()) for name in ("running", "waiting")))
     engine.step()
     waiting = list(engine._scheduler.live())[1]
 
@@ -248,14 +253,14 @@ def test_a_fault_in_the_model_ends_every_live_sequence_with_error(monkeypatch):
     with pytest.raises(RuntimeError, match="device is gone"):
         engine.step()
     engine.abort()
-    assert met[0].finish is FinishReason.ERROR
+    assert ran[0].finish is FinishReason.ERROR
     assert waiting.finish is FinishReason.ERROR
     assert engine.stats() == StageStats(live=0, waiting=0, slots_free=1, slots_total=1)
     assert not engine.has_work()
     engine.check_integrity()
 
 
-def test_logits_that_are_not_finite_end_their_sequence_alone(english, monkeypatch):
+def test_logits_that_are_not_finite_end_their_sequence_only(english, monkeypatch):
     engine = TokenEngine(english, settings())
     good, bad = (
         request("good", SamplingParams(max_tokens=9, ignore_eos=True)),
@@ -266,11 +271,11 @@ def test_logits_that_are_not_finite_end_their_sequence_alone(english, monkeypatc
     def broken(self: T3Model, *args: object) -> Tensor:
         logits = forward(self, *args)
         if engine.step_log.num_steps == 4:
-            logits[-2:] = float("nan")  # the pair that was admitted last
+            logits[-2:] = float("nan")  # of the pair that was admitted last
         return logits
 
     monkeypatch.setattr(T3Model, "forward", broken)
-    heard = run_all(engine, [good, bad])
-    assert heard.finish[bad.key, 0] is FinishReason.ERROR
-    assert heard.finish[good.key, 0] is FinishReason.LENGTH
-    assert len(heard.ids[good.key, 0]) == 9
+    recorded = run_all(engine, [good, bad])
+    assert recorded.finish[bad.key, 0] is FinishReason.ERROR
+    assert recorded.finish[good.key, 0] is FinishReason.LENGTH
+    assert len(recorded.ids[good.key, 0]) == 9

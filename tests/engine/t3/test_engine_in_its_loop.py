@@ -1,4 +1,4 @@
-"""The token engine on its own thread: held at a token, cancelled from another thread, failing."""
+"""The token engine on its own thread: held at a token, cancelled by another thread, failing."""
 
 import asyncio
 import threading
@@ -9,18 +9,17 @@ import pytest
 from app.core import FinishReason, SamplingParams, SpeechTokens
 from app.engine.loop import EngineLoop
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
 from app.errors import SynthesisFailed
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import lean, request, settings
+from tests.support.engine.t3.models import our_t3, request, settings
 
 HELD_AT = 40
 ENDLESS = SamplingParams(max_tokens=1000, ignore_eos=True)
 
 
 class Gate:
-    """Holds the engine before the step in which any sequence would say its token number 40."""
+    """Holds the engine before the step that samples token number 40 of any sequence."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -29,7 +28,11 @@ class Gate:
     def __call__(self, sequences: Sequence[T3Sequence]) -> None:
         if any(len(sequence.tokens) == HELD_AT - 1 for sequence in sequences):
             self.reached.set()
-            assert self.opened.wait(timeout=60)
+            assert self.opened.wait(timeout=60), "the test never opened the gate"
+
+    async def is_reached(self) -> None:
+        is_reached = await asyncio.to_thread(self.reached.wait, 60)
+        assert is_reached, f"no sequence came to its token number {HELD_AT} within 60 s"
 
 
 @pytest.fixture
@@ -39,50 +42,50 @@ def gate() -> Gate:
 
 @pytest.fixture
 def engine(gate: Gate) -> TokenEngine:
-    model = lean(models.upstream_t3(models.ENGLISH), models.ENGLISH)
+    model = our_t3(models.upstream_t3(models.ENGLISH), models.ENGLISH)
     return TokenEngine(model, settings(first_group=4, group=12), on_step=gate)
 
 
 @pytest.fixture
 def loop(engine: TokenEngine):
-    loop: EngineLoop[AddSequence, SpeechTokens] = EngineLoop(engine, "T3")
+    loop: EngineLoop[T3Sequence, SpeechTokens] = EngineLoop(engine, "T3")
     loop.start()
     yield loop
     loop.close()
 
 
-async def test_tokens_are_heard_while_the_engine_is_held_at_its_fortieth(loop, gate):
-    message = request("a", ENDLESS)
-    with loop.open(message.key, 0, message) as stream:
-        heard = [await anext(stream) for _ in range(3)]
-        assert sum(len(group.ids) for group in heard) == 4 + 12 + 12
-        await asyncio.to_thread(gate.reached.wait, 60)
+async def test_groups_arrive_before_the_fortieth_token_is_sampled(loop, gate, engine):
+    sequence = engine.prepare(request("a", ENDLESS))
+    with loop.open(sequence.key, 0, sequence) as stream:
+        groups = [await anext(stream) for _ in range(3)]
+        assert sum(len(group.ids) for group in groups) == 4 + 12 + 12
+        await gate.is_reached()
         gate.opened.set()
 
 
 async def test_at_most_one_step_runs_after_a_cancel(loop, gate, engine):
-    message = request("a", ENDLESS)
-    stream = loop.open(message.key, 0, message)
-    await asyncio.to_thread(gate.reached.wait, 60)
-    cancelling = asyncio.ensure_future(loop.cancel(message.key))
+    sequence = engine.prepare(request("a", ENDLESS))
+    stream = loop.open(sequence.key, 0, sequence)
+    await gate.is_reached()
+    cancelling = asyncio.ensure_future(loop.cancel(sequence.key))
     await asyncio.sleep(0)  # the cancel is in the inbox
-    step_in_flight = engine.step_log.num_steps + 1  # held just before it begins
+    step_in_flight = engine.step_log.num_steps + 1  # the gate holds it just before it begins
     gate.opened.set()
     stopped = await cancelling
     assert stopped.live
     assert stopped.num_tokens == HELD_AT
     groups = [group async for group in stream]
     assert groups[-1].finish is FinishReason.CANCELLED
-    assert engine.step_log.steps_of(message.key)[-1].step == step_in_flight
+    assert engine.step_log.num_steps == step_in_flight  # no other sequence runs
 
 
-async def test_a_fault_in_the_model_fails_every_stream(loop, gate, engine, monkeypatch):
+async def test_an_error_in_the_model_fails_every_stream(loop, gate, engine, monkeypatch):
     def gone(*_: object) -> None:
         raise RuntimeError("the device is gone")
 
-    messages = [request(name, ENDLESS) for name in "abc"]
-    streams = [loop.open(message.key, 0, message) for message in messages]
-    await asyncio.to_thread(gate.reached.wait, 60)
+    sequences = [engine.prepare(request(name, ENDLESS)) for name in "abc"]
+    streams = [loop.open(sequence.key, 0, sequence) for sequence in sequences]
+    await gate.is_reached()
     monkeypatch.setattr(engine._model, "forward", gone)
     gate.opened.set()
     for stream in streams:

@@ -1,4 +1,4 @@
-"""Which shapes steps have, and when each is captured."""
+"""The shapes of steps, and when each shape is captured."""
 
 from itertools import pairwise
 
@@ -14,10 +14,10 @@ from app.engine.t3.sampler import SamplingRow
 from tests.support.engine.fake_capture import FakeCapture
 from tests.support.engine.launched import META, only_kernels
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import lean
+from tests.support.engine.t3.models import our_t3
 
 
-def test_a_context_is_padded_by_half_of_itself_at_most():
+def test_a_context_is_padded_by_at_most_half_of_itself():
     buckets = page_buckets(400)
     assert buckets == (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 400)
     assert page_buckets(5) == (5,)
@@ -31,7 +31,7 @@ def capture() -> FakeCapture:
 
 @pytest.fixture
 def runner(capture: FakeCapture) -> FastRunner:
-    model = lean(models.upstream_t3(models.TURBO), models.TURBO)
+    model = our_t3(models.upstream_t3(models.TURBO), models.TURBO)
     return FastRunner(model, 5, 200, exponential, capture)
 
 
@@ -59,8 +59,8 @@ def test_a_step_has_the_smallest_shape_that_holds_it(runner, given, shape):
 
 
 @pytest.mark.parametrize("spec", [models.ENGLISH, models.TURBO], ids=["english", "turbo"])
-def test_a_step_is_nothing_but_kernels_on_its_device(spec):
-    """Else CUDA refuses to capture it."""
+def test_a_step_consists_of_kernels_on_its_device(spec):
+    """CUDA refuses to capture anything else."""
     t3 = models.upstream_t3(spec).to(META)
     step = FastRunner(T3Model(spec, t3.state_dict(), META, torch.float32), 8, 200)._step
     for shape in (Shape(1, 8, sorts=False), Shape(8, 12, sorts=True)):
@@ -74,42 +74,41 @@ def test_a_step_is_nothing_but_kernels_on_its_device(spec):
     [lambda seen, ids: seen.__setitem__(ids, True), lambda seen, _: seen + torch.zeros(3)],
     ids=["a scalar by index", "a tensor"],
 )
-def test_what_comes_from_the_host_is_noticed(from_the_host):
+def test_the_check_notices_a_value_from_the_host(from_the_host):
     seen, ids = torch.zeros(3, device=META), torch.zeros(2, dtype=torch.int64, device=META)
     with pytest.raises(AssertionError, match="the host"), only_kernels():
         from_the_host(seen, ids)
 
 
-def test_each_shape_is_captured_once_and_replayed_after(runner, capture):
+def test_each_shape_is_captured_once_and_then_replayed(runner, capture):
     for given in (rows(1), rows(3), rows(4), rows(1), rows(3, 200), rows(3)):
         runner._graphs.run(given)
     assert capture.num_captured == 3
     assert capture.num_replayed == 6
 
 
-def test_a_shape_that_there_is_no_memory_to_capture_runs_without(runner, capture, monkeypatch):
-    tried = []
+def test_a_shape_runs_without_a_graph_where_its_capture_runs_short_of_memory(runner, monkeypatch):
+    captures = []
 
     def short_of_memory(step):
-        tried.append(step)
+        captures.append(step)
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(runner._graphs, "_capture", short_of_memory)
     with pytest.raises(torch.OutOfMemoryError):
         runner._graphs.run(rows(3))
     ids = [runner._graphs.run(rows(3)).clone() for _ in range(3)]
-    assert len(tried) == 1
+    assert len(captures) == 1
     assert len(ids[0]) >= 3
 
 
-def test_capturing_leaves_no_trace_that_a_sequence_reads(runner, capture):
-    """The first replay at a shape is what it would have been without the capture before it."""
+def test_a_capture_changes_nothing_that_a_sequence_reads(runner, capture):
     step = runner._step
     step._fed[:5] = 7
-    before = (runner.memory.pages.clone(), step._fed.clone(), step._sampler._seen.clone())
+    before = (runner.kv_cache.pages.clone(), step._fed.clone(), step._sampler._seen.clone())
     runner._graphs.warm_up([Shape(4, 12, sorts=True)])
-    after = (runner.memory.pages, step._fed, step._sampler._seen)
+    after = (runner.kv_cache.pages, step._fed, step._sampler._seen)
     assert capture.num_captured == 1
-    assert not (before[0] != after[0])[:, :, 1:].any()  # page 0 is nobody's
-    assert before[1][:-1].equal(after[1][:-1])  # so are the last slot's
+    assert not (before[0] != after[0])[:, :, 1:].any()  # page 0 has no owner
+    assert before[1][:-1].equal(after[1][:-1])  # the last slot has none either
     assert before[2][:-1].equal(after[2][:-1])

@@ -1,4 +1,4 @@
-"""Guards see what no speech does, and nothing else."""
+"""Guards end runaway sequences, and never a normal one."""
 
 import random
 
@@ -10,28 +10,28 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.guards import bounded, is_looping, least_tokens
 from app.engine.t3.model import T3Model
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.desk import STOP_TOKEN, UNGUARDED
+from tests.support.engine.t3.lone_scheduler import STOP_TOKEN, UNGUARDED
 
 ON = GuardSettings()
 OFF = UNGUARDED
-FREE = SamplingParams()
+DEFAULTS = SamplingParams()
 FORCED = SamplingParams(ignore_eos=True)
 SILENCE = 4299
-SPEECH = [n * 37 % 6561 for n in range(400)]  # no cycle in it
+SPEECH = [n * 37 % 6561 for n in range(400)]  # without a cycle
 
 
 @pytest.mark.parametrize(
     ("num_text", "asked", "granted"),
     [
-        (1, 1000, 120),  # "yes": not the thousand tokens that were seen
+        (1, 1000, 120),  # "yes": users report a thousand tokens without the guard
         (3, 1000, 160),
         (25, 1000, 600),
-        (60, 1000, 1000),  # the caller's limit is the smaller one
+        (60, 1000, 1000),  # the caller's limit is smaller
         (1, 50, 50),
         (1, 120, 120),
     ],
 )
-def test_a_text_gets_no_more_tokens_than_it_can_take(num_text, asked, granted):
+def test_a_short_text_lowers_max_tokens(num_text, asked, granted):
     sampling = SamplingParams(max_tokens=asked, seed=5)
     assert bounded(sampling, num_text, ON) == SamplingParams(max_tokens=granted, seed=5)
 
@@ -54,18 +54,18 @@ def test_a_forced_length_is_kept(guards):
     sampling = SamplingParams(max_tokens=1000, ignore_eos=True)
     assert bounded(sampling, 1, guards) is sampling
     assert not is_looping([SILENCE] * 100, FORCED, guards)
-    assert least_tokens(FORCED, guards) == 0  # its stop tokens mean nothing
+    assert least_tokens(FORCED, guards) == 0
 
 
-def test_a_segment_does_not_stop_before_it_can_have_said_anything():
-    assert least_tokens(FREE, ON) == 5
+def test_a_segment_draws_five_tokens_before_it_may_stop():
+    assert least_tokens(DEFAULTS, ON) == 5
 
 
 @pytest.mark.parametrize("cycle", [[SILENCE], [7, 8], [1, 1, 2], list(range(8))])
 @pytest.mark.parametrize("before", [[], SPEECH])
-def test_a_loop_is_seen_at_the_75th_token_and_not_before(cycle, before):
+def test_a_loop_is_found_at_its_75th_token(cycle, before):
     looped = (cycle * 75)[:75]
-    ends = [n for n in range(76) if is_looping(before + looped[:n], FREE, ON)]
+    ends = [n for n in range(76) if is_looping(before + looped[:n], DEFAULTS, ON)]
     assert ends == [75]
 
 
@@ -78,31 +78,31 @@ def test_a_loop_is_seen_at_the_75th_token_and_not_before(cycle, before):
         [*SPEECH, *[SILENCE] * 60],  # a pause of more than two seconds
         [*[SILENCE] * 74, 5],  # a loop that has ended
         [5, *[SILENCE] * 74],
-        list(range(9)) * 50,  # a longer cycle than is looked for
+        list(range(9)) * 50,  # a cycle longer than loop_cycle
     ],
-    ids=["none", "pair", "speech", "pause", "left", "short", "long cycle"],
+    ids=["none", "pair", "speech", "pause", "ended", "short", "long cycle"],
 )
-def test_what_is_no_loop_is_not_taken_for_one(tokens):
-    assert not is_looping(tokens, FREE, ON)
+def test_other_tokens_are_no_loop(tokens):
+    assert not is_looping(tokens, DEFAULTS, ON)
 
 
 def test_random_tokens_with_many_repeats_are_no_loop():
     generator = random.Random(3)
     tokens = [generator.choice((SILENCE, SILENCE, SILENCE, 7)) for _ in range(20_000)]
-    assert not any(is_looping(tokens[:end][-80:], FREE, ON) for end in range(75, len(tokens)))
+    assert not any(is_looping(tokens[:end][-80:], DEFAULTS, ON) for end in range(75, len(tokens)))
 
 
-def test_all_of_them_can_be_switched_off():
+def test_all_guards_can_be_switched_off():
     sampling = SamplingParams(max_tokens=4000)
     assert bounded(sampling, 1, OFF) is sampling
     assert least_tokens(sampling, OFF) == 0
-    assert not is_looping([SILENCE] * 4000, FREE, OFF)
+    assert not is_looping([SILENCE] * 4000, DEFAULTS, OFF)
 
 
-def test_the_shortest_loop_holds_the_longest_cycle_twice():
+def test_the_smallest_loop_tokens_hold_the_longest_cycle_twice():
     shortest = GuardSettings(loop_tokens=25, loop_cycle=12)
-    assert is_looping([*range(12), *range(12), 0], FREE, shortest)
-    assert not is_looping(list(range(25)), FREE, shortest)
+    assert is_looping([*range(12), *range(12), 0], DEFAULTS, shortest)
+    assert not is_looping(list(range(25)), DEFAULTS, shortest)
     with pytest.raises(ValueError, match="loop_tokens"):
         GuardSettings(loop_tokens=24)
 
@@ -113,22 +113,22 @@ def test_the_shortest_loop_holds_the_longest_cycle_twice():
 @pytest.fixture(scope="module", params=["english", "turbo"])
 def model(request) -> T3Model:
     spec = models.ENGLISH if request.param == "english" else models.TURBO
-    return models.lean(models.upstream_t3(spec), spec)
+    return models.our_t3(models.upstream_t3(spec), spec)
 
 
 def speak(model: T3Model, script: list[int], guards: GuardSettings, num_text: int = 12):
-    """What the model says if its draws are the script's, as far as it may draw them."""
+    """The ids and the finish of a sequence that draws the script where it may."""
     noise = models.ForcedTokens(script)
     engine = TokenEngine(model, models.settings(guards=guards), noise=noise)
-    message = models.request("a", UNFILTERED, num_text=num_text)
-    heard = models.run_all(engine, [message])
-    return heard.ids[message.key, 0], heard.finish[message.key, 0]
+    one = models.request("a", UNFILTERED, num_text=num_text)
+    recorded = models.run_all(engine, [one])
+    return recorded.ids[one.key, 0], recorded.finish[one.key, 0]
 
 
 UNFILTERED = SamplingParams(min_p=0.0, repetition_penalty=1.0, temperature=100.0, max_tokens=1000)
 
 
-def test_the_engine_draws_something_else_where_the_stop_token_comes_too_early(model):
+def test_the_engine_draws_another_token_where_the_stop_token_comes_too_early(model):
     script = [5, 6, 7, STOP_TOKEN, 8, STOP_TOKEN]
     ids, finish = speak(model, script, ON)
     assert (ids[:3], ids[4:], finish) == ([5, 6, 7], [8], FinishReason.STOP)
@@ -141,6 +141,6 @@ def test_the_engine_ends_a_loop(model):
     assert speak(model, script, OFF) == (script[:1000], FinishReason.LENGTH)
 
 
-def test_the_engine_ends_what_is_longer_than_its_text(model):
+def test_the_engine_ends_a_segment_that_is_too_long_for_its_text(model):
     script = SPEECH * 3
     assert speak(model, script, ON, num_text=2) == (script[:140], FinishReason.LENGTH)

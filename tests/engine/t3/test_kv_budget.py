@@ -1,4 +1,4 @@
-"""Memory is promised before work starts, to the page, and every promise ends once."""
+"""Pages are promised before work starts, and every promise ends once."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.engine.t3.kv_budget import PAGE, PageBudget, Prefix, PrefixCache, PrefixKey, pages_of
 
-SHORTEST = 34 + 1 + 4  # positions of the shortest english prompt; a real turbo one is longer
+SHORTEST = 34 + 1 + 4  # positions of the shortest english prompt; turbo's is longer
 
 
 @pytest.mark.parametrize(
@@ -27,146 +27,152 @@ def test_at_most_a_quarter_is_wasted_at_any_mix_of_lengths(mix):
     st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(0, 40)), max_size=60),
     st.integers(0, 100),
 )
-def test_free_and_promised_are_the_capacity_whatever_comes_and_goes(moves, capacity):
-    pool, live = PageBudget(capacity), {}
+def test_free_and_promised_pages_always_make_the_capacity(moves, capacity):
+    budget, live = PageBudget(capacity), {}
     for comes, owner, num_pages in moves:
-        if comes and owner not in live and pool.can_allocate(num_pages):
-            pool.allocate(owner, num_pages)
+        if comes and owner not in live and budget.can_allocate(num_pages):
+            budget.allocate(owner, num_pages)
             live[owner] = num_pages
         elif not comes and owner in live:
-            pool.free(owner)
+            budget.free(owner)
             del live[owner]
-        pool.check_integrity()
-        assert pool.num_free == capacity - sum(live.values())
+        budget.check_integrity()
+        assert budget.num_free == capacity - sum(live.values())
 
 
-def test_nothing_is_promised_that_is_not_there():
-    pool = PageBudget(10)
-    pool.allocate("a", 7)
-    assert pool.can_allocate(3)
-    assert not pool.can_allocate(4)
+def test_no_more_pages_are_promised_than_are_free():
+    budget = PageBudget(10)
+    budget.allocate("a", 7)
+    assert budget.can_allocate(3)
+    assert not budget.can_allocate(4)
     with pytest.raises(RuntimeError, match="4 pages"):
-        pool.allocate("b", 4)
+        budget.allocate("b", 4)
     with pytest.raises(RuntimeError, match="twice"):
-        pool.allocate("a", 1)
-    assert pool.num_free == 3
+        budget.allocate("a", 1)
+    assert budget.num_free == 3
 
 
 def test_nothing_is_freed_twice():
-    pool = PageBudget(10)
-    pool.allocate("a", 7)
-    pool.free("a")
+    budget = PageBudget(10)
+    budget.allocate("a", 7)
+    budget.free("a")
     with pytest.raises(KeyError):
-        pool.free("a")
-    assert pool.num_free == 10
+        budget.free("a")
+    assert budget.num_free == 10
 
 
-def test_the_integrity_check_sees_a_page_that_is_lost():
-    pool = PageBudget(10)
-    pool.allocate("a", 7)
-    pool._num_free -= 1
+def test_the_integrity_check_finds_a_lost_page():
+    budget = PageBudget(10)
+    budget.allocate("a", 7)
+    budget._num_free -= 1
     with pytest.raises(RuntimeError, match="2 pages are free and 7 promised of 10"):
-        pool.check_integrity()
+        budget.check_integrity()
 
 
 # -- prefixes --------------------------------------------------------------------------------------
 
 
-class Shelf:
-    """A shelf, and what it forgot."""
+class Voices:
+    """A prefix cache with prefixes by voice name. It records the forgotten ones."""
 
-    def __init__(self, num_pages: int = 100, most: int = 2) -> None:
-        self.pool = PageBudget(num_pages)
+    def __init__(self, num_pages: int = 100, capacity: int = 2) -> None:
+        self.budget = PageBudget(num_pages)
         self.forgotten: list[str] = []
-        self.shelf = PrefixCache(self.pool, most, lambda gone: self.forgotten.append(gone.key[0]))
-        self.conditionals: dict[str, object] = {}
+        self.cache = PrefixCache(self.budget, capacity, self._forget)
+        self._conditionals: dict[str, object] = {}
 
     def key(self, voice: str) -> PrefixKey:
-        return PrefixKey(voice, 0.5, id(self.conditionals.setdefault(voice, object())))
+        return PrefixKey(self._conditionals.setdefault(voice, object()), 0.5)
 
     def join(self, voice: str, num_positions: int = 34) -> Prefix | None:
-        return self.shelf.join(self.key(voice), self.conditionals.get(voice), num_positions)
+        return self.cache.join(self.key(voice), num_positions)
 
-    def computed(self, voice: str, num_positions: int = 34) -> Prefix:
+    def join_ready(self, voice: str, num_positions: int = 34) -> Prefix:
         prefix = self.join(voice, num_positions)
         assert prefix is not None
         prefix.is_ready = True
         return prefix
 
+    def prepare_anew(self, voice: str) -> None:
+        del self._conditionals[voice]
+
+    def _forget(self, prefix: Prefix) -> None:
+        (voice,) = (v for v, c in self._conditionals.items() if c is prefix.key.conditionals)
+        self.forgotten.append(voice)
+
 
 def test_a_voice_shares_one_prefix_and_its_pages_are_promised_once():
-    desk = Shelf()
-    first = desk.join("ann")
-    assert desk.join("ann") is first
-    assert desk.join("ben") is not first
-    assert desk.pool.num_free == 100 - 2 * 3
-    desk.shelf.check_integrity(users=3)
+    voices = Voices()
+    first = voices.join("ann")
+    assert voices.join("ann") is first
+    assert voices.join("ben") is not first
+    assert voices.budget.num_free == 100 - 2 * 3
+    voices.cache.check_integrity(num_users=3)
 
 
 def test_a_voice_that_was_prepared_anew_has_another_prefix():
-    desk = Shelf()
-    first = desk.join("ann")
-    desk.conditionals.clear()
-    kept = object()
-    assert desk.shelf.join(PrefixKey("ann", 0.5, id(kept)), kept, 34) is not first
+    voices = Voices()
+    first = voices.join("ann")
+    voices.prepare_anew("ann")
+    assert voices.join("ann") is not first
 
 
-def test_the_least_recently_used_goes_and_one_in_use_never():
-    desk = Shelf(most=2)
+def test_the_least_recently_used_prefix_is_dropped_and_one_in_use_never():
+    voices = Voices(capacity=2)
     for voice in ("ann", "ben"):
-        desk.shelf.leave(desk.computed(voice), "user")
-    desk.shelf.leave(desk.computed("ann"), "user")  # used again
-    desk.computed("cas")
-    assert desk.forgotten == ["ben"]
-    desk.computed("dan")
-    assert desk.forgotten == ["ben", "ann"]
-    assert desk.join("eve") is None  # two are in use, and no more are kept
-    desk.shelf.check_integrity(users=2)
+        voices.cache.leave(voices.join_ready(voice), "user")
+    voices.cache.leave(voices.join_ready("ann"), "user")  # used again
+    voices.join_ready("cas")
+    assert voices.forgotten == ["ben"]
+    voices.join_ready("dan")
+    assert voices.forgotten == ["ben", "ann"]
+    assert voices.join("eve") is None  # both prefixes are in use
+    voices.cache.check_integrity(num_users=2)
 
 
-def test_a_prefix_that_nobody_computed_does_not_stay():
-    desk = Shelf()
-    prefix = desk.join("ann")
-    desk.shelf.leave(prefix, "user")
-    assert desk.forgotten == ["ann"]
-    assert desk.pool.num_free == 100
+def test_a_prefix_is_dropped_where_its_last_user_leaves_before_it_is_ready():
+    voices = Voices()
+    prefix = voices.join("ann")
+    voices.cache.leave(prefix, "user")
+    assert voices.forgotten == ["ann"]
+    assert voices.budget.num_free == 100
 
 
-def test_an_author_that_leaves_makes_room_for_another():
-    desk = Shelf()
-    prefix = desk.join("ann")
-    assert desk.join("ann") is prefix
+def test_a_prefix_has_no_author_after_its_author_leaves():
+    voices = Voices()
+    prefix = voices.join("ann")
+    assert voices.join("ann") is prefix
     prefix.author = "first"
-    desk.shelf.leave(prefix, "first")
+    voices.cache.leave(prefix, "first")
     assert prefix.author is None
-    assert desk.forgotten == []
+    assert voices.forgotten == []
 
 
-def test_room_is_made_from_what_is_unused_and_its_own_voice_last():
-    desk = Shelf(num_pages=10, most=3)
+def test_room_is_made_from_unused_prefixes_and_from_the_own_voice_last():
+    voices = Voices(num_pages=10, capacity=3)
     for voice in ("ann", "ben", "cas"):
-        desk.shelf.leave(desk.computed(voice), "user")
-    assert desk.pool.num_free == 1
-    desk.shelf.make_room(desk.key("ann"), 7)
-    assert desk.forgotten == ["ben", "cas"]
-    desk.shelf.make_room(desk.key("ann"), 10)
-    assert desk.forgotten == ["ben", "cas", "ann"]
+        voices.cache.leave(voices.join_ready(voice), "user")
+    assert voices.budget.num_free == 1
+    voices.cache.make_room(voices.key("ann"), 7)
+    assert voices.forgotten == ["ben", "cas"]
+    voices.cache.make_room(voices.key("ann"), 10)
+    assert voices.forgotten == ["ben", "cas", "ann"]
 
 
-def test_nothing_is_dropped_where_that_would_not_suffice():
-    desk = Shelf(num_pages=10, most=3)
-    desk.computed("ann")
-    desk.shelf.leave(desk.computed("ben"), "user")
-    assert desk.shelf.can_make_room(7)
-    assert not desk.shelf.can_make_room(8)  # ann's three pages are in use
-    assert desk.forgotten == []
+def test_can_make_room_counts_unused_prefixes_and_drops_nothing():
+    voices = Voices(num_pages=10, capacity=3)
+    voices.join_ready("ann")
+    voices.cache.leave(voices.join_ready("ben"), "user")
+    assert voices.cache.can_make_room(7)
+    assert not voices.cache.can_make_room(8)  # ann's three pages are in use
+    assert voices.forgotten == []
 
 
-def test_no_room_for_a_prefix_is_no_reason_to_wait():
-    desk = Shelf(num_pages=10)
-    desk.pool.allocate("sequence", 8)
-    assert desk.join("ann") is None
-    desk.shelf.check_integrity(users=0)
+def test_a_sequence_has_no_shared_prefix_where_there_is_no_room_for_one():
+    voices = Voices(num_pages=10)
+    voices.budget.allocate("sequence", 8)
+    assert voices.join("ann") is None
+    voices.cache.check_integrity(num_users=0)
 
 
 @given(
@@ -175,20 +181,20 @@ def test_no_room_for_a_prefix_is_no_reason_to_wait():
     st.integers(0, 14),
 )
 @hypothesis_settings(deadline=None)
-def test_users_and_pages_are_counted_whatever_happens(moves, most, num_pages):
-    desk, users = Shelf(num_pages, most), []
+def test_users_and_pages_stay_counted_over_any_moves(moves, capacity, num_pages):
+    voices, users = Voices(num_pages, capacity), []
     for move, voice in moves:
         if move == "j":
-            users += [prefix] if (prefix := desk.join(voice)) is not None else []
+            users += [prefix] if (prefix := voices.join(voice)) is not None else []
         elif move == "c" and users:
             users[0].is_ready = True
         elif move == "l" and users:
-            desk.shelf.leave(users.pop(), voice)
+            voices.cache.leave(users.pop(), voice)
         else:
-            can_make_room = desk.shelf.can_make_room(4)
-            desk.shelf.make_room(desk.key(voice), 4)
-            assert can_make_room == desk.pool.can_allocate(4)
-        desk.pool.check_integrity()
-        desk.shelf.check_integrity(len(users))
-        assert desk.shelf.num_pages == num_pages - desk.pool.num_free
-        assert len({prefix.key for prefix in users}) <= most
+            can_make_room = voices.cache.can_make_room(4)
+            voices.cache.make_room(voices.key(voice), 4)
+            assert can_make_room == voices.budget.can_allocate(4)
+        voices.budget.check_integrity()
+        voices.cache.check_integrity(len(users))
+        assert voices.cache.num_pages == num_pages - voices.budget.num_free
+        assert len({prefix.key for prefix in users}) <= capacity

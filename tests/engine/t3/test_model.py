@@ -1,17 +1,14 @@
-"""What stands in front of the backbone equals upstream's, to the position."""
-
-from dataclasses import replace
+"""The embeddings before the backbone equal upstream's at every position."""
 
 import pytest
 import torch
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from app.engine.checkpoint.spec import ENGLISH as FULL_ENGLISH
-from app.engine.t3.conditioning import ConditioningCache
 from app.engine.t3.llama import rotary_frequencies
 from app.engine.t3.model import T3Model
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import lean, upstream_cond, upstream_t3
+from tests.support.engine.t3.models import our_t3, upstream_cond, upstream_t3
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:.*torch.backends.cuda.sdp_kernel\(\).*:FutureWarning"  # upstream's perceiver
@@ -21,11 +18,11 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture(scope="module", params=[models.ENGLISH, models.TURBO], ids=["english", "turbo"])
 def pair(request):
     t3 = upstream_t3(request.param)
-    return t3, lean(t3, request.param)
+    return t3, our_t3(t3, request.param)
 
 
 @pytest.mark.parametrize("exaggeration", [0.0, 0.5, 1.7])
-def test_the_prefix_equals_upstreams(pair, exaggeration):
+def test_a_prefix_equals_upstreams(pair, exaggeration):
     t3, model = pair
     voice = models.conditionals(2, 120)
     theirs = t3.prepare_conditioning(upstream_cond(voice, exaggeration))[0]
@@ -34,9 +31,9 @@ def test_the_prefix_equals_upstreams(pair, exaggeration):
     assert len(ours) == model.num_prefix(voice)
 
 
-def test_the_english_prompt_equals_upstreams_with_its_second_bos():
+def test_an_english_prompt_equals_upstreams_and_has_a_second_bos():
     t3 = upstream_t3(models.ENGLISH)
-    model = lean(t3, models.ENGLISH)
+    model = our_t3(t3, models.ENGLISH)
     voice, text = models.conditionals(2), models.text_ids(1, 9)
     framed = torch.tensor([[255, *text, 0]] * 2)
     theirs, _ = t3.prepare_input_embeds(
@@ -52,9 +49,9 @@ def test_the_english_prompt_equals_upstreams_with_its_second_bos():
     assert torch.equal(ours[:, -1], ours[:, -2])
 
 
-def test_the_turbo_prompt_equals_upstreams():
+def test_a_turbo_prompt_equals_upstreams():
     t3 = upstream_t3(models.TURBO)
-    model = lean(t3, models.TURBO)
+    model = our_t3(t3, models.TURBO)
     voice, text = models.conditionals(2, 60), models.text_ids(1, 9)
     theirs, _ = t3.prepare_input_embeds(
         t3_cond=upstream_cond(voice, 0.0),
@@ -78,7 +75,7 @@ def test_rotary_frequencies_equal_transformers(spec):
     torch.testing.assert_close(rotary_frequencies(spec), theirs, rtol=1e-6, atol=0)
 
 
-def test_what_inference_never_reads_may_be_missing(pair):
+def test_weights_that_inference_never_reads_may_be_missing(pair):
     t3, whole = pair
     unread = ("text_head.", "tfmr.wte.", "tfmr.embed_tokens.")
     state = {key: value for key, value in t3.state_dict().items() if not key.startswith(unread)}
@@ -90,25 +87,10 @@ def test_what_inference_never_reads_may_be_missing(pair):
     assert torch.equal(*prompts)
 
 
-def test_a_prefix_is_computed_once_per_voice_and_exaggeration():
-    encoder = lean(upstream_t3(models.ENGLISH), models.ENGLISH).conditioning
-    cache = ConditioningCache(encoder, torch.float32, capacity=2)
-    ann, ben = models.conditionals(1), models.conditionals(2)
-    first = cache.prefix("ann", ann, 0.5)
-    assert cache.prefix("ann", ann, 0.5) is first
-    other = cache.prefix("ann", ann, 0.7)
-    assert not torch.equal(other, first)
-    assert cache.prefix("ann", ann, 0.5) is first
-    cache.prefix("ben", ben, 0.5)  # the least recently used, ann at 0.7, goes
-    assert cache.prefix("ann", ann, 0.5) is first
-    assert cache.prefix("ann", ann, 0.7) is not other
-
-
-def test_a_voice_prepared_anew_misses_the_cache():
-    encoder = lean(upstream_t3(models.ENGLISH), models.ENGLISH).conditioning
-    cache = ConditioningCache(encoder, torch.float32, capacity=4)
-    old, new = models.conditionals(1), models.conditionals(2)
-    first = cache.prefix("ann", old, 0.5)
-    assert not torch.equal(cache.prefix("ann", new, 0.5), first)
-    again = replace(new)  # equal, but another object: computed again, with the same result
-    assert torch.equal(cache.prefix("ann", again, 0.5), cache.prefix("ann", new, 0.5))
+def test_a_prompt_without_its_prefix_is_the_rest_of_the_prompt(pair):
+    _, model = pair
+    voice, text = models.conditionals(2, 60), models.text_ids(1, 9)
+    num_rows = 2 if model.spec.learned_positions else 1
+    prefix = model.conditioning.encode(voice, 0.5)
+    whole = model.embed_prompt(prefix, text, num_rows)
+    assert torch.equal(model.embed_prompt(None, text, num_rows), whole[:, len(prefix) :])

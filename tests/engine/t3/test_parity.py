@@ -1,4 +1,4 @@
-"""The token engine speaks what upstream's loops speak, token for token, given the same draws."""
+"""The token engine gives the tokens of upstream's loops, given the same draws."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +13,10 @@ from app.engine.checkpoint.spec import FULL_SIZE, SAMPLING, T3Spec
 from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
-from app.engine.t3.sequence import AddSequence
+from app.engine.t3.sequence import SequenceRequest
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import ReplayedNoise, lean, upstream_cond, upstream_t3
+from tests.support.engine.t3.models import ReplayedNoise, our_t3, send, upstream_t3
+from tests.support.engine.t3.upstream_loops import upstream_llama, upstream_turbo
 
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:.*torch.backends.cuda.sdp_kernel\(\).*:FutureWarning"  # upstream's perceiver
@@ -25,9 +26,8 @@ pytestmark = pytest.mark.filterwarnings(
 Upstream = Callable[[T3, T3Conditionals, tuple[int, ...], SamplingParams], list[int]]
 
 
-class Listening:
-    """Both sides' ears: upstream's draws (torch.multinomial made explicit) and the logits of each,
-    step by step, as their loops run."""
+class Recording:
+    """Upstream's draws (torch.multinomial made explicit), and the logits of both sides, by step."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, t3: T3) -> None:
         self.draws: list[Tensor] = []
@@ -52,7 +52,7 @@ class Listening:
         )
 
 
-def test_torch_draws_one_sample_as_the_argmax_over_exponentials():
+def test_torch_multinomial_draws_the_argmax_over_exponentials():
     probabilities = torch.randn(1, 8194, generator=torch.Generator().manual_seed(1)).softmax(-1)
     with torch.random.fork_rng():
         torch.manual_seed(5)
@@ -60,38 +60,6 @@ def test_torch_draws_one_sample_as_the_argmax_over_exponentials():
         torch.manual_seed(5)
         noise = [torch.empty_like(probabilities).exponential_(1) for _ in range(20)]
     assert theirs == [(probabilities / q).argmax().item() for q in noise]
-
-
-def upstream_llama(
-    t3: T3, voice: T3Conditionals, text: tuple[int, ...], sampling: SamplingParams
-) -> list[int]:
-    framed = torch.tensor([[t3.hp.start_text_token, *text, t3.hp.stop_text_token]])
-    tokens = t3.inference(
-        t3_cond=upstream_cond(voice, sampling.exaggeration),
-        text_tokens=torch.cat([framed, framed]),
-        max_new_tokens=sampling.max_tokens,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        min_p=sampling.min_p,
-        repetition_penalty=sampling.repetition_penalty,
-        cfg_weight=sampling.cfg_weight,
-    )
-    return tokens[0].tolist()
-
-
-def upstream_turbo(
-    t3: T3, voice: T3Conditionals, text: tuple[int, ...], sampling: SamplingParams
-) -> list[int]:
-    tokens = t3.inference_turbo(
-        t3_cond=upstream_cond(voice, sampling.exaggeration),
-        text_tokens=torch.tensor([text]),
-        temperature=sampling.temperature,
-        top_k=sampling.top_k,
-        top_p=sampling.top_p,
-        repetition_penalty=sampling.repetition_penalty,
-        max_gen_len=sampling.max_tokens - 1,  # upstream generates one more than it says
-    )
-    return tokens[0].tolist()
 
 
 def compare(
@@ -103,30 +71,30 @@ def compare(
     *,
     num_tokens: int = 200,
 ) -> None:
-    """Logits within 1e-4 at every step, and the same tokens, `num_tokens` of them at least: by the
-    first that speaks with the voice, and by one that begins with what the first computed of it."""
-    listening = Listening(monkeypatch, t3)
+    """Both sides have logits within 1e-4 in every step, and the same tokens, `num_tokens` or more.
+    The first sequence computes the voice's prefix; the second begins with the kept prefix."""
+    recording = Recording(monkeypatch, t3)
     voice, text = models.conditionals(3, spec.prompt_len), models.text_ids(5, 20)
     expected = theirs(t3, voice, text, sampling)
     keys = [models.session(name) for name in ("first", "second")]
-    noise = ReplayedNoise(dict.fromkeys(keys, listening.draws))
-    engine = TokenEngine(lean(t3, spec), models.settings(), noise=noise)
+    noise = ReplayedNoise(dict.fromkeys(keys, recording.draws))
+    engine = TokenEngine(our_t3(t3, spec), models.settings(), noise=noise)
     stop_token = spec.stop_speech_token  # upstream's turbo leaves it out
     expected = [token for token in expected if token != stop_token]
     for key in keys:
-        listening.ours.clear()
-        engine.receive(AddSequence(key, 0, text, voice, "voice", sampling))
+        recording.ours.clear()
+        send(engine, SequenceRequest(key, 0, text, voice, sampling))
         (sequence,) = engine._scheduler.live()
         while engine.has_work():
             engine.step()
-        assert len(listening.ours) >= num_tokens
-        pairs = zip(listening.ours, listening.theirs, strict=False)
+        assert len(recording.ours) >= num_tokens
+        pairs = zip(recording.ours, recording.theirs, strict=False)
         for step, (ours, upstreams) in enumerate(pairs):
             assert (ours - upstreams).abs().max() < 1e-4, f"logits differ in step {step}"
         assert (sequence.tokens[-1] == stop_token) == (sequence.finish is FinishReason.STOP)
         assert [token for token in sequence.tokens if token != stop_token] == expected
-    assert engine._runner.memory.num_prefixes == 1
-    assert len(set(expected)) > num_tokens / 4  # it does not babble one id
+    assert engine._runner.kv_cache.num_prefixes == 1
+    assert len(set(expected)) > num_tokens / 4  # the ids vary
 
 
 ENGLISH_SETTINGS = {
@@ -176,7 +144,7 @@ def test_turbo_equals_upstream_over_200_tokens(name, monkeypatch):
     compare(spec, upstream_t3(spec), upstream_turbo, sampling, monkeypatch)
 
 
-def test_the_comparison_notices_one_wrong_position_of_the_prompt(monkeypatch):
+def test_the_comparison_finds_one_wrong_position_of_the_prompt(monkeypatch):
     embed = T3Model.embed_prompt
 
     def without_the_second_bos(model: T3Model, *args: object) -> Tensor:
@@ -189,7 +157,7 @@ def test_the_comparison_notices_one_wrong_position_of_the_prompt(monkeypatch):
         compare(spec, upstream_t3(spec), upstream_llama, sampling, monkeypatch, num_tokens=1)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("family", ["english", "turbo"])
 def test_a_full_size_model_equals_upstream(family, monkeypatch):
     spec = FULL_SIZE[family].t3

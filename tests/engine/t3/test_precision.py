@@ -1,4 +1,4 @@
-"""What bfloat16, the default on a GPU, costs: measured on a CPU against float32."""
+"""The error of bfloat16, the default on a GPU: measured on a CPU against float32."""
 
 from dataclasses import replace
 
@@ -10,13 +10,11 @@ from app.engine.checkpoint.spec import SAMPLING
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from tests.support.engine.t3 import models
-from tests.support.engine.t3.models import CPU, request, run_all, settings
-
-SPECS = {"english": models.ENGLISH, "turbo": models.TURBO}
+from tests.support.engine.t3.models import CPU, SPECS, request, run_all, settings
 
 
 def logits_of(model: T3Model, prompt: Tensor) -> Tensor:
-    """(rows, vocab) after a prompt, by attention over the prompt alone."""
+    """(rows, vocab) after the prompt."""
     rows, num_tokens, _ = prompt.shape
     positions = torch.arange(num_tokens).expand(rows, -1)
 
@@ -42,17 +40,17 @@ def test_logits_in_bfloat16_are_near_those_in_float32(family):
     assert logits[1].dtype is torch.float32
     error = (logits[1] - logits[0]).std() / logits[0].std()
     assert error < 0.03
-    assert error > 1e-5  # it is another precision
+    assert error > 1e-5  # the precisions do differ
 
 
 @pytest.mark.parametrize("family", SPECS)
 @pytest.mark.parametrize("fast", [False, True])
-def test_a_sequence_in_bfloat16_is_a_whole_one(family, fast):
+def test_a_sequence_in_bfloat16_has_varied_ids(family, fast):
     spec = SPECS[family]
     model = T3Model(spec, models.upstream_t3(spec).state_dict(), CPU, torch.bfloat16)
     engine = TokenEngine(model, settings(), fast=fast)
     sampling = replace(SAMPLING[family], max_tokens=30, ignore_eos=True)
-    messages = [request(n, replace(sampling, seed=n), voice=n) for n in (1, 2, 3)]
-    heard = run_all(engine, messages)
-    for message in messages:
-        assert len(set(heard.ids[message.key, 0])) > 20
+    requests = [request(n, replace(sampling, seed=n), voice=n) for n in (1, 2, 3)]
+    recorded = run_all(engine, requests)
+    for one in requests:
+        assert len(set(recorded.ids[one.key, 0])) > 20

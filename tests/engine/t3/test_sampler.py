@@ -1,4 +1,4 @@
-"""Rows with different settings share a step, and each gets what upstream's processors give it."""
+"""Rows with different settings share a step, and each equals upstream's processors."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def theirs_llama(params: SamplingParams, logits: Tensor, history: list[int]) -> 
     scores = RepetitionPenaltyLogitsProcessor(params.repetition_penalty)(ids, scores)
     scores = scores / params.temperature
     scores = MinPLogitsWarper(params.min_p)(ids, scores)
-    if params.top_k:  # upstream's llama has none; ours stands where transformers puts it
+    if params.top_k:  # upstream's llama has no top_k; the place is that of transformers
         scores = TopKLogitsWarper(params.top_k)(ids, scores)
     return TopPLogitsWarper(params.top_p)(ids, scores)
 
@@ -62,7 +62,7 @@ def test_every_row_equals_upstreams_processors_over_many_steps(spec, theirs):
         logits = 4 * torch.randn(2 * len(SETTINGS), VOCAB, generator=generator)
         noise = torch.empty(len(SETTINGS), VOCAB).exponential_(1, generator=generator)
         rows = [
-            # slots in another order than rows; no guide where there is no guidance
+            # slots are in another order than rows; without guidance there is one row
             SamplingRow(15 - i, params, step, 2 * i, 2 * i + (params.cfg_weight > 0))
             for i, params in enumerate(SETTINGS)
         ]
@@ -86,7 +86,7 @@ PENALISED = SamplingParams(
 
 
 def likes(*ids: int) -> Tensor:
-    """Logits that prefer `ids`, the first the most."""
+    """Logits that prefer `ids`, in this order."""
     logits = torch.zeros(1, VOCAB)
     for rank, codec_id in enumerate(ids):
         logits[0, codec_id] = 30.0 - rank
@@ -99,31 +99,33 @@ def test_a_penalised_token_is_not_repeated():
     assert sample_one(sampler, likes(7, 8), 1, PENALISED) == 8
 
 
-def test_a_slot_forgets_the_sequence_before():
+def test_a_slot_forgets_its_last_sequence():
     sampler = Sampler(ENGLISH, 1, CPU)
     assert sample_one(sampler, likes(7, 8), 0, PENALISED) == 7
     assert sample_one(sampler, likes(7, 8), 0, PENALISED) == 7
 
 
 @pytest.mark.parametrize(("spec", "in_second_step"), [(ENGLISH, 8), (TURBO, BOS)])
-def test_the_penalty_on_bos_stays_in_llama_and_falls_away_in_gpt2(spec: T3Spec, in_second_step):
+def test_the_penalty_on_bos_stays_in_llama_and_ends_after_one_step_in_gpt2(
+    spec: T3Spec, in_second_step
+):
     sampler = Sampler(spec, 1, CPU)
     assert sample_one(sampler, likes(BOS, 7), 0, PENALISED) == 7
     assert sample_one(sampler, likes(BOS, 8), 1, PENALISED) == in_second_step
 
 
 @pytest.mark.parametrize("spec", [ENGLISH, TURBO])
-def test_a_row_that_may_not_stop_draws_another_token_and_its_neighbour_stops(spec: T3Spec):
+def test_a_row_that_may_not_stop_draws_another_token_beside_one_that_stops(spec: T3Spec):
     stop = spec.stop_speech_token
     rows = [SamplingRow(i, PENALISED, 0, i, i, may_stop=i == 1) for i in range(2)]
     batch = SamplingBatch.of(rows, VOCAB, CPU)
     logits = likes(stop, 7).repeat(2, 1)
     tokens = Sampler(spec, 2, CPU).sample(logits, batch, torch.ones(2, VOCAB))
     assert tokens.tolist() == [7, stop]
-    assert torch.equal(logits, likes(stop, 7).repeat(2, 1))  # the model's output is not ours
+    assert torch.equal(logits, likes(stop, 7).repeat(2, 1))  # the model's output is unchanged
 
 
-def test_logits_that_are_no_distribution_fail_their_row_alone():
+def test_logits_that_are_not_finite_fail_their_row_only():
     logits = likes(5).repeat(3, 1)
     logits[1] = float("nan")
     params = replace(PENALISED, repetition_penalty=1.0)

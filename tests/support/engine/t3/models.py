@@ -1,4 +1,4 @@
-"""Seeded T3s of upstream's own class, small enough to run in milliseconds, and what they speak."""
+"""Seeded T3s of upstream's class, small enough to run in milliseconds, and requests to them."""
 
 from collections.abc import Sequence
 
@@ -14,21 +14,22 @@ from app.engine.checkpoint.spec import T3Spec
 from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
-from app.engine.t3.sequence import AddSequence
 from app.engine.t3.sequence import Sequence as T3Sequence
+from app.engine.t3.sequence import SequenceRequest
 from tests.support.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
-from tests.support.engine.t3.desk import UNGUARDED
+from tests.support.engine.t3.lone_scheduler import UNGUARDED
 
 ENGLISH = TINY_LLAMA
 MULTILINGUAL = TINY_LLAMA.model_copy(update={"text_vocab": 2454})
 TURBO = TINY_GPT2
+SPECS = {"english": ENGLISH, "turbo": TURBO}
 CPU = torch.device("cpu")
 SILENCE = (4299, 4299, 4299)
 
 
 def upstream_t3(spec: T3Spec, seed: int = 1) -> T3:
-    """Random weights, large enough that what is said depends on the whole prompt; as transformers
-    initialises it, a small model hardly looks at its context."""
+    """Random weights, large enough that the tokens depend on the whole prompt. As transformers
+    initialises it, a small model hardly uses its context."""
     torch.manual_seed(seed)
     t3 = build_t3(spec).requires_grad_(requires_grad=False)
     for name, weight in t3.tfmr.named_parameters():
@@ -38,7 +39,7 @@ def upstream_t3(spec: T3Spec, seed: int = 1) -> T3:
     return t3
 
 
-def lean(t3: T3, spec: T3Spec, device: torch.device = CPU) -> T3Model:
+def our_t3(t3: T3, spec: T3Spec, device: torch.device = CPU) -> T3Model:
     return T3Model(spec, t3.to(device).state_dict(), device, torch.float32)
 
 
@@ -74,57 +75,60 @@ def request(
     segment: int = 0,
     voice: int = 1,
     num_text: int = 12,
-) -> AddSequence:
-    return AddSequence(
-        session(name),
-        segment,
-        text_ids(voice, num_text),
-        VOICES[voice],
-        f"voice-{voice}",
-        sampling,
-    )
+) -> SequenceRequest:
+    ids = text_ids(voice, num_text)
+    return SequenceRequest(session(name), segment, ids, VOICES[voice], sampling)
 
 
 VOICES = {seed: conditionals(seed, 20 + seed) for seed in range(1, 13)}
 
 
 def settings(**changes: object) -> T3Settings:
-    """Prompts are computed at once, whoever runs beside them, and nothing but the model's stop
-    token ends a segment, unless a test says otherwise."""
+    """By default prompts are computed at once beside any other sequence, and only the model's stop
+    token ends a segment."""
     return T3Settings.model_validate({"prefill_share": 10.0, "guards": UNGUARDED, **changes})
 
 
 class Recorded:
-    """The tokens of every segment as a listener hears them, checked as they come."""
+    """The tokens of every segment as a listener gets them. Each group is checked on arrival."""
 
     def __init__(self) -> None:
         self.ids: dict[tuple[SessionKey, int], list[int]] = {}
         self.finish: dict[tuple[SessionKey, int], FinishReason] = {}
 
-    def hear(self, items: Sequence[SpeechTokens]) -> None:
-        for item in items:
-            address = (item.key, item.segment)
-            ids = self.ids.setdefault(address, [])
-            assert address not in self.finish, "something came after the finish"
-            assert item.start == len(ids) or not item.ids
-            assert all(0 <= token < 6561 for token in item.ids)
-            ids.extend(item.ids)
-            if item.finish is not None:
-                self.finish[address] = item.finish
+    def add(self, groups: Sequence[SpeechTokens]) -> None:
+        for group in groups:
+            segment = (group.key, group.segment)
+            ids = self.ids.setdefault(segment, [])
+            assert segment not in self.finish, "a group came after the finish"
+            assert group.start == len(ids) or not group.ids
+            assert all(0 <= token < 6561 for token in group.ids)
+            ids.extend(group.ids)
+            if group.finish is not None:
+                self.finish[segment] = group.finish
 
 
-def run_all(engine: TokenEngine, requests: Sequence[AddSequence]) -> Recorded:
-    heard = Recorded()
-    for message in requests:
-        engine.receive(message)
+def send(engine: TokenEngine, *requests: SequenceRequest) -> None:
+    for one in requests:
+        engine.receive(engine.prepare(one))
+
+
+def run_all(engine: TokenEngine, requests: Sequence[SequenceRequest]) -> Recorded:
+    send(engine, *requests)
+    return run_to_end(engine)
+
+
+def run_to_end(engine: TokenEngine) -> Recorded:
+    """Step until the engine has no work, with an integrity check after every step."""
+    recorded = Recorded()
     while engine.has_work():
-        heard.hear(engine.step())
-    engine.check_integrity()
-    return heard
+        recorded.add(engine.step())
+        engine.check_integrity()
+    return recorded
 
 
 class ReplayedNoise:
-    """Recorded draws: one (vocab,) row per session and step."""
+    """Replays recorded draws: one (vocab,) row per session and step."""
 
     def __init__(self, draws: dict[SessionKey, list[Tensor]]) -> None:
         self._draws = draws
@@ -134,7 +138,7 @@ class ReplayedNoise:
 
 
 class ForcedTokens:
-    """Noise that makes every sequence say the script, one id a step."""
+    """Noise that makes every sequence draw the ids of the script, one per step."""
 
     def __init__(self, script: Sequence[int]) -> None:
         self._script = script

@@ -1,23 +1,22 @@
-"""A scheduler without an engine: what it gives back is noted, and time is what a test says."""
-
-from types import SimpleNamespace
+"""A scheduler without an engine. It records the freed slots; the test sets the clock."""
 
 from app.config import GuardSettings, T3Settings
 from app.core import SamplingParams, SessionKey
 from app.engine.t3.kv_budget import Prefix
-from app.engine.t3.scheduled_chunk import ScheduledChunk
+from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
-from app.engine.t3.sequence import AddSequence, Sequence
+from app.engine.t3.sequence import Sequence, SequenceRequest
 
 STOP_TOKEN = 6562
 FREE_TOKENS = 16
-CONDITIONALS = SimpleNamespace()  # only carried
+CONDITIONALS = object()  # only carried
 UNGUARDED = GuardSettings(least_tokens=0, most_per_text_token=None, loop_tokens=None)
 
 
 def sequence(
     name: str,
     *,
+    segment: int = 0,
     num_prompt: int = 10,
     max_tokens: int = 5,
     num_rows: int = 2,
@@ -27,12 +26,12 @@ def sequence(
 ) -> Sequence:
     params = SamplingParams(max_tokens=max_tokens, **sampling)
     key = SessionKey("tenant", name)
-    message = AddSequence(key, 0, (1, 2, 3), CONDITIONALS, "voice", params, lead_s)
-    return Sequence(message, num_rows, num_prompt, num_prefix)
+    request = SequenceRequest(key, segment, (1, 2, 3), CONDITIONALS, params, lead_s)
+    return Sequence(request, num_rows, num_prompt, num_prefix)
 
 
-class Released:
-    """What the scheduler says is free again."""
+class Freed:
+    """The slots and prefixes that the scheduler has freed."""
 
     def __init__(self) -> None:
         self.slots: list[int] = []
@@ -45,7 +44,7 @@ class Released:
         self.prefixes.append(prefix)
 
 
-class Desk:
+class LoneScheduler:
     def __init__(
         self,
         num_slots: int = 2,
@@ -54,7 +53,7 @@ class Desk:
         free_tokens: int = FREE_TOKENS,
         **settings,
     ) -> None:
-        self.freed = Released()
+        self.freed = Freed()
         self.now_s = 100.0
         self.scheduler = Scheduler(
             T3Settings(slots=num_slots, **{"guards": UNGUARDED, **settings}),
@@ -65,20 +64,20 @@ class Desk:
             free_tokens=free_tokens,
         )
 
-    @property
-    def released(self) -> list[int]:
-        return self.freed.slots
-
     def add(self, *sequences: Sequence) -> None:
         for one in sequences:
             self.scheduler.add(one)
 
-    def step(self, token: int | None = 1) -> list[ScheduledChunk]:
-        work = self.scheduler.schedule()
-        self.scheduler.postprocess(work, [token for item in work if item.samples])
+    def step(self, *tokens: int | None) -> list[ScheduledChunk]:
+        """Every sampling chunk gets its own of `tokens`, or all get the last (1 by default)."""
+        chunks = self.scheduler.schedule()
+        sampling = [chunk for chunk in chunks if chunk.samples]
+        given = [*(tokens or (1,))]
+        given += given[-1:] * (len(sampling) - len(given))
+        self.scheduler.postprocess(StepResult(sampling, given[: len(sampling)]))
         self.scheduler.check_integrity()
-        return work
+        return chunks
 
 
-def names(work: list[ScheduledChunk]) -> list[str]:
-    return [item.sequence.key.session_id for item in work]
+def names(chunks: list[ScheduledChunk]) -> list[str]:
+    return [chunk.sequence.key.session_id for chunk in chunks]
