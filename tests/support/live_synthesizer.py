@@ -1,0 +1,61 @@
+"""A Synthesizer whose sessions and their accounts are real, and whose sound is a tone."""
+
+import asyncio
+import time
+
+from app.config import Limits
+from app.core import SAMPLES_PER_TOKEN, AudioChunk, FinishReason, Health, HealthStatus
+from app.sessions.live import LiveSessions
+from app.sessions.table import SessionTable
+from tests.support.fakes import ENGLISH, tone
+
+CHUNK_TOKENS = 5
+
+
+class LiveSynthesizer:
+    """Each session has `num_chunks` chunks; each chunk takes `chunk_s` seconds to make."""
+
+    def __init__(self, num_chunks=3, chunk_s=0.02):
+        self.num_chunks = num_chunks
+        self.chunk_s = chunk_s
+        self._keys = []
+        self._table = SessionTable(300, 600, time.monotonic)
+        self._sessions = LiveSessions(self, Limits())
+
+    def card(self):
+        return ENGLISH
+
+    def speak(self, request):
+        return self._sessions.speak(request, self._chunks)
+
+    async def _chunks(self, request):
+        for index in range(self.num_chunks):
+            await asyncio.sleep(self.chunk_s)
+            start = index * CHUNK_TOKENS * SAMPLES_PER_TOKEN
+            pcm = tone(CHUNK_TOKENS * SAMPLES_PER_TOKEN, start)
+            finish = FinishReason.STOP if index + 1 == self.num_chunks else None
+            num_tokens = (index + 1) * CHUNK_TOKENS
+            yield AudioChunk(request.key, 0, start, pcm, num_tokens, finish)
+
+    async def session(self, key):
+        session = self._table.get(key)
+        return None if session is None else session.report(key.session_id)
+
+    def reports(self):
+        """Of all sessions, in order."""
+        return [self._table.get(key).report(key.session_id) for key in self._keys]
+
+    async def health(self):
+        return Health(HealthStatus.OK)
+
+    async def enrol(self, voice):
+        """Every voice can be spoken with at once."""
+
+    # RegistryClient
+
+    async def claim(self, key, predicted_s):
+        self._keys.append(key)
+        return self._table.claim(key, predicted_s)
+
+    def finish(self, key, end):
+        self._table.finish(key, end)
