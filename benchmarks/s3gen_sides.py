@@ -21,9 +21,9 @@ from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import S3GenConditionals
-from app.engine.s3gen.context import max_rows, most_tokens
+from app.engine.s3gen.context import max_call_tokens, max_rows
 from app.engine.s3gen.decoder import Decoder
-from app.engine.s3gen.engine import OpenSegment, PushTokens, VocoderEngine
+from app.engine.s3gen.engine import OpenSegment, VocoderEngine
 from app.engine.watermark import Watermark, WatermarkState
 from benchmarks.measure import clock
 
@@ -42,7 +42,7 @@ class Subject:
         return torch.randint(NUM_SPEECH_IDS, (count,), generator=generator)
 
     def vocoder(self) -> Vocoder:
-        return self.checkpoint.load_vocoder(self.device, torch.float32)
+        return self.checkpoint.load_vocoder(self.device)
 
     def flops_of_upstream(self, num_tokens: int) -> float:
         """Of one call. A polynomial of degree two in the tokens, so three short calls tell."""
@@ -114,8 +114,10 @@ class Engine:
             subject.vocoder(), settings, subject.spec.s3gen.euler_steps, _Unmarked(subject.device)
         )
         rows = max_rows(settings, subject.device)
-        most = most_tokens(settings, subject.device)
-        self._engine = VocoderEngine(decoder, _SLOTS, time.monotonic, rows, most)
+        most = max_call_tokens(settings, subject.device)
+        self._engine = VocoderEngine(
+            decoder, _SLOTS, time.monotonic, max_rows=rows, max_call_tokens=most
+        )
         self._num_runs = 0
 
     def speak(self, num_streams: int, num_tokens: int) -> Heard:
@@ -127,7 +129,7 @@ class Engine:
             samples[key] = 0
             engine.receive(OpenSegment(key, 0, "voice", subject.voice, stream, fade_in=True))
             ids = tuple(subject.tokens(stream, num_tokens).tolist())
-            engine.receive(PushTokens(SpeechTokens(key, 0, 0, ids, FinishReason.STOP)))
+            engine.receive(SpeechTokens(key, 0, 0, ids, FinishReason.STOP))
         started = clock(subject.device)
         first_sound_s = first_second_s = None
         while engine.has_work():

@@ -1,13 +1,13 @@
-"""Records what upstream's source is, for tests/test_upstream_pins.py to compare with.
+"""Records digests of upstream's source, which tests/test_upstream_pins.py compares.
 
 tests/upstream_pins.json maps each upstream function or class that we re-implement or rely on
-(`module:name`) to the digest of its source and to those of our files that must follow it. To
-accept a new upstream release: read what the failing test names, carry the change over to our
+(`module:name`) to the digest of its source and to our files that must follow it. To accept a new
+release of upstream: read the sources that the failing test names, carry their changes over to our
 files, raise the version in pyproject.toml, and run
 
     python -m tests.record_upstream_pins
 
-To pin one more, add its entry with an empty digest and run the same.
+To pin another source, add its entry with an empty digest and run the same command.
 """
 
 import hashlib
@@ -40,14 +40,14 @@ def read_pins() -> Pins:
 
 
 def source_of(name: str) -> str:
-    """The source of `module:name` as installed. Raises ImportError or AttributeError where there
-    is none."""
+    """The installed source of `module:name`. Raises ImportError or AttributeError where there is
+    none."""
     module, _, attribute = name.partition(":")
     return inspect.getsource(attrgetter(attribute)(importlib.import_module(module)))
 
 
 def digest(source: str) -> str:
-    """Blind to white space only."""
+    """Ignores white space alone."""
     return hashlib.sha256(" ".join(source.split()).encode()).hexdigest()
 
 

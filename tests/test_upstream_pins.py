@@ -1,7 +1,6 @@
-"""Upstream is still what we re-implemented: its version, and the source we follow or rely on.
+"""Upstream's version, and the source that we re-implement or rely on, are the recorded ones.
 
-A failure is no accident of ours: upstream was upgraded. tests/record_upstream_pins.py says what to
-do about it.
+A failure means that upstream was upgraded. tests/record_upstream_pins.py says what to do then.
 """
 
 import copy
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def drift(pins: Pins, installed_version: str) -> str:
-    """What differs from the record, one line each; empty where nothing does."""
+    """The differences from the record, one per line."""
     lines = []
     if installed_version != pins["version"]:
         lines.append(f"{DISTRIBUTION} is {installed_version}, recorded was {pins['version']}")
@@ -38,12 +37,12 @@ def drift(pins: Pins, installed_version: str) -> str:
     return "\n".join(lines)
 
 
-def test_upstream_is_what_we_re_implemented():
+def test_upstreams_source_is_the_recorded_one():
     found = drift(read_pins(), version(DISTRIBUTION))
     assert not found, f"{found}\n{HOW}"
 
 
-def test_a_changed_source_is_named_with_our_file():
+def test_a_changed_source_is_reported_with_our_file():
     pins = copy.deepcopy(read_pins())
     pins["sources"]["chatterbox.models.t3.t3:T3.inference"]["sha256"] = digest("def other(): ...")
     assert drift(pins, pins["version"]).startswith(
@@ -51,7 +50,7 @@ def test_a_changed_source_is_named_with_our_file():
     )
 
 
-def test_a_vanished_source_and_another_version_are_named():
+def test_a_missing_source_and_another_version_are_reported():
     pins = copy.deepcopy(read_pins())
     pins["sources"] = {
         "chatterbox.nosuch:f": {"sha256": "", "reimplemented_in": ["app/a.py"]},
@@ -64,19 +63,19 @@ def test_a_vanished_source_and_another_version_are_named():
     ]
 
 
-def test_the_digest_is_blind_to_white_space_only():
+def test_the_digest_ignores_white_space_alone():
     assert digest("def f(x):\n    return x\n") == digest("def f(x):\n  return x")
     assert digest("def f(x): return x") != digest("def f(x): return -x")
 
 
-def test_every_pin_names_files_of_ours_that_exist():
+def test_every_pin_names_existing_files():
     for name, pin in read_pins()["sources"].items():
         assert pin["reimplemented_in"], name
         for path in pin["reimplemented_in"]:
             assert (REPOSITORY / path).is_file(), f"{name}: {path}"
 
 
-def test_recording_changes_nothing_while_upstream_is_the_same(tmp_path, monkeypatch):
+def test_recording_an_unchanged_upstream_changes_nothing(tmp_path, monkeypatch):
     copied = tmp_path / "pins.json"
     recorded = record_upstream_pins.PINS_FILE.read_text()
     copied.write_text(recorded)

@@ -1,6 +1,7 @@
-"""A stop at every point of a session's way, fifty times each: one end, every slot free, once.
+"""A session is stopped at every point of its way: it ends once, and every slot is free, once.
 
-The same check must fail on engines that are broken on purpose, or it proves nothing.
+The same check must fail on engines that are broken on purpose. `make test` runs each race three
+times, `make test-long` fifty times.
 """
 
 import asyncio
@@ -8,17 +9,20 @@ import asyncio
 import pytest
 
 from app.core import CancelState, FinishReason
-from app.engine.pipeline import _Segment
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
+from app.engine.stream import EngineStream
+from app.engine.t3.runner import Runner
 from app.engine.t3.scheduler import Scheduler
 from app.sessions.live import LiveSessions
 from app.sessions.table import Confirmation
-from tests.support.engine.racing import DECODE_AT, POINTS, Listener, Raced
+from tests.support.engine.racing import DECODE_AT, POINTS, WAIT_S, Listener, Raced
+from tests.support.eventually import eventually
 
-NUM_RACES = 50
-NUM_RACES_WHEN_LEAVING = 10
 HEARD_TO_ITS_END = ("last send", "after done")
+NUM_RACES = pytest.mark.parametrize(
+    "num_races", [3, pytest.param(50, marks=pytest.mark.long)], ids=["3", "50"]
+)
 
 
 @pytest.fixture
@@ -28,23 +32,23 @@ def raced(monkeypatch):
     raced.close()
 
 
+@NUM_RACES
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_cancel_ends_a_session_once_wherever_it_is(raced, point):
-    for n in range(NUM_RACES):
+async def test_a_cancel_ends_a_session_once_at_every_point(raced, point, num_races):
+    for n in range(num_races):
         await race(raced, point, f"race-{n}", leave=False)
 
 
+@NUM_RACES
 @pytest.mark.parametrize("point", [p for p in POINTS if p not in ("unknown", "after done")])
-async def test_a_listener_that_leaves_ends_it_once_wherever_it_is(raced, point):
-    for n in range(NUM_RACES_WHEN_LEAVING):
+async def test_a_leaving_listener_ends_a_session_once_at_every_point(raced, point, num_races):
+    for n in range(num_races):
         await race(raced, point, f"race-{n}", leave=True)
 
 
 async def race(raced: Raced, point: str, name: str, *, leave: bool) -> None:
     """Hold a session at `point`, stop it, let it go, and count."""
-    raced.ends.clear()
-    raced.released.clear()
-    raced.admitted = 0
+    raced.reset()
     if point == "unknown":
         await cancel_first(raced, name)
         return
@@ -55,9 +59,9 @@ async def race(raced: Raced, point: str, name: str, *, leave: bool) -> None:
     if point == "after done":
         await listener.ended()
     elif blocker is None:
-        await asyncio.to_thread(raced.gate.reached.wait)
-    else:
-        await until_queued(raced)
+        await raced.gate.until_reached()
+    else:  # T3's thread is held, so the session's sequence waits in its inbox
+        await eventually(lambda: listener.request.key in raced.opened, WAIT_S, "it is queued")
     cancelling = None
     if leave:
         listener.leave()
@@ -70,8 +74,8 @@ async def race(raced: Raced, point: str, name: str, *, leave: bool) -> None:
     if blocker is not None:
         blocker.leave()
         await blocker.ended()
-    while not raced.ends:  # an id that was granted to a listener who has left is given back
-        await asyncio.sleep(0)
+    # An id that is granted after its listener has left is given back.
+    await eventually(lambda: raced.ends, WAIT_S, "the session is finished", every_s=0)
     await raced.until_idle()
     if cancelling is not None:
         expected = CancelState.ALREADY_DONE if point == "after done" else CancelState.STOPPED
@@ -93,29 +97,24 @@ async def blocked(raced: Raced, name: str) -> Listener:
     """Another session holds the only slot."""
     raced.gate.arm("prefill")
     blocker = Listener(raced, f"{name}-blocker")
-    await asyncio.to_thread(raced.gate.reached.wait)
+    await raced.gate.until_reached()
     return blocker
-
-
-async def until_queued(raced: Raced) -> None:
-    """The T3 loop has the second session's message: its thread is held, so it waits."""
-    while not raced.synthesizer.t3._loop._inbox:
-        await asyncio.sleep(0)
 
 
 def check(raced: Raced, listener: Listener, point: str, *, left: bool) -> None:
     key = listener.request.key
-    finish = FinishReason.STOP if point in HEARD_TO_ITS_END else FinishReason.CANCELLED
-    if finish is FinishReason.STOP:
-        finish = next(reason for ended, reason in raced.ends if ended == key)
-        assert finish in (FinishReason.STOP, FinishReason.LENGTH)
-    assert [reason for ended, reason in raced.ends if ended == key] == [finish]
+    ends = [reason for ended, reason in raced.ends if ended == key]
+    if point in HEARD_TO_ITS_END:
+        assert len(ends) == 1
+        assert ends[0] in (FinishReason.STOP, FinishReason.LENGTH)
+    else:
+        assert ends == [FinishReason.CANCELLED]
     assert len(listener.finishes) == (0 if left and point != "last send" else 1)
     assert sum(raced.released.values()) == raced.admitted  # each slot that was taken, once
     steps = raced.synthesizer.t3.engine.step_log.summary(key)
     if point == "queued":
         assert steps.num_steps == 0
-    if finish is FinishReason.CANCELLED and steps.num_after_abort is not None:
+    if ends == [FinishReason.CANCELLED] and steps.num_after_abort is not None:
         assert steps.num_after_abort <= 1
     if point in ("prefill", "decode"):
         assert steps.num_steps <= DECODE_AT + 2
@@ -124,7 +123,7 @@ def check(raced: Raced, listener: Listener, point: str, *, left: bool) -> None:
 # -- the check can fail ---------------------------------------------------------------------------
 
 
-async def test_an_engine_that_ignores_cancels_is_found_out(raced, monkeypatch):
+async def test_the_check_finds_an_engine_that_ignores_cancels(raced, monkeypatch):
     async def ignore(self, key):
         return Confirmation(0)
 
@@ -135,17 +134,13 @@ async def test_an_engine_that_ignores_cancels_is_found_out(raced, monkeypatch):
         await race(raced, "decode", "broken", leave=False)
 
 
-async def test_a_generator_that_is_not_closed_is_found_out(raced, monkeypatch):
-    async def let_run(self):
-        await asyncio.wait({self.feeding})
-
-    monkeypatch.setattr(_Segment, "stop", lambda self: None)
-    monkeypatch.setattr(_Segment, "ended", let_run)
+async def test_the_check_finds_a_stream_that_is_not_closed(raced, monkeypatch):
+    monkeypatch.setattr(EngineStream, "close", lambda self: None)
     with pytest.raises(AssertionError):
         await race(raced, "decode", "broken", leave=True)
 
 
-async def test_a_leaked_slot_is_found_out(raced, monkeypatch):
+async def test_the_check_finds_a_leaked_slot(raced, monkeypatch):
     cancel = Scheduler.cancel
 
     def leaking(self, key, segment):
@@ -159,15 +154,13 @@ async def test_a_leaked_slot_is_found_out(raced, monkeypatch):
         await race(raced, "decode", "broken", leave=False)
 
 
-async def test_a_slot_that_is_freed_twice_is_found_out(raced, monkeypatch):
-    cancel = Scheduler.cancel
+async def test_the_check_finds_a_slot_that_is_freed_twice(raced, monkeypatch):
+    release = Runner.release
 
-    def twice(self, key, segment):
-        ended = cancel(self, key, segment)
-        if ended:
-            self._memory.release(0)
-        return ended
+    def twice(self, slot):
+        release(self, slot)
+        release(self, slot)
 
-    monkeypatch.setattr(Scheduler, "cancel", twice)
+    monkeypatch.setattr(Runner, "release", twice)
     with pytest.raises(AssertionError):
         await race(raced, "decode", "broken", leave=False)

@@ -1,4 +1,4 @@
-"""A linear layer is F.linear's, whichever library computes it."""
+"""`linear` equals F.linear, whichever library computes it."""
 
 import pytest
 import torch
@@ -13,8 +13,8 @@ NUM_ROWS = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 48, 49, 63, 64, 200]
 @pytest.mark.parametrize("has_avx512", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("num_rows", NUM_ROWS)
-def test_rows_of_any_number_are_multiplied_alike(num_rows, with_bias, has_avx512, monkeypatch):
-    monkeypatch.setattr(module, "_HAS_AVX512", has_avx512)
+def test_any_number_of_float32_rows_equals_f_linear(num_rows, with_bias, has_avx512, monkeypatch):
+    monkeypatch.setattr(module, "HAS_AVX512", has_avx512)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(num_rows, 64, generator=generator)
     weight = torch.randn(2100, 64, generator=generator)  # two parts and a rest
@@ -26,8 +26,8 @@ def test_rows_of_any_number_are_multiplied_alike(num_rows, with_bias, has_avx512
 
 @pytest.mark.parametrize("has_amx", [False, True])
 @pytest.mark.parametrize("num_rows", [1, 4, 48, 49])
-def test_half_precision_is_multiplied_alike(num_rows, has_amx, monkeypatch):
-    monkeypatch.setattr(module, "_HAS_AMX", has_amx)
+def test_half_precision_equals_f_linear(num_rows, has_amx, monkeypatch):
+    monkeypatch.setattr(module, "HAS_AMX", has_amx)
     x, weight = torch.randn(num_rows, 64).bfloat16(), torch.randn(96, 64).bfloat16()
     bias = torch.randn(96).bfloat16()
     ours = linear(x, weight, bias)
@@ -42,13 +42,13 @@ def test_leading_dimensions_are_kept():
     torch.testing.assert_close(linear(view, weight), F.linear(view, weight), atol=1e-4, rtol=1e-5)
 
 
-def test_without_onednn_it_is_f_linear_itself(monkeypatch):
-    monkeypatch.setattr(module, "_HAS_ONEDNN", False)
+def test_without_onednn_f_linear_itself_is_called(monkeypatch):
+    monkeypatch.setattr(module, "HAS_ONEDNN", False)
     x, weight = torch.randn(5, 64), torch.randn(96, 64)
     assert torch.equal(linear(x, weight), F.linear(x, weight))
 
 
-def test_gradients_still_flow_where_somebody_wants_them():
+def test_gradients_flow_to_an_input_that_requires_them():
     x, weight = torch.randn(5, 64, requires_grad=True), torch.randn(96, 64)
     linear(x, weight).sum().backward()
     assert x.grad is not None

@@ -1,4 +1,4 @@
-"""The remembering flow against upstream's own modules under the same chunk mask."""
+"""The flow with caches against upstream's own modules under the same chunk mask."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +16,8 @@ from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import FlowNet
 from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
-from tests.engine.s3gen.test_flow import upstream_mel
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
+from tests.support.engine.s3gen.flow_cells import upstream_mel
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
 UNBOUNDED = 1000
@@ -53,12 +53,12 @@ class Utterance:
         self.noise = torch.randn(80, 2 * (num_prompt + cuts[-1]), generator=generator)
         self._cuts = cuts
 
-    def remembered_voice(self, flow: ChunkedFlow) -> FlowState:
+    def voice_state(self, flow: ChunkedFlow) -> FlowState:
         num_frames = 2 * len(self.prompt)
         noise = self.noise[:, :num_frames]
         return flow.voice(self.prompt, self.voice.prompt_mel, self.speaker, noise)
 
-    def cell(self, index: int, remembered: FlowState, past: FlowState | None) -> ChunkCell:
+    def cell(self, index: int, voice: FlowState, segment: FlowState | None) -> ChunkCell:
         whole = self.prompt + self.ids
         start = self.first if index == 0 else len(self.prompt) + self._cuts[index - 1]
         end = len(self.prompt) + self._cuts[index]
@@ -69,14 +69,14 @@ class Utterance:
             speaker=self.speaker,
             noise=self.noise[:, 2 * start : 2 * end],
             num_new_frames=2 * (end - max(start, len(self.prompt))),
-            voice=remembered,
-            segment=past,
+            voice=voice,
+            segment=segment,
         )
 
     def say(self, flow: ChunkedFlow) -> Tensor:
-        remembered, past, parts = self.remembered_voice(flow), None, []
+        voice, segment, parts = self.voice_state(flow), None, []
         for index in range(len(self._cuts)):
-            ((mel, past),) = flow.mels([self.cell(index, remembered, past)])
+            ((mel, segment),) = flow.mels([self.cell(index, voice, segment)])
             parts.append(mel)
         return torch.cat(parts, 1)
 
@@ -88,7 +88,7 @@ class Utterance:
 def upstream_under_mask(
     modules: CausalMaskedDiffWithXvec, spec: S3GenSpec, utterance: Utterance
 ) -> Tensor:
-    """Upstream's single pass in which each frame hears its own chunk and those before it."""
+    """Upstream's single pass. Each frame hears its own chunk and the chunks before it."""
     borders = torch.tensor(utterance.borders())
 
     def chunk_mask(x: Tensor, masks: Tensor, *_: object) -> Tensor:
@@ -105,9 +105,7 @@ def upstream_under_mask(
 
 @pytest.mark.parametrize("num_prompt", [60, 4, 3, 1])
 @torch.inference_mode()
-def test_what_is_remembered_is_what_upstream_hears_under_the_mask(
-    modules, spec, net, num_prompt: int
-):
+def test_cells_equal_upstream_under_the_chunk_mask(modules, spec, net, num_prompt: int):
     utterance = Utterance(net, 1, num_prompt, (12, 36, 60, 61, 75))
     expected = upstream_under_mask(modules, spec, utterance)
     mel = utterance.say(ChunkedFlow(net, UNBOUNDED))
@@ -116,7 +114,7 @@ def test_what_is_remembered_is_what_upstream_hears_under_the_mask(
 
 
 @torch.inference_mode()
-def test_a_mask_with_other_borders_sounds_different(modules, spec, net):
+def test_a_mask_with_other_borders_gives_another_mel(modules, spec, net):
     """The control of the test above."""
     utterance = Utterance(net, 1, 60, (12, 36, 60, 61, 75))
     other = Utterance(net, 1, 60, (14, 36, 60, 61, 75))
@@ -126,26 +124,19 @@ def test_a_mask_with_other_borders_sounds_different(modules, spec, net):
 
 @pytest.mark.parametrize("left_tokens", [UNBOUNDED, 10, 0])
 @torch.inference_mode()
-def test_ragged_cells_share_a_call_per_step_and_are_each_as_if_alone(
-    modules, spec, net, left_tokens
-):
+def test_each_ragged_cell_of_a_call_equals_the_cell_alone(modules, spec, net, left_tokens):
     flow = ChunkedFlow(net, left_tokens)
     utterances = [
         Utterance(net, 1, 60, (12, 36, 60, 75)),
         Utterance(net, 2, 25, (13, 30, 31)),
         Utterance(net, 3, 2, (1, 40, 50, 55)),
     ]
-    voices = [utterance.remembered_voice(flow) for utterance in utterances]
-    pasts: list[FlowState | None] = []
-    for index, (utterance, remembered) in enumerate(zip(utterances, voices, strict=True)):
-        past = None
-        for cell in range(index):  # they are not at the same cell
-            ((_, past),) = flow.mels([utterance.cell(cell, remembered, past)])
-        pasts.append(past)
-    cells = [
-        utterance.cell(index, *pair)
-        for index, (utterance, *pair) in enumerate(zip(utterances, voices, pasts, strict=True))
-    ]
+    cells = []
+    for index, utterance in enumerate(utterances):
+        voice, segment = utterance.voice_state(flow), None
+        for earlier in range(index):  # each utterance is at another cell
+            ((_, segment),) = flow.mels([utterance.cell(earlier, voice, segment)])
+        cells.append(utterance.cell(index, voice, segment))
     rows: list[int] = []
     hook = modules.decoder.estimator.final_proj.register_forward_hook(
         lambda _, inputs, __: rows.append(len(inputs[0]))
@@ -154,46 +145,46 @@ def test_ragged_cells_share_a_call_per_step_and_are_each_as_if_alone(
     hook.remove()
     num_passes = 1 if spec.meanflow else 2
     assert rows == [3 * num_passes] * spec.euler_steps
-    for cell, (mel, past) in zip(cells, together, strict=True):
-        ((alone, alone_past),) = flow.mels([cell])
+    for cell, (mel, state) in zip(cells, together, strict=True):
+        ((alone, alone_state),) = flow.mels([cell])
         assert mel.shape == (80, cell.num_new_frames)
         assert float((mel - alone).abs().max()) <= 1e-4 * float(alone.abs().max())
-        for part, expected in zip(chain(*past.steps), chain(*alone_past.steps), strict=True):
+        for part, expected in zip(chain(*state.steps), chain(*alone_state.steps), strict=True):
             assert part.keys.shape == expected.keys.shape
             torch.testing.assert_close(part.keys, expected.keys, rtol=1e-4, atol=1e-4)
             torch.testing.assert_close(part.tails, expected.tails, rtol=1e-4, atol=1e-4)
 
 
 @torch.inference_mode()
-def test_what_a_segment_holds_is_bounded_and_as_large_as_was_promised(net):
+def test_a_segments_state_has_the_promised_size(net):
     flow = ChunkedFlow(net, left_tokens=10)
     utterance = Utterance(net, 1, 60, tuple(range(12, 200, 12)))
-    remembered, past, held = utterance.remembered_voice(flow), None, []
+    voice, segment, sizes = utterance.voice_state(flow), None, set()
     for index in range(8):
-        ((_, past),) = flow.mels([utterance.cell(index, remembered, past)])
-        held.append(past.num_bytes)
-    assert set(held) == {flow.segment_bytes}
-    assert remembered.num_bytes == flow.voice_bytes(60)
+        ((_, segment),) = flow.mels([utterance.cell(index, voice, segment)])
+        sizes.add(segment.num_bytes)
+    assert sizes == {flow.segment_bytes}
+    assert voice.num_bytes == flow.voice_bytes(60)
 
 
 @torch.inference_mode()
-def test_a_voice_is_not_changed_by_who_speaks_with_it(net):
+def test_a_voices_state_is_not_changed_by_its_segments(net):
     flow = ChunkedFlow(net, left_tokens=10)
     first, second = (Utterance(net, 1, 60, cuts) for cuts in ((12, 36), (20, 30)))
-    remembered = first.remembered_voice(flow)
-    before = remembered.steps[0][-1].keys.clone()
-    ((alone, _),) = flow.mels([second.cell(0, remembered, None)])
-    ((_, past),) = flow.mels([first.cell(0, remembered, None)])
-    flow.mels([first.cell(1, remembered, past), second.cell(0, remembered, None)])
-    assert torch.equal(remembered.steps[0][-1].keys, before)
-    ((again, _),) = flow.mels([second.cell(0, remembered, None)])
+    voice = first.voice_state(flow)
+    before = voice.steps[0][-1].keys.clone()
+    ((alone, _),) = flow.mels([second.cell(0, voice, None)])
+    ((_, segment),) = flow.mels([first.cell(0, voice, None)])
+    flow.mels([first.cell(1, voice, segment), second.cell(0, voice, None)])
+    assert torch.equal(voice.steps[0][-1].keys, before)
+    ((again, _),) = flow.mels([second.cell(0, voice, None)])
     assert torch.equal(again, alone)
 
 
 @torch.inference_mode()
-def test_ids_that_the_modules_do_not_know_are_refused(net):
+def test_unknown_speech_ids_are_refused(net):
     flow = ChunkedFlow(net, 10)
     utterance = Utterance(net, 1, 60, (12,))
-    cell = utterance.cell(0, utterance.remembered_voice(flow), None)
+    cell = utterance.cell(0, utterance.voice_state(flow), None)
     with pytest.raises(ValueError, match="speech ids"):
         flow.mels([replace(cell, tokens=(6561, *cell.tokens[1:]))])

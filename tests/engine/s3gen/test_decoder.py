@@ -12,34 +12,26 @@ from app.engine.s3gen.engine import build_vocoder_engine
 from app.errors import ConfigError
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.s3gen.voicing import (
+    CHUNKED,
+    FULL,
     SETTINGS,
+    begin,
     drain,
     engine_of,
-    opening,
-    pushes,
     random_vocoder,
     say,
     speech,
 )
 
-FULL = SETTINGS.model_copy(update={"policy": "full"})
 
-
-def test_half_precision_is_not_offered():
-    settings = SETTINGS.model_copy(update={"dtype": "bfloat16"})
-    with pytest.raises(ConfigError, match="dtype"):
-        engine_of(TINY_MEANFLOW, settings)
-
-
-def test_chunked_is_refused_where_its_memory_is_not_there(monkeypatch):
-    settings = SETTINGS.model_copy(update={"policy": "chunked"})
+def test_the_chunked_policy_is_refused_without_enough_memory(monkeypatch):
     monkeypatch.setattr(context, "free_bytes", lambda _: 100_000)
     with pytest.raises(ConfigError, match=r"vocoder.slots.*GB"):
-        engine_of(TINY_MEANFLOW, settings)
+        engine_of(TINY_MEANFLOW, CHUNKED)
 
 
 def digest(module: nn.Module) -> str:
-    """Of every parameter, buffer and plain attribute of every part."""
+    """Covers every parameter, buffer and plain attribute of every submodule."""
     found = hashlib.sha256()
     for name, part in module.named_modules():
         for attribute, value in sorted(vars(part).items()):
@@ -60,7 +52,7 @@ def digest(module: nn.Module) -> str:
 
 
 @pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["standard", "meanflow"])
-def test_nothing_on_a_module_changes_after_load(spec: S3GenSpec):
+def test_nothing_in_a_module_changes_after_load(spec: S3GenSpec):
     vocoder = random_vocoder(spec)
     engine = build_vocoder_engine(vocoder, SETTINGS, spec.euler_steps)
     before = digest(vocoder.flow), digest(vocoder.mel2wav)
@@ -82,29 +74,26 @@ def frames_per_call(settings: VocoderSettings, num_tokens: int) -> list[int]:
     return frames
 
 
-def test_a_windows_cost_is_bounded_and_full_context_grows():
+def test_the_cost_of_a_window_is_bounded():
     prompt, left, longest = 25, 10, 24
     window = frames_per_call(SETTINGS, 200)
     assert max(window) <= 2 * (prompt + left + longest + 2)
-    assert len(set(window[2 * 3 : -2])) == 1  # once cells have grown, each costs the same
+    assert len(set(window[2 * 3 : -2])) == 1  # each cell costs the same once cells have grown
     assert max(frames_per_call(FULL, 200)) == 2 * (60 + 200)
 
 
-def test_chunked_computes_every_frame_once():
-    settings = SETTINGS.model_copy(update={"policy": "chunked"})
+def test_the_chunked_policy_computes_every_frame_once():
     prompt, num_steps = 25, 2
-    assert sum(frames_per_call(settings, 200)) == num_steps * 2 * (prompt + 200)
+    assert sum(frames_per_call(CHUNKED, 200)) == num_steps * 2 * (prompt + 200)
 
 
-def test_a_cpu_voices_short_cells_together_and_no_more_tokens_at_once_than_two_of_the_longest():
-    settings = SETTINGS.model_copy(update={"policy": "chunked", "max_rows": 8})
+def test_a_call_on_a_cpu_voices_at_most_two_of_the_longest_cells():
+    settings = CHUNKED.model_copy(update={"max_rows": 8})
     engine = engine_of(TINY_MEANFLOW, settings)
     for n in range(5):
-        engine.receive(opening(f"{n}", n))
-        for push in pushes(f"{n}", speech(n, 70)):
-            engine.receive(push)
+        begin(engine, f"{n}", n, 70)
     drain(engine)
-    calls = [list(calls) for _, calls in itertools.groupby(engine.call_log, lambda c: c.started_s)]
-    sizes = [[call.cell.end - call.cell.start for call in one] for one in calls]
+    calls = [list(call) for _, call in itertools.groupby(engine.call_log, lambda c: c.started_s)]
+    sizes = [[cell_call.cell.num_tokens for cell_call in call] for call in calls]
     assert sizes[0] == [12, 12, 12, 12]
     assert max(map(sum, sizes)) == 2 * settings.max_cell

@@ -1,3 +1,5 @@
+"""The sound of the vocoder engine: one segment, many at once, and a call that is left."""
+
 import itertools
 import random
 from dataclasses import replace
@@ -8,39 +10,31 @@ import pytest
 from numpy.typing import NDArray
 
 from app.config import VocoderSettings
-from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SessionKey, SpeechTokens
+from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SessionKey
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.loop import EngineLoop, Stopped
-from app.engine.s3gen.engine import PushTokens, SegmentAudio, VocoderEngine, VocoderMessage
+from app.engine.s3gen.call_stage import CallStage
+from app.engine.s3gen.engine import VocoderEngine
+from app.engine.s3gen.messages import SegmentAudio, VocoderMessage
 from app.engine.watermark import OVERLAP
-from tests.engine.test_watermark import worst_step
+from tests.support.engine.border_steps import worst_step
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.s3gen.voicing import (
+    CHUNKED,
+    EVERY_POLICY,
     SETTINGS,
+    begin,
     drain,
     engine_of,
+    far,
     joined,
     opening,
+    push,
     pushes,
     say,
     session,
     speech,
     voice,
-)
-
-FULL = SETTINGS.model_copy(update={"policy": "full"})
-CHUNKED = SETTINGS.model_copy(update={"policy": "chunked"})
-SHAPES = pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["standard", "meanflow"])
-EVERY_WAY = pytest.mark.parametrize(
-    ("spec", "settings"),
-    [
-        pytest.param(TINY_S3GEN, SETTINGS, id="standard-window"),
-        pytest.param(TINY_S3GEN, FULL, id="standard-full"),
-        pytest.param(TINY_MEANFLOW, SETTINGS, id="meanflow-window"),
-        pytest.param(TINY_MEANFLOW, FULL, id="meanflow-full"),
-        pytest.param(TINY_MEANFLOW, CHUNKED, id="meanflow-chunked"),
-        pytest.param(TINY_S3GEN, CHUNKED, id="standard-chunked"),
-    ],
 )
 
 
@@ -49,16 +43,11 @@ def engine() -> VocoderEngine:
     return engine_of(TINY_MEANFLOW)
 
 
-def far(wave: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Of the expected peak."""
-    return float(np.abs(wave - expected).max() / np.abs(expected).max())
+# -- one segment ---------------------------------------------------------------------------------
 
 
-# -- what is heard -------------------------------------------------------------------------------
-
-
-@EVERY_WAY
-def test_the_sound_does_not_depend_on_how_tokens_were_grouped(
+@EVERY_POLICY
+def test_the_sound_does_not_depend_on_the_grouping_of_tokens(
     spec: S3GenSpec, settings: VocoderSettings
 ):
     engine, ids = engine_of(spec, settings), speech(1, 60)
@@ -82,32 +71,28 @@ def test_a_token_is_960_samples(engine: VocoderEngine, num_tokens: int):
     engine.check_integrity()
 
 
-def test_sound_begins_before_the_tokens_end(engine: VocoderEngine):
-    engine.receive(opening("a", 1))
-    for push in pushes("a", speech(1, 15), finish=None):
-        engine.receive(push)
+def test_sound_begins_before_the_last_token_arrives(engine: VocoderEngine):
+    begin(engine, "a", 1, 15, finish=None)
     first = drain(engine)
     assert [(item.start, len(item.pcm), item.finish) for item in first] == [(0, 13 * 480, None)]
 
 
-def test_no_tokens_are_an_empty_segment(engine: VocoderEngine):
+def test_a_segment_without_tokens_is_empty(engine: VocoderEngine):
     items = say(engine, "a", 1, ())
     assert [(len(item.pcm), item.finish) for item in items] == [(0, FinishReason.STOP)]
     assert not engine.call_log
     engine.check_integrity()
 
 
-def test_a_limit_reached_by_t3_is_voiced_to_its_end(engine: VocoderEngine):
-    engine.receive(opening("a", 1))
-    for push in pushes("a", speech(1, 20), finish=FinishReason.LENGTH):
-        engine.receive(push)
+def test_a_segment_cut_at_t3s_limit_is_voiced_to_its_end(engine: VocoderEngine):
+    begin(engine, "a", 1, 20, finish=FinishReason.LENGTH)
     items = drain(engine)
     assert len(joined(items)) == 20 * SAMPLES_PER_TOKEN
     assert items[-1].finish is FinishReason.LENGTH
 
 
-def test_a_stream_is_watermarked_and_no_border_clicks(engine: VocoderEngine):
-    """The metric's fine controls are in test_watermark: random weights make noise, not speech."""
+def test_a_segment_is_watermarked_and_no_border_clicks(engine: VocoderEngine):
+    """Random weights make noise; test_watermark.py controls the measure on speech."""
     items = say(engine, "a", 1, speech(1, 200))
     wave, starts = joined(items), [item.start for item in items[1:]]
     borders = [*starts, *(start + OVERLAP for start in starts)]
@@ -119,12 +104,11 @@ def test_a_stream_is_watermarked_and_no_border_clicks(engine: VocoderEngine):
     assert worst_step(wave, borders) > 1.0
 
 
-def test_only_a_requests_first_segment_fades_in(engine: VocoderEngine):
+def test_only_the_first_segment_of_a_request_fades_in_slowly(engine: VocoderEngine):
     heard = {}
     for segment, fade_in in ((0, True), (1, False)):
         engine.receive(opening("a", 1, segment, fade_in=fade_in))
-        for push in pushes("a", speech(1, 30), segment=segment):
-            engine.receive(push)
+        push(engine, "a", speech(1, 30), segment=segment)
         heard[segment] = np.abs(joined(drain(engine)))
     silence, ramp = slice(0, 480), slice(0, 24)
     assert heard[0][silence].max() < 0.1 * heard[0].max()
@@ -132,58 +116,26 @@ def test_only_a_requests_first_segment_fades_in(engine: VocoderEngine):
     assert heard[1][ramp].max() < 0.1 * heard[1].max()  # 5 ms: no step where segments meet
 
 
-# -- many at once --------------------------------------------------------------------------------
-
-
-@EVERY_WAY
-def test_sixteen_segments_at_once_with_sixteen_voices_are_each_as_if_alone(
-    spec: S3GenSpec, settings: VocoderSettings
-):
-    engine = engine_of(spec, settings)
-    alone = [joined(say(engine, "a", n, speech(n, 20 + n))) for n in range(16)]
-    interleaved = together(engine, 16)
-    for n in range(16):
-        np.testing.assert_array_equal(interleaved[n], alone[n])
-    batched = together(batching_engine(spec, settings), 16)
-    assert max(far(batched[n], alone[n]) for n in range(16)) <= 1e-4
-
-
-@EVERY_WAY
-def test_a_batch_row_is_as_before_after_a_neighbours_cancel(
-    spec: S3GenSpec, settings: VocoderSettings
-):
-    alone = joined(say(engine_of(spec, settings), "a", 1, speech(1, 80)))
-    engine = batching_engine(spec, settings)
-    for name, speaker in (("a", 1), ("b", 2), ("c", 3)):
-        engine.receive(opening(name, speaker))
-        for push in pushes(name, speech(speaker, 80)):
-            engine.receive(push)
-    items = [item for _ in range(2) for item in engine.step()]
-    engine.cancel(session("b"), None)
-    items += drain(engine)
-    engine.check_integrity()
-    assert far(joined(item for item in items if item.key == session("a")), alone) <= 1e-4
-
-
 @pytest.mark.parametrize("settings", [SETTINGS, CHUNKED], ids=["window", "chunked"])
 @pytest.mark.parametrize("num_prompt", [75, 250])
-def test_forty_seconds_with_a_prompt_of_three_or_ten_are_voiced_to_the_end(settings, num_prompt):
+def test_forty_seconds_with_a_long_prompt_are_voiced_to_the_end(settings, num_prompt):
     engine = engine_of(TINY_MEANFLOW, settings)
-    message = opening("a", 1)
-    engine.receive(replace(message, conditionals=voice(1, num_prompt)))
-    for push in pushes("a", speech(1, 1000)):
-        engine.receive(push)
+    engine.receive(replace(opening("a", 1), conditionals=voice(1, num_prompt)))
+    push(engine, "a", speech(1, 1000))
     wave = joined(drain(engine))
     assert len(wave) == 1000 * SAMPLES_PER_TOKEN
     seconds = wave.reshape(40, SAMPLE_RATE)
     assert np.isfinite(wave).all()
-    assert np.abs(seconds).max(axis=1).min() > 0.1 * np.abs(wave).max()  # none is silent
+    assert np.abs(seconds).max(axis=1).min() > 0.1 * np.abs(wave).max()  # no second is silent
 
 
-def test_two_voices_speak_the_same_tokens_differently():
+def test_two_voices_give_the_same_tokens_different_sound():
     engine = engine_of(TINY_MEANFLOW)
     waves = [joined(say(engine, "a", n, speech(1, 30))) for n in (1, 2)]
     assert far(*waves) > 0.01
+
+
+# -- many at once --------------------------------------------------------------------------------
 
 
 def batching_engine(spec: S3GenSpec, settings: VocoderSettings) -> VocoderEngine:
@@ -199,22 +151,72 @@ def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]
         queues[n] = pushes(f"{n}", speech(n, 20 + n), [5] * 4)
     items = []
     for turn in itertools.zip_longest(*queues.values()):
-        for push in turn:
-            if push is not None:
-                engine.receive(push)
+        for group in turn:
+            if group is not None:
+                engine.receive(group)
         items += engine.step() if engine.has_work() else []
     items += drain(engine)
     engine.check_integrity()
-    return {n: joined(item for item in items if item.key == session(f"{n}")) for n in range(count)}
+    return {n: joined(items, f"{n}") for n in range(count)}
 
 
-@EVERY_WAY
-def test_a_call_that_nobody_wants_any_more_is_left_between_its_stages(
+@pytest.mark.parametrize("count", [6, pytest.param(16, marks=pytest.mark.long)])
+@EVERY_POLICY
+def test_many_segments_at_once_each_sound_as_alone(
+    spec: S3GenSpec, settings: VocoderSettings, count: int
+):
+    engine = engine_of(spec, settings)
+    alone = [joined(say(engine, "a", n, speech(n, 20 + n))) for n in range(count)]
+    interleaved = together(engine, count)
+    for n in range(count):
+        np.testing.assert_array_equal(interleaved[n], alone[n])
+    batched = together(batching_engine(spec, settings), count)
+    assert max(far(batched[n], alone[n]) for n in range(count)) <= 1e-4
+
+
+@EVERY_POLICY
+def test_a_cancelled_row_does_not_change_the_other_rows(spec: S3GenSpec, settings: VocoderSettings):
+    alone = joined(say(engine_of(spec, settings), "a", 1, speech(1, 80)))
+    engine = batching_engine(spec, settings)
+    for name, speaker in (("a", 1), ("b", 2), ("c", 3)):
+        begin(engine, name, speaker, 80)
+    items = [item for _ in range(2) for item in engine.step()]
+    engine.cancel(session("b"), None)
+    items += drain(engine)
+    engine.check_integrity()
+    assert far(joined(items, "a"), alone) <= 1e-4
+
+
+def test_a_segment_takes_a_slot_only_when_a_cell_can_run():
+    settings = SETTINGS.model_copy(update={"slots": 1})
+    engine = engine_of(TINY_MEANFLOW, settings)
+    for name in ("silent", "first", "second"):
+        engine.receive(opening(name, 1))
+    first = pushes("first", speech(1, 20), [20])  # the last group is empty and ends the segment
+    engine.receive(first[0])
+    drain(engine)
+    push(engine, "second", speech(2, 20))
+    assert not engine.has_work()
+    assert (engine.stats().live, engine.stats().waiting, engine.stats().slots_free) == (1, 1, 0)
+    engine.receive(first[1])
+    items = drain(engine)
+    assert [item.key.session_id for item in items if item.finish] == ["first", "second"]
+    assert engine.stats().slots_free == 1
+
+
+# -- a call that is left -------------------------------------------------------------------------
+
+
+@EVERY_POLICY
+def test_a_call_is_left_between_stages_once_all_its_cancels_are_due(
     spec: S3GenSpec, settings: VocoderSettings
 ):
-    alone = joined(say(engine_of(spec, settings), "b", 2, speech(2, 30)))
+    reached: list[CallStage] = []
+    engine = engine_of(spec, settings, on_stage=reached.append)
+    alone = joined(say(engine, "b", 2, speech(2, 30)))
     num_euler = 10 if spec is TINY_S3GEN else 2
-    for cancel_at in range(1, num_euler + 3):  # the Euler steps, the filter, the watermark
+    stages = [CallStage.FLOW] * num_euler + [CallStage.HIFT, CallStage.WATERMARK]
+    for cancel_at in range(1, len(stages) + 1):
         asked: list[str] = []
 
         def is_due(
@@ -223,13 +225,12 @@ def test_a_call_that_nobody_wants_any_more_is_left_between_its_stages(
             asked.append(key.session_id)
             return len(asked) >= at
 
-        engine = engine_of(spec, settings)
-        engine.receive(opening("a", 1))
-        for push in pushes("a", speech(1, 30)):
-            engine.receive(push)
+        reached.clear()
+        begin(engine, "a", 1, 30)
         engine.abandon_if(is_due)
         assert engine.step() == []
         assert asked == ["a"] * cancel_at
+        assert reached == stages[:cancel_at]
         engine.abandon_if(lambda key, segment: False)
         assert engine.cancel(session("a"), None) == Stopped(live=True, num_tokens=0)
         assert [item.finish for item in drain(engine)] == [FinishReason.CANCELLED]
@@ -237,37 +238,17 @@ def test_a_call_that_nobody_wants_any_more_is_left_between_its_stages(
         np.testing.assert_array_equal(joined(say(engine, "b", 2, speech(2, 30))), alone)
 
 
-@EVERY_WAY
+@EVERY_POLICY
 def test_a_call_goes_on_while_one_of_its_rows_is_wanted(spec: S3GenSpec, settings: VocoderSettings):
     alone = joined(say(engine_of(spec, settings), "b", 2, speech(2, 30)))
     engine = batching_engine(spec, settings)
     engine.abandon_if(lambda key, segment: key == session("a"))
     for name, speaker in (("a", 1), ("b", 2)):
-        engine.receive(opening(name, speaker))
-        for push in pushes(name, speech(speaker, 30)):
-            engine.receive(push)
+        begin(engine, name, speaker, 30)
     items = engine.step()
     engine.cancel(session("a"), None)
     items += drain(engine)
-    assert far(joined(item for item in items if item.key == session("b")), alone) <= 1e-4
-
-
-def test_a_segment_waits_for_a_slot_and_takes_none_before_it_can_run():
-    settings = SETTINGS.model_copy(update={"slots": 1})
-    engine = engine_of(TINY_MEANFLOW, settings)
-    for name in ("silent", "first", "second"):
-        engine.receive(opening(name, 1))
-    for push in pushes("first", speech(1, 20), finish=None):
-        engine.receive(push)
-    drain(engine)
-    for push in pushes("second", speech(2, 20)):
-        engine.receive(push)
-    assert not engine.has_work()
-    assert (engine.stats().live, engine.stats().waiting, engine.stats().slots_free) == (1, 1, 0)
-    engine.receive(PushTokens(SpeechTokens(session("first"), 0, 20, (), FinishReason.STOP)))
-    items = drain(engine)
-    assert [item.key.session_id for item in items if item.finish] == ["first", "second"]
-    assert engine.stats().slots_free == 1
+    assert far(joined(items, "b"), alone) <= 1e-4
 
 
 async def test_the_engine_runs_in_its_loop(engine: VocoderEngine):
@@ -275,8 +256,8 @@ async def test_the_engine_runs_in_its_loop(engine: VocoderEngine):
     loop.start()
     try:
         streams = {name: loop.open(session(name), 0, opening(name, 1)) for name in ("a", "b")}
-        for push in pushes("a", speech(1, 40), [10, 10]) + pushes("b", speech(1, 15), finish=None):
-            loop.send(push)
+        for group in pushes("a", speech(1, 40), [10, 10]) + pushes("b", speech(1, 15), finish=None):
+            loop.send(group)
         heard = [item async for item in streams["a"]]
         first = await anext(streams["b"])
         stopped = await loop.cancel(session("b"))

@@ -1,18 +1,21 @@
-"""How a segment ends, and what ends it: every path frees the same things once."""
+"""The ends of a segment: every way frees the same things once."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.core import FinishReason, SpeechTokens
-from app.engine.s3gen.engine import PushTokens, VocoderEngine
+from app.engine.s3gen.engine import VocoderEngine
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import (
     SETTINGS,
+    begin,
     drain,
     engine_of,
     joined,
     opening,
-    pushes,
+    push,
     say,
     session,
     speech,
@@ -32,16 +35,14 @@ def test_a_cancelled_segment_makes_no_further_call(
 ):
     engine.receive(opening("a", 1))
     engine.receive(opening("b", 2))
-    for push in pushes("a", speech(1, num_pushed), finish=None):
-        engine.receive(push)
+    push(engine, "a", speech(1, num_pushed), finish=None)
     items = [item for _ in range(num_steps) for item in engine.step()]
     num_calls = len(engine.call_log)
-    voiced = sum(call.cell.end - call.cell.start for call in engine.call_log)
+    voiced = sum(call.cell.num_tokens for call in engine.call_log)
 
     stopped = engine.cancel(session("a"), None)
     assert (stopped.live, stopped.num_tokens) == (True, voiced)
-    for push in pushes("a", speech(1, 60)):  # still on their way
-        engine.receive(push)
+    push(engine, "a", speech(1, 60))  # these were on their way
     last = drain(engine)
     assert [(item.finish, len(item.pcm)) for item in last] == [(FinishReason.CANCELLED, 0)]
     assert last[0].start == sum(len(item.pcm) for item in items)
@@ -50,22 +51,20 @@ def test_a_cancelled_segment_makes_no_further_call(
     assert not engine.has_work()
 
     assert engine.cancel(session("b"), 0).live
-    assert not engine.has_work()  # its listener has left: nobody is told
+    assert not engine.has_work()  # its listener has left, so there is no item
     engine.check_integrity()
 
 
-def test_a_cancel_after_the_end_is_nothing(engine: VocoderEngine):
+def test_a_cancel_after_the_end_is_a_no_op(engine: VocoderEngine):
     say(engine, "a", 1, speech(1, 20))
     assert not engine.cancel(session("a"), None).live
     assert not engine.has_work()
 
 
-def test_a_cancel_while_waiting_for_a_slot_frees_no_slot():
+def test_a_cancel_of_a_waiting_segment_frees_no_slot():
     engine = engine_of(TINY_MEANFLOW, SETTINGS.model_copy(update={"slots": 1}))
     for name in ("first", "second"):
-        engine.receive(opening(name, 1))
-        for push in pushes(name, speech(1, 20), finish=None):
-            engine.receive(push)
+        begin(engine, name, 1, 20, finish=None)
     engine.step()
     assert engine.stats().waiting == 1
     engine.cancel(session("second"), None)
@@ -76,36 +75,31 @@ def test_a_cancel_while_waiting_for_a_slot_frees_no_slot():
     assert engine.stats().slots_free == 1
 
 
-def test_a_neighbours_cancel_changes_nothing():
+def test_a_cancel_does_not_change_the_sound_of_another_session():
     alone = joined(say(engine_of(TINY_MEANFLOW), "a", 1, speech(1, 80)))
     engine = engine_of(TINY_MEANFLOW)
     for name, speaker in (("a", 1), ("b", 2)):
-        engine.receive(opening(name, speaker))
-        for push in pushes(name, speech(speaker, 80)):
-            engine.receive(push)
+        begin(engine, name, speaker, 80)
     items = [item for _ in range(3) for item in engine.step()]
     engine.cancel(session("b"), None)
     items += drain(engine)
-    np.testing.assert_array_equal(joined(item for item in items if item.key == session("a")), alone)
+    np.testing.assert_array_equal(joined(items, "a"), alone)
 
 
-def test_a_cancel_of_one_segment_leaves_the_sessions_others(engine: VocoderEngine):
+def test_a_cancel_of_one_segment_leaves_the_sessions_other_segments(engine: VocoderEngine):
     for segment in (0, 1):
         engine.receive(opening("a", 1, segment))
-        for push in pushes("a", speech(1, 20), segment=segment):
-            engine.receive(push)
+        push(engine, "a", speech(1, 20), segment=segment)
     engine.cancel(session("a"), 1)
     ends = {item.segment: item.finish for item in drain(engine) if item.finish}
-    assert ends == {0: FinishReason.STOP}  # who listened to the other has left
+    assert ends == {0: FinishReason.STOP}  # the listener of segment 1 has left
 
 
 @pytest.mark.parametrize("finish", [FinishReason.CANCELLED, FinishReason.ERROR])
-def test_a_segment_that_t3_gave_up_ends_without_voicing_the_rest(
+def test_a_segment_that_fails_in_t3_ends_without_further_sound(
     engine: VocoderEngine, finish: FinishReason
 ):
-    engine.receive(opening("a", 1))
-    for push in pushes("a", speech(1, 60), [50], finish=finish):
-        engine.receive(push)
+    begin(engine, "a", 1, 60, groups=[50], finish=finish)
     assert [(item.finish, len(item.pcm)) for item in drain(engine)] == [(finish, 0)]
     assert not engine.call_log
     engine.check_integrity()
@@ -113,9 +107,7 @@ def test_a_segment_that_t3_gave_up_ends_without_voicing_the_rest(
 
 def test_abort_frees_everything_in_any_state(engine: VocoderEngine):
     for n in range(4):
-        engine.receive(opening(f"{n}", n))
-        for push in pushes(f"{n}", speech(n, 20 * n), finish=None):
-            engine.receive(push)
+        begin(engine, f"{n}", n, 20 * n, finish=None)
     engine.step()
     engine.cancel(session("3"), None)
     engine.abort()
@@ -129,15 +121,14 @@ def test_abort_frees_everything_in_any_state(engine: VocoderEngine):
     [(0, (1, 6561)), (0, (-1,)), (3, (1, 2)), (0, (1, 6562))],
     ids=["start token", "negative", "lost group", "stop token"],
 )
-def test_tokens_that_cannot_be_voiced_end_their_segment_alone(
+def test_invalid_tokens_end_their_own_segment_alone(
     engine: VocoderEngine, caplog: pytest.LogCaptureFixture, start: int, ids: tuple[int, ...]
 ):
     alone = joined(say(engine_of(TINY_MEANFLOW), "good", 2, speech(2, 20)))
     engine.receive(opening("bad", 1))
     engine.receive(opening("good", 2))
-    engine.receive(PushTokens(SpeechTokens(session("bad"), 0, start, ids)))
-    for push in pushes("good", speech(2, 20)):
-        engine.receive(push)
+    engine.receive(SpeechTokens(session("bad"), 0, start, ids))
+    push(engine, "good", speech(2, 20))
     items = drain(engine)
     assert items[0].finish is FinishReason.ERROR
     assert "bad" in caplog.text
@@ -145,14 +136,10 @@ def test_tokens_that_cannot_be_voiced_end_their_segment_alone(
     engine.check_integrity()
 
 
-def test_a_voice_that_does_not_fit_ends_its_segment_alone(engine: VocoderEngine):
-    message = opening("bad", 1)
+def test_an_invalid_voice_ends_its_own_segment_alone(engine: VocoderEngine):
     conditionals = voice(1)
-    broken = type(conditionals)(
-        conditionals.prompt_tokens[:-1], conditionals.prompt_mel, conditionals.speaker_emb
-    )
-    engine.receive(type(message)(message.key, 0, "v", broken, seed=1, fade_in=True))
-    for push in pushes("bad", speech(1, 20)):
-        engine.receive(push)
+    broken = replace(conditionals, prompt_tokens=conditionals.prompt_tokens[:-1])
+    engine.receive(replace(opening("bad", 1), conditionals=broken))
+    push(engine, "bad", speech(1, 20))
     assert [item.finish for item in drain(engine)] == [FinishReason.ERROR]
     engine.check_integrity()

@@ -1,16 +1,13 @@
-from collections.abc import Sequence
-
 import pytest
 import torch
-from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from torch import Tensor
 
 from app.engine.checkpoint.spec import S3GenSpec
-from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.flow import MAX_FRAMES, Flow, FlowCell, FlowNet
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.fake_capture import FakeCapture
+from tests.support.engine.s3gen.flow_cells import inner_cell, upstream_mel, whole_cell
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
 UNGUIDED = TINY_S3GEN.model_copy(update={"cfg_rate": 0.0})
@@ -19,54 +16,9 @@ SHAPES = pytest.mark.parametrize(
 )
 
 
-def upstream_mel(
-    flow: CausalMaskedDiffWithXvec,
-    spec: S3GenSpec,
-    speaker: S3GenConditionals,
-    ids: Sequence[int],
-    noise: Tensor,
-) -> Tensor:
-    """Upstream's finished utterance with `noise` in place of its draw."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "randn_like", lambda like: noise[None].clone())
-        mel, _ = flow.inference(
-            token=torch.tensor([ids]),
-            token_len=torch.tensor([len(ids)]),
-            prompt_token=speaker.prompt_tokens[None],
-            prompt_token_len=torch.tensor([len(speaker.prompt_tokens)]),
-            prompt_feat=speaker.prompt_mel[None],
-            prompt_feat_len=None,
-            embedding=speaker.speaker_emb[None],
-            finalize=True,
-            n_timesteps=spec.euler_steps,
-            meanflow=spec.meanflow,
-        )
-    return mel[0]
-
-
-def whole_cell(net: FlowNet, speaker: S3GenConditionals, ids: Sequence[int], seed: int) -> FlowCell:
-    tokens = (*speaker.prompt_tokens.tolist(), *ids)
-    return FlowCell(
-        tokens=tokens,
-        prompt_mel=speaker.prompt_mel,
-        speaker=net.project_speaker(speaker.speaker_emb),
-        noise=torch.randn(80, 2 * len(tokens), generator=torch.Generator().manual_seed(seed)),
-        num_ahead_frames=0,
-        num_new_frames=2 * len(ids),
-    )
-
-
-def inner_cell(net: FlowNet, speaker: S3GenConditionals, ids: Sequence[int], seed: int) -> FlowCell:
-    """With three tokens of look-ahead, the last half of the rest new."""
-    whole = whole_cell(net, speaker, ids, seed)
-    return FlowCell(
-        whole.tokens, whole.prompt_mel, whole.speaker, whole.noise[:, :-6], 6, len(ids) - 4
-    )
-
-
 @SHAPES
 @torch.inference_mode()
-def test_a_whole_utterance_in_one_cell_is_upstreams(spec: S3GenSpec):
+def test_a_whole_utterance_in_one_cell_equals_upstream(spec: S3GenSpec):
     modules, speaker, ids = random_vocoder(spec).flow, voice(1), speech(1, 75)
     net = FlowNet(modules, spec.euler_steps)
     flow = Flow(net)
@@ -80,7 +32,7 @@ def test_a_whole_utterance_in_one_cell_is_upstreams(spec: S3GenSpec):
 
 @SHAPES
 @torch.inference_mode()
-def test_ragged_cells_of_several_voices_are_each_as_if_alone(spec: S3GenSpec):
+def test_each_ragged_cell_of_a_call_equals_the_cell_alone(spec: S3GenSpec):
     net = FlowNet(random_vocoder(spec).flow, spec.euler_steps)
     flow = Flow(net)
     cells = [
@@ -95,8 +47,8 @@ def test_ragged_cells_of_several_voices_are_each_as_if_alone(spec: S3GenSpec):
 
 
 @torch.inference_mode()
-def test_padding_that_is_not_zeroed_behind_the_embedding_leaks(monkeypatch):
-    """The control of the test above: upstream's own embedding leaves a bias in the padding."""
+def test_padding_leaks_unless_it_is_zeroed_after_the_embedding(monkeypatch):
+    """The control of the test above. Upstream's embedding leaves a bias in the padding."""
     net = FlowNet(random_vocoder(TINY_MEANFLOW).flow, 2)
     flow = Flow(net)
     cells = [
@@ -116,7 +68,7 @@ def test_padding_that_is_not_zeroed_behind_the_embedding_leaks(monkeypatch):
 
 @SHAPES
 @torch.inference_mode()
-def test_a_batch_calls_the_network_once_per_step(spec: S3GenSpec):
+def test_a_call_runs_the_network_once_per_euler_step(spec: S3GenSpec):
     modules = random_vocoder(spec).flow
     net = FlowNet(modules, spec.euler_steps)
     flow = Flow(net)
@@ -130,10 +82,10 @@ def test_a_batch_calls_the_network_once_per_step(spec: S3GenSpec):
 
 @SHAPES
 @torch.inference_mode()
-def test_a_captured_solver_is_the_plain_one(spec: S3GenSpec):
-    """In shapes that are padded in rows and frames, and come again."""
-    net, capture = FlowNet(random_vocoder(spec).flow, spec.euler_steps), FakeCapture()
-    plain, captured = Flow(net), Flow(net, capture, most_rows=4)
+def test_a_captured_solver_equals_the_plain_one(spec: S3GenSpec):
+    """The shapes are padded in rows and frames, and come again. Two Euler steps are enough."""
+    net, capture = FlowNet(random_vocoder(spec).flow, 2), FakeCapture()
+    plain, captured = Flow(net), Flow(net, capture, max_rows=4)
     captured.warm_up(2 * 110)
     num_shapes = capture.num_captured
     assert num_shapes == 3 * 7
@@ -143,18 +95,13 @@ def test_a_captured_solver_is_the_plain_one(spec: S3GenSpec):
         inner_cell(net, voice(3, 70), speech(3, 42), seed=3),
     ]
     for batch in (cells[:1], cells[1:2], cells[:2], cells):
-        pairs = zip(plain.mels(batch), captured.mels(batch), strict=True)
-        assert all(far(mel, expected) <= 1e-4 for expected, mel in pairs)
+        for expected, mel in zip(plain.mels(batch), captured.mels(batch), strict=True):
+            assert float((mel - expected).abs().max()) <= 1e-4 * float(expected.abs().max())
     assert capture.num_captured == num_shapes
 
 
-def far(mel: Tensor, expected: Tensor) -> float:
-    """Of the expected peak."""
-    return float((mel - expected).abs().max() / expected.abs().max())
-
-
 @torch.inference_mode()
-def test_what_the_modules_cannot_take_is_refused():
+def test_input_that_the_modules_cannot_take_is_refused():
     net = FlowNet(random_vocoder(TINY_MEANFLOW).flow, 2)
     flow = Flow(net)
     good = whole_cell(net, voice(1), (1, 2, 3), seed=1)

@@ -1,4 +1,4 @@
-"""The published sizes, with random weights, against upstream."""
+"""The published sizes, with random weights, against upstream. Runs in `make test-long`."""
 
 import pytest
 import torch
@@ -6,14 +6,14 @@ import torch
 from app.engine.checkpoint.spec import TURBO
 from app.engine.s3gen.flow import Flow, FlowNet
 from app.engine.s3gen.hift import Hift
-from tests.engine.s3gen.test_flow import upstream_mel, whole_cell
-from tests.engine.s3gen.test_hift import stream
+from tests.support.engine.s3gen.flow_cells import upstream_mel, whole_cell
+from tests.support.engine.s3gen.hift_windows import decode_windows
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @torch.inference_mode()
-def test_two_seconds_of_turbo_are_upstreams():
+def test_two_seconds_of_turbo_equal_upstream():
     spec = TURBO.s3gen
     vocoder, speaker, ids = random_vocoder(spec), voice(1, 25), speech(1, 50)
     net = FlowNet(vocoder.flow, spec.euler_steps)
@@ -24,7 +24,7 @@ def test_two_seconds_of_turbo_are_upstreams():
 
     wave, source = vocoder.mel2wav.inference(expected[None])
     hift = Hift(vocoder.mel2wav, halo=15)
-    whole = stream(hift, expected, (0, 100), source[0, 0])
+    whole = decode_windows(hift, expected, (0, 100), source[0, 0])
     assert float((whole - wave[0]).abs().max()) <= 1e-5
-    windows = stream(hift, expected, (0, 26, 70, 100), source[0, 0])
+    windows = decode_windows(hift, expected, (0, 26, 70, 100), source[0, 0])
     assert float((windows - wave[0]).abs().max()) <= 1e-5

@@ -14,7 +14,7 @@ grids = st.builds(
 
 
 def cells(grid: Grid, arrivals: list[int]) -> list[Cell]:
-    """Every cell that runs while tokens arrive in groups; the last group ends the segment."""
+    """Every cell that runs while tokens arrive in groups. The last group ends the segment."""
     done: list[Cell] = []
     num_tokens = 0
     for index, count in enumerate(arrivals):
@@ -26,12 +26,12 @@ def cells(grid: Grid, arrivals: list[int]) -> list[Cell]:
 
 
 @given(grids, st.lists(st.integers(0, 30), min_size=1, max_size=40))
-def test_the_grid_does_not_depend_on_how_tokens_were_grouped(grid: Grid, arrivals: list[int]):
+def test_cells_do_not_depend_on_the_grouping_of_tokens(grid: Grid, arrivals: list[int]):
     assert cells(grid, arrivals) == cells(grid, [sum(arrivals)])
 
 
 @given(grids, st.integers(0, 1000))
-def test_cells_voice_every_token_once_and_the_last_one_says_so(grid: Grid, num_tokens: int):
+def test_cells_voice_every_token_once(grid: Grid, num_tokens: int):
     run = cells(grid, [num_tokens])
     assert [cell.start for cell in run] == [0, *(cell.end for cell in run[:-1])]
     assert run[-1].end == num_tokens
@@ -45,7 +45,7 @@ def test_every_inner_cell_sees_the_whole_look_ahead(grid: Grid, num_tokens: int)
 
 
 @given(grids, st.integers(1, 1000))
-def test_a_segment_of_several_cells_has_no_tiny_last_one(grid: Grid, num_tokens: int):
+def test_the_last_of_several_cells_is_not_tiny(grid: Grid, num_tokens: int):
     run = cells(grid, [num_tokens])
     assert len(run) == 1 or run[-1].end - run[-1].start >= LOOK_AHEAD_TOKENS
 
@@ -55,7 +55,7 @@ def test_cells_grow_to_the_longest():
     assert [cell.end - cell.start for cell in cells(grid, [200])] == [12, 24, 48, 50, 50, 16]
 
 
-def test_a_window_bounds_what_a_cell_sees_and_full_context_does_not():
+def test_a_window_bounds_the_context_of_a_cell():
     settings = VocoderSettings(policy="window", prompt_s=3.0, left_tokens=25)
     window, full = Grid.from_settings(settings), Grid(first=12, growth=2.0, longest=50)
     assert max(cell.start - cell.context for cell in cells(window, [500])) == 25
@@ -65,7 +65,7 @@ def test_a_window_bounds_what_a_cell_sees_and_full_context_does_not():
     assert full.prompt_start(250) == 0
 
 
-def test_the_first_two_cells_wait_for_no_token_that_they_do_not_need():
+def test_the_first_two_cells_run_when_a_group_of_t3_arrives():
     t3, grid = T3Settings(), Grid.from_settings(VocoderSettings())
     messages = {t3.first_group + t3.group * n for n in range(5)}
     first = grid.next_cell(None, 1000, finished=False)

@@ -4,8 +4,14 @@ import pytest
 import torch
 
 from app.core import SAMPLES_PER_FRAME
-from app.engine.s3gen.hift_generator import HiftGenerator, Keep, _Rows, fold_weight_norm
-from tests.engine.s3gen.test_hift import REACH
+from app.engine.s3gen.hift_generator import (
+    HiftGenerator,
+    Keep,
+    Rows,
+    fold_weight_norm,
+    stage_margins,
+)
+from tests.support.engine.s3gen.hift_windows import REACH
 from tests.support.engine.s3gen.voicing import random_vocoder
 
 LENGTHS = (60, 33, 48, 1)
@@ -22,7 +28,7 @@ def draw() -> tuple[torch.Tensor, torch.Tensor]:
 
 @torch.inference_mode()
 def worst_row(keeps: Sequence[Keep]) -> float:
-    """Of one ragged call, against upstream's decode of each row alone."""
+    """The largest difference of one ragged call from upstream's decode of each row alone."""
     upstream, (mel, source) = random_vocoder(REACH).mel2wav, draw()
     decoded = HiftGenerator(random_vocoder(REACH).mel2wav).decode(mel, source, LENGTHS, keeps)
     worst = 0.0
@@ -40,28 +46,28 @@ PARTS = [Keep(15, 45), Keep(0, 18), Keep(20, 21), Keep(0, 1)]
 
 
 @pytest.mark.parametrize("keeps", [WHOLE, PARTS], ids=["whole", "parts"])
-def test_rows_of_any_lengths_are_each_upstreams_decode(keeps: Sequence[Keep]):
+def test_each_row_of_a_ragged_call_equals_upstreams_decode(keeps: Sequence[Keep]):
     assert worst_row(keeps) <= 1e-5
 
 
-def test_what_follows_a_short_row_is_heard_where_it_is_not_cut(monkeypatch: pytest.MonkeyPatch):
+def test_padding_that_is_not_cut_changes_a_short_row(monkeypatch: pytest.MonkeyPatch):
     """A control of the test above."""
-    monkeypatch.setattr(_Rows, "cut", lambda _, x, *rate: x)
+    monkeypatch.setattr(Rows, "cut", lambda _, x, *rate: x)
     assert worst_row(WHOLE) > 1e-3
 
 
-def test_a_row_that_is_trimmed_too_close_is_heard(monkeypatch: pytest.MonkeyPatch):
-    """Another."""
-    trimmed = _Rows.trimmed
-    monkeypatch.setattr(_Rows, "trimmed", lambda rows, margin: trimmed(rows, 0))
+def test_trimming_without_a_margin_changes_the_sound(monkeypatch: pytest.MonkeyPatch):
+    """Another control."""
+    trimmed = Rows.trimmed
+    monkeypatch.setattr(Rows, "trimmed", lambda rows, margin: trimmed(rows, 0))
     assert worst_row(PARTS) > 1e-4
 
 
-def test_most_of_a_halo_is_for_the_first_stage():
-    assert HiftGenerator(random_vocoder(REACH).mel2wav)._margins[1:] == [4, 2]
+def test_later_stages_need_a_small_margin():
+    assert stage_margins(random_vocoder(REACH).mel2wav)[1:] == [4, 2]
 
 
-def test_folding_weight_norm_is_exact_and_leaves_none():
+def test_folding_weight_norm_is_exact_and_removes_it():
     mel2wav = random_vocoder(REACH).mel2wav
     before = mel2wav.conv_pre.weight.detach().clone()
     fold_weight_norm(mel2wav)

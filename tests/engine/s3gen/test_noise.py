@@ -20,14 +20,14 @@ def test_a_row_of_noise_depends_on_its_index_alone(start: int, count: int, width
     torch.testing.assert_close(table(key, start, count, width), whole[start:], rtol=1e-5, atol=1e-6)
 
 
-def test_streams_of_one_call_are_each_their_own():
+def test_each_key_of_a_call_has_its_own_noise():
     keys, starts = [noise_key("source", n) for n in range(3)], [0, 480, 48_000]
     together = normals(keys, starts, 480, 9, CPU)
     for key, start, rows in zip(keys, starts, together, strict=True):
         assert torch.equal(rows, table(key, start, 480, 9))
 
 
-def test_a_table_cannot_be_entered_within_a_pair():
+def test_a_start_within_a_pair_is_refused():
     with pytest.raises(ValueError, match="odd"):
         normals([1, 2], [2, 1], 4, 9, CPU)
 
@@ -53,8 +53,8 @@ def test_keys_of_different_owners_give_different_noise():
     assert all((a - b).abs().max() > 1 for i, a in enumerate(tables) for b in tables[:i])
 
 
-def test_the_noise_of_a_seed_never_changes():
-    """A request repeated with its seed sounds the same after an upgrade."""
+def test_the_noise_of_a_seed_is_the_recorded_one():
+    """A request that is repeated with its seed must sound the same after an upgrade."""
     first = table(noise_key("flow", 1, 0), 0, 1, 4)[0]
     torch.testing.assert_close(first, torch.tensor(RECORDED), rtol=1e-5, atol=1e-6)
 

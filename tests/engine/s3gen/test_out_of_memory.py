@@ -1,7 +1,10 @@
-"""A vocoder call that the device's memory does not suffice for: in parts, or one segment less."""
+"""A vocoder call that does not fit in memory runs in parts, or without one segment."""
+
+from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.core import Fault, FinishReason
 from app.engine.s3gen.context import ChunkedContext, WholeContext
@@ -12,11 +15,10 @@ from app.engine.watermark import Watermark
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import (
     SETTINGS,
+    begin,
     drain,
     engine_of,
     joined,
-    opening,
-    pushes,
     say,
     session,
     speech,
@@ -24,7 +26,7 @@ from tests.support.engine.s3gen.voicing import (
 from tests.support.engine.short_memory import Shortage, Times
 
 NAMES = ("1", "2", "3")
-BATCHED = 1e-4  # of peak: other rows beside it change the last bits
+BATCHED = 1e-4  # of the peak: the rows of a batch change each other's last bits
 
 
 def engine_for(policy: str, max_rows: int = 3) -> VocoderEngine:
@@ -32,28 +34,32 @@ def engine_for(policy: str, max_rows: int = 3) -> VocoderEngine:
     return engine_of(TINY_MEANFLOW, SETTINGS.model_copy(update=changes))
 
 
-def begin(engine: VocoderEngine) -> None:
+def begin_all(engine: VocoderEngine) -> None:
     for name in NAMES:
-        engine.receive(opening(name, int(name)))
-        for push in pushes(name, speech(int(name), 50)):
-            engine.receive(push)
+        begin(engine, name, int(name), 50)
+
+
+@cache
+def sound_alone(policy: str, name: str) -> NDArray[np.float32]:
+    return joined(say(engine_for(policy), name, int(name), speech(int(name), 50)))
 
 
 def assert_as_alone(policy: str, items: list, names=NAMES, tolerance: float = BATCHED) -> None:
     for name in names:
-        own = [item for item in items if item.key == session(name)]
-        alone = joined(say(engine_for(policy), name, int(name), speech(int(name), 50)))
-        assert own[-1].finish is FinishReason.STOP
-        np.testing.assert_allclose(joined(own), alone, atol=tolerance * np.abs(alone).max())
+        alone = sound_alone(policy, name)
+        (finish,) = [item.finish for item in items if item.key == session(name) and item.finish]
+        assert finish is FinishReason.STOP
+        wave = joined(items, name)
+        np.testing.assert_allclose(wave, alone, atol=tolerance * np.abs(alone).max())
 
 
 @pytest.mark.parametrize("most", [1, 2])
 @pytest.mark.parametrize("policy", ["window", "chunked"])
 def test_a_call_with_too_many_rows_runs_in_parts(policy, monkeypatch, most):
     engine = engine_for(policy)
-    begin(engine)
+    begin_all(engine)
     with monkeypatch.context() as short:
-        fits = lambda self, jobs, go_on: len(jobs) <= most  # noqa: E731
+        fits = lambda self, jobs, on_stage: len(jobs) <= most  # noqa: E731
         shortage = Shortage(short, Decoder, "run", fits)
         items = drain(engine)
     assert shortage.num_refused > 0
@@ -64,17 +70,17 @@ CONTEXTS = {"window": WholeContext, "chunked": ChunkedContext}
 
 
 @pytest.mark.parametrize("start", [0, 2])
-@pytest.mark.parametrize("stage", ["mel", "filter", "mark", "whole"])
+@pytest.mark.parametrize("stage", ["mel", "hift", "mark", "whole"])
 @pytest.mark.parametrize("policy", ["window", "chunked"])
-def test_wherever_memory_runs_short_once_nothing_changes(policy, monkeypatch, stage, start):
+def test_one_shortage_at_any_stage_changes_nothing(policy, monkeypatch, stage, start):
     owner, name = {
         "mel": (CONTEXTS[policy], "mels"),
-        "filter": (Hift, "run"),
+        "hift": (Hift, "run"),
         "mark": (Watermark, "mark"),
         "whole": (Decoder, "run"),
     }[stage]
     engine = engine_for(policy, max_rows=1)
-    begin(engine)
+    begin_all(engine)
     with monkeypatch.context() as short:
         shortage = Shortage(short, owner, name, Times(1, start), late=True)
         items = drain(engine)
@@ -83,13 +89,13 @@ def test_wherever_memory_runs_short_once_nothing_changes(policy, monkeypatch, st
 
 
 @pytest.mark.parametrize("max_rows", [1, 3])
-def test_who_does_not_fit_alone_ends_by_name_and_nobody_else_notices(monkeypatch, max_rows):
+def test_a_segment_that_does_not_fit_alone_ends_with_out_of_memory(monkeypatch, max_rows):
     engine = engine_for("window", max_rows)
-    begin(engine)
+    begin_all(engine)
     items = [item for _ in range(2) for item in engine.step()]
     unwanted = speech(2, 50)
     with monkeypatch.context() as short:
-        fits = lambda self, jobs, go_on: all(tuple(job.tokens) != unwanted for job in jobs)  # noqa: E731
+        fits = lambda self, jobs, on_stage: all(tuple(job.tokens) != unwanted for job in jobs)  # noqa: E731
         Shortage(short, Decoder, "run", fits)
         items += drain(engine)
     engine.check_integrity()
@@ -115,12 +121,12 @@ def test_a_voice_that_does_not_fit_is_tried_twice(monkeypatch, num, ends):
     assert engine.stats().slots_free == SETTINGS.slots
 
 
-def test_another_fault_is_not_a_shortage(monkeypatch):
+def test_another_error_passes_through(monkeypatch):
     def broken(*_):
         raise RuntimeError("CUDA error: device-side assert triggered")
 
     engine = engine_for("window")
-    begin(engine)
+    begin_all(engine)
     monkeypatch.setattr(Decoder, "run", broken)
     with pytest.raises(RuntimeError, match="device-side"):
         engine.step()

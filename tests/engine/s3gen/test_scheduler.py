@@ -1,23 +1,17 @@
-"""The scheduler against a simulated clock; a cell of work is a number of seconds."""
+"""The scheduler against a simulated clock. A cell is a number of seconds."""
 
 import random
 from collections import deque
 from dataclasses import dataclass
 
 from app.core import SAMPLE_RATE, SessionKey
-from app.engine.s3gen.scheduler import START_MARGIN_S, Address, SlackScheduler
+from app.engine.s3gen.scheduler import START_MARGIN_S, SlackScheduler
+from app.engine.stream import SegmentKey
+from tests.support.clock import Clock
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def stream(name: str, segment: int = 0) -> Address:
-    return SessionKey("default", name), segment
+def stream(name: str, segment: int = 0) -> SegmentKey:
+    return SegmentKey(SessionKey("default", name), segment)
 
 
 def scheduler_of(clock: Clock, *names: str) -> SlackScheduler:
@@ -27,12 +21,12 @@ def scheduler_of(clock: Clock, *names: str) -> SlackScheduler:
     return scheduler
 
 
-def test_the_stream_with_the_least_left_to_play_goes_first():
+def test_the_stream_with_the_least_slack_goes_first():
     clock = Clock()
     scheduler = scheduler_of(clock, "rich", "poor")
     scheduler.sent(stream("poor"), SAMPLE_RATE)
     scheduler.sent(stream("rich"), 3 * SAMPLE_RATE)
-    clock.now = 0.5
+    clock.now += 0.5
     for name in ("rich", "poor"):
         scheduler.ready(stream(name))
     assert scheduler.schedule(1) == [stream("poor")]
@@ -40,11 +34,11 @@ def test_the_stream_with_the_least_left_to_play_goes_first():
     assert scheduler.schedule(8) == []
 
 
-def test_a_newcomer_starts_once_nobody_is_about_to_starve():
+def test_a_new_stream_starts_once_no_other_is_about_to_starve():
     clock = Clock()
     scheduler = scheduler_of(clock, "playing", "new", "newer")
     scheduler.sent(stream("playing"), SAMPLE_RATE)
-    clock.now = 0.5
+    clock.now += 0.5
     for name in ("new", "newer", "playing"):
         scheduler.ready(stream(name))
     assert scheduler.schedule(1) == [stream("playing")]
@@ -53,14 +47,14 @@ def test_a_newcomer_starts_once_nobody_is_about_to_starve():
     assert scheduler.schedule(3) == [stream("new"), stream("newer"), stream("playing")]
 
 
-def test_segments_of_a_session_share_its_clock():
+def test_segments_of_a_session_share_its_slack():
     clock = Clock()
     scheduler = scheduler_of(clock, "other", "session")
     scheduler.add(stream("session", 1))
     scheduler.sent(stream("session", 0), SAMPLE_RATE)
     scheduler.sent(stream("other"), 2 * SAMPLE_RATE)
     scheduler.remove(stream("session", 0))
-    clock.now = 0.9
+    clock.now += 0.9
     for address in (stream("other"), stream("session", 1)):
         scheduler.ready(address)
     assert scheduler.schedule(2) == [stream("session", 1), stream("other")]
@@ -69,11 +63,11 @@ def test_segments_of_a_session_share_its_clock():
     assert scheduler.is_empty
 
 
-def test_a_stall_is_over_once_sound_comes_again():
+def test_slack_counts_from_the_end_of_a_stall():
     clock = Clock()
     scheduler = scheduler_of(clock, "stalled", "other")
     scheduler.sent(stream("stalled"), SAMPLE_RATE)
-    clock.now = 10.0
+    clock.now += 10.0
     scheduler.sent(stream("stalled"), SAMPLE_RATE)
     scheduler.sent(stream("other"), SAMPLE_RATE // 2)
     for name in ("stalled", "other"):
@@ -89,41 +83,41 @@ def test_a_removed_stream_is_never_scheduled():
     assert scheduler.schedule(8) == [stream("b")]
 
 
-def test_beside_the_most_urgent_go_only_those_who_are_light_enough():
+def test_only_cells_that_are_light_enough_join_the_most_urgent():
     names = ("a", "b", "c", "d")
     scheduler = scheduler_of(Clock(), *names)
     for name in names:
         scheduler.ready(stream(name))
     weights = {stream("a"): 120, stream("b"): 40, stream("c"): 50, stream("d"): 20}
-    assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("a")]  # alone it may be heavy
+    assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("a")]  # the first always
     assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("b"), stream("c")]
     assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("d")]
 
 
 class FirstComeFirstServed:
-    """What SlackScheduler replaces."""
+    """The policy that SlackScheduler replaces."""
 
     def __init__(self) -> None:
-        self._ready: deque[Address] = deque()
+        self._ready: deque[SegmentKey] = deque()
 
-    def add(self, address: Address) -> None:
-        """Keeps nothing of a stream."""
+    def add(self, address: SegmentKey) -> None:
+        """Has no state of a stream."""
 
     remove = add
 
-    def ready(self, address: Address) -> None:
+    def ready(self, address: SegmentKey) -> None:
         self._ready.append(address)
 
-    def schedule(self, limit: int) -> list[Address]:
+    def schedule(self, limit: int) -> list[SegmentKey]:
         return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
 
-    def sent(self, address: Address, num_samples: int) -> None:
-        """Keeps nothing of a stream."""
+    def sent(self, address: SegmentKey, num_samples: int) -> None:
+        """Has no state of a stream."""
 
 
 @dataclass
 class Listener:
-    """Plays from the first sound on."""
+    """Plays from the first sound on, without a pause."""
 
     num_cells: int = 0
     sent_s: float = 0.0
@@ -138,18 +132,18 @@ class Listener:
 
 
 CELLS_S = (0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # a stream's cells
-COST = 1 / 40  # of a cell, per second of it: the device speaks for 40 at once
+COST = 1 / 40  # seconds of work per second of sound: the device serves 40 streams at once
 LOAD = 0.95
 
 
 def worst_stall_s(scheduler: SlackScheduler | FirstComeFirstServed, clock: Clock) -> float:
-    """A thousand callers, come at random at 95 % of capacity, whose tokens are always there."""
-    rng = random.Random(4)
+    """Of a thousand callers that come at random at 95 % of capacity. Their tokens are there."""
+    rng, began_s = random.Random(4), clock.now
     between_s = sum(CELLS_S) * COST / LOAD
     arrivals = deque(
-        sorted((rng.uniform(0, 1000 * between_s), stream(f"{n}")) for n in range(1000))
+        sorted((began_s + rng.uniform(0, 1000 * between_s), stream(f"{n}")) for n in range(1000))
     )
-    listeners: dict[Address, Listener] = {}
+    listeners: dict[SegmentKey, Listener] = {}
     while len(listeners) < 1000 or any(one.num_cells < len(CELLS_S) for one in listeners.values()):
         while arrivals and arrivals[0][0] <= clock.now:
             _, address = arrivals.popleft()
@@ -172,37 +166,37 @@ def worst_stall_s(scheduler: SlackScheduler | FirstComeFirstServed, clock: Clock
     return max(one.stalled_s for one in listeners.values())
 
 
-def test_at_95_percent_of_capacity_no_stream_stalls():
+def test_no_stream_stalls_at_95_percent_of_capacity():
     clock = Clock()
     assert worst_stall_s(SlackScheduler(clock), clock) <= 0.1
 
 
-def test_first_come_first_served_stalls_in_the_same_simulation():
+def test_first_come_first_served_stalls_at_95_percent_of_capacity():
     """The control of the test above."""
     assert worst_stall_s(FirstComeFirstServed(), Clock()) > 0.1
 
 
-def test_late_is_what_the_most_urgent_listener_has_waited_for_a_cell_that_can_run():
+def test_late_s_is_the_lateness_of_the_most_urgent_ready_cell():
     clock = Clock()
     scheduler = scheduler_of(clock, "playing", "rich")
     scheduler.sent(stream("playing"), SAMPLE_RATE)
     scheduler.sent(stream("rich"), 9 * SAMPLE_RATE)
     for name in ("playing", "rich"):
         scheduler.ready(stream(name))
-    clock.now = 0.75
+    clock.now += 0.75
     assert scheduler.late_s({}) == 0.0
-    clock.now = 1.25
+    clock.now += 0.5
     assert scheduler.late_s({}) == 0.25
     scheduler.schedule(1)
     assert scheduler.late_s({}) == 0.0
 
 
-def test_a_first_cell_is_late_from_the_moment_it_could_run_wherever_it_waits():
+def test_a_first_cell_is_late_from_the_moment_it_could_run():
     clock = Clock()
     scheduler = scheduler_of(clock, "ready", "slotless")
-    clock.now = 2.0
+    clock.now += 2.0
     scheduler.ready(stream("ready"))
     scheduler.ready(stream("ready"))
-    clock.now = 2.5
+    clock.now += 0.5
     assert scheduler.late_s({}) == 0.5
-    assert scheduler.late_s({stream("slotless"): 1.0}) == 1.5
+    assert scheduler.late_s({stream("slotless"): clock.now - 1.5}) == 1.5

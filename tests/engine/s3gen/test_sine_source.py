@@ -4,15 +4,15 @@ from torch.distributions.uniform import Uniform
 
 from app.core import SAMPLES_PER_FRAME
 from app.engine.s3gen.sine_source import SineSource
-from tests.engine.s3gen.test_hift import REACH
+from tests.support.engine.s3gen.hift_windows import REACH
 from tests.support.engine.s3gen.voicing import random_vocoder
 
 NUM_FRAMES = 200
 
 
 @torch.inference_mode()
-def test_the_source_is_upstreams_given_its_draws(monkeypatch: pytest.MonkeyPatch):
-    """To the precision of upstream's phase, which it sums in float32."""
+def test_the_source_with_upstreams_random_numbers_equals_upstream(monkeypatch: pytest.MonkeyPatch):
+    """To the precision of upstream's phase, which is summed in float32."""
     mel2wav, draws = random_vocoder(REACH).mel2wav, torch.Generator().manual_seed(5)
     mel = torch.randn(1, 80, NUM_FRAMES, generator=draws)
     turns = torch.rand(1, 9, 1, generator=draws) * 2 * torch.pi - torch.pi
@@ -20,7 +20,7 @@ def test_the_source_is_upstreams_given_its_draws(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Uniform, "sample", lambda *_, **__: turns.clone())
     monkeypatch.setattr(torch, "randn_like", lambda like: noise[:, : like.shape[1]])
     pitch = mel2wav.f0_predictor(mel)
-    assert pitch.min() > 100  # voiced: the phase is heard
+    assert pitch.min() > 100  # voiced, so that the phase matters
     expected, _, _ = mel2wav.m_source(mel2wav.f0_upsamp(pitch[:, None]).mT)
     initial = turns[:, :, 0].double()
     initial[:, 0] = 0
@@ -31,7 +31,7 @@ def test_the_source_is_upstreams_given_its_draws(monkeypatch: pytest.MonkeyPatch
 
 
 @torch.inference_mode()
-def test_the_pitch_of_ragged_rows_is_each_rows_own():
+def test_the_pitch_of_each_ragged_row_equals_the_row_alone():
     source, lengths = SineSource(random_vocoder(REACH).mel2wav), (30, 7, 1)
     mel = torch.randn(3, 80, 30, generator=torch.Generator().manual_seed(1))
     for row, length in enumerate(lengths):

@@ -1,4 +1,4 @@
-"""Upstream's packages without their `__init__`, each case in a process of its own."""
+"""Upstream's packages without their `__init__`. Each case runs in a process of its own."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 
 def run(script: str, folder: Path | None = None) -> None:
+    """Runs the script with `folder` on the import path."""
     program = f"import sys\nsys.path.insert(0, {str(folder)!r})\n{textwrap.dedent(script)}"
     command = [sys.executable, "-W", "ignore", "-c", program]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -22,7 +23,7 @@ def write_package(folder: Path) -> None:
     (inner / "other.py").write_text("")
 
 
-def test_upstream_is_whole_for_who_asks_for_it() -> None:
+def test_upstream_is_whole_once_a_name_is_imported_from_it() -> None:
     run("""
         import app.engine
         import chatterbox.models.utils
@@ -35,7 +36,7 @@ def test_upstream_is_whole_for_who_asks_for_it() -> None:
     """)
 
 
-def test_a_package_is_executed_when_it_is_asked_for_a_name(tmp_path: Path) -> None:
+def test_a_package_is_executed_when_a_name_is_read_from_it(tmp_path: Path) -> None:
     write_package(tmp_path)
     run(
         """
@@ -43,7 +44,7 @@ def test_a_package_is_executed_when_it_is_asked_for_a_name(tmp_path: Path) -> No
         import_by_submodule(("outer", "outer.inner"))
         import outer.inner.other
         assert "outer.inner.leaf" not in sys.modules
-        assert not hasattr(outer, "__wrapped__")  # as whoever looks at every module asks
+        assert not hasattr(outer, "__wrapped__")  # a tool that inspects every module asks this
         assert "outer.inner.leaf" not in sys.modules
         assert outer.NAME == outer.inner.NAME == "it" and outer.__version__ == "1"
         assert outer is sys.modules["outer"]
@@ -53,7 +54,7 @@ def test_a_package_is_executed_when_it_is_asked_for_a_name(tmp_path: Path) -> No
     )
 
 
-def test_a_package_that_is_loaded_stays_as_it_is(tmp_path: Path) -> None:
+def test_import_by_submodule_leaves_a_loaded_package_as_it_is(tmp_path: Path) -> None:
     write_package(tmp_path)
     run(
         """
@@ -66,10 +67,11 @@ def test_a_package_that_is_loaded_stays_as_it_is(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_hidden_cannot_be_imported_and_then_can() -> None:
+def test_without_modules_makes_an_import_fail_within_the_block_alone() -> None:
     run("""
-        from app.engine.upstream.lazy_import import hidden
-        with hidden("colorsys", "sys"):
+        from app.engine.upstream.lazy_import import without_modules
+        failed = False
+        with without_modules("colorsys", "sys"):
             import sys as still  # it was loaded before
             try:
                 import colorsys
@@ -80,20 +82,31 @@ def test_what_is_hidden_cannot_be_imported_and_then_can() -> None:
     """)
 
 
-def test_a_package_that_was_not_executed_is_forgotten(tmp_path: Path) -> None:
+def test_without_init_forgets_the_package_after_the_block(tmp_path: Path) -> None:
     write_package(tmp_path)
     run(
         """
-        from app.engine.upstream.lazy_import import unexecuted
-        with unexecuted("outer", "outer.inner"):
+        from app.engine.upstream.lazy_import import without_init
+        with without_init("outer", "outer.inner"):
             from outer.inner import other
             assert "outer.inner.leaf" not in sys.modules
         assert not [name for name in sys.modules if name.startswith("outer")]
         import outer
         assert outer.NAME == "it"
-        with unexecuted("outer", "outer.inner"):  # it is loaded now: used as it is
-            from outer.inner import other as again
-        assert sys.modules["outer"] is outer and again is not other
+        """,
+        tmp_path,
+    )
+
+
+def test_without_init_uses_a_loaded_package_as_it_is(tmp_path: Path) -> None:
+    write_package(tmp_path)
+    run(
+        """
+        import outer
+        from app.engine.upstream.lazy_import import without_init
+        with without_init("outer", "outer.inner"):
+            from outer.inner import other
+        assert sys.modules["outer"] is outer and outer.inner.other is other
         """,
         tmp_path,
     )

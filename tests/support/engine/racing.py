@@ -1,27 +1,28 @@
 """A synthesizer whose sessions a test holds at a named point of their way, and stops there.
 
-Barriers instead of sleeps: `Gate.reached` is set by whoever comes to the point, and whoever came
-waits for `Gate.open`. Points on the engines' threads block the thread, points on the event loop
-only the session.
+A `Gate` replaces sleeps: the session that comes to the point sets `Gate.reached` and waits for
+`Gate.open`. A point on an engine's thread blocks that thread; a point on the event loop blocks the
+session alone. The engines are held by their hooks (`on_step`, `on_stage`), the rest of the way by
+public methods.
 """
 
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Sequence as Rows
-from contextlib import suppress
+from collections.abc import Sequence as Seq
+from contextlib import aclosing, suppress
 
 from app.config import ServeArgs, T3Settings, VocoderSettings
-from app.core import FinishReason, SamplingParams, SessionKey, StageStats, SynthesisRequest
-from app.engine.loop import Stopped
-from app.engine.s3gen.chunked import ChunkedFlow
-from app.engine.s3gen.hift_generator import HiftGenerator
+from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.engine.loop import EngineLoop
+from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
-from app.engine.synthesizer import LocalSynthesizer
+from app.engine.synthesizer import LocalRegistry, LocalSynthesizer
+from app.engine.t3.runner import Runner
 from app.engine.t3.sequence import Sequence
-from app.engine.watermark import Watermark
+from tests.support.eventually import eventually
 
 NUM_TOKENS = 8
 NUM_TOKENS_OF_TWO_CHUNKS = 20
@@ -36,18 +37,18 @@ POINTS = (
     "last decode",
     "hand-over",
     "flow",
-    "vocoder",
+    "hift",
     "watermark",
     "first send",
     "last send",
     "after done",
 )
 PROBE = SessionKey("test", "probe")
-WAIT_S = 30
+WAIT_S = 30.0
 
 
 class Gate:
-    """Armed for one point at a time; lets one session through to be held, then is open."""
+    """Armed for one point at a time. Holds the first session that comes there, then is open."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -67,26 +68,32 @@ class Gate:
         if self._point == point:
             self._point = None
             self.reached.set()
-            assert self._open.wait(WAIT_S), f"held at {point} for ever"
+            assert self._open.wait(WAIT_S), f"the gate at {point} was not opened in {WAIT_S:g} s"
 
     async def hold_here(self, point: str) -> None:
         if self._point == point:
             await asyncio.to_thread(self.hold, point)
 
+    async def until_reached(self) -> None:
+        reached = await asyncio.to_thread(self.reached.wait, WAIT_S)
+        assert reached, f"no session came to the gate in {WAIT_S:g} s"
+
 
 class Raced:
-    """One process with one T3 slot; counts what it frees and what it finishes."""
+    """One process with one T3 slot. Counts the slots it frees and the sessions it finishes."""
 
     def __init__(self, monkeypatch) -> None:
         self.gate = gate = Gate()
         self.released: Counter[int] = Counter()  # T3 slots
         self.admitted = 0
+        self.opened: set[SessionKey] = set()  # sessions whose sequence T3's loop has been given
         self.ends: list[tuple[SessionKey, FinishReason]] = []
+        self._patch_methods(monkeypatch)
         args = ServeArgs(
             model="embedded-babble",
             device="cpu",
             t3=T3Settings(slots=1, first_group=NUM_TOKENS),
-            vocoder=VocoderSettings(euler_steps=1, prompt_s=0.5),  # its sound is not judged
+            vocoder=VocoderSettings(euler_steps=1, prompt_s=0.5),  # the sound is not judged
         )
 
         class HeldStage(T3Stage):
@@ -96,50 +103,46 @@ class Raced:
                     yield group
 
         t3 = HeldStage.open(args, "cpu", on_step=self._on_step)
-        vocoder = VocoderStage.open(args, "cpu")
-        for owner, name, point in (
-            (ChunkedFlow, "mels", "flow"),
-            (HiftGenerator, "decode", "vocoder"),
-            (Watermark, "mark", "watermark"),
-        ):
-            monkeypatch.setattr(owner, name, self._held(getattr(owner, name), point))
+        vocoder = VocoderStage.open(args, "cpu", on_stage=gate.hold)
+        self.stages = {"t3": t3, "vocoder": vocoder}
         self.synthesizer = LocalSynthesizer(model_card(args), t3, vocoder, args)
-        self._hook_registry()
-        conditionals = vocoder._conditionals
 
-        async def held_conditionals(voice: str):
-            await gate.hold_here("conditioning")
-            return await conditionals(voice)
+    def _patch_methods(self, monkeypatch) -> None:
+        speak, claim, finish = SpeechPipeline.speak, LocalRegistry.claim, LocalRegistry.finish
+        open_segment, release = EngineLoop.open, Runner.release
 
-        self.synthesizer._pipeline._conditionals = held_conditionals
-        self.loops = {"t3": t3._loop, "vocoder": vocoder._loop}
-        self.books: dict[str, StageStats] = {}
-        self._probe("t3", t3.engine)
-        self._probe("vocoder", vocoder._engine)
-        release = t3.engine._runner.release
+        async def held_speak(pipeline, request):
+            await self.gate.hold_here("conditioning")
+            async with aclosing(speak(pipeline, request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
-        def counted_release(slot: int) -> None:
-            self.released[slot] += 1
-            release(slot)
-
-        t3.engine._runner.release = counted_release
-
-    def _hook_registry(self) -> None:
-        registry = self.synthesizer._registry
-        claim, finish = registry.claim, registry.finish
-
-        async def held_claim(key, predicted_s):
-            granted = await claim(key, predicted_s)
+        async def held_claim(registry, key, predicted_s):
+            granted = await claim(registry, key, predicted_s)
             await self.gate.hold_here("claim")
             return granted
 
-        def counted_finish(key, end):
+        def counted_finish(registry, key, end):
             self.ends.append((key, end.reason))
-            finish(key, end)
+            finish(registry, key, end)
 
-        registry.claim, registry.finish = held_claim, counted_finish
+        def noted_open(loop, key, segment, first):
+            stream = open_segment(loop, key, segment, first)
+            if isinstance(first, Sequence):
+                self.opened.add(key)
+            return stream
 
-    def _on_step(self, rows: Rows[Sequence]) -> None:
+        def counted_release(runner, slot):
+            self.released[slot] += 1
+            release(runner, slot)
+
+        monkeypatch.setattr(SpeechPipeline, "speak", held_speak)
+        monkeypatch.setattr(LocalRegistry, "claim", held_claim)
+        monkeypatch.setattr(LocalRegistry, "finish", counted_finish)
+        monkeypatch.setattr(EngineLoop, "open", noted_open)
+        monkeypatch.setattr(Runner, "release", counted_release)
+
+    def _on_step(self, rows: Seq[Sequence]) -> None:
         for row in rows:
             if not row.tokens:
                 self.admitted += 1
@@ -149,42 +152,32 @@ class Raced:
             elif len(row.tokens) == row.request.sampling.max_tokens - 1:
                 self.gate.hold("last decode")
 
-    def _held(self, function, point: str):
-        def held(*args):
-            self.gate.hold(point)
-            return function(*args)
-
-        return held
+    def reset(self) -> None:
+        """Count from zero."""
+        self.ends.clear()
+        self.released.clear()
+        self.opened.clear()
+        self.admitted = 0
 
     def request(self, name: str, num_tokens: int = NUM_TOKENS) -> SynthesisRequest:
         params = SamplingParams(seed=3, max_tokens=num_tokens, ignore_eos=True)
         return SynthesisRequest(SessionKey("default", name), ("Hello there.",), "ada", params)
 
-    def _probe(self, name: str, engine) -> None:
-        """A cancel of PROBE checks the engine's books, on its own thread and between two steps."""
-        cancel = engine.cancel
-
-        def probed(key, segment):
-            if key != PROBE:
-                return cancel(key, segment)
-            engine.check_integrity()
-            self.books[name] = engine.stats()
-            return Stopped(live=False, num_tokens=0)
-
-        engine.cancel = probed
-
     async def until_idle(self) -> None:
-        """Nothing is live in either engine; then every slot must be free."""
-        for name, loop in self.loops.items():
-            while True:
-                self.books.pop(name, None)
-                await loop.cancel(PROBE)
-                assert name in self.books, "the books are wrong; the log has the fault"
-                stats = self.books[name]
-                if stats.live == stats.waiting == 0:
-                    break
-                await asyncio.sleep(0)
+        """Waits until nothing is live in either engine. Then every slot must be free."""
+        for name, stage in self.stages.items():
+
+            async def is_idle(stage=stage) -> bool:
+                for _ in range(2):  # the stats are as of the loop's turn before the second
+                    await stage.cancel(PROBE)
+                stats = stage.stats()
+                return stats.live == stats.waiting == 0
+
+            await eventually(is_idle, WAIT_S, f"the {name} engine is idle", every_s=0)
+            assert stage.failure is None, name
+            stats = stage.stats()
             assert stats.slots_free == stats.slots_total, (name, stats)
+            stage.engine.check_integrity()  # the engine's thread waits for a message
 
     def close(self) -> None:
         self.gate.open()
@@ -204,8 +197,7 @@ class Listener:
         self._task = asyncio.ensure_future(self._listen())
 
     async def _listen(self) -> None:
-        chunks = self.raced.synthesizer.speak(self.request)
-        try:
+        async with aclosing(self.raced.synthesizer.speak(self.request)) as chunks:
             async for chunk in chunks:
                 self.num_samples += len(chunk.pcm)
                 if chunk.finish is not None:
@@ -213,12 +205,11 @@ class Listener:
                 point = "last send" if chunk.finish else "first send"
                 if point == self._hold_at:
                     await self.raced.gate.hold_here(point)
-        finally:
-            await chunks.aclose()
 
     def leave(self) -> None:
         self._task.cancel()
 
     async def ended(self) -> None:
         with suppress(asyncio.CancelledError):
-            await self._task
+            async with asyncio.timeout(WAIT_S):
+                await self._task

@@ -1,9 +1,11 @@
-"""Small vocoders, voices and tokens for the tests of this room."""
+"""Small vocoders with random weights, and voices, tokens and messages for them."""
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -13,19 +15,30 @@ from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
-from app.engine.s3gen.engine import (
-    OpenSegment,
-    PushTokens,
-    SegmentAudio,
-    VocoderEngine,
-    build_vocoder_engine,
-)
+from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
+from app.engine.s3gen.messages import OpenSegment, SegmentAudio
+from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 
-SETTINGS = VocoderSettings(first_cell=12, max_cell=24, prompt_s=1.0, left_tokens=10)
+SETTINGS = VocoderSettings(
+    policy="window", first_cell=12, max_cell=24, prompt_s=1.0, left_tokens=10
+)
+FULL = SETTINGS.model_copy(update={"policy": "full"})
+CHUNKED = SETTINGS.model_copy(update={"policy": "chunked"})
+EVERY_POLICY = pytest.mark.parametrize(
+    ("spec", "settings"),
+    [
+        pytest.param(spec, settings, id=f"{name}-{settings.policy}", marks=marks)
+        for name, spec, marks in (
+            ("standard", TINY_S3GEN, pytest.mark.full),  # ten Euler steps of two passes
+            ("meanflow", TINY_MEANFLOW, ()),
+        )
+        for settings in (SETTINGS, FULL, CHUNKED)
+    ],
+)
 
 
 def random_vocoder(spec: S3GenSpec, seed: int = 0) -> Vocoder:
-    """Random weights, but a pitch that rises above the voicing threshold and moves."""
+    """Random weights, with a pitch that varies above the voicing threshold."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vocoder = Vocoder(build_flow(spec), build_hift(spec.hift))
@@ -55,12 +68,14 @@ def engine_of(
     settings: VocoderSettings = SETTINGS,
     seed: int = 0,
     device: torch.device | None = None,
+    **options: Any,
 ) -> VocoderEngine:
+    """`options`: of `build_vocoder_engine`."""
     vocoder = random_vocoder(spec, seed)
     if device is not None:
         vocoder.flow.to(device)
         vocoder.mel2wav.to(device)
-    return build_vocoder_engine(vocoder, settings, spec.euler_steps)
+    return build_vocoder_engine(vocoder, settings, spec.euler_steps, **options)
 
 
 def session(name: str) -> SessionKey:
@@ -79,21 +94,31 @@ def pushes(
     groups: Iterable[int] = (),
     segment: int = 0,
     finish: FinishReason | None = FinishReason.STOP,
-) -> list[PushTokens]:
-    """`ids` in groups of the given sizes, the rest in one; the last message ends the segment."""
+) -> list[SpeechTokens]:
+    """`ids` in groups of these sizes, then the rest in one. The last group has `finish`."""
     borders = [0, *itertools.accumulate(groups), len(ids)]
     return [
-        PushTokens(
-            SpeechTokens(
-                session(name),
-                segment,
-                start,
-                tuple(ids[start:end]),
-                finish if index == len(borders) - 2 else None,
-            )
+        SpeechTokens(
+            session(name),
+            segment,
+            start,
+            tuple(ids[start:end]),
+            finish if index == len(borders) - 2 else None,
         )
         for index, (start, end) in enumerate(itertools.pairwise(borders))
     ]
+
+
+def push(engine: VocoderEngine, name: str, ids: Sequence[int], **options: Any) -> None:
+    """`options`: of `pushes`."""
+    for group in pushes(name, ids, **options):
+        engine.receive(group)
+
+
+def begin(engine: VocoderEngine, name: str, speaker: int, num_tokens: int, **options: Any) -> None:
+    """Open a session's first segment and push random tokens. `options`: of `pushes`."""
+    engine.receive(opening(name, speaker))
+    push(engine, name, speech(speaker, num_tokens), **options)
 
 
 def drain(engine: VocoderEngine) -> list[SegmentAudio]:
@@ -106,14 +131,20 @@ def drain(engine: VocoderEngine) -> list[SegmentAudio]:
 def say(
     engine: VocoderEngine, name: str, speaker: int, ids: Sequence[int], groups: Iterable[int] = ()
 ) -> list[SegmentAudio]:
-    """One segment alone, its tokens pushed group by group."""
+    """One segment alone. Each group of tokens is voiced before the next is pushed."""
     engine.receive(opening(name, speaker))
     items = []
-    for push in pushes(name, ids, groups):
-        engine.receive(push)
+    for group in pushes(name, ids, groups):
+        engine.receive(group)
         items += drain(engine)
     return items
 
 
-def joined(items: Iterable[SegmentAudio]) -> NDArray[np.float32]:
-    return np.concatenate([item.pcm for item in items])
+def joined(items: Iterable[SegmentAudio], name: str | None = None) -> NDArray[np.float32]:
+    """The sound of all items, or of one session's."""
+    return np.concatenate([item.pcm for item in items if name is None or item.key == session(name)])
+
+
+def far(wave: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """The largest difference, as a share of the expected peak."""
+    return float(np.abs(wave - expected).max() / np.abs(expected).max())
