@@ -1,6 +1,6 @@
-"""Configuration, parsed and checked once, frozen afterwards. The only reader of environment
-variables. `ServeArgs` is what stands under `args:` in serve_config.yaml; an unknown key is an
-error that names it."""
+"""The configuration: parsed and checked once, then frozen. This is the only module that reads
+environment variables. `ServeArgs` is the content of `args:` in serve_config.yaml; an unknown key is
+an error that names the key."""
 
 import os
 from enum import StrEnum
@@ -22,82 +22,86 @@ class _Frozen(BaseModel):
 
 
 class GuardSettings(_Frozen):
-    """What ends or holds a segment beside the model's own stop token."""
+    """Rules that end a segment, or keep it going, besides the model's own stop token."""
 
     least_tokens: int = Field(
-        5, ge=0, le=25, description="no segment stops before so many tokens; 0: off"
+        5, ge=0, le=25, description="a segment cannot stop before this number of tokens; 0: off"
     )
     most_tokens: int = Field(
-        100, ge=1, description="no segment is longer than this and what its text adds"
+        100,
+        ge=1,
+        description="a segment has at most this number of tokens, plus most_per_text_token",
     )
     most_per_text_token: float | None = Field(
-        20.0, gt=0, description="what each token of text adds to most_tokens; null: no bound"
+        20.0, gt=0, description="added to most_tokens for each token of text; null: no bound"
     )
     loop_tokens: int | None = Field(
-        75, ge=25, description="so many tokens of one repeated cycle end a segment; null: off"
+        75, ge=25, description="this number of tokens in a repeated cycle ends a segment; null: off"
     )
-    loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle looked for")
+    loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle to look for")
 
 
 class T3Settings(_Frozen):
-    slots: int = Field(8, ge=1, le=1024, description="sequences that may be live at once")
+    slots: int = Field(8, ge=1, le=1024, description="sequences that run at the same time")
     dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
     first_group: int = Field(
-        3,  # with groups of 13: messages end at 16 and 42, where the vocoder's first cells can run
+        3,  # with groups of 13, messages end at 16 and 42: the vocoder's first cells can run then
         ge=1,
         le=25,
         description="tokens in a segment's first message",
     )
     group: int = Field(13, ge=1, le=100, description="tokens in each later message")
     max_lead_s: float = Field(
-        8.0, gt=0, description="audio seconds a sequence may run ahead while others wait"
+        8.0, gt=0, description="seconds of audio that a sequence may be ahead while others wait"
     )
     start_lead_s: float = Field(
-        0.3, ge=0, description="from a segment's first tokens to the first sound of them"
+        0.3, ge=0, description="expected seconds from a segment's first tokens to their sound"
     )
     max_rows: int | None = Field(
-        None, ge=2, description="rows that decode in one step, two per CFG pair; null: all"
+        None, ge=2, description="rows that decode in one step; a CFG pair has two; null: all"
     )
     prefill_share: float = Field(
-        1.0, ge=0.25, le=10, description="how much longer prompts may make the steps of others"
+        1.0, ge=0.25, le=10, description="how much longer prefill may make a step; 1: twice as long"
     )
     prefill_tokens: int = Field(
-        1024, ge=2, description="prompt tokens, over its rows, in a step that delays nobody"
+        1024, ge=2, description="prompt tokens, over all rows, in a step that delays nobody"
     )
     kv_gib: float | None = Field(
-        None, gt=0, description="of keys and values; null: a segment of 1000 tokens per slot"
+        None, gt=0, description="GiB for keys and values; null: room for 1000 tokens in every slot"
     )
     prefixes_kept: int = Field(
         16, ge=0, description="(voice, exaggeration) pairs whose computed prompts are kept"
     )
     runner: Literal["auto", "plain", "fast"] = Field(
         "auto",
-        description="plain: step by step; fast: captured steps, read one late; auto: by device",
+        description="plain: step by step; fast: CUDA graphs, read one step late; auto: by device",
     )
     guards: GuardSettings = GuardSettings()
 
 
 class VocoderSettings(_Frozen):
-    slots: int = Field(16, ge=1, le=1024, description="segments that may be live at once")
+    slots: int = Field(16, ge=1, le=1024, description="segments in work at the same time")
     policy: ContextPolicy | None = Field(
         None,
-        description="full: whole prefix each cell; window: prompt + left context, computed anew "
-        "each cell; chunked: the same, remembered; null: chunked where the model is as "
-        "good so, else window",
+        description="full: each cell sees the whole prefix; window: each cell computes the prompt "
+        "and the left context anew; chunked: the same context, from caches; null: chunked where "
+        "the model is as good with it, else window",
     )
-    prompt_s: float = Field(3.0, gt=0, le=10, description="seconds of voice prompt kept; not full")
-    left_tokens: int = Field(25, ge=0, le=250, description="tokens of left context; not full")
+    prompt_s: float = Field(
+        3.0, gt=0, le=10, description="seconds of voice prompt to keep; not in full"
+    )
+    left_tokens: int = Field(25, ge=0, le=250, description="tokens of left context; not in full")
     voices_kept: int = Field(
         8,
         ge=1,
-        description="chunked: voices whose computed prompts are kept, 70 MB each for turbo, "
+        description="chunked: voices whose computed prompts are kept; each takes 70 MB with turbo, "
         "690 MB with ten guided steps",
     )
     max_rows: int | None = Field(
-        None, ge=1, description="cells in one call; null: 8 on a GPU, 1 on a CPU"
+        None, ge=1, description="cells in one vocoder call; null: 8 on a GPU, 1 on a CPU"
     )
     first_cell: int = Field(13, ge=6, le=100, description="tokens in the first cell")
-    cell_growth: float = Field(2.0, ge=1, le=4, description="each cell is this much longer")
+    cell_growth: float = Field(2.0, ge=1, le=4, description="factor by which cells grow")
     max_cell: int = Field(50, ge=6, le=250, description="tokens in the longest cell")
     halo_frames: int = Field(10, ge=4, le=30, description="mel frames HiFT sees past each border")
     euler_steps: int | None = Field(None, ge=1, le=50, description="null: the model's own")
@@ -110,65 +114,69 @@ class Limits(_Frozen):
     first_audio_s: float = Field(
         25.0,
         gt=0,
-        description="what is not heard within this is refused with 503; "
-        "preparing a recorded voice does not count",
+        description="a session without sound after this time is refused with 503; the time in "
+        "which a recorded voice is prepared does not count",
     )
     step_timeout_s: float = Field(
-        120.0, gt=0, description="a step of an engine that takes longer hangs: its replica is ended"
+        120.0,
+        gt=0,
+        description="a longer step of an engine counts as hung and ends the replica",
     )
-    remember_s: float = Field(300.0, gt=0, description="how long a finished id stays taken")
+    remember_s: float = Field(300.0, gt=0, description="time a finished session's id stays taken")
     send_ahead_s: float | None = Field(
-        3.0, ge=1, description="of a stream's sound, sent before it is due; null: all there is"
+        3.0,
+        ge=1,
+        description="how far a stream's sound is sent ahead of playback; null: no limit",
     )
 
     @property
     def live_s(self) -> float:
-        """An id whose ingress died is free again after this: no session outlives it."""
+        """An id whose ingress died is free again after this time. No session lives longer."""
         return self.request_timeout_s + 60.0
 
 
 class SocketLimits(_Frozen):
-    """Of one WebSocket."""
+    """The limits of one WebSocket."""
 
-    max_contexts: int = Field(8, ge=1, le=64, description="that are open at once")
+    max_contexts: int = Field(8, ge=1, le=64, description="contexts that are open at the same time")
     max_frame_bytes: int = Field(65_536, ge=1024)
     max_held_chars: int = Field(
-        4096, ge=1, description="of a context's text that has not been spoken yet"
+        4096, ge=1, description="characters of a context that wait to be spoken"
     )
-    max_faults: int = Field(20, ge=1, description="wrong messages; one more closes the socket")
-    idle_s: float = Field(60.0, gt=0, description="without a message while nothing is spoken")
+    max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
+    idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
 
 
 class Role(StrEnum):
-    SPEAK = "speak"  # speech, cancels of the tenant's own sessions, lists
-    VOICES = "voices"  # voices are made, renamed and deleted
-    ADMIN = "admin"  # models are loaded and unloaded, everything is stopped
+    SPEAK = "speak"  # may speak, cancel the tenant's sessions, read reports
+    VOICES = "voices"  # may make, rename and delete voices
+    ADMIN = "admin"  # may load and unload the model
 
 
 class Quota(_Frozen):
-    """Of one key; null is without limit."""
+    """The limits of one key. null: no limit."""
 
-    max_concurrent: int | None = Field(None, ge=1, description="sessions at once")
+    max_concurrent: int | None = Field(None, ge=1, description="sessions at the same time")
     requests_per_minute: int | None = Field(None, ge=1)
-    audio_s_per_day: float | None = Field(None, gt=0, description="in a day of UTC")
-    max_text_chars: int | None = Field(None, ge=1, description="of one text")
+    audio_s_per_day: float | None = Field(None, gt=0, description="seconds in a day of UTC")
+    max_text_chars: int | None = Field(None, ge=1, description="characters of one text")
     max_tokens: int | None = Field(None, ge=1, description="speech tokens of one segment")
-    max_sockets: int | None = Field(None, ge=1, description="open at once, at one ingress")
+    max_sockets: int | None = Field(None, ge=1, description="open sockets at one ingress replica")
     max_uploads: int | None = Field(
-        None, ge=1, description="recordings that are made voices at once, at one ingress"
+        None, ge=1, description="recordings processed at the same time, at one ingress replica"
     )
-    max_voices: int | None = Field(None, ge=0, description="kept by its tenant")
+    max_voices: int | None = Field(None, ge=0, description="voices that the tenant keeps")
 
     @property
     def is_limited(self) -> bool:
-        """Whether anything must be counted over all ingresses."""
+        """Whether a limit is counted over all ingress replicas."""
         counted = (self.max_concurrent, self.requests_per_minute, self.audio_s_per_day)
         return any(limit is not None for limit in counted)
 
 
 class KeySettings(_Frozen):
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="for logs; never the key")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the key")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="for logs; not the key itself")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hash of the key")
     tenant: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
     roles: tuple[Role, ...] = (Role.SPEAK,)
     quota: Quota = Quota()
@@ -176,10 +184,10 @@ class KeySettings(_Frozen):
 
 class AccessSettings(_Frozen):
     keys_file: str | None = Field(
-        None, description="YAML list of keys; null: the environment's CHATTERBOX_API_KEYS"
+        None, description="file with a YAML list of keys; null: from CHATTERBOX_API_KEYS"
     )
     origins: tuple[str, ...] = Field(
-        (), description="web pages that may call, as https://example.com; none by default"
+        (), description="web origins that may call, such as https://example.com"
     )
 
 
@@ -189,19 +197,20 @@ class ServeArgs(_Frozen):
         description="embedded, embedded-babble, embedded-turbo, english, turbo, multilingual, "
         "random-<family>, or a folder",
     )
-    revision: str | None = Field(None, description="commit on the model hub; null: the pinned one")
+    revision: str | None = Field(None, description="commit on the model hub; null: pinned one")
     device: Device = "auto"
     voices: str | None = Field(
-        None, description="folder or fsspec URL of reference wavs; each is a voice by its name"
+        None, description="folder or fsspec URL of reference recordings; each file is a voice"
     )
     voices_cache: str | None = Field(
-        None, description="folder or URL for prepared voices; null: beside the recordings"
+        None, description="folder or fsspec URL for prepared voices; null: beside the recordings"
     )
     uploads: str | None = Field(
-        None, description="folder or fsspec URL for the voices that callers make; null: none may"
+        None,
+        description="folder or fsspec URL for voices that callers make; null: none",
     )
     voice_aliases: dict[str, str] = Field(
-        {}, description="name: voice; OpenAI's names are dealt out over the voices otherwise"
+        {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()
@@ -210,8 +219,8 @@ class ServeArgs(_Frozen):
     access: AccessSettings = AccessSettings()
     topology: Literal["split", "colocated"] = Field(
         "split",
-        description="split: T3 and vocoder are processes of their own; colocated: one process has "
-        "both, with the sum of their fractions, vocoder_replicas times",
+        description="split: T3 and the vocoder are separate processes; colocated: one process has "
+        "both and the sum of their fractions; there are vocoder_replicas of it",
     )
     t3_gpus: float = Field(0.4, ge=0, description="GPU fraction of a T3 replica, on cuda")
     vocoder_gpus: float = Field(0.4, ge=0, description="GPU fraction of a vocoder replica, on cuda")
@@ -220,7 +229,9 @@ class ServeArgs(_Frozen):
     t3_replicas: int = Field(1, ge=1)
     vocoder_replicas: int = Field(1, ge=1)
     ingress_replicas: int = Field(1, ge=1)
-    registry_shards: int = Field(1, ge=1, le=64, description="cancel registries, by session id")
+    registry_shards: int = Field(
+        1, ge=1, le=64, description="registry actors; each has a part of the ids"
+    )
 
     @model_validator(mode="after")
     def _one_number_where_colocated(self) -> "ServeArgs":
@@ -236,40 +247,41 @@ class ServeArgs(_Frozen):
 
 
 def hub_token() -> str | None:
-    """The model hub's access token, if the operator set one (HF_TOKEN)."""
+    """The access token of the model hub (HF_TOKEN), if the operator has set one."""
     return os.environ.get("HF_TOKEN") or None
 
 
 def load_keys(access: AccessSettings) -> tuple[KeySettings, ...]:
-    """The API keys, from the file or else from CHATTERBOX_API_KEYS, a list of the same form.
-    None at all: the server speaks to its own machine alone. Raises ConfigError."""
+    """The API keys from the keys file, else from CHATTERBOX_API_KEYS, which has the same form. A
+    server without keys serves its own machine alone. Raises ConfigError."""
     content, source = os.environ.get("CHATTERBOX_API_KEYS", ""), "CHATTERBOX_API_KEYS"
     if access.keys_file is not None:
         source = access.keys_file
         try:
             content = Path(source).read_text()
-        except (OSError, UnicodeDecodeError) as fault:
-            raise ConfigError(f"access.keys_file: cannot read {source}") from fault
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"access.keys_file: cannot read {source}") from error
     elif not content.strip():
         return ()
     try:
         keys = TypeAdapter(tuple[KeySettings, ...]).validate_python(yaml.safe_load(content))
-    except ValidationError as fault:
-        faults = fault.errors(include_url=False, include_input=False, include_context=False)
-        told = (f"key {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
-        raise ConfigError(f"{source}: {'; '.join(told)}") from None
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        reasons = (f"key {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
+        raise ConfigError(f"{source}: {'; '.join(reasons)}") from None
     except yaml.YAMLError:
         raise ConfigError(f"{source} is not valid YAML") from None
     if not keys:
-        raise ConfigError(f"{source} holds no key")
+        raise ConfigError(f"{source} holds no key; list at least one")
     return keys
 
 
 def serves_through_haproxy() -> bool:
-    """Ray Serve's HAProxy listens on every interface, whatever http_options.host says."""
+    """Whether Ray Serve uses HAProxy, which listens on every interface and ignores
+    http_options.host."""
     return os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
 
 def client_key() -> str | None:
-    """The API key that the command line's client sends, if its user set one."""
+    """The API key that the command line sends (CHATTERBOX_API_KEY), if its user has set one."""
     return os.environ.get("CHATTERBOX_API_KEY") or None

@@ -1,7 +1,7 @@
 """The nouns that cross rooms.
 
-Standard library and numpy only; imports nobody of ours. Every message on a queue, a handle or a
-thread is one of these types. Knows nothing about models, HTTP or Ray.
+Imports the standard library and numpy only, nothing of ours. Every message on a queue, a handle or
+a thread is one of these types. Knows nothing about models, HTTP or Ray.
 """
 
 import time
@@ -13,64 +13,64 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 24_000  # Hz, of every sound that leaves the vocoder
+SAMPLE_RATE = 24_000  # Hz, of all sound that leaves the vocoder
 TOKENS_PER_S = 25  # speech tokens per second of audio
-NUM_MELS = 80  # bands of S3Gen's mels
+NUM_MELS = 80  # bands of S3Gen's mel spectrograms
 FRAMES_PER_TOKEN = 2  # mel frames per speech token
 SAMPLES_PER_FRAME = 480
 SAMPLES_PER_TOKEN = SAMPLES_PER_FRAME * FRAMES_PER_TOKEN
-NUM_SPEECH_IDS = 6561  # codec ids are 0..6560; a larger one must never reach the vocoder
+NUM_SPEECH_IDS = 6561  # codec ids are 0..6560; a larger id must never reach the vocoder
 DEFAULT_TENANT = "default"
 
 
 class SessionKey(NamedTuple):
-    """One request, for its whole life. The id is the client's or made at the door; ids of
-    different tenants never meet."""
+    """Names one request for its whole life. The client chooses the id, or the interface makes one.
+    The same id of two tenants is two sessions."""
 
     tenant: str
     session_id: str
 
 
 class FinishReason(StrEnum):
-    """How a sequence, a segment or a session ended. Each ends with exactly one."""
+    """How a sequence, a segment or a session ended. Each has exactly one."""
 
-    STOP = "stop"  # the model said so
+    STOP = "stop"  # the model ended it
     LENGTH = "length"  # the token limit was reached
     CANCELLED = "cancelled"
     ERROR = "error"
 
 
 class Fault(StrEnum):
-    """Why something ended with ERROR, where its caller is told more than that it did."""
+    """The cause of an ERROR, where the caller is told the cause."""
 
     OUT_OF_MEMORY = "out_of_memory"
 
 
 class Mark(StrEnum):
-    """A moment of a session, by the machine's monotonic clock, which its processes share.
+    """A moment of a session on the machine's monotonic clock, which its processes share.
 
-    An undisturbed session passes the first block in this order; a cancel adds the second.
+    A session without a cancel passes the first block in this order. A cancel adds the second.
     """
 
     RECEIVED = "received"  # the interface has read and accepted the request
     CLAIMED = "claimed"  # the registry has granted the id
-    CONDITIONED = "conditioned"  # the vocoder replica has it, and its voice
-    QUEUED = "queued"  # the T3 engine has it
-    PREFILL = "prefill"  # its first step begins: it has a slot
-    FIRST_TOKEN = "first_token"  # its first group of tokens leaves T3
-    FIRST_CELL = "first_cell"  # its first sound leaves the vocoder's engine
-    LAST_CELL = "last_cell"  # its last does; of a short one before the next
-    FIRST_BYTE = "first_byte"  # its first sound has been handed to the proxy
-    LAST_BYTE = "last_byte"  # and its last
+    CONDITIONED = "conditioned"  # the vocoder replica has the session and its voice
+    QUEUED = "queued"  # the T3 engine has the session
+    PREFILL = "prefill"  # the session has a slot, and its first step begins
+    FIRST_TOKEN = "first_token"  # the first group of tokens leaves T3
+    FIRST_CELL = "first_cell"  # the first sound leaves the vocoder's engine
+    LAST_CELL = "last_cell"  # the last sound leaves it; in a short session before FIRST_BYTE
+    FIRST_BYTE = "first_byte"  # the first sound has been handed to the proxy
+    LAST_BYTE = "last_byte"  # the last sound has been handed to the proxy
 
     CANCEL_RECEIVED = "cancel_received"  # an ingress has read the cancel
-    DISCONNECTED = "disconnected"  # or has seen the client leave
-    CANCEL_LOGGED = "cancel_logged"  # the registry has it
+    DISCONNECTED = "disconnected"  # an ingress has seen the client leave
+    CANCEL_LOGGED = "cancel_logged"  # the registry has the cancel
     T3_TOLD = "t3_told"  # the abort is set in the T3 process
-    LAST_STEP = "last_step"  # its last step in T3 began
-    T3_STOPPED = "t3_stopped"  # no step has it any more and its slot is free
-    VOCODER_DROPPED = "vocoder_dropped"  # the same of the vocoder's cells
-    AUDIO_STOPPED = "audio_stopped"  # the ingress hands no more of it on
+    LAST_STEP = "last_step"  # the session's last step in T3 began
+    T3_STOPPED = "t3_stopped"  # no T3 step runs the session any more, and its slot is free
+    VOCODER_DROPPED = "vocoder_dropped"  # no vocoder call has a cell of the session any more
+    AUDIO_STOPPED = "audio_stopped"  # the ingress sends no more audio of the session
     ACKNOWLEDGED = "acknowledged"  # the registry has answered the cancel
 
 
@@ -80,7 +80,8 @@ _LATEST_COUNTS = {Mark.LAST_STEP, Mark.T3_STOPPED, Mark.VOCODER_DROPPED}
 
 
 def merged(one: Marks, other: Marks) -> dict[Mark, float]:
-    """Where both have a mark, the earlier counts; of what comes last, the later."""
+    """A mark that both have keeps its earlier time, or its later time if it is one of
+    _LATEST_COUNTS."""
     marks = dict(one)
     for mark, at_s in other.items():
         known_s = marks.get(mark, at_s)
@@ -90,7 +91,7 @@ def merged(one: Marks, other: Marks) -> dict[Mark, float]:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How T3 draws. None means the model's own default; a resolved value never is None."""
+    """How T3 draws tokens."""
 
     temperature: float = 0.8
     cfg_weight: float = 0.5  # 0 runs one row instead of a pair
@@ -104,16 +105,32 @@ class SamplingParams:
     ignore_eos: bool = False  # forces the length, for speed measurements
 
 
+class VoiceKind(StrEnum):
+    """Where the stages find a voice."""
+
+    BUILT_IN = "built_in"  # in the model's own files
+    RECORDED = "recorded"  # a recording in the operator's store
+    UPLOADED = "uploaded"  # a recording in the library of callers' voices
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRef:
+    """A voice, as the stages know it."""
+
+    name: str
+    kind: VoiceKind = VoiceKind.BUILT_IN
+
+
 @dataclass(frozen=True, slots=True)
 class SynthesisRequest:
-    """A text to speak, already validated, normalised and cut into segments."""
+    """A text to speak: validated, normalised and cut into segments."""
 
     key: SessionKey
     segments: tuple[str, ...]
-    voice: str
+    voice: VoiceRef
     sampling: SamplingParams
     language: str | None = None
-    is_paced: bool = False  # handed on no faster than it plays, but for a few seconds
+    is_paced: bool = False  # sent at most a few seconds faster than it plays
     received_s: float = field(default_factory=time.monotonic, compare=False)
 
 
@@ -124,18 +141,18 @@ class TokenRequest:
     key: SessionKey
     segment: int
     text: str
-    voice: str
+    voice: VoiceRef
     sampling: SamplingParams
     language: str | None = None
-    lead_s: float = 0.0  # seconds of the session's sound that still play before this is wanted
+    lead_s: float = 0.0  # seconds of the session's sound that play before this segment is due
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechTokens:
     """A group of consecutive codec ids of one segment, T3 -> vocoder.
 
-    `finish` is set on the last message of a segment and only there; that message may be empty.
-    `marks` are on its first.
+    Only the last message of a segment has `finish`; that message may be empty. Only the first has
+    `marks`.
     """
 
     key: SessionKey
@@ -144,29 +161,29 @@ class SpeechTokens:
     ids: tuple[int, ...]  # each in 0..6560
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
-    fault: Fault | None = None  # with ERROR alone
+    fault: Fault | None = None  # set only with ERROR
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
     """Consecutive watermarked samples, vocoder -> client. `pcm` is float32 in [-1, 1], mono,
-    24 kHz. `finish` is set on the last chunk of a session and only there; it may be empty. `marks`
-    are on its first and its last."""
+    24 kHz. Only the last chunk of a session has `finish`; that chunk may be empty. Only the first
+    and the last have `marks`."""
 
     key: SessionKey
     segment: int
     start: int  # index of pcm[0] in the session, in samples
     pcm: NDArray[np.float32]
-    num_tokens: int = 0  # speech tokens this session has used so far
+    num_tokens: int = 0  # speech tokens that the session has used so far
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
 
 
 class CancelState(StrEnum):
-    STOPPED = "stopped"  # T3 and the ingress have both confirmed
-    STOPPING = "stopping"  # told, not yet confirmed
+    STOPPED = "stopped"  # T3 and the ingress have confirmed
+    STOPPING = "stopping"  # T3 and the ingress are told, and at least one has not confirmed yet
     ALREADY_DONE = "already_done"
-    UNKNOWN = "unknown"  # never seen here; remembered, so that a late request of that id dies
+    UNKNOWN = "unknown"  # no session has this id; a later request with it will be cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,36 +194,36 @@ class CancelAck:
     state: CancelState
     audio_sent_ms: float = 0.0
     tokens_generated: int = 0
-    tokens_discarded: int = 0  # generated, but never heard
+    tokens_discarded: int = 0  # generated but never sent as audio
     stop_ms: float = 0.0  # from the cancel's arrival to the last confirmation
 
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """What is remembered of a session."""
+    """What the registry remembers of a session."""
 
     session_id: str
-    finish: FinishReason | None  # None: it lives
+    finish: FinishReason | None  # None: the session is live
     audio_sent_ms: float
     tokens_generated: int
     tokens_discarded: int
-    steps_after_abort: int | None  # of T3, begun after the abort was set there; None: no abort
-    cells_after_abort: int | None  # of the vocoder, the same
+    steps_after_abort: int | None  # T3 steps that began after the abort was set; None: no abort
+    cells_after_abort: int | None  # vocoder cells that began after the abort was set
     marks: Marks
 
 
 @dataclass(frozen=True, slots=True)
 class StageStats:
-    """What one replica of a stage (or the sum over replicas) is doing now."""
+    """What one replica of a stage, or the sum of its replicas, is doing now."""
 
     live: int = 0
     waiting: int = 0
     slots_free: int = 0
     slots_total: int = 0
-    late_s: float = 0.0  # of its most urgent work, queued or running, against when that was due
+    late_s: float = 0.0  # how late the most urgent work is, queued or running
 
     def __add__(self, other: "StageStats") -> "StageStats":
-        """Of lateness, the worst."""
+        """The sum of the counts, and the worse lateness."""
         return StageStats(
             self.live + other.live,
             self.waiting + other.waiting,
@@ -219,7 +236,7 @@ class StageStats:
 class HealthStatus(StrEnum):
     OK = "ok"
     STARTING = "starting"
-    UNLOADED = "unloaded"  # the model has been taken out of memory, and can be loaded again
+    UNLOADED = "unloaded"  # the model is not in memory and can be loaded again
     FAILED = "failed"
 
 
@@ -231,61 +248,60 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a served model is and which request fields it has."""
+    """What a served model is, and which request fields act on it."""
 
     name: str
     family: str  # english | multilingual | turbo
     defaults: SamplingParams
     voices: tuple[str, ...]
-    languages: tuple[str, ...]  # empty: the field is refused
+    languages: tuple[str, ...]  # empty: the field `language` is refused
     has_cfg: bool  # exaggeration, cfg_weight and min_p act
     has_top_k: bool
     max_segment_chars: int = 280
-    recorded_voices: tuple[str, ...] = ()  # those of `voices` that the operator's store holds
+    recorded_voices: tuple[str, ...] = ()  # those among `voices` that are in the operator's store
 
 
 class Synthesizer(Protocol):
-    """The one seam between the interface and what makes sound: in-process, over Ray handles, and
-    the fake of the tests."""
+    """The one seam between the interface and the engines. There are three: in this process, over
+    Ray handles, and the fake of the tests."""
 
     def card(self) -> ModelCard: ...
 
     def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        """Chunks in order, the last with a finish reason. Closing the generator cancels.
+        """Chunks with sound in order, then an empty one with the finish reason and all marks.
+        Closing the generator cancels the session.
 
-        Raises DuplicateSession before the first chunk if the id is live or remembered,
-        Overloaded if there is no room; a cancel that came first yields one empty chunk with
-        CANCELLED.
+        Raises before the first chunk: DuplicateSession if the id is live or remembered, Overloaded
+        if there is no room. A cancel that came first yields the empty chunk with CANCELLED alone.
         """
         ...
 
     async def cancel(self, key: SessionKey) -> CancelAck: ...
 
     async def session(self, key: SessionKey) -> SessionReport | None:
-        """What is remembered of a session that has begun or was cancelled."""
+        """The report of a session that has begun or was cancelled; None once it is forgotten."""
         ...
 
     async def health(self) -> Health: ...
 
-    async def enrol(self, voice: str) -> None:
-        """Prepare a voice whose recording is in a store; returns when it can be spoken with.
+    async def enrol(self, voice: VoiceRef) -> None:
+        """Prepares a voice whose recording is in a store. Returns when the voice can speak.
 
-        Raises BadRequest where the recording gives no voice, NotFound, Unavailable.
+        Raises BadRequest where no voice can be made of the recording, NotFound, Unavailable.
         """
         ...
 
 
 class ModelLoader(Protocol):
-    """Takes the served model out of memory, and back. Both answer when it is done, and do nothing
-    where it is done already. While it is out no session begins."""
+    """Takes the served model out of memory and loads it again. Both calls return when that is
+    done, at once if it was done before. No session begins while the model is out of memory."""
 
     async def load(self) -> None:
-        """Raises Unavailable where it does not come back in time."""
+        """Raises Unavailable where the model is not loaded in time."""
         ...
 
     async def unload(self) -> None:
-        """Sessions that live go on to their ends first. Raises NotServed where it must
-        stay."""
+        """Live sessions end first. Raises NotServed where the model must stay in memory."""
         ...
 
 

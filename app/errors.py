@@ -1,34 +1,34 @@
-"""Everything that can be refused or go wrong, and what HTTP makes of it.
+"""All errors, with the HTTP status of each.
 
     ServeError
-    ├── BadRequest 400             a field is wrong; `param` names it
-    │   ├── UnknownField 400       not a field of this interface
-    │   └── UnsupportedField 400   a known field that cannot act on this model
-    ├── Unauthorized 401           no API key, or none that is known
-    ├── Forbidden 403              a known caller who may not, or a caller from outside
-    ├── NotFound 404               voice, model or session
+    ├── BadRequest 400             a field is wrong; `param` names the field
+    │   ├── UnknownField 400       this interface has no such field
+    │   └── UnsupportedField 400   the field is known, but has no effect on this model
+    ├── Unauthorized 401           the API key is missing or unknown
+    ├── Forbidden 403              the caller lacks a role, or calls from another machine
+    ├── NotFound 404               the voice, model or session does not exist
     ├── Conflict 409               the name of a voice is taken
-    ├── DuplicateSession 409       the id is live or remembered
-    ├── RateLimited 429            a limit of this key; tells when to come back
-    ├── Overloaded 503             no room; tells when to come back
+    ├── DuplicateSession 409       the session id is live or remembered
+    ├── RateLimited 429            a limit of this key is reached; says when to try again
+    ├── Overloaded 503             the server has no room; says when to try again
     ├── SynthesisFailed 500        the engine could not finish this session
-    ├── NotServed 501              this server cannot do that, and says why
-    ├── StorageFull 507            no room for what was to be kept; nothing of it was
-    ├── Unavailable 503            a part that must answer did not (registry, engine)
-    │   ├── NotEnrolled 503        a voice of the store that nobody has prepared, or not yet again
+    ├── NotServed 501              this server cannot do that; the message says why
+    ├── StorageFull 507            the store has no room; nothing was stored
+    ├── Unavailable 503            a part of the server did not answer (registry, engine)
+    │   ├── NotEnrolled 503        the voice is in the store, but is not prepared
     │   ├── OutOfMemory 503        a step of this session did not fit in the device's memory
     │   └── StorageAway 503        the store of recordings and voices did not answer
-    └── ConfigError                never over HTTP: stops the start, names file and key
+    └── ConfigError                stops the start, names file and key; never sent over HTTP
         └── CheckpointError        a model file is missing, truncated or mismatched
 
-Raised anywhere, translated to OpenAI's error shape in one place (app/api/errors.py).
+One place translates all of them to OpenAI's error shape: app/api/errors.py.
 """
 
 import math
 
 
 class ServeError(Exception):
-    """`code` is the stable name clients may match on; `param` the request field at fault."""
+    """Clients may match on `code`, which is stable. `param` is the request field that is wrong."""
 
     status = 500
     code = "internal_error"
@@ -39,7 +39,7 @@ class ServeError(Exception):
         self.param = param
         self.code = code or type(self).code
 
-    def __reduce__(self) -> tuple[object, ...]:  # survives the hop between Ray processes
+    def __reduce__(self) -> tuple[object, ...]:  # Ray pickles errors between processes
         return _rebuild, (type(self), self.message, self.param, self.code)
 
 
@@ -71,13 +71,13 @@ class Forbidden(ServeError):
 
 
 class RateLimited(ServeError):
-    """`limit` is the quota's name."""
+    """`limit` is the name of the limit in the key's quota."""
 
     status = 429
     code = "rate_limit_exceeded"
 
     def __init__(self, limit: str, retry_after_s: float) -> None:
-        super().__init__(f"this key's limit {limit} is reached", param=limit)
+        super().__init__(f"this API key has reached its limit {limit}", param=limit)
         self.retry_after_s = max(1, math.ceil(retry_after_s))
 
     def __reduce__(self) -> tuple[object, ...]:
