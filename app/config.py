@@ -104,13 +104,19 @@ class VocoderSettings(_Frozen):
     cell_growth: float = Field(2.0, ge=1, le=4, description="factor by which cells grow")
     max_cell: int = Field(50, ge=6, le=250, description="tokens in the longest cell")
     halo_frames: int = Field(10, ge=4, le=30, description="mel frames HiFT sees past each border")
-    euler_steps: int | None = Field(None, ge=1, le=50, description="null: the model's own")
+    euler_steps: int | None = Field(
+        None, ge=1, le=50, description="steps of the flow; null: the model's own"
+    )
 
 
 class Limits(_Frozen):
-    max_text_chars: int = Field(4096, ge=1, le=100_000)
-    max_segment_chars: int = Field(280, ge=40, le=1000)
-    request_timeout_s: float = Field(600.0, gt=0)
+    max_text_chars: int = Field(4096, ge=1, le=100_000, description="characters of one text")
+    max_segment_chars: int = Field(
+        280, ge=40, le=1000, description="characters of one segment, which T3 speaks in one go"
+    )
+    request_timeout_s: float = Field(
+        600.0, gt=0, description="a session that is not finished after this time is ended"
+    )
     first_audio_s: float = Field(
         25.0,
         gt=0,
@@ -139,7 +145,7 @@ class SocketLimits(_Frozen):
     """The limits of one WebSocket."""
 
     max_contexts: int = Field(8, ge=1, le=64, description="contexts that are open at the same time")
-    max_frame_bytes: int = Field(65_536, ge=1024)
+    max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
     max_held_chars: int = Field(
         4096, ge=1, description="characters of a context that wait to be spoken"
     )
@@ -157,7 +163,7 @@ class Quota(_Frozen):
     """The limits of one key. null: no limit."""
 
     max_concurrent: int | None = Field(None, ge=1, description="sessions at the same time")
-    requests_per_minute: int | None = Field(None, ge=1)
+    requests_per_minute: int | None = Field(None, ge=1, description="requests in a minute")
     audio_s_per_day: float | None = Field(None, gt=0, description="seconds in a day of UTC")
     max_text_chars: int | None = Field(None, ge=1, description="characters of one text")
     max_tokens: int | None = Field(None, ge=1, description="speech tokens of one segment")
@@ -177,8 +183,15 @@ class Quota(_Frozen):
 class KeySettings(_Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="for logs; not the key itself")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hash of the key")
-    tenant: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
-    roles: tuple[Role, ...] = (Role.SPEAK,)
+    tenant: str = Field(
+        pattern=r"^[a-z0-9_-]{1,64}$",
+        description="the key sees the sessions and uploaded voices of this tenant alone",
+    )
+    roles: tuple[Role, ...] = Field(
+        (Role.SPEAK,),
+        description="speak: speak, cancel, read reports; voices: make, rename, delete voices; "
+        "admin: load and unload the model",
+    )
     quota: Quota = Quota()
 
 
@@ -198,7 +211,7 @@ class ServeArgs(_Frozen):
         "random-<family>, or a folder",
     )
     revision: str | None = Field(None, description="commit on the model hub; null: pinned one")
-    device: Device = "auto"
+    device: Device = Field("auto", description="auto: cuda where the cluster has a GPU now")
     voices: str | None = Field(
         None, description="folder or fsspec URL of reference recordings; each file is a voice"
     )
@@ -224,11 +237,11 @@ class ServeArgs(_Frozen):
     )
     t3_gpus: float = Field(0.4, ge=0, description="GPU fraction of a T3 replica, on cuda")
     vocoder_gpus: float = Field(0.4, ge=0, description="GPU fraction of a vocoder replica, on cuda")
-    t3_cpus: float = Field(0.5, ge=0)
-    vocoder_cpus: float = Field(0.5, ge=0)
-    t3_replicas: int = Field(1, ge=1)
-    vocoder_replicas: int = Field(1, ge=1)
-    ingress_replicas: int = Field(1, ge=1)
+    t3_cpus: float = Field(0.5, ge=0, description="CPUs that Ray reserves for a T3 replica")
+    vocoder_cpus: float = Field(0.5, ge=0, description="the same for a vocoder replica")
+    t3_replicas: int = Field(1, ge=1, description="replicas of T3")
+    vocoder_replicas: int = Field(1, ge=1, description="replicas of the vocoder")
+    ingress_replicas: int = Field(1, ge=1, description="replicas of the ingress")
     registry_shards: int = Field(
         1, ge=1, le=64, description="registry actors; each has a part of the ids"
     )
