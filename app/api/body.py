@@ -1,4 +1,4 @@
-"""A request's JSON object: bounded while it is read, and without two meanings."""
+"""The JSON object in a request's body: its size is bounded, and it has one meaning only."""
 
 import json
 from collections import Counter
@@ -10,10 +10,10 @@ from app.errors import BadRequest
 
 
 async def read_object(request: Request, max_bytes: int) -> dict[str, object]:
-    """Raises HTTPException 413 and 415, BadRequest for what is not one JSON object.
+    """Raises HTTPException 413 and 415, and BadRequest for a body that is not one JSON object.
 
-    A repeated key is refused: which of the two counts differs from parser to parser. NaN and
-    Infinity pass here, so that the field they stand in can be named.
+    A repeated key is refused, because parsers differ in the value that counts. NaN and Infinity
+    pass, so that a later check can name their field.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -22,12 +22,12 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, object]:
 
 
 def parse_object(content: bytes, what: str) -> dict[str, object]:
-    """`what` is how an error calls the content. Raises BadRequest."""
+    """`what` names the content in error messages. Raises BadRequest."""
     try:
         value = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as fault:
-        where = f" at character {fault.pos}" if isinstance(fault, json.JSONDecodeError) else ""
-        raise BadRequest(f"{what} is not valid JSON{where}", code="invalid_json") from fault
+    except (ValueError, RecursionError) as error:
+        where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadRequest(f"{what} is not valid JSON{where}", code="invalid_json") from error
     if not isinstance(value, dict):
         raise BadRequest(f"{what} must be a JSON object", code="invalid_json")
     return value

@@ -1,4 +1,4 @@
-"""Who a request comes from, as routes see it: the door has let them in."""
+"""The caller of a request, whom RequestGuard has found, and the role that a route requires."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
 
 
 def require_role(role: Role) -> Any:
-    """A route's dependency: refused with 403 before anything of the body is read."""
+    """A route's dependency. A caller without the role gets a 403 before the body is read."""
 
     def check(connection: HTTPConnection) -> None:
         caller_of(connection).require(role)

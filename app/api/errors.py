@@ -1,7 +1,7 @@
-"""The one place where a fault becomes an answer: OpenAI's error shape, status and retry headers.
+"""The one place where an error becomes an answer: OpenAI's error shape, status and retry headers.
 
-Messages of ServeError and of HTTPException are written for clients; any other exception is told
-only that it happened (the log has the rest, under the request id).
+The messages of ServeError and HTTPException are written for clients. Of any other exception the
+client learns only that it happened; the log has the details under the request id.
 """
 
 import json
@@ -33,19 +33,19 @@ _CODES = {
     413: "request_too_large",
     415: "unsupported_media_type",
 }
-PATIENCE_S = 60  # a client that is told to wait longer need not try again by itself
-_INTERNAL = "internal error; the server's log has it under this request's id"
+PATIENCE_S = 60  # a client that must wait longer is told not to retry by itself
+_INTERNAL = "internal error; the server's log has the details under the id of this request"
 
 
-CountRefusal = Callable[[str], None]  # told the `code` of each
+CountRefusal = Callable[[str], None]  # called with the `code` of every error
 
 
 def uncounted(code: str) -> None:
-    """Where nobody counts."""
+    """For an application that does not count errors."""
 
 
 class JsonResponse(Response):
-    """ASCII only, so that whatever a client sent can be named in an answer."""
+    """ASCII only, so that an answer can repeat any character that a client sent."""
 
     media_type = "application/json"
 
@@ -53,54 +53,54 @@ class JsonResponse(Response):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def status_of(fault: Exception) -> int:
-    if isinstance(fault, ServeError):
-        return fault.status
-    return fault.status_code if isinstance(fault, HTTPException) else 500
+def status_of(error: Exception) -> int:
+    if isinstance(error, ServeError):
+        return error.status
+    return error.status_code if isinstance(error, HTTPException) else 500
 
 
-def code_of(fault: Exception) -> str:
-    if isinstance(fault, ServeError):
-        return fault.code
-    if isinstance(fault, HTTPException):
-        return _CODES.get(fault.status_code, "http_error")
+def code_of(error: Exception) -> str:
+    if isinstance(error, ServeError):
+        return error.code
+    if isinstance(error, HTTPException):
+        return _CODES.get(error.status_code, "http_error")
     return ServeError.code
 
 
-def error_of(fault: Exception) -> dict[str, str | None]:
-    """What stands under `error` in a body or an event."""
-    status = status_of(fault)
+def error_of(error: Exception) -> dict[str, str | None]:
+    """The value of `error` in a body or an event."""
+    status = status_of(error)
     kind = "invalid_request_error" if status < 500 else "server_error"
     message, param = _INTERNAL, None
-    if isinstance(fault, ServeError):
-        message, param = fault.message, fault.param
-    elif isinstance(fault, HTTPException):
-        message = fault.detail
-    return {"message": message, "type": kind, "param": param, "code": code_of(fault)}
+    if isinstance(error, ServeError):
+        message, param = error.message, error.param
+    elif isinstance(error, HTTPException):
+        message = error.detail
+    return {"message": message, "type": kind, "param": param, "code": code_of(error)}
 
 
-def answer(fault: Exception) -> JsonResponse:
-    return JsonResponse({"error": error_of(fault)}, status_of(fault), headers=_headers(fault))
+def answer(error: Exception) -> JsonResponse:
+    return JsonResponse({"error": error_of(error)}, status_of(error), headers=_headers(error))
 
 
-def _headers(fault: Exception) -> Mapping[str, str] | None:
-    if isinstance(fault, Unauthorized):
+def _headers(error: Exception) -> Mapping[str, str] | None:
+    if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(fault, RateLimited) and fault.retry_after_s > PATIENCE_S:
-        return {"Retry-After": str(fault.retry_after_s), "X-Should-Retry": "false"}
-    if isinstance(fault, Overloaded | Unavailable | RateLimited):
-        return {"Retry-After": str(fault.retry_after_s)}
-    if isinstance(fault, DuplicateSession | Conflict | NotServed | StorageFull):
-        return {"X-Should-Retry": "false"}  # OpenAI's clients try 409 and 5xx again, in vain here
-    return fault.headers if isinstance(fault, HTTPException) else None
+    if isinstance(error, RateLimited) and error.retry_after_s > PATIENCE_S:
+        return {"Retry-After": str(error.retry_after_s), "X-Should-Retry": "false"}
+    if isinstance(error, Overloaded | Unavailable | RateLimited):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, DuplicateSession | Conflict | NotServed | StorageFull):
+        return {"X-Should-Retry": "false"}  # OpenAI's clients retry 409 and 5xx by default
+    return error.headers if isinstance(error, HTTPException) else None
 
 
 def install(app: FastAPI, refused: CountRefusal) -> None:
-    async def translate(request: Request, fault: Exception) -> Response:
-        if status_of(fault) >= 500:
-            log.error("request %s failed: %s", request.state.request_id, fault)
-        refused(code_of(fault))
-        return answer(fault)
+    async def translate(request: Request, error: Exception) -> Response:
+        if status_of(error) >= 500:
+            log.error("request %s failed: %s", request.state.request_id, error)
+        refused(code_of(error))
+        return answer(error)
 
     app.add_exception_handler(ServeError, translate)
     app.add_exception_handler(HTTPException, translate)

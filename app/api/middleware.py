@@ -1,9 +1,9 @@
-"""What every request and socket passes first and every answer last (pure ASGI).
+"""The outermost middleware (pure ASGI): the id, the caller and the last error of every request.
 
-Gives the request its id, which is the session id, and finds out who sends it; refuses headers with
-which a client could pin a slot, pages of other origins, and whoever has no key, before anything of
-a body is read. Makes of an unexpected exception a 500 without its internals, or, where the headers
-are out, lets it through so that the server breaks the body off.
+It gives a request its id, which is the session id, and finds its caller. Before a body is read, it
+refuses headers with which a client could hold a slot, pages of other origins, and callers without
+a key. An unexpected exception becomes a 500 without internals. Once the headers are out, the
+exception is raised again, and the server breaks the body off.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
 _VALID_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Ray Serve's proxies obey these, whoever sends them.
+# Ray Serve's proxies obey these headers of any client.
 _REFUSED = ("x-request-disconnect-disabled", "x-request-timeout-seconds")
 
 
@@ -32,9 +32,9 @@ def check_session_id(session_id: str, param: str) -> str:
     return session_id
 
 
-OPEN_PATHS = ("/", "/health")  # what balancers and probes ask, who have no key
+OPEN_PATHS = ("/", "/health")  # for load balancers and probes, which have no key
 SUBPROTOCOL = "chatterbox"
-_KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser's socket can send no header
+_KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser cannot send a header with a socket
 
 
 class RequestGuard:
@@ -82,23 +82,24 @@ class RequestGuard:
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
-            log.info("request %s: the client left before it was read", request_id)
-        except Exception as fault:  # whatever no handler below expected; the process goes on
+            log.info("request %s: the client left before its body was read", request_id)
+        except Exception as error:  # no handler expected it; the process goes on
             if started:
                 raise
             log.exception("request %s failed", request_id)
-            self._refused(code_of(fault))
-            await answer(fault)(scope, receive, send_with_id)
+            self._refused(code_of(error))
+            await answer(error)(scope, receive, send_with_id)
 
     def _caller(self, scope: Scope, headers: Headers) -> tuple[Caller | None, ServeError | None]:
-        """Who sends it, and why that is refused, if it is."""
+        """The caller, or the refusal."""
         peer = (scope.get("client") or (None,))[0]
         is_socket = scope["type"] == "websocket"
         changes = is_socket or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         origin = headers.get("origin")
         try:
             if changes and origin is not None and origin not in self._origins:
-                raise Forbidden("pages of this origin may not call", code="origin_not_allowed")
+                message = "pages of this origin may not call this server"
+                raise Forbidden(message, code="origin_not_allowed")
             if (
                 scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS
                 and not self._ring.is_open
@@ -120,7 +121,8 @@ class RequestGuard:
 
 
 def _secret(headers: Headers, is_socket: bool) -> str | None:
-    """The API key as it was sent: never in a URL, which logs and histories keep."""
+    """The API key that the client sent. A key in the URL does not count: logs and browser histories
+    keep URLs."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
@@ -132,12 +134,12 @@ def _secret(headers: Headers, is_socket: bool) -> str | None:
 
 
 def _admit(headers: Headers) -> tuple[str, ServeError | None]:
-    """The request's id, and why it is refused, if it is."""
+    """The id of the request, and the refusal, if there is one."""
     given = headers.getlist(REQUEST_ID)
     made = uuid.uuid4().hex
     for name in _REFUSED:
         if name in headers:
-            return made, UnsupportedField(f"header {name} is not for clients", param=name)
+            return made, UnsupportedField(f"clients may not send the header {name}", param=name)
     if not given:
         return made, None
     if len(given) > 1:

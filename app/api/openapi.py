@@ -1,6 +1,6 @@
-"""The one OpenAPI document, made of the routes: what each may answer, and how to say who asks.
+"""The OpenAPI document: the answers of every route, and the ways to send an API key.
 
-FastAPI knows the paths and parameters; bodies are described beside the routes that read them.
+FastAPI adds the paths and parameters. Bodies are described beside the routes that read them.
 """
 
 from typing import Any
@@ -27,10 +27,10 @@ ERROR = {
     },
 }
 _ERRORS = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-# Any route may refuse, be refused by a stage, or say that it is not served.
+# Any route may answer with these.
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "refused; nothing was done", "content": _ERRORS},
-    "5XX": {"description": "could not be done", "content": _ERRORS},
+    "4XX": {"description": "the request was refused and nothing was done", "content": _ERRORS},
+    "5XX": {"description": "the server could not do what was asked", "content": _ERRORS},
 }
 
 SPOKEN: dict[int | str, dict[str, Any]] = {
@@ -40,20 +40,26 @@ SPOKEN: dict[int | str, dict[str, Any]] = {
             kind: {} for kind in [f.content_type for f in FORMATS.values()] + ["text/event-stream"]
         },
     },
-    204: {"description": "cancelled before anything could be heard"},
+    204: {"description": "the session was cancelled before its first sound"},
 }
 WAV_FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "a WAV file", "content": {"audio/wav": {}}},
-    204: {"description": "cancelled before anything could be heard"},
+    204: {"description": "the session was cancelled before its first sound"},
 }
 WAV_EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "events, each with a WAV file", "content": {"text/event-stream": {}}},
+    200: {
+        "description": "server-sent events, each with a WAV file",
+        "content": {"text/event-stream": {}},
+    },
 }
 CANCELLED: dict[int | str, dict[str, Any]] = {
-    202: {"description": "told, and not yet confirmed", "content": {"application/json": {}}},
+    202: {
+        "description": "the cancel is on its way, and not confirmed yet",
+        "content": {"application/json": {}},
+    },
 }
 SOCKETS = {
-    "/v1/audio/speech/stream": "JSON messages; docs/websocket.md is the protocol",
+    "/v1/audio/speech/stream": "JSON messages; docs/websocket.md describes the protocol",
 }
 
 
@@ -66,11 +72,13 @@ def install(app: FastAPI) -> None:
         schema = made()
         for methods in schema["paths"].values():
             for operation in methods.values():
-                operation["responses"].pop("422", None)  # FastAPI's own; never sent here
+                operation["responses"].pop(
+                    "422", None
+                )  # FastAPI adds it; this interface never sends it
                 good = operation["responses"].get("200", {}).get("content", {})
                 if "application/json" in good:
                     good["application/json"]["schema"] = {"type": "object"}
-                if len(good) > 1:  # FastAPI adds its default beside what the route says
+                if len(good) > 1:  # FastAPI adds its default to the route's own types
                     good.pop("application/json", None)
         components = schema.setdefault("components", {})
         components["schemas"] = {"Error": ERROR}

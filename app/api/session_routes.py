@@ -1,4 +1,4 @@
-"""What is remembered of a session, for whoever asks where its time went."""
+"""The report of a session: how it ended and where its time went."""
 
 from dataclasses import asdict
 
@@ -19,18 +19,23 @@ def session_routes(synthesizer: Synthesizer) -> APIRouter:
 
     @router.get("/v1/sessions/{session_id}", response_model=None)
     async def session(request: Request, session_id: str) -> Response:
-        """Where the time of a session of the caller's tenant went, while it is remembered."""
+        """The report of a session of the caller's tenant, while the registry remembers it."""
         check_session_id(session_id, "session_id")
         report = await synthesizer.session(SessionKey(caller_of(request).tenant, session_id))
         if report is None:
-            raise NotFound("no such session", param="session_id", code="session_not_found")
-        return JsonResponse(_told(report))
+            raise NotFound(
+                "no session with this id is remembered",
+                param="session_id",
+                code="session_not_found",
+            )
+        return JsonResponse(_body_of(report))
 
     return router
 
 
-def _told(report: SessionReport) -> dict[str, object]:
-    """Marks by the server machine's monotonic clock, legs between them."""
+def _body_of(report: SessionReport) -> dict[str, object]:
+    """Marks are seconds on the server machine's monotonic clock; legs are the times between
+    them."""
     marks = sorted(report.marks.items(), key=lambda item: item[1])
     body = asdict(report) | {"marks": {mark.value: round(at_s, 6) for mark, at_s in marks}}
     return body | {"legs_ms": all_legs(report.marks)}

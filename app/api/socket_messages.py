@@ -1,4 +1,4 @@
-"""The messages of a speech socket, in both directions. docs/websocket.md is their manual."""
+"""The messages that a client sends on a speech socket. docs/websocket.md describes them."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ class _Message(BaseModel):
 
 
 class Start(SpeechOptionFields):
-    """Open a context. What is left out is the model's own."""
+    """Open a context. The model has a default for every field that is left out."""
 
     type: Literal["start"]
     context_id: ContextId
@@ -26,7 +26,7 @@ class Start(SpeechOptionFields):
     model: str | None = None
     audio: Literal["base64", "binary"] | None = None
     max_buffer_ms: int | None = Field(
-        None, ge=0, le=60_000, description="how long text may wait for its sentence to end"
+        None, ge=0, le=60_000, description="how long text may wait for the end of its sentence"
     )
 
 
@@ -37,7 +37,7 @@ class Text(_Message):
 
 
 class Flush(_Message):
-    """Speak everything that has come, and say when it has been sent."""
+    """Speak all text that has come, and say when its sound has been sent."""
 
     type: Literal["flush"]
     context_id: ContextId
@@ -49,7 +49,8 @@ class Cancel(_Message):
 
 
 class Close(_Message):
-    """No more text comes: of one context, or of any and then of the socket."""
+    """No more text comes for the context. Without a context: for all of them, and the socket
+    closes after them."""
 
     type: Literal["close"]
     context_id: ContextId | None = None
@@ -67,9 +68,9 @@ _KINDS: dict[str, type[ClientMessage]] = {
 
 
 def read_message(frame: str) -> ClientMessage:
-    """Raises BadRequest, with the field at fault."""
+    """Raises BadRequest, which names the wrong field."""
     body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
     kind = body.get("type")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise BadRequest(f"type: one of {', '.join(_KINDS)}", param="type")
+        raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")
     return parse(_KINDS[kind], body)

@@ -14,14 +14,14 @@ from app.errors import BadRequest, UnknownField
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
 
-_VALUE_ERROR = "Value error, "  # pydantic's prefix to our own messages
+_VALUE_ERROR = "Value error, "  # pydantic's prefix of our own messages
 
 
 def _voice_id(value: object) -> object:
     if not isinstance(value, dict):
         return value
     if value.keys() != {"id"}:
-        raise ValueError("a voice object has exactly one key, 'id'")
+        raise ValueError("a voice object must have exactly one key, 'id'")
     return value["id"]
 
 
@@ -45,26 +45,28 @@ VoiceField = Annotated[
 
 
 class SpeechOptionFields(BaseModel):
-    """How something is spoken; defaults are the model's."""
+    """How a text is spoken. The model has a default for every field."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     response_format: FormatName | None = None
     sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz")
-    speed: float | None = Field(None, ge=0.25, le=4, description="at the same pitch")
+    speed: float | None = Field(
+        None, ge=0.25, le=4, description="factor of the tempo; the pitch stays"
+    )
     instructions: str | None = None
     language: str | None = None
-    strip_markdown: bool | None = Field(None, description="speak the words, not the marks")
+    strip_markdown: bool | None = Field(None, description="remove Markdown and speak the words")
     strip_emoji: bool | None = None
     exaggeration: float | None = Field(None, ge=0, le=2)
     cfg_weight: float | None = Field(None, ge=0, le=1)
     temperature: float | None = Field(None, ge=0.01, le=5)
     top_p: float | None = Field(None, gt=0, le=1)
     min_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0, le=10_000, description="0 is off")
+    top_k: int | None = Field(None, ge=0, le=10_000, description="0: off")
     repetition_penalty: float | None = Field(None, ge=1, le=10)
     seed: int | None = Field(None, ge=0, lt=2**63)
-    max_tokens: int | None = Field(None, ge=1, description="per segment; 25 are a second")
+    max_tokens: int | None = Field(None, ge=1, description="per segment; 25 tokens are a second")
 
 
 class SpeechFields(SpeechOptionFields):
@@ -74,21 +76,21 @@ class SpeechFields(SpeechOptionFields):
     input: str
     voice: VoiceField | None = None
     reference_audio: str | None = Field(
-        None, description="a recording in base64, instead of a voice: WAV, FLAC, Ogg or MP3"
+        None, description="a recording in base64 instead of a voice: WAV, FLAC, Ogg or MP3"
     )
     stream_format: Literal["audio", "sse"] | None = None
-    stream: bool | None = Field(None, description="false: one whole file with its true length")
+    stream: bool | None = Field(None, description="false: one file with its true length")
 
 
 def parse(kind: type[FieldsT], body: dict[str, object]) -> FieldsT:
-    """Raises UnknownField, or BadRequest that names the first wrong field."""
+    """Raises UnknownField, or BadRequest for the first wrong field."""
     for name in body:
         if name not in kind.model_fields:
             raise UnknownField(f"unknown field {name[:64]!r}", param=name[:64])
     try:
         return kind.model_validate(body)
-    except ValidationError as fault:
-        first = fault.errors(include_url=False, include_input=False, include_context=False)[0]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0])
         message = f"{name}: {first['msg'].removeprefix(_VALUE_ERROR)}"
         raise BadRequest(message, param=name) from None

@@ -1,4 +1,4 @@
-"""A multipart body: bounded while it is read, its fields known by name."""
+"""A multipart body: its size is bounded, and only known fields are read."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from starlette.types import Message
 
 from app.errors import BadRequest, UnknownField
 
-MARGIN = 4  # fields too many that are still named
-FRAME_BYTES = 65_536  # boundaries and headers of parts, beside what they hold
+MARGIN = 4  # unknown fields that are read, so that an error can name one
+FRAME_BYTES = 65_536  # for the boundaries and headers of parts, besides their content
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,15 @@ class Form:
     files: dict[str, bytes]
 
     def text(self, name: str, max_chars: int) -> str:
-        """Raises BadRequest where it is missing, empty or too long."""
+        """Raises BadRequest where the field is missing, empty or too long."""
         value = self.texts.get(name, "").strip()
         if not 1 <= len(value) <= max_chars:
-            raise BadRequest(f"{name}: 1 to {max_chars} characters are needed", param=name)
+            raise BadRequest(f"{name}: the field must have 1 to {max_chars} characters", param=name)
         return value
 
     def file(self, name: str) -> bytes:
         if not self.files.get(name):
-            raise BadRequest(f"{name}: a file is needed", param=name)
+            raise BadRequest(f"{name}: the field must be a file", param=name)
         return self.files[name]
 
 
@@ -62,7 +62,7 @@ async def read_form(
 
 
 class _Bounded:
-    """A request's `receive` that reads no further than the bound."""
+    """The `receive` of a request; raises HTTPException 413 beyond the bound."""
 
     def __init__(self, request: Request, max_bytes: int) -> None:
         self._receive = request.receive

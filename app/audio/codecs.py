@@ -1,7 +1,7 @@
 """Streams through FFmpeg's libraries (PyAV): codecs in their containers, tempo and sample rate.
 
 Each instance belongs to one stream and is used by one thread at a time. Knows nothing about
-requests, nor which formats are served.
+requests, nor about the formats that are served.
 """
 
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from av.filter import Graph
 from app.audio.pcm import Samples, to_s16
 from app.core import SAMPLE_RATE
 
-BLOCK = 480  # samples at a time into a filter graph
+BLOCK = 480  # samples that go into a filter graph at a time
 _FLAC_LENGTH_AT = 21  # in the file: 4 bits, then 4 bytes, of the number of samples
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """`container` as FFmpeg calls it; `bit_rate` None is lossless."""
+    """`name` and `container` are FFmpeg's names. `bit_rate` None: lossless."""
 
     name: str
     container: str
@@ -31,8 +31,8 @@ class Codec:
     container_options: dict[str, str] = field(default_factory=dict)
 
 
-# 96 kbit/s is transparent for mono speech at 24 kHz (MPEG-2 layer III). LAME's delay puts 1,105
-# silent samples before the first one; a stream that has begun has no place to tell a decoder so.
+# 96 kbit/s is transparent for mono speech at 24 kHz (MPEG-2 layer III). LAME puts 1,105 silent
+# samples before the first sample; a stream has no place that tells a decoder about them.
 MP3 = Codec(
     "libmp3lame",
     "mp3",
@@ -40,17 +40,18 @@ MP3 = Codec(
     96_000,
     container_options={"write_xing": "0", "id3v2_version": "0"},
 )
-# A page per 20 ms packet: the default holds a second of sound back. Ogg says where sound begins
-# and ends, so it decodes to its very last sample.
+# One page per packet of 20 ms; the default holds back a second of sound. Ogg marks the first and
+# the last sample, so the stream decodes to its exact length.
 OPUS = Codec("libopus", "ogg", "flt", 48_000, container_options={"page_duration": "20000"})
-AAC = Codec("aac", "adts", "fltp", 96_000)  # one frame of 1,024 silent samples first
+AAC = Codec("aac", "adts", "fltp", 96_000)  # begins with a frame of 1,024 silent samples
 FLAC = Codec("flac", "flac", "s16")
 MULAW = Codec("pcm_mulaw", "mulaw", "s16")
 ALAW = Codec("pcm_alaw", "alaw", "s16")
 
 
 class _Sink:
-    """What a container writes, until it is taken. Not seekable: a stream cannot be amended."""
+    """Keeps the bytes of a container until they are taken. Not seekable: bytes that were sent cannot
+    be changed."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -66,7 +67,7 @@ class _Sink:
 
 
 class CodecEncoder:
-    """Implements app.audio.pcm.Encoder. Its bytes do not depend on how the samples were cut."""
+    """Implements app.audio.pcm.Encoder. The bytes do not depend on how the samples are cut."""
 
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         self._sink = _Sink()
@@ -80,7 +81,7 @@ class CodecEncoder:
         context.layout = "mono"
         context.format = codec.sample_format
         if codec.bit_rate is not None:
-            context.bit_rate = min(codec.bit_rate, 4 * sample_rate)  # what low rates can carry
+            context.bit_rate = min(codec.bit_rate, 4 * sample_rate)  # low rates carry less
         self._is_int = codec.sample_format == "s16"
         self._format = codec.sample_format
         self._rate = sample_rate
@@ -103,17 +104,18 @@ class CodecEncoder:
 
 
 def flac_with_true_length(body: bytes, num_samples: int) -> bytes:
-    """A streamed FLAC file says that it does not know its length; a whole one does."""
+    """The header of a streamed FLAC file has no length; this sets it for a whole file."""
     at = _FLAC_LENGTH_AT
     high = bytes([body[at] & 0xF0 | num_samples >> 32])
     return body[:at] + high + (num_samples & 0xFFFFFFFF).to_bytes(4, "big") + body[at + 5 :]
 
 
 class Shaper:
-    """Samples at 24 kHz in; out at `sample_rate`, spoken `speed` times as fast at the same pitch.
+    """Takes samples at 24 kHz and gives samples at `sample_rate`, `speed` times as fast at the same
+    pitch.
 
-    Each atempo (WSOLA) holds back a window of about 40 ms and the block it was given last; finish
-    gives the rest.
+    Each atempo filter (WSOLA) holds back a window of about 40 ms and its last block; `finish` gives
+    the rest.
     """
 
     def __init__(self, speed: float, sample_rate: int) -> None:
@@ -164,7 +166,8 @@ class Shaper:
 
 
 def tempo_factors(speed: float) -> list[float]:
-    """Factors of `speed`, each within 0.5..2, where atempo blends and does not skip."""
+    """Factors whose product is `speed`. Each is within 0.5..2: beyond that, atempo skips samples
+    instead of blending them."""
     factors = []
     while speed > 2.0:
         factors.append(2.0)

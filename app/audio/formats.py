@@ -1,7 +1,5 @@
-"""The audio formats that are served, and one stream of samples on its way into one of them.
-
-Knows nothing about requests or transports.
-"""
+"""The audio formats that are served, and a stream of samples in one of them. Knows nothing about
+requests or transports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "mulaw", "alaw"
 SAMPLE_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 TELEPHONE_RATE = 8000
 
-# The collected stream, its number of samples and their rate -> the file it should be.
+# From a collected stream, its number of samples and their rate: the file with its true length.
 Seal = Callable[[bytes, int, int], bytes]
 
 
@@ -44,11 +42,11 @@ def _sealed_flac(body: bytes, num_samples: int, sample_rate: int) -> bytes:
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
     content_type: str
-    encoder: Callable[[int], Encoder]  # of a sample rate
+    encoder: Callable[[int], Encoder]  # for a sample rate
     seal: Seal = _unchanged
     sample_rates: tuple[int, ...] = SAMPLE_RATES
     default_rate: int = SAMPLE_RATE
-    is_light: bool = False  # costs less than handing it to another thread
+    is_light: bool = False  # encoding costs less than a change of thread
 
 
 def _pcm(sample_rate: int) -> PcmEncoder:
@@ -65,7 +63,7 @@ def _telephone(content_type: str, codec: Codec) -> AudioFormat:
 
 FORMATS: dict[FormatName, AudioFormat] = {
     "mp3": _coded("audio/mpeg", MP3),
-    "opus": AudioFormat(  # in Ogg; the type is the one that OpenAI sends
+    "opus": AudioFormat(  # in Ogg; OpenAI sends this content type too
         "audio/opus",
         partial(CodecEncoder, OPUS),
         sample_rates=(8000, 12_000, 16_000, 24_000, 48_000),
@@ -80,7 +78,7 @@ FORMATS: dict[FormatName, AudioFormat] = {
 
 
 class AudioStream:
-    """The model's samples, shaped and encoded. One thread at a time."""
+    """Shapes and encodes the model's samples. Used by one thread at a time."""
 
     def __init__(self, audio_format: AudioFormat, sample_rate: int, speed: float = 1.0) -> None:
         is_plain = speed == 1.0 and sample_rate == SAMPLE_RATE
@@ -88,7 +86,7 @@ class AudioStream:
         self._encoder = audio_format.encoder(sample_rate)
         self.is_light = audio_format.is_light and is_plain
         self.sample_rate = sample_rate
-        self.num_samples = 0  # that went into the encoder, at its rate
+        self.num_samples = 0  # samples that went into the encoder, at its rate
 
     @property
     def audio_s(self) -> float:

@@ -1,7 +1,7 @@
-"""Samples into bytes: PCM, WAV headers, and what every encoder of a stream is. Pure; knows nothing
+"""Samples into bytes: PCM and WAV headers, and the Protocol of every encoder. Pure; knows nothing
 about requests, codecs or files.
 
-Input everywhere: finite float32, mono, [-1, 1] (beyond it clips).
+All samples are finite float32, mono, in [-1, 1]; larger values are clipped.
 """
 
 import struct
@@ -14,12 +14,12 @@ from app.core import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 
-UNKNOWN_LENGTH = 0xFFFFFFFF  # what a WAV header says while the stream is still growing
+UNKNOWN_LENGTH = 0xFFFFFFFF  # in the WAV header of a stream
 WAV_HEADER_BYTES = 44
 
 
 def to_s16(pcm: Samples) -> NDArray[np.int16]:
-    """16 bit, rounded to nearest, clipped."""
+    """16 bit, rounded to nearest and clipped."""
     scaled = np.rint(np.multiply(pcm, 32767.0, dtype=np.float32))
     return np.clip(scaled, -32768, 32767).astype(np.int16)
 
@@ -29,7 +29,7 @@ def to_s16le(pcm: Samples) -> bytes:
 
 
 def wav_header(num_samples: int | None, sample_rate: int = SAMPLE_RATE) -> bytes:
-    """44 bytes of RIFF/WAVE, 16 bit mono. None: the length is not known yet."""
+    """44 bytes of RIFF/WAVE, 16 bit mono. `num_samples` None: the length is not known yet."""
     num_bytes = UNKNOWN_LENGTH if num_samples is None else num_samples * 2
     riff_bytes = min(num_bytes + WAV_HEADER_BYTES - 8, UNKNOWN_LENGTH)
     riff = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
@@ -38,12 +38,12 @@ def wav_header(num_samples: int | None, sample_rate: int = SAMPLE_RATE) -> bytes
 
 
 class Encoder(Protocol):
-    """One stream. The concatenation of all `feed` and the `finish` is the file."""
+    """One stream. The file is all that `feed` returns, then all that `finish` returns."""
 
     def feed(self, pcm: Samples) -> bytes: ...
 
     def finish(self) -> bytes:
-        """What is still held back. Called once, last."""
+        """The bytes that are still held back. Called once, last."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Where a session's time went: named legs between its marks.
 
-`marks` alone are moments on one machine's clock; a leg is the time between two of them and may be
-compared anywhere. Knows nothing about who set them.
+A mark is a moment on one machine's clock. A leg is the time between two marks, and can be compared
+on any machine. Knows nothing about the places that set the marks.
 """
 
 from app.core import Mark, Marks
@@ -14,7 +14,7 @@ _FIRST_AUDIO = {
     "first_tokens": (Mark.PREFILL, Mark.FIRST_TOKEN),
     "first_cell": (Mark.FIRST_TOKEN, Mark.FIRST_CELL),
     "to_proxy": (Mark.FIRST_CELL, Mark.FIRST_BYTE),
-    "first_audio": (Mark.RECEIVED, Mark.FIRST_BYTE),  # the sum of those before it
+    "first_audio": (Mark.RECEIVED, Mark.FIRST_BYTE),  # the sum of the legs before it
     "whole": (Mark.RECEIVED, Mark.LAST_BYTE),
 }
 _CANCEL = {
@@ -31,7 +31,7 @@ _CANCEL = {
 
 
 def first_audio_legs(marks: Marks) -> dict[str, float]:
-    """Milliseconds, of those legs whose both ends are marked."""
+    """In milliseconds. A leg without a mark at one of its ends is left out."""
     return _legs(_FIRST_AUDIO, marks)
 
 
@@ -44,8 +44,8 @@ def all_legs(marks: Marks) -> dict[str, float]:
 
 
 def real_time_factor(marks: Marks, audio_s: float) -> float | None:
-    """Seconds until a session's last sound was made, per second of its sound; None where it was
-    not made to its end."""
+    """Seconds until a session's last sound was made, per second of its sound. None where the sound
+    was not made to its end."""
     if Mark.LAST_CELL not in marks or Mark.RECEIVED not in marks or audio_s <= 0:
         return None
     return (marks[Mark.LAST_CELL] - marks[Mark.RECEIVED]) / audio_s
