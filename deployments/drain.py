@@ -12,7 +12,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from deployments.registry import NAMESPACE, every_registry
+from deployments.named_actors import NAMESPACE
+from deployments.registry import every_registry
 
 LOOK_AGAIN_S = 0.2
 QUIET_S = 0.5  # a session ends shortly before the last bytes of its answer are sent

@@ -1,7 +1,7 @@
-"""The enroller as a Serve deployment: reference wav -> conditionals in the voice store. On CPU,
-started by the first reference voice, gone again when nobody enrols.
+"""The enroller as a Serve deployment: a reference recording -> conditionals in the voice store. It
+runs on a CPU, starts with the first recording and ends when there is nothing to enrol.
 
-The models are imported by the replica alone: this module is also the application builder's.
+Only the replica imports the models: the application's builder imports this module too.
 """
 
 import asyncio
@@ -9,20 +9,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from app.config import ServeArgs
+from app.core import VoiceRef
 from deployments.metrics import EnrolmentMetrics
+from deployments.replica_log import log_as_serve_does
 
 
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
-        from app.engine.device.threads import give_way
+        log_as_serve_does()
+        from app.engine.device.threads import yield_to_others
         from app.engine.stages.enrol import EnrolStage
 
         self._stage = EnrolStage.open(args)
-        self._threads = ThreadPoolExecutor(initializer=give_way)  # no more than an engine's
+        self._threads = ThreadPoolExecutor(initializer=yield_to_others)
         self._metrics = EnrolmentMetrics()
 
-    async def enrol(self, voice: str) -> None:
-        """Returns when the voice's conditionals are where T3 and vocoder replicas find them."""
+    async def enrol(self, voice: VoiceRef) -> None:
+        """Returns when T3 and vocoder replicas can find the voice's conditionals."""
         began_s, failed = time.monotonic(), True
         try:
             loop = asyncio.get_running_loop()

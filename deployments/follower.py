@@ -9,21 +9,24 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from ray.exceptions import RayActorError, RayError
 
 from app.core import SessionKey
 from app.engine.stats import CellCounts, TokenCounts
+from app.errors import Unavailable
 from app.sessions.cancel_log import CancelBatch
 from app.sessions.leases import Leases
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import Confirmation, ReplicaId
-from deployments.detached_tasks import DetachedTasks
+from app.sessions.tasks import TaskSet
 from deployments.metrics import StageMetrics
-from deployments.registry import ANSWER_WITHIN_S, Actors, shard_of
+from deployments.named_actors import answer
+from deployments.registry import WHAT, Actors, shard_of
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger(__name__)
 
 HEARTBEAT_PERIOD_S = 0.4
 
@@ -55,7 +58,7 @@ class RegistryFollower:
         self._leases = leases
         self._on_epoch = on_epoch
         self._metrics = StageMetrics(replica.stage, counts)
-        self._tasks = DetachedTasks()
+        self._tasks = TaskSet(detached=True)
 
     def start(self) -> None:
         for shard, actor in enumerate(self._actors):
@@ -89,11 +92,12 @@ class RegistryFollower:
         if confirmation is None:
             return
         actor = self._actors[shard_of(key, self._actors)]
+        call = partial(actor.confirm.remote, self._replica, key, confirmation)
         try:
-            await actor.confirm.remote(self._replica, key, confirmation)
-        except RayActorError:
-            message = "The cancel registry does not answer: a stop is not confirmed."
-            log.warning(message, extra={"session": key.session_id})
+            await answer(call, WHAT, within_s=None)
+        except Unavailable as error:
+            message = "%s A stop is not confirmed."
+            log.warning(message, error.message, extra={"session": key.session_id})
 
     async def _send_heartbeats(self) -> None:
         """To the first actor. Publishes the replica's metrics as often."""
@@ -103,10 +107,10 @@ class RegistryFollower:
             heartbeat = self._heartbeat()._replace(num_tasks=len(asyncio.all_tasks()))
             self._metrics.publish(heartbeat.stats)
             try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    wanted = await self._actors[0].heartbeat.remote(self._replica, heartbeat)
-            except (RayError, TimeoutError):
-                log.debug("The cancel registry does not answer a heartbeat; the next comes soon.")
+                call = partial(self._actors[0].heartbeat.remote, self._replica, heartbeat)
+                wanted = await answer(call, WHAT)
+            except (RayError, Unavailable) as error:
+                log.debug("A heartbeat is lost: %s", error)
             self._metrics.note_heartbeat(answered=wanted is not None)
             before, lapsed = lapsed, self._leases.renew(wanted) if self._leases is not None else ()
             for key in lapsed:

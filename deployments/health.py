@@ -1,10 +1,10 @@
-"""What an engine's replica says when Serve asks whether it can go on."""
+"""What an engine's replica answers when Serve checks its health."""
 
 import logging
 import os
 from typing import Protocol
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger(__name__)
 
 
 class Stage(Protocol):
@@ -16,12 +16,12 @@ class Stage(Protocol):
 
 
 def check(*stages: Stage) -> None:
-    """Raises RuntimeError where an engine has stopped: Serve replaces the replica. A step that
-    hangs takes its process with it at once, so that its streams break off: Serve would let an
-    unhealthy replica wait for their ends, and there are none."""
+    """Raises RuntimeError where an engine has stopped; Serve then replaces the replica. Ends the
+    process at once where a step hangs, so that its streams break off: Serve would let an unhealthy
+    replica wait for the ends of its streams, which never come."""
     for stage in stages:
-        if (fault := stage.failure) is not None:
-            raise RuntimeError("an engine has stopped") from fault
-        if (fault := stage.hung) is not None:
-            log.critical("this replica is ended: %s", fault)
+        if (error := stage.failure) is not None:
+            raise RuntimeError("an engine has stopped") from error
+        if (error := stage.hung) is not None:
+            log.critical("This replica ends itself: %s", error)
             os._exit(1)

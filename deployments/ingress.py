@@ -1,8 +1,6 @@
 """The ingress as a Serve deployment: the HTTP app over stages that live behind handles."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from fastapi import FastAPI
 from ray import serve
@@ -20,47 +18,48 @@ from app.core import (
     SessionReport,
     StageStats,
     SynthesisRequest,
+    VoiceRef,
 )
-from app.errors import NotEnrolled, Unavailable
+from app.errors import NotEnrolled, ServeError, Unavailable
 from app.sessions.live import LiveSessions
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
-from app.voices.library import VoiceLibrary, is_reference
-from deployments.detached_tasks import DetachedTasks
+from app.voices.library import VoiceLibrary
 from deployments.follower import RegistryFollower
 from deployments.metrics import SessionMetrics
 from deployments.model_loading import StageLoader
 from deployments.registry import RemoteRegistry, registry_actors
+from deployments.replica_log import log_as_serve_does
+from deployments.session_observer import ObservedRegistry
 from deployments.streams import owned, translated
 from deployments.usage import RemoteUsage, usage_actor
-
-KEPT = 1000  # voices known to be enrolled; of others the enroller is asked again
+from deployments.voice_preparation import VoicePreparation
 
 
 class HandleSynthesizer:
-    """Implements app.core.Synthesizer over the vocoder's and the enroller's handles."""
+    """Implements app.core.Synthesizer over the vocoder's handle and the registry."""
 
     def __init__(
         self,
         card: ModelCard,
-        registry: RemoteRegistry,
+        registry: ObservedRegistry,
         sessions: LiveSessions,
         vocoder: "DeploymentHandle[object]",
-        enroller: "DeploymentHandle[object] | None",
+        voices: VoicePreparation | None,
     ) -> None:
+        """`voices`: None where no enroller is deployed."""
         self._card = card
         self._registry = registry
         self._sessions = sessions
         self._speak = vocoder.options(method_name="speak", stream=True)
-        self._enrol = enroller.options(method_name="enrol") if enroller is not None else None
-        self._enrolling: dict[str, asyncio.Task[None]] = {}  # by voice; kept once done
-        self._background = DetachedTasks()  # whoever asked first may hang up
+        self._voices = voices
 
     def card(self) -> ModelCard:
         return self._card
 
     def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        return self._sessions.speak(request, self._open, self._ready)
+        prepare = None if self._voices is None else self._voices.prepare
+        return self._sessions.speak(request, self._open, prepare)
 
     async def cancel(self, key: SessionKey) -> CancelAck:
         return await self._registry.cancel(key)
@@ -71,60 +70,38 @@ class HandleSynthesizer:
     async def health(self) -> Health:
         return await self._registry.health()
 
-    async def enrol(self, voice: str) -> None:
-        if self._enrol is None:
-            raise Unavailable("no enroller is deployed")
-        await self._ready_again(voice)
+    async def enrol(self, voice: VoiceRef) -> None:
+        if self._voices is None:
+            raise Unavailable("No enroller is deployed.")
+        await self._voices.prepare_again(voice)
 
-    async def _open(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        """Opened once more where the stages know the voice no longer: its recording is another
-        one, or what was prepared of it has gone."""
-        is_heard = False
+    def _open(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        async def prepare_again(error: ServeError) -> None:
+            """The stages know the voice no longer: its recording was replaced, or its conditionals
+            are gone from the store."""
+            if self._voices is None or not isinstance(error, NotEnrolled):
+                raise error
+            await self._voices.prepare_again(request.voice)
+
+        return owned(lambda: self._speak.remote(request), prepare_again)
+
+
+def _voices(enroller: "DeploymentHandle[object] | None") -> VoicePreparation | None:
+    if enroller is None:
+        return None
+    call = enroller.options(method_name="enrol")
+
+    async def enrol(voice: VoiceRef) -> None:
         try:
-            async with aclosing(self._chunks(request)) as chunks:
-                async for chunk in chunks:
-                    is_heard = True
-                    yield chunk
-            return
-        except NotEnrolled:
-            if is_heard or self._enrol is None:
-                raise
-        await self._ready_again(request.voice)
-        async with aclosing(self._chunks(request)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+            await call.remote(voice)
+        except (RayTaskError, RayActorError) as error:
+            raise translated(error) from error
 
-    def _chunks(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        return owned(self._speak.remote(request))
-
-    async def _ready_again(self, voice: str) -> None:
-        """As `_ready`, whatever was known before; not again for those who wait for it already."""
-        if (task := self._enrolling.get(voice)) is not None and task.done():
-            del self._enrolling[voice]
-        await self._ready(voice)
-
-    async def _ready(self, voice: str) -> None:
-        """Enrol a reference voice before its first use; once for all who wait for it."""
-        is_recorded = voice in self._card.recorded_voices or is_reference(voice)
-        if self._enrol is None or not is_recorded:
-            return
-        for done in [name for name, task in self._enrolling.items() if task.done()][:-KEPT]:
-            del self._enrolling[done]
-        task = self._enrolling.get(voice)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._enrolling[voice] = self._background.start(self._enrolled(voice))
-        await asyncio.shield(task)
-
-    async def _enrolled(self, voice: str) -> None:
-        assert self._enrol is not None
-        try:
-            await self._enrol.remote(voice)
-        except (RayTaskError, RayActorError) as fault:
-            raise translated(fault) from fault
+    return VoicePreparation(enrol)
 
 
-def _ledger(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
-    """None where there is nothing to count."""
+def _usage(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
+    """None where no key has a limit: there is nothing to count."""
     if not any(key.quota.is_limited for key in keys):
         return None
     return RemoteUsage(usage_actor(app_name))
@@ -141,32 +118,33 @@ class Ingress:
         *,
         keys: tuple[KeySettings, ...],
     ) -> None:
+        log_as_serve_does()
         context = serve.get_replica_context()
         actors = registry_actors(context.app_name, args)
-        limits = args.limits
         metrics = SessionMetrics()
-        client = RemoteRegistry(actors, limits, metrics)
-        sessions = LiveSessions(client, limits)
+        remote = RemoteRegistry(actors, args.limits)
+        registry = ObservedRegistry(remote, metrics)
+        sessions = LiveSessions(registry, args.limits)
         self._app = create_app(
-            HandleSynthesizer(card, client, sessions, vocoder, enroller),
-            limits,
+            HandleSynthesizer(card, registry, sessions, vocoder, _voices(enroller)),
+            args.limits,
             sockets=args.sockets,
             voice_aliases=args.voice_aliases,
             library=None if args.uploads is None else VoiceLibrary(args.uploads),
             keys=keys,
             origins=args.access.origins,
-            ledger=_ledger(context.app_name, keys),
+            ledger=_usage(context.app_name, keys),
             is_alone=args.ingress_replicas == 1,
-            switch=StageLoader(client, args),
+            switch=StageLoader(remote, args),
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )
 
         async def stop(key: SessionKey) -> None:
-            sessions.stop(key)  # its end is told by `finish`, when no sound follows
+            sessions.stop(key)  # `finish` confirms it, when no sound follows
 
         async def restore(shard: int) -> None:
-            await client.restore(shard, sessions.keys())
+            await remote.restore(shard, sessions.keys())
 
         def heartbeat() -> Heartbeat:
             return Heartbeat(StageStats(live=len(sessions)), sessions=sessions.keys())

@@ -17,7 +17,7 @@ from ray.serve.context import _get_global_client
 from app.config import ServeArgs
 from app.errors import NotServed, Unavailable
 from app.sessions.model_state import ENGINES
-from deployments.detached_tasks import DetachedTasks
+from app.sessions.tasks import TaskSet
 from deployments.registry import RemoteRegistry
 
 LOADED_WITHIN_S = 180.0
@@ -35,15 +35,15 @@ class StageLoader:
         else:
             self._replicas = {"T3": args.t3_replicas, "Vocoder": args.vocoder_replicas}
         self._turn = asyncio.Lock()
-        self._background = DetachedTasks()
+        self._tasks = TaskSet(detached=True)
 
     async def load(self) -> None:
         """Carried out even if the caller hangs up."""
-        await asyncio.shield(self._background.start(self._load()))
+        await asyncio.shield(self._tasks.start(self._load()))
 
     async def unload(self) -> None:
         """Carried out even if the caller hangs up."""
-        await asyncio.shield(self._background.start(self._unload()))
+        await asyncio.shield(self._tasks.start(self._unload()))
 
     async def _load(self) -> None:
         async with self._turn:

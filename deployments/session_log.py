@@ -1,7 +1,7 @@
-"""One structured line for each session that ends: what it was to its caller, never what was said.
+"""One log line with fields for each session that ends: what its caller got, never what was said.
 
-Serve's log is JSON (`logging_config` in the config), where each field stands by itself beside
-Serve's own: request_id, route, application, deployment, replica.
+In Serve's JSON log (`logging_config` in the config) each field stands beside Serve's own fields:
+request_id, route, application, deployment, replica.
 """
 
 import logging
@@ -10,7 +10,7 @@ from app.core import SessionKey
 from app.sessions.table import SessionEnd
 from app.sessions.timeline import first_audio_legs, real_time_factor
 
-log = logging.getLogger("ray.serve")
+log = logging.getLogger(__name__)
 
 
 def log_end(key: SessionKey, end: SessionEnd) -> None:
@@ -18,7 +18,8 @@ def log_end(key: SessionKey, end: SessionEnd) -> None:
 
 
 def fields_of(key: SessionKey, end: SessionEnd) -> dict[str, object]:
-    """`cause` says who or what ended it; `rtf` is null where its sound was not made to its end."""
+    """`cause` tells what ended the session. `rtf` is None where its audio was not made to its
+    end."""
     factor = real_time_factor(end.marks, end.audio_sent_s)
     return {
         "session": key.session_id,

@@ -13,7 +13,8 @@ import ray
 from ray._private.internal_api import global_gc, memory_summary  # what `ray memory` prints
 
 from app.sessions.registry import Inventory
-from deployments.registry import NAMESPACE, every_registry
+from deployments.named_actors import NAMESPACE
+from deployments.registry import every_registry
 
 COLLECTED_WITHIN_S = 5.0  # raylets pass the wish on with their next heartbeat
 OBJECT_ID = re.compile(r"\b[0-9a-f]{56}\b")

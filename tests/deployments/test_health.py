@@ -1,4 +1,4 @@
-"""What an engine's replica says of itself; what Serve does then is in test_faults.py."""
+"""What a replica tells Serve of its engines; what Serve does then is in test_faults.py."""
 
 from dataclasses import dataclass
 
@@ -21,16 +21,16 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return codes
 
 
-def test_a_replica_whose_engines_go_on_is_healthy(exits: list[int]):
+def test_a_replica_with_running_engines_is_healthy(exits: list[int]):
     health.check(Stage(), Stage())
     assert exits == []
 
 
-def test_a_failed_engine_is_told_with_its_fault(exits: list[int]):
-    fault = SynthesisFailed("the device is gone")
+def test_a_failed_engine_is_told_with_its_error(exits: list[int]):
+    error = SynthesisFailed("the device is gone")
     with pytest.raises(RuntimeError) as told:
-        health.check(Stage(), Stage(failure=fault))
-    assert told.value.__cause__ is fault
+        health.check(Stage(), Stage(failure=error))
+    assert told.value.__cause__ is error
     assert exits == []
 
 

@@ -1,0 +1,55 @@
+"""What becomes of sessions, as metrics and as log lines."""
+
+import asyncio
+
+from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
+from app.sessions.table import Claim, SessionEnd
+from app.sessions.tasks import TaskSet
+from deployments.metrics import SessionMetrics
+from deployments.registry import RemoteRegistry
+from deployments.session_log import log_end
+
+CONFIRMED_WITHIN_S = 1.0  # the replicas have confirmed a stop when this time has passed
+
+
+class ObservedRegistry:
+    """The registry with a count and a log line of each end and each acknowledgement. Implements
+    app.sessions.table.RegistryClient."""
+
+    def __init__(self, registry: RemoteRegistry, metrics: SessionMetrics) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._tasks = TaskSet(detached=True)
+
+    async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
+        return await self._registry.claim(key, predicted_s)
+
+    async def cancel(self, key: SessionKey) -> CancelAck:
+        """Counted even if the caller hangs up before the acknowledgement."""
+        return await self._tasks.run(self._cancel(key))
+
+    async def _cancel(self, key: SessionKey) -> CancelAck:
+        ack = await self._registry.cancel(key)
+        self._metrics.acknowledged(ack)
+        if ack.state in (CancelState.STOPPED, CancelState.STOPPING):
+            self._tasks.start(self._measure_stop(key))
+        return ack
+
+    def finish(self, key: SessionKey, end: SessionEnd) -> None:
+        self._metrics.ended(end)
+        log_end(key, end)
+        if Mark.DISCONNECTED in end.marks:
+            self._tasks.start(self._measure_stop(key))
+        self._registry.finish(key, end)
+
+    async def session(self, key: SessionKey) -> SessionReport | None:
+        return await self._registry.session(key)
+
+    async def health(self) -> Health:
+        return await self._registry.health()
+
+    async def _measure_stop(self, key: SessionKey) -> None:
+        await asyncio.sleep(CONFIRMED_WITHIN_S)
+        report = await self.session(key)
+        if report is not None:
+            self._metrics.stopped(report.tokens_discarded, report.marks)

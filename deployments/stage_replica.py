@@ -1,0 +1,76 @@
+"""What every replica with an engine has, whichever engine: leases, followers of the cancel log,
+health, and the load that Serve scales by."""
+
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+from typing import Protocol
+
+from ray import serve
+
+from app.config import ServeArgs
+from app.core import SessionKey, StageStats
+from app.engine.stats import CellCounts, TokenCounts
+from app.sessions.leases import Leases
+from app.sessions.replica_table import Heartbeat
+from app.sessions.table import Confirmation, ReplicaId
+from deployments import health
+from deployments.follower import RegistryFollower
+from deployments.registry import registry_actors
+from deployments.scaling import load_of
+from deployments.streams import PartT, held
+
+
+class Stage(health.Stage, Protocol):
+    @property
+    def counts(self) -> TokenCounts | CellCounts: ...
+
+    def stats(self) -> StageStats: ...
+
+    async def cancel(self, key: SessionKey) -> Confirmation: ...
+
+
+class StageReplica:
+    def __init__(self, args: ServeArgs, stages: Mapping[str, Stage]) -> None:
+        """`stages`: by name, in the order of the sound's way. The replica follows the cancel log
+        once for each of them. The consumers of the last stage are outside this process, so its
+        leases are renewed and its load counts."""
+        context = serve.get_replica_context()
+        actors = registry_actors(context.app_name, args)
+        *_, last = stages
+        self._stages = stages
+        self._last = stages[last]
+        self._leases = Leases()
+        self._followers = [
+            RegistryFollower(
+                actors,
+                ReplicaId(name, context.replica_id.unique_id),
+                stage.cancel,
+                heartbeat=partial(self._heartbeat, stage),
+                leases=self._leases if name == last else None,
+                counts=stage.counts,
+            )
+            for name, stage in stages.items()
+        ]
+        for follower in self._followers:
+            follower.start()
+
+    def held(
+        self, parts: AsyncGenerator[PartT, None], key: SessionKey
+    ) -> AsyncGenerator[PartT, None]:
+        """A stream of the session, which the replica works on while the stream is open."""
+        return held(parts, key, self._leases, self._left)
+
+    def load(self) -> dict[str, float]:
+        """For `record_autoscaling_stats`, which Serve calls where a config's autoscaling policy is
+        deployments.scaling:ByLoad."""
+        return load_of(self._last.stats())
+
+    def check_health(self) -> None:
+        health.check(*self._stages.values())
+
+    def _left(self, key: SessionKey) -> None:
+        for follower in self._followers:
+            follower.left(key)
+
+    def _heartbeat(self, stage: Stage) -> Heartbeat:
+        return Heartbeat(stage.stats(), stage.failure is not None, self._leases.keys())
