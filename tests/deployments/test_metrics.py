@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the served application, and every panel and alarm of ours asks it."""
+"""A real Prometheus scrapes the served application and answers every panel and alert of ours."""
 
 import asyncio
 import subprocess
@@ -8,25 +8,23 @@ import httpx
 import pytest
 
 from deployments.server import free_port
-from tests.deployments.conftest import Served
-from tests.support.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alarms, queries
+from tests.support.deploy.dashboard import ALERTS_YML, METRIC, PROMETHEUS_YML, alerts, queries
 from tests.support.deployments.prometheus import binary, scraping
+from tests.support.deployments.served_app import SENTENCE, ServedApp, client_of, speech_body
 
-TEXT = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. "
 VARIABLES = {"application": ".*", "__rate_interval": "2m"}
 SEEN_WITHIN_S = 150  # a page of a busy node takes seconds, and Ray exports every few
 LOADED_S = 1.0  # between two listeners, so that series grow while they are scraped
 
 
-def body(text: str) -> dict[str, object]:
-    return {"model": "embedded-babble", "input": text, "voice": "ada", "response_format": "pcm"}
-
-
 async def stopped(client: httpx.AsyncClient, *, by_cancel: bool) -> None:
-    """A session that ends after its first sound."""
+    """A session that ends after its first audio."""
     session = uuid.uuid4().hex
     request = client.stream(
-        "POST", "/v1/audio/speech", json=body(TEXT * 4), headers={"X-Request-ID": session}
+        "POST",
+        "/v1/audio/speech",
+        json=speech_body(SENTENCE * 4),
+        headers={"X-Request-ID": session},
     )
     async with request as response:
         parts = response.aiter_raw()
@@ -36,23 +34,25 @@ async def stopped(client: httpx.AsyncClient, *, by_cancel: bool) -> None:
 
 
 async def load(url: str) -> None:
-    """Every way a session can end, over and over."""
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+    """Sessions that end in every way, until cancelled."""
+    async with client_of(url) as client:
         while True:
-            assert (await client.post("/v1/audio/speech", json=body("Hello there."))).is_success
-            refused = await client.post("/v1/audio/speech", json=body("") | {"voice": "nobody"})
+            assert (
+                await client.post("/v1/audio/speech", json=speech_body("Hello there."))
+            ).is_success
+            refused = await client.post("/v1/audio/speech", json=speech_body("", voice="nobody"))
             assert refused.is_client_error
             await stopped(client, by_cancel=True)
             await stopped(client, by_cancel=False)
             await asyncio.sleep(LOADED_S)
 
 
-async def test_every_panel_and_alarm_finds_series_of_a_loaded_server(
-    served: Served, metrics_port, tmp_path
+async def test_every_panel_and_alert_finds_series_of_a_loaded_server(
+    served: ServedApp, metrics_port, tmp_path
 ):
     named = {
-        f"{alarm} {metric}": metric
-        for alarm, expression in alarms().items()
+        f"{alert} {metric}": metric
+        for alert, expression in alerts().items()
         for metric in METRIC.findall(expression)
     }
     wanted = queries(VARIABLES) | named
@@ -66,7 +66,7 @@ async def test_every_panel_and_alarm_finds_series_of_a_loaded_server(
         blind = prometheus.without_series(misspelt)
         assert set(blind) == {name for name in wanted if misspelt[name] != wanted[name]}
         (group,) = prometheus.ask("rules")["groups"]
-        assert [rule["health"] for rule in group["rules"]] == ["ok"] * len(alarms())
+        assert [rule["health"] for rule in group["rules"]] == ["ok"] * len(alerts())
         (target,) = prometheus.ask("targets")["activeTargets"]
         assert target["lastError"] == ""
         log = (tmp_path / "log").read_text()
@@ -76,7 +76,7 @@ async def test_every_panel_and_alarm_finds_series_of_a_loaded_server(
 @pytest.mark.parametrize(
     "command", [("check", "config", PROMETHEUS_YML), ("check", "rules", ALERTS_YML)]
 )
-def test_promtool_finds_no_fault(command):
+def test_promtool_accepts_our_files(command):
     checked = subprocess.run(
         [binary("promtool"), *map(str, command)], capture_output=True, text=True, check=False
     )

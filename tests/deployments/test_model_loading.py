@@ -1,40 +1,48 @@
-"""The model out of memory and back, on a real application that Serve scales."""
+"""The model is unloaded and loaded again, on a real application that Serve scales."""
 
 import asyncio
 from collections.abc import Iterator
 
-import httpx
 import psutil
 import pytest
 from ray import serve
 
 from app.config import ServeArgs
 from deployments.app import assemble
-from tests.deployments.conftest import Served, wait_until_healthy
-from tests.deployments.test_serving import LONG, body
+from tests.support.deployments.served_app import (
+    LONG_TEXT,
+    ServedApp,
+    client_of,
+    speech_body,
+    wait_until_healthy,
+)
+from tests.support.eventually import eventually
 
-WEIGHTS_MB = 100  # of weights, and what torch takes beside them: less than a replica holds
+WEIGHTS_MB = 100  # the weights and what torch takes beside them: less than a replica holds
 WAIT_S = 240
+HEARD_WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
-def switched(served: Served) -> Iterator[str]:
+def unloadable(served: ServedApp) -> Iterator[str]:
     application = assemble(ServeArgs(model="embedded-turbo"))
-    serve.run(application, name="switched", route_prefix="/switched", external_scaler_enabled=True)
-    wait_until_healthy(f"{served.url}/switched")
-    yield f"{served.url}/switched"
-    serve.delete("switched")
+    serve.run(
+        application, name="unloadable", route_prefix="/unloadable", external_scaler_enabled=True
+    )
+    wait_until_healthy(f"{served.url}/unloadable")
+    yield f"{served.url}/unloadable"
+    serve.delete("unloadable")
 
 
 @pytest.fixture
-async def client(switched):
-    async with httpx.AsyncClient(base_url=switched, timeout=WAIT_S) as client:
+async def client(unloadable):
+    async with client_of(unloadable, WAIT_S) as client:
         yield client
 
 
 def engines() -> dict[int, float]:
     """The resident memory in MB of each engine's process."""
-    titles = ("ray::ServeReplica:switched:T3", "ray::ServeReplica:switched:Vocoder")
+    titles = ("ray::ServeReplica:unloadable:T3", "ray::ServeReplica:unloadable:Vocoder")
     return {
         process.pid: process.info["memory_info"].rss / 2**20
         for process in psutil.process_iter(["cmdline", "memory_info"])
@@ -42,22 +50,26 @@ def engines() -> dict[int, float]:
     }
 
 
-async def test_an_unloaded_model_frees_its_memory_refuses_at_once_and_comes_back(client):
-    turbo = body("Hello there.", model="embedded-turbo")
+async def test_an_unloaded_model_frees_its_memory_until_it_is_loaded(client):
+    turbo = speech_body("Hello there.", model="embedded-turbo")
     spoken = (await client.post("/v1/audio/speech", json=turbo)).content
     before = engines()
     assert len(before) == 2
     assert min(before.values()) > WEIGHTS_MB
 
-    long = body(LONG, model="embedded-turbo", stream=False)
+    long = speech_body(LONG_TEXT, model="embedded-turbo", stream=False)
     speaking = asyncio.ensure_future(client.post("/v1/audio/speech", json=long))
-    while (await client.get("/health")).json()["stages"]["vocoder"]["live"] == 0:
-        await asyncio.sleep(0.02)
+
+    async def num_live() -> int:
+        stages: dict[str, dict[str, int]] = (await client.get("/health")).json()["stages"]
+        return stages["vocoder"]["live"]
+
+    await eventually(num_live, HEARD_WITHIN_S, "the vocoder works on the session")
     unloaded = await client.post("/api/unload_tts")
     assert (unloaded.status_code, unloaded.json()["loaded"]) == (200, False)
-    assert speaking.done()  # who spoke was heard to the end
+    assert speaking.done()  # the unload waited for the end of the session
     assert (await speaking).status_code == 200
-    assert not engines()  # both processes have ended, and whatever they held
+    assert not engines()  # both processes have ended
 
     refused = await client.post("/v1/audio/speech", json=turbo)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unloaded")
@@ -73,9 +85,11 @@ async def test_an_unloaded_model_frees_its_memory_refuses_at_once_and_comes_back
     assert len(engines()) == 2
 
 
-async def test_where_the_config_does_not_let_it_the_model_stays_and_speaks(served):
-    async with httpx.AsyncClient(base_url=served.url, timeout=WAIT_S) as client:
+async def test_a_model_that_cannot_be_unloaded_still_speaks(served):
+    async with client_of(served.url, WAIT_S) as client:
         refused = await client.post("/api/unload_tts")
         assert refused.status_code == 501
         assert "external_scaler_enabled" in refused.json()["error"]["message"]
-        assert (await client.post("/v1/audio/speech", json=body("Hello."))).status_code == 200
+        assert (
+            await client.post("/v1/audio/speech", json=speech_body("Hello."))
+        ).status_code == 200

@@ -1,5 +1,5 @@
-"""A node dies under load: its streams end with an explicit error, others do not notice, and what it
-could do comes back with another."""
+"""A node dies under load: its streams end with an explicit error, the others go on, and a new node
+brings the lost slots back."""
 
 import asyncio
 from typing import Any
@@ -9,14 +9,16 @@ import pytest
 import ray
 
 from app.sessions.registry import Inventory
-from deployments.registry import NAMESPACE
+from deployments.named_actors import NAMESPACE
 from tests.support.deployments import nodes
-from tests.support.deployments.declared import IMPORT_PATH, deployed, replicas
-from tests.support.deployments.listening import Stream, opened, until_heard
+from tests.support.deployments.declarative_deploy import IMPORT_PATH, deployed, replicas
+from tests.support.deployments.event_streams import Stream, opened, until_heard
+from tests.support.deployments.served_app import SENTENCE, client_of
+from tests.support.eventually import eventually
 
 NAME = "two-nodes"
 SLOTS = 8
-LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 4
+SLOTS_WITHIN_S = 120
 ONE_EACH = {"max_replicas_per_node": 1, "num_replicas": 2}
 APPLICATION: dict[str, Any] = {
     "name": NAME,
@@ -35,7 +37,7 @@ APPLICATION: dict[str, Any] = {
         {"name": "Ingress", "ray_actor_options": {"num_cpus": 0.1, "resources": {"edge": 0.01}}},
     ],
 }
-BODY = {"model": "embedded-turbo", "input": LONG, "voice": "ada"}
+BODY = {"model": "embedded-turbo", "input": SENTENCE * 4, "voice": "ada"}
 
 
 def inventory() -> Inventory:
@@ -45,7 +47,7 @@ def inventory() -> Inventory:
 
 
 def sessions_on(node_id: str) -> set[str]:
-    """That an engine there works on now."""
+    """The sessions that an engine on this node works on now."""
     there = {
         replica["replica_id"]
         for deployment in ("T3", "Vocoder")
@@ -53,36 +55,37 @@ def sessions_on(node_id: str) -> set[str]:
         if replica["node_id"] == node_id
     }
     told = inventory().replicas.items()
-    working = (report.sessions for follower, report in told if follower.replica in there)
+    working = (heartbeat.sessions for replica, heartbeat in told if replica.replica in there)
     return {key.session_id for sessions in working for key in sessions}
 
 
 async def until_slots(client: httpx.AsyncClient, num: int) -> None:
-    async with asyncio.timeout(120):
-        while (await client.get("health")).json()["stages"]["t3"]["slots_total"] != num:
-            await asyncio.sleep(0.2)
+    async def has_slots() -> bool:
+        told = (await client.get("health")).json()
+        return bool(told["stages"]["t3"]["slots_total"] == num)
+
+    await eventually(has_slots, SLOTS_WITHIN_S, f"T3 has {num} slots", every_s=0.2)
 
 
 async def until_on_both(client: httpx.AsyncClient, doomed: str) -> tuple[list[Stream], set[str]]:
-    """Streams of which some, but not all, are on the node; and those that are."""
+    """Streams of which some, but not all, are on the node; and the ids of those on the node."""
     streams: list[Stream] = []
-    async with asyncio.timeout(120):
-        while True:
-            streams += [opened(client, BODY) for _ in range(4)]
-            await until_heard(streams)
-            there = await asyncio.to_thread(sessions_on, doomed)
-            live = {stream.session_id for stream in streams if not stream.task.done()}
-            if there & live and live - there:
-                return streams, there
+
+    async def on_both() -> tuple[list[Stream], set[str]] | None:
+        streams.extend(opened(client, BODY) for _ in range(4))
+        await until_heard(*streams)
+        there = await asyncio.to_thread(sessions_on, doomed)
+        live = {stream.session_id for stream in streams if not stream.task.done()}
+        return (streams, there) if there & live and live - there else None
+
+    return await eventually(on_both, SLOTS_WITHIN_S, "some streams are on the node, some are not")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(500)
-async def test_a_dead_node_takes_its_streams_and_no_others_and_is_replaced(served):
+async def test_a_dead_node_ends_its_own_streams_alone_and_is_replaced(served):
     with nodes.added(2) as (doomed, _), deployed([APPLICATION]):
-        url = f"{served.url}/{NAME}"
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=url, timeout=200, limits=limits) as client:
+        async with client_of(f"{served.url}/{NAME}", timeout_s=200) as client:
             await until_slots(client, 2 * SLOTS)
             streams, there = await until_on_both(client, doomed.node_id)
             before = {stream.session_id for stream in streams if stream.task.done()}
@@ -93,7 +96,7 @@ async def test_a_dead_node_takes_its_streams_and_no_others_and_is_replaced(serve
                     assert stream.ended_well, stream
                 else:
                     assert stream.ended_well or stream.error is not None, stream
-            assert any(stream.error for stream in streams), "nothing was lost with the node"
+            assert any(stream.error for stream in streams), "no stream was lost with the node"
             with nodes.added(1):
                 await until_slots(client, 2 * SLOTS)
                 again = [opened(client, BODY) for _ in range(4)]

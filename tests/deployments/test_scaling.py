@@ -10,10 +10,12 @@ import pytest
 from app.core import StageStats
 from deployments.scaling import ByLoad, load_of
 from tests.support.deployments import nodes
-from tests.support.deployments.declared import IMPORT_PATH, deployed
-from tests.support.deployments.listening import opened
+from tests.support.deployments.declarative_deploy import IMPORT_PATH, deployed
+from tests.support.deployments.event_streams import opened
+from tests.support.deployments.served_app import SENTENCE, client_of
+from tests.support.eventually import eventually
 
-LONG = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. " * 4
+SCALED_WITHIN_S = 150
 
 
 def context(*stats: StageStats, queued: float = 0.0) -> Any:
@@ -46,17 +48,17 @@ def replica(taken: int, late_s: float = 0.0) -> StageStats:
         ((replica(5), replica(5)), 0, 2),
     ],
 )
-def test_half_of_the_slots_shall_be_taken(stats, queued, wanted):
+def test_replicas_follow_the_share_of_taken_slots(stats, queued, wanted):
     assert ByLoad(target=0.5)(context(*stats, queued=queued))[0] == wanted
 
 
-def test_late_sound_wants_one_replica_more_than_there_are():
+def test_late_audio_adds_a_replica():
     late = context(replica(1, late_s=0.3), replica(1))
     assert ByLoad(target=0.5, late_s=0.2)(late)[0] == 3
     assert ByLoad(target=0.5)(late)[0] == 1
 
 
-def test_where_nobody_has_told_anything_all_stays_as_it_is():
+def test_the_number_of_replicas_stays_where_none_has_told_its_load():
     silent = context()
     silent.target_num_replicas = 3
     assert ByLoad()(silent)[0] == 3
@@ -95,17 +97,19 @@ APPLICATION: dict[str, Any] = {
 
 
 async def until_replicas(client: httpx.AsyncClient, num: int) -> None:
-    async with asyncio.timeout(150):
-        while (await client.get("health")).json()["stages"]["t3"]["slots_total"] != num * SLOTS:
-            await asyncio.sleep(0.2)
+    async def has_replicas() -> bool:
+        told = (await client.get("health")).json()
+        return bool(told["stages"]["t3"]["slots_total"] == num * SLOTS)
+
+    await eventually(has_replicas, SCALED_WITHIN_S, f"T3 has {num} replicas", every_s=0.2)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(500)
-async def test_replicas_come_with_the_callers_and_go_without_cutting_a_stream(served):
-    body = {"model": "embedded-turbo", "input": LONG, "voice": "ada"}
+async def test_scaling_up_and_down_cuts_no_stream(served):
+    body = {"model": "embedded-turbo", "input": SENTENCE * 4, "voice": "ada"}
     with nodes.added(1), deployed([APPLICATION]):
-        async with httpx.AsyncClient(base_url=f"{served.url}/{NAME}", timeout=200) as client:
+        async with client_of(f"{served.url}/{NAME}", timeout_s=200) as client:
             await until_replicas(client, 1)
             growing = asyncio.ensure_future(until_replicas(client, 2))
             streams = []
@@ -115,7 +119,7 @@ async def test_replicas_come_with_the_callers_and_go_without_cutting_a_stream(se
                 await asyncio.wait([growing, *(s.task for s in streams)], timeout=0.5)
             await growing
             shrinking = asyncio.ensure_future(until_replicas(client, 1))
-            while not shrinking.done():  # one caller at a time: less than one replica's worth
+            while not shrinking.done():  # one caller at a time needs one replica
                 streams.append(opened(client, body))
                 await streams[-1].task
             await shrinking

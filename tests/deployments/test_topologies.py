@@ -1,6 +1,6 @@
-"""Every config that ships is deployed as it stands, but for the weights and the arithmetic: nodes
-with GPUs in name, embedded models, engines on the CPU. Each takes a minute or two: all but one are
-`long`."""
+"""Every config that ships is deployed, with three changes: nodes have GPUs in name alone, the
+models are embedded ones, and the engines run on the CPU. Each test takes a minute or two: all but
+one are `long`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.deployments import nodes
-from tests.support.deployments.declared import IMPORT_PATH, deployed, replicas
+from tests.support.deployments.declarative_deploy import IMPORT_PATH, deployed, replicas
 
 CONFIGS = Path(__file__).parents[2] / "deploy/serve"
 EMBEDDED = {"turbo": "embedded-turbo", "multilingual": "embedded-babble"}
@@ -34,7 +34,7 @@ def applications_of(name: str) -> list[dict[str, Any]]:
 
 
 def speak(url: str, application: dict[str, Any]) -> int:
-    """Bytes of sound."""
+    """The number of bytes of audio."""
     body = {"model": application["args"]["model"], "input": "Hello there.", "voice": "ada"}
     with httpx.Client(base_url=f"{url}{application['route_prefix']}", timeout=120) as client:
         assert client.get("/health").json()["status"] == "ok"
@@ -67,7 +67,7 @@ def test_colocated_engines_are_one_process(served, gpu_nodes):
 
 
 @pytest.mark.long
-def test_two_gpus_have_a_stage_each(served, gpu_nodes):
+def test_each_of_two_gpus_has_one_stage(served, gpu_nodes):
     (application,) = applications_of("two-gpus")
     with deployed([application]):
         assert speak(served.url, application) > 0
@@ -76,7 +76,7 @@ def test_two_gpus_have_a_stage_each(served, gpu_nodes):
 
 
 @pytest.mark.long
-def test_a_cluster_serves_several_models_each_under_its_prefix(served, gpu_nodes):
+def test_a_cluster_serves_each_model_under_its_prefix(served, gpu_nodes):
     applications = applications_of("cluster")
     with deployed(applications):
         for application in applications:

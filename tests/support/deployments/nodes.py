@@ -1,11 +1,10 @@
-"""More nodes for the cluster of this folder: raylets of their own on this machine, which can die.
-A GPU of theirs is a name that Ray counts."""
+"""More nodes for the cluster of this folder: raylets of their own on this machine, which can be
+killed. Their GPUs are numbers that Ray counts."""
 
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,33 +12,37 @@ from pathlib import Path
 import psutil
 import ray
 
+from tests.support.eventually import eventually_sync
+
 JOINED_WITHIN_S = 60
 
 
 class Node:
     def __init__(self, num_cpus: int, num_gpus: int) -> None:
-        """Waits until it has joined."""
+        """Returns when the node has joined the cluster."""
         known = node_ids()
         address = ray.get_runtime_context().gcs_address
         command = [str(Path(sys.executable).with_name("ray")), "start", f"--address={address}"]
         options = [f"--num-cpus={num_cpus}", f"--num-gpus={num_gpus}", "--block"]
         options += ["--object-store-memory=100000000", "--disable-usage-stats"]
-        self._folder = tempfile.TemporaryDirectory()  # else it tells every later server where it is
+        self._folder = (
+            tempfile.TemporaryDirectory()
+        )  # else every later server would find its address
         self._process = subprocess.Popen(
             command + options,
             env=os.environ | {"RAY_TMPDIR": self._folder.name},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        give_up_at = time.monotonic() + JOINED_WITHIN_S
-        while not (new := node_ids() - known):
+
+        def joined() -> set[str]:
             assert self._process.poll() is None, "the node did not start"
-            assert time.monotonic() < give_up_at, "the node did not join"
-            time.sleep(0.1)
-        (self.node_id,) = new
+            return node_ids() - known
+
+        (self.node_id,) = eventually_sync(joined, JOINED_WITHIN_S, "the node joins", every_s=0.1)
 
     def kill(self) -> None:
-        """At once, with everything that runs on it."""
+        """At once, with every process on the node."""
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self._process.pid)
             doomed = [process, *process.children(recursive=True)]

@@ -1,11 +1,10 @@
-"""A real Prometheus on our scrape config and our alarms, for as long as a test lasts."""
+"""A real Prometheus on our scrape config and our alerts, while a test runs."""
 
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,14 @@ import pytest
 import yaml
 
 from tests.support.deploy.dashboard import ALERTS_YML, PROMETHEUS_YML
+from tests.support.eventually import eventually_sync
 
 STARTS_WITHIN_S = 60
 SCRAPE_S = 3
 
 
 def binary(name: str) -> str:
-    """Skips the test where it is not installed; fails where that must not be."""
+    """Where the program is not installed the test is skipped, in CI it fails."""
     found = shutil.which(name)
     if found is None:
         reason = f"{name} is not on PATH (Debian: apt-get install prometheus)"
@@ -40,23 +40,28 @@ class Prometheus:
         return answer.json()["data"]
 
     def without_series(self, queries: dict[str, str]) -> list[str]:
-        """The names of those that find nothing."""
+        """The names of the queries that find nothing."""
         return [
             name for name, query in queries.items() if not self.ask("query", query=query)["result"]
         ]
 
     def wait_for_series(self, queries: dict[str, str], within_s: float) -> list[str]:
-        """Those that still find nothing when the time is over."""
-        give_up_at = time.monotonic() + within_s
-        missing = self.without_series(queries)
-        while missing and time.monotonic() < give_up_at:
-            time.sleep(SCRAPE_S)
+        """Waits until every query has found something, at different times if need be. Returns
+        the names of those that have not when the time is over."""
+        missing = list(queries)
+
+        def all_found() -> bool:
+            nonlocal missing
             missing = self.without_series({name: queries[name] for name in missing})
+            return not missing
+
+        with suppress(AssertionError):
+            eventually_sync(all_found, within_s, "every query finds series", every_s=SCRAPE_S)
         return missing
 
 
 def _config(folder: Path, metrics_port: int) -> Path:
-    """Ours, but for where the nodes are and how often they are asked."""
+    """Our scrape config, with other addresses of the nodes and another interval."""
     content = yaml.safe_load(PROMETHEUS_YML.read_text())
     content["global"].update(scrape_interval=f"{SCRAPE_S}s", scrape_timeout=f"{SCRAPE_S}s")
     (job,) = content["scrape_configs"]
@@ -80,20 +85,16 @@ def scraping(metrics_port: int, port: int, folder: Path) -> Iterator[Prometheus]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
-        give_up_at = time.monotonic() + STARTS_WITHIN_S
-        while not _is_ready(port):
-            said = (folder / "log").read_text()
-            assert process.poll() is None, said
-            assert time.monotonic() < give_up_at, said
-            time.sleep(0.2)
+
+        def is_ready() -> bool:
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == httpx.codes.OK
+            except httpx.TransportError:
+                return False
+
+        eventually_sync(is_ready, STARTS_WITHIN_S, "Prometheus is ready", every_s=0.2)
         yield Prometheus(port)
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False

@@ -1,9 +1,9 @@
-"""The real application on the embedded model, with a T3 that a test can hold at a token."""
+"""Stages of the real application that a test can hold at a token, break, or let leak."""
 
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from collections.abc import Sequence as Rows
 from contextlib import aclosing
 from pathlib import Path
@@ -19,14 +19,15 @@ from app.engine.t3.sequence import Sequence
 from deployments.ingress import Ingress
 from deployments.t3 import T3
 from deployments.vocoder import Vocoder
+from tests.support.eventually import eventually_sync
 
 HOLD_AT = 40  # tokens of the first segment, in sessions whose id begins with "hold"
 HELD_WITHIN_S = 60
-POISON_AT = 30  # tokens
+POISON_AT = 30  # tokens, in sessions whose id begins with "poison" or "hang"
 
 
 def held_t3(gate: Path) -> type[T3]:
-    """A T3 whose engine thread waits inside a step until a test opens `gate` (a FIFO)."""
+    """A T3 whose engine thread waits inside a step until a test writes to `gate` (a FIFO)."""
     os.mkfifo(gate)
 
     class HeldT3(T3):
@@ -35,37 +36,34 @@ def held_t3(gate: Path) -> type[T3]:
 
     def hold(rows: Rows[Sequence]) -> None:
         for row in rows:
-            held = row.key.session_id.startswith("hold") and row.segment == 0
-            if held and len(row.tokens) == HOLD_AT:
+            is_held = row.key.session_id.startswith("hold") and row.segment == 0
+            if is_held and len(row.tokens) == HOLD_AT:
                 mark_of(gate).touch()
-                gate.read_text()  # returns when a writer has come and gone
+                gate.read_text()  # returns when a writer has closed the file
 
     return HeldT3
 
 
 def mark_of(gate: Path) -> Path:
-    """A file that is there while T3 is held."""
+    """A file that exists while T3 is held."""
     return gate.with_suffix(".held")
 
 
-def until_held(gate: Path) -> None:
-    """A cancel that comes before would end the session, and nothing would ever be held."""
-    give_up_at = time.monotonic() + HELD_WITHIN_S
-    while not mark_of(gate).exists():
-        assert time.monotonic() < give_up_at, "T3 did not come to its hold"
-        time.sleep(0.01)
+def wait_until_held(gate: Path) -> None:
+    """A cancel that comes earlier would end the session before T3 is held."""
+    eventually_sync(mark_of(gate).exists, HELD_WITHIN_S, "T3 is held", every_s=0.01)
 
 
 def release(gate: Path) -> None:
     """Waits until T3 is held, then lets it go on."""
-    until_held(gate)
+    wait_until_held(gate)
     mark_of(gate).unlink()
     gate.write_text("")
 
 
 def noting_t3(notes: Path) -> type[T3]:
-    """A T3 that notes how each of its streams ended, and whose engine fails in a session whose id
-    begins with "poison" and hangs in one whose id begins with "hang"."""
+    """A T3 that notes how each of its streams ended. Its engine fails in a session whose id begins
+    with "poison", and hangs in a session whose id begins with "hang"."""
 
     class NotingT3(T3):
         def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
@@ -95,7 +93,7 @@ def noting_t3(notes: Path) -> type[T3]:
 
 
 class Classes(NamedTuple):
-    """What an application is made of."""
+    """The deployments' classes of an application."""
 
     t3: type[T3]
     vocoder: type[Vocoder] = Vocoder
@@ -103,9 +101,9 @@ class Classes(NamedTuple):
 
 
 def leaky(t3_class: type[T3]) -> Classes:
-    """Plain nested streams, as Serve's own propagation stops them and nothing else: no hop cancels
-    the stream that it opened, no stage hears of a cancel or ends what nobody wants. Between the
-    stages gRPC, which loses cancels; Ray's core, by reference, passes them on by itself."""
+    """Plain nested streams, which Serve's own propagation stops and nothing else does: no hop
+    cancels the stream that it opened, and no stage hears of a cancel or of a lapsed lease. The
+    stages speak gRPC, which loses cancels; Ray's core, by reference, passes them on by itself."""
 
     class LeakyT3(t3_class):  # type: ignore[misc, valid-type]
         def open_stage(self, args: ServeArgs, device: str) -> T3Stage:
@@ -127,8 +125,10 @@ def leaky(t3_class: type[T3]) -> Classes:
             plain = vocoder.options(_by_reference=False)
             await super().__init__(args, card, plain, *rest, **keys)
 
-    async def unowned(generator: Any) -> AsyncGenerator[Any, None]:
-        async for item in generator:
+    async def unowned(
+        open_stream: Callable[[], Any], before_retry: object = None
+    ) -> AsyncGenerator[Any, None]:
+        async for item in open_stream():
             yield item
 
     async def unheard(*_: Any) -> None:

@@ -1,7 +1,5 @@
 """An application of its own, on the cluster of this folder, that tests may damage."""
 
-import asyncio
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,27 +15,28 @@ from ray import serve
 from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
 from app.core import DEFAULT_TENANT, SessionKey, SessionReport
 from deployments.app import assemble
-from deployments.registry import NAMESPACE
+from deployments.named_actors import NAMESPACE
 from deployments.t3 import T3
-from tests.deployments.conftest import wait_until_healthy
-from tests.support.deployments.serving import Classes, noting_t3
+from tests.support.deployments.controlled_stages import Classes, noting_t3
+from tests.support.deployments.served_app import wait_until_healthy
+from tests.support.eventually import eventually
 
 ARGS = ServeArgs(
     model="embedded-babble",
     t3=T3Settings(slots=32),
-    vocoder=VocoderSettings(slots=64, euler_steps=1),  # its sound is compared, not judged
+    vocoder=VocoderSettings(slots=64, euler_steps=1),  # tests compare its sound with itself
     ingress_replicas=2,
     t3_cpus=0.2,
-    limits=Limits(first_audio_s=250),  # two hundred at once wait for one another
+    limits=Limits(first_audio_s=250),  # two hundred sessions at once wait for one another
 )
-RECOVERED_WITHIN_S = 120  # 15 s when calm; a replica's imports take most of it
+RECOVERED_WITHIN_S = 120  # 15 s on a quiet machine; a replica's imports take most of that
 
 
 @dataclass(frozen=True)
-class Battered:
+class ExpendableApp:
     url: str
     name: str
-    notes: Path  # one line for each of T3's streams that ended: session id, finish, when
+    notes: Path  # one line for each stream of T3 that ended: session id, finish, time
 
     def registry(self) -> Any:
         return ray.get_actor(f"{self.name}-registry-0", namespace=NAMESPACE)
@@ -48,7 +47,7 @@ class Battered:
         return report
 
     def ends_in_t3(self, prefix: str) -> Iterator[tuple[str, str, float]]:
-        """Of these sessions' segments: session id, finish (None: its consumer left), when."""
+        """Of the segments of these sessions: session id, finish (None: the consumer left), time."""
         for line in self.notes.read_text().splitlines():
             if line.startswith(prefix):
                 session_id, finish, at_s = line.split()
@@ -61,12 +60,12 @@ class Battered:
 
 
 @contextmanager
-def battered(
+def expendable_app(
     url: str, folder: Path, made_of: Callable[[type[T3]], Classes] = Classes
-) -> Iterator[Battered]:
-    """`made_of`: from a T3 that notes its streams' ends to the whole application."""
-    name = f"battered-{uuid.uuid4().hex[:8]}"
-    app = Battered(f"{url}/{name}", name, folder / f"{name}.notes")
+) -> Iterator[ExpendableApp]:
+    """`made_of`: the application's classes, from a T3 that notes how its streams ended."""
+    name = f"expendable-{uuid.uuid4().hex[:8]}"
+    app = ExpendableApp(f"{url}/{name}", name, folder / f"{name}.notes")
     deploy(app, ARGS, made_of)
     wait_until_healthy(app.url)
     yield app
@@ -74,7 +73,7 @@ def battered(
 
 
 def deploy(
-    app: Battered, args: ServeArgs, made_of: Callable[[type[T3]], Classes] = Classes
+    app: ExpendableApp, args: ServeArgs, made_of: Callable[[type[T3]], Classes] = Classes
 ) -> None:
     t3, vocoder, ingress = made_of(noting_t3(app.notes))
     application = assemble(args, t3, vocoder, ingress_class=ingress)
@@ -82,10 +81,10 @@ def deploy(
 
 
 async def until_it_speaks(client: httpx.AsyncClient, body: dict[str, object]) -> None:
-    give_up_at = time.monotonic() + RECOVERED_WITHIN_S
-    while (await spoken(client, body)) != httpx.codes.OK:
-        assert time.monotonic() < give_up_at, "it did not recover"
-        await asyncio.sleep(0.2)
+    async def speaks() -> bool:
+        return await spoken(client, body) == httpx.codes.OK
+
+    await eventually(speaks, RECOVERED_WITHIN_S, "the application speaks again", every_s=0.2)
 
 
 async def spoken(client: httpx.AsyncClient, body: dict[str, object]) -> int:

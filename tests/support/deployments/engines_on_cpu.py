@@ -1,5 +1,5 @@
-"""The application of a config that asks for GPUs, where there are only names of GPUs: Ray places
-the replicas as it would, and the engines run on the CPU."""
+"""The application of a config that asks for GPUs, on nodes that have GPUs in name alone: Ray places
+the replicas as on real GPUs, and the engines run on the CPU."""
 
 from typing import Any
 
