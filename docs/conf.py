@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-import mermaidx
-from docutils import nodes
+import mermaidx  # type: ignore[import-untyped]
+from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 

@@ -1,14 +1,15 @@
-"""Writes the generated parts of docs/: every setting, every route, every error.
+"""Writes the generated parts of docs/: every setting and every route.
 
     python docs/generate.py            # writes them
     python docs/generate.py --check    # exits with 1 where a page is not what would be written
 
 A page holds a part between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of the page is
 written by hand. The settings come from the descriptions in app/config.py, the routes from the
-OpenAPI document, the errors from app/errors.py. Knows nothing about models or Ray.
+OpenAPI document. Knows nothing about models or Ray.
 """
 
 import argparse
+import math
 import re
 import sys
 import warnings
@@ -18,18 +19,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from unittest.mock import create_autospec
 
-import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS.parent))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from app import errors
+from app.api.app import create_app
 from app.config import KeySettings, Limits, ServeArgs
 from app.core import Synthesizer
 
+DOCS = Path(__file__).parent
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 # The first pattern that the name of a number matches tells its unit.
@@ -83,7 +82,8 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if (section := _section(field)) is not None:
             path = f"{prefix}{name}"
-            yield f"### `{path}:`\n\n{field.description}\n\n{_settings_table(section)}"
+            intro = section.__dict__.get("__doc__") or ""
+            yield "\n\n".join(filter(None, (f"### `{path}:`", intro, _settings_table(section))))
             yield from _sections(section, f"{path}.")
 
 
@@ -109,7 +109,7 @@ def _unit(name: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value is PydanticUndefined:
+    if field.is_required():
         return "required"
     if value is None:
         return "null"
@@ -119,37 +119,35 @@ def _default(field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    told = [_bounds(field), _kind(field.annotation)]
+    told = [_bounds(field) or _kind(field.annotation)]
     if _is_optional(field.annotation):
         told.append("null")
     return ", or ".join(filter(None, told))
 
 
 def _bounds(field: FieldInfo) -> str:
-    least = most = ""
-    for rule in field.metadata:
-        match rule:
-            case annotated_types.Ge(ge=bound):
-                least = f"{bound} or more"
-            case annotated_types.Gt(gt=bound):
-                least = f"more than {bound}"
-            case annotated_types.Le(le=bound):
-                most = f"at most {bound}"
-            case _ if getattr(rule, "pattern", None):
-                least = f"matches `{rule.pattern}`"
-    return ", ".join(filter(None, (least, most)))
+    told = []
+    for name, words in (
+        ("ge", "{} or more"),
+        ("gt", "more than {}"),
+        ("le", "at most {}"),
+        ("pattern", "matches `{}`"),
+    ):
+        bounds = [getattr(rule, name, None) for rule in field.metadata]
+        told += [words.format(bound) for bound in bounds if bound is not None]
+    return ", ".join(told)
 
 
 def _kind(annotation: Any) -> str:
     choices = _choices(annotation)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
-    names = {str: "", int: "", float: ""}
-    if annotation in names or _is_optional(annotation):
-        return ""
+    kinds = get_args(annotation) if _is_optional(annotation) else (annotation,)
+    if str in kinds:
+        return "text"
     if get_origin(annotation) is dict:
         return "a mapping"
-    return "a list" if get_origin(annotation) is tuple else ""
+    return "a list" if get_origin(annotation) is tuple else "any"
 
 
 def _choices(annotation: Any) -> Sequence[str]:
@@ -172,8 +170,6 @@ def _is_optional(annotation: Any) -> bool:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, with the versions of libraries left out."""
-    from app.api.app import create_app  # FastAPI takes a second
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return create_app(create_autospec(Synthesizer, instance=True), Limits()).openapi()
@@ -191,9 +187,10 @@ def routes() -> str:
     told = document()
     paths: dict[str, Any] = told["paths"]
     grouped: dict[str, list[str]] = {title: [] for title, _ in _GROUPS}
+    bodies: dict[str, str] = {}  # the route of each table of fields that is written already
     for path, methods in paths.items():
         for method, operation in methods.items():
-            grouped[_group_of(path)].append(_route(method, path, operation))
+            grouped[_group_of(path)].append(_route(method, path, operation, bodies))
     for path, description in told["x-websockets"].items():
         grouped[_group_of(path)].append(f"#### `WS {path}`\n\n{description}.")
     return "\n\n".join(
@@ -202,7 +199,6 @@ def routes() -> str:
 
 
 def _group_of(path: str) -> str:
-    fitting = [(len(start), title) for title, starts in _GROUPS for start in starts]
     fitting = [
         (len(start), title)
         for title, starts in _GROUPS
@@ -212,23 +208,33 @@ def _group_of(path: str) -> str:
     return max(fitting)[1]
 
 
-def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    parts = [f"#### `{method.upper()} {path}`", operation.get("description", "")]
+def _route(method: str, path: str, operation: Mapping[str, Any], bodies: dict[str, str]) -> str:
+    name = f"{method.upper()} {path}"
+    parts = [f"#### `{name}`", operation.get("description", "")]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        parts.append(f"Body: `{kind}`\n\n{_fields_table(content['schema'])}")
-    answers = [
-        (f"`{status}`", answer["description"], ", ".join(f"`{k}`" for k in answer.get("content", {})))
-        for status, answer in operation["responses"].items()
-        if status not in ("4XX", "5XX")
-    ]
-    parts.append(_table(("status", "answer", "content"), answers))
+        table = _fields_table(content["schema"])
+        first = bodies.setdefault(table, name)
+        parts.append(f"Body: `{kind}`" + (f", the fields of `{first}`." if first != name else ""))
+        parts += [table] if first == name else []
+    parts.append("Answers: " + "; ".join(_answers(operation["responses"])) + ".")
     return "\n\n".join(filter(None, parts))
+
+
+def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
+    """Those that are no errors, which are the same for every route."""
+    for status, answer in responses.items():
+        if status not in ("4XX", "5XX"):
+            kinds = ", ".join(f"`{kind}`" for kind in answer.get("content", {}))
+            told = answer["description"].replace("Successful Response", "done")
+            yield f"{status} {told}" + (f" ({kinds})" if kinds else "")
 
 
 def _fields_table(schema: Mapping[str, Any]) -> str:
     required = schema.get("required", ())
     rows = []
-    for name, field in schema["properties"].items():
+    for name, field in sorted(
+        schema["properties"].items(), key=lambda item: item[0] not in required
+    ):
         described = _merged(field)
         rows.append(
             (
@@ -270,24 +276,17 @@ def _range_of(field: Mapping[str, Any]) -> str:
         ("maxLength", "at most {} characters"),
         ("maxItems", "at most {}"),
     )
-    return ", ".join(told.format(field[name]) for name, told in names if name in field)
+    return ", ".join(told.format(_number(field[name])) for name, told in names if name in field)
 
 
-# Errors
+def _number(value: float) -> str:
+    """8000.0 as 8000, and 2**63 as such."""
+    if value >= 2**53:
+        return f"2^{round(math.log2(value))}"
+    return f"{value:g}" if value != int(value) else str(int(value))
 
 
-def error_kinds() -> str:
-    kinds = [
-        kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, errors.ServeError)
-    ]
-    rows = {
-        (kind.status, kind.code): (str(kind.status), f"`{kind.code}`", f"`{kind.__name__}`")
-        for kind in kinds
-        if not issubclass(kind, errors.ConfigError)  # those stop the start, and reach no client
-    }
-    return _table(("status", "code", "class in app/errors.py"), [rows[key] for key in sorted(rows)])
+# Tables
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -296,13 +295,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "\\<")
 
 
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "routes": routes,
-    "errors": error_kinds,
 }
 
 

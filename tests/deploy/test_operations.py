@@ -8,7 +8,7 @@ import yaml
 
 from app import errors
 from app.engine.checkpoint.spec import FULL_SIZE
-from app.engine.t3.engine import _LONG_SEGMENT
+from app.engine.t3.kv_capacity import _LONG_SEGMENT
 from app.engine.t3.kv_budget import PAGE, pages_of
 
 ROOT = Path(__file__).parents[2]
