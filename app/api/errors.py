@@ -98,7 +98,8 @@ def _headers(error: Exception) -> Mapping[str, str] | None:
 def install(app: FastAPI, refused: CountRefusal) -> None:
     async def translate(request: Request, error: Exception) -> Response:
         if status_of(error) >= 500:
-            log.error("request %s failed: %s", request.state.request_id, error)
+            request_id = request.state.request_id
+            log.error("request %s failed: %s", request_id, error, extra={"session": request_id})
         refused(code_of(error))
         return answer(error)
 

@@ -82,11 +82,12 @@ class RequestGuard:
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
-            log.info("request %s: the client left before its body was read", request_id)
+            message = "request %s: the client left before its body was read"
+            log.info(message, request_id, extra={"session": request_id})
         except Exception as error:  # no handler expected it; the process goes on
             if started:
                 raise
-            log.exception("request %s failed", request_id)
+            log.exception("request %s failed", request_id, extra={"session": request_id})
             self._refused(code_of(error))
             await answer(error)(scope, receive, send_with_id)
 

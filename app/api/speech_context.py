@@ -56,7 +56,7 @@ class SpeechContext:
         self.is_binary = is_binary
         self.is_cancelled = False  # nothing more is sent
         self.is_done = False  # everything is sent
-        self._session_id = session_id
+        self.session_id = session_id
         self._services = services
         self._max_held_chars = services.sockets.max_held_chars
         self._outbox = outbox
@@ -175,7 +175,7 @@ class SpeechContext:
                 return order
 
     async def _speak(self, take: str, encoder: SpeechEncoder) -> None:
-        session_id = f"{self._session_id}-{self._num_takes}"
+        session_id = f"{self.session_id}-{self._num_takes}"
         self._num_takes += 1
         try:
             job = await self._services.planner.job(take, self.options, session_id)

@@ -80,7 +80,8 @@ class SpeechSocket:
             while (frame := await self._receive()) is not None:
                 await self._handle(frame)
         except WebSocketDisconnect:
-            log.info("socket %s: the client left", self._socket_id)
+            message = "socket %s: the client left"
+            log.info(message, self._socket_id, extra={"session": self._socket_id})
 
     async def _receive(self) -> str | None:
         """The next frame; None once the socket was closed because it was idle.
@@ -218,7 +219,9 @@ class SpeechSocket:
             code = code_of(error)
             self._services.refused(code)
             unexpected = None if isinstance(error, ServeError) else error
-            log.error("socket %s: a context failed: %s", self._socket_id, code, exc_info=unexpected)
+            named = {"session": context.session_id}
+            message = "socket %s: a context failed: %s"
+            log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
             await self.tell(context, "error", error=error_of(error))
 
     async def _cancel(self, context: SpeechContext) -> None:
@@ -229,7 +232,9 @@ class SpeechSocket:
             try:
                 ack = await context.cancel()
             except ServeError as error:  # no registry: closing the stream stops the session too
-                log.warning("socket %s: a cancel failed: %s", self._socket_id, error.code)
+                message = "socket %s: a cancel failed: %s"
+                named = {"session": context.session_id}
+                log.warning(message, self._socket_id, error.code, extra=named)
                 ack = CancelAck(context.context_id, CancelState.STOPPING)
             if (running := self._running.get(context)) is not None:
                 running.cancel()

@@ -254,7 +254,8 @@ class VocoderEngine:
             self._advance(entry)
 
     def _fail(self, entry: Segment, problem: str, fault: Fault | None = None) -> None:
-        log.error("segment %d of %s: %s", entry.request.segment, entry.request.key, problem)
+        key, segment = entry.request.key, entry.request.segment
+        log.error("segment %d of %s: %s", segment, key, problem, extra={"session": key.session_id})
         self._end(entry, FinishReason.ERROR, fault)
 
     def _end(self, entry: Segment, finish: FinishReason, fault: Fault | None = None) -> None:

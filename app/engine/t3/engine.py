@@ -202,7 +202,8 @@ class TokenEngine:
         """End a sequence that does not fit in memory even alone. Sequences that wait for its prefix
         compute that themselves."""
         sequence, prefix = chunk.sequence, chunk.completes
-        log.error("no memory is left for session %s", sequence.key.session_id)
+        session_id = sequence.key.session_id
+        log.error("no memory is left for session %s", session_id, extra={"session": session_id})
         if prefix is not None:
             prefix.is_ready = False
             self._runner.forget(prefix)
@@ -229,7 +230,9 @@ class TokenEngine:
         """The unsent tokens, where they fill a group or are the last."""
         start, finish = sequence.num_sent, sequence.finish
         if finish is FinishReason.ERROR:
-            log.error("the logits of session %s are not finite", sequence.key.session_id)
+            session_id = sequence.key.session_id
+            message = "the logits of session %s are not finite"
+            log.error(message, session_id, extra={"session": session_id})
             return _last_group(sequence, finish)
         num_wanted = self._settings.group if start else self._settings.first_group
         if finish is None and sequence.num_unsent < num_wanted:
