@@ -24,7 +24,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
 from app.config import ServeArgs, VocoderSettings
-from app.core import SAMPLE_RATE, SessionKey, SpeechTokens, SynthesisRequest, TokenRequest
+from app.core import SAMPLE_RATE, SessionKey, SpeechTokens, SynthesisRequest, TokenRequest, VoiceRef
 from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
@@ -77,7 +77,7 @@ async def measure(model: str, first_cell: int, *, overlap: bool) -> dict[str, ob
     t3, vocoder = T3Stage.open(args, "cpu"), VocoderStage.open(args, "cpu")
     pipeline = vocoder.pipeline(t3 if overlap else Withheld(t3))
     request = SynthesisRequest(
-        SessionKey("default", ""), (TEXT,), card.voices[0], replace(card.defaults, seed=1)
+        SessionKey("default", ""), (TEXT,), VoiceRef(card.voices[0]), replace(card.defaults, seed=1)
     )
     heard = []
     for _ in range(1 + ROUNDS):  # the first warms up

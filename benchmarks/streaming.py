@@ -23,7 +23,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
 
 from app.config import ServeArgs, T3Settings, VocoderSettings
-from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest
+from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from app.text.segments import segment
 from benchmarks.measure import counts, default_device, machine, say
@@ -111,7 +111,7 @@ async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: 
     request = SynthesisRequest(
         SessionKey("benchmark", name),
         segment(text, max_chars=card.max_segment_chars),
-        card.voices[0],
+        VoiceRef(card.voices[0]),
         card.defaults,
         card.languages[0] if card.languages else None,
     )

@@ -78,7 +78,7 @@ class Desktop:
             message = "response_format: this route sends wav only"
             raise BadRequest(message, param="response_format")
         if fields.voice is None:
-            voice = services.synthesizer.card().voices[0]
+            voice = services.voices.catalogue.named()[0].ref
         else:
             voice = await services.voices.find(caller, fields.voice)
         options = planner.options(fields, voice, caller, default_format="wav")

@@ -14,7 +14,7 @@ from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, Quota
-from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest
+from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.text.duration import predicted_s
 from app.text.markup import SpokenText, parse_markup, without_emoji, without_markdown
@@ -28,7 +28,7 @@ class SpeechOptions:
     """How the texts of one caller are spoken."""
 
     caller: Caller
-    voice: str  # the stages' name of the voice
+    voice: VoiceRef
     language: str | None
     sampling: SamplingParams
     format_name: FormatName
@@ -61,7 +61,7 @@ class SpeechJob:
         than real time. A listener who plays faster than that must not wait for the pace."""
         return replace(self, request=replace(self.request, is_paced=self.options.speed <= 1))
 
-    def in_voice(self, voice: str, ticket: Ticket) -> "SpeechJob":
+    def in_voice(self, voice: VoiceRef, ticket: Ticket) -> "SpeechJob":
         """The same job in a voice that was made after the job was planned. The request counts as
         received once the voice is there."""
         request = replace(self.request, voice=voice, received_s=time.monotonic())
@@ -88,7 +88,7 @@ class SpeechPlanner:
     def options(
         self,
         fields: SpeechOptionFields,
-        voice: str,
+        voice: VoiceRef,
         caller: Caller,
         *,
         default_format: FormatName = "mp3",

@@ -41,7 +41,7 @@ class SpeechResponse(Response):
         async with self._job as job:
             self.headers["X-Accel-Buffering"] = "no"  # some proxies then pass each chunk on at once
             self.headers["X-Model"] = quote(self._services.synthesizer.card().name)
-            self.headers["X-Voice"] = quote(job.request.voice)
+            self.headers["X-Voice"] = quote(job.request.voice.name)
             self.headers["X-Sample-Rate"] = str(job.options.sample_rate)
             self.headers["X-Seed"] = str(job.request.sampling.seed)
             await while_connected(self._speak(job, send), receive)
@@ -67,7 +67,8 @@ class SpeechResponse(Response):
         except Exception as error:  # of any kind: the listener must be told
             if not self._is_begun:
                 raise  # a status code tells it
-            log.exception("session %s failed", job.request.key.session_id)
+            session_id = job.request.key.session_id
+            log.exception("session %s failed", session_id, extra={"session": session_id})
             self._services.refused(code_of(error))
             return self._speech.broken(error), True
 

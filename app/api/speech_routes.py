@@ -23,7 +23,7 @@ from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import POLICY, SpeechSocket
 from app.api.uploads import read_form
 from app.config import Role
-from app.core import CancelState, SessionKey
+from app.core import CancelState, SessionKey, VoiceRef
 from app.errors import BadRequest, NotFound, RateLimited
 from app.voices.recordings import MAX_BYTES
 
@@ -86,7 +86,7 @@ def speech_routes(services: Services) -> APIRouter:
         planner.check_model(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
             raise BadRequest("voice: send either voice or reference_audio", param="voice")
-        voice = ""  # of a clone: made once nothing else can be wrong with the request
+        voice = VoiceRef("")  # of a clone: made once nothing else can be wrong with the request
         if fields.voice is not None:
             voice = await services.voices.find(caller, fields.voice)
         is_file = _is_file(fields)

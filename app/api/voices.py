@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.auth.api_keys import Caller
 from app.config import Role
-from app.core import Synthesizer
+from app.core import Synthesizer, VoiceKind, VoiceRef
 from app.errors import BadRequest, Conflict, NotFound, NotServed
 from app.voices.catalogue import NamedVoice, VoiceCatalogue
 from app.voices.library import LibraryVoice, VoiceLibrary
@@ -26,15 +26,15 @@ class Voices:
     synthesizer: Synthesizer
     reader: RecordingReader
 
-    async def find(self, caller: Caller, name: str) -> str:
-        """What the stages call the voice. Own names first, then the tenant's, then aliases.
-        Raises NotFound."""
+    async def find(self, caller: Caller, name: str) -> VoiceRef:
+        """The voice of a name: the served voices' own names first, then the tenant's voices, then
+        aliases. Raises NotFound."""
         card = self.synthesizer.card()
         if self.library is not None and name not in card.voices:
             made = await asyncio.to_thread(self.library.find, caller.tenant, name)
             if made is not None:
-                return made.reference
-        return self.catalogue.find(name).voice
+                return made.ref
+        return self.catalogue.find(name).ref
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
         listed = [told_of(voice) for voice in self.catalogue.named()]
@@ -68,7 +68,7 @@ class Voices:
         )
         is_enrolled = False
         try:
-            await self.synthesizer.enrol(voice.reference)
+            await self.synthesizer.enrol(voice.ref)
             is_enrolled = True
         finally:
             if not is_enrolled:
@@ -87,16 +87,17 @@ class Voices:
         await asyncio.to_thread(self._library().delete, caller.tenant, voice_id)
 
     @asynccontextmanager
-    async def once(self, caller: Caller, sample: bytes) -> AsyncGenerator[str, None]:
-        """A voice for one request, gone afterwards: what the stages call it."""
+    async def once(self, caller: Caller, sample: bytes) -> AsyncGenerator[VoiceRef, None]:
+        """A voice for one request. It is deleted afterwards."""
         caller.require(Role.VOICES)
         library = self._library()
         recording = await self.reader.read(sample, "reference_audio")
         reference = library.new_reference()
         try:
             await asyncio.to_thread(library.keep, recording.flac, reference)
-            await self.synthesizer.enrol(reference)
-            yield reference
+            voice = VoiceRef(reference, VoiceKind.UPLOADED)
+            await self.synthesizer.enrol(voice)
+            yield voice
         finally:
             await asyncio.shield(asyncio.to_thread(library.drop, reference))
 

@@ -1,8 +1,8 @@
-"""Voices: what a reference recording becomes before anything is spoken with it.
+"""Conditionals: a voice as the models need it, prepared once from a reference recording.
 
-Conditionals are prepared once, immutable, and belong to no request: exaggeration, sampling and
-noise do. They are stored as safetensors; upstream's `conds.pt` is read too. Knows nothing about
-sequences, streams, how they are prepared or where a voice is kept.
+Conditionals are immutable and shared by all requests. Exaggeration, sampling and noise belong to a
+request. Conditionals are stored as safetensors; upstream's `conds.pt` can be read too. Knows
+nothing about sequences, streams, enrolment or stores.
 """
 
 import os
@@ -33,9 +33,9 @@ class T3Conditionals:
 
 @dataclass(frozen=True, slots=True)
 class S3GenConditionals:
-    """What the vocoder needs of a voice. Source: S3Token2Mel.embed_ref."""
+    """A voice as the vocoder needs it. Source: S3Token2Mel.embed_ref."""
 
-    prompt_tokens: Tensor  # (P,) int64, stays integer (upstream casts it in place)
+    prompt_tokens: Tensor  # (P,) int64, always integer (upstream casts it in place)
     prompt_mel: Tensor  # (2P, 80) float32, log-mel of the reference at 24 kHz
     speaker_emb: Tensor  # (192,) float32, CAM++ x-vector, not normalised
 
@@ -48,14 +48,14 @@ class Conditionals:
 
 
 def save_conditionals(path: Path, conditionals: Conditionals) -> None:
-    """Write a safetensors file; a reader sees the old file or the whole new one."""
+    """Write a safetensors file. A reader sees the old file or the whole new one."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_bytes(dump_conditionals(conditionals))
     partial.replace(path)
 
 
 def load_conditionals(path: Path, voice: str) -> Conditionals:
-    """Raises CheckpointError that names the file and the field at fault."""
+    """Raises CheckpointError that names the file and the wrong field."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -64,12 +64,12 @@ def load_conditionals(path: Path, voice: str) -> Conditionals:
 
 
 def dump_conditionals(conditionals: Conditionals) -> bytes:
-    """The voice's name is the file's business."""
+    """Without the voice's name: the caller names the file."""
     return safetensors.save(_fields(conditionals))
 
 
 def parse_conditionals(content: bytes, voice: str, source: str) -> Conditionals:
-    """`source` is what an error calls the content. Raises CheckpointError."""
+    """`source` names the content in errors. Raises CheckpointError."""
     try:
         fields = safetensors.load(content)
     except SafetensorError as error:
@@ -80,7 +80,8 @@ def parse_conditionals(content: bytes, voice: str, source: str) -> Conditionals:
 def load_legacy_conds(path: Path, voice: str) -> Conditionals:
     """Read upstream's `conds.pt`: {'t3': T3Cond's fields, 'gen': embed_ref's}.
 
-    Nothing in it is executed (`weights_only`). Its exaggeration is dropped: that is the request's.
+    Nothing in it is executed (`weights_only`). Its exaggeration is dropped: that belongs to a
+    request.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -101,19 +102,19 @@ def load_legacy_conds(path: Path, voice: str) -> Conditionals:
 
 
 def without_odd_frame(mel: Tensor, num_tokens: int) -> Tensor:
-    """Upstream keeps a last frame for which it has no token. It would shift everything generated
-    by half a token and cost the last frame; here it goes."""
+    """The mel without upstream's last frame, where that frame has no token. It would shift all
+    generated frames by half a token, and the last one would be lost."""
     whole = num_tokens * FRAMES_PER_TOKEN
     return mel[:whole] if len(mel) == whole + 1 else mel
 
 
-def fault_of(conditionals: Conditionals) -> str | None:
-    """What is wrong with the first wrong field, by its name; None where all is well."""
+def problem_of(conditionals: Conditionals) -> str | None:
+    """The name and the problem of the first wrong field; None where every field is right."""
     fields = _fields(conditionals)
     for name, tensor in fields.items():
-        fault = _RULES[name](tensor)
-        if fault is not None:
-            return f"{name} {fault}, but is {tensor.dtype} {tuple(tensor.shape)}"
+        problem = _RULES[name](tensor)
+        if problem is not None:
+            return f"{name} {problem}, but is {tensor.dtype} {tuple(tensor.shape)}"
     num_tokens = len(conditionals.s3gen.prompt_tokens)
     num_frames = len(conditionals.s3gen.prompt_mel)
     if num_frames != num_tokens * FRAMES_PER_TOKEN:
@@ -135,7 +136,7 @@ def _assemble(fields: Mapping[str, Tensor], voice: str, source: str) -> Conditio
     if fields.keys() != _RULES.keys():
         missing = sorted(_RULES.keys() - fields.keys())
         unknown = sorted(fields.keys() - _RULES.keys())
-        raise CheckpointError(f"{source} lacks {missing} and has unknown {unknown}")
+        raise CheckpointError(f"{source}: fields {missing} are missing, {unknown} are unknown")
     conditionals = Conditionals(
         voice,
         T3Conditionals(
@@ -147,9 +148,9 @@ def _assemble(fields: Mapping[str, Tensor], voice: str, source: str) -> Conditio
             fields["s3gen.speaker_emb"].contiguous(),
         ),
     )
-    fault = fault_of(conditionals)
-    if fault is not None:
-        raise CheckpointError(f"{source}: {fault}")
+    problem = problem_of(conditionals)
+    if problem is not None:
+        raise CheckpointError(f"{source}: {problem}")
     return conditionals
 
 
@@ -162,7 +163,7 @@ def _tokens(tensor: Tensor) -> str | None:
 
 
 def _floats(*sizes: int | None) -> Callable[[Tensor], str | None]:
-    """A finite float32 of this shape; None is any size."""
+    """A rule for finite float32 of this shape; None stands for any size."""
 
     def rule(tensor: Tensor) -> str | None:
         fits = tensor.ndim == len(sizes) and all(
@@ -194,7 +195,7 @@ def _legacy(content: object, part: str, key: str, path: Path) -> Tensor:
 
 
 def _whole(tokens: Tensor) -> Tensor:
-    """int64, where nothing is lost: upstream's first use of a voice casts the prompt to the
-    model's float, and a conds.pt saved afterwards has it so."""
+    """The tokens as int64, where that loses nothing. Upstream's first use of a voice casts the
+    prompt to float, so a conds.pt that was saved afterwards holds floats."""
     whole = tokens.to(torch.int64)
     return whole if bool((whole == tokens).all()) else tokens

@@ -24,6 +24,7 @@ from app.core import (
     SynthesisRequest,
     TokenRequest,
     TokenSource,
+    VoiceRef,
 )
 from app.engine.conditionals import S3GenConditionals
 from app.engine.loop import EngineLoop
@@ -41,7 +42,7 @@ class SpeechPipeline:
         self,
         tokens: TokenSource,
         vocoder: VocoderLoop,
-        conditionals: Callable[[str], Awaitable[S3GenConditionals]],
+        conditionals: Callable[[VoiceRef], Awaitable[S3GenConditionals]],
     ) -> None:
         self._tokens = tokens
         self._vocoder = vocoder
@@ -92,7 +93,7 @@ class SpeechPipeline:
         message = OpenSegment(
             request.key,
             index,
-            request.voice,
+            request.voice.name,
             conditionals,
             seed=request.sampling.seed,
             fade_in=index == 0,

@@ -20,6 +20,7 @@ from app.core import (
     SessionKey,
     SessionReport,
     SynthesisRequest,
+    VoiceRef,
 )
 from app.engine.stages.card import model_card
 from app.engine.stages.enrol import EnrolStage
@@ -79,7 +80,7 @@ class LocalSynthesizer:
         stages = {"t3": self.t3.stats(), "vocoder": self.vocoder.stats()}
         return Health(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
 
-    async def enrol(self, voice: str) -> None:
+    async def enrol(self, voice: VoiceRef) -> None:
         async with self._enrolling:  # the first use loads the models, once
             if self._enroller is None:
                 self._enroller = await asyncio.to_thread(EnrolStage.open, self._args)

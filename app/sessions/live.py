@@ -17,7 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 from app.config import Limits
-from app.core import AudioChunk, FinishReason, SessionKey, SynthesisRequest
+from app.core import AudioChunk, FinishReason, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import DuplicateSession, Overloaded, ServeError, SynthesisFailed
 from app.sessions.delivery import Delivery
 from app.sessions.table import Claim, RegistryClient, SessionEnd
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Stop = asyncio.Future[None]  # done: the session was cancelled
 LEAVING_S = 1.0  # Ray may cancel a listener's calls this long before the listener
 OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
-Prepare = Callable[[str], Awaitable[None]]  # a voice, before its first use
+Prepare = Callable[[VoiceRef], Awaitable[None]]  # a voice, before its first use
 
 
 _NO_ROOM = {  # message, code

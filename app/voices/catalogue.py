@@ -1,13 +1,13 @@
-"""Which voice a name means: the model's and the operator's by their own names, OpenAI's thirteen
-names as aliases. Knows nothing about recordings or models."""
+"""From a name in a request to a voice: the model's voices and the operator's by their own names,
+OpenAI's thirteen names as aliases. Knows nothing about recordings or models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.core import ModelCard
+from app.core import ModelCard, VoiceKind, VoiceRef
 from app.errors import ConfigError, NotFound
 
-# Clients of OpenAI's interface know no other names, and some refuse to send any.
+# Clients of OpenAI's interface know these names alone, and some refuse to send another.
 OPENAI_VOICES = (
     "alloy",
     "ash",
@@ -27,29 +27,32 @@ OPENAI_VOICES = (
 
 @dataclass(frozen=True, slots=True)
 class NamedVoice:
-    id: str  # what a request may say
+    id: str  # accepted in a request, as the name and the aliases are
     name: str
     aliases: tuple[str, ...]
-    voice: str  # what the stages call it
+    ref: VoiceRef
 
 
 class VoiceCatalogue:
-    """`aliases` are the operator's: name -> voice. OpenAI's names that they leave are dealt out
-    over the voices in order. A voice's own name wins over any alias."""
+    """`aliases` are the operator's, from name to voice. OpenAI's other names are aliases of the
+    voices in turn. A voice's own name wins over every alias."""
 
     def __init__(self, card: Callable[[], ModelCard], aliases: Mapping[str, str]) -> None:
         self._card = card
-        self._given = dict(aliases)
+        self._aliases_given = dict(aliases)
         for alias, voice in aliases.items():
             if voice not in card().voices:
                 raise ConfigError(f"voice_aliases.{alias}: there is no voice {voice!r}")
 
     def named(self) -> tuple[NamedVoice, ...]:
-        aliases = self._aliases()
-        return tuple(
-            NamedVoice(voice, voice, tuple(a for a, v in aliases.items() if v == voice), voice)
-            for voice in self._card().voices
-        )
+        card, aliases = self._card(), self._aliases()
+        voices = []
+        for name in card.voices:
+            is_recorded = name in card.recorded_voices
+            ref = VoiceRef(name, VoiceKind.RECORDED if is_recorded else VoiceKind.BUILT_IN)
+            own = tuple(alias for alias, voice in aliases.items() if voice == name)
+            voices.append(NamedVoice(name, name, own, ref))
+        return tuple(voices)
 
     def find(self, name: str) -> NamedVoice:
         """Raises NotFound."""
@@ -61,5 +64,6 @@ class VoiceCatalogue:
 
     def _aliases(self) -> dict[str, str]:
         voices = self._card().voices
-        dealt = {name: voices[i % len(voices)] for i, name in enumerate(OPENAI_VOICES) if voices}
-        return {a: v for a, v in {**dealt, **self._given}.items() if a not in voices}
+        default = {name: voices[i % len(voices)] for i, name in enumerate(OPENAI_VOICES) if voices}
+        aliases = default | self._aliases_given
+        return {alias: voice for alias, voice in aliases.items() if alias not in voices}

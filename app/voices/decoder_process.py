@@ -1,9 +1,9 @@
-"""The process that decodes an uploaded recording, and may die of it: `python -m
-app.voices.decoder_process`, the file on stdin.
+"""The process that decodes an uploaded recording: `python -m app.voices.decoder_process`, with the
+file on stdin.
 
-It can take so much memory and time and write no file; its answer on stdout is one line of JSON,
-and, where the recording is good, a 24 kHz mono FLAC file behind it. Imports nothing of ours, so
-that it starts fast. Knows nothing about voices or stores.
+A hostile file may crash it. Its memory and time are limited, and it cannot write files. Its answer
+on stdout is one line of JSON; after that line a good recording follows as a 24 kHz mono FLAC file.
+Imports nothing of ours, so that it starts fast. Knows nothing about voices or stores.
 """
 
 import io
@@ -26,13 +26,13 @@ MAX_CHANNELS = 2
 MIN_PEAK = 0.01  # -40 dBFS
 FRAME_S = 0.02
 MIN_FRAME_RMS = 0.003  # -50 dBFS
-MIN_ACTIVE_S = 1.0  # of frames that are louder: a click is no voice
+MIN_ACTIVE_S = 1.0  # of louder frames: a click is no voice
 CLIPPED_SHARE = 0.05
-BLOCK = 65_536  # frames; a header may lie about how many there are
+BLOCK = 65_536  # frames read at once: a header may lie about the number of frames
 
 
 class Refused(Exception):
-    """What is wrong with the recording, to be read after "the recording"."""
+    """The message continues "the recording …"."""
 
 
 def decode(content: bytes) -> NDArray[np.float32]:
@@ -40,8 +40,8 @@ def decode(content: bytes) -> NDArray[np.float32]:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             wav, rate = _read(file), file.samplerate
-    except soundfile.LibsndfileError as fault:
-        raise Refused("is no WAV, FLAC, Ogg or MP3 file that can be read") from fault
+    except soundfile.LibsndfileError as error:
+        raise Refused("is not a WAV, FLAC, Ogg or MP3 file that can be read") from error
     _check(wav, rate)
     resampled: NDArray[np.float32] = soxr.resample(wav, rate, RATE)
     return resampled
@@ -49,11 +49,11 @@ def decode(content: bytes) -> NDArray[np.float32]:
 
 def _read(file: soundfile.SoundFile) -> NDArray[np.float32]:
     if file.format not in KINDS:
-        raise Refused(f"is {file.format}; WAV, FLAC, Ogg and MP3 are taken")
+        raise Refused(f"is {file.format}; it must be WAV, FLAC, Ogg or MP3")
     if not MIN_RATE <= file.samplerate <= MAX_RATE:
-        raise Refused(f"has {file.samplerate} Hz; {MIN_RATE} to {MAX_RATE} are taken")
+        raise Refused(f"has {file.samplerate} Hz; it must have {MIN_RATE} to {MAX_RATE} Hz")
     if file.channels > MAX_CHANNELS:
-        raise Refused(f"has {file.channels} channels; one or two are taken")
+        raise Refused(f"has {file.channels} channels; it must have one or two")
     blocks, num_frames = [], 0
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
         num_frames += len(block)
@@ -65,12 +65,12 @@ def _read(file: soundfile.SoundFile) -> NDArray[np.float32]:
 
 def _check(wav: NDArray[np.float32], rate: int) -> None:
     if len(wav) < MIN_S * rate:
-        raise Refused(f"is {len(wav) / rate:.2f} s long; {MIN_S:g} s to {MAX_S:g} s are needed")
+        raise Refused(f"is {len(wav) / rate:.2f} s long; it must be {MIN_S:g} s to {MAX_S:g} s")
     if not np.isfinite(wav).all():
         raise Refused("has samples that are not finite numbers")
     peak = float(np.abs(wav).max())
     if peak > 100:
-        raise Refused("has samples far beyond full scale")
+        raise Refused("has samples far above full scale")
     if peak < MIN_PEAK or _active_s(wav - wav.mean(), rate) < MIN_ACTIVE_S:
         raise Refused("is silent, or nearly so")
     if np.mean(np.abs(wav) >= 0.999) > CLIPPED_SHARE:
@@ -95,9 +95,9 @@ def main() -> None:
     out = sys.stdout.buffer
     try:
         wav = decode(sys.stdin.buffer.read())
-    except (Refused, MemoryError) as fault:
-        told = str(fault) if isinstance(fault, Refused) else "needs too much memory"
-        out.write(json.dumps({"refused": told}).encode() + b"\n")
+    except (Refused, MemoryError) as error:
+        problem = str(error) if isinstance(error, Refused) else "needs too much memory to decode"
+        out.write(json.dumps({"refused": problem}).encode() + b"\n")
         return
     flac = io.BytesIO()
     soundfile.write(flac, np.clip(wav, -1, 1), RATE, format="FLAC", subtype="PCM_16")

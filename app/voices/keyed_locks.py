@@ -1,11 +1,11 @@
-"""A lock for each name, for as long as somebody holds it or waits for it."""
+"""A lock for each name. A lock exists while a thread holds it or waits for it."""
 
 import threading
 from weakref import WeakValueDictionary
 
 
 class KeyedLocks:
-    """May be asked from any thread."""
+    """May be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

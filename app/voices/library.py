@@ -1,13 +1,13 @@
-"""The voices that callers make: per tenant, behind fsspec (a folder, or any object store).
+"""The voices that callers make: per tenant, in a folder or an object store (fsspec).
 
-    <root>/voices/<tenant>/<id>.json     name, aliases, consent, which reference
-    <root>/references/<reference>.flac   the recording; its conditionals come to lie beside it
+    <root>/voices/<tenant>/<id>.json     name, aliases, consent, reference
+    <root>/references/<reference>.flac   the recording; its conditionals are stored beside it
 
-Ids are made here, and nothing that a caller says becomes part of a path. A reference is named by
-its tenant and content, so that it is stored and enrolled once however often it is uploaded. Every
-process reads what is there, at most FRESH_S old; while the store is away, what it read last. What
-fails to be written leaves nothing. Blocks on storage, raises StorageAway and StorageFull; may be
-called from any thread. Knows nothing about audio or models.
+Ids are made here: no text of a caller becomes part of a path. A reference is named by its tenant
+and content, so the same recording is stored and enrolled once. Every process reads the store again
+after FRESH_S; while the store is away, it uses what it read last. A failed write leaves nothing
+behind. Blocks on storage, raises StorageAway and StorageFull; may be called from any thread. Knows
+nothing about audio or models.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 
 import fsspec
 
+from app.core import VoiceKind, VoiceRef
 from app.errors import (
     BadRequest,
     ConfigError,
@@ -50,23 +51,22 @@ class LibraryVoice:
     seconds: float
     consent: str
     made_by: str  # the key's name
-    reference: str  # what the stages call it
+    reference: str  # its recording
 
-
-def is_reference(voice: str) -> bool:
-    """Whether what the stages call a voice is a recording in a library."""
-    return voice.startswith(("up-", "once-"))
+    @property
+    def ref(self) -> VoiceRef:
+        return VoiceRef(self.reference, VoiceKind.UPLOADED)
 
 
 def open_references(url: str) -> str:
-    """The folder of the references of the library at `url`, made if need be."""
+    """The folder of references of the library at `url`. Creates it where it is missing."""
     folder = f"{url.rstrip('/')}/{REFERENCES}"
     try:
         files, root = fsspec.core.url_to_fs(folder)
         with Storing("recordings"):
             files.makedirs(root, exist_ok=True)
-    except (StorageAway, StorageFull, FileNotFoundError, ValueError, ImportError) as fault:
-        raise ConfigError(f"uploads: cannot use {url}: {fault.__cause__ or fault}") from fault
+    except (StorageAway, StorageFull, FileNotFoundError, ValueError, ImportError) as error:
+        raise ConfigError(f"uploads: cannot use {url}: {error.__cause__ or error}") from error
     return folder
 
 
@@ -76,13 +76,13 @@ class VoiceLibrary:
         open_references(url)
         self._files, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
-        self._gates = KeyedLocks()  # by tenant: one change at a time; of other processes, see `add`
-        self._lock = threading.Lock()  # of what is below
+        self._tenant_locks = KeyedLocks()  # one change at a time in this process; see `add`
         self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
+        self._seen_lock = threading.Lock()
 
     def all(self, tenant: str) -> tuple[LibraryVoice, ...]:
-        """Oldest first."""
-        with self._lock:
+        """The tenant's voices, oldest first."""
+        with self._seen_lock:
             seen = self._seen.get(tenant)
         if seen is not None and time.monotonic() - seen[0] < FRESH_S:
             return seen[1]
@@ -101,7 +101,7 @@ class VoiceLibrary:
         return None
 
     def get(self, tenant: str, voice_id: str) -> LibraryVoice:
-        """Another tenant's voice is as unknown as one that never was. Raises NotFound."""
+        """Raises NotFound for an unknown voice, and for another tenant's."""
         for voice in self.all(tenant):
             if voice.id == voice_id:
                 return voice
@@ -111,7 +111,7 @@ class VoiceLibrary:
         self, tenant: str, name: str, *, flac: bytes, seconds: float, consent: str, made_by: str
     ) -> LibraryVoice:
         """Raises Conflict for a name that is taken, BadRequest for one voice too many. Where two
-        processes add one name at once, one of them is refused, or both."""
+        processes add the same name at once, one or both of them get Conflict."""
         digest = hashlib.sha256(f"{tenant}\0".encode() + flac).hexdigest()
         voice = LibraryVoice(
             f"voice_{secrets.token_hex(16)}",
@@ -123,11 +123,12 @@ class VoiceLibrary:
             made_by,
             f"up-{digest[:48]}",
         )
-        with self._gates.of(tenant):
+        with self._tenant_locks.of(tenant):
             kept = self._read_anew(tenant)
             _refuse_taken(kept, [name])
             if len(kept) >= MAX_VOICES:
-                raise BadRequest(f"{MAX_VOICES} voices are the most", code="too_many_voices")
+                message = f"there are {MAX_VOICES} voices already, the most that can be kept"
+                raise BadRequest(message, code="too_many_voices")
             self.keep(flac, voice.reference)
             is_added = False
             try:
@@ -136,15 +137,15 @@ class VoiceLibrary:
                 is_added = True
             finally:
                 if not is_added:
-                    with suppress(ServeError):  # it is told what failed first
+                    with suppress(ServeError):  # the caller gets the first error
                         self._remove(tenant, voice)
         return voice
 
     def change(
         self, tenant: str, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
-        """Raises NotFound, Conflict: see `add`."""
-        with self._gates.of(tenant):
+        """Raises NotFound, and Conflict as `add` does."""
+        with self._tenant_locks.of(tenant):
             voices = self._read_anew(tenant)
             voice = self.get(tenant, voice_id)
             changed = replace(
@@ -163,13 +164,13 @@ class VoiceLibrary:
         return changed
 
     def delete(self, tenant: str, voice_id: str) -> None:
-        """The recording and what was made of it go with the last voice that uses them."""
-        with self._gates.of(tenant):
+        """Deletes the recording and its conditionals too, with the last voice that uses them."""
+        with self._tenant_locks.of(tenant):
             self._read_anew(tenant)
             self._remove(tenant, self.get(tenant, voice_id))
 
     def new_reference(self) -> str:
-        """The name of a recording for a single request."""
+        """A new name for the recording of a single request."""
         return f"once-{secrets.token_hex(16)}"
 
     def keep(self, flac: bytes, reference: str) -> None:
@@ -179,7 +180,7 @@ class VoiceLibrary:
             put_whole(self._files, f"{folder}/{reference}.flac", flac)
 
     def drop(self, reference: str) -> None:
-        """The recording and every conditionals made of it."""
+        """Delete a recording and the conditionals made of it."""
         folder = f"{self._root}/{REFERENCES}"
         self._files.invalidate_cache(folder)
         with suppress(FileNotFoundError), Storing("recordings"):
@@ -198,10 +199,10 @@ class VoiceLibrary:
         return f"{self._root}/voices/{tenant}"
 
     def _read_anew(self, tenant: str) -> tuple[LibraryVoice, ...]:
-        """As `all`, of this moment."""
+        """As `all`, read from the store now."""
         now = time.monotonic()
         voices = self._read_all(tenant)
-        with self._lock:
+        with self._seen_lock:
             self._seen[tenant] = (now, voices)
         return voices
 
@@ -225,7 +226,7 @@ class VoiceLibrary:
         self._forget(tenant)
 
     def _forget(self, tenant: str) -> None:
-        with self._lock:
+        with self._seen_lock:
             self._seen.pop(tenant, None)
 
 

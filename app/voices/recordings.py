@@ -1,4 +1,4 @@
-"""An uploaded recording, decoded by a process that may die of it. Knows nothing about voices."""
+"""Uploaded recordings are decoded and checked in another process. Knows nothing about voices."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 10 * 1024 * 1024
 WITHIN_S = 30.0
-AT_ONCE = 2  # decoding processes
+MAX_PROCESSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Recording:
 
 class RecordingReader:
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(MAX_PROCESSES)
 
     async def read(self, content: bytes, param: str) -> Recording:
-        """Raises BadRequest with the reason; `param` is the field that held the file."""
-        async with self._free:
+        """Raises BadRequest with the problem. `param` is the request's field with the file."""
+        async with self._places:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-W", "ignore", "-m", "app.voices.decoder_process"),
@@ -46,13 +46,13 @@ class RecordingReader:
                     await process.wait()
         line, _, flac = answer.partition(b"\n")
         if process.returncode != 0 or not line:
-            log.warning("a decoding process ended with %s", process.returncode)
+            log.warning("a decoding process ended with status %s", process.returncode)
             raise _refusal("cannot be decoded", param)
-        told = json.loads(line)
-        if "refused" in told:
-            raise _refusal(told["refused"], param)
-        return Recording(flac, told["seconds"])
+        verdict = json.loads(line)
+        if "refused" in verdict:
+            raise _refusal(verdict["refused"], param)
+        return Recording(flac, verdict["seconds"])
 
 
-def _refusal(fault: str, param: str) -> BadRequest:
-    return BadRequest(f"{param}: the recording {fault}", param=param, code="invalid_audio")
+def _refusal(problem: str, param: str) -> BadRequest:
+    return BadRequest(f"{param}: the recording {problem}", param=param, code="invalid_audio")

@@ -1,8 +1,8 @@
-"""What a store's faults are called. Every file system has its own; callers are told one of two.
+"""The errors of a store, translated to StorageFull and StorageAway.
 
-fsspec's file systems raise OSError, and those of object stores also what their client libraries
-raise. A file that is not there is an answer, not a fault, and passes. Knows nothing about what is
-stored.
+fsspec's file systems raise OSError; those of object stores also raise the errors of their client
+libraries. FileNotFoundError passes unchanged: a missing file is an answer. Knows nothing about the
+files.
 """
 
 import errno
@@ -25,7 +25,7 @@ class Storing:
     """A block of calls on a store. Raises StorageFull or StorageAway where one of them fails."""
 
     def __init__(self, what: str) -> None:
-        """`what` is stored there, as the message calls it."""
+        """`what` the store holds, as error messages name it."""
         self._what = what
 
     def __enter__(self) -> None:
@@ -34,19 +34,20 @@ class Storing:
     def __exit__(
         self,
         kind: type[BaseException] | None,
-        fault: BaseException | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if fault is None or isinstance(fault, FileNotFoundError) or not _is_of_a_store(fault):
+        if error is None or isinstance(error, FileNotFoundError) or not _is_of_a_store(error):
             return
-        log.error("the store of %s failed: %s: %s", self._what, type(fault).__name__, fault)
-        if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
-            raise StorageFull(f"there is no room left to store {self._what}") from fault
-        raise StorageAway(f"the store of {self._what} does not answer") from fault
+        log.error("the store of %s failed: %s: %s", self._what, type(error).__name__, error)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise StorageFull(f"there is no room left to store {self._what}") from error
+        raise StorageAway(f"the store of {self._what} does not answer") from error
 
 
 def put_whole(files: AbstractFileSystem, path: str, content: bytes) -> None:
-    """Whole or not at all, whoever reads beside it. Raises what the file system does."""
+    """Write a file whole or not at all: a reader at the same time never sees a part of it. Raises
+    the file system's errors."""
     partial = f"{path}.{secrets.token_hex(8)}.partial"
     is_whole = False
     try:
@@ -59,6 +60,6 @@ def put_whole(files: AbstractFileSystem, path: str, content: bytes) -> None:
                 files.rm_file(partial)
 
 
-def _is_of_a_store(fault: BaseException) -> bool:
-    package = type(fault).__module__.partition(".")[0]
-    return isinstance(fault, OSError) or (isinstance(fault, Exception) and package in _CLIENTS)
+def _is_of_a_store(error: BaseException) -> bool:
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or (isinstance(error, Exception) and package in _CLIENTS)

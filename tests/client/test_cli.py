@@ -15,7 +15,7 @@ from app.client.cli import PROGRAM, app, main
 from app.client.speech_client import RequestFailed, SpeechClient
 from app.core import CancelState
 from app.errors import SynthesisFailed
-from tests.api.conftest import serving
+from tests.support.api_clients import serving
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer, tone
 
 
@@ -73,7 +73,7 @@ def test_say_sends_model_voice_language_and_seed(tmp_path):
         out = str(tmp_path / "x.wav")
         assert main(["say", "Bonjour.", "--out", out, "--url", url + "/", *options]) == 0
     (request,) = synthesizer.requests
-    assert (request.segments, request.voice, request.language) == (("Bonjour.",), "anna", "fr")
+    assert (request.segments, request.voice.name, request.language) == (("Bonjour.",), "anna", "fr")
     assert request.sampling.seed == 9
 
 
@@ -114,7 +114,7 @@ def test_say_prints_a_refusal_and_makes_no_file(url, options, message, tmp_path,
 
 def test_a_broken_stream_leaves_a_well_formed_file(tmp_path, capsys):
     out = tmp_path / "x.wav"
-    with serving(FakeSynthesizer(fail_at=1, fault=SynthesisFailed("lost"))) as url:
+    with serving(FakeSynthesizer(fail_at=1, error=SynthesisFailed("lost"))) as url:
         assert main(["say", "Hello.", "--out", str(out), "--url", url]) == 1
     assert "broke off" in capsys.readouterr().err
     assert read(out) == to_s16le(tone(5 * 960))

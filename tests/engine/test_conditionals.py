@@ -8,44 +8,16 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 from chatterbox.tts import Conditionals as UpstreamConditionals
 from safetensors.torch import load_file, save_file
 
-from app.engine.conditionals import (
-    Conditionals,
-    S3GenConditionals,
-    T3Conditionals,
-    load_conditionals,
-    load_legacy_conds,
-    save_conditionals,
-)
+from app.engine.conditionals import load_conditionals, load_legacy_conds, save_conditionals
 from app.errors import CheckpointError
+from tests.support.engine.conditionals import assert_same, random_conditionals
 
 NUM_PROMPT_TOKENS = 40
 
 
 @pytest.fixture
 def conditionals():
-    generator = torch.Generator().manual_seed(1)
-    return Conditionals(
-        "ann",
-        T3Conditionals(
-            torch.randn(256, generator=generator),
-            torch.randint(0, 6561, (150,), generator=generator),
-        ),
-        S3GenConditionals(
-            torch.randint(0, 6561, (NUM_PROMPT_TOKENS,), generator=generator),
-            torch.randn(2 * NUM_PROMPT_TOKENS, 80, generator=generator),
-            torch.randn(192, generator=generator),
-        ),
-    )
-
-
-def assert_same(left, right):
-    assert left.voice == right.voice
-    for part in ("t3", "s3gen"):
-        ours, theirs = getattr(left, part), getattr(right, part)
-        for field in ours.__dataclass_fields__:
-            a, b = getattr(ours, field), getattr(theirs, field)
-            assert a.dtype == b.dtype, field
-            assert torch.equal(a, b), field
+    return random_conditionals("ann", seed=1, num_t3_tokens=150, num_s3gen_tokens=NUM_PROMPT_TOKENS)
 
 
 def upstream(conditionals, *, prompt_token=None, prompt_feat=None):

@@ -2,30 +2,36 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from app.config import ServeArgs, VocoderSettings
+from app.config import Limits, ServeArgs, VocoderSettings
 from app.core import (
     SAMPLE_RATE,
     SAMPLES_PER_TOKEN,
     CancelState,
     FinishReason,
-    SessionKey,
     SynthesisRequest,
     TokenRequest,
+    VoiceKind,
+    VoiceRef,
 )
 from app.engine.stages.enrol import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
 from app.errors import BadRequest, DuplicateSession, NotEnrolled, NotFound
 from tests.support.audio_samples import spoken_vowels
+from tests.support.engine.speaking import TEXT, request_of, until_idle
 
+pytestmark = pytest.mark.full
 NUM_VOICES = 10
-TEXT = "Each of us says this in its own voice."
+LIMITS = Limits(first_audio_s=200.0)  # the engines yield to every other thread of the machine
+
+
+def recorded(name: str) -> VoiceRef:
+    return VoiceRef(name, VoiceKind.RECORDED)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(folder / f"voice-{n}.wav", wav, SAMPLE_RATE)
     enrolment = EnrolStage.open(ServeArgs(model="embedded-babble", voices=str(folder)))
     for n in range(NUM_VOICES):
-        enrolment.enrol(f"voice-{n}")
+        enrolment.enrol(recorded(f"voice-{n}"))
     soundfile.write(folder / "never-enrolled.wav", spoken_vowels(seed=99, seconds=2.0), SAMPLE_RATE)
     return folder
 
@@ -48,15 +54,15 @@ def model(request) -> str:
 
 @pytest.fixture(scope="module")
 def synthesizer(voices: Path):
-    args = ServeArgs(model="embedded-babble", voices=str(voices), vocoder=VocoderSettings(slots=32))
+    args = ServeArgs(
+        model="embedded-babble",
+        voices=str(voices),
+        vocoder=VocoderSettings(slots=32),
+        limits=LIMITS,
+    )
     synthesizer = LocalSynthesizer.open(args)
     yield synthesizer
     synthesizer.close()
-
-
-def request_of(synthesizer, name, voice="ada", text=(TEXT,), **sampling) -> SynthesisRequest:
-    params = replace(synthesizer.card().defaults, **({"seed": 3} | sampling))
-    return SynthesisRequest(SessionKey("default", name), text, voice, params)
 
 
 async def sound(synthesizer, request) -> np.ndarray:
@@ -69,10 +75,10 @@ async def sound(synthesizer, request) -> np.ndarray:
     return np.concatenate([part.pcm for part in parts])
 
 
-async def test_ten_voices_and_exaggerations_at_once_sound_as_each_does_alone(synthesizer):
+async def test_ten_voices_at_once_each_sound_as_alone(synthesizer):
     def request(n: int, run: str) -> SynthesisRequest:
         how = {"exaggeration": n / 10, "seed": n, "cfg_weight": 0.0 if n % 3 == 0 else 0.5}
-        return request_of(synthesizer, f"{run}-{n}", f"voice-{n}", **how)
+        return request_of(synthesizer, f"{run}-{n}", recorded(f"voice-{n}"), **how)
 
     alone = [await sound(synthesizer, request(n, "alone")) for n in range(NUM_VOICES)]
     together = await asyncio.gather(
@@ -81,15 +87,15 @@ async def test_ten_voices_and_exaggerations_at_once_sound_as_each_does_alone(syn
     for solo, heard in zip(alone, together, strict=True):
         assert len(heard) == len(solo)
         assert np.abs(heard - solo).max() <= 1e-4 * np.abs(solo).max()
-    for n in range(1, NUM_VOICES):  # they do differ: a mix-up would be heard
+    for n in range(1, NUM_VOICES):  # the voices differ, so a mix-up would be found
         same = min(len(alone[n]), len(alone[0]))
         assert np.abs(alone[n][:same] - alone[0][:same]).max() > 0.01
 
 
-async def test_both_shapes_of_the_model_speak_whole_tokens(model):
-    synthesizer = LocalSynthesizer.open(ServeArgs(model=model))
+async def test_the_sound_of_each_model_is_whole_tokens(model):
+    synthesizer = LocalSynthesizer.open(ServeArgs(model=model, limits=LIMITS))
     try:
-        voice = synthesizer.card().voices[0]
+        voice = VoiceRef(synthesizer.card().voices[0])
         wav = await sound(synthesizer, request_of(synthesizer, "shape", voice))
     finally:
         synthesizer.close()
@@ -106,7 +112,7 @@ async def test_segments_follow_each_other_without_a_gap(synthesizer):
     assert len(whole) > 2 * len(first)
 
 
-async def test_a_cancel_ends_the_stream_and_tells_what_it_stopped(synthesizer):
+async def test_a_cancel_ends_the_stream_and_reports_what_it_stopped(synthesizer):
     request = request_of(synthesizer, "cancelled", text=(TEXT * 6,))
     stream = synthesizer.speak(request)
     heard = len((await anext(stream)).pcm)
@@ -121,7 +127,7 @@ async def test_a_cancel_ends_the_stream_and_tells_what_it_stopped(synthesizer):
     await until_idle(synthesizer)
 
 
-async def test_t3_begins_no_segment_of_a_session_that_was_cancelled_between_two(synthesizer):
+async def test_t3_begins_no_segment_of_a_cancelled_session(synthesizer):
     request = request_of(synthesizer, "between")
     await synthesizer.t3.cancel(request.key)
     second = TokenRequest(request.key, 1, TEXT, request.voice, request.sampling)
@@ -130,7 +136,7 @@ async def test_t3_begins_no_segment_of_a_session_that_was_cancelled_between_two(
     assert synthesizer.t3.engine.step_log.summary(request.key).num_steps == 0
 
 
-async def test_leaving_a_stream_frees_both_engines(synthesizer):
+async def test_closing_a_stream_frees_both_engines(synthesizer):
     stream = synthesizer.speak(request_of(synthesizer, "left", text=(TEXT * 6, TEXT)))
     await anext(stream)
     await stream.aclose()
@@ -146,20 +152,12 @@ async def test_an_id_is_single_use(synthesizer):
 @pytest.mark.parametrize(
     ("how", "refusal"),
     [
-        ({"voice": "nobody"}, NotFound),
-        ({"voice": "never-enrolled"}, NotEnrolled),
+        ({"voice": VoiceRef("nobody")}, NotFound),
+        ({"voice": recorded("never-enrolled")}, NotEnrolled),
         ({"text": ("x" * 5000,)}, BadRequest),
     ],
 )
-async def test_what_a_stage_refuses_keeps_its_name(synthesizer, how, refusal):
+async def test_an_error_of_a_stage_keeps_its_type(synthesizer, how, refusal):
     with pytest.raises(refusal):
         await sound(synthesizer, request_of(synthesizer, f"refused-{refusal.__name__}", **how))
     await until_idle(synthesizer)
-
-
-async def until_idle(synthesizer) -> None:
-    while True:
-        stages = (await synthesizer.health()).stages.values()
-        if all(stage.live == stage.waiting == 0 for stage in stages):
-            return
-        await asyncio.sleep(0.01)

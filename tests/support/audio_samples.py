@@ -1,4 +1,4 @@
-"""Reference recordings without a microphone: seeded harmonic vowels."""
+"""Reference recordings of seeded harmonic vowels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ SYLLABLE_S = 0.22
 
 
 def spoken_vowels(seed: int, seconds: float, sample_rate: int = 24_000) -> NDArray[np.float32]:
-    """A speaker's babble: pitch, formant scale and order of vowels follow from the seed.
+    """A speaker's vowels. The seed gives pitch, formant scale and order of vowels.
 
-    Syllables with pauses between them, so that loudness gates and silence trims have work to do.
+    There are pauses between the syllables, so that loudness gates and silence trims have an effect.
     """
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * sample_rate)) / sample_rate

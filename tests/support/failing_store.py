@@ -1,4 +1,4 @@
-"""A folder as a file system that fails when a test says so: `failing://` and a path."""
+"""A local file system that fails when a test sets an error: `failing://` and a path."""
 
 import errno
 import os
@@ -10,21 +10,21 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 SLOW = TimeoutError("no answer within 5 s")
 
 
-class ClientFault(Exception):
-    """As an object store's client library raises one."""
+class ClientError(Exception):
+    """An error as the client library of an object store raises it."""
 
     __module__ = "botocore.exceptions"
 
 
-GONE = ClientFault("could not connect to the endpoint")
+GONE = ClientError("could not connect to the endpoint")
 
 
 class FailingStore(LocalFileSystem):
-    """`fault` is raised by every call, or by each that writes after `room` bytes more."""
+    """Every call raises `error`. A write that needs more than `room` bytes raises FULL."""
 
     protocol = "failing"
-    fault: BaseException | None = None
-    room: int | None = None  # None: there is enough
+    error: BaseException | None = None
+    room: int | None = None  # bytes; None: there is enough room
 
     def pipe_file(self, path, value, mode="overwrite", **options):
         self._fail()
@@ -33,7 +33,7 @@ class FailingStore(LocalFileSystem):
             FailingStore.room = None if room is None else room - len(value)
             super().pipe_file(path, value, mode, **options)
             return
-        super().pipe_file(path, value[:room], mode, **options)  # what a disk does, too
+        super().pipe_file(path, value[:room], mode, **options)  # as a full disk does
         FailingStore.room = 0
         raise FULL
 
@@ -58,8 +58,8 @@ class FailingStore(LocalFileSystem):
         super().rm_file(path)
 
     def _fail(self):
-        if FailingStore.fault is not None:
-            raise FailingStore.fault
+        if FailingStore.error is not None:
+            raise FailingStore.error
 
 
 fsspec.register_implementation("failing", FailingStore, clobber=True)

@@ -1,4 +1,4 @@
-"""Files that somebody might upload: (what it is, its bytes, what the refusal says)."""
+"""Hostile files for an upload: (name, bytes, expected words of the refusal)."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ GOOD = spoken_vowels(seed=3, seconds=6.0)
 
 
 def encoded(samples, rate=RATE, kind="WAV", subtype=None):
-    """In blocks: libsndfile dies of an Ogg file that is written in one."""
+    """Written in blocks: libsndfile crashes where an Ogg file is written in one."""
     file = io.BytesIO()
     samples = np.asarray(samples, np.float32)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
@@ -30,7 +30,7 @@ def silence(seconds):
 
 
 def header(*, channels=1, rate=RATE, bits=16, form=1, num_bytes=None, content=b""):
-    """A WAV whose header says what it is told to."""
+    """A WAV whose header has the given values, right or wrong."""
     num_bytes = len(content) if num_bytes is None else num_bytes
     align = channels * bits // 8 & 0xFFFF
     fmt = struct.pack("<HHIIHH", form, channels, rate, rate * align & 0xFFFFFFFF, align, bits)

@@ -5,12 +5,19 @@ import time
 
 import numpy as np
 
-from app.core import AudioChunk, FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.core import (
+    AudioChunk,
+    FinishReason,
+    SamplingParams,
+    SessionKey,
+    SynthesisRequest,
+    VoiceRef,
+)
 from app.errors import SynthesisFailed
 from app.sessions.table import Claim
 
 A = SessionKey("default", "a")
-REQUEST = SynthesisRequest(A, ("Hello.",), "anna", SamplingParams())
+REQUEST = SynthesisRequest(A, ("Hello.",), VoiceRef("anna"), SamplingParams())
 
 
 class Client:

@@ -1,12 +1,11 @@
-"""A lock for each name while it is of use, and no longer."""
+"""A name has a lock while a thread uses it, and no longer."""
 
 from app.voices.keyed_locks import KeyedLocks
 
 
-def test_who_comes_while_it_is_held_gets_the_same_and_afterwards_it_is_gone():
-    gates = KeyedLocks()
-    with gates.of("ann") as held:
-        assert held
-        assert gates.of("ann").locked()
-        assert not gates.of("bob").locked()
-    assert len(gates) == 0
+def test_a_name_has_one_lock_while_it_is_held_and_none_afterwards():
+    locks = KeyedLocks()
+    with locks.of("ann"):
+        assert locks.of("ann").locked()
+        assert not locks.of("bob").locked()
+    assert len(locks) == 0

@@ -1,4 +1,4 @@
-"""Whatever is uploaded is a good recording or is refused with a reason; nothing else happens."""
+"""Every upload is a good recording, or it is refused with the reason."""
 
 import asyncio
 import io
@@ -41,7 +41,7 @@ async def test_a_good_recording_becomes_mono_flac_at_24_khz(rate, kind, channels
     assert abs(recording.seconds - 6.0) < 0.1
 
 
-def test_there_are_many_hostile_files():
+def test_there_are_sixty_hostile_files_with_different_names():
     assert len(HOSTILE) >= 60
     assert len({name for name, _, _ in HOSTILE}) == len(HOSTILE)
 
@@ -54,18 +54,18 @@ async def test_every_hostile_file_is_refused_with_its_reason():
             await reader.read(content, "audio_sample")
         except BadRequest as refused:
             return f"{refused.code}, {refused.message}"
-        return "was taken"
+        return "was accepted"
 
-    told = await asyncio.gather(*(refusal(content) for _, content, _ in HOSTILE))
+    refusals = await asyncio.gather(*(refusal(content) for _, content, _ in HOSTILE))
     wrong = [
         (name, message)
-        for (name, _, reason), message in zip(HOSTILE, told, strict=True)
+        for (name, _, reason), message in zip(HOSTILE, refusals, strict=True)
         if not re.search(f"invalid_audio, audio_sample: the recording .*({reason})", message)
     ]
     assert not wrong
 
 
-async def test_the_servers_own_memory_does_not_grow_with_what_a_file_claims():
+async def test_a_huge_recording_takes_no_memory_of_the_server():
     bomb = encoded(silence(600), kind="FLAC")  # 115 MB of floats
     tracemalloc.start()
     try:
@@ -77,7 +77,7 @@ async def test_the_servers_own_memory_does_not_grow_with_what_a_file_claims():
     assert peak < len(bomb) + 4_000_000
 
 
-def test_the_child_reads_no_further_than_it_must(monkeypatch):
+def test_the_decoder_stops_reading_after_thirty_seconds(monkeypatch):
     read_frames = []
 
     class Counting(soundfile.SoundFile):
@@ -93,7 +93,7 @@ def test_the_child_reads_no_further_than_it_must(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "problem"),
     [
         ("import os; os.abort()", "cannot be decoded"),
         ("import sys; sys.exit(3)", "cannot be decoded"),
@@ -101,7 +101,7 @@ def test_the_child_reads_no_further_than_it_must(monkeypatch):
         ("import time; time.sleep(60)", "takes too long"),
     ],
 )
-async def test_a_child_that_dies_or_hangs_is_a_refusal(monkeypatch, code, told):
+async def test_a_decoder_that_crashes_or_hangs_refuses_the_recording(monkeypatch, code, problem):
     started = []
     spawn = asyncio.create_subprocess_exec
 
@@ -111,7 +111,7 @@ async def test_a_child_that_dies_or_hangs_is_a_refusal(monkeypatch, code, told):
 
     monkeypatch.setattr(recordings.asyncio, "create_subprocess_exec", spawned)
     monkeypatch.setattr(recordings, "WITHIN_S", 1.0)
-    with pytest.raises(BadRequest, match=told):
+    with pytest.raises(BadRequest, match=problem):
         await read(encoded(GOOD))
     (process,) = started
     assert process.returncode is not None

@@ -1,4 +1,4 @@
-"""A store's faults have two names, and what fails to be written leaves nothing."""
+"""The errors of a store become StorageFull or StorageAway, and a failed write leaves nothing."""
 
 import errno
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("fault", "named"),
+    ("error", "translated"),
     [
         (OSError(errno.ENOSPC, "full"), StorageFull),
         (OSError(errno.EDQUOT, "quota"), StorageFull),
@@ -31,25 +31,20 @@ ROOT = Path(__file__).parents[2]
     ],
     ids=lambda case: getattr(case, "__name__", type(case).__name__),
 )
-def test_a_fault_of_a_store_is_named_and_no_other_is(fault, named):
-    with pytest.raises(named) as raised, Storing("voices"):
-        raise fault
-    if issubclass(named, ServeError):
-        assert raised.value.__cause__ is fault
+def test_only_errors_of_a_store_are_translated(error, translated):
+    with pytest.raises(translated) as raised, Storing("voices"):
+        raise error
+    if issubclass(translated, ServeError):
+        assert raised.value.__cause__ is error
         assert "voices" in raised.value.message
 
 
-def test_nothing_is_raised_where_nothing_fails():
-    with Storing("voices"):
-        pass
-
-
-def test_what_is_put_is_there_whole(tmp_path):
+def test_a_written_file_is_whole_and_alone(tmp_path):
     put_whole(LocalFileSystem(), f"{tmp_path}/a", b"content")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"content")]
 
 
-def test_what_cannot_be_put_leaves_what_was_there_before(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     files = fsspec.filesystem("failing")
     put_whole(files, f"{tmp_path}/a", b"before")
     monkeypatch.setattr(FailingStore, "room", 3)
@@ -73,15 +68,15 @@ kept = add("small", b"x" * 1000)
 before = sorted(path for path in folder.rglob("*") if path.is_file())
 try:
     add("large", b"y" * 100_000)
-except StorageFull as fault:
-    sys.stdout.write(fault.code)
+except StorageFull as error:
+    sys.stdout.write(error.code)
 assert sorted(path for path in folder.rglob("*") if path.is_file()) == before
 assert library.all("red") == (kept,)
 assert add("another", b"z" * 1000)
 """
 
 
-def test_a_disk_that_is_really_full_is_named_and_what_was_there_goes_on(tmp_path):
+def test_a_really_full_disk_raises_storage_full_and_its_voices_go_on(tmp_path):
     mount = 'mount -t tmpfs -o size=64k tmpfs "$0" && exec "$@"'
     alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path)]
     try:

@@ -1,4 +1,4 @@
-"""What is served, as clients are told. Knows nothing about stages."""
+"""The model card of a configuration. Knows nothing about stages."""
 
 from dataclasses import replace
 
@@ -9,20 +9,22 @@ from app.engine.voices.provider import VoiceProvider
 
 
 def model_card(args: ServeArgs) -> ModelCard:
-    """What is served, with the operator's voices. Opens the model; its weights are checked by
-    `check_model`, and by the stages that load them."""
+    """The served model, with the operator's voices.
+
+    Opens the model. `check_model` checks its weights, and so do the stages that load them.
+    """
     checkpoint = open_checkpoint(args.model, args.revision)
-    book = VoiceProvider(checkpoint, args.voices, args.voices_cache)
-    voices = book.names()
+    voices = VoiceProvider(checkpoint, args.voices, args.voices_cache)
+    recorded = voices.recorded()
     return replace(
         checkpoint.card(),
-        voices=voices,
-        recorded_voices=tuple(name for name in voices if not book.is_own(name)),
+        voices=(*voices.built_in(), *recorded),
+        recorded_voices=recorded,
         max_segment_chars=args.limits.max_segment_chars,
     )
 
 
 def check_model(args: ServeArgs) -> None:
-    """Every file of the model: that it is there, whole and of this model. Raises CheckpointError,
-    ConfigError."""
+    """Check that every file of the model is present, whole and of this model. Raises
+    CheckpointError, ConfigError."""
     open_checkpoint(args.model, args.revision).verify()

@@ -1,14 +1,14 @@
-"""Enrolment opened from a configuration: what the enroller holds. As stages/t3.py."""
+"""Enrolment opened from a configuration: the content of the enroller. As stages/t3.py."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from app.config import ServeArgs
+from app.core import VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.conditionals import Conditionals
 from app.engine.voices.enrolment import prepare
 from app.engine.voices.provider import VoiceProvider
+from app.engine.voices.reference_audio import ReferenceAudio
 
 
 class EnrolStage:
@@ -23,13 +23,13 @@ class EnrolStage:
         models = checkpoint.load_enrolment(torch.device("cpu"))
         family = checkpoint.spec.family
 
-        def prepared(wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
-            return prepare(wav, sample_rate, models, family, voice)
+        def prepare_voice(recording: ReferenceAudio, voice: str) -> Conditionals:
+            return prepare(recording, models, family, voice)
 
         return cls(
-            VoiceProvider(checkpoint, args.voices, args.voices_cache, prepared, args.uploads)
+            VoiceProvider(checkpoint, args.voices, args.voices_cache, prepare_voice, args.uploads)
         )
 
-    def enrol(self, voice: str) -> None:
-        """Blocks for as long as it takes; raises NotFound, BadRequest."""
+    def enrol(self, voice: VoiceRef) -> None:
+        """Blocks until the conditionals are stored. Raises NotFound, BadRequest."""
         self._voices.enrol(voice)

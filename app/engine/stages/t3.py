@@ -81,7 +81,7 @@ class T3Stage:
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
         """Raises BadRequest for a text that T3 cannot speak, NotFound for an unknown voice."""
-        conditionals = await self._voices.found(request.voice)
+        conditionals = await self._voices.fetch(request.voice)
         sequence = self.engine.prepare(
             SequenceRequest(
                 request.key,

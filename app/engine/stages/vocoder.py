@@ -6,7 +6,7 @@ from functools import partial
 import torch
 
 from app.config import Limits, ServeArgs, VocoderSettings
-from app.core import Mark, SessionKey, StageStats, TokenSource
+from app.core import Mark, SessionKey, StageStats, TokenSource, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
@@ -59,8 +59,8 @@ class VocoderStage:
     def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
         return SpeechPipeline(tokens, self._loop, self._conditionals)
 
-    async def _conditionals(self, voice: str) -> S3GenConditionals:
-        return (await self._voices.found(voice)).s3gen
+    async def _conditionals(self, voice: VoiceRef) -> S3GenConditionals:
+        return (await self._voices.fetch(voice)).s3gen
 
     async def cancel(self, key: SessionKey) -> Confirmation:
         told_s = time.monotonic()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from app.core import VoiceRef
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.t3.engine import TokenEngine
@@ -16,10 +17,10 @@ NUM_STEPS = 4
 def warm_t3(
     engine: TokenEngine, spec: ModelSpec, tokenizer: TextTokenizer, voices: VoiceProvider
 ) -> None:
-    """Call before the engine's loop starts. A model without a voice of its own stays cold."""
-    for voice in voices.own()[:1]:
+    """Call before the engine's loop starts. A model without a built-in voice stays cold."""
+    for voice in voices.built_in()[:1]:
         language = spec.languages[0] if spec.languages else None
         text_ids = tokenizer.encode(TEXT, language)
         sampling = replace(spec.sampling, max_tokens=NUM_STEPS, ignore_eos=True)
-        request = SequenceRequest(WARMUP_KEY, 0, text_ids, voices.get(voice).t3, sampling)
+        request = SequenceRequest(WARMUP_KEY, 0, text_ids, voices.get(VoiceRef(voice)).t3, sampling)
         warm_up(engine, [engine.prepare(request)])

@@ -1,8 +1,8 @@
 """Enrolment: a reference recording becomes a voice's Conditionals.
 
 Re-implements upstream's three `prepare_conditionals` and `S3Token2Mel.embed_ref` over upstream's
-own modules, but writes to none of them, changes nothing of the caller's and prints nothing.
-Different windows and resamplers see the recording on purpose, as upstream trained it:
+own modules. It writes to none of them, changes none of its arguments and prints nothing. Each part
+has its own window and resampler, as upstream was trained:
 
     24 kHz (soxr) ─┬─ first 10 s ──────────────── mel ──────────────▶ s3gen.prompt_mel
                    │            └─ 16 kHz (torch) ┬ S3 tokenizer ───▶ s3gen.prompt_tokens
@@ -34,12 +34,12 @@ from app.engine.conditionals import (
     Conditionals,
     S3GenConditionals,
     T3Conditionals,
-    fault_of,
+    problem_of,
     without_odd_frame,
 )
-from app.engine.voices.reference_audio import check_reference, refusal
+from app.engine.voices.reference_audio import ReferenceAudio, refusal
 
-MIN_TURBO_S = 5.0  # turbo asks for more than this; source: ChatterboxTurboTTS
+MIN_TURBO_S = 5.0  # turbo needs more than this; source: ChatterboxTurboTTS
 VOCODER_WINDOW_S = 10
 T3_WINDOW_S: dict[Family, int] = {"english": 6, "multilingual": 6, "turbo": 15}
 TURBO_LUFS = -27.0
@@ -48,19 +48,14 @@ _mel_globals = threading.Lock()  # mel_spectrogram fills two module dicts, one a
 
 
 def prepare(
-    wav: NDArray[np.float32],
-    sample_rate: int,
-    models: EnrolmentModels,
-    family: Family,
-    voice: str,
+    recording: ReferenceAudio, models: EnrolmentModels, family: Family, voice: str
 ) -> Conditionals:
-    """The voice of a mono recording at any rate. Takes seconds at full size.
+    """The voice of a recording at any rate. Takes seconds at full size.
 
-    Raises BadRequest where the recording is too short, too long, silent or not finite.
+    Raises BadRequest where the recording is too short for the family, or gives no voice.
     """
     source = f"the recording of voice {voice!r}"
-    check_reference(wav, sample_rate, source)
-    wav_24k = librosa.resample(wav, orig_sr=sample_rate, target_sr=SAMPLE_RATE)
+    wav_24k = librosa.resample(recording.wav, orig_sr=recording.sample_rate, target_sr=SAMPLE_RATE)
     if family == "turbo":
         if len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
             raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
@@ -71,9 +66,9 @@ def prepare(
         _for_t3(wav_16k, models, T3_WINDOW_S[family]),
         _for_s3gen(wav_24k[: VOCODER_WINDOW_S * SAMPLE_RATE], models),
     )
-    fault = fault_of(conditionals)
-    if fault is not None:
-        raise refusal(source, f"gives no voice: {fault}")
+    problem = problem_of(conditionals)
+    if problem is not None:
+        raise refusal(source, f"gives no voice: {problem}")
     return conditionals
 
 
@@ -93,7 +88,7 @@ def _for_s3gen(wav_24k: NDArray[np.float32], models: EnrolmentModels) -> S3GenCo
         reference_16k = _resampler(device)(reference)
         embedding = models.speaker_encoder.inference(reference_16k)[0]
         tokens = models.s3_tokenizer(reference_16k)[0][0]
-    # The tokenizer rounds a last fraction of 40 ms up, the mel rounds it down:
+    # The tokenizer rounds a last fraction of 40 ms up; the mel rounds it down.
     tokens = tokens[: len(mel) // FRAMES_PER_TOKEN]
     return S3GenConditionals(
         _own(tokens), _own(without_odd_frame(mel, len(tokens))), _own(embedding)
@@ -106,14 +101,14 @@ def _resampler(device: torch.device) -> Resample:
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """A contiguous copy on the CPU that shares no memory and carries no autograd state."""
+    """A contiguous copy on the CPU. It shares no memory and has no autograd state."""
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _at_loudness(wav: NDArray[np.float32], lufs: float) -> NDArray[np.float32]:
-    """Stays float32 under numpy 2, where upstream's own becomes float64 and its tokenizer fails.
+    """Stays float32 under numpy 2; upstream's own becomes float64 there, and its tokenizer fails.
 
-    What is too quiet to be measured stays as it is, as in upstream.
+    A recording that is too quiet to measure stays unchanged, as in upstream.
     """
     loudness = float(pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(wav))
     gain = 10.0 ** ((lufs - loudness) / 20.0)

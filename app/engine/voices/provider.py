@@ -1,29 +1,27 @@
-"""Every voice a replica can speak with: the model's own, those of the operator's store, and the
-references that callers uploaded.
+"""Every voice of a replica: the model's own, those of the operator's store, and uploaded ones.
 
-Conditionals are loaded once and shared by all requests; the model's own at once, so that they are
-spoken with whatever becomes of its files. Knows nothing about requests.
+Conditionals are loaded once and shared by all requests. The model's own are loaded at once, so they
+work even if the model's files go away later. Knows nothing about requests.
 """
 
 import asyncio
 
-import numpy as np
-from numpy.typing import NDArray
-
+from app.core import VoiceKind, VoiceRef
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.conditionals import Conditionals
+from app.engine.voices.reference_audio import ReferenceAudio
 from app.engine.voices.store import Prepare, VoiceStore
 from app.errors import NotEnrolled, NotFound
-from app.voices.library import is_reference, open_references
+from app.voices.library import open_references
 
 
 class VoiceProvider:
-    """`url` is the operator's store, or None; `cache` where prepared voices are kept, if not there;
-    `uploads` the voice library's root, or None. References have no names: who may use one is known
-    to the interface alone.
+    """`url` is the operator's store, or None. `cache` is the place of prepared voices; None: beside
+    the recordings. `uploads` is the root of the voice library, or None: the interface decides which
+    tenant may use an uploaded voice.
 
-    Without `prepare`, a voice of the store must have been enrolled by someone who has it. May be
-    called from any thread; blocks on storage. Raises ConfigError where a store does not answer,
+    Without `prepare`, the enroller must have enrolled a voice before it is used here. May be called
+    from any thread; blocks on storage. Raises ConfigError where a store does not answer,
     CheckpointError.
     """
 
@@ -35,50 +33,46 @@ class VoiceProvider:
         prepare: Prepare | None = None,
         uploads: str | None = None,
     ) -> None:
-        self._own = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
-        self._store = None
-        self._uploads = None
-        model = checkpoint.source.enrolment_id()
+        self._built_in = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
+        self._stores: dict[VoiceKind, VoiceStore] = {}
+        model, prepare = checkpoint.source.enrolment_id(), prepare or _refuse_to_prepare
         if url is not None:
-            self._store = VoiceStore(url, model, prepare or _unprepared, cache=cache)
+            self._stores[VoiceKind.RECORDED] = VoiceStore(url, model, prepare, cache=cache)
         if uploads is not None:
-            self._uploads = VoiceStore(open_references(uploads), model, prepare or _unprepared)
+            self._stores[VoiceKind.UPLOADED] = VoiceStore(open_references(uploads), model, prepare)
 
-    def names(self) -> tuple[str, ...]:
-        """The model's own first; a voice of the store by the same name is hidden by it."""
-        stored = self._store.names() if self._store is not None else ()
-        return (*self._own, *(name for name in stored if name not in self._own))
+    def built_in(self) -> tuple[str, ...]:
+        """The names of the model's own voices."""
+        return tuple(self._built_in)
 
-    def own(self) -> tuple[str, ...]:
-        """The model's own."""
-        return tuple(self._own)
+    def recorded(self) -> tuple[str, ...]:
+        """The names of the operator's voices. A built-in voice hides one with the same name."""
+        store = self._stores.get(VoiceKind.RECORDED)
+        stored = () if store is None else store.names()
+        return tuple(name for name in stored if name not in self._built_in)
 
-    def is_own(self, voice: str) -> bool:
-        return voice in self._own
+    def get(self, voice: VoiceRef) -> Conditionals:
+        """Raises NotFound, or NotEnrolled where a voice of a store is not enrolled yet."""
+        if voice.kind is VoiceKind.BUILT_IN and voice.name in self._built_in:
+            return self._built_in[voice.name]
+        return self._store_of(voice).get(voice.name)
 
-    async def found(self, voice: str) -> Conditionals:
-        """As `get`. The model's own are there at once, however long a store takes to answer."""
-        if (own := self._own.get(voice)) is not None:
-            return own
+    async def fetch(self, voice: VoiceRef) -> Conditionals:
+        """As `get`, without blocking the event loop. A built-in voice never waits for a store."""
+        if voice.kind is VoiceKind.BUILT_IN:
+            return self.get(voice)
         return await asyncio.to_thread(self.get, voice)
 
-    def get(self, voice: str) -> Conditionals:
-        """Raises NotFound, or NotEnrolled where a voice of the store is not enrolled yet."""
-        if (own := self._own.get(voice)) is not None:
-            return own
-        return self._store_of(voice).get(voice)
+    def enrol(self, voice: VoiceRef) -> None:
+        """Prepare a voice for every process with the same store. Raises as VoiceStore.enrol."""
+        if voice.kind is not VoiceKind.BUILT_IN:
+            self._store_of(voice).enrol(voice.name)
 
-    def enrol(self, voice: str) -> None:
-        """Prepare a voice of the store for every process that sees it. Raises NotFound."""
-        if voice not in self._own:
-            self._store_of(voice).enrol(voice)
-
-    def _store_of(self, voice: str) -> VoiceStore:
-        store = self._uploads if is_reference(voice) else None
-        if (store := store or self._store) is None:
-            raise NotFound(f"there is no voice {voice!r}", param="voice")
+    def _store_of(self, voice: VoiceRef) -> VoiceStore:
+        if (store := self._stores.get(voice.kind)) is None:
+            raise NotFound(f"there is no voice {voice.name!r}", param="voice")
         return store
 
 
-def _unprepared(wav: NDArray[np.float32], sample_rate: int, voice: str) -> Conditionals:
-    raise NotEnrolled(f"voice {voice!r} has not been enrolled in the voice store")
+def _refuse_to_prepare(recording: ReferenceAudio, voice: str) -> Conditionals:
+    raise NotEnrolled(f"voice {voice!r} is not enrolled in the voice store")

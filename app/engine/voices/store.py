@@ -1,34 +1,32 @@
-"""The voices an operator keeps in a folder or an object store.
+"""The voices of a folder or an object store of recordings.
 
 A recording `<name>.wav` or `<name>.flac` is a voice. Its conditionals are prepared once per content
-and model and kept as `<name>.<content hash>.<model>.safetensors`, so that every process that sees
-the same store finds them. What is in memory is spoken with while the store is away. Knows nothing
-about how voices are prepared. Blocks on storage; may be called from any thread.
+and model, and kept as `<name>.<content hash>.<model>.safetensors`: every process with the same
+store finds them. While the store is away, voices in memory can still be used. Blocks on storage;
+may be called from any thread. Knows nothing about how voices are prepared.
 """
 
 import hashlib
 import logging
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import fsspec
-import numpy as np
-from numpy.typing import NDArray
+from cachetools import LRUCache
 
 from app.engine.conditionals import Conditionals, dump_conditionals, parse_conditionals
-from app.engine.voices.reference_audio import decode_reference
+from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
 from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
 from app.voices.keyed_locks import KeyedLocks
 from app.voices.storage import Storing, put_whole
 
 log = logging.getLogger(__name__)
 
-Prepare = Callable[[NDArray[np.float32], int, str], Conditionals]  # samples, their rate, voice
+Prepare = Callable[[ReferenceAudio, str], Conditionals]  # a recording and its voice's name
 
 _VOICE = re.compile(r"[a-z0-9_-]{1,64}")
 _MODEL = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -37,13 +35,13 @@ _SUFFIXES = (".wav", ".flac")
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    version: str  # of the recording, as its file system tells it
+    version: str  # of the recording, from its file system
     conditionals: Conditionals
 
 
 class VoiceStore:
-    """`url` is a folder or an fsspec URL; `cache` one for the conditionals (None: beside the
-    recordings). `model` names the enrolment weights and must change when they do.
+    """`url` is a folder or an fsspec URL. `cache` is one for the conditionals; None: beside the
+    recordings. `model` names the enrolment weights and must change when they do.
 
     Raises ConfigError where there is no such folder.
     """
@@ -59,73 +57,77 @@ class VoiceStore:
     ) -> None:
         if not _MODEL.fullmatch(model):
             raise ConfigError(
-                f"{model!r} cannot be part of a file name: letters, digits, dots, _ and -"
+                f"{model!r} cannot be part of a file name: it may have letters, digits, dots, _, -"
             )
         self._model = model
         self._prepare = prepare
-        self._max_loaded = max_loaded
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
             self._cache_files, self._cache_root = fsspec.core.url_to_fs(cache or url)
-        except (ValueError, ImportError) as error:  # an unknown protocol, or its package missing
+        except (ValueError, ImportError) as error:  # an unknown protocol, or its package is missing
             raise ConfigError(f"no file system for voices at {url}: {error}") from error
-        self._lock = threading.Lock()  # of `_loaded`
-        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()  # the latest used at the end
-        self._gates = KeyedLocks()  # by voice: held while it is read or prepared
+        self._loaded: LRUCache[str, _Loaded] = LRUCache(max_loaded)
+        self._loaded_lock = threading.Lock()
+        self._voice_locks = KeyedLocks()  # held while a voice is read or prepared
         for path in self._recordings():
             if not _VOICE.fullmatch(path.stem):
-                log.warning("%s is no voice: its name must be %s", path, _VOICE.pattern)
+                log.warning("%s is not a voice: its name must match %s", path, _VOICE.pattern)
 
     def names(self) -> tuple[str, ...]:
-        """Every voice there is now, sorted."""
+        """Every voice in the store now, sorted."""
         stems = {path.stem for path in self._recordings()}
         return tuple(sorted(stem for stem in stems if _VOICE.fullmatch(stem)))
 
     def get(self, voice: str) -> Conditionals:
-        """Prepared at the first call for a recording, by one caller; the others wait for it.
+        """The conditionals of a voice. The first call for a recording prepares them; calls at the
+        same time wait for it.
 
-        Raises NotFound, StorageAway, StorageFull, and what `prepare` raises.
+        Raises NotFound, StorageAway, StorageFull, and the errors of `prepare`.
         """
         try:
             path, version = self._find(voice)
         except StorageAway:
-            with self._lock:
+            with self._loaded_lock:
                 loaded = self._loaded.get(voice)
             if loaded is None:
                 raise
             return loaded.conditionals
-        with self._gates.of(voice):
-            conditionals = self._remembered(voice, version) or self._read(voice, path)
-            self._remember(voice, version, conditionals)
-        return conditionals
+        with self._voice_locks.of(voice):
+            with self._loaded_lock:
+                loaded = self._loaded.get(voice)
+            if loaded is not None and loaded.version == version:
+                return loaded.conditionals
+            return self._load(voice, path, version)
 
     def enrol(self, voice: str) -> None:
-        """Afterwards every process that sees the store can `get` it: what is in memory here may
-        have lost its file since. Raises what `get` does."""
+        """Store the conditionals, so that every process with the store can `get` them. The store is
+        asked even for a voice in memory, which may have lost its file. Raises as `get`."""
         path, version = self._find(voice)
-        with self._gates.of(voice):
-            self._remember(voice, version, self._read(voice, path))
+        with self._voice_locks.of(voice):
+            self._load(voice, path, version)
 
-    def _remembered(self, voice: str, version: str) -> Conditionals | None:
-        with self._lock:
-            loaded = self._loaded.get(voice)
-        return loaded.conditionals if loaded is not None and loaded.version == version else None
-
-    def _remember(self, voice: str, version: str, conditionals: Conditionals) -> None:
-        with self._lock:
+    def _load(self, voice: str, path: str, version: str) -> Conditionals:
+        """Read the voice, or prepare and store it; then keep it in memory."""
+        with Storing("voices"):
+            content = self._files.cat_file(path)
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        prepared = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
+        conditionals = self._read_prepared(prepared, voice)
+        if conditionals is None:
+            conditionals = self._prepare(decode_reference(content, path), voice)
+            self._write_prepared(prepared, conditionals)
+        with self._loaded_lock:
             self._loaded[voice] = _Loaded(version, conditionals)
-            self._loaded.move_to_end(voice)
-            while len(self._loaded) > self._max_loaded:
-                self._loaded.popitem(last=False)
+        return conditionals
 
     def _recordings(self) -> list[PurePosixPath]:
         self._files.invalidate_cache(self._root)
         try:
             with Storing("voices"):
                 entries = self._files.ls(self._root, detail=False)
-        except (FileNotFoundError, StorageAway) as fault:
-            cause = fault.__cause__ or fault
-            raise ConfigError(f"cannot list the voices in {self._root}: {cause}") from fault
+        except (FileNotFoundError, StorageAway) as error:
+            cause = error.__cause__ or error
+            raise ConfigError(f"cannot list the voices in {self._root}: {cause}") from error
         paths = [PurePosixPath(entry) for entry in entries]
         return [path for path in paths if path.suffix in _SUFFIXES]
 
@@ -138,26 +140,16 @@ class VoiceStore:
                 path = f"{self._root}/{voice}{suffix}"
                 with suppress(FileNotFoundError), Storing("voices"):
                     found.append((path, str(self._files.ukey(path))))
-        if not found:  # deleted: it must not stay in memory either
-            with self._lock:
-                self._loaded.pop(voice, None)
+        if not found:
+            with self._loaded_lock:
+                self._loaded.pop(voice, None)  # its recording was deleted
             raise NotFound(f"there is no voice {voice!r}", param="voice")
         if len(found) > 1:
             raise ConfigError(f"{found[0][0]} and {found[1][0]} are the same voice; keep one")
         return found[0]
 
-    def _read(self, voice: str, path: str) -> Conditionals:
-        with Storing("voices"):
-            content = self._files.cat_file(path)
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        kept = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
-        conditionals = self._kept(kept, voice)
-        if conditionals is None:
-            conditionals = self._prepare(*decode_reference(content, path), voice)
-            self._keep(kept, conditionals)
-        return conditionals
-
-    def _kept(self, path: str, voice: str) -> Conditionals | None:
+    def _read_prepared(self, path: str, voice: str) -> Conditionals | None:
+        """None where they must be prepared."""
         try:
             with Storing("prepared voices"):
                 content = self._cache_files.cat_file(path)
@@ -168,8 +160,8 @@ class VoiceStore:
             log.warning("preparing voice %s again: %s", voice, error)
             return None
 
-    def _keep(self, path: str, conditionals: Conditionals) -> None:
-        """A voice that cannot be kept is not prepared: other processes would not find it."""
+    def _write_prepared(self, path: str, conditionals: Conditionals) -> None:
+        """Raises where it fails: other processes would not find the voice."""
         with Storing("prepared voices"):
             self._cache_files.makedirs(self._cache_root, exist_ok=True)
             put_whole(self._cache_files, path, dump_conditionals(conditionals))

@@ -9,7 +9,7 @@ from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.seeded import SeededSource, build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec
-from app.engine.conditionals import fault_of
+from app.engine.conditionals import problem_of
 from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 
 CPU, F32 = torch.device("cpu"), torch.float32
@@ -58,7 +58,7 @@ def test_the_head_draws_codec_ids_and_many_of_them(spec: ModelSpec) -> None:
 def test_voices_are_whole_and_their_own() -> None:
     source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble")
     voices = [source.conditionals(name) for name in source.voices()]
-    assert [fault_of(voice) for voice in voices] == [None] * len(voices)
+    assert [problem_of(voice) for voice in voices] == [None] * len(voices)
     assert not torch.equal(voices[0].t3.prompt_tokens, voices[1].t3.prompt_tokens)
     again = source.conditionals(source.voices()[0])
     assert torch.equal(again.s3gen.prompt_mel, voices[0].s3gen.prompt_mel)

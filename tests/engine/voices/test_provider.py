@@ -1,4 +1,4 @@
-"""The voices of a replica whose model's folder goes away under it."""
+"""A replica's voices, while its model's folder and its store go away."""
 
 import asyncio
 import shutil
@@ -6,11 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import soundfile
 
+from app.core import VoiceKind, VoiceRef
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
 from app.engine.voices.provider import VoiceProvider
-from app.errors import CheckpointError, NotFound
-from tests.engine.test_conditionals import assert_same
+from app.errors import CheckpointError, NotEnrolled, NotFound
+from tests.support.audio_samples import spoken_vowels
+from tests.support.engine.conditionals import assert_same
 
 
 @pytest.fixture
@@ -18,44 +21,72 @@ def folder(tmp_path):
     return shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path / "model")
 
 
-def test_the_models_own_voices_outlive_its_folder(folder):
+def test_built_in_voices_outlive_the_models_folder(folder):
     checkpoint = open_checkpoint(str(folder))
     before = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
-    book = VoiceProvider(checkpoint, None)
+    provider = VoiceProvider(checkpoint, None)
     shutil.rmtree(folder)
-    assert set(book.names()) == {"ada", "bela", "cleo"}
+    assert set(provider.built_in()) == {"ada", "bela", "cleo"}
     for voice, conditionals in before.items():
-        assert_same(book.get(voice), conditionals)
+        assert_same(provider.get(VoiceRef(voice)), conditionals)
+
+
+@pytest.mark.parametrize("kind", VoiceKind)
+def test_an_unknown_voice_is_not_found_in_any_kind_of_store(folder, kind):
+    provider = VoiceProvider(open_checkpoint(str(folder)), None)
     with pytest.raises(NotFound):
-        book.get("nobody")
+        provider.get(VoiceRef("nobody", kind))
 
 
-async def test_the_models_own_voices_wait_for_no_store(folder, tmp_path):
+def test_a_built_in_voice_hides_a_recording_with_its_name(folder, tmp_path):
     stored = tmp_path / "stored"
     stored.mkdir()
-    book = VoiceProvider(open_checkpoint(str(folder)), str(stored))
+    for name in ("ada", "ann"):
+        (stored / f"{name}.wav").write_bytes(b"never read")
+    provider = VoiceProvider(open_checkpoint(str(folder)), str(stored))
+    assert provider.recorded() == ("ann",)
+    assert provider.get(VoiceRef("ada")).voice == "ada"
+
+
+def test_a_voice_is_looked_up_in_the_store_of_its_kind(folder, tmp_path):
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    soundfile.write(stored / "ann.wav", spoken_vowels(1, 1.2), 24_000)
+    uploads = str(tmp_path / "uploads")
+    provider = VoiceProvider(open_checkpoint(str(folder)), str(stored), uploads=uploads)
+    with pytest.raises(NotEnrolled):  # it is there, and not prepared
+        provider.get(VoiceRef("ann", VoiceKind.RECORDED))
+    for kind in (VoiceKind.BUILT_IN, VoiceKind.UPLOADED):
+        with pytest.raises(NotFound):
+            provider.get(VoiceRef("ann", kind))
+
+
+async def test_a_built_in_voice_does_not_wait_for_the_store(folder, tmp_path):
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    provider = VoiceProvider(open_checkpoint(str(folder)), str(stored))
     answers = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         asyncio.get_running_loop().set_default_executor(pool)
-        waiting = asyncio.ensure_future(asyncio.to_thread(answers.wait))  # as a store that hangs
+        waiting = asyncio.ensure_future(asyncio.to_thread(answers.wait))  # as a hanging store does
         await asyncio.sleep(0)
         try:
             async with asyncio.timeout(5):
-                assert (await book.found("ada")).voice == "ada"
+                assert (await provider.fetch(VoiceRef("ada"))).voice == "ada"
         finally:
             answers.set()
         await waiting
         with pytest.raises(NotFound):
-            await book.found("nobody")
+            await provider.fetch(VoiceRef("nobody", VoiceKind.RECORDED))
 
 
-def test_a_model_without_its_folder_is_not_opened(folder):
+def test_a_model_without_its_folder_cannot_be_opened(folder):
     shutil.rmtree(folder)
     with pytest.raises(CheckpointError, match="is not a folder"):
         open_checkpoint(str(folder))
 
 
-def test_a_voice_file_that_is_gone_is_named_before_anything_is_served(folder):
+def test_a_missing_voice_file_is_named_at_the_start(folder):
     checkpoint = open_checkpoint(str(folder))
     (folder / "voices" / "bela.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"bela\.safetensors"):

@@ -1,17 +1,50 @@
-"""What an unusable recording is told is tested with enrolment, which refuses the same."""
+"""A reference recording is usable, or it is refused by its source."""
 
+import io
+import re
+
+import numpy as np
 import pytest
+import soundfile
 
-from app.engine.voices.reference_audio import load_reference
-from app.errors import BadRequest, ConfigError
+from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
+from app.errors import BadRequest
+from tests.support.audio_samples import spoken_vowels
 
 
-def test_what_is_no_sound_file_is_refused_by_its_path(tmp_path):
-    path = tmp_path / "ann.wav"
-    with pytest.raises(ConfigError, match="No such file") as missing:
-        load_reference(path)
-    assert str(path) in missing.value.message
-    path.write_text("not a sound")
-    with pytest.raises(BadRequest, match="not a sound file") as garbage:
-        load_reference(path)
-    assert str(path) in garbage.value.message
+@pytest.mark.parametrize(
+    ("wav", "problem"),
+    [
+        (spoken_vowels(1, 0.9), "is 0.90 s long; it must be 1 s to 300 s"),
+        (spoken_vowels(1, 301, 8000), "is 301.00 s long"),
+        (np.full(48_000, np.nan, np.float32), "has samples that are not finite numbers"),
+        (np.full(48_000, 1e-4, np.float32), "is silent"),
+    ],
+    ids=["short", "long", "nan", "silent"],
+)
+def test_an_unusable_recording_is_refused_by_its_source(wav, problem):
+    file = io.BytesIO()
+    rate = 8000 if "301" in problem else 24_000
+    soundfile.write(file, wav, rate, format="WAV", subtype="FLOAT")
+    with pytest.raises(BadRequest, match=re.escape(f"ann.wav {problem}")) as error:
+        decode_reference(file.getvalue(), "ann.wav")
+    assert error.value.param == "voice"
+
+
+def test_a_file_that_is_not_a_sound_file_is_refused_by_its_source():
+    with pytest.raises(BadRequest, match=r"^ann\.wav is not a sound file"):
+        decode_reference(b"not a sound", "ann.wav")
+
+
+def test_two_channels_of_a_file_become_one():
+    file, wav = io.BytesIO(), spoken_vowels(1, 2.0)
+    stereo = np.stack([wav, np.zeros_like(wav)], 1)
+    soundfile.write(file, stereo, 24_000, format="WAV", subtype="FLOAT")
+    recording = decode_reference(file.getvalue(), "ann.wav")
+    np.testing.assert_allclose(recording.wav, wav / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("wav", [np.ones((48_000, 2), np.float32), np.ones(48_000)])
+def test_reference_audio_is_mono_float32(wav):
+    with pytest.raises(BadRequest, match="must be mono float32"):
+        ReferenceAudio(wav, 24_000, "ann.wav")

@@ -10,37 +10,24 @@ import pytest
 import soundfile
 import torch
 
-from app.engine.conditionals import Conditionals, S3GenConditionals, T3Conditionals
 from app.engine.voices.store import VoiceStore
 from app.errors import BadRequest, ConfigError, NotFound, StorageAway, StorageFull
-from tests.engine.test_conditionals import assert_same
 from tests.support import failing_store
 from tests.support.audio_samples import spoken_vowels
+from tests.support.engine.conditionals import assert_same, random_conditionals
 from tests.support.failing_store import FailingStore
 
 
 class Enroller:
-    """Makes conditionals that follow from the recording's samples, and counts."""
+    """Makes conditionals that depend on the recording's samples, and records its calls."""
 
     def __init__(self):
         self.calls = []
 
-    def __call__(self, wav, sample_rate, voice):
+    def __call__(self, recording, voice):
         self.calls.append(voice)
-        seed = int(np.abs(wav).sum() * 1000) + sample_rate
-        generator = torch.Generator().manual_seed(seed)
-        return Conditionals(
-            voice,
-            T3Conditionals(
-                torch.randn(256, generator=generator),
-                torch.randint(0, 6561, (9,), generator=generator),
-            ),
-            S3GenConditionals(
-                torch.randint(0, 6561, (7,), generator=generator),
-                torch.randn(14, 80, generator=generator),
-                torch.randn(192, generator=generator),
-            ),
-        )
+        seed = int(np.abs(recording.wav).sum() * 1000) + recording.sample_rate
+        return random_conditionals(voice, seed, num_t3_tokens=9, num_s3gen_tokens=7)
 
 
 @pytest.fixture
@@ -68,7 +55,7 @@ def test_every_recording_is_a_voice(folder, enrol):
     assert store.get("carl").voice == "carl"
 
 
-def test_a_file_whose_name_is_no_voice_is_named_in_the_log(folder, enrol, caplog):
+def test_a_recording_with_a_bad_name_is_named_in_the_log(folder, enrol, caplog):
     record(folder, "Ann Smith.wav", 3)
     assert VoiceStore(str(folder), "tiny", enrol).names() == ("ann", "bob")
     assert "Ann Smith.wav" in caplog.text
@@ -85,7 +72,7 @@ def test_an_unknown_voice_is_not_found(folder, enrol, voice):
     assert error.value.param == "voice"
 
 
-def test_a_recording_is_prepared_once_by_however_many_callers(folder, enrol):
+def test_a_recording_is_prepared_once_for_eight_callers_at_once(folder, enrol):
     store = VoiceStore(str(folder), "tiny", enrol)
     start = threading.Barrier(8)
 
@@ -103,7 +90,7 @@ def test_two_voices_are_prepared_at_the_same_time(folder):
     together, make = threading.Barrier(2), Enroller()
 
     def enrol(*arguments):
-        together.wait(timeout=60)  # breaks where one voice waits for the other
+        together.wait(timeout=60)  # raises where one voice waits for the other
         return make(*arguments)
 
     store = VoiceStore(str(folder), "tiny", enrol)
@@ -111,21 +98,21 @@ def test_two_voices_are_prepared_at_the_same_time(folder):
         assert [c.voice for c in pool.map(store.get, ["ann", "bob"])] == ["ann", "bob"]
 
 
-def test_another_process_finds_what_the_first_prepared(folder, enrol):
+def test_another_process_finds_the_prepared_voice(folder, enrol):
     first = VoiceStore(str(folder), "tiny", enrol).get("ann")
-    again = VoiceStore(str(folder), "tiny", enrol).get("ann")
+    second = VoiceStore(str(folder), "tiny", enrol).get("ann")
     assert enrol.calls == ["ann"]
-    assert_same(again, first)
+    assert_same(second, first)
     assert not [path for path in folder.iterdir() if "partial" in path.name]
 
 
-def test_other_weights_prepare_for_themselves(folder, enrol):
+def test_other_weights_prepare_the_voice_again(folder, enrol):
     VoiceStore(str(folder), "tiny", enrol).get("ann")
     VoiceStore(str(folder), "tiny-2", enrol).get("ann")
     assert enrol.calls == ["ann", "ann"]
 
 
-def test_a_new_recording_of_the_same_name_is_a_new_voice(folder, enrol):
+def test_a_new_recording_with_the_same_name_is_a_new_voice(folder, enrol):
     store = VoiceStore(str(folder), "tiny", enrol)
     before = store.get("ann")
     record(folder, "ann.wav", 7)
@@ -134,7 +121,7 @@ def test_a_new_recording_of_the_same_name_is_a_new_voice(folder, enrol):
     assert len(list(folder.glob("ann.*.tiny.safetensors"))) == 2
 
 
-def test_the_cache_may_lie_elsewhere(folder, enrol, tmp_path):
+def test_the_cache_may_be_another_folder(folder, enrol, tmp_path):
     cache = tmp_path / "cache" / "of" / "voices"
     VoiceStore(str(folder), "tiny", enrol, cache=str(cache)).get("ann")
     assert len(list(cache.glob("ann.*.tiny.safetensors"))) == 1
@@ -152,7 +139,7 @@ def test_a_damaged_cache_file_is_replaced(folder, enrol, caplog):
     assert enrol.calls == ["ann", "ann"]
 
 
-def test_a_cache_that_cannot_be_written_is_an_error_of_that_voice(folder, enrol):
+def test_a_cache_that_cannot_be_written_fails_the_voice(folder, enrol):
     (folder / "file").write_text("no folder")
     store = VoiceStore(str(folder), "tiny", enrol, cache=str(folder / "file" / "cache"))
     with pytest.raises(StorageAway):
@@ -161,15 +148,13 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_that_voice(folder, enrol)
 
 @pytest.fixture
 def failing(folder, enrol, monkeypatch):
-    """The store's file system fails as a test sets it."""
-    monkeypatch.setattr(FailingStore, "fault", None)
+    """A store whose file system fails as the test sets it."""
+    monkeypatch.setattr(FailingStore, "error", None)
     monkeypatch.setattr(FailingStore, "room", None)
     return VoiceStore(f"failing://{folder}", "tiny", enrol)
 
 
-def test_a_full_disk_fails_the_voice_it_has_no_room_for_and_leaves_nothing_of_it(
-    failing, folder, monkeypatch
-):
+def test_a_full_disk_fails_a_new_voice_and_leaves_nothing_of_it(failing, folder, monkeypatch):
     bob = failing.get("bob")
     monkeypatch.setattr(FailingStore, "room", 100)
     with pytest.raises(StorageFull):
@@ -180,35 +165,35 @@ def test_a_full_disk_fails_the_voice_it_has_no_room_for_and_leaves_nothing_of_it
     assert failing.get("ann").voice == "ann"
 
 
-@pytest.mark.parametrize("fault", [failing_store.SLOW, failing_store.GONE])
-def test_what_is_in_memory_is_spoken_with_while_the_store_is_away(failing, monkeypatch, fault):
+@pytest.mark.parametrize("error", [failing_store.SLOW, failing_store.GONE])
+def test_a_voice_in_memory_can_be_used_while_the_store_is_away(failing, monkeypatch, error):
     ann = failing.get("ann")
-    monkeypatch.setattr(FailingStore, "fault", fault)
+    monkeypatch.setattr(FailingStore, "error", error)
     assert failing.get("ann") is ann
     with pytest.raises(StorageAway):
         failing.get("bob")
-    monkeypatch.setattr(FailingStore, "fault", None)
+    monkeypatch.setattr(FailingStore, "error", None)
     assert failing.get("bob").voice == "bob"
 
 
 def test_a_store_that_is_away_stops_the_start_by_name(folder, enrol, monkeypatch):
-    monkeypatch.setattr(FailingStore, "fault", failing_store.GONE)
+    monkeypatch.setattr(FailingStore, "error", failing_store.GONE)
     with pytest.raises(ConfigError, match=r"cannot list the voices in .*: could not connect"):
         VoiceStore(f"failing://{folder}", "tiny", enrol)
 
 
-def test_only_so_many_voices_stay_in_memory(folder, enrol):
+def test_the_least_recently_used_voice_leaves_memory(folder, enrol):
     record(folder, "carl.wav", 3)
     store = VoiceStore(str(folder), "tiny", enrol, max_loaded=2)
     ann, bob = store.get("ann"), store.get("bob")
     assert store.get("ann") is ann
     store.get("carl")
     assert store.get("ann") is ann
-    assert store.get("bob") is not bob  # the least recently used went; read back from its file
+    assert store.get("bob") is not bob  # it was read again from its file
     assert enrol.calls == ["ann", "bob", "carl"]
 
 
-def test_a_failed_enrolment_fails_its_caller_and_is_tried_again(folder, enrol):
+def test_a_failed_enrolment_fails_its_caller_and_is_repeated_later(folder, enrol):
     (folder / "ann.wav").write_text("no sound")
     store = VoiceStore(str(folder), "tiny", enrol)
     with pytest.raises(BadRequest, match=r"ann\.wav is not a sound file"):
@@ -217,13 +202,13 @@ def test_a_failed_enrolment_fails_its_caller_and_is_tried_again(folder, enrol):
     assert store.get("ann").voice == "ann"
 
 
-def test_two_recordings_of_one_name_are_an_error_that_names_both(folder, enrol):
+def test_two_recordings_with_one_name_are_an_error_that_names_both(folder, enrol):
     record(folder, "ann.flac", 3)
     with pytest.raises(ConfigError, match=r"ann\.wav and .*ann\.flac"):
         VoiceStore(str(folder), "tiny", enrol).get("ann")
 
 
-def test_any_fsspec_url_will_do(folder, enrol):
+def test_any_fsspec_url_can_be_a_store(folder, enrol):
     url = f"memory://voices-{uuid4().hex}"
     files, root = fsspec.core.url_to_fs(url)
     files.put(str(folder / "ann.wav"), f"{root}/ann.wav")
@@ -234,7 +219,7 @@ def test_any_fsspec_url_will_do(folder, enrol):
 
 
 @pytest.mark.parametrize("url", ["missing", "nosuch://bucket/voices"])
-def test_a_store_that_is_not_there_stops_the_start(tmp_path, enrol, url):
+def test_a_missing_store_stops_the_start(tmp_path, enrol, url):
     with pytest.raises(ConfigError, match=url):
         VoiceStore(url if "://" in url else str(tmp_path / url), "tiny", enrol)
 
@@ -244,7 +229,7 @@ def test_a_model_name_must_fit_a_file_name(folder, enrol):
         VoiceStore(str(folder), "../x", enrol)
 
 
-def test_a_recording_that_was_deleted_leaves_memory_too(folder, enrol):
+def test_a_deleted_recording_leaves_memory_too(folder, enrol):
     store = VoiceStore(str(folder), "model", enrol)
     store.get("ann")
     (folder / "ann.wav").unlink()
@@ -253,25 +238,25 @@ def test_a_recording_that_was_deleted_leaves_memory_too(folder, enrol):
     assert "ann" not in store._loaded
 
 
-def test_enrolling_again_prepares_what_has_lost_its_file_since(folder, enrol):
+def test_enrolling_again_prepares_a_voice_that_has_lost_its_file(folder, enrol):
     store = VoiceStore(str(folder), "tiny", enrol)
     store.enrol("ann")
     store.enrol("ann")
     assert enrol.calls == ["ann"]
     (kept,) = folder.glob("ann.*.tiny.safetensors")
-    kept.unlink()  # the recording is the same, and still in memory here
+    kept.unlink()  # the voice is still in memory here
     store.enrol("ann")
     assert enrol.calls == ["ann", "ann"]
     assert kept.exists()
 
 
-def test_a_recording_that_is_not_there_is_not_enrolled(folder, enrol):
+def test_a_missing_recording_cannot_be_enrolled(folder, enrol):
     with pytest.raises(NotFound):
         VoiceStore(str(folder), "tiny", enrol).enrol("carl")
 
 
-def test_voices_that_were_spoken_with_once_leave_no_lock(folder, enrol):
+def test_loaded_voices_leave_no_lock(folder, enrol):
     store = VoiceStore(str(folder), "tiny", enrol)
     for voice in ("ann", "bob"):
         store.get(voice)
-    assert len(store._gates) == 0
+    assert len(store._voice_locks) == 0

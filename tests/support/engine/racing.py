@@ -13,7 +13,7 @@ from collections.abc import Sequence as Seq
 from contextlib import aclosing, suppress
 
 from app.config import ServeArgs, T3Settings, VocoderSettings
-from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest
+from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.loop import EngineLoop
 from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
@@ -161,7 +161,9 @@ class Raced:
 
     def request(self, name: str, num_tokens: int = NUM_TOKENS) -> SynthesisRequest:
         params = SamplingParams(seed=3, max_tokens=num_tokens, ignore_eos=True)
-        return SynthesisRequest(SessionKey("default", name), ("Hello there.",), "ada", params)
+        return SynthesisRequest(
+            SessionKey("default", name), ("Hello there.",), VoiceRef("ada"), params
+        )
 
     async def until_idle(self) -> None:
         """Waits until nothing is live in either engine. Then every slot must be free."""

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from app.core import SessionKey, SynthesisRequest
+from app.core import SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from tests.support.eventually import eventually
 
+ADA = VoiceRef("ada")
 TEXT = "Each of us says this in its own voice."
 WAIT_S = 60.0
 
@@ -14,7 +15,7 @@ WAIT_S = 60.0
 def request_of(
     synthesizer: LocalSynthesizer,
     name: str,
-    voice: str = "ada",
+    voice: VoiceRef = ADA,
     text: tuple[str, ...] = (TEXT,),
     **sampling: Any,
 ) -> SynthesisRequest:
