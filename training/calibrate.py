@@ -1,11 +1,13 @@
-"""Scales for modules with random weights, from what they are given to hear."""
+"""Scales the weights of random modules, so that their outputs have a wanted mean and deviation."""
 
 from collections.abc import Sequence
 
 import librosa
 import numpy as np
 import torch
+from chatterbox.models.s3gen.xvector import CAMPPlus
 from chatterbox.models.s3tokenizer import S3_SR
+from chatterbox.models.voice_encoder import VoiceEncoder
 from chatterbox.models.voice_encoder.melspec import melspectrogram
 from chatterbox.models.voice_encoder.voice_encoder import stride_as_partials
 from numpy.typing import NDArray
@@ -18,9 +20,9 @@ VOICE_ENCODER_GAIN = 30.0  # power mels are small numbers
 
 
 def calibrate_enrolment(models: EnrolmentModels, references: list[NDArray[np.float32]]) -> None:
-    """Random encoders would hear every recording as much the same; scaled to what they are given,
-    they tell the voices apart and use the whole codebook. `references` are at 24 kHz and of one
-    length."""
+    """Random encoders give nearly the same output for every recording. Scaled to `references`, the
+    speaker encoders tell voices apart and the tokenizer uses the whole codebook. `references` are
+    at 24 kHz and of one length."""
     wavs = [librosa.resample(wav, orig_sr=SAMPLE_RATE, target_sr=S3_SR) for wav in references]
     calibrate_speakers(models.voice_encoder, models.speaker_encoder, wavs)
     tokenizer = models.s3_tokenizer
@@ -34,12 +36,12 @@ def calibrate_enrolment(models: EnrolmentModels, references: list[NDArray[np.flo
 
 @torch.no_grad()
 def calibrate_speakers(
-    voice_encoder: nn.Module, speaker_encoder: nn.Module, wavs: Sequence[NDArray[np.float32]]
+    voice_encoder: VoiceEncoder, speaker_encoder: CAMPPlus, wavs: Sequence[NDArray[np.float32]]
 ) -> None:
     """`wavs` are at 16 kHz and of one length."""
     for norm in speaker_encoder.modules():
         if isinstance(norm, nn.modules.batchnorm._BatchNorm):
-            norm.momentum = None  # a mean over all it sees, which is this one batch
+            norm.momentum = None  # the mean over all batches, of which there is one
     speaker_encoder.train()
     speaker_encoder.inference(torch.from_numpy(np.stack(wavs)))
     speaker_encoder.eval()
@@ -52,7 +54,7 @@ def calibrate_speakers(
 
 @torch.no_grad()
 def standardise(linear: nn.Linear, inputs: Tensor, mean: float, std: float) -> None:
-    """Each output gets this mean and deviation over the rows of `inputs`."""
+    """Gives each output this mean and deviation over the rows of `inputs`."""
     outputs = linear(inputs)
     scale = std / outputs.std(0)
     linear.weight.mul_(scale[:, None])

@@ -1,8 +1,8 @@
-"""What the teacher reads aloud: sentences, and those that are kept out to judge by.
+"""The sentences that the teacher reads aloud, and the held-out sentences of the evaluation.
 
-Open text is WordNet's example sentences and glosses (Debian's `wordnet-base`, free licence: about
-48,000 words of everyday English); templates are what a voice agent says. No 4-gram of a held-out
-sentence is in any sentence that is trained on. Everything follows from a seed.
+"open" sentences are WordNet's examples and glosses (Debian's `wordnet-base`, free licence: about
+48,000 words of everyday English). "spoken" sentences are those of a voice agent, made from
+templates. No 4-gram of a held-out sentence is in a training sentence. A seed determines the corpus.
 """
 
 import json
@@ -28,7 +28,7 @@ class Sentence(NamedTuple):
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Lower-case, without punctuation."""
+    """The words in lower case, without punctuation."""
     return tuple(_LETTERS.findall(text.lower()))
 
 
@@ -38,34 +38,34 @@ def ngrams_of(text: str, length: int = NGRAM) -> Iterator[tuple[str, ...]]:
 
 
 def held_out() -> list[Sentence]:
-    """The sentences of `held_out.txt`: a kind, a tab, a text on each line."""
+    """The sentences of `held_out.txt`. Each line is a kind, a tab and a text."""
     lines = HELD_OUT.read_text(encoding="utf-8").splitlines()
     return [Sentence(*line.split("\t")) for line in lines]
 
 
 def corpus(seed: int, num_sentences: int) -> list[Sentence]:
-    """Distinct sentences in a random order, none with a 4-gram of the held-out ones.
+    """Distinct sentences in a random order. None has a 4-gram of a held-out sentence.
 
-    Raises FileNotFoundError without WordNet.
+    Raises FileNotFoundError if WordNet is not installed.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     examples, glosses = (list(dict.fromkeys(part)) for part in zip_parts(wordnet()))
     for part in (examples, glosses):
-        chance.shuffle(part)
+        rng.shuffle(part)
     vocabulary = sorted({word for text in (*examples, *glosses) for word in text.split(" ")})
     kept_out = {ngram for sentence in held_out() for ngram in ngrams_of(sentence.text)}
     kept_out |= {words_of(sentence.text) for sentence in held_out()}
     shares = {"spoken": 0.25, "words": 0.1, "open": 0.65}  # of the sentences
     sentences: dict[str, Sentence] = {}
     turns: dict[str, Iterator[str]] = {
-        "spoken": templates(chance),
-        "words": some_words(vocabulary, chance),
+        "spoken": templates(rng),
+        "words": some_words(vocabulary, rng),
         "open": iter([*examples, *glosses]),
     }
     while len(sentences) < num_sentences:
-        kind = chance.choices(list(shares), list(shares.values()))[0]
+        kind = rng.choices(list(shares), list(shares.values()))[0]
         text = next(turns[kind], None)
-        if text is None:  # WordNet has been read through
+        if text is None:  # no sentence of WordNet is left
             shares["open"] = 0.0
             continue
         if words_of(text) in kept_out or not kept_out.isdisjoint(ngrams_of(text)):
@@ -74,25 +74,25 @@ def corpus(seed: int, num_sentences: int) -> list[Sentence]:
     return list(sentences.values())
 
 
-def templates(chance: random.Random) -> Iterator[str]:
-    """What a voice agent says, with names and things put in."""
-    told = json.loads(TEMPLATES.read_text(encoding="utf-8"))
-    fillings = {slot: words.split() for slot, words in told["slots"].items()}
+def templates(rng: random.Random) -> Iterator[str]:
+    """Sentences of a voice agent. Random words fill the slots of random templates."""
+    document = json.loads(TEMPLATES.read_text(encoding="utf-8"))
+    fillings = {slot: words.split() for slot, words in document["slots"].items()}
     while True:
         yield re.sub(
             r"{(\w+)}",
-            lambda slot: chance.choice(fillings[slot[1]]),
-            chance.choice(told["templates"]),
+            lambda slot: rng.choice(fillings[slot[1]]),
+            rng.choice(document["templates"]),
         )
 
 
-def some_words(vocabulary: Sequence[str], chance: random.Random) -> Iterator[str]:
+def some_words(vocabulary: Sequence[str], rng: random.Random) -> Iterator[str]:
     while True:
-        yield " ".join(chance.choices(vocabulary, k=chance.choice((1, 1, 2, 3))))
+        yield " ".join(rng.choices(vocabulary, k=rng.choice((1, 1, 2, 3))))
 
 
 def wordnet() -> Iterator[tuple[bool, str]]:
-    """(is it an example, its text) of every synset: `... | gloss; gloss; "example"; "example"`."""
+    """(is_example, text) of every synset. A line is `... | gloss; gloss; "example"; "example"`."""
     for part in ("noun", "verb", "adj", "adv"):
         for line in (WORDNET / f"data.{part}").read_text(encoding="ascii").splitlines():
             _, bar, gloss = line.partition(" | ")
@@ -103,7 +103,7 @@ def wordnet() -> Iterator[tuple[bool, str]]:
 
 
 def plain(text: str) -> Iterator[str]:
-    """The clauses that are words alone, neither very short nor long."""
+    """The clauses of MIN_WORDS to MAX_WORDS words without digits or accents."""
     for words in map(str.split, re.split(r"[;:.!?]", text)):
         clause = " ".join(words)
         if _PLAIN.fullmatch(clause) and MIN_WORDS <= len(words) <= MAX_WORDS:

@@ -1,66 +1,68 @@
-"""Stage 3: the flow learns to make mels of tokens.
+"""Stage 3: the flow learns to make mels from tokens.
 
     python -m training.flow --minutes 90
 
-As at inference: the tokens and mel of another utterance of the same voice come first, as the
-voice's prompt; the loss is of what follows. `mu` alone must be near the mel, too, which makes the
-encoder learn soon.
+As at inference, the tokens and the mel of another utterance of the same voice come first, as the
+voice's prompt. The loss covers only the frames after the prompt. A second loss holds `mu` alone
+near the mel: with it the encoder learns earlier.
 """
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
+from torch import Tensor
 from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import build_flow
 from training.model import read_model
-from training.options import schedule, schedule_options
-from training.speech import TOKENS, Speech, drawn, drawn_below
+from training.options import parse_training_options, schedule_of
+from training.speech import TOKENS, Speech, draw_below, draw_rows
 from training.tokenizer import DIGITS, digits_of_codec
-from training.training_loop import fit
-from training.voices import Voices, drawn_vectors
+from training.training_loop import train
+from training.voices import Voices, speaker_table
 
 ROWS, CROP_TOKENS, PROMPT_TOKENS = 12, 44, 36
 RATE = 1e-3
 MU_WEIGHT = 1.0
-NO_GUIDE = 0.2  # of the rows learn without mu, voice and prompt, for guidance
+NO_GUIDE = 0.2  # share of rows without mu, voice and prompt, for classifier-free guidance
 NO_PROMPT = 0.15
 SILENT_BIAS = -6.0
 PROMPT_FRAMES = FRAMES_PER_TOKEN * PROMPT_TOKENS
 
 
 def main() -> None:
-    given = schedule_options("flow", minutes=90.0, steps=12000, rows=ROWS)
-    speech = Speech(given.folder, ("mel", TOKENS), given.device)
-    torch.manual_seed(given.seed)
+    options = parse_training_options("flow", minutes=90.0, steps=12000, rows=ROWS)
+    speech = Speech(options.folder, ("mel", TOKENS), options.device)
+    torch.manual_seed(options.seed)
     spec = read_model().s3gen
-    flow = begun(build_flow(spec)).to(given.device)
-    cuts = Cuts(speech, Voices.read(given.folder))
-    trained, checked = speech.trained(CROP_TOKENS), speech.checked(CROP_TOKENS)
+    flow = initialise(build_flow(spec)).to(options.device)
+    crops = Crops(speech, Voices.read(options.folder))
+    training, validation = speech.training(CROP_TOKENS), speech.validation(CROP_TOKENS)
 
     def losses(step: int) -> dict[str, Tensor]:
-        return compared(flow, cuts.draw(trained, given.rows))
+        return losses_of(flow, crops.draw(training, options.rows))
 
     @torch.no_grad()
-    def check() -> dict[str, float]:
+    def validate() -> dict[str, float]:
         torch.manual_seed(0)
-        batch = cuts.draw(checked, 2 * ROWS)
-        parts = compared(flow, batch)
-        error = F.l1_loss(made(flow, batch, spec.euler_steps), batch.mel[:, PROMPT_FRAMES:])
+        batch = crops.draw(validation, 2 * ROWS)
+        parts = losses_of(flow, batch)
+        generated = generate_mel(flow, batch, spec.euler_steps)
         return {
-            **{f"checked_{name}": float(value) for name, value in parts.items()},
-            "made": float(error),
+            **{f"validation_{name}": float(value) for name, value in parts.items()},
+            "generated": float(F.l1_loss(generated, batch.mel[:, PROMPT_FRAMES:])),
         }
 
-    fit(given.folder, "flow", flow, schedule(given, RATE), losses=losses, check=check)
+    schedule = schedule_of(options, RATE)
+    train(options.folder, "flow", flow, schedule, losses=losses, validate=validate)
 
 
 @torch.no_grad()
-def begun(flow: nn.Module) -> nn.Module:
-    """A token's first embedding is its eight digits seen through one random matrix: codes that
-    sound alike begin alike."""
+def initialise(flow: CausalMaskedDiffWithXvec) -> CausalMaskedDiffWithXvec:
+    """A token's initial embedding is a random projection of its eight digits: codes that sound
+    alike start alike."""
     width = flow.input_embedding.embedding_dim
     flow.input_embedding.weight.copy_(digits_of_codec() @ torch.randn(DIGITS, width) / DIGITS**0.5)
     flow.encoder_proj.bias.fill_(SILENT_BIAS)
@@ -68,44 +70,45 @@ def begun(flow: nn.Module) -> nn.Module:
 
 
 class Batch(NamedTuple):
-    """A cut of each utterance behind a cut of another of the same voice."""
+    """Each row is a prompt from one utterance, then a crop of another one of the same voice."""
 
     tokens: Tensor  # (rows, prompt + crop)
     mel: Tensor  # (rows, frames, 80)
     speakers: Tensor  # (rows, 192)
-    rows: Tensor  # (rows,): the utterances
-    first: Tensor  # (rows,): the cut's first token
+    rows: Tensor  # (rows,): the index of the cropped utterance
+    first: Tensor  # (rows,): the first token of the crop
 
 
-class Cuts:
+class Crops:
     def __init__(self, speech: Speech, voices: Voices) -> None:
         self._speech = speech
-        self._speakers = drawn_vectors(voices.s3gen, speech.voices, speech.device)
-        some = [speech.trained(PROMPT_TOKENS, voice) for voice in range(len(speech.voices))]
+        self._speakers = speaker_table(voices.s3gen, speech.voices, speech.device)
+        some = [speech.training(PROMPT_TOKENS, voice) for voice in range(len(speech.voices))]
         self._prompts = torch.cat(some)
         sizes = torch.tensor([len(indices) for indices in some], device=speech.device)
         self._num_prompts, self._first_prompt = sizes, sizes.cumsum(0) - sizes
 
     def draw(self, indices: Tensor, num: int) -> Batch:
-        rows = drawn(indices, num)
+        rows = draw_rows(indices, num)
         voice = self._speech.voice[rows]
-        before = self._first_prompt[voice] + drawn_below(self._num_prompts[voice])
-        _, *prompt = self._cut(self._prompts[before], PROMPT_TOKENS)
+        prompts = self._first_prompt[voice] + draw_below(self._num_prompts[voice])
+        _, *prompt = self._cut(self._prompts[prompts], PROMPT_TOKENS)
         first, *own = self._cut(rows, CROP_TOKENS)
         tokens, mel = (torch.cat(pair, 1) for pair in zip(prompt, own, strict=True))
         return Batch(tokens, mel, self._speakers(voice), rows, first)
 
     def _cut(self, rows: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
-        first = drawn_below(self._speech.num_tokens[rows] - num + 1)
+        first = draw_below(self._speech.num_tokens[rows] - num + 1)
         tokens = self._speech.cut(TOKENS, rows, first, num)
         frames = (FRAMES_PER_TOKEN * first, FRAMES_PER_TOKEN * num)
         return first, tokens, self._speech.cut("mel", rows, *frames)
 
 
 @torch.no_grad()
-def made(flow: nn.Module, batch: Batch, num_steps: int) -> Tensor:
-    """What inference makes of the tokens after the prompt: (rows, frames, 80)."""
+def generate_mel(flow: CausalMaskedDiffWithXvec, batch: Batch, num_steps: int) -> Tensor:
+    """(rows, frames, 80): the mel of the tokens after the prompt, as inference makes it."""
     rows = len(batch.tokens)
+    mel: Tensor
     mel, _ = flow.inference(
         token=batch.tokens[:, PROMPT_TOKENS:],
         token_len=torch.full((rows,), CROP_TOKENS, device=batch.tokens.device),
@@ -117,20 +120,20 @@ def made(flow: nn.Module, batch: Batch, num_steps: int) -> Tensor:
         finalize=True,
         n_timesteps=num_steps,
     )
-    return mel.transpose(1, 2).clone()  # its own is an inference tensor, of which none can learn
+    return mel.transpose(1, 2).clone()  # training cannot use upstream's inference tensor
 
 
-def compared(flow: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """The flow-matching loss of upstream's `compute_loss`, over what follows the prompt, and the
-    distance of `mu`."""
+def losses_of(flow: CausalMaskedDiffWithXvec, batch: Batch) -> dict[str, Tensor]:
+    """The flow-matching loss of upstream's `compute_loss` on the frames after the prompt, and the
+    L1 distance of `mu`."""
     rows, device = len(batch.tokens), batch.tokens.device
     lengths = torch.full((rows,), batch.tokens.shape[1], device=device)
     hidden, _ = flow.encoder(flow.input_embedding(batch.tokens), lengths)
     mu = flow.encoder_proj(hidden).transpose(1, 2)
     mel = batch.mel.transpose(1, 2)
     speakers = flow.spk_embed_affine_layer(F.normalize(batch.speakers, dim=1))
-    known = torch.where(torch.rand(rows, device=device) < NO_PROMPT, 0, PROMPT_FRAMES)
-    is_known = torch.arange(mel.shape[2], device=device) < known[:, None]
+    num_known = torch.where(torch.rand(rows, device=device) < NO_PROMPT, 0, PROMPT_FRAMES)
+    is_known = torch.arange(mel.shape[2], device=device) < num_known[:, None]
     guide = (torch.rand(rows, device=device) > NO_GUIDE).float()
     time = 1 - torch.cos(torch.rand(rows, device=device) * 0.5 * torch.pi)  # upstream's schedule
     noise = torch.randn_like(mel)

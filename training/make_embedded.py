@@ -1,16 +1,18 @@
-"""Makes the embedded checkpoints: upstream's classes, small, with calibrated random weights.
+"""Makes the checkpoints that babble: upstream's classes at small sizes, with calibrated random
+weights.
 
     .venv/bin/python -m training.make_embedded
 
-reads training/embedded.json and writes checkpoints/<name>/ (some 20 s on one core; the same bytes
-every time on one machine). They speak no language: random T3 weights draw lively codec ids, and
-the random vocoder is scaled so that those become sound of a voice's level and pitch. Real weights
-of the same shape replace them file by file.
+Reads training/embedded.json and writes checkpoints/<name>/ in about 20 s on one core. The bytes are
+the same on every run on one machine. The models speak no language: T3's random weights draw varied
+codec ids, and the random vocoder is scaled so that its audio has the level and the pitch of a
+voice. Real weights of the same shapes can replace each file.
 """
 
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,21 +31,16 @@ from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import Conditionals
 from app.engine.voices.enrolment import prepare
+from app.engine.voices.reference_audio import ReferenceAudio
 from training.calibrate import calibrate_enrolment, standardise
-from training.write_checkpoint import write
+from training.write_checkpoint import write_checkpoint
 
 CONFIG = Path(__file__).with_name("embedded.json")
-S3GEN_PARTS = (
-    Component.FLOW,
-    Component.HIFT,
-    Component.SPEECH_TOKENIZER,
-    Component.SPEAKER_ENCODER,
-)
 FORMANT_WIDTH_HZ = 90.0
-PROBE_TOKENS = 75  # what the vocoder is calibrated on
+PROBE_TOKENS = 75  # the vocoder is calibrated on them
 CALIBRATION_ROUNDS = 6
 TILT_PER_BIN = 0.5  # of log magnitude per 1.5 kHz
-DC_CUT = 0.27  # of bin 0, whose mean then cancels that of bin 1 (phases stay within one radian)
+DC_CUT = 0.27  # of bin 0: its mean then cancels that of bin 1 (phases stay within one radian)
 
 
 class Voice(BaseModel):
@@ -59,7 +56,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     seed: int
     reference_s: float
-    mel_mean: float  # of the log-mel that the flow makes; speech is about -5 +- 2
+    mel_mean: float  # of the flow's log-mel; that of speech is about -5 +- 2
     mel_std: float
     f0_hz: float
     f0_std_hz: float
@@ -73,7 +70,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--out", type=Path, default=EMBEDDED_FOLDER)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # sums in one order
+    torch.set_num_threads(1)  # a fixed order of sums: the same bytes on every run
     recipe = Recipe.model_validate_json(arguments.config.read_text())
     for spec in recipe.models:
         make(spec, recipe, arguments.out / spec.name)
@@ -89,7 +86,8 @@ def make(spec: ModelSpec, recipe: Recipe, folder: Path) -> None:
     )
     calibrate_enrolment(enrolment, list(references.values()))
     voices = [
-        prepare(wav, SAMPLE_RATE, enrolment, spec.family, name) for name, wav in references.items()
+        prepare(ReferenceAudio(wav, SAMPLE_RATE, name), enrolment, spec.family, name)
+        for name, wav in references.items()
     ]
     calibrate_flow(flow, spec, recipe, voices)
     calibrate_hift(hift, recipe, probe(flow, spec, recipe, voices))
@@ -102,7 +100,7 @@ def make(spec: ModelSpec, recipe: Recipe, folder: Path) -> None:
         Component.SPEAKER_ENCODER: speaker_encoder,
         Component.VOICE_ENCODER: voice_encoder,
     }
-    write(folder, spec, modules, voices)
+    write_checkpoint(folder, spec, modules, voices)
 
 
 def vowels(voice: Voice, seconds: float) -> NDArray[np.float32]:
@@ -123,14 +121,15 @@ def vowels(voice: Voice, seconds: float) -> NDArray[np.float32]:
             part = lfilter([1.0], [1.0, -2 * radius * math.cos(angle), radius**2], part)
         sound[block] = part
     sound *= syllables
-    return (0.3 * sound / np.abs(sound).max()).astype(np.float32)
+    scaled: NDArray[np.float32] = (0.3 * sound / np.abs(sound).max()).astype(np.float32)
+    return scaled
 
 
 @torch.no_grad()
 def calibrate_flow(
     flow: CausalMaskedDiffWithXvec, spec: ModelSpec, recipe: Recipe, voices: list[Conditionals]
 ) -> None:
-    """The last layer makes a mel of the wanted mean and deviation."""
+    """Scales the last layer until the mel has the wanted mean and deviation."""
     last = flow.decoder.estimator.final_proj
     for _ in range(CALIBRATION_ROUNDS):
         mel = probe(flow, spec, recipe, voices)
@@ -142,7 +141,7 @@ def calibrate_flow(
 def probe(
     flow: CausalMaskedDiffWithXvec, spec: ModelSpec, recipe: Recipe, voices: list[Conditionals]
 ) -> Tensor:
-    """(voices, 80, frames): the same tokens in every voice."""
+    """(voices, 80, frames): the mel of the same tokens in every voice."""
     torch.manual_seed(recipe.seed)
     tokens = torch.randint(NUM_SPEECH_IDS, (1, PROBE_TOKENS))
     mels = [
@@ -166,8 +165,9 @@ def probe(
 
 @torch.no_grad()
 def calibrate_hift(hift: HiFTGenerator, recipe: Recipe, mel: Tensor) -> None:
-    """Every convolution's output near deviation one (upstream's start lets nothing through), then
-    a speaking pitch, and a magnitude that falls with frequency to the wanted level."""
+    """Scales every convolution's output to deviation one (with upstream's initial weights the
+    output is nearly zero). Then sets the pitch, and a magnitude that falls with frequency and has
+    the wanted level."""
     hooks = [
         layer.register_forward_hook(normalise_output)
         for layer in hift.modules()
@@ -190,8 +190,8 @@ def calibrate_hift(hift: HiFTGenerator, recipe: Recipe, mel: Tensor) -> None:
 
 
 @torch.no_grad()
-def normalise_output(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-    """A forward hook: scales the layer so that what it just made has deviation one."""
+def normalise_output(layer: Any, _inputs: object, output: Tensor) -> Tensor:
+    """A forward hook: scales the layer so that this output has deviation one."""
     scale = 1.0 / output.std()
     weight = layer.parametrizations.weight.original0 if is_parametrized(layer) else layer.weight
     weight.mul_(scale)

@@ -1,4 +1,4 @@
-"""What is trained: the sizes of the embedded model, as its own `config.json` will say them."""
+"""The sizes of the trained embedded model, in the format of a checkpoint's `config.json`."""
 
 from pathlib import Path
 

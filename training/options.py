@@ -1,4 +1,4 @@
-"""What every stage may be told on its command line."""
+"""The command-line options of the training stages."""
 
 import argparse
 import math
@@ -19,16 +19,20 @@ class Options(argparse.Namespace):
     processes: int
     device: torch.device
 
-    def __getattr__(self, name: str) -> Any:  # what a stage adds
+    def __getattr__(self, name: str) -> Any:  # the options that a stage adds
         raise AttributeError(name)
 
 
-def options(stage: str, **more: float | int | str) -> Options:
-    """--folder, --seed, --processes, --device, and what the stage adds, each by its default."""
+def parse_options(stage: str, **more: float | int | str) -> Options:
+    """`more` are the stage's own options: each name with its default value."""
     parser = argparse.ArgumentParser(prog=f"python -m training.{stage}")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="data, states and logs")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="the folder of data, states and logs"
+    )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="or threads")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count(), help="number of processes or threads"
+    )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", type=torch.device, default=device)
     for name, default in more.items():
@@ -36,17 +40,17 @@ def options(stage: str, **more: float | int | str) -> Options:
     return parser.parse_args(namespace=Options())
 
 
-def schedule_options(
+def parse_training_options(
     stage: str, *, minutes: float, steps: int, **more: float | int | str
 ) -> Options:
-    """Those of a stage that fits something: --steps, --minutes, --within and --rate (of
-    learning; 0: its own) as well."""
-    given = options(stage, minutes=minutes, steps=steps, within=math.inf, rate=0.0, **more)
-    torch.set_num_threads(given.processes)
+    """Adds --steps, --minutes, --within and --rate, as `Schedule` describes them. A rate of 0
+    stands for the stage's own learning rate."""
+    options = parse_options(stage, minutes=minutes, steps=steps, within=math.inf, rate=0.0, **more)
+    torch.set_num_threads(options.processes)
     torch.set_float32_matmul_precision("high")
-    return given
+    return options
 
 
-def schedule(given: Options, learning_rate: float, weight_decay: float = 0.01) -> Schedule:
-    rate = given.rate or learning_rate
-    return Schedule(given.steps, rate, weight_decay, given.minutes, given.within)
+def schedule_of(options: Options, learning_rate: float, weight_decay: float = 0.01) -> Schedule:
+    rate = options.rate or learning_rate
+    return Schedule(options.steps, rate, weight_decay, options.minutes, options.within)

@@ -47,9 +47,7 @@ def write_states(checkpoint: Checkpoint, folder: Path) -> None:
     }
     for name, model in stages.items():
         save_initial_state(folder, name, model)
-    voices = enrol_voices(
-        references_of(speech), enrolment.voice_encoder, enrolment.speaker_encoder
-    )
+    voices = enrol_voices(references_of(speech), enrolment.voice_encoder, enrolment.speaker_encoder)
     torch.save(voices._asdict(), folder / "voices.pt")
 
 

@@ -1,12 +1,13 @@
-"""Whose voice is it? By Resemblyzer, an encoder of speakers that knows nothing of the models.
+"""Compares the model's voices with the teacher's speakers, by the speaker encoder of Resemblyzer.
+Resemblyzer knows nothing about the models.
 
     python -m training.speaker_similarity --model embedded
 
-A speaker is what the teacher's recordings of it have in common (the mean of their embeddings).
-Judged: the teacher itself with other sentences, the model's own voices, and voices cloned from a
-recording that nothing was learnt from; one of a speaker that the model has never heard. Of each:
-its cosine to its own speaker, to the nearest other, and the share of utterances that are nearest to
-their own. Last line JSON.
+A speaker is the mean embedding of the teacher's recordings of this voice. The speakers are compared
+with the teacher's other sentences, with the model's own voices, and with voices that are cloned
+from a recording outside the training set. One cloned speaker is not in the training set at all.
+The figures of each: the mean cosine to its own speaker, the mean cosine to the nearest other
+speaker, and the share of utterances that are nearest to their own speaker. The last line is JSON.
 """
 
 import asyncio
@@ -22,54 +23,62 @@ from numpy.typing import NDArray
 from resemblyzer import VoiceEncoder, preprocess_wav
 
 from app.config import ServeArgs
-from app.core import SAMPLE_RATE
+from app.core import SAMPLE_RATE, VoiceKind, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from training.assemble import NAMES
 from training.corpus import Sentence, held_out
-from training.options import options
+from training.options import parse_options
 from training.synthesise_corpus import flite
-from training.word_error_rate import Wav, spoken
+from training.word_error_rate import Wav, synthesise
 
-STRANGER = "kal16"  # a voice of flite's that the model has not learnt from
-REFERENCE_S = 6.0  # at least
+STRANGER = "kal16"  # a voice of flite that is not in the training set
+REFERENCE_S = 6.0  # the least length of a reference recording
 Embeddings = NDArray[np.float32]  # (utterances, 256), each of length 1
 
 
 def main() -> None:
-    given = options("likeness", model="embedded", sentences=12)
-    told = asyncio.run(likeness(given.model, given.sentences, given.seed))
-    sys.stdout.write(json.dumps({"likeness": given.model, **told}) + "\n")
+    options = parse_options("speaker_similarity", model="embedded", sentences=12)
+    figures = asyncio.run(speaker_similarity(options.model, options.sentences, options.seed))
+    sys.stdout.write(json.dumps({"speaker_similarity": options.model, **figures}) + "\n")
 
 
-async def likeness(model: str, num_sentences: int, seed: int = 1) -> dict[str, dict[str, float]]:
-    """By who speaks; the sentences are those of `held_out.txt`, other ones for the speakers."""
-    known, said = held_out()[-num_sentences:], held_out()[:num_sentences]
+async def speaker_similarity(
+    model: str, num_sentences: int, seed: int = 1
+) -> dict[str, dict[str, float]]:
+    """The figures by voice. The last sentences of `held_out.txt` make the speakers, the first ones
+    are compared."""
+    references, sentences = held_out()[-num_sentences:], held_out()[:num_sentences]
     encoder = VoiceEncoder("cpu", verbose=False)
     teachers = (*NAMES, STRANGER)
     speakers = {
-        teacher: centre(embedded(encoder, [flite(s.text, teacher)[0] for s in known]))
+        teacher: mean_embedding(embed(encoder, [flite(s.text, teacher)[0] for s in references]))
         for teacher in teachers
     }
-    wavs = {(teacher, "teacher"): [flite(s.text, teacher)[0] for s in said] for teacher in teachers}
+    wavs = {
+        (teacher, "teacher"): [flite(s.text, teacher)[0] for s in sentences] for teacher in teachers
+    }
     with tempfile.TemporaryDirectory() as folder:
         for teacher in teachers:
-            soundfile.write(Path(folder) / f"{teacher}.wav", recording(teacher, known), SAMPLE_RATE)
+            wav = reference_recording(teacher, references)
+            soundfile.write(Path(folder) / f"{teacher}.wav", wav, SAMPLE_RATE)
         synthesizer = LocalSynthesizer.open(ServeArgs(model=model, voices=folder))
         for teacher in teachers:
-            await synthesizer.enrol(teacher)
-            names = {"cloned": teacher} | ({"own": NAMES[teacher]} if teacher in NAMES else {})
-            for kind, voice in names.items():
-                heard = await spoken(synthesizer, voice, said, {"seed": seed}, at_once=4)
-                wavs[teacher, kind] = list(heard.values())
+            voices = {"cloned": VoiceRef(teacher, VoiceKind.RECORDED)}
+            await synthesizer.enrol(voices["cloned"])
+            if teacher in NAMES:
+                voices["own"] = VoiceRef(NAMES[teacher])
+            for kind, voice in voices.items():
+                by_text = await synthesise(synthesizer, voice, sentences, {"seed": seed}, at_once=4)
+                wavs[teacher, kind] = list(by_text.values())
         synthesizer.close()
     return {
-        f"{teacher}, {kind}": judged(embedded(encoder, some), teacher, speakers)
+        f"{teacher}, {kind}": compare(embed(encoder, some), teacher, speakers)
         for (teacher, kind), some in wavs.items()
     }
 
 
-def recording(teacher: str, sentences: Sequence[Sentence]) -> Wav:
-    """(samples,) at 24 kHz, as somebody who wants a voice cloned would send it."""
+def reference_recording(teacher: str, sentences: Sequence[Sentence]) -> Wav:
+    """(samples,) at 24 kHz: the recording from which the voice is cloned."""
     parts: list[Wav] = []
     for sentence in sentences:
         if sum(map(len, parts)) < REFERENCE_S * SAMPLE_RATE:
@@ -77,18 +86,18 @@ def recording(teacher: str, sentences: Sequence[Sentence]) -> Wav:
     return np.concatenate(parts)
 
 
-def embedded(encoder: VoiceEncoder, wavs: Sequence[Wav]) -> Embeddings:
-    """(utterances, 256); each of (samples,) at 24 kHz."""
+def embed(encoder: VoiceEncoder, wavs: Sequence[Wav]) -> Embeddings:
+    """(utterances, 256). Each of `wavs` is (samples,) at 24 kHz."""
     return np.stack([encoder.embed_utterance(preprocess_wav(wav, SAMPLE_RATE)) for wav in wavs])
 
 
-def centre(embeddings: Embeddings) -> NDArray[np.float32]:
+def mean_embedding(embeddings: Embeddings) -> NDArray[np.float32]:
     """(256,), of length 1."""
-    mean = embeddings.mean(0)
-    return mean / np.linalg.norm(mean)
+    mean: NDArray[np.float32] = embeddings.mean(0)
+    return mean / np.float32(np.linalg.norm(mean))
 
 
-def judged(
+def compare(
     embeddings: Embeddings, teacher: str, speakers: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, float]:
     own = embeddings @ speakers[teacher]

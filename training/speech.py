@@ -1,4 +1,4 @@
-"""What the teacher said, read back from its files into flat tables on one device."""
+"""The teacher's utterances, read from files into flat tables on one device."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,29 +12,29 @@ from torch import Tensor
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE, SAMPLES_PER_FRAME
 from training.synthesise_corpus import FILES, Utterance, is_read
 
-CHECKED_EVERY = 25  # one utterance in so many is never trained on
-TOKENS = "token"  # one for two frames; written by training.tokenizer and training.read_tokens
-# Values of a frame, or of a token:
+VALIDATION_EVERY = 25  # every 25th utterance belongs to the validation set
+TOKENS = "token"  # one per two frames; training.tokenizer and training.read_tokens write them
+# The number of values per frame, or per token:
 WIDTHS = {"audio": SAMPLES_PER_FRAME, "mel": 80, "phone": 1, "pitch": 1, TOKENS: 1}
 _DTYPES = {**FILES, TOKENS: "i2"}
 
 
 class Speech:
-    """Utterances in the teacher's order: those of which everything that is asked for is there.
+    """The utterances that have all the files in `names`, in the teacher's order.
 
-    An utterance is its index. Tables are read when they are first asked for.
+    An utterance is named by its index. A table is read at its first use.
     """
 
     def __init__(
         self, folder: Path, names: Sequence[str], device: torch.device | str = "cpu"
     ) -> None:
-        """Raises FileNotFoundError where there is no such data yet."""
+        """Raises FileNotFoundError if no utterance has all the files."""
         every = sorted((folder / "data").glob("*.jsonl"))
         self.device = torch.device(device)
         self.parts = [p for p in every if is_read(p, names)]
         if not self.parts:
             raise FileNotFoundError(
-                f"{folder / 'data'} has no {' and '.join(names)}: the stages before first"
+                f"{folder / 'data'} has no {' and '.join(names)}: run the earlier stages first"
             )
         lines = [part.read_text().splitlines() for part in self.parts]
         self._num_by_part = [len(some) for some in lines]
@@ -52,27 +52,28 @@ class Speech:
     def hours(self) -> float:
         return float(self.num_frames.sum()) * SAMPLES_PER_FRAME / SAMPLE_RATE / 3600
 
-    def trained(self, tokens: int = 1, voice: int | None = None) -> Tensor:
-        """Those to learn from, at least so long, of a voice. Raises ValueError where none is."""
-        return self._some(tokens, voice, is_checked=False)
+    def training(self, tokens: int = 1, voice: int | None = None) -> Tensor:
+        """The indices of the training set with at least `tokens` tokens, of one voice or of all.
+        Raises ValueError if there is none."""
+        return self._some(tokens, voice, is_validation=False)
 
-    def checked(self, tokens: int = 1) -> Tensor:
-        """Those that are never learnt from."""
-        return self._some(tokens, None, is_checked=True)
+    def validation(self, tokens: int = 1) -> Tensor:
+        """The indices of the validation set. Raises ValueError if there is none."""
+        return self._some(tokens, None, is_validation=True)
 
-    def _some(self, tokens: int, voice: int | None, *, is_checked: bool) -> Tensor:
+    def _some(self, tokens: int, voice: int | None, *, is_validation: bool) -> Tensor:
         indices = torch.arange(len(self.utterances), device=self.device)
-        wanted = (self.num_tokens >= tokens) & ((indices % CHECKED_EVERY == 0) == is_checked)
+        wanted = (self.num_tokens >= tokens) & ((indices % VALIDATION_EVERY == 0) == is_validation)
         if voice is not None:
             wanted &= self.voice == voice
         if not wanted.any():
-            raise ValueError(f"no utterance of {tokens} tokens: the corpus is too small")
+            raise ValueError(f"the corpus is too small: no utterance has {tokens} tokens")
         return indices[wanted]
 
     def cut(self, name: str, indices: Tensor, first: Tensor | int, num: int) -> Tensor:
-        """Of each utterance `num` frames (tokens, of tokens) from its own `first` on:
-        audio (rows, 480 * num) float32, mel (rows, num, 80) float32, pitch (rows, num) float32,
-        phone and token (rows, num) int64. What reaches past an utterance is of those after it.
+        """`num` frames of each utterance (of TOKENS: tokens), from `first` on: audio
+        (rows, 480 * num) float32, mel (rows, num, 80) float32, pitch (rows, num) float32, phone
+        and token (rows, num) int64. A cut past the end of an utterance continues in the next one.
         """
         table = self._table(name)
         per = FRAMES_PER_TOKEN if name == TOKENS else 1
@@ -86,18 +87,18 @@ class Speech:
         return values.squeeze(-1).long()
 
     def whole(self, name: str, index: int) -> Tensor:
-        """Of one utterance everything, as `cut` does without the rows."""
+        """One utterance, in the shapes of `cut` without the rows."""
         num = (self.num_tokens if name == TOKENS else self.num_frames)[index]
         return self.cut(name, torch.tensor([index], device=self.device), 0, int(num))[0]
 
     def _read(self, name: str) -> Tensor:
-        """Raises ValueError where a file is not of its part's length: all after it would shift."""
+        """Raises ValueError if the length of a file is wrong: later utterances would be shifted."""
         num = self.num_tokens if name == TOKENS else self.num_frames
         flat = []
         for part, indices in self.indices_by_part():
             values = np.fromfile(part.with_suffix(f".{name}"), _DTYPES[name])
             if len(values) != WIDTHS[name] * int(num[indices.start : indices.stop].sum()):
-                raise ValueError(f"{part.with_suffix(f'.{name}')} is not as long as {part} says")
+                raise ValueError(f"{part.with_suffix(f'.{name}')} has not the length of {part}")
             flat.append(values)
         return torch.from_numpy(np.concatenate(flat)).to(self.device).view(-1, WIDTHS[name])
 
@@ -109,24 +110,25 @@ class Speech:
 
 
 class Buckets:
-    """Batches of utterances of much the same length; batch `step` is always the same one."""
+    """Batches of utterances of similar length. The seed and `step` determine a batch."""
 
     def __init__(self, speech: Speech, indices: Tensor, size: int, seed: int) -> None:
         by_length = indices[speech.num_tokens[indices].argsort(stable=True)]
-        self._all = by_length.split(size)
+        self._all = torch.split(by_length, size)
         self._seed = seed
 
     def __getitem__(self, step: int) -> Tensor:
         epoch, at = divmod(step, len(self._all))
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._all))
-        return self._all[order[at]]
+        batch: Tensor = self._all[order[at]]
+        return batch
 
 
-def drawn(indices: Tensor, num: int) -> Tensor:
-    """With repetition, from torch's generator."""
+def draw_rows(indices: Tensor, num: int) -> Tensor:
+    """`num` of the indices, with repetition, from torch's generator."""
     return indices[torch.randint(len(indices), (num,), device=indices.device)]
 
 
-def drawn_below(bounds: Tensor) -> Tensor:
-    """One whole number in [0, bound) for each, from torch's generator."""
+def draw_below(bounds: Tensor) -> Tensor:
+    """A random integer in [0, bound) for each bound, from torch's generator."""
     return (torch.rand(len(bounds), device=bounds.device) * bounds).long()

@@ -1,10 +1,11 @@
-"""Stage 0: Debian's `flite` reads the corpus, and what the others learn from is kept in flat files.
+"""Stage 0: Debian's `flite` reads the corpus aloud. The features for the later stages go to flat
+files.
 
     python -m training.synthesise_corpus --hours 20
 
-Resumable: done parts of the corpus are not read again. Per 20 ms frame of 24 kHz sound: 480 samples
-(int16), a log-mel (80, float16), a phone, a pitch (Hz, 0 where unvoiced). Utterances are padded to
-whole tokens of 40 ms.
+Resumable: finished parts of the corpus are not read again. The files have, per 20 ms frame of
+24 kHz audio: 480 samples (int16), a log-mel (80, float16), a phone, a pitch (Hz, 0 if unvoiced).
+Utterances are padded to whole tokens of 40 ms.
 """
 
 import json
@@ -26,11 +27,11 @@ from numpy.typing import NDArray
 
 from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME, SAMPLES_PER_TOKEN
 from training.corpus import Sentence, corpus
-from training.options import Options, options
+from training.options import Options, parse_options
 
-SENTENCES_A_PART = 500
+SENTENCES_PER_PART = 500
 SENTENCES_PER_HOUR = 1500  # of 2.4 s
-NOISE = 2e-4  # of full scale, under every sound: digital silence has a log-mel far from all else
+NOISE = 2e-4  # of full scale, under all audio: digital silence has an extreme log-mel
 PITCH_HZ = (60.0, 400.0)
 _PHONES = (
     "pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh "
@@ -50,35 +51,35 @@ class Utterance:
     num_frames: int  # even
 
 
-# (sound at 24 kHz, each frame's phone) -> what is kept of it, by file, one array a file
+# (audio at 24 kHz, phone of each frame) -> the array to keep in each file
 Keep = Callable[[NDArray[np.float32], NDArray[np.uint8]], Mapping[str, NDArray[np.generic]]]
 
 
 def main() -> None:
-    given = options("teach", hours=20.0, voices="rms,slt,awb")
-    (given.folder / "data").mkdir(parents=True, exist_ok=True)
-    read_missing(given, given.voices.split(","), FILES, features)
+    options = parse_options("synthesise_corpus", hours=20.0, voices="rms,slt,awb")
+    (options.folder / "data").mkdir(parents=True, exist_ok=True)
+    read_missing(options, options.voices.split(","), FILES, features)
 
 
-def read_missing(given: Options, voices: Sequence[str], names: Iterable[str], keep: Keep) -> None:
-    """Reads, in processes of its own, every part of which a file is not there. Parts are whole, so
-    that one means the same sentences whatever the hours."""
-    num_parts = -(-round(given.hours * SENTENCES_PER_HOUR) // SENTENCES_A_PART)
-    sentences = corpus(given.seed, num_parts * SENTENCES_A_PART)
+def read_missing(options: Options, voices: Sequence[str], names: Iterable[str], keep: Keep) -> None:
+    """Reads every part that lacks a file, in processes of its own. A part always has the same
+    sentences, whatever the hours."""
+    num_parts = -(-round(options.hours * SENTENCES_PER_HOUR) // SENTENCES_PER_PART)
+    sentences = corpus(options.seed, num_parts * SENTENCES_PER_PART)
     parts = [
-        (part, sentences[at : at + SENTENCES_A_PART])
-        for part, at in enumerate(range(0, len(sentences), SENTENCES_A_PART))
-        if not is_read(part_file(given.folder, part), names)
+        (part, sentences[at : at + SENTENCES_PER_PART])
+        for part, at in enumerate(range(0, len(sentences), SENTENCES_PER_PART))
+        if not is_read(part_file(options.folder, part), names)
     ]
-    with ProcessPoolExecutor(given.processes) as pool:
+    with ProcessPoolExecutor(options.processes) as pool:
         calls = [
             pool.submit(
                 read_part,
-                part_file(given.folder, part),
+                part_file(options.folder, part),
                 some,
                 voices,
                 keep,
-                seed=(given.seed, part),
+                seed=(options.seed, part),
             )
             for part, some in parts
         ]
@@ -92,7 +93,7 @@ def part_file(folder: Path, part: int) -> Path:
 
 
 def is_read(part: Path, names: Iterable[str]) -> bool:
-    """The part's own file is written last."""
+    """The .jsonl file of a part is written last."""
     return part.exists() and all(part.with_suffix(f".{name}").exists() for name in names)
 
 
@@ -104,10 +105,10 @@ def read_part(
     *,
     seed: tuple[int, int],
 ) -> float:
-    """Writes one part's files. Returns the seconds of speech in it.
+    """Writes the files of one part. Returns its seconds of speech.
 
-    Who says what, and the noise under it, follow from the seed: whatever is kept of a part later is
-    of the same sound.
+    The seed determines the voice and the noise of each sentence: files that are written later
+    describe the same audio.
     """
     torch.set_num_threads(1)
     random = np.random.default_rng(seed)
@@ -123,14 +124,14 @@ def read_part(
         np.concatenate([tables[name] for tables in kept]).tofile(done.with_suffix(f".{name}"))
     lines = "".join(json.dumps(asdict(utterance)) + "\n" for utterance in read)
     done.with_suffix(".partial").write_text(lines)
-    done.with_suffix(".partial").rename(done)  # last: a part is there with all its files
+    done.with_suffix(".partial").rename(done)  # last: a part with this file is complete
     return sum(utterance.num_frames for utterance in read) * SAMPLES_PER_FRAME / SAMPLE_RATE
 
 
 def read_aloud(
     text: str, voice: str, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """The sound at 24 kHz, (480 * frames,), and each frame's phone; whole tokens of both."""
+    """Audio at 24 kHz, (480 * frames,), and the phone of each frame, (frames,): whole tokens."""
     wav, phones = flite(text, voice)
     num_frames = 2 * -(-len(wav) // SAMPLES_PER_TOKEN)
     audio = random.normal(0.0, NOISE, num_frames * SAMPLES_PER_FRAME).astype(np.float32)
@@ -166,12 +167,12 @@ def features(
 
 
 def flite(text: str, voice: str) -> tuple[NDArray[np.float32], list[tuple[str, float]]]:
-    """(samples,) at 24 kHz, and each phone with its end in seconds."""
+    """Audio at 24 kHz, (samples,), and each phone with its end in seconds."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         command = ["flite", "-voice", voice, "-psdur", "-t", text, "-o", file.name]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         wav, rate = soundfile.read(file.name, dtype="float32")
-    phones = [(name, float(end)) for name, _, end in (p.partition(":") for p in told.split())]
+    phones = [(name, float(end)) for name, _, end in (p.partition(":") for p in output.split())]
     return soxr.resample(wav, rate, SAMPLE_RATE).astype(np.float32), phones
 
 

@@ -1,17 +1,19 @@
-"""Stage 4: T3 learns which tokens a text is.
+"""Stage 4: T3 learns to predict the speech tokens of a text.
 
     python -m training.t3 --minutes 120
 
-The sequence is that of inference: voice, text between its start and stop, the start token twice at
-position 0, then speech. A tenth of the rows have no text, for guidance. From the same hidden state
-the two phones of the next token are told by a layer that is thrown away: it makes the text and the
-speech find one another in minutes.
+The sequence is that of inference: the voice, the text between its start and stop tokens, the start
+token twice at position 0, then the speech tokens. A tenth of the rows have no text, for
+classifier-free guidance. An auxiliary layer predicts the two phones of the next token from the same
+hidden state. With this layer T3 learns within minutes which part of the text it speaks. The layer
+is not part of the checkpoint.
 """
 
 import sys
 from typing import Any, NamedTuple
 
 import torch
+from chatterbox.models.t3.t3 import T3
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
@@ -20,63 +22,64 @@ from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.tokenizer import EnglishTokenizer
 from training.model import read_model
-from training.options import schedule, schedule_options
-from training.speech import TOKENS, Buckets, Speech, drawn_below
+from training.options import parse_training_options, schedule_of
+from training.speech import TOKENS, Buckets, Speech, draw_below
 from training.synthesise_corpus import PHONES
 from training.texts import save_letter_tokenizer
 from training.tokenizer import DIGITS, digits_of_codec
-from training.training_loop import fit
-from training.voices import Voices, drawn_vectors
+from training.training_loop import train
+from training.voices import Voices, speaker_table
 
 ROWS = 16
 RATE, WEIGHT_DECAY = 1e-3, 0.1
-NO_TEXT = 0.1  # of the rows
-EASY_SHARE, EASY_TOKENS = 0.1, 60  # of the steps see short utterances alone
-MISHEARD = 0.1  # of the tokens
+NO_TEXT = 0.1  # share of rows
+EASY_SHARE, EASY_TOKENS = 0.1, 60  # the first steps see only utterances of at most 60 tokens
+WRONG_TOKENS = 0.1  # share of input tokens that are replaced
 DROPOUT = 0.2
 PHONE_WEIGHT = 0.5
 PROMPT_TOKENS = 150
-PROMPTS = 500  # utterances of a voice that prompts are cut from
-CHECKED = 96
+PROMPTS = 500  # utterances of a voice from which prompts are cut
+NUM_VALIDATED = 96
 EXAGGERATION = 0.5
 IGNORED = -100
-START, STOP = 255, 0  # of a text; T3Spec's
+START, STOP = 255, 0  # text tokens, as in T3Spec
 
 
 class Batch(NamedTuple):
     """Rows padded to the longest."""
 
-    text: Tensor  # (rows, text) with its start and stop
+    text: Tensor  # (rows, text), with start and stop
     num_text: Tensor  # (rows,)
     speech: Tensor  # (rows, tokens)
     num_speech: Tensor  # (rows,)
     phones: Tensor  # (rows, tokens, 2)
     prompt: Tensor  # (rows, 150)
     speaker: Tensor  # (rows, 256)
-    guide: Tensor  # (rows,): 0 where the text is not told
+    guide: Tensor  # (rows,): 0 for a row without text
 
 
-class Learner(nn.Module):
-    def __init__(self, t3: nn.Module, dropout: float = DROPOUT) -> None:
+class T3WithPhoneHead(nn.Module):
+    def __init__(self, t3: T3, dropout: float = DROPOUT) -> None:
         super().__init__()
         self.t3, self._dropout = t3, dropout
         self.phones = nn.Linear(t3.dim, FRAMES_PER_TOKEN * len(PHONES))
         for layer in t3.tfmr.layers:
-            layer.self_attn.register_forward_hook(self._dropped)
-            layer.mlp.register_forward_hook(self._dropped)
+            layer.self_attn.register_forward_hook(self._drop_out)
+            layer.mlp.register_forward_hook(self._drop_out)
 
     def hidden(self, batch: Batch) -> Tensor:
-        """(rows, tokens + 1, dim): from which each token, then the stop, is to be told."""
-        t3, device = self.t3, batch.text.device
+        """(rows, tokens + 1, dim): the states that predict each token and then the stop."""
+        t3: T3 = self.t3
+        device = batch.text.device
         rows, num_speech = batch.speech.shape
-        voices = self._voices(batch)
+        voices = self._embed_voices(batch)
         text = t3.text_emb(batch.text) * batch.guide[:, None, None]
         text = text + t3.text_pos_emb.emb.weight[: text.shape[1]]
         start = torch.tensor([t3.hp.start_speech_token], device=device)
-        begun = t3.speech_emb(start) + t3.speech_pos_emb.emb.weight[:1]
+        start = t3.speech_emb(start) + t3.speech_pos_emb.emb.weight[:1]
         positions = t3.speech_pos_emb.emb.weight[1 : num_speech + 1]
-        speech = t3.speech_emb(self._misheard(batch.speech)) + positions
-        parts = [voices, text, begun.expand(rows, 2, -1), speech]
+        speech = t3.speech_emb(self._replace_some(batch.speech)) + positions
+        parts = [voices, text, start.expand(rows, 2, -1), speech]
         is_there = torch.cat(
             [
                 torch.ones(voices.shape[:2], dtype=torch.bool, device=device),
@@ -86,7 +89,7 @@ class Learner(nn.Module):
             ],
             1,
         )
-        # No gap between text and speech: what is padding goes behind everything.
+        # All padding moves to the end of a row, so that no gap is between text and speech.
         order = (~is_there).int().argsort(dim=1, stable=True)
         inputs = torch.cat(parts, 1)
         inputs = inputs.gather(1, order[:, :, None].expand_as(inputs))
@@ -95,88 +98,89 @@ class Learner(nn.Module):
         back = order.argsort(1)
         return hidden.gather(1, back[:, :, None].expand_as(hidden))[:, -num_speech - 1 :]
 
-    def _dropped(self, module: nn.Module, _: object, out: Any) -> Any:
-        """What a layer's half adds, with dropout."""
+    def _drop_out(self, module: nn.Module, _: object, out: Any) -> Any:
+        """A forward hook: dropout on the output of a layer's attention or MLP."""
         if isinstance(out, tuple):
             return (F.dropout(out[0], self._dropout, module.training), *out[1:])
         return F.dropout(out, self._dropout, module.training)
 
-    def _misheard(self, speech: Tensor) -> Tensor:
-        """In training some of what was said is not what was said: the text has to be asked, and
-        what is sampled wrongly later is no surprise."""
+    def _replace_some(self, speech: Tensor) -> Tensor:
+        """In training, random tokens replace some input tokens. T3 then has to read the text, and
+        it recovers from wrong tokens that are sampled at inference."""
         if not self.training:
             return speech
-        wrong = torch.rand(speech.shape, device=speech.device) < MISHEARD
-        return torch.where(wrong, torch.randint_like(speech, NUM_SPEECH_IDS), speech)
+        is_wrong = torch.rand(speech.shape, device=speech.device) < WRONG_TOKENS
+        return torch.where(is_wrong, torch.randint_like(speech, NUM_SPEECH_IDS), speech)
 
-    def _voices(self, batch: Batch) -> Tensor:
-        t3, encoder, rows = self.t3, self.t3.cond_enc, len(batch.text)
-        heard = t3.speech_emb(batch.prompt) + t3.speech_pos_emb(batch.prompt)
+    def _embed_voices(self, batch: Batch) -> Tensor:
+        t3: T3 = self.t3
+        encoder, rows = t3.cond_enc, len(batch.text)
+        prompt = t3.speech_emb(batch.prompt) + t3.speech_pos_emb(batch.prompt)
         emotion = torch.full((rows, 1, 1), EXAGGERATION, device=batch.text.device)
         voice = encoder.spkr_enc(batch.speaker)[:, None]
-        return torch.cat([voice, encoder.perceiver(heard), encoder.emotion_adv_fc(emotion)], 1)
+        return torch.cat([voice, encoder.perceiver(prompt), encoder.emotion_adv_fc(emotion)], 1)
 
 
 def main() -> None:
-    given = schedule_options(
+    options = parse_training_options(
         "t3",
         minutes=120.0,
         steps=16000,
         rows=ROWS,
         dropout=DROPOUT,
-        bfloat16=int(torch.cuda.is_available()),  # 1 is quicker where a CPU has AVX512-BF16, too
+        bfloat16=int(torch.cuda.is_available()),  # also faster on a CPU with AVX512-BF16
     )
-    speech = Speech(given.folder, ("phone", TOKENS), given.device)
+    speech = Speech(options.folder, ("phone", TOKENS), options.device)
     sys.stdout.write(f"{speech.hours:.1f} hours\n")
-    torch.manual_seed(given.seed)
+    torch.manual_seed(options.seed)
     spec = read_model()
-    learner = Learner(begun(build_t3(spec.t3)), given.dropout).to(given.device)
-    save_letter_tokenizer(given.folder, spec)
-    texts = EnglishTokenizer(given.folder / "tokenizer.json")
-    draw = Draw(speech, Voices.read(given.folder), texts)
+    model = T3WithPhoneHead(initialise(build_t3(spec.t3)), options.dropout).to(options.device)
+    save_letter_tokenizer(options.folder, spec)
+    texts = EnglishTokenizer(options.folder / "tokenizer.json")
+    draw = BatchDrawer(speech, Voices.read(options.folder), texts)
     stop = spec.t3.stop_speech_token
-    trained = speech.trained()
-    short = trained[speech.num_tokens[trained] <= EASY_TOKENS]
-    easy = Buckets(speech, short, given.rows, given.seed)
-    every = Buckets(speech, trained, given.rows, given.seed)
-    checked = Buckets(speech, speech.checked()[:CHECKED], ROWS, 0)
+    training = speech.training()
+    short = training[speech.num_tokens[training] <= EASY_TOKENS]
+    easy = Buckets(speech, short, options.rows, options.seed)
+    every = Buckets(speech, training, options.rows, options.seed)
+    validation = Buckets(speech, speech.validation()[:NUM_VALIDATED], ROWS, 0)
 
     def losses(step: int) -> dict[str, Tensor]:
-        buckets = easy if step < EASY_SHARE * given.steps else every
-        with torch.autocast(given.device.type, torch.bfloat16, enabled=bool(given.bfloat16)):
-            return compared(learner, draw(buckets[step]), stop)[0]
+        buckets = easy if step < EASY_SHARE * options.steps else every
+        with torch.autocast(options.device.type, torch.bfloat16, enabled=bool(options.bfloat16)):
+            return losses_of(model, draw(buckets[step]), stop)[0]
 
     @torch.no_grad()
-    def check() -> dict[str, float]:
+    def validate() -> dict[str, float]:
         torch.manual_seed(0)
         sums: dict[str, float] = {}
-        for at in range(CHECKED // ROWS):
-            batch = draw(checked[at])
-            told, right = compared(
-                learner, batch._replace(guide=torch.ones_like(batch.guide)), stop
+        for at in range(NUM_VALIDATED // ROWS):
+            batch = draw(validation[at])
+            parts, right = losses_of(
+                model, batch._replace(guide=torch.ones_like(batch.guide)), stop
             )
-            for name, value in {**told, "right": right}.items():
-                sums[f"checked_{name}"] = sums.get(f"checked_{name}", 0.0) + float(value)
-        return {name: value / (CHECKED // ROWS) for name, value in sums.items()}
+            for name, value in {**parts, "right": right}.items():
+                sums[f"validation_{name}"] = sums.get(f"validation_{name}", 0.0) + float(value)
+        return {name: value / (NUM_VALIDATED // ROWS) for name, value in sums.items()}
 
-    settings = schedule(given, RATE, WEIGHT_DECAY)
-    fit(given.folder, "t3", learner, settings, losses=losses, check=check)
+    schedule = schedule_of(options, RATE, WEIGHT_DECAY)
+    train(options.folder, "t3", model, schedule, losses=losses, validate=validate)
 
 
-class Draw:
-    """Utterances as T3 sees them; prompts and what is left out are from torch's generator."""
+class BatchDrawer:
+    """Makes batches of utterances. Prompts and rows without text come from torch's generator."""
 
     def __init__(self, speech: Speech, voices: Voices, tokenizer: EnglishTokenizer) -> None:
         self._speech = speech
-        self._speakers = drawn_vectors(voices.t3, speech.voices, speech.device)
+        self._speakers = speaker_table(voices.t3, speech.voices, speech.device)
         texts = [[START, *tokenizer.encode(u.text, None), STOP] for u in speech.utterances]
         self._text = torch.tensor([i for ids in texts for i in ids], device=speech.device)
         self._num_text = torch.tensor([len(ids) for ids in texts], device=speech.device)
         self._begin = self._num_text.cumsum(0) - self._num_text
-        said = [speech.trained(voice=voice)[:PROMPTS] for voice in range(len(speech.voices))]
-        tables = [torch.cat([speech.whole(TOKENS, int(i)) for i in some]) for some in said]
-        self._said = pad_sequence(tables, batch_first=True)
-        self._num_said = torch.tensor([len(table) for table in tables], device=speech.device)
+        by_voice = [speech.training(voice=voice)[:PROMPTS] for voice in range(len(speech.voices))]
+        tables = [torch.cat([speech.whole(TOKENS, int(i)) for i in some]) for some in by_voice]
+        self._prompts = pad_sequence(tables, batch_first=True)
+        self._num_prompts = torch.tensor([len(table) for table in tables], device=speech.device)
 
     def __call__(self, rows: Tensor) -> Batch:
         speech, device = self._speech, self._speech.device
@@ -185,43 +189,43 @@ class Draw:
         at = self._begin[rows][:, None] + torch.arange(most_text, device=device)
         phones = speech.cut("phone", rows, 0, FRAMES_PER_TOKEN * most_speech)
         voice = speech.voice[rows]
-        first = drawn_below(self._num_said[voice] - PROMPT_TOKENS + 1)
+        first = draw_below(self._num_prompts[voice] - PROMPT_TOKENS + 1)
         prompt = first[:, None] + torch.arange(PROMPT_TOKENS, device=device)
         return Batch(
             self._text[at.clamp_max(len(self._text) - 1)],
             num_text,
             speech.cut(TOKENS, rows, 0, most_speech),
             num_speech,
-            phones.unflatten(1, (most_speech, FRAMES_PER_TOKEN)),
-            self._said[voice[:, None], prompt],
+            phones.reshape(len(rows), most_speech, FRAMES_PER_TOKEN),
+            self._prompts[voice[:, None], prompt],
             self._speakers(voice),
             (torch.rand(len(rows), device=device) > NO_TEXT).float(),
         )
 
 
-def compared(learner: Learner, batch: Batch, stop: int) -> tuple[dict[str, Tensor], Tensor]:
-    """The losses, and the share of phones that are told rightly."""
-    hidden = learner.hidden(batch)
+def losses_of(model: T3WithPhoneHead, batch: Batch, stop: int) -> tuple[dict[str, Tensor], Tensor]:
+    """The losses, and the share of phones that are predicted right."""
+    hidden = model.hidden(batch)
     at = torch.arange(hidden.shape[1], device=hidden.device)
-    ended = batch.num_speech[:, None]
-    tokens = F.pad(batch.speech, (0, 1)).masked_fill(at == ended, stop)
+    end = batch.num_speech[:, None]
+    tokens = F.pad(batch.speech, (0, 1)).masked_fill(at == end, stop)
     phones = F.pad(batch.phones, (0, 0, 0, 1))
-    is_told = (at < ended) & (batch.guide[:, None] > 0)
-    phones = phones.masked_fill(~is_told[:, :, None], IGNORED)
-    asked = at <= ended
-    predicting, phones = hidden[asked], phones[asked].flatten()
-    told = learner.phones(predicting).reshape(len(phones), -1)
-    right = ((told.argmax(-1) == phones).sum() / (phones != IGNORED).sum()).float()
+    has_phones = (at < end) & (batch.guide[:, None] > 0)
+    phones = phones.masked_fill(~has_phones[:, :, None], IGNORED)
+    is_predicted = at <= end
+    hidden, phones = hidden[is_predicted], phones[is_predicted].flatten()
+    logits = model.phones(hidden).reshape(len(phones), -1)
+    right = ((logits.argmax(-1) == phones).sum() / (phones != IGNORED).sum()).float()
     losses = {
-        "token": F.cross_entropy(learner.t3.speech_head(predicting), tokens[asked]),
-        "phone": PHONE_WEIGHT * F.cross_entropy(told, phones, ignore_index=IGNORED),
+        "token": F.cross_entropy(model.t3.speech_head(hidden), tokens[is_predicted]),
+        "phone": PHONE_WEIGHT * F.cross_entropy(logits, phones, ignore_index=IGNORED),
     }
     return losses, right
 
 
 @torch.no_grad()
-def begun(t3: nn.Module) -> nn.Module:
-    """Small tables, and codes that sound alike begin alike, as heard and as said."""
+def initialise(t3: T3) -> T3:
+    """Small embeddings. Codes that sound alike start alike, in the embedding and in the head."""
     for table in (t3.text_emb, t3.text_pos_emb.emb, t3.speech_pos_emb.emb):
         table.weight.normal_(0, 0.02)
     for table in (t3.speech_emb, t3.speech_head):

@@ -1,4 +1,4 @@
-"""The embedded models' text tokenizers, in the formats of upstream's."""
+"""The text tokenizers of the embedded models, in upstream's file formats."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ TURBO_TAGS = ("[laugh]", "[chuckle]", "[cough]", "[sigh]", "[gasp]", "[clear thr
 
 
 def save_letter_tokenizer(folder: Path, spec: ModelSpec) -> None:
-    """A letter is an id, in the file format and with the special tokens of upstream's English."""
+    """One id per letter, with the special tokens of upstream's English tokenizer."""
     letters = [chr(code) for code in (*range(0x21, 0x7F), *range(0xA1, 0x100))]
     vocabulary = {"[UNK]": 1, "[SPACE]": 2}
     vocabulary |= {letter: index for index, letter in enumerate(letters, start=3)}
@@ -22,7 +22,7 @@ def save_letter_tokenizer(folder: Path, spec: ModelSpec) -> None:
 
 
 def save_byte_tokenizer(folder: Path, _spec: ModelSpec) -> None:
-    """GPT-2's bytes without its merges, and some of turbo's tags."""
+    """GPT-2's byte alphabet without merges, and some of turbo's tags."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {"<|endoftext|>": 0}
     vocabulary |= {letter: index for index, letter in enumerate(alphabet, start=1)}

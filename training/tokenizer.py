@@ -1,10 +1,11 @@
-"""Stage 1: the S3 tokenizer learns codes from which phones and the mel can be told.
+"""Stage 1: the S3 tokenizer learns codes from which phones and the mel can be predicted.
 
     python -m training.tokenizer --minutes 20
 
-Upstream's class and its own rounding, with the gradient passed straight through it. What tells the
-mel and the phones from the codes is thrown away; it is told who speaks, so that the codes need not.
-Last it writes every utterance's tokens beside the data.
+The tokenizer is upstream's class with upstream's rounding; the gradient passes straight through the
+rounding. A decoder predicts the mel and the phones from the codes. The decoder is told the voice,
+so that the codes need not carry it. The decoder is not part of the checkpoint. At its end, this
+stage writes the tokens of every utterance.
 """
 
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from chatterbox.models.s3tokenizer import S3_SR
+from chatterbox.models.s3tokenizer import S3_SR, S3Tokenizer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,10 +22,10 @@ from torchaudio.transforms import Resample
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from training.model import read_model
-from training.options import schedule, schedule_options
-from training.speech import TOKENS, Speech, drawn, drawn_below
+from training.options import parse_training_options, schedule_of
+from training.speech import TOKENS, Speech, draw_below, draw_rows
 from training.synthesise_corpus import PHONES
-from training.training_loop import fit, load_average
+from training.training_loop import load_average, train
 
 LEVELS, DIGITS = 3, 8
 ALMOST_ONE = 0.9990000128746033  # source: s3tokenizer's FSQCodebook
@@ -36,8 +37,8 @@ AT_ONCE = 50  # utterances
 RATE = 1e-3
 
 
-class Learner(nn.Module):
-    def __init__(self, tokenizer: nn.Module, num_voices: int) -> None:
+class TokenizerWithDecoder(nn.Module):
+    def __init__(self, tokenizer: S3Tokenizer, num_voices: int) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.from_digits = nn.Linear(DIGITS, WIDTH)
@@ -50,8 +51,9 @@ class Learner(nn.Module):
 
     def digits(self, mels: Tensor, lengths: Tensor) -> Tensor:
         """(rows, tokens, 8) in {-1, 0, 1}, differentiable."""
-        hidden, _ = self.tokenizer.encoder(mels, lengths)
-        soft = self.tokenizer.quantizer._codebook.project_down(hidden).tanh() * ALMOST_ONE
+        tokenizer: S3Tokenizer = self.tokenizer
+        hidden, _ = tokenizer.encoder(mels, lengths)
+        soft: Tensor = tokenizer.quantizer._codebook.project_down(hidden).tanh() * ALMOST_ONE
         return soft + (soft.round() - soft).detach()
 
     def decode(self, digits: Tensor, voices: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,10 +66,10 @@ class Learner(nn.Module):
         return self.mel(x), self.phone(x)
 
 
-def draw(speech: Speech, indices: Tensor, num: int) -> tuple[Tensor, ...]:
-    """24 kHz sound, mel, phones and voices of `num` random cuts of whole tokens."""
-    rows = drawn(indices, num)
-    first = drawn_below(speech.num_tokens[rows] - CROP_TOKENS + 1) * FRAMES_PER_TOKEN
+def draw_crops(speech: Speech, indices: Tensor, num: int) -> tuple[Tensor, ...]:
+    """Audio at 24 kHz, mel, phones and voices of `num` random crops of whole tokens."""
+    rows = draw_rows(indices, num)
+    first = draw_below(speech.num_tokens[rows] - CROP_TOKENS + 1) * FRAMES_PER_TOKEN
     audio, mel, phones = (
         speech.cut(name, rows, first, CROP_TOKENS * FRAMES_PER_TOKEN)
         for name in ("audio", "mel", "phone")
@@ -76,48 +78,49 @@ def draw(speech: Speech, indices: Tensor, num: int) -> tuple[Tensor, ...]:
 
 
 def main() -> None:
-    given = schedule_options("tokenizer", minutes=20.0, steps=2500)
-    speech = Speech(given.folder, ("audio", "mel", "phone"), given.device)
-    torch.manual_seed(given.seed)
+    options = parse_training_options("tokenizer", minutes=20.0, steps=2500)
+    speech = Speech(options.folder, ("audio", "mel", "phone"), options.device)
+    torch.manual_seed(options.seed)
     tokenizer = build_speech_tokenizer(read_model().s3gen.tokenizer)
-    learner = Learner(tokenizer, len(speech.voices)).to(given.device)
-    resample = Resample(SAMPLE_RATE, S3_SR).to(given.device)
-    trained, checked = speech.trained(CROP_TOKENS), speech.checked(CROP_TOKENS)
+    model = TokenizerWithDecoder(tokenizer, len(speech.voices)).to(options.device)
+    resample = Resample(SAMPLE_RATE, S3_SR).to(options.device)
+    training, validation = speech.training(CROP_TOKENS), speech.validation(CROP_TOKENS)
 
-    def measured(indices: Tensor, num: int) -> dict[str, Tensor]:
-        audio, mel, phones, voices = draw(speech, indices, num)
-        heard = torch.stack([tokenizer.log_mel_spectrogram(wav) for wav in resample(audio)])
-        lengths = torch.full((num,), heard.shape[-1], device=given.device)
-        digits = learner.digits(heard, lengths)
-        made, said = learner.decode(digits, voices)
-        at_once = learner.phone_of_digits(digits).reshape(*phones.shape, -1)
+    def measure(indices: Tensor, num: int) -> dict[str, Tensor]:
+        audio, mel, phones, voices = draw_crops(speech, indices, num)
+        inputs = torch.stack([tokenizer.log_mel_spectrogram(wav) for wav in resample(audio)])
+        lengths = torch.full((num,), inputs.shape[-1], device=options.device)
+        digits = model.digits(inputs, lengths)
+        decoded, logits = model.decode(digits, voices)
+        direct = model.phone_of_digits(digits).reshape(*phones.shape, -1)
         return {
-            "mel": F.l1_loss(made, mel),
-            "phone": PHONE_WEIGHT * F.cross_entropy(said.flatten(0, 1), phones.flatten()),
-            "digits": PHONE_WEIGHT * F.cross_entropy(at_once.flatten(0, 1), phones.flatten()),
-            "right": (said.argmax(-1) == phones).float().mean(),
+            "mel": F.l1_loss(decoded, mel),
+            "phone": PHONE_WEIGHT * F.cross_entropy(logits.flatten(0, 1), phones.flatten()),
+            "digits": PHONE_WEIGHT * F.cross_entropy(direct.flatten(0, 1), phones.flatten()),
+            "right": (logits.argmax(-1) == phones).float().mean(),
             "ids": ids_of(digits.detach()),
         }
 
     def losses(step: int) -> dict[str, Tensor]:
-        parts = measured(trained, CROPS)
+        parts = measure(training, CROPS)
         return {name: parts[name] for name in ("mel", "phone", "digits")}
 
     @torch.no_grad()
-    def check() -> dict[str, float]:
+    def validate() -> dict[str, float]:
         torch.manual_seed(0)
-        parts = measured(checked, 4 * CROPS)
+        parts = measure(validation, 4 * CROPS)
         shares = parts["ids"].flatten().bincount(minlength=NUM_SPEECH_IDS) / parts["ids"].numel()
         entropy = -(shares * shares.clamp_min(1e-9).log2()).sum()
         return {
-            "checked_mel": float(parts["mel"]),
-            "checked_right": float(parts["right"]),
+            "validation_mel": float(parts["mel"]),
+            "validation_right": float(parts["right"]),
             "bits": float(entropy),
         }
 
-    if fit(given.folder, "tokenizer", learner, schedule(given, RATE), losses=losses, check=check):
-        load_average(given.folder, "tokenizer", learner)
-        tokenise(speech, learner)
+    schedule = schedule_of(options, RATE)
+    if train(options.folder, "tokenizer", model, schedule, losses=losses, validate=validate):
+        load_average(options.folder, "tokenizer", model)
+        write_tokens(speech, model)
 
 
 def ids_of(digits: Tensor) -> Tensor:
@@ -133,15 +136,15 @@ def digits_of_codec() -> Tensor:
     ).float()
 
 
-def tokenise(speech: Speech, learner: Learner) -> None:
-    """Every utterance's tokens."""
+def write_tokens(speech: Speech, model: TokenizerWithDecoder) -> None:
+    """Writes the tokens of every utterance beside its other files."""
     resample = Resample(SAMPLE_RATE, S3_SR).to(speech.device)
     for part, indices in speech.indices_by_part():
         tokens = []
         for at in indices[::AT_ONCE]:
             some = range(at, min(at + AT_ONCE, indices.stop))
-            heard = [resample(speech.whole("audio", index)) for index in some]
-            tokens += codes(learner.tokenizer, heard)
+            audio = [resample(speech.whole("audio", index)) for index in some]
+            tokens += tokenise(model.tokenizer, audio)
         assert [len(ids) for ids in tokens] == speech.num_tokens[
             indices.start : indices.stop
         ].tolist()
@@ -151,9 +154,9 @@ def tokenise(speech: Speech, learner: Learner) -> None:
 
 
 @torch.no_grad()
-def codes(tokenizer: nn.Module, sounds: Sequence[Tensor]) -> list[NDArray[np.int16]]:
-    """By upstream's own `quantize`; of each sound (samples,) at 16 kHz."""
-    ids, lengths = tokenizer(list(sounds))
+def tokenise(tokenizer: S3Tokenizer, wavs: Sequence[Tensor]) -> list[NDArray[np.int16]]:
+    """The tokens of each recording, (samples,) at 16 kHz, by upstream's own `quantize`."""
+    ids, lengths = tokenizer(list(wavs))
     return [
         row[:length].numpy().astype(np.int16)
         for row, length in zip(ids.cpu(), lengths.tolist(), strict=True)

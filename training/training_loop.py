@@ -1,4 +1,4 @@
-"""The loop that every stage is trained in: resumable, averaged, logged."""
+"""The training loop of every stage: resumable, with averaged weights and a log."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 WARM_UP = 150  # steps
 CLIP = 1.0  # gradient norm
 SAVE_EVERY_S = 120.0
-CHECK_EVERY = 200  # steps
+VALIDATE_EVERY = 200  # steps
 AVERAGED = 0.999
 LOW = 0.05  # of the learning rate, at the end
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,11 @@ class Schedule:
     steps: int
     learning_rate: float
     weight_decay: float = 0.01
-    minutes: float = math.inf  # then stop, to be gone on with
-    within: float = math.inf  # minutes, of all sittings, for the schedule, however many steps
+    minutes: float = math.inf  # this run stops after them; the next run continues
+    within: float = math.inf  # minutes over all runs after which the schedule is at its end
 
     def rate(self, step: int, spent_s: float = 0.0) -> float:
-        """Warm-up, then a cosine down to a twentieth."""
+        """Warm-up, then a cosine down to a twentieth of the learning rate."""
         if step < WARM_UP:
             return self.learning_rate * (step + 1) / WARM_UP
         by_step = (step - WARM_UP) / max(1, self.steps - WARM_UP)
@@ -37,21 +40,22 @@ class Schedule:
         return self.learning_rate * (LOW + (1 - LOW) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def fit(
+def train(
     folder: Path,
     name: str,
     model: nn.Module,
     schedule: Schedule,
     *,
     losses: Callable[[int], Mapping[str, Tensor]],
-    check: Callable[[], Mapping[str, float]],
+    validate: Callable[[], Mapping[str, float]],
 ) -> bool:
-    """Train until the schedule's end or its minutes are over; returns whether it ended.
+    """Trains until the schedule ends or the minutes of this run are over. Returns whether the
+    schedule ended.
 
-    `losses(step)` draws from torch's generator, which is seeded by the step, and returns what is
-    added up, by name. `check` measures on utterances that are never learnt from. The state is
-    `<folder>/<name>.pt`, the log `<folder>/<name>.jsonl`; the weights that `load_average` returns
-    are a running mean over about a thousand steps.
+    `losses(step)` draws from torch's generator, which the loop seeds with the step, and returns the
+    losses by name; the loop adds them. `validate` measures on utterances outside the training set.
+    The state is `<folder>/<name>.pt`, the log `<folder>/<name>.jsonl`. `load_average` returns a
+    running mean of the weights over about a thousand steps.
     """
     path, log = folder / f"{name}.pt", folder / f"{name}.jsonl"
     optimiser = torch.optim.AdamW(
@@ -69,7 +73,7 @@ def fit(
     sums: dict[str, Tensor] = {}
     first = step
     until_s = min(before_s + schedule.minutes * 60, schedule.within * 60)
-    spent_s = before_s  # of all sittings
+    spent_s = before_s  # over all runs
     while step < schedule.steps and spent_s < until_s:
         torch.manual_seed(step)
         model.train()
@@ -77,7 +81,7 @@ def fit(
             group["lr"] = schedule.rate(step, spent_s)
         parts = losses(step)
         optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(parts.values())).sum())
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimiser.step()
         step += 1
@@ -85,54 +89,55 @@ def fit(
             kept = min(AVERAGED, step / (step + 10))
             torch._foreach_lerp_(average, list(model.parameters()), 1 - kept)
         for key, value in parts.items():
-            sums[key] = sums.get(key, 0.0) + value.detach()  # not read: a device is not waited for
-        if step % CHECK_EVERY == 0 or step == schedule.steps:
+            sums[key] = sums.get(key, 0.0) + value.detach()  # reading it would wait for the device
+        if step % VALIDATE_EVERY == 0 or step == schedule.steps:
             means = {key: round(float(value) / (step - first), 4) for key, value in sums.items()}
             sums, first = {}, step
             with averaged(model, average):
-                checked = {key: round(value, 4) for key, value in check().items()}
-            line = {"step": step, **means, **checked, "s": round(time.monotonic() - begun_s, 1)}
-            note(log, line)
+                validated = {key: round(value, 4) for key, value in validate().items()}
+            line = {"step": step, **means, **validated, "s": round(time.monotonic() - begun_s, 1)}
+            append_log(log, line)
         spent_s = before_s + time.monotonic() - begun_s
         if time.monotonic() - saved_s > SAVE_EVERY_S:
-            save(path, model, optimiser, average, step, spent_s=spent_s)
+            save_state(path, model, optimiser, average, step, spent_s=spent_s)
             saved_s = time.monotonic()
-    save(path, model, optimiser, average, step, spent_s=spent_s)
+    save_state(path, model, optimiser, average, step, spent_s=spent_s)
     return step >= schedule.steps or spent_s >= schedule.within * 60
 
 
 @contextmanager
 def averaged(model: nn.Module, average: list[Tensor]) -> Iterator[None]:
-    """Within it `model` has the averaged weights, in eval mode."""
+    """Within the block, `model` has the averaged weights and is in eval mode."""
     own = [p.detach().clone() for p in model.parameters()]
-    _put(model, average)
+    _set_parameters(model, average)
     model.eval()
     yield
-    _put(model, own)
+    _set_parameters(model, own)
 
 
 @torch.no_grad()
-def _put(model: nn.Module, values: list[Tensor]) -> None:
+def _set_parameters(model: nn.Module, values: list[Tensor]) -> None:
     for parameter, value in zip(model.parameters(), values, strict=True):
         parameter.copy_(value)
 
 
-def load_average(folder: Path, name: str, model: nn.Module) -> nn.Module:
-    """`model` as it was trained. Raises FileNotFoundError where it has not been."""
+def load_average(folder: Path, name: str, model: Model) -> Model:
+    """`model` with the averaged weights of a stage. Raises FileNotFoundError if the stage has not
+    been trained."""
     device = next(model.parameters()).device
     state = torch.load(folder / f"{name}.pt", weights_only=True, map_location=device)
     model.load_state_dict(state["model"])
-    _put(model, state["average"])
+    _set_parameters(model, state["average"])
     return model.eval()
 
 
-def begin_from(folder: Path, name: str, model: nn.Module) -> None:
-    """The state of a stage that has `model` and has not made a step yet."""
+def save_initial_state(folder: Path, name: str, model: nn.Module) -> None:
+    """Saves the state of a stage that starts from the weights of `model` at step 0."""
     average = [p.detach().clone() for p in model.parameters()]
-    save(folder / f"{name}.pt", model, None, average, 0)
+    save_state(folder / f"{name}.pt", model, None, average, 0)
 
 
-def save(
+def save_state(
     path: Path,
     model: nn.Module,
     optimiser: torch.optim.Optimizer | None,
@@ -152,7 +157,7 @@ def save(
     path.with_suffix(".partial").rename(path)
 
 
-def note(log: Path, line: Mapping[str, object]) -> None:
+def append_log(log: Path, line: Mapping[str, object]) -> None:
     with log.open("a") as file:
         file.write(json.dumps(line) + "\n")
     sys.stdout.write(f"{log.stem} {line}\n")

@@ -1,12 +1,13 @@
-"""What context, halo, grid, company and cancels beside it do to the words that are understood.
+"""Measures how the settings of the vocoder change the word error rate: context, halo, cells, batch
+size, and cancelled neighbours.
 
     python -m training.wer_tables --model embedded --voice bela
 
-T3 says every held-out sentence once; each row voices the same tokens otherwise, so that rows differ
-by the vocoder alone. `whole` is upstream's way: the whole prefix, in one cell where it fits.
-`teacher's tokens` are the tokenizer's of flite's own speech: what a T3 without faults would reach.
-Of the sentences' ends: how many T3 ended by itself, and how long they are beside the teacher's.
-Last line JSON.
+T3 speaks every held-out sentence once. Each row vocodes the same tokens with other settings, so
+that rows differ by the vocoder alone. `whole` is upstream's way: the whole prefix as context, in
+one cell if it fits. `teacher's tokens` are the tokens of flite's own speech: the floor that a
+perfect T3 would reach. The output also says how many sentences T3 ended by itself, and how long
+they are relative to the teacher's. The last line is JSON.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from app.core import (
     SpeechTokens,
     TokenRequest,
     TokenSource,
+    VoiceRef,
 )
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.pipeline import SpeechPipeline
@@ -39,10 +41,10 @@ from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from training.assemble import NAMES
 from training.corpus import Sentence, held_out
-from training.options import options
+from training.options import parse_options
 from training.synthesise_corpus import flite
-from training.tokenizer import codes
-from training.word_error_rate import Wav, heard_whole, judge, request_of
+from training.tokenizer import tokenise
+from training.word_error_rate import Wav, collect_utterances, request_of, word_error_rates
 
 CPU = torch.device("cpu")
 
@@ -50,7 +52,7 @@ CPU = torch.device("cpu")
 class Row(NamedTuple):
     settings: Mapping[str, object]
     at_once: int = 4
-    cancels: bool = False  # every sentence has a neighbour that is cancelled at its first sound
+    cancels: bool = False  # each sentence has a neighbour that is cancelled at its first audio
 
 
 ROWS: Mapping[str, Row] = {
@@ -70,114 +72,114 @@ ROWS: Mapping[str, Row] = {
 }
 
 
-class Kept:
-    """Each text's tokens, made once. Implements app.core.TokenSource."""
+class CachedTokens:
+    """Generates the tokens of each text once. Implements app.core.TokenSource."""
 
     def __init__(self, source: TokenSource | None = None) -> None:
         self._source = source
-        self.said: dict[str, tuple[tuple[int, ...], FinishReason]] = {}
+        self.by_text: dict[str, tuple[tuple[int, ...], FinishReason]] = {}
 
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
-        if request.text not in self.said:
-            assert self._source is not None, "nobody says this"
+        if request.text not in self.by_text:
+            assert self._source is not None, "this text has no tokens"
             groups = [group async for group in self._source.tokens(request)]
             ids = tuple(token for group in groups for token in group.ids)
-            self.said[request.text] = ids, groups[-1].finish or FinishReason.ERROR
-        ids, finish = self.said[request.text]
+            self.by_text[request.text] = ids, groups[-1].finish or FinishReason.ERROR
+        ids, finish = self.by_text[request.text]
         yield SpeechTokens(request.key, request.segment, 0, ids, finish)
 
 
 def main() -> None:
-    given = options("tables", model="embedded", voice="bela", sentences=100, rows="")
-    sentences = held_out()[: given.sentences]
-    names = given.rows.split(",") if given.rows else list(ROWS)
-    with ProcessPoolExecutor(1) as judges:  # beside the engines
-        told = asyncio.run(
-            tables(given.model, given.voice, sentences, {n: ROWS[n] for n in names}, judges)
+    options = parse_options("wer_tables", model="embedded", voice="bela", sentences=100, rows="")
+    sentences = held_out()[: options.sentences]
+    names = options.rows.split(",") if options.rows else list(ROWS)
+    with ProcessPoolExecutor(1) as recogniser:  # runs while the engines speak the next row
+        figures = asyncio.run(
+            rate_rows(
+                options.model, options.voice, sentences, {n: ROWS[n] for n in names}, recogniser
+            )
         )
-    sys.stdout.write(json.dumps({"tables": given.model, "voice": given.voice, **told}) + "\n")
+    line = {"model": options.model, "voice": options.voice, **figures}
+    sys.stdout.write(json.dumps(line) + "\n")
 
 
-async def tables(
+async def rate_rows(
     model: str,
     voice: str,
     sentences: Sequence[Sentence],
     rows: Mapping[str, Row],
-    judges: Executor,
+    recogniser: Executor,
 ) -> dict[str, object]:
-    """Word error rates by row and kind of sentence, and how sentences end."""
+    """Word error rates by row and kind of sentence, and the ends of the sentences."""
     loop, rates = asyncio.get_running_loop(), {}
     (teacher,) = (name for name, ours in NAMES.items() if ours == voice)
-    taught = {s.text: flite(s.text, teacher)[0] for s in sentences}
+    by_teacher = {s.text: flite(s.text, teacher)[0] for s in sentences}
     t3 = T3Stage.open(ServeArgs(model=model), "cpu")
-    kept, sampling = Kept(t3), replace(open_checkpoint(model).spec.sampling, seed=1)
-    sources = {name: (row, kept) for name, row in rows.items()}
-    sources["teacher's tokens"] = ROWS["window"], teachers_tokens(model, taught)
+    tokens, sampling = CachedTokens(t3), replace(open_checkpoint(model).spec.sampling, seed=1)
+    sources = {name: (row, tokens) for name, row in rows.items()}
+    sources["teacher's tokens"] = ROWS["window"], teacher_tokens(model, by_teacher)
     for name, (row, source) in sources.items():
         args = ServeArgs(model=model, vocoder=VocoderSettings.model_validate(row.settings))
         stage = VocoderStage.open(args, "cpu")
-        speaker = Speaker(stage.pipeline(source), voice, sampling)
+        speaker = Speaker(stage.pipeline(source), VoiceRef(voice), sampling)
         wavs = await speaker.say(sentences, row)
         stage.close()
-        rates[name] = loop.run_in_executor(judges, rate, sentences, wavs)
-        tell(name, rates[name])
-    rates["teacher"] = loop.run_in_executor(judges, rate, sentences, taught)
-    tell("teacher", rates["teacher"])
+        rates[name] = loop.run_in_executor(recogniser, rate, sentences, wavs)
+        print_when_done(name, rates[name])
+    rates["teacher"] = loop.run_in_executor(recogniser, rate, sentences, by_teacher)
+    print_when_done("teacher", rates["teacher"])
     t3.close()
     lengths = [
-        len(kept.said[text][0]) / TOKENS_PER_S / (len(wav) / SAMPLE_RATE)
-        for text, wav in taught.items()
+        len(tokens.by_text[text][0]) / TOKENS_PER_S / (len(wav) / SAMPLE_RATE)
+        for text, wav in by_teacher.items()
     ]
-    ended = [kept.said[text][1] is FinishReason.STOP for text in taught]
+    ended = [tokens.by_text[text][1] is FinishReason.STOP for text in by_teacher]
     return {
-        "word_error_rate": {name: await waited for name, waited in rates.items()},
+        "word_error_rate": {name: await future for name, future in rates.items()},
         "ended_by_itself": sum(ended) / len(ended),
-        "length_beside_teacher": [
-            round(float(q), 3) for q in np.quantile(lengths, (0.05, 0.5, 0.95))
-        ],
+        "relative_length": [round(float(q), 3) for q in np.quantile(lengths, (0.05, 0.5, 0.95))],
     }
 
 
-def tell(name: str, rated: "asyncio.Future[dict[str, float]]") -> None:
-    rated.add_done_callback(lambda done: sys.stdout.write(f"{name}: {done.result()}\n"))
+def print_when_done(name: str, rates: "asyncio.Future[dict[str, float]]") -> None:
+    rates.add_done_callback(lambda done: sys.stdout.write(f"{name}: {done.result()}\n"))
 
 
 def rate(sentences: Sequence[Sentence], wavs: Mapping[str, Wav]) -> dict[str, float]:
-    return judge(sentences, wavs.__getitem__)
+    return word_error_rates(sentences, wavs.__getitem__)
 
 
-def teachers_tokens(model: str, taught: Mapping[str, Wav]) -> Kept:
-    """What the model's own tokenizer hears in the teacher's speech."""
+def teacher_tokens(model: str, by_teacher: Mapping[str, Wav]) -> CachedTokens:
+    """The tokens of the teacher's speech, by the model's own tokenizer."""
     tokenizer = open_checkpoint(model).load_enrolment(CPU).s3_tokenizer
-    kept = Kept()
-    for text, wav in taught.items():
-        (ids,) = codes(tokenizer, [torch.from_numpy(soxr.resample(wav, SAMPLE_RATE, S3_SR))])
-        kept.said[text] = tuple(ids.tolist()), FinishReason.STOP
-    return kept
+    tokens = CachedTokens()
+    for text, wav in by_teacher.items():
+        (ids,) = tokenise(tokenizer, [torch.from_numpy(soxr.resample(wav, SAMPLE_RATE, S3_SR))])
+        tokens.by_text[text] = tuple(ids.tolist()), FinishReason.STOP
+    return tokens
 
 
 class Speaker:
-    def __init__(self, pipeline: SpeechPipeline, voice: str, sampling: SamplingParams) -> None:
+    def __init__(self, pipeline: SpeechPipeline, voice: VoiceRef, sampling: SamplingParams) -> None:
         self._pipeline = pipeline
         self._voice = voice
         self._sampling = sampling
 
     async def say(self, sentences: Sequence[Sentence], row: Row) -> dict[str, Wav]:
-        """By text (samples,) at 24 kHz."""
-        speak = self._beside_a_cancelled if row.cancels else self._speak
-        return await heard_whole(speak, sentences, row.at_once)
+        """The audio of each text, (samples,) at 24 kHz."""
+        speak = self._speak_beside_cancelled if row.cancels else self._speak
+        return await collect_utterances(speak, sentences, row.at_once)
 
-    async def _beside_a_cancelled(self, text: str) -> AsyncGenerator[AudioChunk, None]:
-        neighbour = asyncio.ensure_future(self._begin(text))
+    async def _speak_beside_cancelled(self, text: str) -> AsyncGenerator[AudioChunk, None]:
+        neighbour = asyncio.ensure_future(self._cancel_at_first_audio(text))
         async for chunk in self._speak(text):
             yield chunk
         await neighbour
 
-    async def _begin(self, text: str) -> None:
-        """And leave it at the first sound."""
-        spoken = self._speak(text)
-        await anext(spoken)
-        await spoken.aclose()
+    async def _cancel_at_first_audio(self, text: str) -> None:
+        chunks = self._speak(text)
+        await anext(chunks)
+        await chunks.aclose()
 
     def _speak(self, text: str) -> AsyncGenerator[AudioChunk, None]:
         return self._pipeline.speak(request_of(text, self._voice, self._sampling))

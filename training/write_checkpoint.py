@@ -1,4 +1,4 @@
-"""A model's folder in our own layout, from its modules."""
+"""Writes the folder of a model in our own layout."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ S3GEN_PARTS = (
 )
 
 
-def write(
+def write_checkpoint(
     folder: Path,
     spec: ModelSpec,
     modules: Mapping[Component, nn.Module],
@@ -42,7 +42,7 @@ def write(
 
 
 def _save(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """Half precision: it is cast when it is loaded. `modules` by the prefix of their keys."""
+    """Saves in half precision; loading casts. `modules` are named by the prefix of their keys."""
     unread = tuple(f"{name}." for name in UNREAD_BY_T3)
     state = {
         prefix + key: tensor.half() if tensor.is_floating_point() else tensor

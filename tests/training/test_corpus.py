@@ -8,7 +8,7 @@ needs_wordnet = pytest.mark.skipif(not WORDNET.exists(), reason="wordnet-base is
 
 
 @needs_wordnet
-def test_nothing_that_is_held_out_is_trained_on_not_even_four_words_in_a_row():
+def test_no_training_sentence_shares_four_words_in_a_row_with_a_held_out_one():
     kept_out = {ngram for sentence in held_out() for ngram in ngrams_of(sentence.text)}
     whole = {words_of(sentence.text) for sentence in held_out()}
     for sentence in corpus(seed=1, num_sentences=20_000):
@@ -17,7 +17,7 @@ def test_nothing_that_is_held_out_is_trained_on_not_even_four_words_in_a_row():
 
 
 @needs_wordnet
-def test_a_seed_makes_the_same_sentences_each_once():
+def test_a_seed_makes_the_same_distinct_sentences():
     sentences = corpus(seed=3, num_sentences=500)
     assert sentences == corpus(seed=3, num_sentences=500)
     assert sentences != corpus(seed=4, num_sentences=500)
@@ -45,7 +45,7 @@ def test_only_plain_words_are_read_aloud(text: str, clauses: list[str]):
     assert list(plain(text)) == clauses
 
 
-def test_without_wordnet_the_corpus_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_without_wordnet_the_corpus_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("training.corpus.WORDNET", tmp_path / "away")
     with pytest.raises(FileNotFoundError, match="away"):
         corpus(seed=1, num_sentences=10)

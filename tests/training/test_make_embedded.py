@@ -15,7 +15,7 @@ def recipe() -> Recipe:
     return Recipe.model_validate_json(CONFIG.read_text())
 
 
-def test_what_is_embedded_is_what_the_recipe_says() -> None:
+def test_the_embedded_checkpoints_are_those_of_the_recipe() -> None:
     for spec in recipe().models:
         assert read_spec(EMBEDDED_FOLDER / spec.name / "config.json") == spec
         voices = {path.stem for path in (EMBEDDED_FOLDER / spec.name / "voices").iterdir()}
@@ -23,7 +23,7 @@ def test_what_is_embedded_is_what_the_recipe_says() -> None:
 
 
 @pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
-def test_a_made_model_verifies_and_is_made_the_same_again(spec: ModelSpec, tmp_path: Path) -> None:
+def test_the_same_recipe_makes_the_same_bytes(spec: ModelSpec, tmp_path: Path) -> None:
     torch.manual_seed(1)
     make(spec, recipe(), tmp_path / "one")
     torch.manual_seed(2)
@@ -39,7 +39,7 @@ def test_a_made_model_verifies_and_is_made_the_same_again(spec: ModelSpec, tmp_p
         assert path.read_bytes() == other.read_bytes(), path.name
 
 
-def test_an_unknown_key_of_the_recipe_is_refused() -> None:
+def test_a_recipe_with_an_unknown_key_is_refused() -> None:
     document = json.loads(CONFIG.read_text())
     document["surprise"] = 1
     with pytest.raises(ValueError, match="surprise"):

@@ -1,4 +1,4 @@
-"""Every stage from nothing, at a small size; and that they teach what will be asked."""
+"""Every stage at a small size, and the equality of training and inference."""
 
 import shutil
 import sys
@@ -41,10 +41,10 @@ def run(stage: object, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None
 
 
 @needs_teacher
-def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_all_stages_make_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for module in (tokenizer, read_tokens, hift, flow, finetune_hift, t3, voices, assemble):
         monkeypatch.setattr(module, "read_model", lambda: TINY)
-    monkeypatch.setattr(synthesise_corpus, "SENTENCES_A_PART", 100)
+    monkeypatch.setattr(synthesise_corpus, "SENTENCES_PER_PART", 100)
     work, out = str(tmp_path / "work"), tmp_path / "model"
     run(synthesise_corpus, monkeypatch, "--folder", work, "--hours", "0.06", "--voices", "rms,slt")
     run(tokenizer, monkeypatch, "--folder", work, "--steps", "2")
@@ -59,7 +59,7 @@ def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert source.voices() == ("ada", "bela")
     speech = Speech(tmp_path / "work", ("audio", "mel", "pitch", "phone", TOKENS))
     assert len(speech.utterances) == 100
-    assert set(speech.trained().tolist()).isdisjoint(speech.checked().tolist())
+    assert set(speech.training().tolist()).isdisjoint(speech.validation().tolist())
     for index, utterance in enumerate(speech.utterances):
         assert len(speech.whole("audio", index)) == 480 * utterance.num_frames
         assert speech.whole("mel", index).shape == (utterance.num_frames, 80)
@@ -79,19 +79,19 @@ def test_a_model_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @needs_teacher
-def test_a_part_read_for_t3_alone_is_the_one_that_the_others_would_get(
+def test_a_part_has_the_same_audio_whichever_stage_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Its tokens stay right when its sound is made later, here and elsewhere."""
-    monkeypatch.setattr(synthesise_corpus, "SENTENCES_A_PART", 3)
+    """The tokens of a part stay right when its audio is made later."""
+    monkeypatch.setattr(synthesise_corpus, "SENTENCES_PER_PART", 3)
     for module in (tokenizer, read_tokens):
         monkeypatch.setattr(module, "read_model", lambda: TINY)
     work = str(tmp_path)
     hours = [str(3 * parts / synthesise_corpus.SENTENCES_PER_HOUR) for parts in (30, 31)]
-    voices = ("--voices", "slt,rms")  # in no order
+    voices = ("--voices", "slt,rms")  # not sorted
     run(synthesise_corpus, monkeypatch, "--folder", work, "--hours", hours[0], *voices)
     run(tokenizer, monkeypatch, "--folder", work, "--steps", "1")
-    read_tokens.listener.cache_clear()
+    read_tokens.load_tokenizer.cache_clear()
     run(read_tokens, monkeypatch, "--folder", work, "--hours", hours[1])
     last = sorted((tmp_path / "data").glob("*.jsonl"))[-1]
     light = {name: last.with_suffix(f".{name}").read_bytes() for name in ("jsonl", "phone")}
@@ -103,13 +103,13 @@ def test_a_part_read_for_t3_alone_is_the_one_that_the_others_would_get(
     own = last.with_suffix(f".{TOKENS}")
     assert own.stat().st_size // 2 == num_samples // 960
 
-    own.write_bytes(own.read_bytes()[:-2])  # all after it would be another's
-    with pytest.raises(ValueError, match="is not as long as"):
+    own.write_bytes(own.read_bytes()[:-2])  # would shift all later tokens
+    with pytest.raises(ValueError, match="has not the length of"):
         Speech(tmp_path, (TOKENS,)).whole(TOKENS, 0)
 
 
 @needs_teacher
-def test_the_teacher_says_which_phone_is_when():
+def test_the_teacher_gives_the_end_of_each_phone():
     wav, phones = flite("hello", "rms")
     names = [name for name, _ in phones]
     assert names[0] == names[-1] == "pau"
@@ -119,10 +119,10 @@ def test_the_teacher_says_which_phone_is_when():
     assert ends[-1] == pytest.approx(len(wav) / 24_000, abs=0.05)
 
 
-def test_codes_in_training_are_those_of_upstreams_tokenizer():
+def test_the_codes_in_training_equal_upstreams():
     torch.manual_seed(1)
     upstream = build_speech_tokenizer(TINY.s3gen.tokenizer)
-    learner = tokenizer.Learner(upstream, num_voices=2).eval()
+    learner = tokenizer.TokenizerWithDecoder(upstream, num_voices=2).eval()
     mels = torch.randn(3, 128, 80)
     lengths = torch.full((3,), 80)
     ids, _ = upstream.quantize(mels, lengths)
@@ -133,17 +133,19 @@ def test_codes_in_training_are_those_of_upstreams_tokenizer():
 
 def test_the_gradient_passes_through_the_rounding():
     torch.manual_seed(1)
-    learner = tokenizer.Learner(build_speech_tokenizer(TINY.s3gen.tokenizer), num_voices=1)
+    learner = tokenizer.TokenizerWithDecoder(
+        build_speech_tokenizer(TINY.s3gen.tokenizer), num_voices=1
+    )
     learner.digits(torch.randn(1, 128, 40), torch.tensor([40])).sum().backward()
     gradient = learner.tokenizer.quantizer._codebook.project_down.weight.grad
     assert gradient is not None
     assert gradient.abs().sum() > 0
 
 
-def test_the_sequence_that_t3_learns_is_the_one_it_is_asked_for_at_inference():
+def test_t3_sees_the_same_sequence_in_training_and_at_inference():
     torch.manual_seed(1)
-    model = t3.begun(build_t3(TINY.t3))
-    learner = t3.Learner(model).eval()
+    model = t3.initialise(build_t3(TINY.t3))
+    learner = t3.T3WithPhoneHead(model).eval()
     num_text, num_speech = torch.tensor([7, 11]), torch.tensor([7, 3])
     text = torch.randint(3, 200, (2, 11))
     text[:, 0], text[0, 6], text[1, 10] = t3.START, t3.STOP, t3.STOP
@@ -182,13 +184,11 @@ def test_the_sequence_that_t3_learns_is_the_one_it_is_asked_for_at_inference():
             torch.testing.assert_close(hidden[at, : len(said)], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_t3_is_asked_for_each_token_its_phones_and_the_end():
+def test_the_losses_of_t3_cover_tokens_phones_and_the_stop():
     torch.manual_seed(1)
-    learner = t3.Learner(t3.begun(build_t3(TINY.t3))).eval()
-    asked = {}
-    learner.t3.speech_head.register_forward_hook(
-        lambda _, given, out: asked.update(hidden=given[0])
-    )
+    learner = t3.T3WithPhoneHead(t3.initialise(build_t3(TINY.t3))).eval()
+    seen = {}
+    learner.t3.speech_head.register_forward_hook(lambda _, given, out: seen.update(hidden=given[0]))
     batch = t3.Batch(
         text=torch.tensor([[255, 5, 6, 0], [255, 7, 0, 9]]),
         num_text=torch.tensor([4, 3]),
@@ -200,13 +200,14 @@ def test_t3_is_asked_for_each_token_its_phones_and_the_end():
         guide=torch.tensor([1.0, 0.0]),
     )
     stop = TINY.t3.stop_speech_token
-    losses, _ = t3.compared(learner, batch, stop)
+    losses, _ = t3.losses_of(learner, batch, stop)
     hidden = learner.hidden(batch)
     rows = torch.cat([hidden[0, :4], hidden[1, :2]])
-    assert torch.equal(asked["hidden"], rows)
+    assert torch.equal(seen["hidden"], rows)
     targets = torch.tensor([11, 12, 13, stop, 21, stop])
     expected = torch.nn.functional.cross_entropy(learner.t3.speech_head(rows), targets)
     torch.testing.assert_close(losses["token"], expected)
-    told = learner.phones(hidden[0, :3]).reshape(6, -1)  # none of a row without text, nor the end's
-    phones = torch.nn.functional.cross_entropy(told, torch.ones(6, dtype=torch.long))
+    # A row without text has no phone loss, and neither has the stop.
+    logits = learner.phones(hidden[0, :3]).reshape(6, -1)
+    phones = torch.nn.functional.cross_entropy(logits, torch.ones(6, dtype=torch.long))
     torch.testing.assert_close(losses["phone"], t3.PHONE_WEIGHT * phones)

@@ -1,4 +1,4 @@
-"""The loop of every stage."""
+"""The training loop of every stage."""
 
 import json
 from dataclasses import replace
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from training import training_loop as loop
-from training.training_loop import Schedule, fit, load_average
+from training.training_loop import Schedule, load_average, train
 
 
 @pytest.fixture(autouse=True)
-def every_tenth_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CHECK_EVERY", 10)
+def validate_every_tenth_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", 10)
 
 
 def trained(folder: Path, steps: int, interrupted_at: int | None = None) -> nn.Linear:
-    """A line is fitted."""
+    """A linear layer that learns to add."""
     torch.manual_seed(7)
     model = nn.Linear(3, 1)
 
@@ -28,14 +28,14 @@ def trained(folder: Path, steps: int, interrupted_at: int | None = None) -> nn.L
         x = torch.randn(8, 3)
         return {"error": (model(x) - x.sum(1, keepdim=True)).square().mean()}
 
-    def check() -> dict[str, float]:
+    def validate() -> dict[str, float]:
         return {"weight": float(model.weight.detach().mean())}
 
-    fit(folder, "line", model, Schedule(steps, 0.05), losses=losses, check=check)
+    train(folder, "line", model, Schedule(steps, 0.05), losses=losses, validate=validate)
     return model
 
 
-def test_what_was_interrupted_goes_on_as_if_it_had_not_been(
+def test_an_interrupted_training_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(loop, "SAVE_EVERY_S", 0.0)
@@ -54,7 +54,7 @@ def test_what_was_interrupted_goes_on_as_if_it_had_not_been(
     )
 
 
-def test_it_learns_and_says_how_far_it_is(tmp_path: Path):
+def test_the_log_shows_a_falling_error(tmp_path: Path):
     trained(tmp_path, 600)
     lines = [json.loads(line) for line in (tmp_path / "line.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(10, 601, 10))
@@ -69,26 +69,26 @@ def ends(folder: Path, schedule: Schedule) -> bool:
     def losses(step: int) -> dict[str, Tensor]:
         return {"error": model.weight.sum()}
 
-    return fit(folder, "line", model, schedule, losses=losses, check=dict)
+    return train(folder, "line", model, schedule, losses=losses, validate=dict)
 
 
-def test_it_stops_when_its_minutes_are_over(tmp_path: Path):
+def test_a_run_stops_after_its_minutes(tmp_path: Path):
     assert not ends(tmp_path, Schedule(10, 0.1, minutes=0.0))
     assert (tmp_path / "line.pt").exists()
 
 
-def test_a_schedule_can_be_gone_through_within_minutes(tmp_path: Path):
+def test_a_schedule_ends_within_its_minutes(tmp_path: Path):
     assert ends(tmp_path, Schedule(10**9, 0.1, within=0.002))
     rates = [Schedule(10**9, 1.0, within=2.0).rate(200, spent_s) for spent_s in (0.0, 60.0, 120.0)]
     assert rates == pytest.approx([1.0, 0.525, 0.05], abs=1e-3)
 
 
-def test_its_minutes_are_those_of_all_sittings(tmp_path: Path):
+def test_the_minutes_of_a_schedule_count_all_runs(tmp_path: Path):
     within = Schedule(10**9, 0.1, within=0.004)
-    sittings = 1
+    runs = 1
     while not ends(tmp_path, replace(within, minutes=0.001)):
-        sittings += 1
-    assert sittings <= 4
+        runs += 1
+    assert runs <= 4
 
 
 def test_the_rate_warms_up_and_falls_to_a_twentieth():
