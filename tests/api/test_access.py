@@ -3,21 +3,19 @@ pages of other origins; what a key may use; and logs that give nothing away."""
 
 import contextlib
 import logging
-import time
 
 import httpx
 import pytest
 import websockets
-from fastapi import WebSocket
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import APIWebSocketRoute
 
-from app.api.app import create_app
 from app.client.speech_client import RequestFailed, SpeechClient
-from app.config import Limits
-from tests.api.conftest import in_process, serving, speech
-from tests.auth.test_api_keys import bearer_of as bearer
-from tests.auth.test_api_keys import key
+from tests.support.api_clients import in_process, serving, speech
+from tests.support.api_keys import bearer_of as bearer
+from tests.support.api_keys import key
+from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
+from tests.support.routes import routes
 
 KEYS = (
     key("red-key", "red", "red", ("speak",)),
@@ -33,27 +31,6 @@ NOT_HERE = {"uploads_off", "not_served"}
 ORIGIN = "https://app.example"
 
 
-def routes(kind=APIRoute):
-    app = create_app(FakeSynthesizer(), Limits(), keys=KEYS)
-    found = []
-    for route in walked(app.routes):
-        if isinstance(route, kind):
-            methods = getattr(route, "methods", None) or {"GET"}
-            found += [(method, route.path) for method in sorted(methods)]
-    return found
-
-
-def walked(items):
-    for route in items:
-        inner = getattr(route, "routes", None) or getattr(
-            getattr(route, "original_router", None), "routes", None
-        )
-        if inner:
-            yield from walked(inner)
-        else:
-            yield route
-
-
 def url_of(path):
     for name, value in (("session_id", "s"), ("model_id:path", "english"), ("voice_id", "anna")):
         path = path.replace(f"{{{name}}}", value)
@@ -65,11 +42,10 @@ async def ask(method, path, headers=None, **options):
         return await client.request(method, url_of(path), headers=headers)
 
 
-def test_there_are_routes_to_ask():
+def test_the_list_of_routes_is_complete():
     paths = {path for _, path in routes()}
     assert {"/", "/v1/audio/speech", "/cancel/{session_id}", "/v1/models"} <= paths
     assert routes(APIWebSocketRoute) == [("GET", "/v1/audio/speech/stream")]
-    assert WebSocket
 
 
 @pytest.mark.parametrize(
@@ -103,14 +79,14 @@ async def test_a_key_in_a_url_is_no_key(path):
 
 @pytest.mark.parametrize(("method", "path"), routes())
 @pytest.mark.parametrize("headers", [bearer("admin-key"), {"X-API-Key": "admin-key"}])
-async def test_every_route_answers_the_right_key(method, path, headers):
+async def test_every_route_answers_a_key_with_all_roles(method, path, headers):
     response = await ask(method, path, headers)
     assert response.status_code not in (401, 403)
     assert response.status_code < 500 or response.json()["error"]["code"] in NOT_HERE
 
 
 @pytest.mark.parametrize(("method", "path"), routes())
-async def test_a_key_without_the_role_is_forbidden(method, path):
+async def test_a_key_without_the_role_gets_a_403(method, path):
     makes_voices = path.startswith("/v1/audio/voices") and method != "GET"
     response = await ask(method, path, bearer("red-key" if makes_voices else "no-role"))
     if path in OPEN_TO_ALL or (path in LISTS and method == "GET"):
@@ -119,7 +95,7 @@ async def test_a_key_without_the_role_is_forbidden(method, path):
         assert (response.status_code, response.json()["error"]["code"]) == (403, "role_missing")
 
 
-async def test_a_body_is_not_read_of_who_may_not_send_it():
+async def test_the_body_of_an_unauthorized_request_is_not_read():
     async def never():
         raise AssertionError("read")
         yield b""
@@ -129,7 +105,7 @@ async def test_a_body_is_not_read_of_who_may_not_send_it():
     assert response.status_code == 401
 
 
-async def test_another_tenants_session_is_as_unknown_as_none():
+async def test_a_cancel_reaches_sessions_of_its_own_tenant_only():
     synthesizer = FakeSynthesizer()
     async with in_process(synthesizer, keys=KEYS) as client:
         mine = {**bearer("red-key"), "X-Request-ID": "s"}
@@ -150,7 +126,7 @@ async def test_pages_of_other_origins_are_refused(path):
     assert allowed.headers["access-control-allow-origin"] == ORIGIN
 
 
-async def test_no_page_may_read_answers_by_default():
+async def test_cors_is_off_by_default():
     response = await ask("GET", "/v1/models", {**bearer("red-key"), "Origin": ORIGIN})
     assert "access-control-allow-origin" not in response.headers
     preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
@@ -161,7 +137,7 @@ async def test_no_page_may_read_answers_by_default():
     assert "access-control-allow-credentials" not in granted.headers
 
 
-async def test_a_keyless_server_refuses_what_is_not_meant_for_it():
+async def test_a_server_without_keys_refuses_other_host_names():
     async with in_process(FakeSynthesizer()) as client:
         for headers in ({"Host": "rebound.example"}, {"X-Forwarded-For": "203.0.113.9"}):
             response = await client.get("/v1/models", headers=headers)
@@ -183,7 +159,7 @@ async def test_a_keyless_server_refuses_what_is_not_meant_for_it():
         ({"additional_headers": bearer("red-key"), "origin": ORIGIN}, True),
     ],
 )
-async def test_sockets_ask_for_a_key_and_an_origin_before_they_open(options, is_let_in):
+async def test_a_socket_opens_for_a_known_key_and_an_allowed_origin(options, is_let_in):
     with serving(FakeSynthesizer(), keys=KEYS, origins=(ORIGIN,)) as url:
         address = url.replace("http", "ws") + "/v1/audio/speech/stream"
         if not is_let_in:
@@ -198,7 +174,7 @@ async def test_sockets_ask_for_a_key_and_an_origin_before_they_open(options, is_
 LIMITED = [key("k", "k", "red", ("speak",), requests_per_minute=2, max_text_chars=20)]
 
 
-async def test_a_limit_of_a_key_is_a_429_before_any_work():
+async def test_a_reached_limit_of_a_key_is_a_429_before_any_work():
     synthesizer = FakeSynthesizer()
     async with in_process(synthesizer, keys=LIMITED) as client:
         answers = [
@@ -212,14 +188,14 @@ async def test_a_limit_of_a_key_is_a_429_before_any_work():
     assert len(synthesizer.requests) == 2
 
 
-async def test_a_keys_texts_are_capped():
+async def test_max_text_chars_of_a_key_is_kept():
     async with in_process(FakeSynthesizer(), keys=LIMITED) as client:
         long = speech(input="Hello there. " * 4)
         response = await client.post("/v1/audio/speech", json=long, headers=bearer("k"))
     assert response.json()["error"]["code"] == "string_above_max_length"
 
 
-async def test_a_keys_segments_are_capped_in_tokens():
+async def test_max_tokens_of_a_key_is_kept():
     synthesizer = FakeSynthesizer()
     keys = [key("k", "k", "red", ("speak",), max_tokens=100)]
     async with in_process(synthesizer, keys=keys) as client:
@@ -232,7 +208,7 @@ async def test_a_keys_segments_are_capped_in_tokens():
     assert [request.sampling.max_tokens for request in synthesizer.requests] == [100, 50]
 
 
-async def test_a_key_has_so_many_sockets_and_one_that_closes_makes_room():
+async def test_a_closed_socket_gives_its_place_back():
     keys = [key("k", "k", "red", ("speak",), max_sockets=1), key("other", "other", "red")]
     with serving(FakeSynthesizer(), keys=keys) as url:
         address = url.replace("http", "ws") + "/v1/audio/speech/stream"
@@ -242,15 +218,16 @@ async def test_a_key_has_so_many_sockets_and_one_that_closes_makes_room():
             assert refused.value.response.status_code == 403
             async with websockets.connect(address, additional_headers=bearer("other")):
                 pass  # another key has its own
-        give_up_at = time.monotonic() + 10
-        while True:  # the server closes its end a moment later
+
+        async def opens():
             with contextlib.suppress(websockets.InvalidStatus):
                 async with websockets.connect(address, additional_headers=bearer("k")):
-                    break
-            assert time.monotonic() < give_up_at
+                    return True
+
+        await eventually(opens, 10, "the server has closed its end of the first socket")
 
 
-def test_sessions_at_once_are_counted_and_given_back_however_they_end():
+def test_a_session_that_ends_by_a_disconnect_gives_its_place_back():
     synthesizer = FakeSynthesizer(hold_at=1)
     keys = [key("k", "k", "red", ("speak",), max_concurrent=1)]
     with serving(synthesizer, keys=keys) as url:
@@ -261,12 +238,12 @@ def test_sessions_at_once_are_counted_and_given_back_however_they_end():
             return httpx.stream("POST", f"{url}/v1/audio/speech", json=wanted, headers=headers)
 
         with post("a") as first:
-            body = first.iter_raw()  # kept: whoever drops it has left
+            body = first.iter_raw()  # kept: an iterator that is dropped leaves
             next(body)
             with post("b") as second:
                 assert second.status_code == 429
                 assert second.headers["retry-after"] == "1"
-        assert synthesizer.closed.wait(10)  # the client of "a" has left
+        synthesizer.wait_until_closed()  # the client of "a" has left
         synthesizer.hold_at = None
         with post("c") as third:
             assert third.status_code == 200
@@ -283,7 +260,7 @@ async def test_logs_hold_no_key(caplog):
     assert "wrong-key" not in caplog.text
 
 
-def test_our_own_client_sends_the_key_of_its_environment(monkeypatch):
+def test_the_client_library_sends_the_key_of_its_environment(monkeypatch):
     with serving(FakeSynthesizer(), keys=KEYS) as url:
         monkeypatch.setenv("CHATTERBOX_API_KEY", "red-key")
         with SpeechClient(url) as client:

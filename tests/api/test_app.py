@@ -5,7 +5,7 @@ import pytest
 from app.config import Limits
 from app.core import Health, HealthStatus, StageStats
 from app.voices.catalogue import OPENAI_VOICES
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import in_process, speech
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
 
 
@@ -14,7 +14,7 @@ async def get(path, synthesizer=None, method="GET", **options):
         return await client.request(method, path)
 
 
-async def test_the_root_answers_at_once():
+async def test_the_root_names_the_server():
     assert (await get("/")).json() == {"name": "chatterbox-serve", "speech": "/v1/audio/speech"}
 
 
@@ -31,7 +31,7 @@ async def test_models_are_listed_as_openai_lists_them():
     assert isinstance(model["created"], int)
 
 
-async def test_one_model():
+async def test_a_model_is_retrieved_by_its_name():
     assert (await get("/v1/models/english")).json()["id"] == "english"
     missing = await get("/v1/models/some/where")
     assert missing.status_code == 404
@@ -50,7 +50,7 @@ async def test_voices_are_listed():
     ("status", "code"),
     [(HealthStatus.OK, 200), (HealthStatus.STARTING, 503), (HealthStatus.FAILED, 503)],
 )
-async def test_health(status, code):
+async def test_health_is_200_only_when_the_status_is_ok(status, code):
     synthesizer = FakeSynthesizer()
     synthesizer.health_now = Health(status, {"t3": StageStats(1, 2, 3, 4, late_s=0.5)})
     response = await get("/health", synthesizer)
@@ -73,20 +73,20 @@ async def test_health(status, code):
         ("PUT", "/health", 405, "method_not_allowed"),
     ],
 )
-async def test_wrong_routes_answer_in_the_same_shape(method, path, status, code):
+async def test_an_unknown_route_answers_with_an_error_object(method, path, status, code):
     response = await get(path, method=method)
     assert response.status_code == status
     assert response.json()["error"]["code"] == code
     assert response.headers["x-request-id"]
 
 
-async def test_a_made_id_is_new_each_time():
+async def test_every_request_gets_a_new_id():
     ids = {(await get("/")).headers["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
     assert all(len(request_id) == 32 for request_id in ids)
 
 
-async def test_the_id_is_left_to_the_server_in_front():
+async def test_the_request_id_can_be_left_to_the_proxy():
     response = await get("/", returns_request_id=False)
     assert "x-request-id" not in response.headers
 
@@ -94,7 +94,7 @@ async def test_the_id_is_left_to_the_server_in_front():
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/cancel/"), ("DELETE", "/v1/audio/speech/")]
 )
-async def test_cancelling_a_finished_session(method, path):
+async def test_cancelling_a_finished_session_says_already_done(method, path):
     synthesizer = FakeSynthesizer()
     async with in_process(synthesizer, Limits()) as client:
         await client.post("/v1/audio/speech", json=speech(), headers={"X-Request-ID": "s"})
@@ -113,7 +113,7 @@ async def test_cancelling_a_finished_session(method, path):
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/cancel/"), ("DELETE", "/v1/audio/speech/")]
 )
-async def test_cancelling_an_unknown_session_is_a_404_that_says_its_state(method, path):
+async def test_cancelling_an_unknown_session_is_a_404_with_its_state(method, path):
     response = await get(path + "nobody", method=method)
     body = response.json()
     assert response.status_code == 404
@@ -122,20 +122,20 @@ async def test_cancelling_an_unknown_session_is_a_404_that_says_its_state(method
     assert body["error"]["param"] == "session_id"
 
 
-async def test_an_id_that_cannot_be_one_is_refused():
+async def test_an_invalid_session_id_is_refused():
     response = await get("/cancel/a%20b", method="POST")
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "session_id"
 
 
-async def test_the_interface_describes_itself():
+async def test_the_openapi_document_describes_the_speech_body():
     paths = (await get("/openapi.json")).json()["paths"]
     schema = paths["/v1/audio/speech"]["post"]["requestBody"]["content"]["application/json"]
     assert schema["schema"]["additionalProperties"] is False
     assert {"/", "/health", "/v1/models", "/v1/audio/speech", "/v1/audio/voices"} <= set(paths)
 
 
-async def test_a_session_is_told_with_its_marks_and_the_legs_between_them():
+async def test_a_session_report_has_marks_and_legs():
     async with in_process(FakeSynthesizer()) as client:
         headers = {"X-Request-ID": "told"}
         await client.post("/v1/audio/speech", json=speech(), headers=headers)
@@ -145,7 +145,7 @@ async def test_a_session_is_told_with_its_marks_and_the_legs_between_them():
     assert told["legs_ms"] == {"claim": 2.0, "first_audio": 250.0}
 
 
-async def test_a_session_that_is_not_remembered_is_404():
+async def test_an_unknown_session_report_is_a_404():
     response = await get("/v1/sessions/nobody")
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "session_not_found"

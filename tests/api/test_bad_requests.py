@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.config import Limits
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import in_process, speech
 from tests.support.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer
 
 NAN, INF = float("nan"), float("inf")
@@ -116,7 +116,7 @@ async def test_a_wrong_field_is_named(changes, param, code):
         (MULTILINGUAL, {"top_k": 1}, "top_k"),
     ],
 )
-async def test_a_field_the_model_does_not_have_is_refused(card, changes, param):
+async def test_a_field_without_effect_on_the_model_is_refused(card, changes, param):
     request = as_json(speech(model=card.name, **changes))
     assert await refusal(FakeSynthesizer(card), **request) == (400, param, "unsupported_field")
 
@@ -138,7 +138,7 @@ async def test_a_language_the_model_does_not_speak_is_refused():
         ({"voice": {"id": "nobody"}}, "voice", "voice_not_found"),
     ],
 )
-async def test_what_is_not_there_is_not_found(changes, param, code):
+async def test_an_unknown_model_or_voice_is_a_404(changes, param, code):
     assert await refusal(FakeSynthesizer(), **as_json(speech(**changes))) == (404, param, code)
 
 
@@ -157,7 +157,7 @@ async def test_what_is_not_there_is_not_found(changes, param, code):
         b'{"seed": ' + b"9" * 5000 + b"}",
     ],
 )
-async def test_what_is_no_json_object_is_refused(content):
+async def test_a_body_that_is_not_a_json_object_is_refused(content):
     headers = {"content-type": "application/json"}
     refused = await refusal(FakeSynthesizer(), content=content, headers=headers)
     assert refused == (400, None, "invalid_json")
@@ -209,6 +209,6 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end():
         ([("x-request-id", "a"), ("x-request-id", "b")], "X-Request-ID"),
     ],
 )
-async def test_headers_that_are_not_for_clients_are_refused(headers, param):
+async def test_a_forbidden_or_invalid_header_is_refused(headers, param):
     status, named, _ = await refusal(FakeSynthesizer(), json=speech(), headers=headers)
     assert (status, named) == (400, param)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from app.sessions.delivery import Delivery
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import in_process, speech
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.speech_sockets import connected
 
@@ -68,7 +68,7 @@ class OneGeneratorMore(LiveSynthesizer):
                 yield chunk
 
 
-async def test_a_generator_more_is_counted(generators):
+async def test_an_extra_generator_is_counted(generators):
     for synthesizer in (LiveSynthesizer(), OneGeneratorMore()):
         async with in_process(synthesizer) as client:
             await client.post("/v1/audio/speech", json=speech())

@@ -17,8 +17,8 @@ class Client:
 
 
 class Work:
-    def __init__(self, fault=None):
-        self.fault = fault
+    def __init__(self, error=None):
+        self.error = error
         self.started = asyncio.Event()
         self.go = asyncio.Event()
         self.log = []
@@ -27,8 +27,8 @@ class Work:
         try:
             self.started.set()
             await self.go.wait()
-            if self.fault:
-                raise self.fault
+            if self.error:
+                raise self.error
             self.log.append("done")
         finally:
             await asyncio.sleep(0)  # cleaning up may await
@@ -42,7 +42,7 @@ async def test_work_runs_to_its_end():
     assert work.log == ["done", "clean"]
 
 
-async def test_a_fault_of_the_work_is_raised():
+async def test_an_error_of_the_work_is_raised():
     work = Work(ValueError("x"))
     work.go.set()
     with pytest.raises(ValueError, match="x"):
@@ -69,7 +69,7 @@ async def test_a_cancelled_caller_waits_for_the_cleaning_up():
     assert work.log == ["clean"]
 
 
-async def test_a_connection_that_cannot_be_listened_to_counts_as_left(caplog):
+async def test_a_connection_whose_receive_fails_counts_as_left(caplog):
     caplog.set_level("INFO")
     work = Work()
 

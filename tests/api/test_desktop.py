@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from app.errors import Overloaded, SynthesisFailed
-from tests.api.conftest import in_process, serving
+from tests.support.api_clients import events_of, in_process, serving
 from tests.support.fakes import MULTILINGUAL, TURBO, FakeSynthesizer
 
 TEXT = " ".join(f"This is the sentence with number {n}, and it is not so short." for n in range(9))
@@ -22,22 +22,18 @@ async def post(path, synthesizer=None, body=None, **options):
         )
 
 
-def events(body):
-    return [json.loads(line.removeprefix("data: ")) for line in body.split("\n\n") if line]
-
-
-async def test_a_whole_wav_file():
+async def test_vox_speak_wav_answers_with_one_wav_file():
     synthesizer = FakeSynthesizer()
     response = await post("vox_speak_wav", synthesizer)
     assert response.headers["content-type"] == "audio/wav"
     assert soundfile.info(io.BytesIO(response.content)).frames == synthesizer.num_samples
-    assert synthesizer.requests[0].voice == "default"
+    assert synthesizer.requests[0].voice.name == "default"
 
 
-async def test_a_stream_of_wav_files_each_playable_by_itself():
+async def test_vox_speak_wav_stream_sends_one_wav_file_per_segment():
     synthesizer = FakeSynthesizer(num_chunks=4, segment_per_chunk=True)
     response = await post("vox_speak_wav_stream", synthesizer, {"text": TEXT, "voice": "anna"})
-    *chunks, done = events(response.text)
+    *chunks, done = events_of(response.text)
     assert response.headers["content-type"] == "text/event-stream"
     total = len(synthesizer.requests[0].segments)
     assert [(chunk["index"], chunk["total"]) for chunk in chunks] == [(n, total) for n in range(4)]
@@ -65,17 +61,17 @@ async def test_a_wrong_field_is_named(path, body, param):
     assert response.json()["error"]["param"] == param
 
 
-async def test_a_fault_before_the_first_file_is_a_status_and_later_an_event():
-    early = FakeSynthesizer(fail_at=0, fault=Overloaded("full"))
+async def test_an_error_is_a_status_before_the_first_file_and_an_event_after_it():
+    early = FakeSynthesizer(fail_at=0, error=Overloaded("full"))
     assert (await post("vox_speak_wav_stream", early)).status_code == 503
-    for fault in (SynthesisFailed("lost"), ValueError("a codec's")):
-        late = FakeSynthesizer(fail_at=2, fault=fault, segment_per_chunk=True)
-        told = events((await post("vox_speak_wav_stream", late, {"text": TEXT})).text)
+    for error in (SynthesisFailed("lost"), ValueError("a codec's")):
+        late = FakeSynthesizer(fail_at=2, error=error, segment_per_chunk=True)
+        told = events_of((await post("vox_speak_wav_stream", late, {"text": TEXT})).text)
         assert [event["type"] for event in told] == ["chunk", "error"]
 
 
 @pytest.mark.parametrize("path", ["vox_stop", "vox_stop_speak", "stop_all_vox"])
-def test_stop_stops_what_is_spoken_through_these_routes(path):
+def test_a_stop_cancels_the_sessions_of_these_routes(path):
     synthesizer = FakeSynthesizer(num_chunks=4, hold_at=2, segment_per_chunk=True)
     with serving(synthesizer) as url:
         request = httpx.stream(
@@ -84,7 +80,7 @@ def test_stop_stops_what_is_spoken_through_these_routes(path):
         with request as response:
             lines = response.iter_lines()
             next(lines)
-            assert synthesizer.holding.wait(10)
+            synthesizer.wait_until_holding()
             assert httpx.get(f"{url}/api/tts_is_speaking").json()["is_speaking"] is True
             (stopped,) = httpx.post(f"{url}/api/{path}").json()["stopped"]
             last = [line for line in lines if line][-1]
@@ -98,7 +94,7 @@ def test_stop_stops_what_is_spoken_through_these_routes(path):
 
 
 @pytest.mark.parametrize("path", ["vox_speak", "unload_tts", "tts_unload", "tts_load_turbo"])
-async def test_what_is_not_done_here_says_why(path):
+async def test_an_unsupported_route_says_why(path):
     response = await post(path)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (501, "not_served")
@@ -107,7 +103,7 @@ async def test_what_is_not_done_here_says_why(path):
 
 
 @pytest.mark.parametrize(("card", "path"), [(TURBO, "turbo"), (MULTILINGUAL, "multilingual")])
-async def test_loading_what_is_served_is_done_already(card, path):
+async def test_loading_the_served_model_answers_at_once(card, path):
     response = await post(f"tts_load_{path}", FakeSynthesizer(card))
     assert response.json() == {"model": card.name, "family": card.family, "loaded": True}
 
@@ -126,7 +122,7 @@ class Switch:
 
 
 @pytest.mark.parametrize("path", ["unload_tts", "tts_unload"])
-async def test_unloading_and_loading_are_answered_when_they_are_done(path):
+async def test_unload_and_load_answer_when_they_are_done(path):
     switch, synthesizer = Switch(), FakeSynthesizer(TURBO)
     unloaded = await post(path, synthesizer, switch=switch)
     assert unloaded.json() == {"model": TURBO.name, "loaded": False}
@@ -135,12 +131,12 @@ async def test_unloading_and_loading_are_answered_when_they_are_done(path):
     assert switch.asked == ["unload", "load"]
 
 
-async def test_a_model_that_is_not_served_here_is_never_loaded():
+async def test_loading_another_model_is_refused():
     switch = Switch()
     response = await post("tts_load_multilingual", FakeSynthesizer(TURBO), switch=switch)
     assert (response.status_code, switch.asked) == (501, [])
 
 
 @pytest.mark.parametrize("path", ["vox_stop", "stop_all_vox"])
-async def test_one_of_several_ingresses_does_not_claim_to_know(path):
+async def test_one_of_several_ingress_replicas_refuses_to_stop_sessions(path):
     assert (await post(path, is_alone=False)).status_code == 501

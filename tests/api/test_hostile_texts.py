@@ -9,7 +9,7 @@ from unicodedata import category
 import pytest
 
 from app.text.markup import parse_markup
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import in_process, speech
 from tests.support.fakes import FakeSynthesizer
 
 UNITS = {
@@ -87,7 +87,7 @@ def body(text, **fields):
     return json.dumps(speech(input=text, response_format="pcm", **fields)).encode()
 
 
-def test_there_are_many_texts():
+def test_the_list_of_texts_is_long_enough():
     assert len(TEXTS) >= 100
     assert sys.getrecursionlimit() < 2000  # so deep brackets would show
 
@@ -108,7 +108,7 @@ async def test_every_hostile_text_is_spoken_or_refused_by_name(fields):
         assert all(1 <= len(segment) <= 280 for segment in request.segments)
 
 
-async def test_a_text_is_worked_on_apart_from_the_loop(monkeypatch):
+async def test_a_text_is_cut_on_another_thread(monkeypatch):
     """A barrier, not a clock: while a text is being cut, another request is answered."""
     cutting, go = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

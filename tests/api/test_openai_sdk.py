@@ -12,8 +12,8 @@ from app.audio.formats import FORMATS
 from app.audio.pcm import to_s16le
 from app.errors import DuplicateSession, Overloaded
 from app.voices.catalogue import OPENAI_VOICES
-from tests.api.conftest import serving
-from tests.audio.test_formats import DELAY, FRAME, decode
+from tests.support.api_clients import serving
+from tests.support.decoding import DELAY, FRAME, decode
 from tests.support.fakes import FakeSynthesizer, tone
 
 REQUEST = {"model": "english", "voice": "default", "input": "Hello there."}
@@ -39,7 +39,7 @@ def streamed(client, **options):
         return b"".join(response.iter_bytes()), response
 
 
-def test_mp3_is_what_it_gets_when_it_does_not_say(client, synthesizer):
+def test_the_default_format_is_mp3(client, synthesizer):
     body, response = streamed(client)
     with av.open(io.BytesIO(body)) as container:
         decoded = np.concatenate([f.to_ndarray().ravel() for f in container.decode(audio=0)])
@@ -47,20 +47,20 @@ def test_mp3_is_what_it_gets_when_it_does_not_say(client, synthesizer):
     assert 0 <= len(decoded) - 1105 - synthesizer.num_samples <= 576
 
 
-def test_wav(client, synthesizer):
+def test_a_wav_stream_can_be_read(client, synthesizer):
     body, _ = streamed(client, response_format="wav")
     samples, rate = soundfile.read(io.BytesIO(body))
     assert (len(samples), rate) == (synthesizer.num_samples, 24_000)
 
 
-def test_pcm_arrives_while_the_rest_is_not_made_yet(client, synthesizer):
+def test_pcm_arrives_before_the_rest_is_made(client, synthesizer):
     synthesizer.hold_at = 1
     with client.audio.speech.with_streaming_response.create(
         **REQUEST, response_format="pcm"
     ) as response:
         parts = response.iter_bytes()
         head = next(parts)
-        assert synthesizer.holding.wait(10)
+        synthesizer.wait_until_holding()
         assert synthesizer.ended == []
         synthesizer.release()
         body = head + b"".join(parts)
@@ -82,31 +82,31 @@ def test_every_format_decodes(client, synthesizer, response_format, streaming):
 
 
 @pytest.mark.parametrize("speed", [0.5, 2.0])
-def test_speed(client, synthesizer, speed):
+def test_speed_changes_the_duration(client, synthesizer, speed):
     body, _ = streamed(client, response_format="pcm", speed=speed)
     assert abs(len(body) / 2 - synthesizer.num_samples / speed) < 2048
 
 
-def test_another_sample_rate(client, synthesizer):
+def test_sample_rate_changes_the_rate(client, synthesizer):
     body, _ = streamed(client, response_format="wav", extra_body={"sample_rate": 8000})
     samples, rate = soundfile.read(io.BytesIO(body))
     assert (len(samples), rate) == (synthesizer.num_samples // 3, 8000)
 
 
 @pytest.mark.parametrize("voice", OPENAI_VOICES)
-def test_openais_own_voice_names_are_spoken(client, synthesizer, voice):
+def test_openai_voice_names_are_aliases(client, synthesizer, voice):
     client.audio.speech.create(**{**REQUEST, "voice": voice})
-    assert synthesizer.requests[0].voice in synthesizer.card().voices
+    assert synthesizer.requests[0].voice.name in synthesizer.card().voices
 
 
-def test_events(client):
+def test_server_sent_events_are_read(client):
     body, response = streamed(client, response_format="pcm", stream_format="sse")
     assert response.headers["content-type"] == "text/event-stream"
     assert body.count(b'data: {"type": "speech.audio.delta"') == 3
     assert b'"type": "speech.audio.done"' in body
 
 
-def test_a_whole_answer_with_our_fields_and_its_request_id(client, synthesizer):
+def test_extra_fields_and_the_request_id_pass(client, synthesizer):
     raw = client.audio.speech.with_raw_response.create(
         **REQUEST,
         response_format="wav",
@@ -119,13 +119,13 @@ def test_a_whole_answer_with_our_fields_and_its_request_id(client, synthesizer):
     assert (request.sampling.exaggeration, request.sampling.seed) == (0.7, 5)
 
 
-def test_leaving_the_response_is_a_cancel(client, synthesizer):
+def test_closing_the_response_cancels_the_session(client, synthesizer):
     synthesizer.hold_at = 1
     with client.audio.speech.with_streaming_response.create(
         **REQUEST, response_format="pcm"
     ) as response:
         next(response.iter_bytes())
-    assert synthesizer.closed.wait(10)
+    synthesizer.wait_until_closed()
     assert [how for _, how in synthesizer.ended] == ["closed"]
 
 
@@ -141,32 +141,32 @@ def test_leaving_the_response_is_a_cancel(client, synthesizer):
         ({"model": "tts-9"}, openai.NotFoundError, "model", "model_not_found"),
     ],
 )
-def test_refusals_are_its_own_exceptions(client, changes, error, param, code):
+def test_a_refusal_is_an_exception_of_the_sdk(client, changes, error, param, code):
     with pytest.raises(error) as caught:
         client.audio.speech.create(**{**REQUEST, **changes})
     assert (caught.value.param, caught.value.code) == (param, code)
     assert caught.value.request_id
 
 
-def test_a_taken_id_is_a_conflict_and_not_tried_again(client, synthesizer):
-    synthesizer.fail_at, synthesizer.fault = 0, DuplicateSession("used")
+def test_a_duplicate_session_is_not_retried(client, synthesizer):
+    synthesizer.fail_at, synthesizer.error = 0, DuplicateSession("used")
     with pytest.raises(openai.ConflictError):
         client.with_options(max_retries=2).audio.speech.create(**REQUEST)
     assert len(synthesizer.requests) == 1
 
 
-def test_overload_is_tried_again_after_the_time_the_server_says(client, synthesizer):
+def test_overload_is_retried_after_retry_after(client, synthesizer):
     class InAMoment(Overloaded):
         retry_after_s = 0
 
-    synthesizer.fail_at, synthesizer.fault = 0, InAMoment("no slot is free")
+    synthesizer.fail_at, synthesizer.error = 0, InAMoment("no slot is free")
     with pytest.raises(openai.InternalServerError) as caught:
         client.with_options(max_retries=1).audio.speech.create(**REQUEST)
     assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
     assert len(synthesizer.requests) == 2
 
 
-def test_models(client):
+def test_models_are_listed_and_retrieved(client):
     assert [model.id for model in client.models.list()] == ["english"]
     assert client.models.retrieve("english").id == "english"
     with pytest.raises(openai.NotFoundError):

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from app.api.app import create_app
 from app.config import Limits
 from app.voices.library import VoiceLibrary
-from tests.api.test_access import routes
-from tests.auth.test_api_keys import key
+from tests.support.api_keys import key
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
+from tests.support.routes import routes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -23,23 +23,23 @@ def documented():
     return create_app(FakeSynthesizer(), Limits()).openapi()
 
 
-def test_every_route_is_documented_and_nothing_else():
+def test_the_documented_routes_are_the_served_routes():
     paths = documented()["paths"]
     told = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert {(m, path.replace(":path", "")) for m, path in routes(APIRoute)} == told
 
 
-def test_a_route_that_hides_is_seen():
+def test_a_hidden_route_is_not_documented():
     app = create_app(FakeSynthesizer(), Limits())
     app.add_api_route("/hidden", lambda: None, include_in_schema=False)
     assert "/hidden" not in app.openapi()["paths"]
 
 
-def test_sockets_are_documented_beside_them():
+def test_every_socket_is_documented():
     assert {path for _, path in routes(APIWebSocketRoute)} == set(documented()["x-websockets"])
 
 
-def test_every_body_and_every_refusal_is_described():
+def test_every_body_and_every_refusal_is_documented():
     document = documented()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -71,7 +71,7 @@ def operations(tmp_path):
     return [each.ok() for each in schema.exclude(path_regex=NOT_SERVED).get_all_operations()]
 
 
-def test_nothing_answers_otherwise_than_the_document_says(operations):
+def test_every_answer_conforms_to_the_document(operations):
     statuses = set()
     for operation in operations:
 

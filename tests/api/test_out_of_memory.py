@@ -5,23 +5,23 @@ import json
 import pytest
 
 from app.errors import OutOfMemory
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import in_process, speech
 from tests.support.fakes import FakeSynthesizer
 
-FAULT = OutOfMemory("the T3 engine has no memory left for this session")
+NO_MEMORY = OutOfMemory("the T3 engine has no memory left for this session")
 
 
 @pytest.mark.parametrize("changes", [{}, {"stream": False}, {"stream_format": "sse"}])
-async def test_before_its_sound_it_is_a_503_that_says_when_to_come_back(changes):
-    synthesizer = FakeSynthesizer(fail_at=0, fault=FAULT)
+async def test_out_of_memory_before_the_first_sound_is_a_503_with_retry_after(changes):
+    synthesizer = FakeSynthesizer(fail_at=0, error=NO_MEMORY)
     async with in_process(synthesizer) as client:
         response = await client.post("/v1/audio/speech", json=speech(**changes))
     assert (response.status_code, response.json()["error"]["code"]) == (503, "out_of_memory")
     assert response.headers["retry-after"] == "1"
 
 
-async def test_after_its_first_sound_it_is_an_error_event():
-    synthesizer = FakeSynthesizer(fail_at=1, fault=FAULT)
+async def test_out_of_memory_after_the_first_sound_is_an_error_event():
+    synthesizer = FakeSynthesizer(fail_at=1, error=NO_MEMORY)
     async with in_process(synthesizer) as client:
         response = await client.post("/v1/audio/speech", json=speech(stream_format="sse"))
     events = [

@@ -7,13 +7,13 @@ import pytest
 
 from app.api.speech_bodies import StreamBroken
 from app.errors import SynthesisFailed
-from tests.api.conftest import in_process, speech
-from tests.auth.test_api_keys import bearer_of, key
+from tests.support.api_clients import in_process, speech
+from tests.support.api_keys import bearer_of, key
 from tests.support.fakes import FakeSynthesizer
 from tests.support.speech_sockets import connected
 
 
-async def test_every_refused_request_is_told_by_its_code(synthesizer):
+async def test_every_refused_request_is_counted_by_its_code(synthesizer):
     codes: list[str] = []
     async with in_process(synthesizer, refused=codes.append) as client:
         for body, code in (
@@ -30,7 +30,7 @@ async def test_every_refused_request_is_told_by_its_code(synthesizer):
     assert len(codes) == 5
 
 
-async def test_who_has_no_key_is_counted_at_the_door():
+async def test_a_request_without_a_key_is_counted():
     codes: list[str] = []
     keys = (key("red-key", "red", "red", ("speak",)),)
     async with in_process(FakeSynthesizer(), keys=keys, refused=codes.append) as client:
@@ -39,7 +39,7 @@ async def test_who_has_no_key_is_counted_at_the_door():
     assert codes == ["no_api_key"]
 
 
-async def test_wrong_messages_and_failed_contexts_of_a_socket_are_told(synthesizer):
+async def test_invalid_messages_of_a_socket_are_counted(synthesizer):
     codes: list[str] = []
     async with connected(synthesizer, refused=codes.append) as client:
         await client.send("nonsense")
@@ -57,9 +57,9 @@ async def test_wrong_messages_and_failed_contexts_of_a_socket_are_told(synthesiz
         ("/api/vox_speak_wav_stream", {"text": "Hello. " * 60}),
     ],
 )
-async def test_what_breaks_a_stream_off_is_told_too(path, body):
+async def test_an_error_after_the_first_sound_is_counted(path, body):
     codes: list[str] = []
-    broken = FakeSynthesizer(fail_at=2, fault=SynthesisFailed("lost"), segment_per_chunk=True)
+    broken = FakeSynthesizer(fail_at=2, error=SynthesisFailed("lost"), segment_per_chunk=True)
     async with in_process(broken, refused=codes.append) as client:
         with suppress(StreamBroken):  # raw audio tells it by breaking off
             await client.post(path, json=body)

@@ -22,6 +22,7 @@ from app.auth.quota import UsageCounter
 from app.config import Limits, Quota, Role, SocketLimits
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.recordings import RecordingReader
+from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
 
 ENDS = {"done", "cancelled", "error"}
@@ -171,10 +172,12 @@ class Protocol(RuleBasedStateMachine):
         for wire in self.wires.values():
             closing = {"type": "websocket.receive", "text": '{"type": "close"}'}
             wire.to_server.put_nowait(closing)
-        async with asyncio.timeout(20):
-            while not all(task.done() for task in self.serving):
-                self.synthesizer.release()
-                await asyncio.sleep(0.002)
+
+        def all_closed():
+            self.synthesizer.release()
+            return all(task.done() for task in self.serving)
+
+        await eventually(all_closed, 20, "both sockets have closed", every_s=0.002)
         for task in self.serving:
             task.result()
 

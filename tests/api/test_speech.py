@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import logging
 
 import av
@@ -13,17 +12,13 @@ import soundfile
 from app.audio.pcm import to_s16le, wav_header
 from app.core import FinishReason, SamplingParams
 from app.errors import DuplicateSession, Overloaded, SynthesisFailed, Unavailable
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import events_of, in_process, speech
 from tests.support.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer, tone
 
 
 async def post(synthesizer, headers=None, **changes):
     async with in_process(synthesizer) as client:
         return await client.post("/v1/audio/speech", json=speech(**changes), headers=headers)
-
-
-def events(body):
-    return [json.loads(line.removeprefix("data: ")) for line in body.split("\n\n") if line]
 
 
 async def test_pcm_is_the_chunks_in_order():
@@ -49,7 +44,7 @@ async def test_mp3_is_the_default_and_decodes_to_its_duration():
     assert 0 <= len(decoded) - 1105 - synthesizer.num_samples <= 576
 
 
-async def test_headers_say_what_speaks():
+async def test_the_headers_name_the_model_the_voice_and_the_seed():
     response = await post(
         FakeSynthesizer(), {"X-Request-ID": "my-id"}, response_format="pcm", seed=7, voice="søren"
     )
@@ -82,10 +77,10 @@ async def test_a_whole_file_is_the_collected_stream(response_format):
     assert whole.content == streamed.content
 
 
-async def test_events_carry_the_audio_then_usage_and_timing():
+async def test_the_events_carry_the_audio_then_usage_and_timing():
     synthesizer = FakeSynthesizer()
     response = await post(synthesizer, response_format="pcm", stream_format="sse")
-    *deltas, done = events(response.text)
+    *deltas, done = events_of(response.text)
     audio = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
     assert response.headers["content-type"] == "text/event-stream"
     assert {delta["type"] for delta in deltas} == {"speech.audio.delta"}
@@ -98,21 +93,21 @@ async def test_events_carry_the_audio_then_usage_and_timing():
 
 
 @pytest.mark.parametrize("stream_format", ["audio", "sse"])
-async def test_the_length_limit_is_a_good_end(stream_format):
+async def test_finish_reason_length_is_a_success(stream_format):
     synthesizer = FakeSynthesizer(finish=FinishReason.LENGTH)
     response = await post(synthesizer, response_format="pcm", stream_format=stream_format)
     assert response.status_code == 200
     if stream_format == "sse":
-        assert events(response.text)[-1]["finish_reason"] == "length"
+        assert events_of(response.text)[-1]["finish_reason"] == "length"
 
 
-async def test_the_generator_is_finished_before_the_last_bytes_are_sent():
+async def test_the_session_ends_before_the_last_bytes_are_sent():
     synthesizer = FakeSynthesizer()
     await post(synthesizer, {"X-Request-ID": "s"})
     assert synthesizer.ended == [("s", "finished")]
 
 
-async def test_what_is_not_said_is_the_models_default_and_the_seed_is_drawn():
+async def test_absent_fields_have_the_models_defaults():
     synthesizer = FakeSynthesizer()
     await post(synthesizer, instructions=None, speed=1, temperature=None)
     await post(synthesizer, instructions="", speed=1.0)
@@ -121,7 +116,7 @@ async def test_what_is_not_said_is_the_models_default_and_the_seed_is_drawn():
     assert first == SamplingParams(seed=first.seed)
 
 
-async def test_what_is_said_reaches_the_synthesizer():
+async def test_given_fields_reach_the_synthesizer():
     synthesizer = FakeSynthesizer(MULTILINGUAL)
     sampling = {
         "temperature": 0.7,
@@ -145,13 +140,13 @@ async def test_what_is_said_reaches_the_synthesizer():
     )
     (request,) = synthesizer.requests
     assert request.key == ("default", "mine")
-    assert (request.voice, request.language) == ("anna", "de")
+    assert (request.voice.name, request.language) == ("anna", "de")
     assert request.sampling == SamplingParams(**sampling)
     assert " ".join(request.segments) == " ".join(text.split())
     assert len(request.segments) > 2
 
 
-async def test_a_multilingual_model_speaks_english_unless_told():
+async def test_the_default_language_is_english():
     synthesizer = FakeSynthesizer(MULTILINGUAL)
     await post(synthesizer, model="multilingual")
     assert synthesizer.requests[0].language == "en"
@@ -165,7 +160,7 @@ async def test_turbo_takes_top_k():
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize(
-    ("fault", "status", "code", "header"),
+    ("error", "status", "code", "header"),
     [
         (Overloaded("no slot is free"), 503, "overloaded", ("retry-after", "1")),
         (DuplicateSession("used", param="X-Request-ID"), 409, "duplicate_session", None),
@@ -173,25 +168,25 @@ async def test_turbo_takes_top_k():
         (Unavailable("the t3 engine has stopped"), 503, "unavailable", None),
     ],
 )
-async def test_a_fault_before_the_first_sound_is_a_status(fault, status, code, header, whole):
-    synthesizer = FakeSynthesizer(fail_at=0, fault=fault)
+async def test_an_error_before_the_first_sound_is_a_status(error, status, code, header, whole):
+    synthesizer = FakeSynthesizer(fail_at=0, error=error)
     response = await post(synthesizer, {"X-Request-ID": "s"}, stream=not whole)
-    error = response.json()["error"]
-    assert (response.status_code, error["code"], error["message"]) == (status, code, fault.message)
-    assert error["type"] == ("server_error" if status >= 500 else "invalid_request_error")
+    told = response.json()["error"]
+    assert (response.status_code, told["code"], told["message"]) == (status, code, error.message)
+    assert told["type"] == ("server_error" if status >= 500 else "invalid_request_error")
     assert response.headers["x-request-id"] == "s"
     assert response.headers["content-type"] == "application/json"
     assert header is None or response.headers[header[0]] == header[1]
     assert synthesizer.ended == [("s", "failed")]
 
 
-async def test_a_taken_id_is_not_worth_a_retry():
-    response = await post(FakeSynthesizer(fail_at=0, fault=DuplicateSession("used")))
+async def test_a_duplicate_session_says_not_to_retry():
+    response = await post(FakeSynthesizer(fail_at=0, error=DuplicateSession("used")))
     assert response.headers["x-should-retry"] == "false"
 
 
-async def test_an_unexpected_fault_is_logged_once_with_the_id_and_tells_nothing(caplog):
-    synthesizer = FakeSynthesizer(fail_at=0, fault=ZeroDivisionError("secret/path"))
+async def test_an_unexpected_error_is_logged_once_and_hides_its_message(caplog):
+    synthesizer = FakeSynthesizer(fail_at=0, error=ZeroDivisionError("secret/path"))
     response = await post(synthesizer, {"X-Request-ID": "s"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
@@ -201,25 +196,25 @@ async def test_an_unexpected_fault_is_logged_once_with_the_id_and_tells_nothing(
 
 
 @pytest.mark.parametrize("finish", [FinishReason.STOP, FinishReason.ERROR, None])
-async def test_no_sound_at_all_is_never_a_200(finish):
+async def test_speech_without_sound_is_a_500(finish):
     response = await post(FakeSynthesizer(num_chunks=1, tokens_per_chunk=0, finish=finish))
     assert response.status_code == 500
 
 
 @pytest.mark.parametrize("finish", [FinishReason.ERROR, None])
-async def test_a_whole_file_that_could_not_be_finished_is_a_500(finish):
+async def test_an_unfinished_whole_file_is_a_500(finish):
     response = await post(FakeSynthesizer(finish=finish), stream=False)
     assert (response.status_code, response.json()["error"]["code"]) == (500, "synthesis_failed")
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"),
+    ("error", "code"),
     [(SynthesisFailed("lost"), "synthesis_failed"), (KeyError(1), "internal_error")],
 )
-async def test_a_fault_between_events_is_the_last_event(fault, code):
-    synthesizer = FakeSynthesizer(fail_at=2, fault=fault)
+async def test_an_error_after_the_first_sound_is_the_last_event(error, code):
+    synthesizer = FakeSynthesizer(fail_at=2, error=error)
     response = await post(synthesizer, response_format="pcm", stream_format="sse")
-    *deltas, last = events(response.text)
+    *deltas, last = events_of(response.text)
     assert len(deltas) == 2
     assert last["type"] == "speech.audio.error"
     assert last["error"]["code"] == code
@@ -229,7 +224,7 @@ async def test_logs_hold_no_text(caplog):
     caplog.set_level(logging.DEBUG)
     await post(FakeSynthesizer(ENGLISH), input="Xylophone zebra.")
     await post(
-        FakeSynthesizer(ENGLISH, fail_at=1, fault=KeyError(1)),
+        FakeSynthesizer(ENGLISH, fail_at=1, error=KeyError(1)),
         input="Xylophone zebra.",
         stream_format="sse",
     )
@@ -237,7 +232,7 @@ async def test_logs_hold_no_text(caplog):
     assert "ylophone" not in caplog.text
 
 
-async def test_pauses_are_heard_where_they_stand():
+async def test_pauses_are_silence_in_the_audio():
     synthesizer = FakeSynthesizer(num_chunks=1, tokens_per_chunk=5)
     response = await post(
         synthesizer, response_format="pcm", input="[pause:100ms]Hello there.[pause:200ms]"
@@ -248,7 +243,7 @@ async def test_pauses_are_heard_where_they_stand():
     assert synthesizer.requests[0].segments == ("Hello there.",)
 
 
-async def test_a_pause_between_segments_comes_before_the_later_ones_sound():
+async def test_a_pause_between_segments_comes_before_the_later_segment():
     synthesizer = FakeSynthesizer(num_chunks=2, tokens_per_chunk=5, segment_per_chunk=True)
     response = await post(
         synthesizer, response_format="pcm", input="Hello there.[pause:100ms]Goodbye now."
@@ -259,7 +254,7 @@ async def test_a_pause_between_segments_comes_before_the_later_ones_sound():
     assert len(rest) == 4800
 
 
-async def test_marks_and_emoji_are_taken_out_when_asked():
+async def test_strip_markdown_and_strip_emoji_remove_them():
     synthesizer = FakeSynthesizer()
     await post(synthesizer, input="**Hello** there 🙂.", strip_markdown=True, strip_emoji=True)
     await post(synthesizer, input="**Hello** there 🙂.")
@@ -267,8 +262,8 @@ async def test_marks_and_emoji_are_taken_out_when_asked():
     assert (told, plain) == (("Hello there .",), ("**Hello** there 🙂.",))
 
 
-async def test_what_is_not_heard_in_time_is_refused_as_overload():
-    synthesizer = FakeSynthesizer(fail_at=0, fault=Overloaded("nothing could be heard"))
+async def test_overload_says_when_to_retry():
+    synthesizer = FakeSynthesizer(fail_at=0, error=Overloaded("no sound could be made"))
     async with in_process(synthesizer) as client:
         response = await client.post("/v1/audio/speech", json=speech())
     assert (response.status_code, response.json()["error"]["code"]) == (503, "overloaded")

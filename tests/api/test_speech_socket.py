@@ -8,9 +8,9 @@ import websockets
 
 from app.audio.pcm import to_s16le
 from app.errors import Overloaded
-from tests.audio.test_formats import decode
+from tests.support.decoding import decode
 from tests.support.fakes import tone
-from tests.support.speech_sockets import ENDS, WAIT_S, audio, connected
+from tests.support.speech_sockets import ENDS, audio, connected
 
 NUM_DRIPS = 150
 FIRST = "This is the first sentence of it all. "
@@ -23,7 +23,7 @@ async def client(synthesizer):
 
 
 @pytest.mark.parametrize("kind", ["base64", "binary"])
-async def test_a_text_is_spoken_and_done(client, synthesizer, kind):
+async def test_a_text_is_spoken_to_its_end(client, synthesizer, kind):
     await client.start(audio=kind)
     await client.send("text", "c", text="Hello ")
     await client.send("text", "c", text="there.")
@@ -47,14 +47,14 @@ async def test_speech_starts_before_the_text_has_ended(client, synthesizer):
     assert synthesizer.requests[0].segments == (FIRST.strip(),)
 
 
-async def test_text_that_waits_is_spoken_without_its_end(client, synthesizer):
+async def test_text_is_spoken_after_max_buffer_ms_without_a_sentence_end(client, synthesizer):
     await client.start(max_buffer_ms=20)
     await client.send("text", "c", text="Let me think")
     await client.until("audio")
     assert synthesizer.requests[0].segments == ("Let me think",)
 
 
-async def test_text_that_keeps_coming_waits_no_longer_for_its_end(client, synthesizer):
+async def test_max_buffer_ms_counts_from_the_first_waiting_text(client, synthesizer):
     await client.start(max_buffer_ms=100)
 
     async def drip():
@@ -72,7 +72,7 @@ async def test_text_that_keeps_coming_waits_no_longer_for_its_end(client, synthe
     assert len(spoken) < NUM_DRIPS / 2
 
 
-async def test_flush_speaks_what_has_come_and_says_when_it_was_sent(client, synthesizer):
+async def test_flush_speaks_the_waiting_text_and_is_answered_when_sent(client, synthesizer):
     await client.start()
     await client.send("text", "c", text="Half a thought")
     await client.send("flush", "c")
@@ -99,7 +99,7 @@ async def test_every_take_goes_into_one_stream_of_its_format(client, synthesizer
     assert expected <= len(decoded) <= expected + 3000
 
 
-async def test_speed_and_pauses_act_here_too(client, synthesizer):
+async def test_speed_and_pauses_act_on_a_context(client, synthesizer):
     await client.start(speed=2)
     await client.send("text", "c", text="Hello[pause:1s]there.")
     await client.send("close", "c")
@@ -107,7 +107,7 @@ async def test_speed_and_pauses_act_here_too(client, synthesizer):
     assert abs(len(heard) - (synthesizer.num_samples + 24_000) / 2) < 2048
 
 
-async def test_contexts_are_spoken_side_by_side(client, synthesizer):
+async def test_two_contexts_are_spoken_at_the_same_time(client, synthesizer):
     for name in ("a", "b"):
         await client.start(name, audio="binary" if name == "a" else "base64")
         await client.send("text", name, text=f"Hello {name}.")
@@ -120,13 +120,13 @@ async def test_contexts_are_spoken_side_by_side(client, synthesizer):
     assert audio(heard, "a") == audio(heard, "b") == whole
 
 
-async def test_a_cancel_is_acknowledged_and_no_sound_follows(client, synthesizer):
+async def test_no_audio_follows_the_acknowledgement_of_a_cancel(client, synthesizer):
     synthesizer.hold_at = 1
     await client.start()
     await client.send("text", "c", text="Hello there.")
     await client.send("flush", "c")
     await client.until("audio")
-    await asyncio.to_thread(synthesizer.holding.wait, WAIT_S)
+    await asyncio.to_thread(synthesizer.wait_until_holding)
     await client.send("cancel", "c")
     (ack,) = await client.until("cancelled")
     assert (ack["state"], ack["tokens_generated"], ack["audio_sent_ms"]) == ("stopped", 12, 200.0)
@@ -138,13 +138,13 @@ async def test_a_cancel_is_acknowledged_and_no_sound_follows(client, synthesizer
     assert [how for _, how in synthesizer.ended] == ["cancelled"]
 
 
-async def test_the_next_turn_starts_at_once_by_the_same_name(client, synthesizer):
+async def test_a_cancelled_context_id_can_be_started_again_at_once(client, synthesizer):
     synthesizer.hold_at = 1
     await client.start()
     await client.send("text", "c", text="Hello there.")
     await client.send("flush", "c")
     await client.until("audio")
-    await asyncio.to_thread(synthesizer.holding.wait, WAIT_S)
+    await asyncio.to_thread(synthesizer.wait_until_holding)
     synthesizer.hold_at = None
     await client.send("cancel", "c")
     await client.start()
@@ -156,7 +156,7 @@ async def test_the_next_turn_starts_at_once_by_the_same_name(client, synthesizer
     assert audio([m for m in heard if m["stream"] == 1]) == to_s16le(tone(synthesizer.num_samples))
 
 
-async def test_other_contexts_play_on_through_a_cancel(client, synthesizer):
+async def test_a_cancel_leaves_other_contexts_alone(client, synthesizer):
     synthesizer.hold_at = 1
     for name in ("a", "b"):
         await client.start(name)
@@ -173,7 +173,7 @@ async def test_other_contexts_play_on_through_a_cancel(client, synthesizer):
 
 
 @pytest.mark.parametrize("name", ["never-started", "c"])
-async def test_cancelling_what_is_over_is_no_error(client, name):
+async def test_cancelling_an_ended_context_says_already_done(client, name):
     await client.start()
     await client.send("text", "c", text="Hello there.")
     await client.send("close", "c")
@@ -183,13 +183,13 @@ async def test_cancelling_what_is_over_is_no_error(client, name):
     assert (ack["context_id"], ack["state"]) == (name, "already_done")
 
 
-async def test_an_idle_context_is_cancelled_too(client):
+async def test_an_idle_context_can_be_cancelled(client):
     await client.start()
     await client.send("cancel", "c")
     assert (await client.until(*ENDS))[-1]["state"] == "stopped"
 
 
-async def test_closing_the_socket_speaks_what_has_come_first(client, synthesizer):
+async def test_close_speaks_the_waiting_text_first(client, synthesizer):
     await client.start()
     await client.send("text", "c", text="Hello there.")
     await client.send("close")
@@ -199,7 +199,7 @@ async def test_closing_the_socket_speaks_what_has_come_first(client, synthesizer
         await client.next()
 
 
-async def test_a_closing_socket_still_cancels_and_starts_nothing(client, synthesizer):
+async def test_a_closing_socket_cancels_but_starts_nothing(client, synthesizer):
     synthesizer.hold_at = 1
     await client.start()
     await client.send("text", "c", text="Hello there.")
@@ -213,7 +213,7 @@ async def test_a_closing_socket_still_cancels_and_starts_nothing(client, synthes
         await client.next()
 
 
-async def test_nothing_to_speak_is_done_without_sound(client, synthesizer):
+async def test_a_text_with_nothing_to_speak_is_done_without_sound(client, synthesizer):
     await client.start()
     await client.send("text", "c", text="... ?!")
     await client.send("close", "c")
@@ -222,21 +222,21 @@ async def test_nothing_to_speak_is_done_without_sound(client, synthesizer):
     assert synthesizer.requests == []
 
 
-async def test_a_client_that_leaves_stops_everything(synthesizer):
+async def test_a_client_that_leaves_ends_its_sessions(synthesizer):
     synthesizer.hold_at = 1
     async with connected(synthesizer) as client:
         await client.start()
         await client.send("text", "c", text="Hello there.")
         await client.send("flush", "c")
         await client.until("audio")
-        await asyncio.to_thread(synthesizer.holding.wait, WAIT_S)
+        await asyncio.to_thread(synthesizer.wait_until_holding)
         client.socket.transport.abort()
-        assert await asyncio.to_thread(synthesizer.closed.wait, WAIT_S)
+        await asyncio.to_thread(synthesizer.wait_until_closed)
     assert [how for _, how in synthesizer.ended] == ["closed"]
 
 
-async def test_a_fault_ends_its_context_alone_and_by_name(client, synthesizer):
-    synthesizer.fail_at, synthesizer.fault = 0, Overloaded("no slot is free")
+async def test_an_error_ends_its_own_context_only(client, synthesizer):
+    synthesizer.fail_at, synthesizer.error = 0, Overloaded("no slot is free")
     await client.start()
     await client.send("text", "c", text="Hello there.")
     await client.send("flush", "c")

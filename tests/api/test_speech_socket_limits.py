@@ -54,12 +54,12 @@ async def client(synthesizer):
         (b"\x00\x01", None, "invalid_json"),
     ],
 )
-async def test_a_wrong_message_is_named_and_the_socket_goes_on(client, frame, param, code):
+async def test_an_invalid_message_is_answered_and_the_socket_goes_on(client, frame, param, code):
     await client.start()
     await client.until("started")
     await client.socket.send(frame)
-    (fault,) = await client.until("error")
-    assert (fault["error"]["param"], fault["error"]["code"]) == (param, code)
+    (error,) = await client.until("error")
+    assert (error["error"]["param"], error["error"]["code"]) == (param, code)
     await client.send("text", "c", text="Hello there.")
     await client.send("close", "c")
     assert (await client.until(*ENDS))[-1]["type"] == "done"
@@ -75,7 +75,7 @@ async def test_a_closed_context_takes_no_more_text(client, synthesizer):
     synthesizer.release()
 
 
-async def test_contexts_are_limited():
+async def test_max_contexts_is_kept():
     async with connected(FakeSynthesizer(), max_contexts=2) as client:
         for name in ("a", "b", "c"):
             await client.start(name)
@@ -83,7 +83,7 @@ async def test_contexts_are_limited():
         assert (refused["context_id"], refused["error"]["code"]) == ("c", "too_many_contexts")
 
 
-async def test_held_text_is_limited_and_room_comes_back(synthesizer):
+async def test_max_held_chars_counts_waiting_text_only(synthesizer):
     synthesizer.hold_at = 0
     async with connected(synthesizer, max_held_chars=100) as client:
         await client.start()
@@ -109,7 +109,7 @@ async def test_a_frame_that_is_too_big_closes_the_socket():
         assert closed.value.rcvd.code == 1009
 
 
-async def test_who_keeps_sending_wrong_messages_is_shown_out():
+async def test_too_many_invalid_messages_close_the_socket():
     async with connected(FakeSynthesizer(), max_faults=3) as client:
         for _ in range(4):
             await client.socket.send("{")
@@ -119,7 +119,7 @@ async def test_who_keeps_sending_wrong_messages_is_shown_out():
         assert closed.value.rcvd.code == 1008
 
 
-async def test_an_idle_socket_is_closed_and_one_that_speaks_is_not(synthesizer):
+async def test_idle_s_closes_a_socket_that_does_not_speak(synthesizer):
     synthesizer.hold_at = 1
     async with connected(synthesizer, idle_s=0.2) as client:
         await client.start()
@@ -133,8 +133,8 @@ async def test_an_idle_socket_is_closed_and_one_that_speaks_is_not(synthesizer):
             await client.next()
 
 
-async def test_what_is_not_heard_in_time_is_an_error_of_its_context(synthesizer):
-    synthesizer.fail_at, synthesizer.fault = 0, Overloaded("nothing could be heard")
+async def test_overload_is_an_error_of_its_context(synthesizer):
+    synthesizer.fail_at, synthesizer.error = 0, Overloaded("no sound could be made")
     async with connected(synthesizer, Limits()) as client:
         await client.start()
         await client.send("text", "c", text="Hello there.")
@@ -142,7 +142,7 @@ async def test_what_is_not_heard_in_time_is_an_error_of_its_context(synthesizer)
         assert (await client.until(*ENDS))[-1]["error"]["code"] == "overloaded"
 
 
-async def test_flushes_that_wait_are_limited(client, synthesizer, monkeypatch):
+async def test_waiting_flushes_are_limited(client, synthesizer, monkeypatch):
     monkeypatch.setattr("app.api.speech_context.MAX_ORDERS", 3)
     synthesizer.hold_at = 0
     await client.start()
@@ -153,7 +153,7 @@ async def test_flushes_that_wait_are_limited(client, synthesizer, monkeypatch):
     synthesizer.release()
 
 
-async def test_a_context_that_is_cancelled_before_it_began_is_acknowledged(client):
+async def test_a_cancel_right_after_a_start_is_acknowledged(client):
     for _ in range(50):
         await client.start()
         await client.send("cancel", "c")

@@ -12,7 +12,7 @@ from app.api.speech_bodies import RawAudio
 from app.audio.formats import FORMATS
 from app.audio.pcm import to_s16le
 from app.errors import SynthesisFailed
-from tests.api.conftest import serving, speech
+from tests.support.api_clients import serving, speech
 from tests.support.fakes import FakeSynthesizer, tone
 
 CHUNK_BYTES = 5 * 960 * 2  # of the fake's pcm
@@ -34,12 +34,12 @@ def take(stream, num_bytes):
 
 
 @pytest.mark.parametrize("response_format", sorted(FORMATS))
-def test_sound_arrives_while_the_rest_is_not_made_yet(response_format):
+def test_audio_arrives_before_the_rest_is_made(response_format):
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url, post(url, response_format=response_format) as response:
         body = response.iter_raw()
         head = next(body)
-        assert synthesizer.holding.wait(WAIT_S)
+        synthesizer.wait_until_holding()
         assert synthesizer.ended == []
         synthesizer.release()
         rest = b"".join(body)
@@ -50,24 +50,24 @@ def test_sound_arrives_while_the_rest_is_not_made_yet(response_format):
 
 @pytest.mark.parametrize("stream_format", ["audio", "sse"])
 @pytest.mark.parametrize("hold_at", [0, 1])
-def test_a_client_that_leaves_closes_its_generator(stream_format, hold_at):
+def test_a_client_that_leaves_ends_its_session(stream_format, hold_at):
     synthesizer = FakeSynthesizer(hold_at=hold_at)
     with serving(synthesizer) as url:
         if hold_at:
             with post(url, stream_format=stream_format) as response:
                 next(response.iter_raw())
-                assert synthesizer.holding.wait(WAIT_S)
+                synthesizer.wait_until_holding()
         else:
             leave_before_an_answer(url, synthesizer, stream_format=stream_format)
-        assert synthesizer.closed.wait(WAIT_S)
+        synthesizer.wait_until_closed()
     assert synthesizer.ended == [("s", "closed")]
 
 
-def test_a_client_that_leaves_does_not_wait_for_its_whole_file():
+def test_a_client_that_leaves_ends_its_whole_file():
     synthesizer = FakeSynthesizer(hold_at=2)
     with serving(synthesizer) as url:
         leave_before_an_answer(url, synthesizer, stream=False)
-        assert synthesizer.closed.wait(WAIT_S)
+        synthesizer.wait_until_closed()
     assert synthesizer.ended == [("s", "closed")]
 
 
@@ -79,27 +79,27 @@ def leave_before_an_answer(url, synthesizer, **changes):
             b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: s\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
-        assert synthesizer.holding.wait(WAIT_S)
+        synthesizer.wait_until_holding()
 
 
-def test_a_server_lives_on_after_a_client_left():
+def test_a_server_speaks_on_after_a_client_left():
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url:
         with post(url) as response:
             next(response.iter_raw())
-            assert synthesizer.holding.wait(WAIT_S)
-        assert synthesizer.closed.wait(WAIT_S)
+            synthesizer.wait_until_holding()
+        synthesizer.wait_until_closed()
         synthesizer.hold_at = None
         with post(url, "t") as response:
             assert len(response.read()) == synthesizer.num_samples * 2
 
 
-def test_a_cancelled_stream_of_audio_ends_cleanly_after_what_was_sent():
+def test_a_cancelled_stream_of_audio_ends_cleanly():
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url, post(url) as response:
         body = response.iter_raw()
         heard = take(body, CHUNK_BYTES)
-        assert synthesizer.holding.wait(WAIT_S)
+        synthesizer.wait_until_holding()
         ack = httpx.post(f"{url}/cancel/s").json()
         assert b"".join(body) == b""
     assert heard == to_s16le(tone(5 * 960))
@@ -112,7 +112,7 @@ def test_a_cancelled_stream_of_events_says_so():
     with serving(synthesizer) as url, post(url, stream_format="sse") as response:
         lines = response.iter_lines()
         delta = json.loads(next(lines).removeprefix("data: "))
-        assert synthesizer.holding.wait(WAIT_S)
+        synthesizer.wait_until_holding()
         httpx.delete(f"{url}/v1/audio/speech/s")
         done = json.loads([line for line in lines if line][-1].removeprefix("data: "))
     assert base64.b64decode(delta["audio"]) == to_s16le(tone(5 * 960))
@@ -121,11 +121,11 @@ def test_a_cancelled_stream_of_events_says_so():
 
 
 @pytest.mark.parametrize(("stream", "hold_at"), [(False, 0), (False, 2), (True, 0)])
-def test_a_session_cancelled_before_its_answer_began_is_a_204(stream, hold_at):
+def test_a_cancel_before_the_first_bytes_is_a_204(stream, hold_at):
     synthesizer = FakeSynthesizer(hold_at=hold_at)
 
     def cancel_when_held():
-        assert synthesizer.holding.wait(WAIT_S)
+        synthesizer.wait_until_holding()
         return httpx.post(f"{url}/cancel/s")
 
     with serving(synthesizer) as url, ThreadPoolExecutor(1) as pool:
@@ -138,9 +138,9 @@ def test_a_session_cancelled_before_its_answer_began_is_a_204(stream, hold_at):
     assert "content-type" not in response.headers
 
 
-@pytest.mark.parametrize("fault", [SynthesisFailed("lost"), KeyError("lost")])
-def test_raw_audio_that_cannot_be_finished_breaks_off(fault, caplog):
-    synthesizer = FakeSynthesizer(fail_at=1, fault=fault)
+@pytest.mark.parametrize("error", [SynthesisFailed("lost"), KeyError("lost")])
+def test_an_error_breaks_raw_audio_off(error, caplog):
+    synthesizer = FakeSynthesizer(fail_at=1, error=error)
     assert heard_until_it_breaks(synthesizer) == to_s16le(tone(5 * 960))
     assert synthesizer.ended == [("s", "failed")]
     assert [r.getMessage() for r in caplog.records if r.name == "app.api.speech_response"] == [
@@ -153,17 +153,17 @@ def heard_until_it_breaks(synthesizer):
         assert response.status_code == 200
         heard, body = [], response.iter_raw()
         with pytest.raises(httpx.RemoteProtocolError):
-            heard.extend(body)  # keeps what came before the fault
+            heard.extend(body)  # keeps what came before the error
     return b"".join(heard)
 
 
-def test_a_clean_end_after_a_fault_would_be_found_out(monkeypatch):
-    monkeypatch.setattr(RawAudio, "broken", lambda self, fault: b"")
+def test_a_clean_end_after_an_error_is_detected(monkeypatch):
+    monkeypatch.setattr(RawAudio, "broken", lambda self, error: b"")
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        heard_until_it_breaks(FakeSynthesizer(fail_at=1, fault=SynthesisFailed("lost")))
+        heard_until_it_breaks(FakeSynthesizer(fail_at=1, error=SynthesisFailed("lost")))
 
 
-def test_two_streams_at_once_do_not_wait_for_each_other():
+def test_two_streams_do_not_wait_for_each_other():
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url, post(url, "a") as first, post(url, "b") as second:
         bodies = [first.iter_raw(), second.iter_raw()]

@@ -1,11 +1,9 @@
 """The timing in events and the legs of the session report are one account."""
 
-import json
-
 import pytest
 
 from app.sessions.timeline import all_legs
-from tests.api.conftest import in_process, speech
+from tests.support.api_clients import events_of, in_process, speech
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.speech_sockets import connected
 
@@ -16,8 +14,7 @@ async def done_and_report(synthesizer, **changes):
     async with in_process(synthesizer) as client:
         answer = await client.post("/v1/audio/speech", json=body, headers={"X-Request-ID": "timed"})
         report = (await client.get("/v1/sessions/timed")).json()
-    *_, done = [line for line in answer.text.split("\n\n") if line]
-    return json.loads(done.removeprefix("data: ")), report
+    return events_of(answer.text)[-1], report
 
 
 @pytest.mark.parametrize("num_chunks", [1, 3])

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from app.voices.library import VoiceLibrary
-from tests.api.conftest import in_process, speech
-from tests.api.test_voices import URL, WAV, add, stored
-from tests.auth.test_api_keys import bearer_of, key
+from tests.support.api_clients import in_process, speech
+from tests.support.api_keys import bearer_of, key
+from tests.support.made_voices import URL, WAV, add, stored
 
 KEYS = (
     key("two-voices", "two-voices", "red", ("speak", "voices"), max_voices=2),
@@ -31,7 +31,7 @@ def clone(client: httpx.AsyncClient, name: str):
     return client.post("/v1/audio/speech", json=body, headers=bearer_of(name))
 
 
-async def test_a_tenant_keeps_no_more_voices_than_the_key_may_make_it_keep(client, folder):
+async def test_max_voices_of_a_key_is_kept(client, folder):
     headers = bearer_of("two-voices")
     made = [await add(client, headers, name) for name in ("Ann", "Bea", "Cid")]
     assert [response.status_code for response in made] == [200, 200, 400]
@@ -42,7 +42,7 @@ async def test_a_tenant_keeps_no_more_voices_than_the_key_may_make_it_keep(clien
     assert len(stored(folder)) == kept
 
 
-async def test_a_key_has_so_many_recordings_in_work_and_one_that_ends_makes_room(client):
+async def test_an_upload_that_ends_gives_its_place_back(client):
     headers = bearer_of("one-at-once")
     first, second = await asyncio.gather(add(client, headers, "Ann"), add(client, headers, "Bea"))
     assert sorted([first.status_code, second.status_code]) == [200, 429]
@@ -51,9 +51,7 @@ async def test_a_key_has_so_many_recordings_in_work_and_one_that_ends_makes_room
     assert (await clone(client, "one-at-once")).status_code == 200
 
 
-async def test_a_key_whose_quota_is_spent_has_nothing_decoded_or_enrolled(
-    client, synthesizer, folder
-):
+async def test_a_recording_beyond_the_quota_is_not_decoded(client, synthesizer, folder):
     assert (await clone(client, "spent")).status_code == 200  # counted once
     assert len(synthesizer.enrolled) == 1
     refused = await clone(client, "spent")

@@ -9,19 +9,11 @@ import pytest
 from app.config import Limits
 from app.errors import BadRequest, NotFound
 from app.voices.library import VoiceLibrary
-from tests.api.conftest import in_process, speech
-from tests.auth.test_api_keys import bearer_of, key
+from tests.support.api_clients import in_process, speech
+from tests.support.api_keys import bearer_of
 from tests.support.fakes import FakeSynthesizer
-from tests.support.hostile_uploads import GOOD, HOSTILE, encoded
-
-WAV = encoded(GOOD)
-KEYS = (
-    key("red", "red", "red", ("speak", "voices")),
-    key("blue", "blue", "blue", ("speak", "voices")),
-    key("listener", "listener", "red", ("speak",)),
-)
-RED, BLUE = bearer_of("red"), bearer_of("blue")
-URL = "/v1/audio/voices"
+from tests.support.hostile_uploads import HOSTILE
+from tests.support.made_voices import BLUE, KEYS, RED, URL, WAV, add, stored
 
 
 @pytest.fixture
@@ -31,18 +23,7 @@ async def client(synthesizer, folder):
         yield client
 
 
-def stored(folder):
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-async def add(client, headers=RED, name="Ann", sample=WAV, **fields):
-    texts = {"name": name, "consent": "I am Ann and I agree.", **fields}
-    data = {field: text for field, text in texts.items() if text is not ...}
-    files = {"audio_sample": ("any.wav", sample, "audio/wav")}
-    return await client.post(URL, data=data, files=files, headers=headers)
-
-
-async def test_a_voice_is_made_enrolled_and_spoken_with(client, synthesizer):
+async def test_a_made_voice_is_enrolled_and_speaks(client, synthesizer):
     made = (await add(client)).json()
     assert (made["object"], made["name"], made["seconds"]) == ("audio.voice", "Ann", 6.0)
     for voice in (made["id"], "Ann", {"id": made["id"]}):
@@ -51,7 +32,7 @@ async def test_a_voice_is_made_enrolled_and_spoken_with(client, synthesizer):
     assert {request.voice for request in synthesizer.requests} == set(synthesizer.enrolled)
 
 
-async def test_it_is_listed_got_renamed_aliased_and_deleted(client, folder):
+async def test_a_made_voice_is_listed_renamed_and_deleted(client, folder):
     made = (await add(client)).json()
     listed = (await client.get(URL, headers=RED)).json()["voices"]
     assert [voice["id"] for voice in listed][-1] == made["id"]
@@ -76,7 +57,7 @@ async def test_a_preview_is_a_whole_wav_file(client, voice):
     assert response.headers["content-length"] == str(len(response.content))
 
 
-async def test_another_tenants_voice_is_as_unknown_as_none(client):
+async def test_the_voice_of_another_tenant_is_unknown(client):
     voice_id = (await add(client)).json()["id"]
     never = "voice_" + "0" * 32
 
@@ -98,7 +79,7 @@ async def test_another_tenants_voice_is_as_unknown_as_none(client):
     assert (await client.get(f"{URL}/{voice_id}", headers=RED)).status_code == 200
 
 
-async def test_a_key_without_the_role_makes_and_changes_nothing(client, folder):
+async def test_a_key_without_the_role_cannot_make_or_change_voices(client, folder):
     headers = bearer_of("listener")
     voice_id = (await add(client)).json()["id"]
     answers = [
@@ -146,7 +127,7 @@ async def test_a_hostile_file_is_a_400_and_nothing_is_stored(client, folder, nam
     assert stored(folder) == []
 
 
-async def test_a_file_over_the_bound_is_not_read_to_its_end(client):
+async def test_a_file_over_the_limit_is_not_read_to_its_end(client):
     num_sent = 0
 
     async def endless():
@@ -171,7 +152,7 @@ async def test_a_file_over_the_bound_is_not_read_to_its_end(client):
         ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--", 400),
     ],
 )
-async def test_what_is_no_form_is_refused(client, kind, content, status):
+async def test_a_body_that_is_not_a_form_is_refused(client, kind, content, status):
     response = await client.post(URL, content=content, headers={**RED, "content-type": kind})
     assert response.status_code == status
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
@@ -185,15 +166,15 @@ async def test_a_wrong_change_is_refused(client, changes):
     assert (await client.get(f"{URL}/{made['id']}", headers=RED)).json() == made
 
 
-async def test_a_recording_that_gives_no_voice_leaves_nothing(client, synthesizer, folder):
-    synthesizer.enrol_fault = BadRequest("gives no voice", param="voice")
+async def test_a_recording_without_a_voice_is_not_stored(client, synthesizer, folder):
+    synthesizer.enrol_error = BadRequest("gives no voice", param="voice")
     response = await add(client)
     assert (response.status_code, response.json()["error"]["message"]) == (400, "gives no voice")
     assert stored(folder) == []
 
 
 @pytest.mark.parametrize("way", ["base64", "multipart"])
-async def test_one_request_may_bring_its_own_voice(client, synthesizer, folder, way):
+async def test_reference_audio_is_the_voice_of_one_request(client, synthesizer, folder, way):
     if way == "base64":
         body = speech(voice=..., reference_audio=base64.b64encode(WAV).decode())
         response = await client.post("/v1/audio/speech", json=body, headers=RED)
@@ -219,15 +200,15 @@ async def test_one_request_may_bring_its_own_voice(client, synthesizer, folder, 
         ({"reference_audio": "AAAA", "input": ""}, "input"),
     ],
 )
-async def test_a_wrong_recording_of_one_request_is_named(client, synthesizer, changes, param):
+async def test_a_wrong_reference_audio_is_named(client, synthesizer, changes, param):
     body = speech(**{"voice": ..., **changes})
     response = await client.post("/v1/audio/speech", json=body, headers=RED)
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
     assert synthesizer.requests == []
 
 
-async def test_a_fault_in_the_speech_leaves_no_recording_either(client, synthesizer, folder):
-    synthesizer.fail_at, synthesizer.fault = 0, NotFound("gone")
+async def test_an_error_in_the_speech_leaves_no_reference_audio(client, synthesizer, folder):
+    synthesizer.fail_at, synthesizer.error = 0, NotFound("gone")
     body = speech(voice=..., reference_audio=base64.b64encode(WAV).decode())
     response = await client.post("/v1/audio/speech", json=body, headers=RED)
     assert response.status_code == 404
@@ -244,7 +225,7 @@ async def test_speech_goes_on_while_a_recording_is_decoded(client):
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-async def test_a_server_without_a_store_says_so(method):
+async def test_a_server_without_a_store_answers_uploads_off(method):
     async with in_process(FakeSynthesizer(), Limits()) as client:
         if method == "POST":
             response = await add(client, None)

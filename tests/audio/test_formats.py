@@ -2,7 +2,6 @@
 
 import io
 
-import av
 import numpy as np
 import pytest
 import soundfile
@@ -10,14 +9,10 @@ import soundfile
 from app.audio.codecs import tempo_factors
 from app.audio.formats import FORMATS, SAMPLE_RATES, AudioStream
 from app.audio.pcm import to_s16le, wav_header
+from tests.support.decoding import DELAY, FRAME, decode
 from tests.support.fakes import tone
 
 RATE = 24_000
-# What a bare stream cannot announce: samples of silence before the first, and the codec's frame.
-DELAY = {"mp3": 1105, "aac": 1024}
-FRAME = {"mp3": 1152, "aac": 1024}
-G711 = {"mulaw": "ULAW", "alaw": "ALAW"}
-
 EVERY = [
     (name, rate) for name, audio_format in FORMATS.items() for rate in audio_format.sample_rates
 ]
@@ -30,25 +25,6 @@ def encode(name, pcm, step=4800, rate=RATE, speed=1.0):
     return body, stream.num_samples
 
 
-def decode(name, body, rate=RATE):
-    """The samples of a body at `rate`, by a decoder that did not write it where there is one."""
-    if name == "pcm":
-        return np.frombuffer(body, "<i2") / 32768
-    if name in G711:
-        file = soundfile.SoundFile(
-            io.BytesIO(body), samplerate=rate, channels=1, subtype=G711[name], format="RAW"
-        )
-        return file.read()
-    if name in ("wav", "opus"):
-        samples, read_rate = soundfile.read(io.BytesIO(body))
-        assert read_rate == rate or name == "opus"
-        return samples
-    with av.open(io.BytesIO(body)) as container:
-        frames = [frame.to_ndarray().ravel() for frame in container.decode(audio=0)]
-        samples = np.concatenate(frames)
-        return samples / 32768 if samples.dtype == np.int16 else samples
-
-
 def pitch_hz(samples, rate):
     middle = samples[len(samples) // 4 : -len(samples) // 4]
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
@@ -56,7 +32,7 @@ def pitch_hz(samples, rate):
 
 
 @pytest.mark.parametrize(("name", "rate"), EVERY)
-def test_every_format_decodes_to_its_duration_at_every_rate(name, rate):
+def test_every_format_decodes_at_every_rate(name, rate):
     num_samples = 30_007
     body, num_shaped = encode(name, tone(num_samples), rate=rate)
     expected = num_samples * rate / RATE
@@ -69,7 +45,7 @@ def test_every_format_decodes_to_its_duration_at_every_rate(name, rate):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("num_samples", [1, 575, 7001])
-def test_no_final_sample_is_lost(name, num_samples):
+def test_the_last_sample_is_not_lost(name, num_samples):
     pcm = tone(num_samples)
     pcm[-1] = 0.9
     body, _ = encode(name, pcm, step=960)
@@ -86,7 +62,7 @@ def test_no_final_sample_is_lost(name, num_samples):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(("rate", "speed"), [(24_000, 1.0), (16_000, 1.3)])
-def test_bytes_do_not_depend_on_how_the_samples_came(name, rate, speed):
+def test_the_bytes_do_not_depend_on_how_the_samples_are_cut(name, rate, speed):
     def content(step):
         body, _ = encode(name, tone(9000), step, rate, speed)
         return decode(name, body, rate) if name == "opus" else body  # Ogg draws a serial number
@@ -95,7 +71,7 @@ def test_bytes_do_not_depend_on_how_the_samples_came(name, rate, speed):
 
 
 @pytest.mark.parametrize(("name", "rate"), EVERY)
-def test_the_first_bytes_decode_before_the_rest_is_made(name, rate):
+def test_the_first_bytes_decode_alone(name, rate):
     stream = AudioStream(FORMATS[name], rate)
     first_s = 0.2 if rate >= 16_000 else 0.5  # a frame of mp3 or aac is longer at a lower rate
     decoded = decode(name, stream.feed(tone(round(first_s * RATE))), rate)
@@ -121,11 +97,11 @@ def test_speed_streams(speed):
     ("speed", "factors"),
     [(1, []), (2, [2]), (4, [2, 2]), (3, [2, 1.5]), (0.25, [0.5, 0.5]), (0.4, [0.5, 0.8])],
 )
-def test_tempo_is_chained_where_one_filter_would_skip(speed, factors):
+def test_large_changes_of_tempo_are_chained(speed, factors):
     assert tempo_factors(speed) == factors
 
 
-def test_a_whole_file_says_its_true_length():
+def test_a_sealed_file_has_its_true_length():
     for name in ("wav", "flac"):
         streamed, num_samples = encode(name, tone(7001))
         sealed = FORMATS[name].seal(streamed, num_samples, RATE)
@@ -136,7 +112,7 @@ def test_a_whole_file_says_its_true_length():
     assert FORMATS["wav"].seal(body, num_samples, RATE) == wav_header(70) + to_s16le(tone(70))
 
 
-def test_content_types():
+def test_content_types_are_those_of_the_documents():
     assert {name: FORMATS[name].content_type for name in FORMATS} == {
         "mp3": "audio/mpeg",
         "opus": "audio/opus",
@@ -149,14 +125,14 @@ def test_content_types():
     }
 
 
-def test_rates_are_those_of_telephones_to_studios():
+def test_sample_rates_reach_from_8_to_48_khz():
     assert (min(SAMPLE_RATES), max(SAMPLE_RATES)) == (8000, 48_000)
     assert all(
         audio_format.default_rate in audio_format.sample_rates for audio_format in FORMATS.values()
     )
 
 
-def test_no_samples_are_an_empty_sound():
+def test_a_stream_without_samples_is_a_short_file():
     for name in FORMATS:
         body, num_samples = encode(name, tone(0))
         assert num_samples == 0

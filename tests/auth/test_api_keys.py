@@ -1,52 +1,36 @@
 """Who is let in, and which server may stand open."""
 
-import hashlib
-
 import pytest
 
 from app.auth.api_keys import ANYBODY_HERE, KeyRing, admit, is_loopback, refuse_open_doors
-from app.config import AccessSettings, KeySettings, Role, load_keys
+from app.config import AccessSettings, Role, load_keys
 from app.errors import ConfigError, Forbidden, Unauthorized
-
-
-def key(secret, name, tenant="red", roles=("speak",), **quota):
-    return KeySettings(
-        name=name,
-        sha256=hashlib.sha256(secret.encode()).hexdigest(),
-        tenant=tenant,
-        roles=tuple(Role(role) for role in roles),
-        quota=quota,
-    )
-
-
-def bearer_of(secret):
-    return {"Authorization": f"Bearer {secret}"}
-
+from tests.support.api_keys import key
 
 RING = KeyRing([key("one", "first"), key("two", "second", "blue", ("voices", "admin"))])
 OPEN = KeyRing([])
 HERE = {"host": "localhost:8000"}
 
 
-def test_a_key_is_its_caller():
+def test_a_known_key_gives_its_caller():
     caller = admit(RING, "two", "203.0.113.9", {"host": "example.com"})
     assert (caller.name, caller.tenant) == ("second", "blue")
     assert caller.roles == {Role.VOICES, Role.ADMIN}
 
 
 @pytest.mark.parametrize("secret", [None, "", "One", "one ", "three", "\ud800", "x" * 10_000])
-def test_no_key_and_a_wrong_one_are_refused(secret):
+def test_a_missing_or_unknown_key_is_refused(secret):
     with pytest.raises(Unauthorized):
         admit(RING, secret, "127.0.0.1", HERE)
 
 
-def test_a_role_that_is_missing_is_named():
+def test_a_missing_role_is_named():
     with pytest.raises(Forbidden, match="admin"):
         RING.caller("one").require(Role.ADMIN)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
-def test_without_keys_this_machine_may_do_everything(host):
+def test_without_keys_this_machine_has_all_roles(host):
     assert admit(OPEN, None, "127.0.0.1", {"host": host}) is ANYBODY_HERE
 
 
@@ -64,7 +48,7 @@ def test_without_keys_this_machine_may_do_everything(host):
         ("127.0.0.1", HERE | {"forwarded": "for=203.0.113.9"}),
     ],
 )
-def test_without_keys_nobody_else_may_do_anything(peer, headers):
+def test_without_keys_other_machines_are_refused(peer, headers):
     with pytest.raises(Forbidden):
         admit(OPEN, "one", peer, headers)
 
@@ -84,11 +68,11 @@ def test_without_keys_nobody_else_may_do_anything(peer, headers):
         ("example.com", False),
     ],
 )
-def test_what_is_loopback(host, near):
+def test_loopback_addresses_are_recognised(host, near):
     assert is_loopback(host) is near
 
 
-def test_an_open_server_that_could_be_reached_does_not_start():
+def test_a_reachable_server_without_keys_does_not_start():
     refuse_open_doors([], "127.0.0.1", haproxy=False)
     refuse_open_doors([key("one", "first")], "0.0.0.0", haproxy=True)
     with pytest.raises(ConfigError, match="reachable"):
@@ -97,7 +81,7 @@ def test_an_open_server_that_could_be_reached_does_not_start():
         refuse_open_doors([], "127.0.0.1", haproxy=True)
 
 
-def test_two_keys_of_one_name_or_secret_do_not_start():
+def test_two_keys_with_one_name_or_hash_are_refused():
     with pytest.raises(ConfigError, match="name"):
         KeyRing([key("one", "first"), key("two", "first")])
     with pytest.raises(ConfigError, match="sha256"):
@@ -107,7 +91,7 @@ def test_two_keys_of_one_name_or_secret_do_not_start():
 ENTRY = f"- {{name: app, sha256: {'a' * 64}, tenant: red, quota: {{max_concurrent: 2}}}}"
 
 
-def test_keys_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
+def test_keys_are_read_from_a_file_or_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("CHATTERBOX_API_KEYS", raising=False)
     assert load_keys(AccessSettings()) == ()
     file = tmp_path / "keys.yaml"
@@ -130,7 +114,7 @@ def test_keys_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
         ("{", "not valid YAML"),
     ],
 )
-def test_a_faulty_keys_file_is_named_without_its_content(tmp_path, content, told):
+def test_an_error_in_the_keys_file_hides_its_content(tmp_path, content, told):
     file = tmp_path / "keys.yaml"
     file.write_text(content)
     with pytest.raises(ConfigError, match=told) as refused:
@@ -138,6 +122,6 @@ def test_a_faulty_keys_file_is_named_without_its_content(tmp_path, content, told
     assert "secret" not in str(refused.value)
 
 
-def test_a_keys_file_that_is_missing_is_named():
+def test_a_missing_keys_file_is_named():
     with pytest.raises(ConfigError, match="nowhere"):
         load_keys(AccessSettings(keys_file="/nowhere"))

@@ -24,7 +24,7 @@ def sessions(client):
     return LiveSessions(client, Limits())
 
 
-async def test_a_session_that_runs_out_finishes_once(sessions, client):
+async def test_a_session_is_finished_once(sessions, client):
     source = Source()
     chunks = [chunk async for chunk in sessions.speak(REQUEST, source)]
     assert [(chunk.start, chunk.finish) for chunk in chunks] == [
@@ -38,7 +38,7 @@ async def test_a_session_that_runs_out_finishes_once(sessions, client):
     assert (source.closed, len(sessions)) == (1, 0)
 
 
-async def test_a_stop_ends_a_stream_that_is_waiting_for_sound(sessions, client):
+async def test_a_stop_ends_a_stream_that_waits_for_sound(sessions, client):
     source = Source(hold=1)
     stream = sessions.speak(REQUEST, source)
     await anext(stream)
@@ -51,14 +51,14 @@ async def test_a_stop_ends_a_stream_that_is_waiting_for_sound(sessions, client):
     assert source.closed == 1
 
 
-async def test_after_a_stop_no_chunk_follows_even_if_one_is_ready(sessions, client):
+async def test_no_sound_follows_a_stop(sessions, client):
     stream = sessions.speak(REQUEST, Source())
     await anext(stream)
     sessions.stop(A)
     assert [len(chunk.pcm) async for chunk in stream] == [0]
 
 
-async def test_a_listener_that_leaves_is_a_cancel(sessions, client):
+async def test_a_listener_who_leaves_cancels_the_session(sessions, client):
     source = Source()
     stream = sessions.speak(REQUEST, source)
     await anext(stream)
@@ -67,7 +67,7 @@ async def test_a_listener_that_leaves_is_a_cancel(sessions, client):
     assert source.closed == 1
 
 
-async def test_a_cancelled_task_is_a_cancel(sessions, client):
+async def test_a_cancelled_task_cancels_the_session(sessions, client):
     source = Source(hold=0)
 
     async def listen():
@@ -83,14 +83,14 @@ async def test_a_cancelled_task_is_a_cancel(sessions, client):
     assert source.closed == 1
 
 
-async def test_leaving_after_the_last_chunk_is_no_cancel(sessions, client):
+async def test_leaving_after_the_last_sound_is_not_a_cancel(sessions, client):
     stream = sessions.speak(REQUEST, Source(count=1))
     await anext(stream)
     await stream.aclose()
     assert client.finished == [(A, FinishReason.STOP, 1, 1)]
 
 
-async def test_a_fault_reaches_the_listener_and_the_registry(sessions, client):
+async def test_an_error_reaches_the_listener_and_the_registry(sessions, client):
     source = Source(fail=1)
     stream = sessions.speak(REQUEST, source)
     await anext(stream)
@@ -100,7 +100,7 @@ async def test_a_fault_reaches_the_listener_and_the_registry(sessions, client):
     assert source.closed == 1
 
 
-async def test_a_source_that_ends_without_a_finish_is_a_fault(sessions, client):
+async def test_a_source_that_ends_without_a_finish_is_an_error(sessions, client):
     source = Source(count=0)
     with pytest.raises(SynthesisFailed, match="without a finish"):
         await anext(sessions.speak(REQUEST, source))
@@ -115,7 +115,7 @@ async def test_a_duplicate_is_refused_before_any_work(client, sessions):
     assert (source.closed, client.finished) == (0, [])
 
 
-async def test_a_live_id_is_refused_here_even_if_the_registry_grants_it(sessions, client):
+async def test_a_live_id_is_refused_even_if_the_registry_grants_it(sessions, client):
     first = sessions.speak(REQUEST, Source())
     await anext(first)
     with pytest.raises(DuplicateSession):
@@ -123,7 +123,7 @@ async def test_a_live_id_is_refused_here_even_if_the_registry_grants_it(sessions
     assert len([chunk async for chunk in first if len(chunk.pcm)]) == 2
 
 
-async def test_a_request_that_was_cancelled_before_it_came_makes_no_sound(sessions, client):
+async def test_a_cancel_before_its_request_makes_no_sound(sessions, client):
     client.answer = Claim.CANCELLED
     source = Source()
     chunks = [chunk async for chunk in sessions.speak(REQUEST, source)]
@@ -134,7 +134,7 @@ async def test_a_request_that_was_cancelled_before_it_came_makes_no_sound(sessio
     ("answer", "finished"),
     [(Claim.GRANTED, [(A, FinishReason.CANCELLED, 0, 0)]), (Claim.DUPLICATE, [])],
 )
-async def test_a_claim_granted_to_a_listener_who_has_left_is_given_back(
+async def test_a_claim_granted_after_the_listener_left_is_given_back(
     client, sessions, answer, finished
 ):
     client.answer = answer
@@ -150,7 +150,7 @@ async def test_a_claim_granted_to_a_listener_who_has_left_is_given_back(
     assert client.finished == finished
 
 
-async def test_the_end_of_a_session_tells_when_it_was_heard(sessions, client):
+async def test_the_end_of_a_session_has_marks_in_order(sessions, client):
     [chunk async for chunk in sessions.speak(REQUEST, Source())]
     marks = client.ends[0].marks
     order = [Mark.RECEIVED, Mark.CLAIMED, Mark.FIRST_BYTE, Mark.LAST_BYTE]
@@ -158,7 +158,7 @@ async def test_the_end_of_a_session_tells_when_it_was_heard(sessions, client):
     assert sorted(marks.values()) == list(marks.values())
 
 
-async def test_a_listener_that_leaves_is_marked_and_a_stop_is_not_taken_for_one(sessions, client):
+async def test_disconnected_is_marked_for_a_listener_who_leaves_only(sessions, client):
     stream = sessions.speak(REQUEST, Source())
     await anext(stream)
     await stream.aclose()
@@ -173,7 +173,7 @@ async def test_a_listener_that_leaves_is_marked_and_a_stop_is_not_taken_for_one(
 
 
 @pytest.mark.parametrize("hold", [None, 1], ids=["while it is sent", "while it waits"])
-async def test_a_listener_has_left_before_the_stages_are_told(sessions, client, hold):
+async def test_disconnected_is_marked_before_the_source_closes(sessions, client, hold):
     source = Source(hold=hold)
     being_sent, never = asyncio.Event(), asyncio.Event()
 
@@ -191,7 +191,7 @@ async def test_a_listener_has_left_before_the_stages_are_told(sessions, client, 
     assert client.ends[0].marks[Mark.DISCONNECTED] < source.closed_s
 
 
-async def test_the_end_of_a_session_tells_who_or_what_ended_it(sessions, client):
+async def test_the_end_of_a_session_has_its_cause(sessions, client):
     [chunk async for chunk in sessions.speak(REQUEST, Source())]
     stream = sessions.speak(REQUEST, Source())
     await anext(stream)
@@ -206,14 +206,14 @@ async def test_the_end_of_a_session_tells_who_or_what_ended_it(sessions, client)
     assert causes == ["finished", "disconnect", "cancel", "synthesis_failed"]
 
 
-async def test_a_session_past_its_deadline_has_ended_by_that(client):
+async def test_the_cause_at_the_deadline_is_timeout(client):
     sessions = LiveSessions(client, Limits(request_timeout_s=0.001))
     with pytest.raises(SynthesisFailed):
         await anext(sessions.speak(REQUEST, Source(hold=0)))
     assert client.ends[0].cause == "timeout"
 
 
-async def test_the_end_of_a_session_tells_how_often_its_listener_ran_out_of_audio(client):
+async def test_the_end_of_a_session_counts_underruns(client):
     """Three chunks of 40 ms; the second comes in time, the third 60 ms late."""
     now_s = 100.0
     request = replace(REQUEST, is_paced=True)

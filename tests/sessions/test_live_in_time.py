@@ -33,7 +33,7 @@ async def test_a_session_past_its_deadline_fails(client):
     assert source.closed == 1
 
 
-async def test_what_is_not_heard_in_time_is_refused_as_overload(client):
+async def test_a_session_without_sound_in_time_is_refused_as_overload(client):
     sessions = LiveSessions(client, Limits(first_audio_s=0.02))
     source = Source(hold=0)
     with pytest.raises(Overloaded, match=r"no sound could be made within 0\.02 s"):
@@ -42,7 +42,7 @@ async def test_what_is_not_heard_in_time_is_refused_as_overload(client):
     assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
 
 
-async def test_what_has_been_heard_may_take_its_time(client):
+async def test_a_session_with_sound_may_pause_longer_than_first_audio_s(client):
     sessions = LiveSessions(client, Limits(first_audio_s=0.02))
     source = Source(hold=1)
     stream = sessions.speak(REQUEST, source)
@@ -54,7 +54,7 @@ async def test_what_has_been_heard_may_take_its_time(client):
     await coming
 
 
-async def test_preparing_a_voice_takes_no_time_from_its_first_sound(client):
+async def test_first_audio_s_counts_from_the_prepared_voice(client):
     sessions = LiveSessions(client, Limits(first_audio_s=0.05))
     prepared = []
 
@@ -67,7 +67,7 @@ async def test_preparing_a_voice_takes_no_time_from_its_first_sound(client):
     assert prepared == [REQUEST.voice]
 
 
-async def test_a_stop_while_the_voice_is_prepared_makes_no_sound(sessions, client):
+async def test_a_stop_while_the_voice_is_prepared_ends_the_session(sessions, client):
     source, preparing = Source(), asyncio.Event()
 
     async def prepare(voice):
@@ -84,7 +84,7 @@ async def test_a_stop_while_the_voice_is_prepared_makes_no_sound(sessions, clien
     assert client.finished == [(A, FinishReason.CANCELLED, 0, 0)]
 
 
-async def test_a_voice_that_cannot_be_prepared_is_told(sessions, client):
+async def test_an_error_in_the_preparation_of_the_voice_is_raised(sessions, client):
     async def prepare(voice):
         raise Unavailable("no enroller")
 
@@ -94,9 +94,7 @@ async def test_a_voice_that_cannot_be_prepared_is_told(sessions, client):
 
 
 @pytest.mark.parametrize("what", ["voice", "source"])
-async def test_what_is_cancelled_by_itself_is_a_fault_and_no_listener_who_left(
-    sessions, client, what, monkeypatch
-):
+async def test_a_source_that_is_cancelled_alone_is_an_error(sessions, client, what, monkeypatch):
     monkeypatch.setattr(app.sessions.live, "LEAVING_S", 0.01)
 
     async def cancelled(_):
@@ -113,7 +111,7 @@ async def test_what_is_cancelled_by_itself_is_a_fault_and_no_listener_who_left(
     assert client.finished == [(A, FinishReason.ERROR, 0, 0)]
 
 
-async def test_what_is_cancelled_with_its_listener_is_a_listener_who_left(sessions, client):
+async def test_a_source_that_is_cancelled_with_its_listener_is_a_cancel(sessions, client):
     async def cancelled(_):
         listening.cancel()  # as Ray does: first what was opened, then who opened it
         raise asyncio.CancelledError
@@ -125,7 +123,7 @@ async def test_what_is_cancelled_with_its_listener_is_a_listener_who_left(sessio
     assert client.finished == [(A, FinishReason.CANCELLED, 0, 0)]
 
 
-async def test_a_paced_session_is_handed_on_little_faster_than_it_plays(client):
+async def test_a_paced_session_is_sent_little_faster_than_it_plays(client):
     source = Source(count=50)  # 2 s of sound, made at once
     sessions = LiveSessions(client, Limits(send_ahead_s=1.0))
     stream = sessions.speak(replace(REQUEST, is_paced=True), source)
@@ -137,7 +135,7 @@ async def test_a_paced_session_is_handed_on_little_faster_than_it_plays(client):
     assert num_samples == 48_000
 
 
-async def test_a_whole_file_is_not_paced(client):
+async def test_a_session_that_is_not_paced_is_sent_at_once(client):
     sessions = LiveSessions(client, Limits(request_timeout_s=0.5, send_ahead_s=1.0))
     chunks = [chunk async for chunk in sessions.speak(REQUEST, Source(count=100))]
     assert len(chunks) == 100 + 1  # 4 s of sound, before a deadline of half a second
@@ -162,9 +160,7 @@ async def test_a_stop_ends_the_wait_of_a_paced_chunk(client):
         (Claim.FULL, "overloaded"),
     ],
 )
-async def test_while_draining_unloaded_or_full_a_session_is_refused_before_any_work(
-    client, sessions, claim, code
-):
+async def test_a_refused_claim_is_an_overload_before_any_work(client, sessions, claim, code):
     client.answer = claim
     source = Source()
     with pytest.raises(Overloaded) as caught:

@@ -3,14 +3,7 @@
 import pytest
 
 from app.sessions.pacing import Playback
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.support.clock import Clock
 
 
 @pytest.fixture
@@ -30,33 +23,33 @@ def test_the_first_sound_is_sent_at_once(playback):
 def test_a_chunk_waits_until_the_sound_ahead_fits(playback, clock):
     playback.sent(2.5)
     assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(0.5)
-    clock.now_s += 0.5
+    clock.now += 0.5
     assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(0.0)
-    clock.now_s += 1.0
+    clock.now += 1.0
     assert playback.wait_s(1.0, ahead_s=3.0) < 0
 
 
 def test_a_long_chunk_leaves_the_listener_half_of_the_sound_ahead(playback, clock):
     playback.sent(2.0)
     assert playback.wait_s(10.0, ahead_s=3.0) == pytest.approx(0.5)
-    clock.now_s += 0.5
+    clock.now += 0.5
     assert playback.wait_s(10.0, ahead_s=3.0) == pytest.approx(0.0)
 
 
 def test_a_listener_with_sound_left_has_no_underrun(playback, clock):
     for _ in range(5):
         playback.sent(0.04)
-        clock.now_s += 0.03
+        clock.now += 0.03
     assert (playback.num_underruns, playback.stalled_s) == (0, 0.0)
 
 
 def test_a_chunk_that_comes_too_late_is_an_underrun(playback, clock):
     playback.sent(0.04)
-    clock.now_s += 0.10
+    clock.now += 0.10
     playback.sent(0.04)  # 60 ms late
-    clock.now_s += 0.04
+    clock.now += 0.04
     playback.sent(0.04)  # in time: the stall has moved the end of the sound
-    clock.now_s += 0.05
+    clock.now += 0.05
     playback.sent(0.04)  # 10 ms late
     assert playback.num_underruns == 2
     assert playback.stalled_s == pytest.approx(0.07)

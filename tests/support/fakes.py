@@ -1,6 +1,6 @@
-"""A Synthesizer that plays a tone, and does what a test tells it: hold, fail, refuse.
+"""A Synthesizer that plays a tone and can be told to hold or fail.
 
-Runs on the event loop of its server; `holding`, `closed` and `release` may be used from any thread.
+It runs on the event loop of its server. The waits and `release` may be used from any thread.
 """
 
 import asyncio
@@ -26,6 +26,9 @@ from app.core import (
     SessionReport,
     StageStats,
 )
+from tests.support.eventually import eventually_sync
+
+WAIT_S = 10
 
 ENGLISH = ModelCard(
     name="english",
@@ -48,8 +51,8 @@ def tone(num_samples, start=0):
 
 
 class FakeSynthesizer:
-    """`num_chunks` chunks of `tokens_per_chunk` tokens; before chunk `hold_at` it sets `holding`
-    and waits for `release`; before chunk `fail_at` it raises `fault`."""
+    """Every session has `num_chunks` chunks of `tokens_per_chunk` tokens. Before chunk `hold_at` a
+    session sets `holding` and waits for `release`; before chunk `fail_at` it raises `error`."""
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class FakeSynthesizer:
         tokens_per_chunk=5,
         hold_at=None,
         fail_at=None,
-        fault=None,
+        error=None,
         finish=FinishReason.STOP,
         segment_per_chunk=False,
     ):
@@ -68,14 +71,14 @@ class FakeSynthesizer:
         self.chunk_tokens = tokens_per_chunk
         self.hold_at = hold_at
         self.fail_at = fail_at
-        self.fault = fault
+        self.error = error
         self.finish = finish
         self.segment_per_chunk = segment_per_chunk
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
         self.cancels = []  # keys
         self.enrolled = []
-        self.enrol_fault = None
+        self.enrol_error = None
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
         self.holding = threading.Event()
         self.closed = threading.Event()
@@ -110,7 +113,7 @@ class FakeSynthesizer:
                     await wake.wait()
                 if index == self.fail_at:
                     how = "failed"
-                    raise self.fault
+                    raise self.error
                 if session_id in self._cancelled:
                     how = "cancelled"
                     yield self._chunk(request.key, num_sent, 0, FinishReason.CANCELLED, marks)
@@ -133,6 +136,12 @@ class FakeSynthesizer:
         segment = index if self.segment_per_chunk else 0
         tokens_so_far = index * self.chunk_tokens + num_tokens
         return AudioChunk(key, segment, start, pcm, tokens_so_far, finish, marks)
+
+    def wait_until_holding(self):
+        eventually_sync(self.holding.is_set, WAIT_S, "the synthesizer holds a chunk")
+
+    def wait_until_closed(self):
+        eventually_sync(self.closed.is_set, WAIT_S, "a session of the synthesizer has ended")
 
     def release(self):
         """Let every held stream go on."""
@@ -162,5 +171,5 @@ class FakeSynthesizer:
 
     async def enrol(self, voice):
         self.enrolled.append(voice)
-        if self.enrol_fault is not None:
-            raise self.enrol_fault
+        if self.enrol_error is not None:
+            raise self.enrol_error

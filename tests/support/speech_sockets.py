@@ -9,7 +9,7 @@ import websockets
 
 from app.api.errors import uncounted
 from app.config import SocketLimits
-from tests.api.conftest import serving
+from tests.support.api_clients import serving
 
 WAIT_S = 10
 ENDS = ("done", "cancelled", "error")
@@ -69,6 +69,6 @@ class connected:  # noqa: N801 - reads as a context manager
         self._socket = await websockets.connect(f"{url}/v1/audio/speech/stream")
         return Client(self._socket)
 
-    async def __aexit__(self, *fault):
+    async def __aexit__(self, *error):
         await self._socket.close()
-        self._serving.__exit__(*fault)
+        self._serving.__exit__(*error)

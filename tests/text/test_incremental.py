@@ -28,7 +28,7 @@ def takes_of(pieces, language="en", max_chars=MAX_CHARS):
     return [*takes, *stream.flush()]
 
 
-def test_speech_starts_at_the_first_clause_that_can_stand():
+def test_the_first_take_is_the_first_long_enough_clause():
     stream = IncrementalText()
     assert stream.push("After a rather long introduction, we") == []
     assert stream.push(" come") == ["After a rather long introduction,"]
@@ -38,7 +38,7 @@ def test_speech_starts_at_the_first_clause_that_can_stand():
     "text",
     ["Well, yes, I do think ", "Dr. Smith comes to our town ", "It costs 1,000,000 dollars "],
 )
-def test_what_cannot_stand_yet_waits(text):
+def test_a_text_that_may_go_on_waits(text):
     assert IncrementalText().push(text) == []
 
 
@@ -53,7 +53,7 @@ def test_a_paragraph_ends_a_sentence():
     assert any(take.rstrip().endswith("without a full stop") for take in takes)
 
 
-def test_a_mark_that_is_still_arriving_is_not_torn():
+def test_markup_that_is_still_arriving_is_not_cut():
     stream = IncrementalText()
     pieces = ("Hello to all of you [pau", "se:1.5s] and a good day. N")
     takes = [take for piece in pieces for take in stream.push(piece)]
@@ -61,7 +61,7 @@ def test_a_mark_that_is_still_arriving_is_not_torn():
     assert sum(sum(each.pauses_s) for each in spoken) == 1.5
 
 
-def test_flush_gives_the_rest_and_what_follows_begins_anew():
+def test_flush_gives_the_rest_and_begins_anew():
     stream = IncrementalText()
     stream.push("Half a")
     assert stream.flush() == ["Half a"]
@@ -69,19 +69,19 @@ def test_flush_gives_the_rest_and_what_follows_begins_anew():
     assert stream.push("After a rather long introduction, we come") != []
 
 
-def test_what_cannot_be_spoken_is_not_hoarded():
+def test_text_without_words_is_dropped():
     stream = IncrementalText()
     assert stream.push("![[ \n\n\t" * 2000) == []
     assert len(stream) <= 2 * MAX_CHARS + 1
 
 
-def test_a_text_without_any_boundary_is_cut_all_the_same():
+def test_a_text_without_boundaries_is_cut():
     takes = takes_of(["a" * 2000])
     assert "".join(takes) == "a" * 2000
     assert max(map(len, takes)) <= MAX_CHARS * 2
 
 
-def test_cuts_of_prose_are_sentence_ends_of_the_whole_text_but_for_the_first_clause():
+def test_prose_is_cut_at_the_sentence_ends_of_the_whole_text():
     ends, end = set(), 0
     for paragraph in PROSE.split("\n\n"):
         for sentence in sentences(paragraph, "en"):
@@ -108,7 +108,7 @@ ANY = WORDS | st.text(max_size=900)
 
 
 @given(ANY, st.data(), st.sampled_from(["en", "de", "ja", "ar"]), st.integers(40, 300))
-def test_takes_do_not_depend_on_how_the_text_was_cut(text, data, language, max_chars):
+def test_takes_do_not_depend_on_how_the_text_is_cut(text, data, language, max_chars):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=20)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     assert takes_of(pieces, language, max_chars) == takes_of([text], language, max_chars)
@@ -116,7 +116,7 @@ def test_takes_do_not_depend_on_how_the_text_was_cut(text, data, language, max_c
 
 
 @given(ANY, st.integers(40, 300))
-def test_every_letter_is_taken_in_order_and_every_take_can_be_spoken(text, max_chars):
+def test_every_letter_is_in_a_take_in_order(text, max_chars):
     takes = takes_of([text], "en", max_chars)
     letters = [char for char in text if char.isalnum()]
     assert [char for take in takes for char in take if char.isalnum()] == letters
@@ -124,7 +124,7 @@ def test_every_letter_is_taken_in_order_and_every_take_can_be_spoken(text, max_c
 
 
 @given(WORDS)
-def test_ordinary_text_is_taken_whole(text):
+def test_ordinary_text_loses_no_character(text):
     if speakable(text):
         assert solid("".join(takes_of([text]))) == solid(text)
     else:
@@ -132,7 +132,7 @@ def test_ordinary_text_is_taken_whole(text):
 
 
 @given(ANY, st.integers(40, 300))
-def test_what_is_held_back_is_bounded(text, max_chars):
+def test_the_waiting_text_is_bounded(text, max_chars):
     stream = IncrementalText("en", max_chars)
     for char in text:
         stream.push(char)

@@ -32,25 +32,25 @@ HELLO, BYE = ("Hello there.", "Goodbye now.")
         ("[pause:1s][pause:2s]", 3),
     ],
 )
-def test_a_pause_stands_between_what_is_spoken(mark, seconds):
+def test_a_pause_lies_between_segments(mark, seconds):
     spoken = parse_markup(f"{HELLO} {mark} {BYE}")
     assert spoken.segments == (HELLO, BYE)
     assert spoken.pauses_s == pytest.approx((0, seconds, 0))
 
 
-def test_pauses_stand_at_the_ends_too():
+def test_a_text_may_begin_and_end_with_a_pause():
     assert parse_markup(f"[pause:1s]{HELLO}[pause:2s]") == SpokenText((HELLO,), (1, 2))
 
 
-def test_pauses_about_nothing_add_up():
+def test_pauses_around_nothing_add_up():
     assert parse_markup(f"{HELLO}[pause:1s]...[pause:2s]{BYE}").pauses_s == (0, 3, 0)
 
 
-def test_pauses_alone_speak_nothing():
+def test_pauses_alone_have_no_segments():
     assert parse_markup("[pause:1s] <break/>").segments == ()
 
 
-def test_ssml_that_only_wraps_is_unwrapped():
+def test_the_speak_element_is_removed():
     assert parse_markup(f"<speak>{HELLO}</speak>") == SpokenText((HELLO,), (0, 0))
 
 
@@ -70,7 +70,7 @@ def test_ssml_that_only_wraps_is_unwrapped():
         "[pause:9s]a" * 7,
     ],
 )
-def test_a_pause_that_is_none_is_refused_by_name(text):
+def test_a_malformed_pause_is_refused(text):
     with pytest.raises(BadRequest) as refused:
         parse_markup(f"{HELLO} {text}")
     assert refused.value.param == "input"
@@ -79,7 +79,7 @@ def test_a_pause_that_is_none_is_refused_by_name(text):
 @pytest.mark.parametrize(
     "text", ["[laugh] Oh well. [sigh]", "[pauses] he said.", "a < b and b > a", "<breakfast> now"]
 )
-def test_what_is_no_pause_is_text(text):
+def test_other_markup_is_text(text):
     assert parse_markup(text).segments == (text,)
 
 
@@ -96,12 +96,12 @@ def test_what_is_no_pause_is_text(text):
         ("Hello", False),
     ],
 )
-def test_a_pause_that_is_still_arriving_is_known(text, is_open):
+def test_an_open_mark_is_recognised(text, is_open):
     assert is_open_mark(text) is is_open
 
 
 @given(st.text(max_size=400))
-def test_a_text_without_marks_is_its_segments(text):
+def test_a_text_without_markup_is_its_segments(text):
     if "pause" not in text.lower() and "break" not in text.lower() and "speak" not in text.lower():
         assert parse_markup(text).segments == segment(text)
 
@@ -125,7 +125,7 @@ def test_a_text_without_marks_is_its_segments(text):
         ('<break time="1s"/> now', '<break time="1s"/> now'),
     ],
 )
-def test_markdown_is_read_without_its_marks(text, words):
+def test_markdown_becomes_its_words(text, words):
     assert without_markdown(text).strip() == words
 
 
@@ -138,5 +138,5 @@ def test_markdown_is_read_without_its_marks(text, words):
         ("#1 and 5*", "#1 and 5*"),
     ],
 )
-def test_emoji_are_taken_out_whole(text, words):
+def test_emoji_are_removed_whole(text, words):
     assert " ".join(without_emoji(text).split()) == words

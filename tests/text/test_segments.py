@@ -54,7 +54,7 @@ def joined(segments):
         ("Yes.\n\n" + "-" * 280 + "\n\nNo.", ("Yes. No.",)),
     ],
 )
-def test_segments(text, expected):
+def test_a_text_is_cut_into_segments(text, expected):
     assert segment(text) == expected
 
 
@@ -69,13 +69,13 @@ def test_a_first_sentence_that_fits_is_not_cut():
     assert segment(text) == (text,)
 
 
-def test_a_group_has_three_sentences_at_most():
+def test_a_segment_has_at_most_three_sentences():
     for group in segment("I am here. " * 30):
         assert group.count(".") <= 3
 
 
 @pytest.mark.parametrize("text", ["No. " * 9, "Hi. " + "word " * 45 + "end.", LONG + "Yes. " * 4])
-def test_no_group_is_very_short_where_it_has_a_neighbour(text):
+def test_a_short_segment_joins_a_neighbour(text):
     assert min(map(len, segment(text))) >= 24
 
 
@@ -105,7 +105,7 @@ BOUNDARIES = [
 
 
 @pytest.mark.parametrize(("language", "text", "num_sentences"), BOUNDARIES)
-def test_sentences_end_where_a_reader_would_say(language, text, num_sentences):
+def test_sentences_end_where_a_reader_expects(language, text, num_sentences):
     found = [sentence for sentence in sentences(text, language) if speakable(sentence)]
     assert len(found) == num_sentences, found
 
@@ -117,7 +117,7 @@ def test_a_long_sentence_is_cut_at_its_last_late_clause():
     assert rest.startswith("c c")
 
 
-def test_a_number_is_no_clause():
+def test_a_comma_in_a_number_does_not_end_a_clause():
     text = "12,345,678 " * 30
     assert all(part.split()[-1] == "12,345,678" for part in segment(text))
 
@@ -126,7 +126,7 @@ def test_without_a_clause_words_stay_whole():
     assert {word for part in segment("word " * 200) for word in part.split()} == {"word"}
 
 
-def test_without_a_space_the_cut_is_hard_and_spares_combined_characters():
+def test_a_cut_without_a_space_keeps_combined_characters_whole():
     parts = segment("e\u0301" * 400, max_chars=41)
     assert all(not part.startswith("\u0301") for part in parts)
     assert max(map(len, parts)) <= 41
@@ -145,12 +145,12 @@ def test_without_a_space_the_cut_is_hard_and_spares_combined_characters():
         ("", False),
     ],
 )
-def test_what_is_speakable(text, expected):
+def test_a_letter_or_digit_is_speakable(text, expected):
     assert speakable(text) is expected
 
 
 @given(st.text(max_size=600), st.sampled_from(LANGUAGES), st.integers(40, 300))
-def test_every_letter_survives_in_order_and_the_cap_holds(text, language, max_chars):
+def test_every_letter_is_in_a_segment_in_order(text, language, max_chars):
     parts = segment(text, language, max_chars, 120)
     assert letters("".join(parts)) == letters(normalise(text))
     assert all(len(part) <= max_chars and speakable(part) for part in parts)

@@ -7,15 +7,15 @@ import pytest
 from app.errors import StorageAway, StorageFull
 from app.voices import library as voice_library
 from app.voices.library import VoiceLibrary
-from tests.api.conftest import in_process, speech
-from tests.api.test_voices import BLUE, KEYS, RED, WAV, add, stored
 from tests.support import failing_store
+from tests.support.api_clients import in_process, speech
 from tests.support.failing_store import FailingStore
+from tests.support.made_voices import BLUE, KEYS, RED, WAV, add, stored
 
 
 @pytest.fixture
 async def client(synthesizer, folder, monkeypatch):
-    monkeypatch.setattr(FailingStore, "fault", None)
+    monkeypatch.setattr(FailingStore, "error", None)
     monkeypatch.setattr(FailingStore, "room", None)
     monkeypatch.setattr(voice_library, "FRESH_S", 0)
     library = VoiceLibrary(f"failing://{folder}")
@@ -31,9 +31,7 @@ def told(response):
     return response.status_code, response.json()["error"]["code"]
 
 
-async def test_an_upload_without_room_is_refused_by_name_and_others_go_on(
-    client, folder, monkeypatch
-):
+async def test_an_upload_to_a_full_store_is_a_507_and_speech_goes_on(client, folder, monkeypatch):
     await add(client, name="Kept")
     before = stored(folder)
     monkeypatch.setattr(FailingStore, "room", 1000)
@@ -46,17 +44,13 @@ async def test_an_upload_without_room_is_refused_by_name_and_others_go_on(
 
 
 @pytest.mark.parametrize("fault", [StorageFull("no room"), StorageAway("no answer")])
-async def test_a_recording_whose_voice_cannot_be_kept_leaves_nothing(
-    client, synthesizer, folder, fault
-):
-    synthesizer.enrol_fault = fault
+async def test_a_failed_enrolment_leaves_no_recording(client, synthesizer, folder, fault):
+    synthesizer.enrol_error = fault
     assert told(await add(client)) == (fault.status, fault.code)
     assert stored(folder) == []
 
 
-async def test_a_clone_without_room_is_refused_by_name_and_leaves_nothing(
-    client, folder, monkeypatch
-):
+async def test_a_clone_in_a_full_store_is_a_507(client, folder, monkeypatch):
     monkeypatch.setattr(FailingStore, "room", 1000)
     clone = base64.b64encode(WAV).decode()
     response = await say(client, voice=..., reference_audio=clone)
@@ -65,16 +59,14 @@ async def test_a_clone_without_room_is_refused_by_name_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("fault", [failing_store.SLOW, failing_store.GONE])
-async def test_while_the_store_is_away_known_voices_speak_and_others_are_a_503(
-    client, monkeypatch, fault
-):
+async def test_known_voices_speak_while_the_store_is_away(client, monkeypatch, fault):
     await add(client, name="Ann")
     assert (await say(client, voice="Ann")).status_code == 200
-    monkeypatch.setattr(FailingStore, "fault", fault)
+    monkeypatch.setattr(FailingStore, "error", fault)
     assert (await say(client, voice="anna")).status_code == 200  # the model's own
     assert (await say(client, voice="Ann")).status_code == 200  # listed before
     for response in (await say(client, BLUE, voice="Ann"), await add(client, name="Bob")):
         assert told(response) == (503, "storage_unavailable")
         assert response.headers["retry-after"] == "1"
-    monkeypatch.setattr(FailingStore, "fault", None)
+    monkeypatch.setattr(FailingStore, "error", None)
     assert (await add(client, name="Bob")).status_code == 200
