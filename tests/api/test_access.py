@@ -1,5 +1,4 @@
-"""Every route, asked without a key, with a wrong one, with another tenant's and with the right one;
-pages of other origins; what a key may use; and logs that give nothing away."""
+"""Access to every route: API keys, roles, tenants, origins and limits; and logs without secrets."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""The routes beside speech, and the shape of every refusal."""
+"""The routes besides speech, and the shape of every error."""
 
 import pytest
 

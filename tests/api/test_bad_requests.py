@@ -1,4 +1,4 @@
-"""Everything a client can get wrong is refused before any work, and the field is named."""
+"""A wrong request is refused before any work, with the name of the wrong field."""
 
 import json
 

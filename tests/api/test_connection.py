@@ -1,4 +1,4 @@
-"""Work ends with its client, cleaned up, whoever ends first."""
+"""Work ends with its client, and has cleaned up in every case."""
 
 import asyncio
 

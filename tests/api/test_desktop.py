@@ -1,4 +1,4 @@
-"""The desktop app's routes: whole files, files in a stream, stop, and what is not done here."""
+"""The desktop app's routes: whole files, streams of files, stop, load and unload."""
 
 import base64
 import io
@@ -109,7 +109,7 @@ async def test_loading_the_served_model_answers_at_once(card, path):
 
 
 class Switch:
-    """Notes what it was asked for."""
+    """A ModelLoader that records its calls."""
 
     def __init__(self):
         self.asked = []

@@ -1,4 +1,4 @@
-"""Texts that somebody might send: each is spoken or refused by name, and the loop stays free."""
+"""Hostile texts: each is spoken or refused, and the event loop stays free."""
 
 import asyncio
 import itertools
@@ -109,7 +109,7 @@ async def test_every_hostile_text_is_spoken_or_refused_by_name(fields):
 
 
 async def test_a_text_is_cut_on_another_thread(monkeypatch):
-    """A barrier, not a clock: while a text is being cut, another request is answered."""
+    """Another request is answered while a text is being cut. A barrier holds the cut, no clock."""
     cutting, go = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""One document of everything that answers, and nothing answers otherwise than it says."""
+"""The OpenAPI document describes every route, and every answer conforms to it."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""A session that the device has no memory for: a 503 before its sound, a named error after."""
+"""A session that does not fit in the device's memory: a 503, or an event after the first sound."""
 
 import json
 

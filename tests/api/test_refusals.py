@@ -1,4 +1,4 @@
-"""Whoever counts errors is told the code of each that a client is told, once."""
+"""Every error that a client is told is counted once, by its code."""
 
 from contextlib import suppress
 

@@ -53,7 +53,7 @@ class Wire:
 
 
 class SlowToStop(FakeSynthesizer):
-    """Its sound comes on for a while after a cancel, and after the acknowledgement."""
+    """Its sound goes on for a while after a cancel and its acknowledgement."""
 
     async def cancel(self, key):
         for _ in range(3):

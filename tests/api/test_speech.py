@@ -1,4 +1,4 @@
-"""The answer to a good request, and to one that fails before its first sound."""
+"""The answer to a good request, and to a request that fails."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Speech while it is being written: contexts side by side, stopped one by one."""
+"""A speech socket: text in pieces, several contexts, cancels."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a speech socket refuses, and what ends it."""
+"""The limits of a speech socket, and invalid messages."""
 
 import asyncio
 

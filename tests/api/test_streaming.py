@@ -1,4 +1,4 @@
-"""Over a real socket: sound before the end, and every way in which a stream can stop."""
+"""Streams from a real server: audio before the end, and every way in which a stream can stop."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ def post(url, session_id="s", **changes):
 
 
 def take(stream, num_bytes):
-    """The next `num_bytes` of a body, which need not be complete yet."""
+    """The next `num_bytes` of a body that may still be growing."""
     taken = b""
     while len(taken) < num_bytes:
         taken += next(stream)

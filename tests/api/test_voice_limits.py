@@ -1,5 +1,4 @@
-"""What a key may make of recordings: how many voices, how many at once, and none beyond its
-quota."""
+"""The limits of a key on recordings: voices kept, uploads at once, and its quota."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A store that is full or away, as callers see it: named, and nobody else's business."""
+"""A store of voices that is full or does not answer, as callers see it."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Voices over HTTP: made, found, renamed, heard and deleted, by their tenant alone."""
+"""Voices over HTTP: a tenant makes, finds, renames, hears and deletes its own voices."""
 
 import asyncio
 import base64

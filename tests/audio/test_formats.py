@@ -1,4 +1,4 @@
-"""Bytes that decode back to the samples that went in, in every format, at every rate and speed."""
+"""Every format decodes back to its samples, at every rate and speed."""
 
 import io
 

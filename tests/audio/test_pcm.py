@@ -1,4 +1,4 @@
-"""Samples become the bytes that the header says."""
+"""Samples become PCM and WAV bytes."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Who is let in, and which server may stand open."""
+"""The callers that a server lets in, and the servers that may run without keys."""
 
 import pytest
 

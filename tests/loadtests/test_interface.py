@@ -13,7 +13,7 @@ from loadtests.hostile import ATTACKS
 from loadtests.records import Kind, Outcome
 from loadtests.run_log import RunLog
 from loadtests.session import Stop
-from tests.api.conftest import serving
+from tests.support.api_clients import serving
 from tests.support.fakes import FakeSynthesizer
 from tests.support.loadtests.benches import QUICK, heard
 
@@ -66,7 +66,7 @@ def test_a_caller_who_hangs_up_ends_the_session():
 
 
 def test_a_fault_after_the_first_sound_is_broken():
-    with bench_before(FakeSynthesizer(fail_at=2, fault=RuntimeError("broken"))) as bench:
+    with bench_before(FakeSynthesizer(fail_at=2, error=RuntimeError("broken"))) as bench:
         assert heard(bench).outcome is Outcome.BROKEN
 
 

@@ -1,4 +1,4 @@
-"""What a session waits for, and for how long: its voice, its first sound, its listener."""
+"""How long a session waits for its voice, its sound and its listener."""
 
 import asyncio
 import time

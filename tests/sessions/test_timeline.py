@@ -1,4 +1,4 @@
-"""Marks come from several processes; what is made of them."""
+"""Marks from several processes become legs."""
 
 from app.core import Mark, merged
 from app.sessions.timeline import all_legs, cancel_legs, first_audio_legs, real_time_factor

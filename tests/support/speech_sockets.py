@@ -16,7 +16,7 @@ ENDS = ("done", "cancelled", "error")
 
 
 class Client:
-    """Sends messages; sorts what comes by context."""
+    """Sends messages, and reads the messages of the server with the names of their contexts."""
 
     def __init__(self, socket):
         self.socket = socket

@@ -1,4 +1,4 @@
-"""Text in pieces: spoken early, the same however it was cut, and nothing lost."""
+"""Text that arrives in pieces: the first take comes early, and no text is lost."""
 
 import string
 

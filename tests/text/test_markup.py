@@ -1,4 +1,4 @@
-"""Pauses, tags and marks: what is spoken, what is silence, and what is refused."""
+"""Markup in a text: pauses, Markdown and emoji."""
 
 import pytest
 from hypothesis import given

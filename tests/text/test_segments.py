@@ -1,4 +1,4 @@
-"""Segments lose nothing that can be heard, keep its order, and stay under the cap."""
+"""Segments keep all words in order and stay under the cap."""
 
 import string
 
