@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo serve test test-fast test-long loadtest lint lock
+.PHONY: install demo serve test test-fast test-long loadtest docs lint lock
 
 install: $(STAMP)
 
@@ -46,6 +46,12 @@ test-long: install
 # Some three minutes; the report is in loadtests/out.
 loadtest: install
 	$(BIN)/python -m loadtests.short
+
+# The site, in build/docs. Every warning is an error, and so is a link that leads nowhere.
+docs: install
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	$(PYTEST) tests/docs/test_links.py
 
 lint: install
 	$(BIN)/ruff check .

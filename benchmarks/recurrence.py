@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import TypedDict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
@@ -119,7 +120,18 @@ def this_server(tokens_per_s: float, call_s: float, token_s: float = 0.0) -> Str
     return Stream(name, tuple(sizes), tokens_per_s, call_s, token_s, held_back_s)
 
 
-def row_of(stream: Stream) -> dict[str, object]:
+def examples() -> list[Stream]:
+    return [*first_server(), *(this_server(rate, 0.05) for rate in (30, 50, 100, 200))]
+
+
+class Row(TypedDict):
+    name: str
+    first_sound_s: float
+    gaps_s: list[float]  # before the second cell and the next ones
+    prebuffer_s: dict[str, float]  # by the number of cells
+
+
+def row_of(stream: Stream) -> Row:
     return {
         "name": stream.name,
         "first_sound_s": round(arrivals_s(stream, 1)[0], 3),
@@ -148,7 +160,7 @@ def _positive(text: str) -> float:
 def main() -> None:
     options = parse(sys.argv[1:])
     if options.tokens_per_s is None:
-        streams = [*first_server(), *(this_server(rate, 0.05) for rate in (30, 50, 100, 200))]
+        streams = examples()
     else:
         streams = [this_server(options.tokens_per_s, options.call_s, options.token_s)]
     rows = [row_of(stream) for stream in streams]

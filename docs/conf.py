@@ -30,6 +30,7 @@ myst_fence_as_directive = ["mermaid"]
 smartquotes = False
 
 _PAGE = re.compile(r"\]\((\w[\w-]*)\.md\)")
+_ABOVE = re.compile(r"\[([^\]]+)\]\((\.\./[\w./-]+\.md)(?:#[\w-]+)?\)")  # Markdown beside docs/
 
 
 class Mermaid(SphinxDirective):
@@ -55,6 +56,12 @@ def _add_contents(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] += f"\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
 
 
+def _offer_files_above(app: Sphinx, name: str, source: list[str]) -> None:
+    """Markdown outside docs/ is no page of the site: it can be downloaded."""
+    source[0] = _ABOVE.sub(lambda link: f"{{download}}`{link[1]} <{link[2]}>`", source[0])
+
+
 def setup(app: Sphinx) -> None:
     app.add_directive("mermaid", Mermaid)
+    app.connect("source-read", _offer_files_above)
     app.connect("source-read", _add_contents)

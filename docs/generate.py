@@ -1,11 +1,11 @@
-"""Writes the generated parts of docs/: every setting and every route.
+"""Writes the generated parts of docs/: every setting, every route, and the table of a formula.
 
     python docs/generate.py            # writes them
     python docs/generate.py --check    # exits with 1 where a page is not what would be written
 
 A page holds a part between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of the page is
 written by hand. The settings come from the descriptions in app/config.py, the routes from the
-OpenAPI document. Knows nothing about models or Ray.
+OpenAPI document, the table from benchmarks/recurrence.py. Knows nothing about models or Ray.
 """
 
 import argparse
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywh
 from app.api.app import create_app
 from app.config import KeySettings, Limits, ServeArgs
 from app.core import Synthesizer
+from benchmarks import recurrence as formula
 
 DOCS = Path(__file__).parent
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
@@ -286,6 +287,24 @@ def _number(value: float) -> str:
     return f"{value:g}" if value != int(value) else str(int(value))
 
 
+# Formulas
+
+
+def recurrence() -> str:
+    """What benchmarks/recurrence.py prints."""
+    rows = [formula.row_of(stream) for stream in formula.examples()]
+    head = ("pipeline", "first sound", "gaps before the next cells", *_PREBUFFERS)
+    return _table(head, [[str(cell) for cell in _flat(row)] for row in rows])
+
+
+_PREBUFFERS = tuple(f"prebuffer, {number} cells" for number in formula.LENGTHS)
+
+
+def _flat(row: formula.Row) -> tuple[object, ...]:
+    gaps = ", ".join(map(str, row["gaps_s"]))
+    return (row["name"], row["first_sound_s"], gaps, *row["prebuffer_s"].values())
+
+
 # Tables
 
 
@@ -301,6 +320,7 @@ def _cell(text: str) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "routes": routes,
+    "recurrence": recurrence,
 }
 
 
