@@ -50,11 +50,7 @@ def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> ServedApp
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     args = ServeArgs(model="embedded-babble", voices=str(voices))
     gate = folder / "gate"
-    serve.run(
-        assemble(args, t3_class=held_t3(gate)),
-        name="served",
-        logging_config={"encoding": "JSON", "additional_log_standard_attrs": ["name"]},
-    )
+    serve.run(assemble(args, t3_class=held_t3(gate)), name="served")
     url = f"http://127.0.0.1:{port}"
     wait_until_healthy(url)
     return ServedApp(

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import psutil
@@ -20,6 +21,7 @@ from tests.support.deployments.expendable_app import (
     spoken,
     until_it_speaks,
 )
+from tests.support.deployments.replica_logs import log_lines
 from tests.support.deployments.served_app import (
     LONG_TEXT,
     client_of,
@@ -56,6 +58,26 @@ async def one_of_each_kind(client: httpx.AsyncClient) -> list[Stream]:
 async def errors_of(streams: list[Stream]) -> list[str | None]:
     await asyncio.gather(*(stream.task for stream in streams))
     return [stream.error for stream in streams]
+
+
+async def line_with_traceback(app: ExpendableApp, deployment: str) -> str:
+    """The traceback in a line of the deployment's log."""
+
+    def traceback() -> str:
+        lines = log_lines(app.name, deployment)
+        return next((line["exc_text"] for line in lines if "exc_text" in line), "")
+
+    return await eventually(traceback, TOLD_WITHIN_S, f"{deployment} has logged a traceback")
+
+
+async def line_of_error(app: ExpendableApp, session: str) -> dict[str, Any]:
+    """The ingress's line for the error of this session, which the error message points to."""
+
+    def line() -> dict[str, Any]:
+        errors = (line for line in log_lines(app.name, "Ingress") if line["levelname"] == "ERROR")
+        return next((line for line in errors if line.get("session") == session), {})
+
+    return await eventually(line, TOLD_WITHIN_S, f"the ingress has logged the error of {session}")
 
 
 def kill(process: psutil.Process) -> None:
@@ -118,6 +140,8 @@ async def test_a_failed_engine_ends_every_session_turns_health_red_and_is_replac
     assert answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR
     assert answer.json()["error"]["code"] == "synthesis_failed"
     assert await errors_of(streams) == ["synthesis_failed", BROKEN_OFF]
+    assert "RuntimeError: poisoned" in await line_with_traceback(app, "T3")
+    assert await line_of_error(app, poison["X-Request-ID"])
     await until_health_is(client, httpx.codes.SERVICE_UNAVAILABLE, TOLD_WITHIN_S)
     await until_it_speaks(client, SHORT)
     await until_health_is(client, httpx.codes.OK, RECOVERED_WITHIN_S)

@@ -11,7 +11,7 @@ from ray.serve._private.logging_utils import configure_component_logger
 from ray.serve.schema import LoggingConfig
 
 from deployments.replica_log import OUR_LOGGERS, SERVE_LOGGER, log_as_serve_does
-
+from tests.support.log_calls import log_calls
 
 Configure = Callable[[Path, str], None]
 
@@ -56,12 +56,13 @@ def lines(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["app.engine.loop", "deployments.follower"])
-def test_our_loggers_write_to_the_replicas_log_file(replica, name):
-    logging.getLogger(name).info("began", extra={"session": "turn-7"})
+@pytest.mark.parametrize("call", log_calls("app", "deployments"), ids=str)
+def test_each_log_call_writes_to_the_replicas_log_file(configure, replica, call):
+    configure(replica, "DEBUG")
+    getattr(logging.getLogger(call.logger), call.level)("told", extra={"session": "turn-7"})
     (line,) = lines(replica)
-    assert (line["message"], line["session"]) == ("began", "turn-7")
-    assert (line["levelname"], line["deployment"], line["replica"]) == ("INFO", "T3", "r1")
+    assert (line["message"], line["session"]) == ("told", "turn-7")
+    assert (line["deployment"], line["replica"]) == ("T3", "r1")
 
 
 def test_a_traceback_is_a_field_of_its_line(replica):

@@ -18,6 +18,7 @@ from deployments.app import assemble
 from deployments.named_actors import NAMESPACE
 from deployments.t3 import T3
 from tests.support.deployments.controlled_stages import Classes, noting_t3
+from tests.support.deployments.replica_logs import AS_JSON
 from tests.support.deployments.served_app import wait_until_healthy
 from tests.support.eventually import eventually
 
@@ -77,7 +78,7 @@ def deploy(
 ) -> None:
     t3, vocoder, ingress = made_of(noting_t3(app.notes))
     application = assemble(args, t3, vocoder, ingress_class=ingress)
-    serve.run(application, name=app.name, route_prefix=f"/{app.name}")
+    serve.run(application, name=app.name, route_prefix=f"/{app.name}", logging_config=AS_JSON)
 
 
 async def until_it_speaks(client: httpx.AsyncClient, body: dict[str, object]) -> None:

@@ -1,0 +1,158 @@
+"""Every `log.info` of the program arrives in a served replica's log file, with its session."""
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from ray import serve
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from app.config import ServeArgs
+from deployments.app import assemble
+from tests.support.api_keys import bearer_of, key
+from tests.support.deployments.event_streams import opened, until_heard
+from tests.support.deployments.replica_logs import AS_JSON, log_lines
+from tests.support.deployments.served_app import (
+    LONG_TEXT,
+    ServedApp,
+    client_of,
+    speech_body,
+    wait_until_healthy,
+)
+from tests.support.eventually import eventually
+from tests.support.log_calls import LogCall, log_calls
+
+NAME = "logged"
+ARRIVES_WITHIN_S = 30
+KEYS = (key("one-at-once", "one", max_concurrent=1, max_sockets=1), key("any-number", "any"))
+INFO_CALLS = [call for call in log_calls("app", "deployments") if call.level == "info"]
+SHOWN = {  # the number of calls in each file, each of which a test below shows arriving
+    "app/api/admission.py": 2,
+    "app/api/connection.py": 1,  # in test_replica_log.py: Ray fails a `receive` 1 in 20 times
+    "app/api/middleware.py": 2,
+    "app/api/speech_socket.py": 1,
+    "app/engine/watermark.py": 1,
+    "deployments/session_log.py": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def logged(served: ServedApp) -> Iterator[str]:
+    """The URL of an application with API keys, whose replicas log JSON."""
+    application = assemble(ServeArgs(model="embedded-babble"), keys=KEYS)
+    serve.run(application, name=NAME, route_prefix=f"/{NAME}", logging_config=AS_JSON)
+    wait_until_healthy(f"{served.url}/{NAME}")
+    yield f"{served.url}/{NAME}"
+    serve.delete(NAME)
+
+
+@pytest.fixture
+async def client(logged: str):
+    async with client_of(logged) as client:
+        yield client
+
+
+async def until_logged(deployment: str, path: str, **fields: object) -> dict[str, Any]:
+    """The line that `log.info` of this file has written, with these fields."""
+    calls = [call for call in INFO_CALLS if call.path == path]
+
+    def line() -> dict[str, Any] | None:
+        written = [each for each in log_lines(NAME, deployment) if fields.items() <= each.items()]
+        return next((each for each in written if any(wrote(call, each) for call in calls)), None)
+
+    return await eventually(line, ARRIVES_WITHIN_S, f"{path} has logged {fields}")
+
+
+def wrote(call: LogCall, line: dict[str, Any]) -> bool:
+    is_there = call.first_line <= line["lineno"] <= call.last_line
+    return line["name"] == call.logger and is_there
+
+
+def test_every_info_call_is_shown():
+    assert Counter(call.path for call in INFO_CALLS) == SHOWN
+
+
+async def test_the_end_of_a_session_is_logged(client):
+    session = uuid.uuid4().hex
+    headers = bearer_of("any-number") | {"X-Request-ID": session}
+    answer = await client.post("v1/audio/speech", json=speech_body("Hello."), headers=headers)
+    assert answer.status_code == httpx.codes.OK
+    line = await until_logged("Ingress", "deployments/session_log.py", session=session)
+    assert (line["tenant"], line["cause"], line["deployment"]) == (
+        "red",
+        "finished",
+        "logged_Ingress",
+    )
+
+
+async def test_the_watermark_that_the_vocoder_loads_is_logged(logged):
+    assert (await until_logged("Vocoder", "app/engine/watermark.py"))["message"]
+
+
+async def test_a_session_beyond_the_limit_of_its_key_is_logged(client):
+    client.headers.update(bearer_of("one-at-once"))
+    stream = opened(client, speech_body(LONG_TEXT))
+    await until_heard(stream)
+    refused = await client.post("v1/audio/speech", json=speech_body("Hello."))
+    assert refused.status_code == httpx.codes.TOO_MANY_REQUESTS
+    message = "key one is refused: max_concurrent"
+    await until_logged("Ingress", "app/api/admission.py", message=message)
+    await stream.task
+
+
+def socket_of(logged: str, secret: str) -> websockets.connect:
+    url = logged.replace("http", "ws") + "/v1/audio/speech/stream"
+    return websockets.connect(url, additional_headers=bearer_of(secret))
+
+
+async def test_a_socket_beyond_the_limit_of_its_key_is_logged(logged):
+    async with socket_of(logged, "one-at-once"):
+        with pytest.raises((InvalidStatus, ConnectionClosed)):
+            async with socket_of(logged, "one-at-once") as second:
+                await second.recv()
+        message = "key one is refused: max_sockets"
+        await until_logged("Ingress", "app/api/admission.py", message=message)
+
+
+async def test_a_socket_without_a_key_is_logged(logged):
+    with pytest.raises((InvalidStatus, ConnectionClosed)):
+        async with socket_of(logged, "unknown") as socket:
+            await socket.recv()
+    await until_logged(
+        "Ingress", "app/api/middleware.py", message="socket refused: invalid_api_key"
+    )
+
+
+async def test_a_client_that_leaves_its_socket_is_logged(logged):
+    async with socket_of(logged, "any-number") as socket:
+        await socket.send(json.dumps({"type": "start", "context_id": "one", "voice": "ada"}))
+        assert json.loads(await socket.recv())["type"] == "started"
+        socket.transport.abort()
+    line = await until_logged("Ingress", "app/api/speech_socket.py")
+    assert line["session"] in line["message"]
+
+
+async def test_a_client_that_leaves_before_its_body_was_read_is_logged(logged):
+    session = uuid.uuid4().hex
+    url = httpx.URL(logged)
+    head = [
+        f"POST {url.path}/v1/audio/speech HTTP/1.1",
+        f"Host: {url.host}:{url.port}",
+        "Authorization: Bearer any-number",
+        f"X-Request-ID: {session}",
+        "Content-Type: application/json",
+        "Content-Length: 1000",
+    ]
+    _, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write("\r\n".join([*head, "", "{"]).encode())
+    await writer.drain()
+    await asyncio.sleep(0.5)  # the request is on its way to the ingress
+    writer.close()
+    await writer.wait_closed()
+    await until_logged("Ingress", "app/api/middleware.py", session=session)
