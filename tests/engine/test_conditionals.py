@@ -1,4 +1,4 @@
-"""Conditionals survive their file exactly, and no wrong file becomes a voice."""
+"""Conditionals survive their file exactly, and a wrong file is refused."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def conditionals():
 
 
 def upstream(conditionals, *, prompt_token=None, prompt_feat=None):
-    """The voice as upstream holds it."""
+    """The same voice in upstream's class."""
     t3, s3gen = conditionals.t3, conditionals.s3gen
     return UpstreamConditionals(
         T3Cond(
@@ -39,14 +39,14 @@ def upstream(conditionals, *, prompt_token=None, prompt_feat=None):
     )
 
 
-def test_a_saved_voice_is_loaded_exactly(conditionals, tmp_path):
+def test_a_saved_voice_is_loaded_unchanged(conditionals, tmp_path):
     path = tmp_path / "ann.safetensors"
     save_conditionals(path, conditionals)
     assert_same(load_conditionals(path, "ann"), conditionals)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def test_the_file_has_the_documented_names(conditionals, tmp_path):
+def test_a_file_has_one_tensor_per_field(conditionals, tmp_path):
     path = tmp_path / "ann.safetensors"
     save_conditionals(path, conditionals)
     assert set(load_file(path)) == {
@@ -68,7 +68,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_field_is_refused_by_file_and_name(conditionals, tmp_path, name):
+def test_a_wrong_field_is_refused_with_its_file_and_name(conditionals, tmp_path, name):
     path = tmp_path / "ann.safetensors"
     save_conditionals(path, conditionals)
     save_file(load_file(path) | {name: WRONG[name]}, path)
@@ -89,7 +89,7 @@ def test_a_missing_or_unknown_field_is_refused_by_name(conditionals, tmp_path):
 
 
 @pytest.mark.parametrize("load", [load_conditionals, load_legacy_conds])
-def test_a_missing_empty_or_truncated_file_is_one_clear_error(conditionals, tmp_path, load):
+def test_a_missing_empty_or_truncated_file_is_refused(conditionals, tmp_path, load):
     path = tmp_path / "ann"
     with pytest.raises(CheckpointError, match="No such file"):
         load(path, "ann")
@@ -105,15 +105,15 @@ def test_a_missing_empty_or_truncated_file_is_one_clear_error(conditionals, tmp_
         load(path, "ann")
 
 
-def test_upstreams_file_is_read(conditionals, tmp_path):
+def test_upstreams_file_can_be_read(conditionals, tmp_path):
     path = tmp_path / "conds.pt"
     upstream(conditionals).save(path)
     assert_same(load_legacy_conds(path, "ann"), conditionals)
 
 
-def test_upstreams_file_saved_after_use_is_read_with_integer_tokens(conditionals, tmp_path):
+def test_upstreams_file_with_float_tokens_is_read_with_integer_tokens(conditionals, tmp_path):
     path = tmp_path / "conds.pt"
-    as_float = conditionals.s3gen.prompt_tokens[None].float()  # what s3gen.forward leaves behind
+    as_float = conditionals.s3gen.prompt_tokens[None].float()  # as s3gen.forward leaves it
     upstream(conditionals, prompt_token=as_float).save(path)
     assert_same(load_legacy_conds(path, "ann"), conditionals)
     upstream(conditionals, prompt_token=as_float + 0.5).save(path)
@@ -133,6 +133,8 @@ def test_upstreams_odd_last_frame_is_dropped(conditionals, tmp_path):
 
 def test_nothing_in_upstreams_file_is_executed(conditionals, tmp_path):
     path = tmp_path / "conds.pt"
-    torch.save({"t3": replace(conditionals), "gen": {}}, path)  # a class of ours: not a tensor
+    torch.save(
+        {"t3": replace(conditionals), "gen": {}}, path
+    )  # an object of our class: unpickling it would run code
     with pytest.raises(CheckpointError, match=r"conds\.pt"):
         load_legacy_conds(path, "ann")

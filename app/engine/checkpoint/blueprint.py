@@ -1,4 +1,4 @@
-"""One part of a model before it has weights: how it is built, and what its file need not hold."""
+"""A component before it has weights: how it is built, and what its file may leave out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,20 +17,19 @@ def _nothing(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """`build` makes upstream's own class with random weights (or none, within `Undrawn`), in eval
-    mode, with upstream's keys and shapes."""
+    """`build` makes upstream's own class in eval mode, with upstream's keys and shapes. Its weights
+    are random; within `Undrawn` they are not initialised."""
 
     build: Callable[[], nn.Module]
-    unread: tuple[str, ...] = ()  # its submodules that are neither loaded nor required
-    optional: frozenset[str] = frozenset()  # buffers that a file may leave out: `derive` makes them
-    # What upstream's constructor computes and no file holds, after all else is loaded:
+    unread: tuple[str, ...] = ()  # submodules that are neither loaded nor required
+    optional: frozenset[str] = frozenset()  # buffers that a file may leave out; `derive` makes them
+    # Makes what upstream's constructor computes and no file holds, after all else is loaded:
     derive: Callable[[nn.Module, torch.device, torch.dtype], None] = _nothing
 
 
 class Undrawn(TorchFunctionMode):
-    """Modules that are built within are not initialised, so that the memory of their weights is
-    never touched. As cheap as the meta device; but to compute there torch imports its compiler, 6 s
-    (2026-11)."""
+    """Modules that are built within are not initialised: the memory of their weights is never
+    touched. As cheap as the meta device, where torch imports its compiler, 6 s (2026-11)."""
 
     def __torch_function__(
         self,
@@ -46,7 +45,7 @@ class Undrawn(TorchFunctionMode):
 
 
 def without_unread(blueprint: Blueprint, module: nn.Module) -> nn.Module:
-    """The module that `blueprint` built, less what is never read."""
+    """The module that `blueprint` built, without its unread submodules."""
     for name in blueprint.unread:
         parent, _, own_name = name.rpartition(".")
         delattr(module.get_submodule(parent), own_name)

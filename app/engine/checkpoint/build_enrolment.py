@@ -1,5 +1,5 @@
-"""The three modules that enrol a voice, at any size, without weights. At the full sizes keys and
-shapes are exactly upstream's."""
+"""The three modules of enrolment, at any size, without weights. At full size their keys and shapes
+are exactly upstream's."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -23,7 +23,7 @@ from app.engine.checkpoint.blueprint import Blueprint, Undrawn
 from app.engine.checkpoint.spec import SpeakerEncoderSpec, SpeechTokenizerSpec
 
 _TOKENIZER_FFT = 400
-# Upstream's English S3Gen file leaves them out:
+# Upstream's English S3Gen file leaves these out:
 _TOKENIZER_BUFFERS = frozenset({"_mel_filters", "window"})
 
 
@@ -59,7 +59,7 @@ def build_speaker_encoder(spec: SpeakerEncoderSpec) -> CAMPPlus:
 
 
 def build_speech_tokenizer(spec: SpeechTokenizerSpec) -> S3Tokenizer:
-    """Upstream's class ignores the config it is given, so its parts are replaced."""
+    """Upstream's class ignores its config argument, so its parts are replaced."""
     with Undrawn():
         tokenizer = S3Tokenizer("speech_tokenizer_v2_25hz")
     config = ModelConfig(

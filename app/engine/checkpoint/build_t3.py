@@ -1,4 +1,4 @@
-"""T3 at any size, without weights. At the full sizes keys and shapes are exactly upstream's."""
+"""T3 at any size, without weights. At full size its keys and shapes are exactly upstream's."""
 
 import threading
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ with without_modules("scipy", "sklearn"):  # 2 s; what transformers needs them f
     from chatterbox.models.t3.t3 import T3
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-# What a T3 that speaks never reads, in turbo 51.5 M parameters each. Upstream drops the second too.
+# Inference never reads these; 51.5 M parameters each in turbo. Upstream drops the second too.
 UNREAD_BY_T3 = ("text_head", "tfmr.wte")
-_backbone_names = threading.Lock()  # upstream looks a backbone up by name, in a global
+_backbone_names = threading.Lock()  # upstream looks up a backbone by name in a global
 
 
 def t3_blueprint(spec: T3Spec) -> Blueprint:
@@ -30,7 +30,7 @@ def t3_blueprint(spec: T3Spec) -> Blueprint:
 
 @dataclass(frozen=True, slots=True)
 class _T3Hyperparameters:
-    """What upstream's T3 reads of its T3Config, at any width."""
+    """The fields of T3Config that upstream's T3 reads, at any width."""
 
     llama_config_name: str
     n_channels: int
@@ -50,7 +50,7 @@ class _T3Hyperparameters:
     encoder_type: str = "voice_encoder"
 
     @property
-    def is_multilingual(self) -> bool:  # upstream's own test: it switches the analyzer on
+    def is_multilingual(self) -> bool:  # upstream's own test; True switches the analyzer on
         return self.text_tokens_dict_size == 2454
 
 
@@ -79,7 +79,7 @@ def build_t3(spec: T3Spec) -> T3:
             t3 = T3(hyperparameters)
         finally:
             del LLAMA_CONFIGS[name]
-    if spec.perceiver:  # upstream's own is fixed at 1024
+    if spec.perceiver:  # upstream's own has a fixed width of 1024
         t3.cond_enc.perceiver = Perceiver(
             spec.num_perceiver_queries, spec.dim, spec.dim, spec.perceiver_heads
         )

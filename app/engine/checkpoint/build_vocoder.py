@@ -1,4 +1,4 @@
-"""The vocoder's two modules at any size, without weights. At the full sizes keys and shapes are
+"""The vocoder's two modules, at any size, without weights. At full size their keys and shapes are
 exactly upstream's."""
 
 from functools import partial
@@ -83,7 +83,7 @@ def trim_fade() -> torch.Tensor:
 
 def _build_encoder(spec: EncoderSpec) -> UpsampleConformerEncoder:
     encoder = UpsampleConformerEncoder(
-        input_size=spec.dim,  # the second embedding takes the first half's output
+        input_size=spec.dim,  # the second embedding reads the output of the first half
         output_size=spec.dim,
         attention_heads=spec.num_heads,
         linear_units=spec.linear_units,
@@ -98,7 +98,7 @@ def _build_encoder(spec: EncoderSpec) -> UpsampleConformerEncoder:
         use_cnn_module=False,
         macaron_style=False,
     )
-    # Fixed at 512 channels and 4 blocks inside upstream's constructor:
+    # Upstream's constructor fixes these at 512 channels and 4 blocks:
     encoder.pre_lookahead_layer = PreLookaheadLayer(spec.dim, _PRE_LOOKAHEAD_TOKENS)
     encoder.up_layer = Upsample1D(spec.dim, spec.dim, stride=2)
     encoder.up_encoders = encoder.up_encoders[: spec.num_up_blocks]

@@ -1,6 +1,6 @@
-"""The modules that a model is made of, one name each, and where all of them come from.
+"""The components of a model by name, and the source of their weights.
 
-A replica loads the parts it needs and no others: the vocoder never holds the speech tokenizer's
+A replica loads only the components that it needs: the vocoder never holds the speech tokenizer's
 124 M parameters.
 """
 
@@ -16,7 +16,7 @@ from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.conditionals import Conditionals
 
-if TYPE_CHECKING:  # each stage loads its own
+if TYPE_CHECKING:  # each stage imports its own components
     from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
     from chatterbox.models.s3gen.hifigan import HiFTGenerator
     from chatterbox.models.s3gen.xvector import CAMPPlus
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # each stage loads its own
 
 
 class Component(StrEnum):
-    """The values of S3Gen's parts are upstream's attribute names, so its files' key prefixes."""
+    """S3Gen's components have upstream's attribute names, which are the key prefixes in files."""
 
     T3 = "t3"
     FLOW = "flow"
@@ -49,13 +49,13 @@ class EnrolmentModels:
     voice_encoder: "VoiceEncoder"
     s3_tokenizer: "S3Tokenizer"
     speaker_encoder: "CAMPPlus"
-    prompt_len: int  # speech tokens of the recording that T3 sees: 150, turbo 375
+    prompt_len: int  # speech tokens of the recording that T3 gets: 150, turbo 375
 
 
 class WeightSource(Protocol):
-    """Where a model's weights, text tokenizer and voices come from. Raises CheckpointError."""
+    """The source of a model's weights, text tokenizer and voices. Raises CheckpointError."""
 
-    def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
+    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
 
     def tokenizer(self) -> TextTokenizer: ...
 
@@ -66,18 +66,18 @@ class WeightSource(Protocol):
         ...
 
     def enrolment_id(self) -> str:
-        """Part of a file name; changes when the weights that make conditionals do."""
+        """Part of a file name. It changes when the weights of enrolment change."""
         ...
 
     def verify(self) -> None:
-        """Everything is there and fits the spec; reads no weights."""
+        """Check that everything is present and fits the spec. Reads no weights."""
         ...
 
 
-def blueprint_of(part: Component, spec: ModelSpec) -> Blueprint:
-    """A process imports upstream's modules of the parts that it asks for and of no others: T3's
-    bring transformers, 7 s, and those of enrolment librosa (2026-11)."""
-    match part:
+def blueprint_of(component: Component, spec: ModelSpec) -> Blueprint:
+    """Imports upstream's modules for this component only. T3's import transformers, 7 s, and those
+    of enrolment import librosa (2026-11)."""
+    match component:
         case Component.T3:
             from app.engine.checkpoint.build_t3 import t3_blueprint
 
@@ -103,4 +103,4 @@ def blueprint_of(part: Component, spec: ModelSpec) -> Blueprint:
 
             return voice_encoder_blueprint(spec.voice_encoder_dim, spec.t3.speaker_dim)
         case _:
-            assert_never(part)
+            assert_never(component)

@@ -1,7 +1,6 @@
-"""The published models on their hub, brought to this machine.
+"""Downloads of the published models from their hub.
 
-Knows which repository a family lives in and which commit of it is meant, and nothing about what
-the files hold.
+Has the repository and the pinned commit of each family. Knows nothing about the content of files.
 """
 
 from pathlib import Path
@@ -24,7 +23,7 @@ REPOSITORIES: dict[Family, str] = {
     "multilingual": "ResembleAI/chatterbox",
     "turbo": "ResembleAI/chatterbox-turbo",
 }
-# The commits that public projects pin in 2026, with the files that this program reads.
+# Public projects pin these commits in 2026. They have all files that this program reads.
 PINNED: dict[str, str] = {
     "ResembleAI/chatterbox": "5bb1f6ee58e50c3b8d408bc82a6d3740c2db6e18",
     "ResembleAI/chatterbox-turbo": "749d1c1a46eb10492095d68fbcf55691ccf137cd",
@@ -32,9 +31,9 @@ PINNED: dict[str, str] = {
 
 
 def fetch(family: Family, files: tuple[str, ...], revision: str | None) -> Path:
-    """The folder with the family's files, downloaded unless they are in the hub's cache already.
+    """The folder with the family's files, downloaded unless they are in the hub's cache.
 
-    Files that the commit does not have are simply not there. Raises CheckpointError when the
+    Files that the commit lacks are missing in the folder. Raises CheckpointError where the
     repository cannot be reached or may not be read.
     """
     repository = REPOSITORIES[family]
@@ -46,18 +45,18 @@ def fetch(family: Family, files: tuple[str, ...], revision: str | None) -> Path:
         )
     except LocalEntryNotFoundError as error:
         raise CheckpointError(
-            f"cannot get {wanted}: not in this machine's hub cache, and the hub was not reached. "
-            "Set model: to a folder that has them, or give this machine a network (and check that "
-            "HF_HUB_OFFLINE is not set)"
+            f"cannot get {wanted}: this machine's hub cache lacks them, and the hub cannot be "
+            "reached. Set model: to a folder that has them, or connect this machine to the network "
+            "and unset HF_HUB_OFFLINE"
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointError(
-            f"cannot get {wanted}: the repository has no such commit. Set revision: to one"
+            f"cannot get {wanted}: the repository lacks this commit. Set revision: to another"
         ) from error
     except (GatedRepoError, RepositoryNotFoundError) as error:
         raise CheckpointError(
-            f"cannot get {wanted}: the hub does not let us. Set HF_TOKEN to a token that may "
-            "read the repository"
+            f"cannot get {wanted}: the hub denies access. Set HF_TOKEN to a token that may read "
+            "the repository"
         ) from error
     except (HfHubHTTPError, OSError) as error:
         raise CheckpointError(f"cannot get {wanted}: {error}") from error

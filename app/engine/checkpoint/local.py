@@ -1,7 +1,7 @@
 """A model in a folder: upstream's published layouts, and our own with a `config.json`.
 
-Knows which file holds which module. Whether the folder came from the hub, from this repository or
-from the operator makes no difference here.
+Has the file of each component. Knows nothing about the folder's origin: the hub, this repository
+or the operator.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from app.errors import CheckpointError
 
 _SAMPLED_BYTES = 1 << 20
 CONFIG_FILE = "config.json"
-BUILTIN_VOICE = "default"  # the one voice of a conds.pt, which has no name of its own
+BUILTIN_VOICE = "default"  # the one voice of a conds.pt, which has no name
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """File names. `text[0]` is the vocabulary; `conds` is optional, as upstream has it."""
+    """File names. `text[0]` is the vocabulary. `conds` is optional, as in upstream."""
 
     t3: str
     s3gen: str
@@ -77,7 +77,7 @@ _OWN_TEXT: dict[Family, tuple[str, ...]] = {
 
 
 def own_layout(family: Family) -> Layout:
-    """Beside `config.json`; the voices are the files of `voices/`."""
+    """The files beside `config.json`. The voices are the files of `voices/`."""
     return Layout("t3.safetensors", "s3gen.safetensors", "ve.safetensors", _OWN_TEXT[family])
 
 
@@ -88,8 +88,10 @@ class FolderSource:
     layout: Layout
     voice_files: dict[str, Path]
 
-    def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        return load_module(blueprint_of(part, self.spec), self._section(part), device, dtype)
+    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        return load_module(
+            blueprint_of(component, self.spec), self._section(component), device, dtype
+        )
 
     def tokenizer(self) -> TextTokenizer:
         return open_tokenizer(self.spec, self.folder, self.layout.text)
@@ -103,7 +105,8 @@ class FolderSource:
         return read(path, voice)
 
     def enrolment_id(self) -> str:
-        """Of each file's size, head and tail: a gigabyte need not be read to tell two apart."""
+        """A digest of each file's size, first and last megabyte. That tells two models apart
+        without reading a gigabyte."""
         digest = hashlib.sha256(self.spec.family.encode())
         for name in (self.layout.s3gen, self.layout.voice_encoder):
             with (self.folder / name).open("rb") as file:
@@ -125,29 +128,29 @@ class FolderSource:
                 f"{', '.join(missing)} missing: looked in {self.folder}. Set model: to a folder "
                 f"with {', '.join(self.layout.files)}"
             )
-        for part in Component:
-            check_module(blueprint_of(part, self.spec), self._section(part))
+        for component in Component:
+            check_module(blueprint_of(component, self.spec), self._section(component))
         self.tokenizer()
         for voice in self.voice_files:
             self.conditionals(voice)
 
-    def _section(self, part: Component) -> Section:
-        if part is Component.T3:
+    def _section(self, component: Component) -> Section:
+        if component is Component.T3:
             return Section(self.folder / self.layout.t3)
-        if part is Component.VOICE_ENCODER:
+        if component is Component.VOICE_ENCODER:
             return Section(self.folder / self.layout.voice_encoder)
-        return Section(self.folder / self.layout.s3gen, f"{part}.")
+        return Section(self.folder / self.layout.s3gen, f"{component}.")
 
 
 def open_folder(folder: Path) -> FolderSource:
-    """Whichever model the folder holds. Raises CheckpointError."""
+    """The model in the folder, in any layout. Raises CheckpointError."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder. Set model: to a model's name or folder")
     if (folder / CONFIG_FILE).is_file():
         spec = read_spec(folder / CONFIG_FILE)
         voices = {path.stem: path for path in sorted((folder / "voices").glob("*.safetensors"))}
         return FolderSource(folder, spec, own_layout(spec.family), voices)
-    families = [family for family, at in PUBLISHED.items() if (folder / at.t3).is_file()]
+    families = [name for name, layout in PUBLISHED.items() if (folder / layout.t3).is_file()]
     if len(families) == 1:
         return open_published(folder, families[0])
     names = ", ".join(layout.t3 for layout in PUBLISHED.values())

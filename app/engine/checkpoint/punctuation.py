@@ -1,16 +1,16 @@
-"""Punctuation as each family was trained on it: what upstream's three `punc_norm` do to a text.
+"""Punctuation as each family was trained: upstream's three `punc_norm` functions as a table.
 
-Theirs are in the modules that import all of upstream. tests/upstream_pins.json holds them to this
-table. Knows nothing about ids or languages.
+Upstream's functions are in modules that import all of upstream. tests/upstream_pins.json notices a
+change of them. Knows nothing about ids or languages.
 """
 
 from app.engine.checkpoint.spec import Family
 
-NO_TEXT = "You need to add some text for me to talk."  # is spoken for an empty one
-FULL_STOP = "."  # ends what ends in no ender
+NO_TEXT = "You need to add some text for me to talk."  # spoken for an empty text
+FULL_STOP = "."  # added to a text that ends in no ender
 
-# One after the other, in this order: each sees what the ones before have made.
-_IN_TURN = (
+# Applied in this order: each replacement reads the result of the one before.
+_REPLACEMENTS = (
     ("...", ", "),
     ("…", ", "),
     (":", ","),
@@ -24,11 +24,11 @@ _IN_TURN = (
     ("\u2018", "'"),  # single quotation marks
     ("\u2019", "'"),
 )
-_NOT_OF_TURBO = ("...", " - ", ";")
-_REPLACED: dict[Family, tuple[tuple[str, str], ...]] = {
-    "english": _IN_TURN,
-    "multilingual": _IN_TURN,
-    "turbo": tuple(pair for pair in _IN_TURN if pair[0] not in _NOT_OF_TURBO),
+_NOT_IN_TURBO = ("...", " - ", ";")
+_REPLACEMENTS_OF: dict[Family, tuple[tuple[str, str], ...]] = {
+    "english": _REPLACEMENTS,
+    "multilingual": _REPLACEMENTS,
+    "turbo": tuple(pair for pair in _REPLACEMENTS if pair[0] not in _NOT_IN_TURBO),
 }
 _ENDERS: dict[Family, tuple[str, ...]] = {
     "english": tuple(".!?-,"),
@@ -42,7 +42,7 @@ def punctuated(text: str, family: Family) -> str:
         return NO_TEXT
     first = text[0].upper() if text[0].islower() else text[0]
     text = " ".join((first + text[1:]).split())
-    for found, put in _REPLACED[family]:
-        text = text.replace(found, put)
+    for old, new in _REPLACEMENTS_OF[family]:
+        text = text.replace(old, new)
     text = text.rstrip(" ")
     return text if text.endswith(_ENDERS[family]) else text + FULL_STOP

@@ -1,9 +1,9 @@
-"""Full-size models with random weights, for measurements where the published ones cannot be had.
+"""Full-size models with random weights, for measurements without the published weights.
 
-Every part is a function of its seed alone, whatever else is loaded and on whichever device. The
-weights are upstream's own initialisation, with T3's head set so that it draws lively codec ids and
-(at the default sampling) neither stops nor leaves the codec: a forced length is heard in full.
-Their text ids and voices mean nothing, and what they say is noise.
+A component's weights depend on the seed alone: not on other components, and not on the device. The
+weights are upstream's own initialisation. T3's head is set so that it draws varied codec ids; with
+the default sampling it draws neither the stop token nor an id outside the codec, so a forced length
+gives sound over the whole length. The text ids and the voices mean nothing, and the sound is noise.
 """
 
 import zlib
@@ -29,26 +29,26 @@ from app.engine.conditionals import (
     T3Conditionals,
 )
 
-if TYPE_CHECKING:  # the part that is asked for is imported, and no other
+if TYPE_CHECKING:  # `blueprint_of` imports the component
     from chatterbox.models.t3.t3 import T3
 
 VOICES = ("random-1", "random-2", "random-3")
-LOGIT_STD = 2.0  # of the codec ids: the default min_p then leaves some 70 of them to draw from
+LOGIT_STD = 2.0  # of the codec ids: the default min_p then leaves about 70 ids
 _PROMPT_S = 10
-_MEL_MEAN, _MEL_STD = -5.0, 2.0  # about those of log-mel speech
+_MEL_MEAN, _MEL_STD = -5.0, 2.0  # similar to log-mel speech
 
 
 @dataclass(frozen=True, slots=True)
 class SeededSource:
-    """`text_folder` lends its text tokenizer (our own layout)."""
+    """`text_folder` (our own layout) has the text tokenizer."""
 
     spec: ModelSpec
     text_folder: Path
     seed: int = 0
 
-    def load(self, part: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        blueprint = blueprint_of(part, self.spec)
-        module = without_unread(blueprint, build_seeded(part, self.spec, self.seed))
+    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
+        blueprint = blueprint_of(component, self.spec)
+        module = without_unread(blueprint, build_seeded(component, self.spec, self.seed))
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
     def tokenizer(self) -> TextTokenizer:
@@ -85,21 +85,21 @@ class SeededSource:
         self.tokenizer()
 
 
-def build_seeded(part: Component, spec: ModelSpec, seed: int) -> nn.Module:
-    """The same float32 weights on the CPU every time. The global generator is left as it was."""
+def build_seeded(component: Component, spec: ModelSpec, seed: int) -> nn.Module:
+    """The same float32 weights on the CPU every time. The global generator is unchanged."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_seed_of(seed, part))
-        module = blueprint_of(part, spec).build()
-        if part is Component.T3:
-            _enliven(cast("T3", module))
+        torch.manual_seed(_seed_of(seed, component))
+        module = blueprint_of(component, spec).build()
+        if component is Component.T3:
+            _vary_codec_ids(cast("T3", module))
     return module
 
 
 @torch.no_grad()
-def _enliven(t3: "T3") -> None:
-    """The last norm gives every hidden component a variance near one, so a head row of norm s
-    makes logits of deviation s; a zero row stays at the codec ids' median, where min_p and top_k
-    remove it."""
+def _vary_codec_ids(t3: "T3") -> None:
+    """The last norm gives every hidden component a variance near 1. So a head row of norm s gives
+    logits of standard deviation s. A zero row gives the median logit of the codec ids, which min_p
+    and top_k remove."""
     head = t3.speech_head
     head.weight.normal_(0, LOGIT_STD / t3.dim**0.5)
     head.weight[NUM_SPEECH_IDS:] = 0
@@ -108,4 +108,4 @@ def _enliven(t3: "T3") -> None:
 
 
 def _seed_of(seed: int, name: str) -> int:
-    return zlib.crc32(f"{seed}:{name}".encode())  # the CPU's generator reads 32 bits of a seed
+    return zlib.crc32(f"{seed}:{name}".encode())  # the CPU's generator uses 32 bits of a seed

@@ -1,13 +1,13 @@
-"""One function that opens any model by its name, and what an opened model gives.
+"""Opens any model by its name.
 
-    embedded                              small, in this repository; says English words
+    embedded                              small, in this repository; speaks English
     embedded-babble, embedded-turbo       smaller, random weights, in this repository
     english, multilingual, turbo          published, from the model hub
     random-english, random-multilingual,
     random-turbo                          full size with random weights
     a path                                a folder in upstream's layout or in our own
 
-Knows nothing about what is done with the modules.
+Knows nothing about the use of the modules.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.conditionals import Conditionals
 from app.errors import CheckpointError, NotFound
 
-if TYPE_CHECKING:  # each stage loads its own
+if TYPE_CHECKING:  # each stage imports its own components
     from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
     from chatterbox.models.s3gen.hifigan import HiFTGenerator
     from chatterbox.models.s3gen.xvector import CAMPPlus
@@ -39,8 +39,8 @@ EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """An opened model. Opening reads no weights; each `load_*` reads the parts it returns, in eval
-    mode, without gradients. Raises CheckpointError."""
+    """An opened model. Opening reads no weights. Each `load_*` reads the weights of its modules and
+    returns them in eval mode, without gradients. Raises CheckpointError."""
 
     spec: ModelSpec
     source: WeightSource
@@ -58,7 +58,7 @@ class Checkpoint:
         )
 
     def verify(self) -> None:
-        """Every file is present, whole and of this model, before any replica reports ready."""
+        """Check that every file is present, whole and of this model."""
         self.source.verify()
 
     def tokenizer(self) -> TextTokenizer:
@@ -68,14 +68,14 @@ class Checkpoint:
         return self.source.voices()
 
     def conditionals(self, voice: str) -> Conditionals:
-        """On the CPU. Raises NotFound for a voice that is not built in."""
+        """On the CPU. Raises NotFound for a voice that the model lacks."""
         if voice not in self.voices():
             raise NotFound(f"{self.spec.name} has no built-in voice {voice!r}", param="voice")
         return self.source.conditionals(voice)
 
     def load_t3(self, device: torch.device, dtype: torch.dtype) -> "T3":
-        """Without the text head and, in turbo, the backbone's own embedding, which only training
-        reads."""
+        """Without the parts that only training reads: the text head and, in turbo, the backbone's
+        own embedding."""
         return cast("T3", self.source.load(Component.T3, device, dtype))
 
     def load_vocoder(self, device: torch.device) -> Vocoder:
@@ -98,23 +98,23 @@ class Checkpoint:
 
 
 def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
-    """`revision` is a commit on the model hub, and refused for a model that is not from there.
+    """`revision` is a commit on the model hub. It is refused for a model that is not from the hub.
 
-    Downloads a hub's model unless it is in the cache. Raises CheckpointError.
+    Downloads a model of the hub unless it is in the cache. Raises CheckpointError.
     """
     if model in FAMILIES:
         folder = hub.fetch(model, PUBLISHED[model].files, revision)
         source = open_published(folder, model)
         return Checkpoint(source.spec, source)
     if revision is not None:
-        raise CheckpointError(f"revision: means the model hub, and {model} is not from there")
+        raise CheckpointError(f"revision: is for models of the hub; {model} is not on the hub")
     if model in RANDOM:
         return _random(model, RANDOM[model])
     is_path = "/" in model or (model and Path(model).is_dir())
     if model not in EMBEDDED and not is_path:
         names = [*EMBEDDED, *FAMILIES, *RANDOM]
         raise CheckpointError(
-            f"no model {model!r}: set model: to one of {', '.join(names)}, or to a folder"
+            f"there is no model {model!r}. Set model: to one of {', '.join(names)}, or to a folder"
         )
     source = open_folder(EMBEDDED_FOLDER / model if model in EMBEDDED else Path(model))
     return Checkpoint(source.spec, source)
@@ -122,5 +122,5 @@ def open_checkpoint(model: str, revision: str | None = None) -> Checkpoint:
 
 def _random(name: str, family: Family) -> Checkpoint:
     spec = FULL_SIZE[family].model_copy(update={"name": name})
-    lender = "embedded-turbo" if family == "turbo" else "embedded-babble"
-    return Checkpoint(spec, SeededSource(spec, EMBEDDED_FOLDER / lender))
+    text_folder = EMBEDDED_FOLDER / ("embedded-turbo" if family == "turbo" else "embedded-babble")
+    return Checkpoint(spec, SeededSource(spec, text_folder))

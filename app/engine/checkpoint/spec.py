@@ -1,7 +1,7 @@
-"""What a model is made of: sizes, ids and defaults, as one frozen value per model.
+"""The specification of a model: sizes, ids and defaults, as one frozen value.
 
-The three published families are constants here; the embedded models and anything of our own layout
-carry theirs in `config.json`. Knows nothing about files of weights, modules or devices.
+The three published families are constants here. A model in our own layout has its specification in
+`config.json`. Knows nothing about files of weights, modules or devices.
 """
 
 from pathlib import Path
@@ -17,15 +17,15 @@ Family = Literal["english", "multilingual", "turbo"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 EMBEDDED = ("embedded", "embedded-babble", "embedded-turbo")
 RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
-PACKAGED = (*EMBEDDED, *RANDOM)  # no files of theirs are an operator's to damage
+PACKAGED = (*EMBEDDED, *RANDOM)  # all their files are part of this program
 
 # Source: SUPPORTED_LANGUAGES of upstream's mtl_tts.py
 _CODES = "ar,da,de,el,en,es,fi,fr,he,hi,it,ja,ko,ms,nl,no,pl,pt,ru,sv,sw,tr,zh"
 LANGUAGES = tuple(_CODES.split(","))
-SILENCE_TOKEN = 4299  # turbo ends every text with three of them; source: s3gen/const.py
+SILENCE_TOKEN = 4299  # turbo ends every text with three; source: s3gen/const.py
 
 # Source: the defaults of upstream's three `generate`. Turbo has neither CFG nor min_p. The
-# multilingual penalty is that of upstream's master (1.2); 0.1.7 has 2.0 to fight its analyzer.
+# multilingual penalty is that of upstream's master (1.2); 0.1.7 has 2.0 because of its analyzer.
 SAMPLING: dict[Family, SamplingParams] = {
     "english": SamplingParams(),
     "multilingual": SamplingParams(),
@@ -38,7 +38,7 @@ class _Frozen(BaseModel):
 
 
 class RopeScaling(_Frozen):
-    """Llama 3's stretching of low frequencies."""
+    """Llama 3's scaling of low frequencies."""
 
     factor: float
     low_freq_factor: float
@@ -47,16 +47,16 @@ class RopeScaling(_Frozen):
 
 
 class T3Spec(_Frozen):
-    """T3: text to speech tokens. The defaults are what every known T3 has."""
+    """T3: text to speech tokens. The defaults are the same in every known T3."""
 
     backbone: Literal["llama", "gpt2"]
     num_layers: int
     dim: int
-    num_heads: int  # as many for keys and values
+    num_heads: int  # of queries, and of keys and values
     head_dim: int
     ffn_dim: int
-    max_positions: int  # rows of gpt2's position table; a bound only for llama
-    backbone_vocab: int = 8  # rows of the backbone's own embedding, which nothing reads
+    max_positions: int  # rows of gpt2's position table; for llama only a bound
+    backbone_vocab: int = 8  # rows of the backbone's own embedding, which inference never reads
     rope_theta: float | None = None  # llama only
     rope_scaling: RopeScaling | None = None
     norm_eps: float = 1e-5
@@ -68,11 +68,11 @@ class T3Spec(_Frozen):
     stop_speech_token: int = 6562
     max_text_tokens: int = 2048
     max_speech_tokens: int = 4096
-    learned_positions: bool  # own tables for text and speech positions, beside the backbone's
-    perceiver: bool  # the voice prompt is resampled to `num_perceiver_queries` rows
+    learned_positions: bool  # tables for text and speech positions beside the backbone's
+    perceiver: bool  # it resamples the voice prompt to `num_perceiver_queries` rows
     perceiver_heads: int = 4
     num_perceiver_queries: int = 32
-    prompt_len: int  # speech tokens of the reference that T3 sees
+    prompt_len: int  # speech tokens of the reference that T3 gets
     emotion: bool
     speaker_dim: int = 256
 
@@ -100,7 +100,7 @@ class EncoderSpec(_Frozen):
 
 
 class EstimatorSpec(_Frozen):
-    """The flow's velocity network. Its input is always 320 wide: x, mu, speaker, condition."""
+    """The flow's velocity network. Its input is 320 wide: x, mu, speaker, condition."""
 
     channels: tuple[int, ...]
     num_blocks: int  # transformer blocks after each resnet
@@ -110,7 +110,8 @@ class EstimatorSpec(_Frozen):
 
 
 class HiFTSpec(_Frozen):
-    """Mel to waveform. The rates times the inverse transform's hop of 4 are 480 samples a frame."""
+    """Mel to waveform. The product of the rates and the inverse transform's hop of 4 is 480 samples
+    per frame."""
 
     base_channels: int
     resblock_kernels: tuple[int, ...]
@@ -123,7 +124,7 @@ class HiFTSpec(_Frozen):
 
 
 class SpeechTokenizerSpec(_Frozen):
-    """S3 tokenizer: 16 kHz sound to codec ids. Its rotary table fixes the head size at 64."""
+    """S3 tokenizer: 16 kHz sound to codec ids. Its rotary table needs heads of size 64."""
 
     dim: int
     num_heads: int
@@ -145,12 +146,12 @@ class SpeakerEncoderSpec(_Frozen):
 
 
 class S3GenSpec(_Frozen):
-    """Everything between speech tokens and sound, and what enrolment needs of it."""
+    """S3Gen: speech tokens to sound, and its two modules that enrolment needs."""
 
     meanflow: bool
     euler_steps: int
-    cfg_rate: float  # 0: one row per estimator call (mean-flow was distilled with guidance)
-    chunk_masks: bool = False  # it is as good under them: `vocoder.policy` chunked, if not said
+    cfg_rate: float  # 0: one row per call of the estimator (mean-flow is distilled with guidance)
+    chunk_masks: bool = False  # trained for them: `vocoder.policy` is chunked by default
     encoder: EncoderSpec
     estimator: EstimatorSpec
     hift: HiFTSpec
@@ -165,9 +166,9 @@ class ModelSpec(_Frozen):
     s3gen: S3GenSpec
     voice_encoder_dim: int = 256
     sampling: SamplingParams
-    languages: tuple[str, ...] = ()  # empty: the model has one and is not asked
-    tail_tokens: tuple[int, ...] = ()  # codec ids appended to every segment before the vocoder
-    max_tokens_per_char: float | None = None  # where a model rarely stops by itself: a limit
+    languages: tuple[str, ...] = ()  # empty: the model has one language
+    tail_tokens: tuple[int, ...] = ()  # codec ids that T3 adds to the end of every segment
+    max_tokens_per_char: float | None = None  # a limit for a model that rarely stops by itself
 
 
 def read_spec(path: Path) -> ModelSpec:

@@ -1,7 +1,7 @@
-"""Text to the ids that T3 takes, each family as upstream does it.
+"""Text to T3's text ids, for each family as in upstream.
 
-The language front ends are upstream's own functions. Knows nothing about segments, requests or
-where a model's files come from.
+The language front ends are upstream's own functions. Knows nothing about segments, requests or the
+origin of a model's files.
 """
 
 import json
@@ -33,7 +33,7 @@ CANGJIE_FILE = "Cangjie5_TC.json"
 
 class TextTokenizer(Protocol):
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        """The bare text ids; the start and stop ids around them are T3's layout. Any thread.
+        """The ids of the text, without start and stop. Any thread.
 
         Raises UnsupportedField for a language whose front end cannot work on this machine."""
         ...
@@ -50,8 +50,8 @@ class EnglishTokenizer:
 
 
 class MultilingualTokenizer:
-    """Upstream: ChatterboxMultilingualTTS.generate and MTLTokenizer.encode. That class loads the
-    Chinese front end, which needs downloads, for every language; here only Chinese text does."""
+    """Upstream: ChatterboxMultilingualTTS.generate and MTLTokenizer.encode. The Chinese front end
+    needs downloads. Upstream loads it for every language; here only Chinese text loads it."""
 
     def __init__(self, path: Path) -> None:
         self._tokenizer = EnTokenizer(str(path)).tokenizer
@@ -106,7 +106,7 @@ def open_tokenizer(spec: ModelSpec, folder: Path, files: tuple[str, ...]) -> Tex
         if len(turbo) > spec.t3.text_vocab:
             raise CheckpointError(
                 f"{folder / files[0]} has {len(turbo)} text ids where the model has "
-                f"{spec.t3.text_vocab}; check that {', '.join(files)} are of this model"
+                f"{spec.t3.text_vocab}; check that {', '.join(files)} belong to this model"
             )
         return turbo
     path = folder / files[0]
@@ -117,28 +117,29 @@ def open_tokenizer(spec: ModelSpec, folder: Path, files: tuple[str, ...]) -> Tex
 
 
 def _parse(path: Path) -> Any:
-    """The tokenizer libraries raise a bare Exception for a file that is cut short."""
+    """Checked here, because the tokenizer libraries raise a bare Exception for a truncated file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path.name} is missing: looked in {path.parent}") from error
     except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON, perhaps cut short: {error}") from error
+        raise CheckpointError(f"{path} is not JSON, perhaps truncated: {error}") from error
 
 
 def _load_chinese(path: Path) -> ChineseCangjieConverter:
-    """Upstream's converter around the file at hand. Its constructor would download the table, and
-    go on silently without it. The segmenter fetches its own model once, into the user's home."""
+    """Upstream's converter with the table at `path`. Upstream's constructor downloads the table and
+    continues without it where that fails. The segmenter downloads its own model once, into the
+    user's home."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         from spacy_pkuseg import pkuseg  # noqa: PLC0415 (0.6 s, and only for Chinese)
 
         segmenter = pkuseg()
     except (OSError, ValueError, ImportError) as error:
-        log.warning("Chinese text cannot be read: %s", error)
+        log.warning("Chinese text cannot be spoken: %s", error)
         raise UnsupportedField(
-            f"language zh does not work on this server: it needs {path.name} in the model's "
-            "folder and spacy_pkuseg with its model",
+            f"language: zh does not work on this server; it needs {path.name} in the model's "
+            "folder, and spacy_pkuseg with its model",
             param="language",
         ) from error
     converter = ChineseCangjieConverter.__new__(ChineseCangjieConverter)

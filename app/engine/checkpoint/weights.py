@@ -1,9 +1,9 @@
-"""Tensors from a file into a module that was built without memory.
+"""Loads tensors from a file into a module that was built without memory.
 
-A module is built with nothing drawn and put on the meta device; then it takes over the file's
-tensors one by one, on the wanted device in the wanted precision: there never is a second copy of
-the weights. A float32 safetensors file on the CPU is not even copied once; its pages are the
-weights. Knows nothing about which file belongs to which model.
+A module is built without initialised weights and moved to the meta device. Then it takes over the
+file's tensors one by one, on their device and in their precision, so there is never a second copy
+of the weights. A float32 safetensors file on the CPU is not copied at all: its pages are the
+weights. Knows nothing about models.
 """
 
 import pickle
@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from app.engine.checkpoint.blueprint import Blueprint, Undrawn, without_unread
 from app.errors import CheckpointError
 
-_MAX_NAMED = 3  # wrong keys that an error spells out
+_MAX_NAMED = 3  # wrong keys that an error names
 
 
 class Section(NamedTuple):
-    """The tensors of one module: those of `path` whose keys start with `prefix`."""
+    """The tensors of one module: those in `path` whose keys start with `prefix`."""
 
     path: Path
     prefix: str = ""
@@ -39,7 +39,7 @@ class TensorFile(Protocol):
 def load_module(
     blueprint: Blueprint, section: Section, device: torch.device, dtype: torch.dtype
 ) -> nn.Module:
-    """Integer tensors keep their type; no parameter wants a gradient. Raises CheckpointError."""
+    """Integer tensors keep their type. No parameter requires a gradient. Raises CheckpointError."""
     module = _on_meta(blueprint)
     with reading(section.path), _open(section.path, device) as file:
         keys = _matching_keys(module, blueprint, file, section)
@@ -51,7 +51,7 @@ def load_module(
 
 
 def check_module(blueprint: Blueprint, section: Section) -> None:
-    """Everything that `load_module` would find wrong, without reading a weight."""
+    """Raises as `load_module` does, without reading a weight."""
     module = _on_meta(blueprint)
     with reading(section.path), _open(section.path, torch.device("cpu")) as file:
         _matching_keys(module, blueprint, file, section)
@@ -59,14 +59,14 @@ def check_module(blueprint: Blueprint, section: Section) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns whatever a bad file raises into the one error that names it."""
+    """Turns the errors of a bad file into a CheckpointError that names it."""
     try:
         yield
     except FileNotFoundError as error:
         raise CheckpointError(f"{path.name} is missing: looked in {path.parent}") from error
     except (SafetensorError, pickle.UnpicklingError, EOFError, OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path} cannot be read, perhaps a download was cut short; fetch it again: "
+            f"{path} cannot be read; it may be a truncated download, so download it again: "
             f"{str(error).splitlines()[0]}"
         ) from error
 
@@ -99,12 +99,12 @@ class _Pickled:
 
 @contextmanager
 def _open(path: Path, device: torch.device) -> Iterator[TensorFile]:
-    """Tensors keep what they need of the file after it is closed."""
+    """Tensors stay valid after the file is closed."""
     yield _Pickled(path) if path.suffix == ".pt" else _Safetensors(path, device)
 
 
 def _on_meta(blueprint: Blueprint) -> nn.Module:
-    """Whatever the file does not fill is then seen."""
+    """On the meta device, so that a tensor that the file does not fill is found."""
     with Undrawn():
         module = blueprint.build()
     return without_unread(blueprint, module.to("meta"))
@@ -148,7 +148,7 @@ def _cast(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 def _refuse_meta(module: nn.Module) -> None:
-    """A tensor that nobody filled would fail at the first request instead."""
+    """Raises at load for a tensor without values, which would fail the first request."""
     for name, part in module.named_modules():
         own = {**vars(part), **part._parameters, **part._buffers}
         for key, value in own.items():

@@ -1,3 +1,5 @@
+"""A module is built without initialising its weights."""
+
 from pathlib import Path
 
 import pytest
@@ -5,15 +7,14 @@ import torch
 
 from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.spec import Family
-from tests.engine.checkpoint.test_local import CPU, F32, FAMILIES, SPECS
 from tests.support.engine.checkpoint.layouts import published
+from tests.support.engine.checkpoint.tiny import CPU, F32, FAMILIES, SPECS
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loading_draws_no_random_number(tmp_path: Path, family: Family) -> None:
-    """Nothing is initialised that the file is to replace."""
-    folder = published(tmp_path, family, SPECS[family])
+    source = published(tmp_path, family, SPECS[family])
     before = torch.get_rng_state()
-    for part in Component:
-        folder.load(part, CPU, F32)
+    for component in Component:
+        source.load(component, CPU, F32)
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,3 +1,5 @@
+"""Built modules have upstream's keys and shapes."""
+
 import pytest
 import torch
 from chatterbox.models.s3gen import S3Gen
@@ -44,24 +46,24 @@ def turbo_hyperparameters() -> T3Config:
     ],
     ids=["english", "multilingual", "turbo"],
 )
-def test_full_size_t3_is_upstreams_own(spec: ModelSpec, upstream: T3Config) -> None:
+def test_full_size_t3_has_upstreams_shapes(spec: ModelSpec, upstream: T3Config) -> None:
     with torch.device("meta"):
         assert shapes(build_t3(spec.t3)) == shapes(T3(upstream))
 
 
 @pytest.mark.parametrize("spec", [ENGLISH, TURBO], ids=["ten steps", "mean-flow"])
-def test_full_size_s3gen_is_upstreams_own(spec: ModelSpec) -> None:
+def test_full_size_s3gen_has_upstreams_shapes(spec: ModelSpec) -> None:
     with torch.device("meta"):
         assert shapes(build_s3gen(spec.s3gen)) == shapes(S3Gen(meanflow=spec.s3gen.meanflow))
 
 
-def test_full_size_voice_encoder_is_upstreams_own() -> None:
+def test_the_full_size_voice_encoder_has_upstreams_shapes() -> None:
     with torch.device("meta"):
         assert shapes(build_voice_encoder()) == shapes(VoiceEncoder())
 
 
 @pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
-def test_the_halves_make_the_whole(spec: ModelSpec) -> None:
+def test_the_components_of_s3gen_make_the_whole(spec: ModelSpec) -> None:
     whole = shapes(build_s3gen(spec.s3gen))
     parts = {
         "flow": build_flow(spec.s3gen),
@@ -76,12 +78,12 @@ def test_the_halves_make_the_whole(spec: ModelSpec) -> None:
     }
 
 
-def test_builders_make_modules_in_eval_mode() -> None:
+def test_modules_are_built_in_eval_mode() -> None:
     for module in (build_t3(TINY.t3), build_s3gen(TINY.s3gen), build_voice_encoder(32)):
         assert not any(part.training for part in module.modules())
 
 
-def test_upstreams_table_of_backbones_is_left_as_it_was() -> None:
+def test_upstreams_table_of_backbones_stays_unchanged() -> None:
     before = set(LLAMA_CONFIGS)
     build_t3(TINY.t3)
     assert set(LLAMA_CONFIGS) == before

@@ -1,4 +1,4 @@
-"""Upstream's published layouts at their real sizes, in files that take no room on disk."""
+"""Upstream's published layouts at full size, in sparse files that take no room on disk."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from tests.support.engine.checkpoint.layouts import save_hollow, write_conds, wr
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
 CPU = torch.device("cpu")
-# bytes of the published files, where public sources state them
+# Sizes of the published files, as public sources state them.
 PUBLISHED_BYTES = {
     "t3_turbo_v1.safetensors": 1_915_480_052,
     "s3gen_meanflow.safetensors": 1_064_875_036,
@@ -39,7 +39,7 @@ def hollow_folder(folder: Path, family: Family) -> Path:
 
 
 @pytest.mark.parametrize("family", ["english", "turbo"])
-def test_a_full_size_folder_verifies_without_being_read(family: Family, tmp_path: Path) -> None:
+def test_a_full_size_folder_verifies(family: Family, tmp_path: Path) -> None:
     folder = hollow_folder(tmp_path, family)
     checkpoint = open_checkpoint(str(folder))
     checkpoint.verify()
@@ -47,14 +47,14 @@ def test_a_full_size_folder_verifies_without_being_read(family: Family, tmp_path
     assert checkpoint.card().voices == ("default",)
 
 
-def test_our_full_size_files_have_the_published_files_bytes(tmp_path: Path) -> None:
-    """The tensors' bytes alone are compared: a header's length depends on who wrote it."""
+def test_our_full_size_files_have_the_sizes_of_the_published_ones(tmp_path: Path) -> None:
+    """The sizes differ by the headers, whose lengths depend on the program that wrote them."""
     folder = hollow_folder(tmp_path, "turbo")
     for name, size in PUBLISHED_BYTES.items():
         assert (folder / name).stat().st_size == pytest.approx(size, abs=100_000)
 
 
-def test_a_full_size_file_cut_short_is_found(tmp_path: Path) -> None:
+def test_a_truncated_full_size_file_is_named(tmp_path: Path) -> None:
     folder = hollow_folder(tmp_path, "english")
     path = folder / "s3gen.safetensors"
     with path.open("r+b") as file:
@@ -64,8 +64,8 @@ def test_a_full_size_file_cut_short_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_weights_in_their_own_precision_are_the_files_pages(tmp_path: Path) -> None:
-    """No copy at all: 2 GB of weights, all of them read, in no memory of our own."""
+def test_float32_weights_are_the_pages_of_the_file(tmp_path: Path) -> None:
+    """2 GB of weights are all read, without a copy in memory of our own."""
     folder = hollow_folder(tmp_path, "english")
     script = f"""
         import psutil, torch
@@ -89,14 +89,14 @@ def test_weights_in_their_own_precision_are_the_files_pages(tmp_path: Path) -> N
         timeout=240,
     )
     own, mapped = (int(word) for word in done.stdout.split("RESULT")[1].split())
-    weights = 4 * 665e6  # T3 without its text head, and the vocoder's half of S3Gen
+    weights = 4 * 665e6  # T3 without its text head, and the vocoder's components of S3Gen
     assert mapped == pytest.approx(weights, rel=0.05)
     assert own < 0.1 * weights
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("family", ["english", "turbo"])
-def test_full_size_random_models_are_finite_and_lively(family: Family) -> None:
+def test_full_size_random_models_give_varied_ids_and_finite_sound(family: Family) -> None:
     checkpoint = open_checkpoint(f"random-{family}")
     t3 = checkpoint.load_t3(CPU, torch.float32)
     with torch.inference_mode():

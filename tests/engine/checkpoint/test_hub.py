@@ -1,3 +1,5 @@
+"""Models from the hub, on a machine without a network, and the hub's refusals."""
+
 from pathlib import Path
 
 import huggingface_hub
@@ -19,7 +21,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
-def test_without_a_network_one_error_says_what_where_and_what_to_do(
+def test_without_a_network_the_error_names_the_files_and_the_remedy(
     family: Family, cache: Path
 ) -> None:
     with pytest.raises(CheckpointError) as caught:
@@ -30,12 +32,12 @@ def test_without_a_network_one_error_says_what_where_and_what_to_do(
         assert part in message
 
 
-def test_a_named_revision_is_the_one_that_is_asked_for(cache: Path) -> None:
+def test_a_given_revision_is_downloaded(cache: Path) -> None:
     with pytest.raises(CheckpointError, match="chatterbox at 1234abcd"):
         open_checkpoint("english", revision="1234abcd")
 
 
-def test_what_is_in_the_cache_needs_no_network(cache: Path) -> None:
+def test_a_cached_snapshot_needs_no_network(cache: Path) -> None:
     repository = hub.REPOSITORIES["turbo"]
     name = f"models--{repository.replace('/', '--')}"
     snapshot = cache / name / "snapshots" / hub.PINNED[repository]
@@ -43,7 +45,7 @@ def test_what_is_in_the_cache_needs_no_network(cache: Path) -> None:
     assert hub.fetch("turbo", ("ve.safetensors",), None) == snapshot
 
 
-def test_a_snapshot_that_lacks_files_is_named_when_it_is_verified(cache: Path) -> None:
+def test_an_incomplete_snapshot_fails_to_verify(cache: Path) -> None:
     repository = hub.REPOSITORIES["english"]
     name = f"models--{repository.replace('/', '--')}"
     snapshot = cache / name / "snapshots" / hub.PINNED[repository]
@@ -61,7 +63,7 @@ def test_a_snapshot_that_lacks_files_is_named_when_it_is_verified(cache: Path) -
         (OSError, "disk full"),
     ],
 )
-def test_each_refusal_of_the_hub_says_what_to_set(
+def test_each_error_of_the_hub_names_the_setting_to_change(
     failure: type[Exception], advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> str:
@@ -74,7 +76,7 @@ def test_each_refusal_of_the_hub_says_what_to_set(
         hub.fetch("turbo", ("ve.safetensors",), None)
 
 
-def test_the_operators_token_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_operators_token_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[str | None] = []
 
     def note(*_: object, token: str | None, **__: object) -> str:

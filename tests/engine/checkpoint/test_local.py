@@ -1,3 +1,5 @@
+"""Models in folders: upstream's published layouts and our own, whole and damaged."""
+
 import json
 import shutil
 from collections.abc import Callable
@@ -17,13 +19,8 @@ from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 from tests.support.engine.checkpoint.layouts import published
-from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
+from tests.support.engine.checkpoint.tiny import CPU, F32, FAMILIES, SPECS, TINY
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
-
-CPU, F32 = torch.device("cpu"), torch.float32
-MULTILINGUAL = TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")})
-SPECS = {"english": TINY, "multilingual": MULTILINGUAL, "turbo": TINY_TURBO}
-FAMILIES: tuple[Family, ...] = ("english", "multilingual", "turbo")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, FolderSour
 
 @pytest.fixture
 def english(folders: dict[Family, FolderSource], tmp_path: Path) -> FolderSource:
-    """A copy that may be damaged."""
+    """A copy that the test may damage."""
     return moved(folders["english"], tmp_path)
 
 
@@ -46,7 +43,7 @@ def moved(source: FolderSource, folder: Path) -> FolderSource:
 
 
 def upstreams_load(source: FolderSource) -> dict[Component, nn.Module]:
-    """As upstream's three `from_local`, on whole modules."""
+    """Loads as upstream's three `from_local` do, into whole modules."""
     layout, spec = source.layout, source.spec
 
     def read(name: str) -> dict[str, torch.Tensor]:
@@ -68,11 +65,11 @@ def upstreams_load(source: FolderSource) -> dict[Component, nn.Module]:
     }
 
 
-def run(part: Component, module: nn.Module) -> torch.Tensor:
-    """A forward pass through everything the part holds."""
+def run(component: Component, module: nn.Module) -> torch.Tensor:
+    """A forward pass through all modules of the component."""
     torch.manual_seed(3)
     with torch.inference_mode():
-        match part:
+        match component:
             case Component.T3:
                 embeds = module.speech_emb(torch.arange(40)[None])
                 hidden = module.tfmr(inputs_embeds=embeds)[0]
@@ -102,26 +99,27 @@ def test_loading_equals_upstreams_loading(
     family: Family, folders: dict[Family, FolderSource]
 ) -> None:
     source = folders[family]
-    for part, upstream in upstreams_load(source).items():
-        ours = source.load(part, CPU, F32)
+    for component, upstream in upstreams_load(source).items():
+        ours = source.load(component, CPU, F32)
         expected = upstream.state_dict()
         for name, weight in ours.state_dict().items():
             if name in expected:
                 assert torch.equal(weight, expected[name]), name
-        # A file's pages lie at other addresses, for which a kernel may sum in another order.
-        torch.testing.assert_close(run(part, ours), run(part, upstream), rtol=1e-5, atol=1e-6)
+        # A file's pages have other addresses, so a kernel may sum in another order.
+        outputs = run(component, ours), run(component, upstream)
+        torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("part", list(Component))
-def test_what_is_loaded_is_frozen_and_in_eval_mode(
-    part: Component, folders: dict[Family, FolderSource]
+@pytest.mark.parametrize("component", list(Component))
+def test_a_loaded_module_is_frozen_and_in_eval_mode(
+    component: Component, folders: dict[Family, FolderSource]
 ) -> None:
-    module = folders["english"].load(part, CPU, F32)
+    module = folders["english"].load(component, CPU, F32)
     assert not any(layer.training for layer in module.modules())
     assert not any(parameter.requires_grad for parameter in module.parameters())
 
 
-def test_weights_are_cast_while_they_are_loaded(folders: dict[Family, FolderSource]) -> None:
+def test_weights_are_cast_to_the_given_dtype(folders: dict[Family, FolderSource]) -> None:
     source = folders["english"]
     t3 = source.load(Component.T3, CPU, torch.bfloat16)
     assert {parameter.dtype for parameter in t3.parameters()} == {torch.bfloat16}
@@ -133,7 +131,7 @@ def test_weights_are_cast_while_they_are_loaded(folders: dict[Family, FolderSour
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_t3_comes_without_what_it_never_reads(
+def test_t3_is_loaded_without_the_weights_that_it_never_reads(
     family: Family, folders: dict[Family, FolderSource]
 ) -> None:
     t3 = folders[family].load(Component.T3, CPU, F32)
@@ -148,7 +146,7 @@ def test_a_whole_folder_verifies(family: Family, folders: dict[Family, FolderSou
 
 
 def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource) -> None:
-    """Upstream reads this one with strict=False because of them."""
+    """Upstream reads this file with strict=False because of them."""
     path = english.folder / english.layout.s3gen
     derived = ("tokenizer._mel_filters", "tokenizer.window")
     save_file({key: t for key, t in load_file(path).items() if key not in derived}, path)
@@ -169,7 +167,7 @@ def test_a_voice_is_not_required(english: FolderSource) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED["english"].files if n != "conds.pt"])
-def test_a_missing_file_is_named_with_its_place(name: str, english: FolderSource) -> None:
+def test_a_missing_file_is_named_with_its_folder(name: str, english: FolderSource) -> None:
     (english.folder / name).unlink()
     with pytest.raises(CheckpointError) as caught:
         english.verify()
@@ -179,11 +177,11 @@ def test_a_missing_file_is_named_with_its_place(name: str, english: FolderSource
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_file_cut_short_is_named(
+def test_a_truncated_file_is_named(
     family: Family, folders: dict[Family, FolderSource], tmp_path: Path
 ) -> None:
-    unseen = {"merges.txt"}  # a list of lines; what is left of it is still a list of lines
-    for name in set(PUBLISHED[family].files) - unseen:
+    not_noticed = {"merges.txt"}  # a list of lines: the first lines of it are still such a list
+    for name in set(PUBLISHED[family].files) - not_noticed:
         source = moved(folders[family], tmp_path / name)
         path = source.folder / name
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
@@ -219,14 +217,14 @@ def test_a_missing_tensor_is_named(english: FolderSource) -> None:
     assert "encoder_proj.bias is missing" in damaged(drop, english)
 
 
-def test_a_tensor_too_many_is_named(english: FolderSource) -> None:
+def test_an_unknown_tensor_is_named(english: FolderSource) -> None:
     def add(state: dict[str, torch.Tensor]) -> None:
         state["flow.surprise"] = torch.zeros(1)
 
     assert "surprise is unknown" in damaged(add, english)
 
 
-def test_a_whole_other_model_is_named_in_one_line(english: FolderSource) -> None:
+def test_another_model_is_refused_in_one_line(english: FolderSource) -> None:
     spec = TINY.model_copy(update={"t3": TINY.t3.model_copy(update={"num_layers": 3, "dim": 32})})
     with pytest.raises(CheckpointError, match=r"and \d+ more$") as caught:
         FolderSource(english.folder, spec, english.layout, {}).verify()
@@ -249,13 +247,13 @@ def test_a_weights_file_that_would_run_code_is_refused(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_folder_says_itself_which_family_it_is(
+def test_a_folder_is_opened_as_its_own_family(
     family: Family, folders: dict[Family, FolderSource]
 ) -> None:
     assert open_folder(folders[family].folder).spec.family == family
 
 
-def test_tiny_weights_in_a_published_layout_do_not_pass_for_the_real_ones(
+def test_tiny_weights_in_a_published_layout_are_refused(
     folders: dict[Family, FolderSource],
 ) -> None:
     with pytest.raises(CheckpointError, match="does not fit the model"):
@@ -273,7 +271,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         open_folder(tmp_path)
 
 
-def test_our_own_layout_reads_its_config(tmp_path: Path) -> None:
+def test_our_own_layout_is_read_by_its_config(tmp_path: Path) -> None:
     shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path, dirs_exist_ok=True)
     config = tmp_path / "config.json"
     document = json.loads(config.read_text())
@@ -287,7 +285,7 @@ def test_our_own_layout_reads_its_config(tmp_path: Path) -> None:
         open_folder(tmp_path)
 
 
-def test_a_voice_of_our_own_layout_that_is_cut_short_is_named(tmp_path: Path) -> None:
+def test_a_truncated_voice_of_our_own_layout_is_named(tmp_path: Path) -> None:
     shutil.copytree(EMBEDDED_FOLDER / "embedded-babble", tmp_path, dirs_exist_ok=True)
     voice = next((tmp_path / "voices").iterdir())
     voice.write_bytes(voice.read_bytes()[:-100])

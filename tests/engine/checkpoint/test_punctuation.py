@@ -1,4 +1,4 @@
-"""Our table of punctuation does what upstream's three functions do, to any text."""
+"""Our table of punctuation gives the results of upstream's three functions, for any text."""
 
 import pytest
 from chatterbox import mtl_tts, tts, tts_turbo
@@ -27,14 +27,14 @@ def assert_as_upstream(text: str, family: Family) -> None:
 
 
 @families
-def test_an_empty_text_and_one_of_spaces_are_as_upstreams(family: Family) -> None:
+def test_empty_texts_and_spaces_are_as_upstreams(family: Family) -> None:
     for text in ("", *SPACES, " \n "):
         assert_as_upstream(text, family)
 
 
 @families
 @pytest.mark.parametrize("part", [*REPLACED, *ENDERS, *SPACES, *LETTERS, *ODD])
-def test_every_sequence_stands_as_upstreams_anywhere(family: Family, part: str) -> None:
+def test_every_sequence_at_every_place_is_as_upstreams(family: Family, part: str) -> None:
     for text in (
         part,
         part * 2,
@@ -49,7 +49,7 @@ def test_every_sequence_stands_as_upstreams_anywhere(family: Family, part: str) 
 
 @families
 def test_every_pair_of_sequences_is_as_upstreams(family: Family) -> None:
-    """One replacement may make what a later one replaces."""
+    """The result of one replacement may be replaced by a later one."""
     parts = [*REPLACED, *ENDERS, *SPACES, "a", "."]
     for first in parts:
         for second in parts:
@@ -69,6 +69,6 @@ def test_any_text_is_as_upstreams(family: Family, text: str) -> None:
 
 
 def test_the_families_differ_where_upstreams_do() -> None:
-    """Or the tests above would pass with one table for all."""
+    """Without a difference the tests above would pass with one table for all families."""
     assert punctuated("a; b", "english") != punctuated("a; b", "turbo")
     assert punctuated("月。", "english") != punctuated("月。", "multilingual")

@@ -1,3 +1,5 @@
+"""Random full-size models: a function of the seed, with varied codec ids and valid voices."""
+
 from collections.abc import Mapping
 
 import pytest
@@ -10,13 +12,12 @@ from app.engine.checkpoint.seeded import SeededSource, build_seeded
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import problem_of
-from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
-
-CPU, F32 = torch.device("cpu"), torch.float32
+from tests.support.engine.checkpoint.tiny import CPU, F32, TINY, TINY_TURBO
 
 
-def state(part: Component, seed: int) -> Mapping[str, Tensor]:
-    module = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble", seed).load(part, CPU, F32)
+def state(component: Component, seed: int) -> Mapping[str, Tensor]:
+    source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble", seed)
+    module = source.load(component, CPU, F32)
     weights: Mapping[str, Tensor] = module.state_dict()
     return weights
 
@@ -25,15 +26,15 @@ def equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("part", list(Component))
-def test_the_same_seed_is_the_same_model(part: Component) -> None:
-    first = state(part, seed=1)
-    torch.rand(5)  # whatever else draws in between
-    assert equal(first, state(part, seed=1))
-    assert not equal(first, state(part, seed=2))
+@pytest.mark.parametrize("component", list(Component))
+def test_the_weights_depend_on_the_seed_alone(component: Component) -> None:
+    first = state(component, seed=1)
+    torch.rand(5)  # another draw in between changes nothing
+    assert equal(first, state(component, seed=1))
+    assert not equal(first, state(component, seed=2))
 
 
-def test_the_global_generator_is_left_as_it_was() -> None:
+def test_the_global_generator_stays_unchanged() -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -42,7 +43,7 @@ def test_the_global_generator_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
-def test_the_head_draws_codec_ids_and_many_of_them(spec: ModelSpec) -> None:
+def test_the_head_draws_many_different_codec_ids(spec: ModelSpec) -> None:
     t3 = build_seeded(Component.T3, spec, seed=1)
     with torch.no_grad():
         hidden = t3.tfmr(inputs_embeds=t3.speech_emb(torch.arange(100)[None]))[0]
@@ -50,22 +51,22 @@ def test_the_head_draws_codec_ids_and_many_of_them(spec: ModelSpec) -> None:
     codec, others = logits[:, :NUM_SPEECH_IDS], logits[:, NUM_SPEECH_IDS:]
     assert (others == 0).all()
     assert codec.std() == pytest.approx(2.0, rel=0.1)
-    # By default min_p is .05: what is 3 below the best is not drawn.
+    # With the default min_p of 0.05, logits that are 3 below the best are never drawn.
     assert (codec.max(1).values > 3).all()
     assert len(set(codec.argmax(1).tolist())) > 50
 
 
-def test_voices_are_whole_and_their_own() -> None:
+def test_voices_are_valid_different_and_always_the_same() -> None:
     source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble")
     voices = [source.conditionals(name) for name in source.voices()]
     assert [problem_of(voice) for voice in voices] == [None] * len(voices)
     assert not torch.equal(voices[0].t3.prompt_tokens, voices[1].t3.prompt_tokens)
-    again = source.conditionals(source.voices()[0])
-    assert torch.equal(again.s3gen.prompt_mel, voices[0].s3gen.prompt_mel)
+    second = source.conditionals(source.voices()[0])
+    assert torch.equal(second.s3gen.prompt_mel, voices[0].s3gen.prompt_mel)
 
 
 @pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
-def test_random_models_open_by_name(family: str) -> None:
+def test_random_models_are_opened_by_name(family: str) -> None:
     checkpoint = open_checkpoint(f"random-{family}")
     checkpoint.verify()
     card = checkpoint.card()

@@ -1,3 +1,5 @@
+"""Models opened by name or by path, and the tokens and the sound of the embedded ones."""
+
 import itertools
 import shutil
 from pathlib import Path
@@ -10,8 +12,8 @@ from torch.nn import functional as F
 from app.core import NUM_SPEECH_IDS
 from app.engine.checkpoint.source import EMBEDDED_FOLDER, Checkpoint, open_checkpoint
 from app.errors import CheckpointError, NotFound
+from tests.support.engine.checkpoint.tiny import CPU, F32
 
-CPU, F32 = torch.device("cpu"), torch.float32
 EMBEDDED = ("embedded-babble", "embedded-turbo")
 
 
@@ -21,7 +23,7 @@ def embedded(request: pytest.FixtureRequest) -> Checkpoint:
 
 
 def spoken_tokens(checkpoint: Checkpoint, text: str, count: int) -> torch.Tensor:
-    """Drawn by upstream's own loops at the model's own defaults."""
+    """Drawn by upstream's own loops with the model's defaults."""
     t3 = checkpoint.load_t3(CPU, F32)
     sampling = checkpoint.spec.sampling
     voice = checkpoint.conditionals(checkpoint.voices()[0])
@@ -65,7 +67,7 @@ def sound(checkpoint: Checkpoint, tokens: torch.Tensor, voice_name: str) -> torc
         return mel2wav.inference(mel)[0][0]
 
 
-def test_embedded_models_verify_until_a_file_is_cut_short(
+def test_an_embedded_model_verifies_and_its_truncated_copy_does_not(
     embedded: Checkpoint, tmp_path: Path
 ) -> None:
     embedded.verify()
@@ -76,7 +78,7 @@ def test_embedded_models_verify_until_a_file_is_cut_short(
         open_checkpoint(str(tmp_path / "copy")).verify()
 
 
-def test_a_card_says_what_the_model_has() -> None:
+def test_a_card_has_the_models_properties() -> None:
     llama, turbo = (open_checkpoint(name).card() for name in EMBEDDED)
     assert (llama.name, llama.family, llama.has_cfg, llama.has_top_k) == (
         "embedded-babble", "english", True, False,
@@ -93,7 +95,7 @@ def test_a_card_says_what_the_model_has() -> None:
     assert llama.voices == turbo.voices == ("ada", "bela", "cleo")
 
 
-def test_embedded_t3_is_lively(embedded: Checkpoint) -> None:
+def test_embedded_t3_draws_varied_ids(embedded: Checkpoint) -> None:
     tokens = spoken_tokens(embedded, "It babbles, and the README says so.", 60)
     assert len(tokens) == 60
     assert tokens.max() < NUM_SPEECH_IDS
@@ -107,7 +109,7 @@ def test_embedded_sound_has_the_level_of_speech(embedded: Checkpoint) -> None:
     assert 0.03 < wav.square().mean().sqrt() < 0.1
     assert wav.abs().max() < 0.8  # not clipped
     assert wav.mean().abs() < 0.01
-    assert wav.reshape(-1, 960).std(1).min() > 0.02  # never silent
+    assert wav.reshape(-1, 960).std(1).min() > 0.02  # no token is silent
 
 
 def test_embedded_sound_depends_on_tokens_and_voice(embedded: Checkpoint) -> None:
@@ -118,7 +120,7 @@ def test_embedded_sound_depends_on_tokens_and_voice(embedded: Checkpoint) -> Non
     assert torch.equal(sound(embedded, tokens, "ada"), ada)
 
 
-def test_embedded_voices_really_differ(embedded: Checkpoint) -> None:
+def test_embedded_voices_differ(embedded: Checkpoint) -> None:
     voices = [embedded.conditionals(name) for name in embedded.voices()]
     assert len(voices) >= 3
     for one, other in itertools.combinations(voices, 2):
@@ -128,7 +130,7 @@ def test_embedded_voices_really_differ(embedded: Checkpoint) -> None:
         assert (one.s3gen.prompt_mel - other.s3gen.prompt_mel).abs().mean() > 0.5
 
 
-def test_embedded_enrolment_modules_are_those_of_the_spec(embedded: Checkpoint) -> None:
+def test_embedded_enrolment_modules_have_the_sizes_of_the_spec(embedded: Checkpoint) -> None:
     models = embedded.load_enrolment(CPU)
     assert models.prompt_len == embedded.spec.t3.prompt_len
     assert models.voice_encoder.lstm.hidden_size == embedded.spec.voice_encoder_dim
@@ -145,25 +147,25 @@ def test_embedded_files_stay_small() -> None:
     assert all(size <= bounds[name] for name, size in sizes.items()), sizes
 
 
-def test_a_voice_that_is_not_built_in_is_not_found(embedded: Checkpoint) -> None:
+def test_a_voice_that_the_model_lacks_is_not_found(embedded: Checkpoint) -> None:
     with pytest.raises(NotFound, match="nobody") as caught:
         embedded.conditionals("nobody")
     assert caught.value.param == "voice"
 
 
 @pytest.mark.parametrize("name", ["embeded", "random-french", "", "random-"])
-def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(CheckpointError, match=r"embedded-turbo.*multilingual.*random-turbo"):
         open_checkpoint(name)
 
 
-def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+def test_a_path_without_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is not a folder"):
         open_checkpoint(str(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize("name", ["embedded-babble", "random-english", "/"])
-def test_a_revision_without_a_hub_is_refused(name: str) -> None:
+def test_a_revision_of_a_model_outside_the_hub_is_refused(name: str) -> None:
     with pytest.raises(CheckpointError, match="revision:"):
         open_checkpoint(name, revision="1234")
 

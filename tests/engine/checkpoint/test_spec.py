@@ -1,3 +1,5 @@
+"""A specification survives its file, and a wrong file is refused by name."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -54,21 +56,19 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "key", "value"),
     [
-        ("t3", "rope_theta", None),  # llama without it
+        ("t3", "rope_theta", None),  # llama needs it
         ("t3", "speech_vocab", 6561),  # no room for the start token
         ("t3", "backbone", "mamba"),
         ("t3", "num_layers", "two"),
     ],
 )
-def test_a_value_that_cannot_be_is_refused(
-    part: str, key: str, value: object, tmp_path: Path
-) -> None:
+def test_an_impossible_value_is_refused(part: str, key: str, value: object, tmp_path: Path) -> None:
     document = TINY.model_dump(mode="json")
     document[part][key] = value
     assert part in refusal(write(tmp_path / "config.json", document))
 
 
-def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(TINY.model_dump_json()[:100])
     refusal(path)

@@ -1,3 +1,5 @@
+"""Text becomes upstream's ids, in each family."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -45,8 +47,8 @@ def test_english_text_becomes_upstreams_ids(text: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Upstream's Chinese front end finds its table in `tmp_path`, and a segmenter that cuts after
-    every glyph instead of the downloaded one."""
+    """Upstream's Chinese front end finds its table in `tmp_path`. Its downloaded segmenter is
+    replaced by one that cuts after every glyph."""
 
     class EveryGlyph:
         def cut(self, text: str) -> list[str]:
@@ -89,7 +91,7 @@ def no_package() -> None:
 
 
 @pytest.mark.parametrize("failure", [no_network, no_package])
-def test_chinese_says_what_it_lacks_and_other_languages_go_on(
+def test_chinese_without_its_files_is_refused_and_other_languages_work(
     failure: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = opened("multilingual", tmp_path)
@@ -109,26 +111,26 @@ def test_turbo_text_becomes_upstreams_ids(text: str, tmp_path: Path) -> None:
     assert ours.encode(text, None) == tuple(batch.input_ids[0].tolist())
 
 
-def test_turbo_hears_a_tag_as_one_id(tmp_path: Path) -> None:
+def test_turbo_encodes_a_tag_as_one_id(tmp_path: Path) -> None:
     tokenizer = opened("turbo", tmp_path)
     with_tag, without = tokenizer.encode("A [laugh] b", None), tokenizer.encode("A b", None)
     assert len(with_tag) == len(without) + 2  # the tag and the space before it
 
 
-def test_turbo_merges_are_read(tmp_path: Path) -> None:
+def test_turbo_applies_its_merges(tmp_path: Path) -> None:
     tokenizer = opened("turbo", tmp_path)
     assert len(tokenizer.encode("He", None)) == len(tokenizer.encode("he", None))  # capitalised
     assert len(tokenizer.encode("Ahe", None)) == len(tokenizer.encode("Axe", None)) - 1
 
 
-def test_more_ids_than_the_model_has_are_refused(tmp_path: Path) -> None:
+def test_a_tokenizer_with_more_ids_than_the_model_is_refused(tmp_path: Path) -> None:
     write_text_files(tmp_path, "turbo")
     t3 = TINY_TURBO.t3.model_copy(update={"text_vocab": 100})
     with pytest.raises(CheckpointError, match="259 text ids where the model has 100"):
         open_tokenizer(TINY_TURBO.model_copy(update={"t3": t3}), tmp_path, PUBLISHED["turbo"].text)
 
 
-def test_another_json_file_is_not_a_tokenizer(tmp_path: Path) -> None:
+def test_a_json_file_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps({"version": 1}))
     with pytest.raises(CheckpointError, match="no vocabulary"):
         open_tokenizer(TINY, tmp_path, ("tokenizer.json",))

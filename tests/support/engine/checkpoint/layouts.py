@@ -19,7 +19,7 @@ S3GEN = (Component.FLOW, Component.HIFT, Component.SPEECH_TOKENIZER, Component.S
 
 
 def published(folder: Path, family: Family, spec: ModelSpec) -> FolderSource:
-    """The family's files with `spec`'s modules in them, opened as that spec."""
+    """Write the family's files with `spec`'s modules, and open them with that spec."""
     layout = PUBLISHED[family]
     save(folder / layout.t3, states(spec, Component.T3))
     save(folder / layout.s3gen, states(spec, *S3GEN, prefixed=True))
@@ -29,11 +29,11 @@ def published(folder: Path, family: Family, spec: ModelSpec) -> FolderSource:
     return FolderSource(folder, spec, layout, {"default": folder / "conds.pt"})
 
 
-def states(spec: ModelSpec, *parts: Component, prefixed: bool = False) -> dict[str, Tensor]:
+def states(spec: ModelSpec, *components: Component, prefixed: bool = False) -> dict[str, Tensor]:
     return {
-        f"{part}.{key}" if prefixed else key: tensor
-        for part in parts
-        for key, tensor in build_seeded(part, spec, seed=7).state_dict().items()
+        f"{component}.{key}" if prefixed else key: tensor
+        for component in components
+        for key, tensor in build_seeded(component, spec, seed=7).state_dict().items()
     }
 
 
@@ -45,7 +45,7 @@ def save(path: Path, state: dict[str, Tensor]) -> None:
 
 
 def save_hollow(path: Path, module: nn.Module, prefix: str = "") -> None:
-    """A float32 safetensors file of the module's shapes, all zeros, that takes no room on disk."""
+    """Write a float32 safetensors file of the module's shapes. Its zeros take no room on disk."""
     header, offset = {}, 0
     for key, tensor in module.state_dict().items():
         dtype, width = ("F32", 4) if tensor.is_floating_point() else ("I64", 8)
@@ -95,7 +95,7 @@ def letter_tokenizer() -> Tokenizer:
 
 
 def write_conds(path: Path, spec: ModelSpec) -> None:
-    """As upstream's Conditionals.save leaves it."""
+    """Write the fields that upstream's Conditionals.save writes."""
     t3 = {
         "speaker_emb": torch.rand(1, spec.t3.speaker_dim),
         "clap_emb": None,

@@ -1,9 +1,12 @@
-"""Specs of upstream's classes small enough to build in milliseconds."""
+"""Specs of upstream's classes, small enough to build in milliseconds."""
+
+import torch
 
 from app.engine.checkpoint.spec import (
     SAMPLING,
     EncoderSpec,
     EstimatorSpec,
+    Family,
     HiFTSpec,
     ModelSpec,
     RopeScaling,
@@ -94,3 +97,11 @@ TINY_TURBO = ModelSpec(
     tail_tokens=(4299, 4299, 4299),
     max_tokens_per_char=1.7,
 )
+
+CPU, F32 = torch.device("cpu"), torch.float32
+FAMILIES: tuple[Family, ...] = ("english", "multilingual", "turbo")
+SPECS: dict[Family, ModelSpec] = {
+    "english": TINY,
+    "multilingual": TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")}),
+    "turbo": TINY_TURBO,
+}

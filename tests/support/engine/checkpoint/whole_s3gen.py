@@ -1,4 +1,4 @@
-"""All of S3Gen, as upstream has it. A replica holds parts of it."""
+"""All of S3Gen, as upstream has it. A replica loads some of its components only."""
 
 import torch
 from chatterbox.models.s3gen.s3gen import S3Token2Wav
