@@ -31,6 +31,7 @@ from app.engine.loop import EngineLoop
 from app.engine.s3gen.messages import OpenSegment, SegmentAudio, VocoderMessage
 from app.engine.stream import EngineStream
 from app.errors import SynthesisFailed
+from app.sessions.tasks import cancel_and_wait
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
@@ -77,10 +78,9 @@ class SpeechPipeline:
                 current, upcoming = upcoming, None
         finally:
             live = [segment for segment in (current, upcoming) if segment is not None]
-            for segment in live:  # stop all before the first wait, which may be cancelled
-                segment.stop()
-            for segment in live:
-                await segment.wait()
+            for segment in live:  # all of them before the wait, which may be cancelled
+                segment.close()
+            await cancel_and_wait(*(segment.feeding for segment in live))
 
     def _begin(
         self,
@@ -176,14 +176,9 @@ class _Segment:
                 self.feeding.result()
             raise
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Cancels the segment in the vocoder, unless it has ended."""
         self._stream.close()
-        self.feeding.cancel()
-
-    async def wait(self) -> None:
-        await asyncio.wait({self.feeding})
-        if not self.feeding.cancelled():
-            self.feeding.exception()  # marked as retrieved: `audio` has raised it
 
 
 def _is_complete(feeding: Feeding) -> bool:

@@ -29,6 +29,7 @@ from app.engine.stages.vocoder import VocoderStage
 from app.sessions.live import LiveSessions
 from app.sessions.registry import Registry
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
+from app.sessions.tasks import TaskSet
 
 _T3 = ReplicaId("t3", "local")
 _VOCODER = ReplicaId("vocoder", "local")
@@ -96,7 +97,7 @@ class LocalRegistry:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._background: set[asyncio.Task[None]] = set()
+        self._finishing = TaskSet()
 
     async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
         return await self._registry.claim(key, predicted_s)
@@ -115,6 +116,4 @@ class LocalRegistry:
         return await self._registry.session(key)
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
-        task = asyncio.ensure_future(self._registry.finish(key, end))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._finishing.start(self._registry.finish(key, end))

@@ -1,4 +1,4 @@
-"""On a GPU: graphs, two engines on one device and real shortage. Nothing of it runs without one."""
+"""On a GPU: captured graphs, a real shortage of memory, and two engines on one device."""
 
 import asyncio
 import gc
@@ -13,26 +13,27 @@ from chatterbox.models.t3.t3 import T3
 from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import FinishReason, SamplingParams
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.s3gen.engine import SegmentAudio, VocoderEngine
+from app.engine.s3gen.engine import VocoderEngine
+from app.engine.s3gen.messages import SegmentAudio
 from app.engine.synthesizer import LocalSynthesizer
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.sequence import SequenceRequest
 from app.text.segments import segment
-from tests.engine.s3gen.test_engine import EVERY_WAY
-from tests.engine.test_synthesizer import request_of
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import (
+    EVERY_POLICY,
+    begin,
     drain,
     engine_of,
+    far,
     joined,
-    opening,
-    pushes,
     say,
     session,
     speech,
 )
+from tests.support.engine.speaking import request_of
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.models import SPECS, request, run_all
 from tests.support.engine.t3.upstream_loops import upstream_llama, upstream_turbo
@@ -60,7 +61,7 @@ def t3_on(device: torch.device, family: str) -> T3Model:
 
 
 @pytest.mark.parametrize("family", SPECS)
-def test_replayed_graphs_the_plain_runner_and_a_cpu_say_the_same(family):
+def test_graphs_the_plain_runner_and_a_cpu_give_the_same_tokens(family):
     messages = [request(n, sampling, voice=n + 1) for n, sampling in enumerate(MIX)]
     heard = [
         run_all(TokenEngine(t3_on(device, family), models.settings(slots=4), fast=fast), messages)
@@ -73,8 +74,8 @@ def test_replayed_graphs_the_plain_runner_and_a_cpu_say_the_same(family):
 @pytest.mark.parametrize(
     ("name", "theirs"), [("random-english", upstream_llama), ("random-turbo", upstream_turbo)]
 )
-def test_full_size_weights_say_what_upstreams_loop_says(name, theirs, monkeypatch):
-    """In float32, with our noise in the place of torch.multinomial's."""
+def test_full_size_weights_give_the_tokens_of_upstreams_loop(name, theirs, monkeypatch):
+    """In float32, with our noise in the place of torch.multinomial."""
     checkpoint = open_checkpoint(name)
     t3 = checkpoint.load_t3(CUDA, torch.float32)
     sampling = replace(checkpoint.spec.sampling, max_tokens=100, seed=3)
@@ -112,18 +113,18 @@ def _spoken_by_upstream(
 # -- the vocoder ---------------------------------------------------------------------------------
 
 
-@EVERY_WAY
-def test_the_sound_is_a_cpus(spec, settings):
+@EVERY_POLICY
+def test_the_sound_equals_a_cpus(spec, settings):
     ids = speech(1, 90)
     waves = [
         joined(say(engine_of(spec, settings, device=device), "a", 1, ids, [4] * 20))
         for device in (CUDA, models.CPU)
     ]
-    assert np.abs(waves[0] - waves[1]).max() <= 1e-3 * np.abs(waves[1]).max()
+    assert far(*waves) <= 1e-3
 
 
-def test_what_fits_alone_and_not_together_is_voiced_in_parts(caplog):
-    """The device's real allocator refuses; the sound is as without a shortage."""
+def test_cells_that_do_not_fit_together_are_voiced_in_parts(caplog):
+    """The device's real allocator refuses. The sound is as without a shortage."""
     chosen = VocoderSettings(policy="chunked", max_cell=240, max_rows=8, slots=8)
     engine = engine_of(TINY_MEANFLOW, chosen, device=CUDA)
     names = [str(n) for n in range(8)]
@@ -139,20 +140,17 @@ def test_what_fits_alone_and_not_together_is_voiced_in_parts(caplog):
         torch.cuda.set_per_process_memory_fraction(1.0)
     for name in names:
         assert short[name][-1].finish is FinishReason.STOP
-        expected = joined(together[name])
-        assert np.abs(joined(short[name]) - expected).max() <= 1e-3 * np.abs(expected).max()
+        assert far(joined(short[name]), joined(together[name])) <= 1e-3
     assert "does not fit in memory" in caplog.text
 
 
 def _voiced(engine: VocoderEngine, names: list[str]) -> tuple[dict[str, list[SegmentAudio]], int]:
-    """And the most bytes that were reserved meanwhile."""
+    """The items of each session, and the most bytes that were reserved meanwhile."""
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     for number, name in enumerate(names):
-        engine.receive(opening(name, number))
-        for push in pushes(name, speech(number, 300)):
-            engine.receive(push)
+        begin(engine, name, number, 300)
     items = drain(engine)
     heard = {name: [item for item in items if item.key == session(name)] for name in names}
     return heard, torch.cuda.max_memory_reserved()
@@ -161,8 +159,8 @@ def _voiced(engine: VocoderEngine, names: list[str]) -> tuple[dict[str, list[Seg
 # -- both on one device --------------------------------------------------------------------------
 
 
-async def test_two_engines_share_the_device_and_a_cancel_leaves_no_memory_behind():
-    """Each on a stream of its own; what was cancelled is gone within half a second."""
+async def test_a_cancel_frees_memory_of_both_engines_on_one_device():
+    """Each engine has a stream of its own. A cancelled session is gone within half a second."""
     args = ServeArgs(
         model="embedded-turbo",
         device="cuda",
@@ -182,7 +180,7 @@ async def test_two_engines_share_the_device_and_a_cancel_leaves_no_memory_behind
         await asyncio.sleep(0.5)
         assert torch.cuda.memory_allocated() <= before + 2**20
         for heard in spoken[4:]:
-            assert np.abs(heard - alone).max() <= 0.02 * np.abs(alone).max()
+            assert far(heard, alone) <= 0.02
     finally:
         synthesizer.close()
 

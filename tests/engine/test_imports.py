@@ -1,6 +1,6 @@
-"""A process imports what its stage uses: a replica that replaces a dead one is there the sooner.
+"""A process imports the modules of its own stage alone, so that a new replica is ready sooner.
 
-A stage is opened too, on the embedded turbo model: what is imported late counts as well.
+Each case also opens its stage, on the embedded turbo model, because late imports count as well.
 """
 
 import subprocess
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.full
 REPOSITORY = Path(__file__).parents[2]
 OPEN = """
 from app.config import ServeArgs
@@ -25,7 +26,7 @@ COMPILER = ("torch._dynamo", "sympy")
 
 class Case(NamedTuple):
     script: str
-    uses: tuple[str, ...]  # or a name among those below could be wrong, and nobody would see
+    uses: tuple[str, ...]  # the control: modules of this kind are seen where they are imported
     spared: tuple[str, ...]
 
 
@@ -63,7 +64,7 @@ check_model(check_config(Path("serve_config.yaml")))
 
 
 def loaded(script: str) -> set[str]:
-    """The modules of a process that ran the script."""
+    """The modules that a process has loaded after the script."""
     program = f"import sys\n{script}\nsys.stdout.write('LOADED ' + ' '.join(sys.modules))"
     command = [sys.executable, "-W", "ignore", "-c", program]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -73,13 +74,15 @@ def loaded(script: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[dict[str, Future[set[str]]]]:
-    """Two at a time: each takes seconds."""
+    """Two run at a time; each takes seconds."""
     with ThreadPoolExecutor(2) as pool:
         yield {name: pool.submit(loaded, case.script) for name, case in CASES.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_process_imports_what_it_uses(name: str, processes: dict[str, Future[set[str]]]) -> None:
+def test_a_process_imports_its_own_modules_alone(
+    name: str, processes: dict[str, Future[set[str]]]
+) -> None:
     modules = processes[name].result()
     assert not modules.intersection(CASES[name].spared)
     assert modules.issuperset(CASES[name].uses)

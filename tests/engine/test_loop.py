@@ -1,4 +1,4 @@
-"""EngineLoop over a counting engine that a test can hold at a step."""
+"""EngineLoop over an engine that counts, and that a test can hold at a step."""
 
 import asyncio
 import sys
@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.core import FinishReason, SessionKey, StageStats
-from app.engine.loop import EngineLoop, Stopped
+from app.engine.loop import NOTHING_STOPPED, EngineLoop, Stopped
+from app.engine.stream import SegmentKey
 from app.errors import SynthesisFailed, Unavailable
+
+WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Count:
-    """Both the message (count from 0 to `value`) and the item."""
+    """Both the message, count from 0 to `value`, and the item."""
 
     key: SessionKey
     segment: int
@@ -24,24 +27,24 @@ class Count:
 
 @dataclass
 class CountingEngine:
-    """Emits 0, 1, ... per live segment and step; before each step asks `gate`."""
+    """Emits 0, 1, ... per live segment and step. Acquires `gate` before each step."""
 
     gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(10_000))
     begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     fail_at: int | None = None
     steps: int = 0
     aborts: int = 0
-    live: dict[tuple[SessionKey, int], list[int]] = field(default_factory=dict)  # [next, end]
+    live: dict[SegmentKey, list[int]] = field(default_factory=dict)  # [next, end]
     ended: list[Count] = field(default_factory=list)
 
     def receive(self, message: Count) -> None:
-        self.live[message.key, message.segment] = [0, message.value]
+        self.live[SegmentKey(message.key, message.segment)] = [0, message.value]
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
-        found = [a for a in self.live if a[0] == key and segment in (None, a[1])]
-        counts = [self.live.pop(address)[0] for address in found]
+        found = [live for live in self.live if live.key == key and segment in (None, live.segment)]
+        counts = [self.live.pop(live)[0] for live in found]
         self.ended += [
-            Count(*a, n, FinishReason.CANCELLED) for a, n in zip(found, counts, strict=True)
+            Count(*live, n, FinishReason.CANCELLED) for live, n in zip(found, counts, strict=True)
         ]
         return Stopped(bool(found), sum(counts))
 
@@ -56,12 +59,12 @@ class CountingEngine:
         if self.steps == self.fail_at:
             raise RuntimeError("the device is gone")
         items, self.ended = self.ended, []
-        for address, counter in list(self.live.items()):
-            last = counter[0] + 1 == counter[1]
-            items.append(Count(*address, counter[0], FinishReason.STOP if last else None))
+        for live, counter in list(self.live.items()):
+            is_last = counter[0] + 1 == counter[1]
+            items.append(Count(*live, counter[0], FinishReason.STOP if is_last else None))
             counter[0] += 1
-            if last:
-                del self.live[address]
+            if is_last:
+                del self.live[live]
         return items
 
     def abort(self) -> None:
@@ -91,16 +94,17 @@ def loop(engine):
 
 
 async def inside_step(engine: CountingEngine, number: int) -> None:
-    """The thread is at the gate of this step, or past it."""
+    """Returns when the thread is at the gate of this step, or past it."""
     for _ in range(number):
-        await asyncio.to_thread(engine.begun.acquire)
+        begun = await asyncio.to_thread(engine.begun.acquire, timeout=WAIT_S)
+        assert begun, f"step {number} did not begin in {WAIT_S:g} s"
 
 
 async def values(stream) -> list[int]:
     return [item.value async for item in stream]
 
 
-async def test_a_segment_hears_its_items_in_order_and_ends(loop):
+async def test_a_segments_items_arrive_in_order_up_to_its_end(loop):
     assert await values(loop.open(key("a"), 0, Count(key("a"), 0, 5))) == [0, 1, 2, 3, 4]
 
 
@@ -110,7 +114,7 @@ async def test_segments_of_many_sessions_run_side_by_side(loop):
     assert [len(numbers) for numbers in heard] == [20 + i for i in range(10)]
 
 
-async def test_a_cancel_is_applied_before_the_next_step_and_tells_what_it_found(loop, engine):
+async def test_a_cancel_is_applied_before_the_next_step(loop, engine):
     engine.gate = threading.Semaphore(3)
     stream = loop.open(key("a"), 0, Count(key("a"), 0, 1000))
     for _ in range(3):
@@ -122,10 +126,10 @@ async def test_a_cancel_is_applied_before_the_next_step_and_tells_what_it_found(
     assert await stopping == Stopped(live=True, num_tokens=4)
     rest = [item async for item in stream]
     assert [item.finish for item in rest] == [None, FinishReason.CANCELLED]
-    assert engine.steps == 5  # 3, the one in flight, and the one that carried the last item out
+    assert engine.steps == 5  # 3, the one in flight, and the one with the last item
 
 
-async def test_the_event_loop_waits_less_than_a_millisecond_for_the_engines_thread(engine):
+async def test_start_makes_the_switch_interval_shorter_than_a_millisecond(engine):
     sys.setswitchinterval(0.005)  # Python's own
     running = EngineLoop(engine, "counting")
     running.start()
@@ -135,7 +139,7 @@ async def test_the_event_loop_waits_less_than_a_millisecond_for_the_engines_thre
         running.close()
 
 
-async def test_a_step_that_takes_too_long_is_said_to_hang_until_it_ends(engine):
+async def test_hung_is_set_while_a_step_takes_too_long(engine):
     engine.gate = threading.Semaphore(0)
     loops = [EngineLoop(engine, "counting", step_timeout_s=s) for s in (0.0, 3600.0)]
     for running in loops:
@@ -150,11 +154,11 @@ async def test_a_step_that_takes_too_long_is_said_to_hang_until_it_ends(engine):
         assert running.hung is None
 
 
-async def test_a_second_cancel_finds_nothing(loop):
-    assert await loop.cancel(key("nobody")) == Stopped(live=False, num_tokens=0)
+async def test_a_cancel_of_an_unknown_session_is_a_no_op(loop):
+    assert await loop.cancel(key("nobody")) == NOTHING_STOPPED
 
 
-async def test_leaving_a_stream_cancels_its_segment_only(loop, engine):
+async def test_closing_a_stream_cancels_its_segment_alone(loop, engine):
     engine.gate = threading.Semaphore(0)
     one = loop.open(key("a"), 0, Count(key("a"), 0, 50))
     other = loop.open(key("a"), 1, Count(key("a"), 1, 5))
@@ -165,7 +169,7 @@ async def test_leaving_a_stream_cancels_its_segment_only(loop, engine):
     assert engine.live == {}
 
 
-async def test_a_fault_ends_every_stream_and_refuses_new_ones(engine):
+async def test_an_error_of_the_engine_ends_every_stream_and_refuses_new_ones(engine):
     engine.fail_at = 3
     loop = EngineLoop(engine, "counting")
     engine.gate = threading.Semaphore(0)
@@ -175,15 +179,15 @@ async def test_a_fault_ends_every_stream_and_refuses_new_ones(engine):
     for stream in streams:
         with pytest.raises(SynthesisFailed):
             await values(stream)
-    loop.close()  # waits for the thread, which frees the engine last
+    loop.close()  # waits for the thread, which aborts the engine last
     assert isinstance(loop.failure, RuntimeError)
     assert engine.aborts == 1
     with pytest.raises(Unavailable):
         loop.open(key("late"), 0, Count(key("late"), 0, 1))
-    assert await loop.cancel(key("0")) == Stopped(live=False, num_tokens=0)
+    assert await loop.cancel(key("0")) == NOTHING_STOPPED
 
 
-async def test_a_thread_that_cannot_have_its_device_is_a_fault_and_not_a_silence(engine):
+async def test_a_thread_without_its_device_ends_the_streams(engine):
     def refused(run):
         raise RuntimeError("no such device")
 
@@ -198,7 +202,7 @@ async def test_a_thread_that_cannot_have_its_device_is_a_fault_and_not_a_silence
         loop.open(key("late"), 0, Count(key("late"), 0, 1))
 
 
-async def test_closing_the_loop_ends_what_is_live(loop, engine):
+async def test_close_ends_live_streams(loop, engine):
     engine.gate = threading.Semaphore(1)
     stream = loop.open(key("a"), 0, Count(key("a"), 0, 100))
     await anext(stream)
@@ -210,7 +214,7 @@ async def test_closing_the_loop_ends_what_is_live(loop, engine):
     assert loop.failure is None
 
 
-async def test_the_same_segment_cannot_be_opened_twice(loop, engine):
+async def test_an_open_segment_cannot_be_opened_again(loop, engine):
     engine.gate = threading.Semaphore(0)
     first = loop.open(key("a"), 0, Count(key("a"), 0, 5))
     with pytest.raises(SynthesisFailed, match="already open"):
@@ -219,7 +223,7 @@ async def test_the_same_segment_cannot_be_opened_twice(loop, engine):
     engine.gate.release(100)
 
 
-async def test_who_gives_up_waiting_for_a_cancel_harms_nobody(loop, engine):
+async def test_a_caller_that_stops_waiting_for_its_cancel_harms_no_other(loop, engine):
     engine.gate = threading.Semaphore(1)
     stream = loop.open(key("a"), 0, Count(key("a"), 0, 1000))
     other = loop.open(key("b"), 0, Count(key("b"), 0, 3))
@@ -230,12 +234,12 @@ async def test_who_gives_up_waiting_for_a_cancel_harms_nobody(loop, engine):
     stopping.cancel()
     await asyncio.wait({stopping})
     engine.gate.release(10)
-    assert [item.finish for item in [item async for item in stream]][-1] is FinishReason.CANCELLED
+    assert [item.finish async for item in stream][-1] is FinishReason.CANCELLED
     assert await values(other) == [0, 1, 2]
     assert loop.failure is None
 
 
-async def test_a_cancel_can_be_seen_before_it_is_applied(loop, engine):
+async def test_cancel_is_due_sees_a_cancel_before_it_is_applied(loop, engine):
     engine.gate = threading.Semaphore(0)
     streams = [loop.open(key("a"), n, Count(key("a"), n, 9)) for n in (0, 1)]
     await inside_step(engine, 1)

@@ -1,4 +1,4 @@
-"""The pipeline between a T3 and a vocoder that tests hold in the hand."""
+"""The pipeline between a T3 and a vocoder that a test controls."""
 
 import asyncio
 from contextlib import aclosing
@@ -14,27 +14,32 @@ from app.core import (
     SpeechTokens,
     StageStats,
     SynthesisRequest,
+    VoiceRef,
 )
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline
-from app.engine.s3gen.engine import OpenSegment, SegmentAudio
+from app.engine.s3gen.messages import OpenSegment, SegmentAudio
+from app.engine.stream import SegmentKey
+from tests.support.eventually import eventually
 
+WAIT_S = 30.0
 KEY = SessionKey("default", "a")
-REQUEST = SynthesisRequest(KEY, ("One.", "Two.", "Three."), "anna", SamplingParams())
+REQUEST = SynthesisRequest(KEY, ("One.", "Two.", "Three."), VoiceRef("anna"), SamplingParams())
 
 
 class Tokens:
-    """A T3 that makes one token a segment, or does what `instead` says of a segment."""
+    """A T3 that gives one token per segment. `segment_N` is awaited before the token of segment N;
+    `finish_N` is its finish."""
 
-    def __init__(self, **instead) -> None:
+    def __init__(self, **script) -> None:
         self.asked: list[int] = []
-        self.instead = instead
+        self.script = script
         self.holding, self.may_leave = asyncio.Event(), asyncio.Event()
 
     async def tokens(self, request):
         self.asked.append(request.segment)
-        await self.instead.get(f"segment_{request.segment}", nothing)(self)
-        finish = self.instead.get(f"finish_{request.segment}", FinishReason.STOP)
+        await self.script.get(f"segment_{request.segment}", nothing)(self)
+        finish = self.script.get(f"finish_{request.segment}", FinishReason.STOP)
         yield SpeechTokens(KEY, request.segment, 0, (7,), finish)
 
 
@@ -43,7 +48,7 @@ async def nothing(tokens: Tokens) -> None:
 
 
 async def leave_slowly(tokens: Tokens) -> None:
-    """Waits for ever, and, once cancelled, until it may leave."""
+    """Waits until it is cancelled, and then until it may leave."""
     try:
         tokens.holding.set()
         await asyncio.Event().wait()
@@ -52,25 +57,25 @@ async def leave_slowly(tokens: Tokens) -> None:
 
 
 class Vocoder:
-    """Implements app.engine.loop.Engine: every token is silence."""
+    """Implements app.engine.loop.Engine. Every token becomes silence."""
 
     def __init__(self) -> None:
-        self.live: set[tuple[SessionKey, int]] = set()
+        self.live: set[SegmentKey] = set()
         self.items: list[SegmentAudio] = []
 
     def receive(self, message) -> None:
         if isinstance(message, OpenSegment):
-            self.live.add((message.key, message.segment))
+            self.live.add(SegmentKey(message.key, message.segment))
             return
-        tokens = message.tokens
-        pcm = np.zeros(len(tokens.ids) * SAMPLES_PER_TOKEN, np.float32)
-        self.items.append(SegmentAudio(KEY, tokens.segment, 0, pcm, 1, tokens.finish))
-        if tokens.finish:
-            self.live.discard((tokens.key, tokens.segment))
+        pcm = np.zeros(len(message.ids) * SAMPLES_PER_TOKEN, np.float32)
+        self.items.append(SegmentAudio(KEY, message.segment, 0, pcm, 1, message.finish))
+        if message.finish:
+            self.live.discard(SegmentKey(message.key, message.segment))
 
     def cancel(self, key, segment) -> Stopped:
-        self.live = {a for a in self.live if a[0] != key or segment not in (None, a[1])}
-        return Stopped(True, 0)
+        found = {s for s in self.live if s.key == key and segment in (None, s.segment)}
+        self.live -= found
+        return Stopped(bool(found), 0)
 
     def has_work(self) -> bool:
         return bool(self.items)
@@ -107,38 +112,38 @@ async def finishes(tokens: Tokens, vocoder) -> list[FinishReason | None]:
         return [chunk.finish async for chunk in chunks]
 
 
-async def test_segments_are_spoken_in_order_and_only_the_last_chunk_finishes(vocoder):
+async def test_segments_are_spoken_in_order_and_only_the_last_chunk_has_a_finish(vocoder):
     tokens = Tokens()
     assert await finishes(tokens, vocoder) == [None, None, FinishReason.STOP]
     assert tokens.asked == [0, 1, 2]
 
 
-async def test_a_text_of_which_a_part_was_cut_off_does_not_say_that_it_ended_by_itself(vocoder):
+async def test_a_session_with_a_cut_segment_ends_with_length(vocoder):
     tokens = Tokens(finish_1=FinishReason.LENGTH)
     assert await finishes(tokens, vocoder) == [None, None, FinishReason.LENGTH]
 
 
-async def test_after_a_cancelled_segment_t3_is_asked_for_no_other(vocoder):
+async def test_t3_is_asked_for_no_segment_after_a_cancelled_one(vocoder):
     tokens = Tokens(finish_0=FinishReason.CANCELLED)
     async with aclosing(pipeline(tokens, vocoder).speak(REQUEST)) as chunks:
         assert (await anext(chunks)).finish is FinishReason.CANCELLED
-        for _ in range(10):  # a listener in no hurry
+        for _ in range(10):  # the listener stays
             await asyncio.sleep(0)
     assert tokens.asked == [0]
 
 
-async def test_a_listener_cancelled_while_it_leaves_still_leaves_every_segment(vocoder):
+async def test_a_listener_that_is_cancelled_twice_still_stops_every_segment(vocoder):
     tokens = Tokens(segment_0=leave_slowly)
     listening = asyncio.ensure_future(finishes(tokens, vocoder))
-    await tokens.holding.wait()
-    listening.cancel()  # segment 0 is being left, slowly
+    await eventually(tokens.holding.is_set, WAIT_S, "T3 is asked for segment 0")
+    listening.cancel()  # segment 0 is being stopped, slowly
     await asyncio.sleep(0)
     listening.cancel()
-    await asyncio.wait({listening})
+    await eventually(listening.done, WAIT_S, "the listener has left")
     tokens.may_leave.set()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        await asyncio.wait(others)
+    me = asyncio.current_task()
+    await eventually(lambda: asyncio.all_tasks() == {me}, WAIT_S, "no task is left")
     assert tokens.asked == [0]
-    assert (await vocoder.cancel(KEY)).live  # a round trip: the thread has seen what was left
+    for _ in range(2):  # the stats are as of the loop's turn before the second
+        await vocoder.cancel(SessionKey("default", "nobody"))
     assert vocoder.stats().live == 0

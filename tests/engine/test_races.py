@@ -19,6 +19,7 @@ from app.sessions.table import Confirmation
 from tests.support.engine.racing import DECODE_AT, POINTS, WAIT_S, Listener, Raced
 from tests.support.eventually import eventually
 
+pytestmark = pytest.mark.full
 HEARD_TO_ITS_END = ("last send", "after done")
 NUM_RACES = pytest.mark.parametrize(
     "num_races", [3, pytest.param(50, marks=pytest.mark.long)], ids=["3", "50"]

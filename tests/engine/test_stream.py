@@ -1,4 +1,4 @@
-"""A listener is told why a segment ended, where that has a name."""
+"""A failed segment raises the error that its caller is told."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ KEY = SessionKey("default", "a")
     ],
     ids=["out of memory", "another error", "the engine is gone"],
 )
-async def test_a_segment_that_failed_raises_what_its_caller_is_to_be_told(last, raised):
+async def test_a_failed_segment_raises_an_error_by_its_fault(last, raised):
     queue: asyncio.Queue[SpeechTokens | None] = asyncio.Queue()
     left: list[bool] = []
     stream = EngineStream("T3", queue, left.append)

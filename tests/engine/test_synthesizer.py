@@ -75,19 +75,22 @@ async def sound(synthesizer, request) -> np.ndarray:
     return np.concatenate([part.pcm for part in parts])
 
 
-async def test_ten_voices_at_once_each_sound_as_alone(synthesizer):
+@pytest.mark.parametrize(
+    "num_voices", [4, pytest.param(NUM_VOICES, marks=pytest.mark.long)], ids=["4", "10"]
+)
+async def test_many_voices_at_once_each_sound_as_alone(synthesizer, num_voices):
     def request(n: int, run: str) -> SynthesisRequest:
         how = {"exaggeration": n / 10, "seed": n, "cfg_weight": 0.0 if n % 3 == 0 else 0.5}
-        return request_of(synthesizer, f"{run}-{n}", recorded(f"voice-{n}"), **how)
+        return request_of(synthesizer, f"{run}-{num_voices}-{n}", recorded(f"voice-{n}"), **how)
 
-    alone = [await sound(synthesizer, request(n, "alone")) for n in range(NUM_VOICES)]
+    alone = [await sound(synthesizer, request(n, "alone")) for n in range(num_voices)]
     together = await asyncio.gather(
-        *(sound(synthesizer, request(n, "together")) for n in range(NUM_VOICES))
+        *(sound(synthesizer, request(n, "together")) for n in range(num_voices))
     )
     for solo, heard in zip(alone, together, strict=True):
         assert len(heard) == len(solo)
         assert np.abs(heard - solo).max() <= 1e-4 * np.abs(solo).max()
-    for n in range(1, NUM_VOICES):  # the voices differ, so a mix-up would be found
+    for n in range(1, num_voices):  # the voices differ, so a mix-up would be found
         same = min(len(alone[n]), len(alone[0]))
         assert np.abs(alone[n][:same] - alone[0][:same]).max() > 0.01
 

@@ -1,4 +1,4 @@
-"""Which context a model is served with, where the configuration leaves it to the model."""
+"""The policy that a model is served with."""
 
 import pytest
 
@@ -20,10 +20,10 @@ KNOWS_MASKS = TINY_S3GEN.model_copy(update={"chunk_masks": True})
         (TINY_S3GEN, "full", "full"),
     ],
 )
-def test_the_policy_is_the_configurations_or_else_the_models(spec, asked, policy):
+def test_the_policy_is_the_configured_one_or_the_models_own(spec, asked, policy):
     assert with_policy(VocoderSettings(policy=asked), spec).policy == policy
 
 
 @pytest.mark.parametrize("name", ["random-english", "random-turbo", "random-multilingual"])
-def test_published_weights_were_not_trained_with_chunk_masks(name):
+def test_published_weights_are_served_with_the_window_policy(name):
     assert with_policy(VocoderSettings(), open_checkpoint(name).spec.s3gen).policy == "window"

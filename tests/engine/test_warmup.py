@@ -1,4 +1,4 @@
-"""A replica has spoken before it takes a session, and nothing of that is left."""
+"""An engine is warm before it takes a session, and holds nothing of its warm-up."""
 
 import torch
 
@@ -9,12 +9,12 @@ from app.engine.s3gen.warmup import NUM_VOICED, warm_vocoder
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.warmup import NUM_STEPS, warm_t3
 from app.engine.voices.provider import VoiceProvider
-from app.engine.warmup import KEY
+from app.engine.warmup import WARMUP_KEY
 
 CPU = torch.device("cpu")
 
 
-def test_t3_has_run_a_prompt_and_steps_and_holds_nothing_of_them():
+def test_warm_t3_runs_a_prompt_and_steps_and_leaves_nothing():
     checkpoint = open_checkpoint("embedded-babble")
     rows: list[int] = []
     t3 = checkpoint.load_t3(CPU, torch.float32)
@@ -27,13 +27,13 @@ def test_t3_has_run_a_prompt_and_steps_and_holds_nothing_of_them():
     engine.check_integrity()
 
 
-def test_the_vocoder_has_run_cells_of_every_usual_length_and_holds_nothing_of_them():
+def test_warm_vocoder_runs_cells_of_every_usual_length_and_leaves_nothing():
     checkpoint = open_checkpoint("embedded-turbo")
     settings = VocoderSettings()
     vocoder = checkpoint.load_vocoder(CPU)
     engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
     warm_vocoder(engine, VoiceProvider(checkpoint, None))
-    cells = [call.cell for call in engine.call_log if call.key == KEY]
+    cells = [call.cell for call in engine.call_log if call.key == WARMUP_KEY]
     assert cells[0].end == settings.first_cell
     assert cells[-1].end == NUM_VOICED
     assert not engine.has_work()

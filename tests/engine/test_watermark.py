@@ -1,3 +1,5 @@
+"""PerTh's watermark in the stream, against upstream's watermark of the whole utterance."""
+
 import sys
 from importlib import resources
 from itertools import pairwise
@@ -13,9 +15,10 @@ from numpy.typing import NDArray
 from app.core import SAMPLE_RATE
 from app.engine.watermark import OVERLAP, Watermark
 from app.errors import ConfigError
+from tests.support.engine.border_steps import worst_step
 
 Wave = NDArray[np.float32]
-HOP = 3840  # 160 ms: shorter windows than the vocoder ever makes but once
+HOP = 3840  # 160 ms: all windows of the vocoder but one are longer
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def cuts(length: int, hop: int = HOP) -> list[int]:
     return [*range(0, length - OVERLAP, hop), length]
 
 
-def stream(watermark: Watermark, wave: Wave, borders: list[int]) -> Wave:
+def mark_windows(watermark: Watermark, wave: Wave, borders: list[int]) -> Wave:
     state, parts = watermark.start(), []
     for start, end in pairwise(borders):
         state, marked = watermark.mark(
@@ -56,39 +59,25 @@ def confidence(detector: perth.PerthImplicitWatermarker, wave: Wave) -> float:
     return float(detector.get_watermark(wave, SAMPLE_RATE, round=False))
 
 
-def worst_step(wave: Wave, borders: list[int]) -> float:
-    """|dx| across a border over the 99.9th percentile of |dx| within 40 ms; above 1 it clicks."""
-    step, span = np.abs(np.diff(wave)), SAMPLE_RATE * 40 // 1000
-    return max(
-        float(
-            step[border - 2 : border + 1].max()
-            / np.percentile(step[max(0, border - span) : border + span], 99.9)
-        )
-        for border in borders
-    )
-
-
 @pytest.mark.parametrize("hop", [480, HOP, 24_000])
-def test_a_stream_is_detected_and_as_long_as_what_came_in(watermark, detector, recording, hop):
-    marked = stream(watermark, recording, cuts(len(recording), hop))
+def test_marked_windows_are_detected_and_keep_their_length(watermark, detector, recording, hop):
+    marked = mark_windows(watermark, recording, cuts(len(recording), hop))
     assert len(marked) == len(recording)
     assert confidence(detector, marked) >= 0.99
     assert confidence(detector, recording) < 0.05
 
 
-def test_every_stream_of_a_second_is_detected_as_surely_as_upstreams_mark(
-    watermark, detector, recording
-):
+def test_every_second_is_detected_as_surely_as_upstreams_mark(watermark, detector, recording):
     for start in range(0, len(recording) - SAMPLE_RATE, SAMPLE_RATE // 2):
         second = recording[start : start + SAMPLE_RATE]
-        ours = stream(watermark, second, cuts(SAMPLE_RATE))
+        ours = mark_windows(watermark, second, cuts(SAMPLE_RATE))
         upstreams = detector.apply_watermark(second, SAMPLE_RATE)
         assert confidence(detector, ours) >= min(0.99, confidence(detector, upstreams))
         assert float(detector.get_watermark(ours, SAMPLE_RATE)) == 1.0
 
 
-def test_a_whole_utterances_mark_is_upstreams(watermark, detector, recording):
-    marked = stream(watermark, recording, [0, len(recording)])
+def test_the_mark_of_a_whole_utterance_equals_upstreams(watermark, detector, recording):
+    marked = mark_windows(watermark, recording, [0, len(recording)])
     resampled = librosa.resample(recording, orig_sr=SAMPLE_RATE, target_sr=32_000)
     resampled = librosa.resample(resampled, orig_sr=32_000, target_sr=SAMPLE_RATE)
     upstreams = detector.apply_watermark(recording, SAMPLE_RATE)
@@ -99,16 +88,16 @@ def test_a_whole_utterances_mark_is_upstreams(watermark, detector, recording):
     assert 10 * np.log10((error**2).mean() / (mark**2).mean()) < -40
 
 
-def test_no_border_steps(watermark, recording):
+def test_no_border_clicks(watermark, recording):
     borders = cuts(len(recording))[1:-1]
     heard = [border - OVERLAP for border in borders]
-    marked = stream(watermark, recording, cuts(len(recording)))
+    marked = mark_windows(watermark, recording, cuts(len(recording)))
     assert worst_step(marked, borders) <= 1.0
     assert worst_step(marked, heard) <= 1.0
 
 
-def test_windows_marked_one_by_one_step_at_their_borders(detector, recording):
-    """The control of the test above, and what the overlap is for."""
+def test_windows_marked_separately_click_at_their_borders(detector, recording):
+    """The control of the test above, and the reason for the overlap."""
     borders = cuts(len(recording))
     parts = [
         detector.apply_watermark(recording[start:end], SAMPLE_RATE)[: end - start]
@@ -118,9 +107,9 @@ def test_windows_marked_one_by_one_step_at_their_borders(detector, recording):
 
 
 @pytest.mark.parametrize("defect", ["drop", "gap", "step"])
-def test_a_defect_at_a_border_is_seen(watermark, recording, defect):
-    """More controls: 3 ms lost, 5 ms of nothing, a jump of the mean."""
-    marked = stream(watermark, recording, cuts(len(recording)))
+def test_a_defect_at_a_border_is_found(watermark, recording, defect):
+    """More controls: 3 ms lost, 5 ms of silence, a jump of the mean."""
+    marked = mark_windows(watermark, recording, cuts(len(recording)))
     border = (
         int(np.argmax(np.abs(librosa.util.frame(marked, frame_length=480, hop_length=480)).mean(0)))
         * 480
@@ -136,9 +125,9 @@ def test_a_defect_at_a_border_is_seen(watermark, recording, defect):
     assert worst_step(marked, [border]) > 1.0
 
 
-def test_the_mark_comes_and_goes_without_a_step(watermark, recording):
+def test_the_mark_fades_in_and_out(watermark, recording):
     for wave in (recording, recording[30_000:31_000]):
-        mark = stream(watermark, wave, [0, len(wave)]) - wave
+        mark = mark_windows(watermark, wave, [0, len(wave)]) - wave
         assert abs(mark[0]) < 1e-6
         assert abs(mark[-1]) < 1e-3
         assert np.abs(mark).max() > 1e-3
@@ -146,17 +135,17 @@ def test_the_mark_comes_and_goes_without_a_step(watermark, recording):
 
 def test_silence_stays_silent(watermark):
     silence = np.zeros(24_000, np.float32)
-    assert np.abs(stream(watermark, silence, cuts(len(silence)))).max() < 1e-6
+    assert np.abs(mark_windows(watermark, silence, cuts(len(silence)))).max() < 1e-6
 
 
-def test_an_end_without_new_samples_lets_go_of_what_was_held(watermark, recording):
+def test_an_end_without_new_samples_returns_the_samples_held_back(watermark, recording):
     wave = torch.from_numpy(recording[:12_000])
     state, first = watermark.mark(watermark.start(), wave, is_last=False)
     _, last = watermark.mark(state, wave[:0], is_last=True)
     assert (len(first), len(last)) == (12_000 - OVERLAP, OVERLAP)
 
 
-def test_a_missing_watermarker_stops_the_start(monkeypatch):
+def test_a_missing_watermarker_is_a_config_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "perth", None)
     with pytest.raises(ConfigError, match="PerTh watermarker is missing"):
         Watermark(torch.device("cpu"))

@@ -5,6 +5,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 
 def run(script: str, folder: Path | None = None) -> None:
     """Runs the script with `folder` on the import path."""
@@ -23,6 +25,7 @@ def write_package(folder: Path) -> None:
     (inner / "other.py").write_text("")
 
 
+@pytest.mark.long  # some 15 s: every module of upstream
 def test_upstream_is_whole_once_a_name_is_imported_from_it() -> None:
     run("""
         import app.engine

@@ -1,4 +1,4 @@
-"""A capture that runs anywhere."""
+"""A capture for machines without CUDA."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from app.engine.device.cuda_graphs import Replay
 
 
 class FakeCapture:
-    """Captures as CUDA does: the step runs while it is captured, and when it is replayed."""
+    """As CUDA does, the step runs while it is captured and at each replay."""
 
     def __init__(self) -> None:
         self.num_captured = 0

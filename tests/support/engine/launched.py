@@ -1,4 +1,4 @@
-"""What a CUDA graph can hold, told without a GPU: kernels on tensors of one device alone."""
+"""Finds, without a GPU, work that a CUDA graph cannot hold: all but kernels on one device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ META = torch.device("meta")
 
 @contextmanager
 def only_kernels() -> Iterator[None]:
-    """For work on the meta device, which refuses to tell a value. This refuses the other half:
-    what is copied from the host."""
+    """For work on the meta device, which refuses to give a value to the host. This refuses the
+    other half, copies from the host."""
     with torch.inference_mode(), _NoScalarsByIndex(), _OneDevice():
         yield
 
@@ -32,7 +32,7 @@ class _OneDevice(TorchDispatchMode):
 
 
 class _NoScalarsByIndex(TorchFunctionMode):
-    """`tensor[index] = True` makes a tensor of the scalar on the host, but on CUDA alone."""
+    """`tensor[index] = True` creates a tensor of the scalar on the host, but on CUDA alone."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None

@@ -1,4 +1,4 @@
-"""Device memory that runs short when a test says so."""
+"""A shortage of device memory that a test causes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-Fits = Callable[..., bool]  # of what the method is called with
+Fits = Callable[..., bool]  # of the arguments of the method
 
 
 class Shortage:
-    """A method that raises torch.OutOfMemoryError for what does not fit; before it runs or, with
-    `late`, after it has done all of its work."""
+    """A method that raises torch.OutOfMemoryError for arguments that do not fit: before it runs
+    or, with `late`, after all of its work."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Shortage:
 
 
 class Times:
-    """Does not fit `num` times from the `start`th call on, then does."""
+    """`num` calls, from the `start`th on, do not fit. All others do."""
 
     def __init__(self, num: int, start: int = 0) -> None:
         self._refused = range(start, start + num)
