@@ -112,19 +112,23 @@ def _model_list_routes(services: Services) -> APIRouter:
 
     @router.get("/", response_model=None)
     async def root() -> Response:
+        """The name of this server. Needs no API key."""
         return JsonResponse({"name": "chatterbox-serve", "speech": "/v1/audio/speech"})
 
     @router.get("/health", response_model=None)
     async def health() -> Response:
+        """The status and the load of each stage; 503 unless the status is ok. Needs no API key."""
         now = await synthesizer.health()
         return JsonResponse(asdict(now), 200 if now.status is HealthStatus.OK else 503)
 
     @router.get("/v1/models", response_model=None)
     async def models() -> Response:
+        """The model that is served."""
         return JsonResponse({"object": "list", "data": [model()]})
 
     @router.get("/v1/models/{model_id:path}", response_model=None)
     async def one_model(model_id: str) -> Response:
+        """The model that is served, by its name."""
         services.planner.check_model(model_id)
         return JsonResponse(model())
 

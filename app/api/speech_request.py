@@ -49,36 +49,50 @@ class SpeechOptionFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    response_format: FormatName | None = None
+    response_format: FormatName | None = Field(None, description="format of the audio")
     sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz")
     speed: float | None = Field(
         None, ge=0.25, le=4, description="factor of the tempo; the pitch stays"
     )
-    instructions: str | None = None
-    language: str | None = None
+    instructions: str | None = Field(None, description="refused: no model here follows them")
+    language: str | None = Field(None, description="of the text; for a multilingual model only")
     strip_markdown: bool | None = Field(None, description="remove Markdown and speak the words")
-    strip_emoji: bool | None = None
-    exaggeration: float | None = Field(None, ge=0, le=2)
-    cfg_weight: float | None = Field(None, ge=0, le=1)
-    temperature: float | None = Field(None, ge=0.01, le=5)
-    top_p: float | None = Field(None, gt=0, le=1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0, le=10_000, description="0: off")
-    repetition_penalty: float | None = Field(None, ge=1, le=10)
-    seed: int | None = Field(None, ge=0, lt=2**63)
+    strip_emoji: bool | None = Field(None, description="remove emoji")
+    exaggeration: float | None = Field(None, ge=0, le=2, description="how lively the voice is")
+    cfg_weight: float | None = Field(
+        None, ge=0, le=1, description="how strongly the text guides; 0 takes half of the work"
+    )
+    temperature: float | None = Field(
+        None, ge=0.01, le=5, description="how freely tokens are drawn"
+    )
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="draw from the likeliest tokens up to this sum; 1: off"
+    )
+    min_p: float | None = Field(
+        None, ge=0, le=1, description="drop tokens below this share of the likeliest; 0: off"
+    )
+    top_k: int | None = Field(
+        None, ge=0, le=10_000, description="draw from this number of tokens; 0: off"
+    )
+    repetition_penalty: float | None = Field(
+        None, ge=1, le=10, description="makes tokens that were drawn less likely; 1: off"
+    )
+    seed: int | None = Field(None, ge=0, lt=2**63, description="the same seed gives the same sound")
     max_tokens: int | None = Field(None, ge=1, description="per segment; 25 tokens are a second")
 
 
 class SpeechFields(SpeechOptionFields):
     """The body of POST /v1/audio/speech."""
 
-    model: str
-    input: str
-    voice: VoiceField | None = None
+    model: str = Field(description="a name that GET /v1/models lists")
+    input: str = Field(description="the text")
+    voice: VoiceField | None = Field(None, description='a name, an id, or {"id": ...}')
     reference_audio: str | None = Field(
         None, description="a recording in base64 instead of a voice: WAV, FLAC, Ogg or MP3"
     )
-    stream_format: Literal["audio", "sse"] | None = None
+    stream_format: Literal["audio", "sse"] | None = Field(
+        None, description="audio: raw bytes; sse: server-sent events with base64"
+    )
     stream: bool | None = Field(None, description="false: one file with its true length")
 
 
