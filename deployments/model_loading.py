@@ -1,8 +1,8 @@
-"""The served model out of memory and back: both engine stages scaled to nothing, and up again.
+"""Unloads and loads the served model: both engine stages are scaled to no replica, and back.
 
-Serve's external scaling does it, so the application's config must say `external_scaler_enabled`
-(and no deployment may scale by itself). A stage that is scaled down ends its process: the memory is
-the machine's again.
+This is Serve's external scaling, so the application's config must say `external_scaler_enabled`,
+and no deployment may scale by itself. A stage without a replica has no process, so its memory is
+free.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from ray import serve
-from ray.serve._private.common import DeploymentID  # Serve has no public call but HTTP's
+from ray.serve._private.common import DeploymentID  # Serve has this call in its HTTP API alone
 from ray.serve.context import _get_global_client
 
 from app.config import ServeArgs
@@ -25,11 +25,11 @@ LOOK_AGAIN_S = 0.2
 
 
 class StageLoader:
-    """Implements app.core.ModelSwitch."""
+    """Implements app.core.ModelLoader. Both calls run to their ends even if the caller hangs up."""
 
     def __init__(self, registry: RemoteRegistry, args: ServeArgs) -> None:
         self._registry = registry
-        self._replicas: Mapping[str, int]  # of each deployment that has an engine, when loaded
+        self._replicas: Mapping[str, int]  # of a loaded model, by deployment
         if args.topology == "colocated":
             self._replicas = {"Colocated": args.vocoder_replicas}
         else:
@@ -38,31 +38,29 @@ class StageLoader:
         self._tasks = TaskSet(detached=True)
 
     async def load(self) -> None:
-        """Carried out even if the caller hangs up."""
-        await asyncio.shield(self._tasks.start(self._load()))
+        await self._tasks.run(self._load())
 
     async def unload(self) -> None:
-        """Carried out even if the caller hangs up."""
-        await asyncio.shield(self._tasks.start(self._unload()))
+        await self._tasks.run(self._unload())
 
     async def _load(self) -> None:
         async with self._turn:
-            if await _is_possible():  # else it is not out; by an earlier config it may have been
+            if await _is_possible():  # else they run, even if an earlier config unloaded them
                 await _scale(self._replicas)
                 await _until(self._all_report, LOADED_WITHIN_S)
             await self._registry.set_loaded(loaded=True)
 
     async def _unload(self) -> None:
         async with self._turn:
-            if not await _is_possible():  # before anybody is refused
-                message = "the model stays: the config of this application has no "
-                raise NotServed(f"{message}`external_scaler_enabled: true`")
+            if not await _is_possible():  # checked before any session is refused
+                message = "The model cannot be unloaded: the config of this application has no "
+                raise NotServed(f"{message}`external_scaler_enabled: true`.")
             await _until(self._is_quiet)
             await _scale(dict.fromkeys(self._replicas, 0))
             await _until(self._none_reports)
 
     async def _is_quiet(self) -> bool:
-        """No session begins, and none lives: each has a deadline."""
+        """No session begins, and none is live. Each ends at its deadline at the latest."""
         return await self._registry.set_loaded(loaded=False) == 0
 
     async def _all_report(self) -> bool:
@@ -72,7 +70,7 @@ class StageLoader:
         return not ENGINES & await self._reporting()
 
     async def _reporting(self) -> set[str]:
-        """The stages of which a replica lives; of one that has ended, for three seconds more."""
+        """The stages with a running replica. A replica counts for 3 s after its last heartbeat."""
         return set((await self._registry.health()).stages)
 
 
@@ -98,5 +96,5 @@ async def _until(is_so: Callable[[], Awaitable[bool]], within_s: float = math.in
         if await is_so():
             return
         if time.monotonic() > give_up_s:
-            raise Unavailable("the model is not back yet; ask again")
+            raise Unavailable("The model is still loading. Send the request again.")
         await asyncio.sleep(LOOK_AGAIN_S)

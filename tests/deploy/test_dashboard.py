@@ -1,5 +1,5 @@
-"""What can be said of the dashboard and the alarms without a server. Their queries are asked of a
-real Prometheus in tests/deployments/test_metrics.py."""
+"""The dashboard and the alerts without a server. tests/deployments/test_metrics.py sends their
+queries to a real Prometheus."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.deploy.dashboard import (
     ALERTS_YML,
     METRIC,
     PROMETHEUS_YML,
-    alarms,
+    alerts,
     panels,
     queries,
 )
@@ -27,13 +27,13 @@ def test_the_dashboard_has_panels():
 
 
 @pytest.mark.parametrize("title", panels())
-def test_a_panel_has_a_unit_and_says_what_to_do(title):
+def test_a_panel_has_a_unit_and_a_description(title):
     panel = panels()[title]
     assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
     assert len(panel["description"]) > 60
 
 
-def test_no_two_panels_lie_on_each_other():
+def test_no_panel_overlaps_another():
     taken = set()
     for panel in panels().values():
         at = panel["gridPos"]
@@ -43,8 +43,8 @@ def test_no_two_panels_lie_on_each_other():
                 taken.add((x, y))
 
 
-@pytest.mark.parametrize("name", alarms())
-def test_an_alarm_says_what_to_do(name):
+@pytest.mark.parametrize("name", alerts())
+def test_an_alert_has_an_action(name):
     groups = yaml.safe_load(ALERTS_YML.read_text())["groups"]
     (rule,) = [rule for group in groups for rule in group["rules"] if rule["alert"] == name]
     assert rule["annotations"].keys() == {"summary", "action"}
@@ -57,15 +57,15 @@ def unknown(expressions: dict[str, str]) -> set[str]:
     return ours - OURS
 
 
-def test_every_metric_of_ours_that_is_asked_for_is_one_that_we_have():
-    assert unknown(queries({}) | alarms()) == set()
+def test_every_queried_metric_of_ours_exists():
+    assert unknown(queries({}) | alerts()) == set()
     assert unknown({"misspelt": "rate(ray_chatterbox_sesions_total[5m])"}) != set()
 
 
-def test_the_scrape_keeps_what_dashboard_and_alarms_ask_for():
+def test_the_scrape_keeps_every_queried_metric():
     config = yaml.safe_load(PROMETHEUS_YML.read_text())
     keep, *_ = config["scrape_configs"][0]["metric_relabel_configs"]
     kept = re.compile(keep["regex"])
-    asked = {name for query in (queries({}) | alarms()).values() for name in METRIC.findall(query)}
+    asked = {name for query in (queries({}) | alerts()).values() for name in METRIC.findall(query)}
     assert [name for name in asked if not kept.fullmatch(name)] == []
     assert not kept.fullmatch("ray_serve_replica_processing_queries")

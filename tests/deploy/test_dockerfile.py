@@ -1,4 +1,4 @@
-"""What the image promises, read from its recipe: it has not been built here."""
+"""The promises of the image, read from its Dockerfile: no test builds it."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ TEXT = (ROOT / "deploy" / "Dockerfile").read_text()
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    """(name, arguments), continued lines joined, comments left out."""
+    """(name, arguments), with continued lines joined and without comments."""
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", lines)
     pairs = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
@@ -25,7 +25,7 @@ def of(name: str) -> list[str]:
     return [arguments for step, arguments in STEPS if step == name]
 
 
-def test_every_instruction_is_one():
+def test_every_instruction_is_known():
     known = {
         *("FROM", "SHELL", "COPY", "RUN", "WORKDIR", "ENV", "USER", "VOLUME", "EXPOSE"),
         *("HEALTHCHECK", "STOPSIGNAL", "ENTRYPOINT", "CMD"),
@@ -33,17 +33,17 @@ def test_every_instruction_is_one():
     assert {name for name, _ in STEPS} <= known
 
 
-def test_the_base_is_pinned():
+def test_the_base_image_is_pinned():
     assert all(re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+-[\w.-]+", base) for base in of("FROM"))
 
 
-def test_it_runs_as_nobody_in_particular():
+def test_the_server_runs_as_an_ordinary_user():
     assert of("USER") == ["10001:10001"]
     last_run = max(index for index, (name, _) in enumerate(STEPS) if name == "RUN")
     assert last_run < [name for name, _ in STEPS].index("USER")
 
 
-def test_what_is_installed_is_the_lock_with_its_hashes():
+def test_the_lock_is_installed_with_its_hashes():
     (install,) = [run for run in of("RUN") if "requirements.lock" in run]
     assert "--require-hashes /tmp/requirements.lock" in install
     uv = re.search(r"UV_VERSION := (\S+)", (ROOT / "Makefile").read_text())
@@ -53,11 +53,11 @@ def test_what_is_installed_is_the_lock_with_its_hashes():
     assert nvidia, "torch's wheels bring CUDA"
 
 
-def test_no_address_of_a_registry_is_written_down():
+def test_no_package_index_is_named():
     assert not [run for run in of("RUN") if re.search(r"https?://|index-url|extra-index", run)]
 
 
-def test_weights_voices_and_the_hubs_cache_are_on_volumes():
+def test_weights_voices_and_caches_are_on_volumes():
     (volumes,) = of("VOLUME")
     assert set(yaml.safe_load(volumes)) == {"/models", "/voices", "/cache"}
     (environment,) = of("ENV")
@@ -66,11 +66,11 @@ def test_weights_voices_and_the_hubs_cache_are_on_volumes():
 
 
 @pytest.mark.parametrize("name", ["HEALTHCHECK", "ENTRYPOINT", "STOPSIGNAL"])
-def test_it_is_watched_started_and_stopped_in_order(name):
+def test_the_container_is_checked_started_and_stopped_by_one_instruction_each(name):
     assert len(of(name)) == 1
 
 
-def test_what_the_program_reads_is_in_the_image():
+def test_the_files_of_the_program_are_in_the_image():
     copied = {source for copy in of("COPY") for source in copy.split()[:-1]}
     assert {"app", "deployments", "checkpoints", "serve_config.yaml"} <= copied
     assert all((ROOT / source).exists() for source in copied)

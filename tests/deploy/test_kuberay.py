@@ -1,4 +1,4 @@
-"""The manifests against KubeRay's schema, and what they promise: no cluster has run them."""
+"""The manifests against KubeRay's schema, and their promises: no test runs them on a cluster."""
 
 import copy
 from typing import Any
@@ -23,7 +23,7 @@ SERVE = yaml.safe_load(SERVICE["spec"]["serveConfigV2"])
 
 
 @pytest.mark.parametrize("content", [SERVICE, *POLICIES], ids=lambda it: it["metadata"]["name"])
-def test_a_manifest_has_every_field_its_kind_needs_and_none_it_does_not_know(content):
+def test_a_manifest_fits_its_schema(content):
     assert faults(content) == []
 
 
@@ -46,7 +46,7 @@ HEAD_POD = (*CLUSTER_PATH, "headGroupSpec", "template", "spec")
     ],
     ids=lambda it: it[-1] if isinstance(it, tuple) else None,
 )
-def test_a_field_that_is_misspelt_or_of_another_type_is_seen(path, value):
+def test_a_wrong_field_is_found(path, value):
     content: Any = copy.deepcopy(SERVICE)
     place = content
     for step in path[:-1]:
@@ -57,26 +57,26 @@ def test_a_field_that_is_misspelt_or_of_another_type_is_seen(path, value):
     assert all(str(path[-1]) in fault for fault in found)
 
 
-def test_a_group_without_a_template_is_seen():
+def test_a_group_without_a_template_is_found():
     content = copy.deepcopy(SERVICE)
     del content["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["template"]
     assert any("'template' is a required property" in fault for fault in faults(content))
 
 
-def test_a_policy_with_a_misspelt_field_is_seen():
+def test_a_policy_with_a_misspelt_field_is_found():
     content = copy.deepcopy(POLICIES[0])
     content["spec"]["ingres"] = content["spec"].pop("ingress")
     assert faults(content)
 
 
-# -- what is deployed ------------------------------------------------------------------------------
+# -- the deployed config ---------------------------------------------------------------------------
 
 
-def test_what_it_serves_is_the_file_that_can_be_checked_by_itself():
+def test_the_manifest_has_a_copy_of_serve_yaml():
     assert yaml.safe_load((KUBERAY / "serve.yaml").read_text()) == SERVE
 
 
-def test_what_it_serves_is_in_order_and_needs_keys(monkeypatch):
+def test_the_served_config_is_valid_and_needs_keys(monkeypatch):
     with pytest.raises(Exception, match="reachable from outside"):
         check_config(KUBERAY / "serve.yaml")
     key = f"- {{name: app, sha256: {'a' * 64}, tenant: red}}"
@@ -104,16 +104,16 @@ def test_every_deployment_has_a_group_that_can_hold_it():
     assert (args.t3_gpus, args.vocoder_gpus) == (1, 1)
 
 
-def test_nothing_of_ours_runs_on_the_head():
+def test_no_replica_runs_on_the_head():
     assert CLUSTER["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     assert SERVICE["spec"]["excludeHeadPodFromServeSvc"]
 
 
-# -- what a pod may do, and how it ends ------------------------------------------------------------
+# -- the rights of a pod, and its end --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_a_pod_is_not_root_and_may_not_become_it(name):
+def test_a_pod_is_not_root_and_cannot_become_root(name):
     pod = PODS[name]["spec"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] > 0
@@ -124,7 +124,7 @@ def test_a_pod_is_not_root_and_may_not_become_it(name):
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_a_pod_that_is_told_to_end_has_longer_than_the_longest_stream(name):
+def test_a_terminated_pod_has_longer_than_the_longest_stream(name):
     longest_s = ServeArgs.model_validate(APPLICATION["args"]).limits.request_timeout_s
     assert longest_s == Limits().request_timeout_s
     allowed_s = PODS[name]["spec"]["terminationGracePeriodSeconds"]
@@ -134,7 +134,7 @@ def test_a_pod_that_is_told_to_end_has_longer_than_the_longest_stream(name):
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_a_pod_has_probes_weights_that_it_cannot_change_and_a_key_from_a_secret(name):
+def test_a_pod_has_probes_read_only_weights_and_keys_from_a_secret(name):
     (container,) = containers(PODS[name])
     assert {"readinessProbe", "livenessProbe"} <= container.keys()
     mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
@@ -147,20 +147,20 @@ def test_a_pod_has_probes_weights_that_it_cannot_change_and_a_key_from_a_secret(
     assert "secretKeyRef" in keys["valueFrom"]
 
 
-def test_only_a_pod_whose_proxy_answers_gets_requests():
+def test_a_pod_gets_requests_when_its_proxy_answers():
     (container,) = containers(PODS["ingress"])
     assert ":8000/-/healthz" in container["readinessProbe"]["exec"]["command"][-1]
 
 
-def test_rays_own_ports_ask_for_a_token():
+def test_the_ports_of_ray_need_a_token():
     assert CLUSTER["authOptions"]["mode"] == "token"
 
 
-# -- who may reach it ------------------------------------------------------------------------------
+# -- the callers of a pod --------------------------------------------------------------------------
 
 
 def reachable(labels: dict[str, str]) -> set[tuple[bool, int | None]]:
-    """(from a pod of its own, port; None: any) that the policies let in."""
+    """(whether from our own pods, port) that the policies let in. Port None: any port."""
     found = set()
     for policy in POLICIES:
         spec = policy["spec"]
@@ -178,7 +178,7 @@ def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_callers_reach_the_ingress_group_alone(name):
+def test_callers_reach_only_the_ingress_group(name):
     labels = PODS[name]["metadata"]["labels"]
     from_outside = {port for own, port in reachable(labels) if not own}
     assert from_outside == ({8000, 8080, 8265} if name == "ingress" else {8080, 8265})

@@ -1,4 +1,4 @@
-"""docs/operations.md says of the code and the alarms what is so."""
+"""docs/operations.md agrees with the code and the alerts."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ import yaml
 
 from app import errors
 from app.engine.checkpoint.spec import FULL_SIZE
-from app.engine.t3.kv_capacity import _LONG_SEGMENT
 from app.engine.t3.kv_budget import PAGE, pages_of
+from app.engine.t3.kv_capacity import _LONG_SEGMENT
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -19,22 +19,22 @@ KIB, MIB = 2**10, 2**20
 BFLOAT16 = 2
 
 
-def test_there_are_alarms():
+def test_there_are_alerts():
     assert len(NAMES) > 3
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_alarm_has_a_heading_and_something_to_do_under_it(name):
+def test_every_alert_has_a_section(name):
     sections = dict(re.findall(r"^### (\w+)\n\n(.+?)(?=\n#|\Z)", TEXT, re.M | re.S))
     assert len(sections[name]) > 100
 
 
-def test_no_alarm_is_explained_that_there_is_not():
+def test_every_section_has_an_alert():
     assert set(re.findall(r"^### (\w+)$", TEXT, re.M)) == set(NAMES)
 
 
 @pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
-def test_the_memory_of_a_slot_is_what_the_code_asks_for(family):
+def test_the_documented_memory_of_a_slot_is_that_of_the_code(family):
     spec = FULL_SIZE[family].t3
     position = 2 * spec.num_layers * spec.num_heads * spec.head_dim * BFLOAT16
     num_rows = 2 if spec.backbone == "llama" else 1
@@ -47,13 +47,13 @@ def test_the_memory_of_a_slot_is_what_the_code_asks_for(family):
 
 
 @pytest.mark.parametrize("code", ["storage_full", "storage_unavailable", "out_of_memory"])
-def test_a_named_fault_is_one_that_clients_are_told(code):
+def test_a_documented_code_has_its_status(code):
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     (kind,) = [kind for kind in kinds if getattr(kind, "code", None) == code]
     (told,) = {line for line in TEXT.splitlines() if line.startswith("| ") and f"`{code}`" in line}
     assert str(kind.status) in told
 
 
-def test_every_file_it_points_to_is_there():
+def test_every_linked_file_exists():
     for link in re.findall(r"\]\(([\w./-]+)\)", TEXT):
         assert (ROOT / "docs" / link).exists(), link

@@ -1,4 +1,4 @@
-"""The dashboard and the alarms as their tests read them."""
+"""The dashboard and the alerts as their tests read them."""
 
 import json
 import re
@@ -14,7 +14,7 @@ METRIC = re.compile(r"\bray_[a-z0-9_]+")
 
 
 def panels() -> dict[str, dict[str, Any]]:
-    """By title, without the rows."""
+    """The panels by title, without the rows."""
     dashboard = json.loads((DEPLOY / "grafana" / "chatterbox.json").read_text())
     return {panel["title"]: panel for panel in dashboard["panels"] if panel["type"] != "row"}
 
@@ -31,7 +31,7 @@ def queries(variables: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def alarms() -> dict[str, str]:
-    """Expressions, by name."""
+def alerts() -> dict[str, str]:
+    """The expressions of the alerts, by name."""
     groups = yaml.safe_load(ALERTS_YML.read_text())["groups"]
     return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}

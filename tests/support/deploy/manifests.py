@@ -1,5 +1,5 @@
-"""Kubernetes objects and what is known of their fields, so that a misspelt one is a fault: a
-cluster drops what it does not know without a word."""
+"""Kubernetes objects and the schemas of their fields, so that a misspelt field is an error. A
+cluster drops a field that it does not know without any message."""
 
 import gzip
 import json
@@ -71,7 +71,7 @@ NETWORK_POLICY = _kind(
         },
     },
 )
-# Pods of a custom resource without a scale subresource: a whole number that stays, nothing else.
+# For the pods of a custom resource without a scale subresource, only a whole minAvailable works.
 DISRUPTION_BUDGET = _kind(
     "policy/v1",
     "PodDisruptionBudget",
@@ -99,7 +99,7 @@ def faults(content: dict[str, Any]) -> list[str]:
 
 
 def _strict(schema: Any) -> Any:
-    """A key that an object's schema does not name is a fault, where it names any."""
+    """Refuses keys that an object's schema does not name, where the schema names any."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
