@@ -75,13 +75,13 @@ def settings_of(model: type[BaseModel]) -> list[Setting]:
     return [
         Setting(name, _unit(name, field), _default(field), _values(field), field.description or "")
         for name, field in model.model_fields.items()
-        if _section(field) is None
+        if section_of(field) is None
     ]
 
 
 def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if (section := _section(field)) is not None:
+        if (section := section_of(field)) is not None:
             path = f"{prefix}{name}"
             intro = section.__dict__.get("__doc__") or ""
             yield "\n\n".join(filter(None, (f"### `{path}:`", intro, _settings_table(section))))
@@ -96,14 +96,13 @@ def _settings_table(model: type[BaseModel]) -> str:
     return _table(("setting", "unit", "default", "allowed", "meaning"), rows)
 
 
-def _section(field: FieldInfo) -> type[BaseModel] | None:
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _unit(name: str, field: FieldInfo) -> str:
-    kinds = get_args(field.annotation) or (field.annotation,)
-    if not {int, float} & set(kinds):
+    if not {int, float} & set(kinds_of(field.annotation)):
         return ""
     return next(unit for pattern, unit in _UNITS if re.search(pattern, name))
 
@@ -143,12 +142,16 @@ def _kind(annotation: Any) -> str:
     choices = _choices(annotation)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
-    kinds = get_args(annotation) if _is_optional(annotation) else (annotation,)
-    if str in kinds:
+    if str in kinds_of(annotation):
         return "text"
     if get_origin(annotation) is dict:
         return "a mapping"
     return "a list" if get_origin(annotation) is tuple else "any"
+
+
+def kinds_of(annotation: Any) -> tuple[Any, ...]:
+    """The kind of a setting; of one that may be null, that too."""
+    return get_args(annotation) if _is_optional(annotation) else (annotation,)
 
 
 def _choices(annotation: Any) -> Sequence[str]:
