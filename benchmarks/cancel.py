@@ -1,10 +1,11 @@
-"""Stops sessions of a running server at random phases, by cancel call and by hanging up.
+"""Measures how fast a running server stops sessions at random moments, by a cancel call and by a
+closed connection.
 
     python benchmarks/cancel.py --url http://127.0.0.1:8000 --n 662 --num-streams 1 4 16
 
-The ceiling: a stop cannot be quicker than its way through the proxy and to T3 (a few milliseconds)
-and the step that is running. Half of the stops come before the first sound, half after it. 662 of
-each kind are what a p99 claim needs. Last line JSON. Server and client on one machine.
+The floor: the way of the cancel through the proxy to T3 (a few milliseconds), plus the rest of the
+running step. Half of the stops come before the first audio, half after it. A p99 claim needs 662
+stops of each kind. Server and client must run on one machine. The last line is one JSON object.
 """
 
 import argparse
@@ -15,12 +16,13 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import httpx
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.client.speech_client import key_headers
 from app.core import Mark
@@ -28,9 +30,9 @@ from benchmarks.turns import Turn, Turns, Via
 
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
 WARM_UP = 4
-WORDS = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 ENGINE = re.compile("ray::ServeReplica:.*:(T3|Vocoder)")
-SETTLED_AFTER_S = 0.5  # after the last stop, memory is what it was
+SETTLED_AFTER_S = 0.5  # after the last stop, before the memory is read
 
 
 class Plan(NamedTuple):
@@ -41,34 +43,34 @@ class Plan(NamedTuple):
 
 
 async def measure(turns: Turns, plan: Plan) -> dict[str, object]:
-    """One row: `num` stops among `num_streams` talkers."""
-    chance = random.Random(f"{plan.seed} {plan.via} {plan.num_streams}")
+    """One row: `num` stops, `num_streams` at the same time."""
+    rng = random.Random(f"{plan.seed} {plan.via} {plan.num_streams}")
     baseline = await baseline_ms(turns, plan)
     before_mb = resident_mb()
     done: list[Turn] = []
-    telling: set[asyncio.Task[None]] = set()
+    reports: set[asyncio.Task[None]] = set()
     num_begun = 0
 
     async def talk() -> None:
         nonlocal num_begun
         while num_begun < plan.num:
             num_begun += 1
-            heard = plan.via != "whole" and num_begun % 2 == 0
-            after_s = chance.uniform(0, 1.0 if heard else median(baseline) / 1000)
-            turn = await turns.stopped(TEXT, plan.via, after_s, heard=heard)
+            late = plan.via != "whole" and num_begun % 2 == 0
+            after_s = rng.uniform(0, 1.0 if late else median(baseline) / 1000)
+            turn = await turns.stop(TEXT, plan.via, after_s, after_first_audio=late)
             done.append(turn)
-            telling.add(asyncio.ensure_future(turns.told(turn)))
+            reports.add(asyncio.ensure_future(turns.fetch_report(turn)))
 
     await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
     await asyncio.sleep(SETTLED_AFTER_S)
     grown_mb = resident_mb() - before_mb
-    await asyncio.gather(*telling)
-    return row(plan, done, baseline) | {"grown_mb": round(grown_mb, 1)}
+    await asyncio.gather(*reports)
+    return summarise(plan, done, baseline) | {"grown_mb": round(grown_mb, 1)}
 
 
 def resident_mb() -> float:
-    """Of this machine's engine replicas; what a GPU holds is not seen."""
-    sizes = [
+    """The resident memory of this machine's engine replicas, without that of a GPU."""
+    sizes: list[int] = [
         process.info["memory_info"].rss
         for process in psutil.process_iter(["cmdline", "memory_info"])
         if ENGINE.match(" ".join(process.info["cmdline"] or ()))
@@ -77,17 +79,17 @@ def resident_mb() -> float:
 
 
 async def baseline_ms(turns: Turns, plan: Plan) -> list[float]:
-    """First audio of turns that follow a turn that was heard to its end, at the same load."""
+    """Times to first audio at the same load, each after a turn that played to its end."""
 
     async def talk() -> list[float]:
-        heard = [await turns.whole(TEXT) for _ in range(1 + max(2, 8 // plan.num_streams))]
-        return [turn.ttfa_ms for turn in heard[1:] if turn.ttfa_ms is not None]
+        done = [await turns.listen_to_end(TEXT) for _ in range(1 + max(2, 8 // plan.num_streams))]
+        return [turn.ttfa_ms for turn in done[1:] if turn.ttfa_ms is not None]
 
     talks = await asyncio.gather(*(talk() for _ in range(plan.num_streams)))
     return [ms for talk_ms in talks for ms in talk_ms]
 
 
-def row(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object]:
+def summarise(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object]:
     steps = [turn.steps_after for turn in done if turn.steps_after is not None]
     next_ttfa = [turn.ttfa_ms for turn in done[plan.num_streams :] if turn.ttfa_ms is not None]
     return {
@@ -110,7 +112,7 @@ def row(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object
 
 
 def reuses_ms(done: Sequence[Turn]) -> Iterable[float]:
-    """From each stop to the first step of whoever came next."""
+    """The times from each stop to the prefill of the next session."""
     begins = sorted(turn.marks[Mark.PREFILL] for turn in done if Mark.PREFILL in turn.marks)
     for turn in done:
         freed_s = turn.marks.get(Mark.T3_STOPPED)
@@ -123,28 +125,25 @@ def reuses_ms(done: Sequence[Turn]) -> Iterable[float]:
 
 def percentiles(values: Iterable[float | None]) -> dict[str, float | None] | None:
     known = [value for value in values if value is not None]
-    return {name: quantile(known, q) for name, q in WORDS.items()} if known else None
+    return {name: quantile(known, q) for name, q in QUANTILES.items()} if known else None
 
 
 def quantile(values: Sequence[float], q: float) -> float | None:
-    """The smallest value that at least that share of them does not exceed."""
+    """The smallest value that is not exceeded by a share of at least `q` of the values."""
     if not values:
         return None
     ranked = sorted(values)
     return round(ranked[min(len(ranked) - 1, int(q * len(ranked)))], 3)
 
 
-def median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
-async def served(client: httpx.AsyncClient) -> Turns:
+async def warm_turns(client: httpx.AsyncClient) -> Turns:
+    """Turns with the server's first model and voice, after a few turns of warm-up."""
     model = (await client.get("/v1/models")).json()["data"][0]["id"]
     voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
     turns = Turns(client, model, voice)
     await turns.check_clock()
     for _ in range(WARM_UP):
-        await turns.whole(TEXT)
+        await turns.listen_to_end(TEXT)
     return turns
 
 
@@ -154,7 +153,7 @@ async def run(args: argparse.Namespace) -> list[dict[str, object]]:
     async with httpx.AsyncClient(
         base_url=args.url, timeout=120, limits=limits, headers=key_headers()
     ) as client:
-        turns = await served(client)
+        turns = await warm_turns(client)
         for num_streams in args.num_streams:
             for via in args.via:
                 rows.append(await measure(turns, Plan(args.n, via, num_streams, args.seed)))
@@ -165,14 +164,14 @@ async def run(args: argparse.Namespace) -> list[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--n", type=int, default=662, help="stops in each row")
+    parser.add_argument("--n", type=int, default=662, help="number of stops per row")
     parser.add_argument("--num-streams", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument(
         "--via",
         nargs="+",
         choices=("http", "disconnect", "whole"),
         default=["http", "disconnect"],
-        help="whole: a file is asked for, and a cancel call stops it (204)",
+        help="whole: a cancel call stops a request for a file (204)",
     )
     parser.add_argument("--seed", type=int, default=1)
     rows = asyncio.run(run(parser.parse_args()))

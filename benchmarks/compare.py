@@ -1,24 +1,25 @@
-"""Upstream behind the simplest server that is written around it, and this server, side by side.
+"""Compares this server with the simplest server around upstream (upstream_server.py).
 
     python benchmarks/compare.py --model random-turbo --policy chunked --num-callers 1,8
 
-One machine, the same weights, text, voice and callers, one server after the other; with --rounds
-the order alternates. So many callers ask all at once, each again when it has heard the answer, for
-`--turns` turns. Then all ask once more and leave early. Neither side's generation is told to go on
-past the model's own stop token; both are held to `--tokens` tokens, which the random and embedded
-models nearly always reach. Audio seconds are those that were received. Both watermark.
+Both servers have the same machine, weights, text, voice and callers, and run one after the other.
+With --rounds the order alternates. All callers send their first request at once. Each sends the
+next one after the answer, for `--turns` turns. Then all callers send one more request and leave
+early. Both sides stop at the model's own stop token, or at `--tokens` tokens, which the random and
+embedded models nearly always reach. Both sides compute the watermark. Upstream's rows are the
+baseline. The figures:
 
-    ttfa_ms         request to first sound; upstream's is the whole file's, for it has no other
-    audio_s_per_s   of all callers, from the first request to the last sound
-    stalled_share   turns in which a listener who plays from the first sound on ran dry for 100 ms
-    cancel_stop_ms  median; from a caller's leaving (a closed connection at upstream, a cancel call
-                    here) to where the server does no more work for it
-    peak_memory_mb  resident, at its highest, of the server: upstream's one process; here the
-                    replicas, registry and proxy together, pages that they share counted each time.
-                    Ray's own daemons, and what is on a GPU, are not in it
+    ttfa_ms         time to first audio; at upstream the time of the whole file
+    audio_s_per_s   received audio of all callers, from the first request to the last audio
+    stalled_share   the share of turns whose player, from the first audio on, ran dry for 100 ms
+    cancel_stop_ms  median time from a caller's leaving (upstream: a closed connection; here: a
+                    cancel call) until the server does no more work for the caller
+    peak_memory_mb  peak resident memory of upstream's process, or of our replicas, registry and
+                    proxy together. Shared pages count once per process. Ray's own daemons and the
+                    memory of a GPU do not count
 
-Our server is serve_config.yaml with a slot for every caller, no pacing and no guards. The last line
-is one JSON object.
+Our server is serve_config.yaml with a slot for every caller, without pacing and without guards. The
+last line is one JSON object.
 """
 
 import argparse
@@ -37,23 +38,23 @@ import httpx
 import psutil
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from benchmarks.compare_plot import draw
-from benchmarks.compare_sides import SIDES, Heard, Load, Side
-from benchmarks.measure import counts, default_device, machine, median, say
+from benchmarks.compare_sides import SIDES, Load, Playback, Side
+from benchmarks.measure import machine, median, parse_counts, resolve_device, say
 
 STALL_S = 0.1
-LEAVES_AT = 0.5  # of what a lone caller waits for its first sound
+LEAVES_AT = 0.5  # of a lone caller's time to first audio
 SAMPLE_EVERY_S = 0.2
 
 
 class Round(NamedTuple):
-    """Of one server and one number of callers."""
+    """The measurements of one server with one number of callers."""
 
-    heard: list[Heard]
+    playbacks: list[Playback]
     took_s: float
-    stops_s: list[float]  # of those who left before it was done
+    stops_s: list[float]  # of the callers that left before the work was done
     peak_mb: float
 
 
@@ -92,19 +93,27 @@ def main() -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
+    parser.add_argument("--model", default="embedded", help="a model, as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", choices=["window", "chunked", "full"])
-    parser.add_argument("--max-rows", type=int, help="cells in a call; by default the server's")
-    parser.add_argument("--vocoders", type=int, default=1, help="replicas: a core each on a CPU")
-    parser.add_argument("--num-callers", type=counts, default=[1, 4, 8, 16], help="1,4,8,16")
-    parser.add_argument("--turns", type=int, default=2, help="of each caller, heard to the end")
-    parser.add_argument("--tokens", type=int, default=100, help="of each answer; 25 are a second")
+    parser.add_argument("--max-rows", type=int, help="cells per call (default: the server's)")
+    parser.add_argument(
+        "--vocoders", type=int, default=1, help="vocoder replicas; on a CPU each uses one core"
+    )
+    parser.add_argument(
+        "--num-callers", type=parse_counts, default=[1, 4, 8, 16], help="for example 1,4,8,16"
+    )
+    parser.add_argument("--turns", type=int, default=2, help="full turns per caller")
+    parser.add_argument(
+        "--tokens", type=int, default=100, help="at most per answer; 25 tokens are a second"
+    )
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--servers", type=_servers, default=[*SIDES], help="upstream,ours")
-    parser.add_argument("--plot", type=Path, help="file to draw to: .svg or .png")
+    parser.add_argument(
+        "--servers", type=_servers, default=[*SIDES], help="for example upstream,ours"
+    )
+    parser.add_argument("--plot", type=Path, help="a plot to write: .svg or .png")
     options = parser.parse_args(arguments)
-    options.device = default_device(options.device)
+    options.device = resolve_device(options.device)
     return options
 
 
@@ -116,7 +125,7 @@ def _servers(text: str) -> list[str]:
 
 
 def run(name: str, load: Load, options: argparse.Namespace) -> list[tuple[int, Round]]:
-    """Start it, measure it, stop it."""
+    """Starts a server, measures it and stops it."""
     with tempfile.TemporaryDirectory() as folder:
         side = SIDES[name](load, Path(folder))
         try:
@@ -141,19 +150,19 @@ async def _rows(side: Side, options: argparse.Namespace) -> list[tuple[int, Roun
 async def measure(
     side: Side, client: httpx.AsyncClient, num_callers: int, turns: int, leaves_s: float
 ) -> Round:
-    async def call() -> list[Heard]:
+    async def call() -> list[Playback]:
         return [await side.speak(client) for _ in range(turns)]
 
     sizes_mb: list[float] = []
     watching = asyncio.ensure_future(_watch(side.processes(), sizes_mb))
     started_s = time.monotonic()
-    heard = await asyncio.gather(*(call() for _ in range(num_callers)))
+    by_caller = await asyncio.gather(*(call() for _ in range(num_callers)))
     took_s = time.monotonic() - started_s
     watching.cancel()
     await asyncio.wait({watching})
     stops = await asyncio.gather(*(side.leave(client, leaves_s) for _ in range(num_callers)))
     return Round(
-        [turn for turns_of_one in heard for turn in turns_of_one],
+        [playback for playbacks in by_caller for playback in playbacks],
         took_s,
         [stop_s for stop_s in stops if stop_s is not None],
         max(sizes_mb),
@@ -161,32 +170,33 @@ async def measure(
 
 
 async def _watch(processes: Sequence[psutil.Process], sizes_mb: list[float]) -> None:
-    """Until it is cancelled."""
+    """Samples the memory until it is cancelled."""
     while True:
         sizes_mb.append(sum(process.memory_info().rss for process in processes) / 2**20)
         await asyncio.sleep(SAMPLE_EVERY_S)
 
 
 def row(server: str, num_callers: int, rounds: Sequence[Round]) -> dict[str, Any]:
-    """Turns of all rounds together; of what a round has one of, the median, or the peak."""
-    heard = [turn for one in rounds for turn in one.heard]
-    first_ms = sorted(1000 * turn.first_s for turn in heard)
+    """Percentiles over the turns of all rounds, the median rate, and the highest peak."""
+    playbacks = [playback for one in rounds for playback in one.playbacks]
+    first_ms = sorted(1000 * playback.first_s for playback in playbacks)
     p50, p95 = (first_ms[math.ceil(share * len(first_ms)) - 1] for share in (0.5, 0.95))
     stops_s = [stop_s for one in rounds for stop_s in one.stops_s]
-    rates = [sum(turn.audio_s for turn in one.heard) / one.took_s for one in rounds]
+    rates = [sum(each.audio_s for each in one.playbacks) / one.took_s for one in rounds]
+    num_stalled = sum(playback.stalled_s > STALL_S for playback in playbacks)
     return {
         "server": server,
         "num_callers": num_callers,
         "ttfa_ms": {"p50": round(p50, 1), "p95": round(p95, 1)},
         "audio_s_per_s": round(median(rates), 3),
-        "stalled_share": round(sum(turn.stalled_s > STALL_S for turn in heard) / len(heard), 3),
+        "stalled_share": round(num_stalled / len(playbacks), 3),
         "cancel_stop_ms": round(1000 * median(stops_s), 1) if stops_s else None,
         "peak_memory_mb": round(max(one.peak_mb for one in rounds)),
     }
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown."""
+    """The rows as a Markdown table."""
     lines = [
         "| server | callers | first audio ms p50 | p95 | audio-s/s | stalled | stop ms | MB |",
         "|---|---|---|---|---|---|---|---|",
@@ -208,5 +218,5 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server is stopped then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped, too
     main()

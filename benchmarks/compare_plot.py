@@ -1,4 +1,4 @@
-"""Two servers, drawn: time to first audio, and seconds of audio per second, against callers."""
+"""Plots two servers: time to first audio, and seconds of audio per second, by number of callers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ LOOKS = {"upstream": ("#b0413e", "s"), "ours": ("#2a6f97", "o")}
 
 
 def draw(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
-    """`rows` as the last line has them. The file's name tells its format."""
+    """`rows` are those of the last line. The suffix of `path` selects the format."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     first, rate = figure.subplots(1, 2)
     callers = sorted({row["num_callers"] for row in rows})

@@ -1,9 +1,9 @@
-"""The two servers that are compared, each a process of its own, behind one way to use them.
+"""The two servers of the comparison, behind one interface. Each runs in processes of its own.
 
     upstream  benchmarks/upstream_server.py: whole files; a caller that leaves closes its connection
     ours      `serve run` on serve_config.yaml: streams; a caller that leaves calls /cancel
 
-Knows nothing about how many callers there are.
+Knows nothing about the number of callers.
 """
 
 import asyncio
@@ -27,37 +27,37 @@ from benchmarks.upstream_server import WAV_HEADER_BYTES
 from deployments.server import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[1]
-# As many ids as a published tokenizer makes of a sentence of 80 characters: those of the embedded
-# and random models have an id for each character.
+# The embedded and random models have one text id per character. A published tokenizer makes about
+# this number of ids from a sentence of 80 characters.
 TEXT = "Your parcel is there."
 BYTES_PER_S = SAMPLE_RATE * 2
 STARTED_WITHIN_S = 300.0
-ENDED_WITHIN_S = 1800.0  # upstream works off everybody who has left, one after another
+ENDED_WITHIN_S = 1800.0  # upstream finishes the requests of all callers that left, one by one
 REPLICAS = ("ray::ServeReplica:", "ray::Registry", "ray::ProxyActor")
 
 
 class Load(NamedTuple):
-    """What both servers are to do."""
+    """The settings of both servers."""
 
     model: str
     device: str
     max_tokens: int
-    policy: str | None  # of our vocoder; None: the model's own
+    policy: str | None  # of our vocoder; None: the model's policy
     most_callers: int
-    vocoders: int = 1  # replicas of ours
+    vocoders: int = 1  # replicas of our vocoder
     max_rows: int | None = None  # cells in one call of our vocoder
 
 
 @dataclass(slots=True)
-class Heard:
-    """By a listener who plays what comes from its first sound on. Seconds."""
+class Playback:
+    """A player that starts with the first audio. Times in seconds."""
 
-    first_s: float = 0.0  # from the request to the first sound
-    stalled_s: float = 0.0  # silences after it, together
+    first_s: float = 0.0  # time to first audio
+    stalled_s: float = 0.0  # sum of the later silences
     audio_s: float = 0.0
 
-    def hear(self, num_bytes: int, after_s: float) -> None:
-        """`num_bytes` of 16-bit sound, so long after the request."""
+    def receive(self, num_bytes: int, after_s: float) -> None:
+        """Adds `num_bytes` of 16-bit audio that arrived `after_s` after the request."""
         if num_bytes <= 0:
             return
         if not self.audio_s:
@@ -67,20 +67,20 @@ class Heard:
 
 
 class Side(Protocol):
-    """A server that runs."""
+    """A running server."""
 
     name: str
     url: str
 
-    async def speak(self, client: httpx.AsyncClient) -> Heard: ...
+    async def speak(self, client: httpx.AsyncClient) -> Playback: ...
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
-        """Ask, and leave so many seconds later. Seconds from then to where no work is done for it;
-        None where it had ended before."""
+        """Sends a request and leaves `after_s` later. Returns the seconds from the leaving to the
+        end of the server's work for it; None if the work had ended before."""
         ...
 
     def processes(self) -> list[psutil.Process]:
-        """Those that serve, and whose memory counts."""
+        """The serving processes, whose memory counts."""
         ...
 
     def stop(self) -> None: ...
@@ -90,7 +90,7 @@ class Upstream:
     name = "upstream"
 
     def __init__(self, load: Load, folder: Path) -> None:
-        """Raises Unavailable where it does not start."""
+        """Raises Unavailable if the server does not start."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         script = Path(__file__).with_name("upstream_server.py")
@@ -101,7 +101,9 @@ class Upstream:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
             failing.callback(self.stop)
             if not self._answers():
-                raise Unavailable(f"it did not start:\n{log_path.read_text()[-3000:]}")
+                raise Unavailable(
+                    f"upstream's server did not start:\n{log_path.read_text()[-3000:]}"
+                )
             failing.pop_all()
 
     def _answers(self) -> bool:
@@ -113,30 +115,30 @@ class Upstream:
             time.sleep(0.5)
         return False
 
-    async def speak(self, client: httpx.AsyncClient) -> Heard:
+    async def speak(self, client: httpx.AsyncClient) -> Playback:
         return await _listen(client, "/tts", {"text": TEXT}, WAV_HEADER_BYTES)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         request_id = uuid.uuid4().hex
         headers = {"X-Request-ID": request_id}
-        asking = asyncio.ensure_future(client.post("/tts", json={"text": TEXT}, headers=headers))
-        await asyncio.wait({asking}, timeout=after_s)
+        request = asyncio.ensure_future(client.post("/tts", json={"text": TEXT}, headers=headers))
+        await asyncio.wait({request}, timeout=after_s)
         left_s = time.monotonic()
-        asking.cancel()
-        await asyncio.wait({asking})
+        request.cancel()
+        await asyncio.wait({request})
         while time.monotonic() < left_s + ENDED_WITHIN_S:
             answer = await client.get(f"/generations/{request_id}")
             if answer.is_success:
                 ended_s = float(answer.json()["ended_s"])
                 return ended_s - left_s if ended_s > left_s else None
             await asyncio.sleep(0.1)
-        raise Unavailable("upstream did not end what was left")
+        raise Unavailable("upstream did not finish the abandoned request")
 
     def processes(self) -> list[psutil.Process]:
         return [psutil.Process(self._process.pid)]
 
     def stop(self) -> None:
-        self._process.kill()  # asked politely, it would first finish for those who have left
+        self._process.kill()  # SIGTERM would first finish the abandoned requests
         self._process.wait()
 
 
@@ -144,7 +146,7 @@ class Ours:
     name = "ours"
 
     def __init__(self, load: Load, folder: Path) -> None:
-        """Raises Unavailable where it does not start."""
+        """Raises Unavailable if the server does not start."""
         path = folder / "serve_config.yaml"
         path.write_text(yaml.safe_dump(config(load)))
         self._server = ServerProcess(path, free_port(), log=folder / "ours.log")
@@ -163,13 +165,13 @@ class Ours:
             "max_tokens": load.max_tokens,
         }
 
-    async def speak(self, client: httpx.AsyncClient) -> Heard:
+    async def speak(self, client: httpx.AsyncClient) -> Playback:
         return await _listen(client, "/v1/audio/speech", self._body, 0)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         turns = Turns(client, self._model, self._voice)
-        turn = await turns.stopped(TEXT, "http", after_s, heard=False)
-        await turns.told(turn)
+        turn = await turns.stop(TEXT, "http", after_s, after_first_audio=False)
+        await turns.fetch_report(turn)
         stages = (turn.marks.get(mark) for mark in (Mark.T3_STOPPED, Mark.VOCODER_DROPPED))
         ended = [at_s for at_s in stages if at_s is not None]
         if turn.stopped_s is None or not ended:
@@ -191,8 +193,8 @@ SIDES: dict[str, type[Upstream] | type[Ours]] = {"upstream": Upstream, "ours": O
 
 
 def config(load: Load) -> dict[str, Any]:
-    """serve_config.yaml for this load: room for every caller at once, and nothing that upstream
-    does not do (pacing, guards against runaway generation, refusing those who would wait)."""
+    """serve_config.yaml with a slot for every caller, and without the features that upstream
+    lacks: pacing, guards against runaway generation, and refusals."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     guards = {"least_tokens": 0, "most_per_text_token": None, "loop_tokens": None}
     content["applications"][0]["args"] |= {
@@ -212,9 +214,9 @@ def config(load: Load) -> dict[str, Any]:
 
 async def _listen(
     client: httpx.AsyncClient, path: str, body: dict[str, Any], num_header: int
-) -> Heard:
-    """Raises RuntimeError for any answer but sound."""
-    heard, num_bytes, sent_s = Heard(), 0, time.monotonic()
+) -> Playback:
+    """Raises RuntimeError for an answer without audio."""
+    playback, num_bytes, sent_s = Playback(), 0, time.monotonic()
     async with client.stream("POST", path, json=body) as response:
         if response.status_code != httpx.codes.OK:
             await response.aread()
@@ -222,8 +224,8 @@ async def _listen(
         async for part in response.aiter_raw():
             after_s = time.monotonic() - sent_s
             is_header = max(0, min(len(part), num_header - num_bytes))
-            heard.hear(len(part) - is_header, after_s)
+            playback.receive(len(part) - is_header, after_s)
             num_bytes += len(part)
-    if not heard.audio_s:
-        raise RuntimeError("an answer without sound")
-    return heard
+    if not playback.audio_s:
+        raise RuntimeError("the answer has no audio")
+    return playback

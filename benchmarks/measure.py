@@ -1,4 +1,4 @@
-"""Clocks, memory and the machine, for whatever is being measured. Knows nothing about models."""
+"""Clocks, memory and the machine, for all benchmarks. Knows nothing about models."""
 
 import os
 import platform
@@ -19,23 +19,23 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def counts(text: str) -> list[int]:
-    """Of an option: "1,8,16". Raises ValueError."""
+def parse_counts(text: str) -> list[int]:
+    """The counts of an option like "1,8,16". Raises ValueError."""
     found = [int(part) for part in text.split(",")]
     if min(found) < 1:
-        raise ValueError("at least 1")
+        raise ValueError("a count must be at least 1")
     return found
 
 
-def default_device(asked: str) -> str:
-    """Of an option: auto, cpu or cuda."""
-    if asked != "auto":
-        return asked
+def resolve_device(option: str) -> str:
+    """`option` is auto, cpu or cuda."""
+    if option != "auto":
+        return option
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, once the device has done all it was given."""
+    """Seconds. On a GPU, waits until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -46,11 +46,11 @@ def median(values: Sequence[float]) -> float:
 
 
 def copy_bandwidth(device: torch.device, rounds: int = 9) -> float:
-    """Bytes per second, read and written, of a copy too large for any cache."""
+    """Bytes per second, read plus written, of a copy that is larger than any cache."""
     source = torch.ones(_COPIED_BYTES // 4, dtype=torch.float32, device=device)
     target = torch.empty_like(source)
     seconds = [timed(lambda: target.copy_(source), device) for _ in range(rounds)]
-    return 2 * _COPIED_BYTES / median(seconds[1:])  # the first one touches the pages
+    return 2 * _COPIED_BYTES / median(seconds[1:])  # the first round allocates the pages
 
 
 def matmul_rate(device: torch.device, size: int = 2048, rounds: int = 5) -> float:
@@ -67,7 +67,7 @@ def timed(run: Callable[[], object], device: torch.device) -> float:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """On a GPU what torch has held at once, else what the process has; loading is included."""
+    """On a GPU the peak of torch's allocations, else that of the process, with the loading."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / 2**20

@@ -1,11 +1,12 @@
-"""What the first cell's size, and voicing tokens while the rest are made, buy of one stream.
+"""Measures how the start of one stream depends on the size of the first cell, and on vocoding while
+T3 still runs.
 
     python benchmarks/prebuffer.py --model embedded
 
-In one process, on the CPU, without Ray or HTTP. For each size of the first cell: when the first
-sound is there, how long a player must wait before it starts so that it never runs dry, and when it
-then starts. `alone` withholds the tokens from the vocoder until the last is there. Medians. Last
-line JSON.
+Runs both engines in one process on the CPU, without Ray or HTTP. The figures of each size are
+medians: the time to first audio, the prebuffer (how long a player must then wait so that it never
+runs dry), and their sum. The floor: in the rows `alone` the vocoder gets all tokens at once, after
+the last one, so that it never waits for T3. The last line is one JSON object.
 """
 
 import argparse
@@ -21,10 +22,17 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.config import ServeArgs, VocoderSettings
-from app.core import SAMPLE_RATE, SessionKey, SpeechTokens, SynthesisRequest, TokenRequest, VoiceRef
+from app.core import (
+    SAMPLE_RATE,
+    SessionKey,
+    SpeechTokens,
+    SynthesisRequest,
+    TokenRequest,
+    VoiceRef,
+)
 from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
@@ -35,9 +43,9 @@ TEXT = "You hear this sentence while it is being made, or, where that is asked f
 ROUNDS = 5
 
 
-class Heard(NamedTuple):
-    first_ms: float  # until the first sound
-    prebuffer_ms: float  # what a player then waits, so that no later sound is late
+class Playback(NamedTuple):
+    first_ms: float  # time to first audio
+    prebuffer_ms: float  # a player that then waits so long never runs dry
     legs_ms: dict[str, float]
 
     @property
@@ -45,8 +53,8 @@ class Heard(NamedTuple):
         return self.first_ms + self.prebuffer_ms
 
 
-class Withheld:
-    """T3 whose tokens leave when the last is there. Implements app.core.TokenSource."""
+class WithheldTokens:
+    """Gives all tokens after the last one is generated. Implements app.core.TokenSource."""
 
     def __init__(self, t3: T3Stage) -> None:
         self._t3 = t3
@@ -57,7 +65,7 @@ class Withheld:
             yield group
 
 
-async def hear(pipeline: SpeechPipeline, request: SynthesisRequest) -> Heard:
+async def listen(pipeline: SpeechPipeline, request: SynthesisRequest) -> Playback:
     first_s, num_samples, late_s = None, 0, 0.0
     marks: dict[str, float] = {}
     async with aclosing(pipeline.speak(request)) as chunks:
@@ -68,30 +76,28 @@ async def hear(pipeline: SpeechPipeline, request: SynthesisRequest) -> Heard:
             late_s = max(late_s, now - first_s - num_samples / SAMPLE_RATE)
             num_samples += len(chunk.pcm)
     assert first_s is not None
-    return Heard((first_s - request.received_s) * 1000, late_s * 1000, marks)
+    return Playback((first_s - request.received_s) * 1000, late_s * 1000, marks)
 
 
 async def measure(model: str, first_cell: int, *, overlap: bool) -> dict[str, object]:
     args = ServeArgs(model=model, device="cpu", vocoder=VocoderSettings(first_cell=first_cell))
     card = model_card(args)
     t3, vocoder = T3Stage.open(args, "cpu"), VocoderStage.open(args, "cpu")
-    pipeline = vocoder.pipeline(t3 if overlap else Withheld(t3))
-    request = SynthesisRequest(
-        SessionKey("default", ""), (TEXT,), VoiceRef(card.voices[0]), replace(card.defaults, seed=1)
-    )
-    heard = []
-    for _ in range(1 + ROUNDS):  # the first warms up
+    pipeline = vocoder.pipeline(t3 if overlap else WithheldTokens(t3))
+    voice, sampling = VoiceRef(card.voices[0]), replace(card.defaults, seed=1)
+    runs = []
+    for _ in range(1 + ROUNDS):  # the first round warms up
         key = SessionKey("default", uuid.uuid4().hex)
-        heard.append(await hear(pipeline, replace(request, key=key, received_s=time.monotonic())))
+        runs.append(await listen(pipeline, SynthesisRequest(key, (TEXT,), voice, sampling)))
     t3.close()
     vocoder.close()
     return {
         "first_cell": first_cell,
-        "tokens": "while they come" if overlap else "alone",
-        "first_ms": round(median(h.first_ms for h in heard[1:])),
-        "prebuffer_ms": round(median(h.prebuffer_ms for h in heard[1:])),
-        "start_ms": round(median(h.start_ms for h in heard[1:])),
-        "legs_ms": heard[-1].legs_ms,
+        "tokens": "streamed" if overlap else "alone",
+        "first_ms": round(median(run.first_ms for run in runs[1:])),
+        "prebuffer_ms": round(median(run.prebuffer_ms for run in runs[1:])),
+        "start_ms": round(median(run.start_ms for run in runs[1:])),
+        "legs_ms": runs[-1].legs_ms,
     }
 
 

@@ -1,10 +1,11 @@
-"""SIGKILL of each kind of process: how long until the server speaks again?
+"""Measures how long the server needs to speak again after a SIGKILL of each kind of process.
 
     python benchmarks/recovery.py --rounds 3
 
-Starts a server of its own on a free port. Kills the T3, the vocoder and the ingress replica and the
-registry, one after another, and asks until a whole text is spoken. Medians, in seconds. Most of a
-replica's time is Python importing torch and upstream's package. Last line JSON.
+Starts a server of its own on a free port. Kills the T3 replica, the vocoder replica, the ingress
+replica and the registry, one after another, and sends requests until one is answered in full.
+Prints medians in seconds. The floor: a replica's import of torch and upstream's package, which
+takes most of the time. The last line is one JSON object.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from statistics import median
 import httpx
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from deployments.server import ServerProcess, running
 
@@ -37,7 +38,7 @@ def processes(server: ServerProcess, title: str) -> list[psutil.Process]:
 
 
 def recovery_s(server: ServerProcess, title: str) -> float:
-    """From the kill to the end of the first text that was spoken after it."""
+    """The time from the kill to the end of the first full answer."""
     victims = processes(server, title)
     if not victims:
         raise RuntimeError(f"no process is called {title}")
@@ -49,7 +50,7 @@ def recovery_s(server: ServerProcess, title: str) -> float:
         if speaks(server.url) and processes(server, title):
             return time.monotonic() - killed_s
         time.sleep(0.2)
-    raise RuntimeError(f"{title}: not back within {GIVE_UP_S:.0f} s")
+    raise RuntimeError(f"{title} did not recover within {GIVE_UP_S:.0f} s")
 
 
 def speaks(url: str) -> bool:
@@ -61,7 +62,7 @@ def speaks(url: str) -> bool:
     return answer.status_code == httpx.codes.OK
 
 
-def until_healthy(url: str) -> None:
+def wait_until_healthy(url: str) -> None:
     while httpx.get(f"{url}/health", timeout=10).status_code != httpx.codes.OK:
         time.sleep(0.5)
 
@@ -70,18 +71,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    took: dict[str, list[float]] = {name: [] for name in VICTIMS}
+    times: dict[str, list[float]] = {name: [] for name in VICTIMS}
     with (
         tempfile.TemporaryDirectory() as folder,
         running(ROOT / "serve_config.yaml", Path(folder) / "serve.log") as server,
     ):
         for _ in range(args.rounds):
             for name, title in VICTIMS.items():
-                until_healthy(server.url)
-                took[name].append(recovery_s(server, title))
-                sys.stdout.write(f"{name:<10} {took[name][-1]:.1f} s\n")
-    medians = {name: round(median(times), 1) for name, times in took.items()}
-    worst = {name: round(max(times), 1) for name, times in took.items()}
+                wait_until_healthy(server.url)
+                times[name].append(recovery_s(server, title))
+                sys.stdout.write(f"{name:<10} {times[name][-1]:.1f} s\n")
+    medians = {name: round(median(one), 1) for name, one in times.items()}
+    worst = {name: round(max(one), 1) for name, one in times.items()}
     report = {"benchmark": "recovery", "rounds": args.rounds, "median_s": medians, "worst_s": worst}
     sys.stdout.write(json.dumps(report) + "\n")
 

@@ -1,10 +1,11 @@
-"""What a second of sound costs the vocoder, beside upstream's single call, in one run.
+"""Measures the vocoder's time per second of audio, for our engine and for upstream's single call.
 
     python benchmarks/s3gen.py --model random-turbo --policy window,chunked --utterance-s 5,10
 
-Prints what the device allows, then what it reaches; the last line is one JSON object. Runs where
-there is no Ray, on a CPU and on CUDA alike. Both sides hold the same weights and voice, which is
-warm; the watermark is left out on both, and timed apart. All sides take turns.
+The floor: the floating-point operations of upstream's call, at the rate of a matrix product, which
+is measured first. Both sides have the same weights and the same voice, which is warm, and take
+turns. Neither side computes the watermark; its time is measured separately. The last line is one
+JSON object. Needs no Ray; runs on a CPU or on CUDA.
 """
 
 import argparse
@@ -12,36 +13,37 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-# Every shape of every convolution is planned once and kept, on both sides: with several engines in
-# one process, oneDNN's 1,024 plans do not suffice (chunked 6.2 s instead of 5.2, 2026-11).
+# oneDNN plans each shape of a convolution once and keeps the plan. With several engines in one
+# process, its default of 1,024 plans is too small (chunked: 6.2 s instead of 5.2 s, 2026-11).
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.core import TOKENS_PER_S
 from app.engine.checkpoint.source import open_checkpoint
 from benchmarks.measure import (
-    counts,
-    default_device,
     machine,
     matmul_rate,
     median,
+    parse_counts,
     peak_memory_mb,
+    resolve_device,
     say,
     timed,
 )
-from benchmarks.s3gen_sides import Engine, Heard, Subject, Upstream, load, watermark_s
+from benchmarks.s3gen_sides import Engine, Subject, Timing, Upstream, load, watermark_s
 
 POLICIES = ("full", "window", "chunked")
 
 
 class Row(NamedTuple):
-    """One thing that is measured again and again."""
+    """One setting, measured in every round."""
 
     policy: str
     utterance_s: int
@@ -63,22 +65,22 @@ def main() -> None:
         for count in options.num_streams
     ]
     whole: dict[int, list[float]] = {length: [] for length in options.utterance_s}
-    heard: dict[Row, list[Heard]] = {kind: [] for kind in kinds}
-    for engine in engines.values():  # warms kernels, and the voice
+    timings: dict[Row, list[Timing]] = {kind: [] for kind in kinds}
+    for engine in engines.values():  # warms the kernels and the voice
         engine.speak(1, 2 * TOKENS_PER_S)
     for number in range(1, options.rounds + 1):
         for length, seconds in whole.items():
             if not options.no_upstream:
                 tokens = subject.tokens(0, length * TOKENS_PER_S)
-                seconds.append(timed(lambda tokens=tokens: upstream.speak(tokens), device))
-        for kind, runs in heard.items():
+                seconds.append(timed(partial(upstream.speak, tokens), device))
+        for kind, runs in timings.items():
             engine = engines[kind.policy]
             runs.append(engine.speak(kind.num_streams, kind.utterance_s * TOKENS_PER_S))
-        say(f"round {number} of {options.rounds} taken")
+        say(f"round {number} of {options.rounds} is done")
     upstream_s = {length: median(seconds) for length, seconds in whole.items() if seconds}
-    rows = [_row(kind, runs, upstream_s) for kind, runs in heard.items()]
+    rows = [_row(kind, runs, upstream_s) for kind, runs in timings.items()]
     _print_rows(rows, upstream_s)
-    say(f"the watermark, apart: {1e3 * watermark_s(device):.1f} ms per second of audio")
+    say(f"watermark, measured separately: {1e3 * watermark_s(device):.1f} ms per second of audio")
     say(f"peak memory {peak_memory_mb(device):.0f} MB")
     result = {
         "benchmark": "s3gen",
@@ -92,42 +94,47 @@ def main() -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="random-turbo", help="as in serve_config.yaml")
+    parser.add_argument("--model", default="random-turbo", help="a model, as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--policy", type=_policies, default=["window"], help="window,chunked,full")
-    parser.add_argument("--utterance-s", type=counts, default=[10], help="5,30,120")
-    parser.add_argument("--num-streams", type=counts, default=[1], help="1,8,32")
-    parser.add_argument("--max-rows", type=int, help="cells in a call; by default the server's")
+    parser.add_argument(
+        "--policy", type=_policies, default=["window"], help="for example window,chunked,full"
+    )
+    parser.add_argument(
+        "--utterance-s", type=parse_counts, default=[10], help="for example 5,30,120"
+    )
+    parser.add_argument("--num-streams", type=parse_counts, default=[1], help="for example 1,8,32")
+    parser.add_argument("--max-rows", type=int, help="cells per call (default: the server's)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--no-upstream", action="store_true", help="it is slow where texts are long"
+        "--no-upstream", action="store_true", help="skip upstream, which is slow on long utterances"
     )
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    options.device = default_device(options.device)
+    options.device = resolve_device(options.device)
     return options
 
 
 def _policies(text: str) -> list[str]:
     policies = text.split(",")
     if not set(policies) <= set(POLICIES):
-        raise ValueError(f"one of {POLICIES}")
+        raise ValueError(f"a policy must be one of {POLICIES}")
     return policies
 
 
 def _print_floor(subject: Subject, lengths: list[int]) -> None:
-    """A multiplication is done at the device's rate at best."""
+    """The time of upstream's operations at the rate of a matrix product."""
     rate = matmul_rate(subject.device)
-    say(f"a matrix product reaches {rate / 1e9:.0f} GFLOP/s")
+    say(f"rate of a matrix product: {rate / 1e9:.0f} GFLOP/s")
     for length in lengths:
         flops = subject.flops_of_upstream(length * TOKENS_PER_S)
         say(
-            f"floor of upstream's call of {length} s: {flops / 1e9:.0f} GFLOP, {flops / rate:.2f} s"
+            f"floor of upstream's call for {length} s of audio: "
+            f"{flops / 1e9:.0f} GFLOP, {flops / rate:.2f} s"
         )
 
 
-def _row(kind: Row, runs: list[Heard], upstream_s: Mapping[int, float]) -> dict[str, object]:
+def _row(kind: Row, runs: list[Timing], upstream_s: Mapping[int, float]) -> dict[str, object]:
     total_s = median([run.total_s for run in runs])
     audio_s = kind.num_streams * kind.utterance_s
     whole_s = upstream_s.get(kind.utterance_s)
@@ -147,7 +154,7 @@ def _row(kind: Row, runs: list[Heard], upstream_s: Mapping[int, float]) -> dict[
 
 def _print_rows(rows: list[dict[str, object]], upstream_s: Mapping[int, float]) -> None:
     for length, seconds in upstream_s.items():
-        say(f"upstream: {seconds:.2f} s for {length} s, {length / seconds:.2f} audio-s/s")
+        say(f"upstream: {seconds:.2f} s for {length} s of audio, {length / seconds:.2f} audio-s/s")
     names = list(rows[0])
     say("  ".join(names))
     for row in rows:

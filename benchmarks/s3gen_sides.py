@@ -1,4 +1,5 @@
-"""The two that make sound of the same tokens, voice and weights: upstream's call and our engine.
+"""The two sides of the vocoder benchmark: upstream's call and our engine. Both make audio from the
+same tokens with the same voice and weights.
 
 Knows nothing about rounds or ratios.
 """
@@ -23,11 +24,12 @@ from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.context import max_call_tokens, max_rows
 from app.engine.s3gen.decoder import Decoder
-from app.engine.s3gen.engine import OpenSegment, VocoderEngine
+from app.engine.s3gen.engine import VocoderEngine
+from app.engine.s3gen.messages import OpenSegment
 from app.engine.watermark import Watermark, WatermarkState
 from benchmarks.measure import clock
 
-_SLOTS = 64  # more streams at once wait for one of these
+_SLOTS = 64  # further streams wait for a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Subject:
         return self.checkpoint.load_vocoder(self.device)
 
     def flops_of_upstream(self, num_tokens: int) -> float:
-        """Of one call. A polynomial of degree two in the tokens, so three short calls tell."""
+        """Of one call. They are a polynomial of degree two in the number of tokens, so three short
+        calls determine it."""
         upstream, counted = Upstream(self), []
         known = torch.tensor([10.0, 30.0, 50.0], dtype=torch.float64)
         for count in known.int().tolist():
@@ -69,12 +72,14 @@ class Upstream:
         spec, vocoder = subject.spec.s3gen, subject.vocoder()
         self._num_steps = spec.euler_steps
         self._device = subject.device
-        with torch.device("meta"):  # most of it is enrolment's
+        with torch.device("meta"):  # most modules belong to enrolment
             self._net = S3Token2Wav(meanflow=spec.meanflow)
         self._net.flow, self._net.mel2wav = vocoder.flow, vocoder.mel2wav
         self._net.trim_fade = trim_fade().to(subject.device)
         self._net.speaker_encoder = nn.Identity()
-        self._net.tokenizer = nn.Linear(1, 1, device=subject.device)  # is asked for the device
+        self._net.tokenizer = nn.Linear(
+            1, 1, device=subject.device
+        )  # upstream reads the device from it
         self._net.eval()
         self._voice = subject.voice
 
@@ -96,8 +101,8 @@ class Upstream:
         return sound
 
 
-class Heard(NamedTuple):
-    """Seconds from when all tokens are there, to the last of the streams."""
+class Timing(NamedTuple):
+    """Seconds from the moment when all tokens are known, for the last of the streams."""
 
     first_sound_s: float
     first_second_s: float
@@ -105,7 +110,7 @@ class Heard(NamedTuple):
 
 
 class Engine:
-    """Ours, without the watermark."""
+    """Our engine, without the watermark."""
 
     def __init__(self, subject: Subject, policy: str, most_rows: int | None = None) -> None:
         self._subject = subject
@@ -120,7 +125,7 @@ class Engine:
         )
         self._num_runs = 0
 
-    def speak(self, num_streams: int, num_tokens: int) -> Heard:
+    def speak(self, num_streams: int, num_tokens: int) -> Timing:
         self._num_runs += 1
         subject, engine = self._subject, self._engine
         samples: dict[SessionKey, int] = {}
@@ -141,7 +146,7 @@ class Engine:
             if first_second_s is None and least >= SAMPLE_RATE:
                 first_second_s = time.perf_counter() - started
         total_s = clock(subject.device) - started
-        return Heard(first_sound_s or total_s, first_second_s or total_s, total_s)
+        return Timing(first_sound_s or total_s, first_second_s or total_s, total_s)
 
 
 class _Unmarked:
@@ -158,7 +163,7 @@ class _Unmarked:
 
 
 def watermark_s(device: torch.device) -> float:
-    """Of a second of sound, in windows of one."""
+    """Seconds per second of audio, in calls of one second."""
     watermark, wave = Watermark(device), torch.randn(SAMPLE_RATE, device=device) * 0.1
     state, _ = watermark.mark(watermark.start(), wave, is_last=False)
     seconds = []

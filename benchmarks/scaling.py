@@ -1,12 +1,12 @@
-"""A step and a burst of callers on a server whose T3 scales by itself: how soon do replicas follow,
-and does any stream fail?
+"""Measures how soon T3 replicas follow a step and a burst of callers, and counts failed streams.
 
     python benchmarks/scaling.py --max-replicas 2
 
-Starts a server of its own on a free port, with the embedded model and few slots. Step: callers come
-and stay until the replicas are there, and go. Burst: twice as many sessions as all replicas have
-slots, at once, and no more. Last line JSON; exits with 1 where a stream failed or no replica
-followed.
+Starts a server of its own on a free port, with the embedded model, few slots and autoscaling. Step:
+callers repeat their requests until the replicas have started, then stop. Burst: twice as many
+requests as all replicas have slots, sent once. The floor: the autoscaler's delays, plus a replica's
+import of torch. Exits with 1 if a stream fails or the replicas do not follow. The last line is one
+JSON object.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from deployments.server import running
 
@@ -33,13 +33,13 @@ BODY = {"model": "embedded", "voice": "ada", "response_format": "pcm", "input": 
 
 
 def config(folder: Path, max_replicas: int) -> Path:
-    """The config that ships, with T3 of few slots that scales; the policy of cluster.yaml."""
+    """serve_config.yaml with few T3 slots and the autoscaling policy of cluster.yaml."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     cluster = yaml.safe_load((ROOT / "deploy/serve/cluster.yaml").read_text())
     (t3,) = (d for d in cluster["applications"][0]["deployments"] if d["name"] == "T3")
     scaling = t3["autoscaling_config"] | {"max_replicas": max_replicas, "downscale_delay_s": 5}
     application = content["applications"][0]
-    del application["external_scaler_enabled"]  # Serve takes one or the other
+    del application["external_scaler_enabled"]  # Serve allows only one of the two
     application["args"] |= {"t3": {"slots": SLOTS}, "t3_cpus": 0.2, "vocoder_cpus": 0.2}
     application["deployments"] = [{"name": "T3", "autoscaling_config": scaling}]
     path = folder / "scaling.yaml"
@@ -57,8 +57,8 @@ class Callers:
         self.num_streams += 1
         try:
             answer = await self._client.post("/v1/audio/speech", json=BODY)
-        except httpx.TransportError as fault:
-            self.failures.append(repr(fault))
+        except httpx.TransportError as error:
+            self.failures.append(repr(error))
             return
         if answer.status_code != httpx.codes.OK or not answer.content:
             self.failures.append(f"{answer.status_code}: {answer.text[:200]}")
@@ -67,14 +67,14 @@ class Callers:
         while not is_over.is_set():
             await self.speak()
 
-    async def replicas(self) -> int:
+    async def num_replicas(self) -> int:
         health = (await self._client.get("/health")).json()
         return int(health["stages"]["t3"]["slots_total"]) // SLOTS
 
 
-async def seconds_until(is_so: Callable[[], Awaitable[bool]]) -> float | None:
+async def seconds_until(holds: Callable[[], Awaitable[bool]]) -> float | None:
     begun_s = time.monotonic()
-    while not await is_so():
+    while not await holds():
         if time.monotonic() - begun_s > FOLLOWED_WITHIN_S:
             return None
         await asyncio.sleep(0.2)
@@ -87,12 +87,12 @@ async def measure(url: str, max_replicas: int) -> dict[str, object]:
         callers, row = Callers(client), {}
 
         async def grown() -> bool:
-            return await callers.replicas() == max_replicas
+            return await callers.num_replicas() == max_replicas
 
         async def shrunk() -> bool:
-            return await callers.replicas() == 1
+            return await callers.num_replicas() == 1
 
-        await callers.speak()  # the first warms up
+        await callers.speak()  # warms up
         is_over = asyncio.Event()
         talking = [callers.speak_until(is_over) for _ in range(SLOTS * max_replicas)]
         step = asyncio.gather(*talking)

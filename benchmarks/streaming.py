@@ -1,11 +1,12 @@
-"""Text to sound through both engines in one process, heard by listeners who play it as it comes.
+"""Measures time to first audio, stalls and throughput of both engines in one process.
 
     python benchmarks/streaming.py --model embedded --num-streams 1,4,16
 
-For each number of streams, so many listeners come one after another over a stream's length, so
-that the load is steady, and each is told when its sound came. A stream is stalled if its listener
-waited longer than 100 ms after the first sound. The last line is one JSON object. Runs where there
-is no Ray, on a CPU and on CUDA alike.
+The listeners of a round start evenly over the length of one stream, so that the load is steady.
+Each plays its audio from the first chunk on. A stream is stalled if its listener then waits longer
+than 100 ms for more audio. The floor: real-time playback of all streams needs as many audio seconds
+per second as there are streams. The last line is one JSON object. Needs no Ray; runs on a CPU or on
+CUDA.
 """
 
 import argparse
@@ -20,13 +21,13 @@ from typing import NamedTuple
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from app.text.segments import segment
-from benchmarks.measure import counts, default_device, machine, say
+from benchmarks.measure import machine, parse_counts, resolve_device, say
 
 STALL_S = 0.1
 TEXT = (
@@ -35,11 +36,11 @@ TEXT = (
 )
 
 
-class Heard(NamedTuple):
-    """By one listener; seconds."""
+class Playback(NamedTuple):
+    """The times of one listener in seconds."""
 
-    first_s: float  # from the request to the first sound
-    stalled_s: float  # the longest wait after it
+    first_s: float  # time to first audio
+    stalled_s: float  # the longest later wait for audio
     audio_s: float
 
 
@@ -71,14 +72,16 @@ def main() -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
+    parser.add_argument("--model", default="embedded", help="a model, as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", choices=["window", "chunked", "full"])
-    parser.add_argument("--num-streams", type=counts, default=[1, 4, 16], help="1,4,16")
-    parser.add_argument("--rounds", type=int, default=3, help="of each number of streams")
-    parser.add_argument("--text", default=TEXT, help="what each listener hears")
+    parser.add_argument(
+        "--num-streams", type=parse_counts, default=[1, 4, 16], help="for example 1,4,16"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds per number of streams")
+    parser.add_argument("--text", default=TEXT, help="the text of every stream")
     options = parser.parse_args(arguments)
-    options.device = default_device(options.device)
+    options.device = resolve_device(options.device)
     return options
 
 
@@ -87,11 +90,11 @@ async def _measure(
 ) -> list[dict[str, object]]:
     text = options.text
     length_s = (await _listen(synthesizer, text, "warm", 0.0)).audio_s
-    say(f"the text is {length_s:.1f} s of sound")
-    say("streams  first sound ms p50  p95  stalled  longest stall ms  audio-s/s")
+    say(f"the text is {length_s:.1f} s of audio")
+    say("streams  first audio ms p50  p95  stalled  longest stall ms  audio-s/s")
     rows: list[dict[str, object]] = []
     for count in options.num_streams:
-        heard: list[Heard] = []
+        playbacks: list[Playback] = []
         took_s = 0.0
         for number in range(options.rounds):
             started = time.perf_counter()
@@ -99,13 +102,13 @@ async def _measure(
                 _listen(synthesizer, text, f"{count}-{number}-{n}", length_s * n / count)
                 for n in range(count)
             ]
-            heard += await asyncio.gather(*listeners)
+            playbacks += await asyncio.gather(*listeners)
             took_s += time.perf_counter() - started
-        rows.append(_row(count, heard, took_s))
+        rows.append(_row(count, playbacks, took_s))
     return rows
 
 
-async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Heard:
+async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Playback:
     await asyncio.sleep(after_s)
     card = synthesizer.card()
     request = SynthesisRequest(
@@ -127,22 +130,22 @@ async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: 
             first_at = now
         stalled_s = max(stalled_s, now - first_at - audio_s)
         audio_s += len(chunk.pcm) / SAMPLE_RATE
-    return Heard(first_at - started, stalled_s, audio_s)
+    return Playback(first_at - started, stalled_s, audio_s)
 
 
-def _row(count: int, heard: Sequence[Heard], took_s: float) -> dict[str, object]:
-    first_ms = sorted(1e3 * one.first_s for one in heard)
+def _row(count: int, playbacks: Sequence[Playback], took_s: float) -> dict[str, object]:
+    first_ms = sorted(1e3 * one.first_s for one in playbacks)
     p50, p95 = (first_ms[math.ceil(share * len(first_ms)) - 1] for share in (0.5, 0.95))
-    num_stalled = sum(one.stalled_s > STALL_S for one in heard)
-    worst_ms = 1e3 * max(one.stalled_s for one in heard)
-    rate = sum(one.audio_s for one in heard) / took_s
+    num_stalled = sum(one.stalled_s > STALL_S for one in playbacks)
+    worst_ms = 1e3 * max(one.stalled_s for one in playbacks)
+    rate = sum(one.audio_s for one in playbacks) / took_s
     say(
-        f"{count:7}  {p50:18.0f}  {p95:3.0f}  {num_stalled:4} of {len(heard)}  "
+        f"{count:7}  {p50:18.0f}  {p95:3.0f}  {num_stalled:4} of {len(playbacks)}  "
         f"{worst_ms:16.0f}  {rate:9.2f}"
     )
     return {
         "num_streams": count,
-        "num_heard": len(heard),
+        "num_heard": len(playbacks),
         "ttfa_ms": {"p50": round(p50, 1), "p95": round(p95, 1)},
         "stalled_streams": num_stalled,
         "longest_stall_ms": round(worst_ms, 1),

@@ -1,10 +1,11 @@
-"""How fast the T3 engine decodes, beside upstream's loop and the bare transformer, in one run.
+"""Measures T3's tokens per second and the cost of a cancel, for our engine, upstream's loop and the
+bare transformer.
 
     python benchmarks/t3.py --model random-english --num-sequences 1,8,16 --tokens 64
 
-Prints what the device allows, then what it reaches, then what a cancel costs; the last line is one
-JSON object. Runs where there is no Ray, on a CPU and on CUDA alike. All sides hold the same
-weights, speak the same number of tokens after prompts of the same length, and take turns.
+The floor: a decode step reads every weight once, at the bandwidth of a copy, which is measured
+first. All sides have the same weights and prompt lengths, decode the same number of tokens, and
+take turns. The last line is one JSON object. Needs no Ray; runs on a CPU or on CUDA.
 """
 
 import argparse
@@ -17,16 +18,16 @@ from typing import NamedTuple
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.engine.checkpoint.source import open_checkpoint
 from benchmarks.measure import (
     copy_bandwidth,
-    counts,
-    default_device,
     machine,
     median,
+    parse_counts,
     peak_memory_mb,
+    resolve_device,
     say,
 )
 from benchmarks.t3_cancel import cancel_cost
@@ -38,12 +39,12 @@ DTYPES = {
     "float16": torch.float16,
 }
 NUM_AT_ONCE = 4
-NUM_CANCELLED_AMONG = 8
+NUM_CANCEL_SEQUENCES = 8  # half of them are cancelled
 
 
 @dataclass(slots=True)
 class Rounds:
-    """What each side did in each round. By number of sequences, where there is one."""
+    """The results of each side in each round; dictionaries are by number of sequences."""
 
     upstream: list[Decoding] = field(default_factory=list)
     bare: dict[int, list[Decoding]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ def main() -> None:
     upstream = Upstream(subject)
     num_prompt = upstream.num_prompt()
     floor_ms = _print_floor(subject, num_prompt, options.tokens)
-    most = max(*options.num_sequences, NUM_AT_ONCE, NUM_CANCELLED_AMONG)
+    most = max(*options.num_sequences, NUM_AT_ONCE, NUM_CANCEL_SEQUENCES)
     engine = Engine(subject, most)
     rounds = _take_turns(options, Sides(upstream, Bare(subject, num_prompt), engine))
     rows = [_row(num, rounds) for num in options.num_sequences]
@@ -88,23 +89,27 @@ def main() -> None:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="random-english", help="as in serve_config.yaml")
+    parser.add_argument(
+        "--model", default="random-english", help="a model, as in serve_config.yaml"
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto")
-    parser.add_argument("--num-sequences", type=counts, default=[1, 8, 16], help="1,8,16")
-    parser.add_argument("--tokens", type=int, default=64, help="decoded by each sequence")
+    parser.add_argument(
+        "--num-sequences", type=parse_counts, default=[1, 8, 16], help="for example 1,8,16"
+    )
+    parser.add_argument("--tokens", type=int, default=64, help="tokens per sequence")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
     if options.tokens < 1 or options.rounds < 1:
         parser.error("--tokens and --rounds must be at least 1")
-    options.device = default_device(options.device)
+    options.device = resolve_device(options.device)
     if options.dtype == "auto":
         options.dtype = "bfloat16" if options.device == "cuda" else "float32"
     return options
 
 
 def _print_floor(subject: Subject, num_prompt: int, num_tokens: int) -> float:
-    """A step reads every weight once: no step is shorter than that. In milliseconds."""
+    """The time in which a step can read every weight once, in milliseconds."""
     bandwidth = copy_bandwidth(subject.device)
     weights = _bytes_per_step(subject)
     floor_ms = 1e3 * weights / bandwidth
@@ -112,17 +117,17 @@ def _print_floor(subject: Subject, num_prompt: int, num_tokens: int) -> float:
     context = num_prompt + num_tokens
     per_position = 2 * spec.num_layers * spec.num_heads * spec.head_dim * subject.dtype.itemsize
     memory = per_position * context * subject.num_rows
-    say(f"a copy reads and writes {bandwidth / 1e9:.1f} GB/s")
+    say(f"bandwidth of a copy: {bandwidth / 1e9:.1f} GB/s")
     say(f"floor: {floor_ms:.3f} ms per step, to read {weights / 1e6:.0f} MB of weights once")
     say(
-        f"       {1e3 * memory / bandwidth:.3f} ms more per sequence, to read {memory / 1e6:.1f} MB"
-        f" of keys and values at {context} positions, rows: {subject.num_rows}"
+        f"       plus {1e3 * memory / bandwidth:.3f} ms per sequence, to read {memory / 1e6:.1f} MB"
+        f" of keys and values of {context} positions in {subject.num_rows} rows"
     )
     return floor_ms
 
 
 def _bytes_per_step(subject: Subject) -> int:
-    """The backbone and the head; of a table of embeddings a step reads a few rows."""
+    """The weights of the backbone and the head. A step reads only a few rows of an embedding."""
     tables = ("wte.", "wpe.", "embed_tokens.")
     backbone = subject.t3.tfmr.named_parameters()
     read = [weight for name, weight in backbone if not name.startswith(tables)]
@@ -130,19 +135,19 @@ def _bytes_per_step(subject: Subject) -> int:
 
 
 def _take_turns(options: argparse.Namespace, sides: Sides) -> Rounds:
-    """A short round first, which is not counted: it warms kernels and the voice's prefix."""
+    """Runs a short warm-up round first, for the kernels and the voice's prefix."""
     _take_turn(Rounds(), sides, options.num_sequences, num_tokens=2)
     rounds = Rounds()
     for number in range(1, options.rounds + 1):
         _take_turn(rounds, sides, options.num_sequences, options.tokens)
-        say(f"round {number} of {options.rounds} taken")
+        say(f"round {number} of {options.rounds} is done")
     return rounds
 
 
-def _take_turn(rounds: Rounds, sides: Sides, counts: Sequence[int], num_tokens: int) -> None:
+def _take_turn(rounds: Rounds, sides: Sides, num_sequences: Sequence[int], num_tokens: int) -> None:
     engine = sides.engine
     rounds.upstream.append(sides.upstream.decode(num_tokens))
-    for num in counts:
+    for num in num_sequences:
         rounds.bare.setdefault(num, []).append(sides.bare.decode(num, num_tokens))
         rounds.engine.setdefault(num, []).append(engine.decode(num, num_tokens))
     one_by_one_s = engine.speak_to_the_end(NUM_AT_ONCE, num_tokens, at_once=False)
@@ -164,34 +169,34 @@ def _row(num_sequences: int, rounds: Rounds) -> Mapping[str, float]:
 def _print_rows(rows: Sequence[Mapping[str, float]], rounds: Rounds) -> None:
     upstream = f"{_tokens_per_s(rounds.upstream):.1f} tokens/s"
     say(f"upstream: {upstream}, first token after {_prefill_ms(rounds.upstream):.0f} ms")
-    say("sequences  tokens/s  ms/step  x upstream  x bare  all have begun after ms")
+    say("sequences  tokens/s  ms/step  x upstream  x bare  all prefilled after ms")
     for row in rows:
-        begun = _prefill_ms(rounds.engine[int(row["num_sequences"])])
+        prefill_ms = _prefill_ms(rounds.engine[int(row["num_sequences"])])
         say(
             f"{row['num_sequences']:9}  {row['tokens_per_s']:8.1f}  {row['ms_per_step']:7.2f}  "
-            f"{row['ratio_to_upstream']:10.2f}  {row['ratio_to_bare']:6.2f}  {begun:23.0f}"
+            f"{row['ratio_to_upstream']:10.2f}  {row['ratio_to_bare']:6.2f}  {prefill_ms:22.0f}"
         )
 
 
 def _print_at_once(rounds: Rounds) -> None:
-    """With prefill and all, as requests come."""
+    """The times include the prefills."""
     apart, together = median(rounds.one_by_one_s), median(rounds.at_once_s)
     say(
         f"{NUM_AT_ONCE} requests: {apart:.2f} s one after another, {together:.2f} s at once, "
-        f"{apart / together:.2f} times sooner"
+        f"{apart / together:.2f} times as fast"
     )
 
 
 def _print_cancel(engine: Engine, subject: Subject) -> None:
-    cost = cancel_cost(engine, subject, NUM_CANCELLED_AMONG)
+    cost = cancel_cost(engine, subject, NUM_CANCEL_SEQUENCES)
     say(
-        f"cancel: acknowledged after {1e3 * cost.until_acknowledged_s:.2f} ms, the first step "
-        f"without it begins after {1e3 * cost.until_step_without_s:.2f} ms; steps begun with it "
-        f"after the call: {cost.most_steps_begun_after}"
+        f"cancel: acknowledged after {1e3 * cost.until_acknowledged_s:.2f} ms; the first step "
+        f"without the sequence begins after {1e3 * cost.until_step_without_s:.2f} ms; steps that "
+        f"began with the sequence after the call: {cost.most_steps_begun_after}"
     )
     say(
-        f"        {cost.num_sequences} sequences {1e3 * cost.step_before_s:.2f} ms per step, "
-        f"{cost.num_sequences // 2} after the cancels {1e3 * cost.step_after_s:.2f} ms"
+        f"        {1e3 * cost.step_before_s:.2f} ms per step with {cost.num_sequences} sequences, "
+        f"{1e3 * cost.step_after_s:.2f} ms after {cost.num_sequences // 2} cancels"
     )
 
 

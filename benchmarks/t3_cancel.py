@@ -1,4 +1,4 @@
-"""What a cancel costs, measured as a server meets it: from another thread, at any moment of a step.
+"""Measures the cost of a cancel that comes from another thread at any moment of a step.
 
 Knows nothing about the other sides of the benchmark.
 """
@@ -16,18 +16,18 @@ from benchmarks.measure import median
 from benchmarks.t3_sides import Engine, Step, Subject
 
 _STEPS_BETWEEN = 4  # tokens of a neighbour between two cancels
-_GOLDEN = 0.618  # its multiples spread evenly over a step
+_GOLDEN = 0.618  # the multiples of this fraction spread evenly over a step
 
 
 class CancelCost(NamedTuple):
-    """Of cancelling half of `num_sequences` one by one. Medians; times in seconds."""
+    """Medians over the cancels of half of `num_sequences`, one by one; times in seconds."""
 
     num_sequences: int
     until_acknowledged_s: float
-    until_step_without_s: float  # until it begins
-    most_steps_begun_after: int  # with the cancelled sequence, after the call
-    step_before_s: float  # with all of them
-    step_after_s: float  # with half of them
+    until_step_without_s: float  # until the first step without the sequence begins
+    most_steps_begun_after: int  # steps with the sequence that began after the call
+    step_before_s: float  # with all sequences
+    step_after_s: float  # with half of the sequences
 
 
 class _Cancel(NamedTuple):
@@ -60,19 +60,17 @@ async def _cancel_half(
     loop: "EngineLoop[Sequence, SpeechTokens]", engine: Engine, subject: Subject, num: int
 ) -> list[_Cancel]:
     requests = [subject.request(f"cancel-{n}", 8 * num + 64, seed=n) for n in range(num)]
-    streams = [
-        loop.open(request.key, 0, engine.tokens.prepare(request)) for request in requests
-    ]
+    streams = [loop.open(request.key, 0, engine.tokens.prepare(request)) for request in requests]
     for stream in streams:
         await anext(stream)
     cancels = []
     for n, request in enumerate(requests[: num // 2]):
-        await _hear(streams[-1], _STEPS_BETWEEN)
+        await _receive(streams[-1], _STEPS_BETWEEN)
         await asyncio.sleep(_interval(engine.steps[-3:]) * (n * _GOLDEN % 1))
         sent_s = time.perf_counter()
         await loop.cancel(request.key)
         cancels.append(_Cancel(request.key, sent_s, time.perf_counter()))
-    await _hear(streams[-1], 2 * _STEPS_BETWEEN)
+    await _receive(streams[-1], 2 * _STEPS_BETWEEN)
     for request, stream in zip(requests, streams, strict=True):
         await loop.cancel(request.key)
         async for _ in stream:
@@ -80,7 +78,7 @@ async def _cancel_half(
     return cancels
 
 
-async def _hear(stream: EngineStream[SpeechTokens], num_items: int) -> None:
+async def _receive(stream: EngineStream[SpeechTokens], num_items: int) -> None:
     for _ in range(num_items):
         await anext(stream)
 
@@ -90,5 +88,5 @@ def _first_without(cancel: _Cancel, steps: list[Step]) -> float:
 
 
 def _interval(steps: list[Step]) -> float:
-    """Between the beginnings of two steps."""
+    """The median time from the start of a step to the start of the next."""
     return median([after.at - before.at for before, after in pairwise(steps)])

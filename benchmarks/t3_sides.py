@@ -1,10 +1,10 @@
-"""The three that speak the same number of tokens from the same weights.
+"""The three sides of the T3 benchmark. All decode the same number of tokens with the same weights.
 
     upstream  Chatterbox's own loop, one sequence
-    bare      the transformer of it as transformers runs it, a batch of rows, argmax
-    engine    ours
+    bare      Chatterbox's transformer as the transformers library runs it: a batch of rows, argmax
+    engine    our engine
 
-Each tells its prefill and its decoding apart. Knows nothing about rounds or ratios.
+Each side measures its prefill and its decoding separately. Knows nothing about rounds or ratios.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ from app.engine.t3.sequence import Sequence as T3Sequence
 from app.engine.t3.sequence import SequenceRequest
 from benchmarks.measure import clock
 
-_TEXT_IDS = tuple(range(1, 41))  # a sentence of 40 tokens; which ones does not matter here
+_TEXT_IDS = tuple(range(1, 41))  # any sentence of 40 tokens
 _NEVER_DRAWN = -1
 
 
 class Decoding(NamedTuple):
-    """`num_tokens` of all sequences together; the first token of each belongs to the prefill."""
+    """`num_tokens` counts all sequences. The first token of each belongs to the prefill."""
 
     prefill_s: float
     decode_s: float
@@ -48,7 +48,7 @@ class Decoding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A loaded model, and what it is to speak. `t3` never stops by itself."""
+    """A loaded model and its inputs. `t3` never stops by itself."""
 
     spec: ModelSpec
     t3: T3
@@ -59,7 +59,7 @@ class Subject:
 
     @property
     def num_rows(self) -> int:
-        """Of one sequence: a CFG pair, or one."""
+        """The rows of one sequence: 2 for a CFG pair, otherwise 1."""
         return 2 if self.spec.t3.backbone == "llama" and self.sampling.cfg_weight > 0 else 1
 
     def request(self, name: str, num_tokens: int, seed: int = 0) -> SequenceRequest:
@@ -70,8 +70,8 @@ class Subject:
 
 def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Subject:
     t3 = checkpoint.load_t3(device, dtype)
-    # No token is the stop token, so upstream's loops run to their limit; and no model is taken for
-    # multilingual, whose analyzer (dropped upstream after 0.1.7) would slow the shared modules.
+    # No token is the stop token, so upstream's loops run to their limit. No model counts as
+    # multilingual: its analyzer (dropped upstream after 0.1.7) would slow the shared modules.
     t3.hp = replace(t3.hp, stop_speech_token=_NEVER_DRAWN, text_tokens_dict_size=0)
     spec = checkpoint.spec
     voice = checkpoint.conditionals(checkpoint.voices()[0]).t3
@@ -81,14 +81,16 @@ def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Su
 class Upstream:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._heads_s: list[float] = []  # when the head was first called: the prefill is done
+        self._heads_s: list[
+            float
+        ] = []  # the time of the first call of the head, at the end of the prefill
         subject.t3.speech_head.register_forward_hook(self._note_prefill)
 
     def decode(self, num_tokens: int) -> Decoding:
         subject = self._subject
         self._heads_s.clear()
         started = clock(subject.device)
-        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+        with contextlib.redirect_stderr(io.StringIO()):  # upstream's progress bar
             if subject.spec.t3.backbone == "llama":
                 self._speak_llama(num_tokens)
             else:
@@ -98,7 +100,7 @@ class Upstream:
         return Decoding(prefilled - started, ended - prefilled, num_tokens)
 
     def num_prompt(self) -> int:
-        """Positions before the first generated token."""
+        """The number of positions before the first generated token."""
         subject = self._subject
         ids = torch.tensor([_TEXT_IDS], device=subject.device)
         is_llama = subject.spec.t3.backbone == "llama"
@@ -118,7 +120,7 @@ class Upstream:
         subject.t3.inference(
             t3_cond=self._cond(),
             text_tokens=framed.repeat(2, 1).to(subject.device),
-            max_new_tokens=num_tokens,  # it computes one step more than it samples from
+            max_new_tokens=num_tokens,  # upstream computes one step more than it samples from
             temperature=subject.sampling.temperature,
             top_p=subject.sampling.top_p,
             min_p=subject.sampling.min_p,
@@ -135,7 +137,7 @@ class Upstream:
             top_k=subject.sampling.top_k,
             top_p=subject.sampling.top_p,
             repetition_penalty=subject.sampling.repetition_penalty,
-            max_gen_len=num_tokens,  # after the first, which it does not count
+            max_gen_len=num_tokens,  # upstream does not count the first token
         )
 
     def _cond(self) -> T3Cond:
@@ -148,7 +150,7 @@ class Upstream:
 
 
 class Bare:
-    """`num_prompt` positions of noise stand for the prompt; values do not matter to the speed."""
+    """The prompt is `num_prompt` positions of noise; the values do not change the speed."""
 
     def __init__(self, subject: Subject, num_prompt: int) -> None:
         self._subject = subject
@@ -156,7 +158,7 @@ class Bare:
 
     @torch.inference_mode()
     def decode(self, num_sequences: int, num_tokens: int) -> Decoding:
-        """Every row says what it likes best. The prompt is computed once and given to each row."""
+        """Each row takes its most likely token. All rows share one prefill of the prompt."""
         subject = self._subject
         num_rows = num_sequences * subject.num_rows
         cache = DynamicCache(config=subject.t3.tfmr.config)
@@ -183,7 +185,7 @@ class Bare:
 
 
 class Step(NamedTuple):
-    at: float  # when it began, time.perf_counter
+    at: float  # the start, time.perf_counter
     keys: frozenset[SessionKey]
 
 
@@ -192,7 +194,7 @@ class Engine:
 
     def __init__(self, subject: Subject, num_slots: int) -> None:
         self._subject = subject
-        # A message for every token, so that they can be counted, and nobody waits for anybody.
+        # One message per token, so that tokens can be counted; no pacing.
         settings = T3Settings(slots=num_slots, first_group=1, group=1, max_lead_s=1e6)
         self.steps: list[Step] = []
         self.tokens = TokenEngine.from_upstream(
@@ -200,8 +202,8 @@ class Engine:
         )
 
     def decode(self, num_sequences: int, num_tokens: int) -> Decoding:
-        """All at once from an idle engine; decoding counts from when the last one has begun, by
-        when the first ones are further along than they are elsewhere."""
+        """Starts all sequences at once on an idle engine. Decoding is measured from the first token
+        of the last sequence; the other sequences have decoded some tokens by then."""
         subject = self._subject
         longest = num_tokens + 8 * num_sequences + 32
         requests = [subject.request(str(n), longest, seed=n) for n in range(num_sequences)]
@@ -220,7 +222,7 @@ class Engine:
         return Decoding(decode_started - started, ended - decode_started, num_decoded)
 
     def speak_to_the_end(self, num_sequences: int, num_tokens: int, *, at_once: bool) -> float:
-        """Seconds for so many requests, from an idle engine to an idle one."""
+        """Seconds until all requests have ended, on an engine that is idle at the start."""
         subject = self._subject
         started = clock(subject.device)
         for n in range(num_sequences):

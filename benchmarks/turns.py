@@ -1,7 +1,9 @@
-"""One turn of a conversation with a running server: ask, perhaps barge in, and see what remained.
+"""Turns of a conversation with a running server: request speech, perhaps cancel it, and read the
+server's report of the session.
 
-Client and server on one machine share a monotonic clock, so a server's marks are compared with the
-client's times; `Turns.check_clock` refuses another machine's. Knows nothing about percentiles.
+Client and server must run on one machine. They then share a monotonic clock, and the server's marks
+can be compared with the client's times; `Turns.check_clock` refuses another machine. Knows nothing
+about percentiles.
 """
 
 import asyncio
@@ -14,25 +16,24 @@ import httpx
 
 from app.core import TOKENS_PER_S, Mark
 
-Via = Literal["http", "disconnect", "whole"]  # whole: a file is asked for, and a call cancels it
-TOLD_WITHIN_S = 5.0  # after a stop: T3's and the ingress's word at the registry
+Via = Literal["http", "disconnect", "whole"]  # whole: a cancel call stops a request for a file
+REPORTED_WITHIN_S = 5.0  # after a cancel: T3's and the ingress's reports at the registry
 
 
 @dataclass(slots=True)
 class Turn:
-    """Times on the client's clock, in seconds. A turn that was not stopped has no `stopped_s`."""
+    """Times are seconds on the client's clock. `stopped_s` is None if the turn was not stopped."""
 
     session_id: str
     sent_s: float
     first_audio_s: float | None = None
     last_audio_s: float | None = None
-    stopped_s: float | None = None  # the cancel was sent, or the connection closed
+    stopped_s: float | None = None  # the client sent the cancel, or closed the connection
     acknowledged_s: float | None = None
-    empty_s: float | None = None  # the answer with nothing in it, 204, was there
+    empty_s: float | None = None  # the empty answer, 204, arrived
     state: str | None = None
     num_bytes: int = 0
     bytes_after_ack: int = 0
-    follows_a_stop: bool = False
     marks: dict[str, float] = field(default_factory=dict)
     legs_ms: dict[str, float] = field(default_factory=dict)
     steps_after: int | None = None
@@ -49,20 +50,20 @@ class Turn:
 
     @property
     def empty_ms(self) -> float | None:
-        """From the stop to where the caller of the session has its answer, 204; None where it was
-        another."""
+        """From the stop to the empty answer (204) of the speech request; None for other
+        answers."""
         return self._since_stop_ms(self.empty_s)
 
     @property
     def silence_ms(self) -> float | None:
-        """From the stop to the last sound that still came; 0 where none did."""
+        """From the stop to the last audio that arrived; 0 if none arrived after the stop."""
         ms = self._since_stop_ms(self.last_audio_s)
         return 0.0 if ms is None and self.stopped_s is not None else ms and max(0.0, ms)
 
     @property
     def engine_ms(self) -> float | None:
-        """From the stop to where no step has it and its slot is free; None where T3 had none of it,
-        or had ended by itself."""
+        """From the stop to T3's report that no step has the sequence and its slot is free. None if
+        T3 had no sequence, or if the sequence had ended by itself."""
         return self._since_stop_ms(self.marks.get(Mark.T3_STOPPED))
 
     def _since_stop_ms(self, at_s: float | None) -> float | None:
@@ -81,26 +82,25 @@ class Turns:
         }
 
     async def check_clock(self) -> None:
-        """Raises RuntimeError where the server's clock is not ours."""
-        turn = await self.whole("Hello.")
-        await self.told(turn)
+        """Raises RuntimeError if the server's clock is not this machine's."""
+        turn = await self.listen_to_end("Hello.")
+        await self.fetch_report(turn)
         received_s = turn.marks.get(Mark.RECEIVED, 0.0)
         if not turn.sent_s <= received_s <= time.monotonic():
-            raise RuntimeError("the server does not share this machine's clock; run it here")
+            raise RuntimeError("the server runs on another machine; run it on this one")
 
-    async def whole(self, text: str) -> Turn:
-        """Heard to its end."""
+    async def listen_to_end(self, text: str) -> Turn:
         turn = Turn(uuid.uuid4().hex, time.monotonic())
         await self._listen(turn, self._body | {"input": text}, asyncio.Event())
         return turn
 
-    async def stopped(self, text: str, via: Via, after_s: float, *, heard: bool) -> Turn:
-        """Stopped `after_s` after it was sent, or, with `heard`, after its first sound."""
+    async def stop(self, text: str, via: Via, after_s: float, *, after_first_audio: bool) -> Turn:
+        """Stops the turn `after_s` after its first audio, or after the request was sent."""
         turn = Turn(uuid.uuid4().hex, time.monotonic())
         first = asyncio.Event()
         body = self._body | {"input": text, "stream": via != "whole"}
         listening = asyncio.ensure_future(self._listen(turn, body, first))
-        if heard:
+        if after_first_audio:
             waiting = asyncio.ensure_future(first.wait())
             await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
@@ -116,9 +116,9 @@ class Turns:
             await listening
         return turn
 
-    async def told(self, turn: Turn) -> None:
-        """Fill in what the server remembers, once all have told it."""
-        give_up_s = time.monotonic() + TOLD_WITHIN_S
+    async def fetch_report(self, turn: Turn) -> None:
+        """Fills in the server's report of the session when it is complete."""
+        give_up_s = time.monotonic() + REPORTED_WITHIN_S
         while True:
             answer = await self._client.get(f"/v1/sessions/{turn.session_id}")
             if answer.status_code == httpx.codes.OK:
@@ -129,7 +129,7 @@ class Turns:
                 turn.discarded_s = body["tokens_discarded"] / TOKENS_PER_S
                 if body["finish"] != "cancelled" or Mark.T3_STOPPED in turn.marks:
                     return
-            if time.monotonic() > give_up_s:  # stopped before T3 had anything of it
+            if time.monotonic() > give_up_s:  # stopped before T3 had a sequence of it
                 return
             await asyncio.sleep(0.1)
 

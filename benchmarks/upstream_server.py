@@ -2,11 +2,12 @@
 
     python benchmarks/upstream_server.py --model embedded --port 8100 --max-tokens 100
 
-Upstream's `generate` keeps the state of its call on the model, so a lock lets one in at a time.
-Nothing in it can be stopped: a caller that leaves is spoken to all the same. Weights, text ids and
-voice are those of a checkpoint of ours; what only a new voice would need is loaded too, as
-upstream's own loader does. `generate` takes no length: its T3 is held to `max_tokens` here, where
-it has 1,000 itself. GET /generations/{id} tells when the work for a request began and ended.
+compare.py measures this server as its baseline. Upstream's `generate` keeps the state of a call on
+the model, so a lock admits one call at a time. A call cannot be stopped: a caller that leaves does
+not end it. Weights, text ids and voice are those of our checkpoint. The modules for new voices are
+loaded, too, as upstream's own loader does. `generate` has no parameter for the length, so this
+server replaces upstream's limit of 1,000 tokens by `--max-tokens`. GET /generations/{id} returns
+the start and the end of the work for a request.
 """
 
 import argparse
@@ -32,18 +33,18 @@ from fastapi import FastAPI, Header, HTTPException, Response
 from pydantic import BaseModel
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
-from benchmarks.measure import default_device
+from benchmarks.measure import resolve_device
 
 WAV_HEADER_BYTES = 44
 FAMILIES = ("english", "turbo")
 
 
-class Spoken(Protocol):
+class UpstreamModel(Protocol):
     """ChatterboxTTS and ChatterboxTurboTTS."""
 
     sr: int
@@ -54,26 +55,26 @@ class Spoken(Protocol):
 
 
 class Generation(NamedTuple):
-    """By the machine's monotonic clock, in seconds."""
+    """Seconds on the machine's monotonic clock."""
 
     begun_s: float
     ended_s: float
 
 
-class Asked(BaseModel):
+class SpeechRequest(BaseModel):
     text: str
 
 
-def build_app(model: Spoken) -> FastAPI:
+def build_app(model: UpstreamModel) -> FastAPI:
     app = FastAPI()
     lock = threading.Lock()
     generations: dict[str, Generation] = {}
 
     @app.post("/tts")
-    def speak(asked: Asked, x_request_id: Annotated[str, Header()] = "") -> Response:
+    def speak(request: SpeechRequest, x_request_id: Annotated[str, Header()] = "") -> Response:
         with lock:
             begun_s = time.monotonic()
-            wave = model.generate(asked.text)
+            wave = model.generate(request.text)
             generations[x_request_id] = Generation(begun_s, time.monotonic())
         file = io.BytesIO()
         soundfile.write(file, wave[0].numpy(), model.sr, format="WAV", subtype="PCM_16")
@@ -82,7 +83,7 @@ def build_app(model: Spoken) -> FastAPI:
     @app.get("/generations/{request_id}")
     def generation(request_id: str) -> dict[str, float]:
         if request_id not in generations:
-            raise HTTPException(404, "not ended")
+            raise HTTPException(404, "this generation has not ended")
         return generations[request_id]._asdict()
 
     @app.get("/health")
@@ -92,18 +93,18 @@ def build_app(model: Spoken) -> FastAPI:
     return app
 
 
-def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> Spoken:
-    """Upstream's object. Raises ValueError for a family that is not compared."""
+def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> UpstreamModel:
+    """Upstream's model object. Raises ValueError for a family without a comparison."""
     spec = checkpoint.spec
     if spec.family not in FAMILIES:
-        raise ValueError(f"{spec.name} is {spec.family}; compared are {', '.join(FAMILIES)}")
+        raise ValueError(f"{spec.name} is {spec.family}, not one of {', '.join(FAMILIES)}")
     models = checkpoint.load_enrolment(device)
     with torch.device("meta"):
         s3gen = S3Token2Wav(meanflow=spec.s3gen.meanflow)
     s3gen.flow, s3gen.mel2wav = checkpoint.load_vocoder(device)
     s3gen.tokenizer, s3gen.speaker_encoder = models.s3_tokenizer, models.speaker_encoder
     s3gen.trim_fade = trim_fade().to(device)
-    # Of ten steps unless told; turbo's caller says two itself.
+    # Upstream's default is ten steps; turbo's `generate` itself passes two.
     s3gen.inference = partial(s3gen.inference, n_cfm_timesteps=spec.s3gen.euler_steps)
     t3 = checkpoint.load_t3(device, torch.float32)
     voice = checkpoint.conditionals(checkpoint.voices()[0])
@@ -120,32 +121,34 @@ def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> Spoke
         "embedding": voice.s3gen.speaker_emb[None].to(device),
     }
     parts = (t3, s3gen.eval(), models.voice_encoder)
-    model: Spoken
+    model: UpstreamModel
     if spec.family == "turbo":
         turbo_ids = _TurboIds(checkpoint.tokenizer())
         conds = tts_turbo.Conditionals(cond, reference)
         model = tts_turbo.ChatterboxTurboTTS(*parts, turbo_ids, device, conds)
-        t3.inference_turbo = _held(t3.inference_turbo, "max_gen_len", max_tokens - 1)  # after one
+        t3.inference_turbo = _with_limit(
+            t3.inference_turbo, "max_gen_len", max_tokens - 1
+        )  # upstream does not count the first
     else:
         english_ids = _EnglishIds(checkpoint.tokenizer())
         conds = tts.Conditionals(cond, reference)
         model = tts.ChatterboxTTS(*parts, english_ids, device, conds)
-        t3.inference = _held(t3.inference, "max_new_tokens", max_tokens)
+        t3.inference = _with_limit(t3.inference, "max_new_tokens", max_tokens)
     return model
 
 
-def _held(inference: Callable[..., Tensor], limit: str, value: int) -> Callable[..., Tensor]:
-    """The same call with another limit, whatever the caller gives."""
+def _with_limit(inference: Callable[..., Tensor], limit: str, value: int) -> Callable[..., Tensor]:
+    """The same call; its argument `limit` is always `value`."""
 
-    def speak(**asked: Any) -> Tensor:
-        return inference(**{**asked, limit: value})
+    def limited(**arguments: Any) -> Tensor:
+        return inference(**{**arguments, limit: value})
 
-    return speak
+    return limited
 
 
 @dataclass(frozen=True, slots=True)
 class _EnglishIds:
-    """What ChatterboxTTS calls of its tokenizer."""
+    """The part of a tokenizer that ChatterboxTTS uses."""
 
     tokenizer: TextTokenizer
 
@@ -155,7 +158,7 @@ class _EnglishIds:
 
 @dataclass(frozen=True, slots=True)
 class _TurboIds:
-    """What ChatterboxTurboTTS calls of its tokenizer."""
+    """The part of a tokenizer that ChatterboxTurboTTS uses."""
 
     tokenizer: TextTokenizer
 
@@ -168,10 +171,10 @@ def main() -> None:
     parser.add_argument("--model", default="embedded", help="as in serve_config.yaml")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--port", type=int, default=8100)
-    parser.add_argument("--max-tokens", type=int, default=1000, help="of one answer")
+    parser.add_argument("--max-tokens", type=int, default=1000, help="tokens of one answer")
     options = parser.parse_args()
-    device = torch.device(default_device(options.device))
-    with contextlib.redirect_stdout(sys.stderr):  # upstream's own remarks
+    device = torch.device(resolve_device(options.device))
+    with contextlib.redirect_stdout(sys.stderr):  # upstream prints remarks
         model = load(open_checkpoint(options.model), device, options.max_tokens)
         uvicorn.run(build_app(model), port=options.port, log_level="warning")
 

@@ -1,12 +1,11 @@
-"""What is made of the turns of a benchmark: percentiles, reuse of a slot, and a gate that can
-fail."""
+"""The evaluation of turns: percentiles, reuse of a slot, and the bounds of a barge-in."""
 
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.barge_in import faults
-from benchmarks.cancel import Plan, percentiles, quantile, reuses_ms, row
+from benchmarks.barge_in import broken_bounds
+from benchmarks.cancel import Plan, percentiles, quantile, reuses_ms, summarise
 from benchmarks.turns import Turn
 
 GOOD = Turn(
@@ -32,34 +31,34 @@ def test_a_quantile_is_a_value_that_was_seen():
     assert percentiles([None, None]) is None
 
 
-def test_a_slot_is_in_use_again_with_the_next_prefill():
+def test_a_slot_is_reused_at_the_next_prefill():
     following = replace(GOOD, sent_s=11.0, stopped_s=None, marks={"prefill": 10.25})
     assert [round(ms, 3) for ms in reuses_ms([GOOD, following])] == [50.0]
 
 
-def test_a_row_tells_what_was_stopped_and_how_fast():
-    told = row(Plan(2, "http", 1, 1), [GOOD, replace(GOOD, sent_s=10.0)], BASELINE)
-    assert told["ack_ms"]["p99"] == pytest.approx(10.0)
-    assert told["engine_ms"]["p50"] == pytest.approx(5.0)
-    assert told["silence_ms"]["p50"] == 0.0
-    assert told["steps_after"] == {"p99": 0, "max": 0}
-    assert (told["bytes_after_ack"], told["wasted_audio_s_mean"]) == (0, 0.4)
-    assert told["next_ttfa_ratio"] == 1.0
+def test_a_row_has_the_figures_of_its_stops():
+    figures = summarise(Plan(2, "http", 1, 1), [GOOD, replace(GOOD, sent_s=10.0)], BASELINE)
+    assert figures["ack_ms"]["p99"] == pytest.approx(10.0)
+    assert figures["engine_ms"]["p50"] == pytest.approx(5.0)
+    assert figures["silence_ms"]["p50"] == 0.0
+    assert figures["steps_after"] == {"p99": 0, "max": 0}
+    assert (figures["bytes_after_ack"], figures["wasted_audio_s_mean"]) == (0, 0.4)
+    assert figures["next_ttfa_ratio"] == 1.0
 
 
-def test_the_gate_passes_what_is_good():
-    assert list(faults([GOOD] * 100, BASELINE)) == []
+def test_good_turns_break_no_bound():
+    assert list(broken_bounds([GOOD] * 100, BASELINE)) == []
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"acknowledged_s": 10.3}, "acknowledgement p50"),
-        ({"steps_after": 3}, "steps after an abort: max 3"),
+        ({"acknowledged_s": 10.3}, "acknowledgement p50 is"),
+        ({"steps_after": 3}, "steps after an abort: at most 3"),
         ({"cells_after": 2}, "2 cells of the vocoder"),
-        ({"bytes_after_ack": 960}, "bytes after an acknowledgement"),
-        ({"first_audio_s": 10.2}, "next first audio 2.00"),
+        ({"bytes_after_ack": 960}, "bytes arrived after an acknowledgement"),
+        ({"first_audio_s": 10.2}, "next first audio is 2.00"),
     ],
 )
-def test_the_gate_names_each_bound_that_is_broken(change, named):
-    assert any(named in fault for fault in faults([replace(GOOD, **change)] * 100, BASELINE))
+def test_each_broken_bound_is_named(change, named):
+    assert any(named in line for line in broken_bounds([replace(GOOD, **change)] * 100, BASELINE))

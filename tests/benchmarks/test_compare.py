@@ -1,4 +1,4 @@
-"""The arithmetic of the comparison, and upstream's server on the embedded model."""
+"""The figures of the comparison, and upstream's server on the embedded models."""
 
 import asyncio
 import io
@@ -16,39 +16,39 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.text.segments import segment
 from benchmarks.compare import Round, main, parse, row, run, table
 from benchmarks.compare_plot import draw
-from benchmarks.compare_sides import BYTES_PER_S, SIDES, TEXT, Heard, Load, config
+from benchmarks.compare_sides import BYTES_PER_S, SIDES, TEXT, Load, Playback, config
 from benchmarks.upstream_server import WAV_HEADER_BYTES, build_app, load
 
 LOAD = Load("embedded-turbo", "cpu", 100, "chunked", 8)
 
 
-def heard(*parts: tuple[float, float]) -> Heard:
-    """Of (when, seconds of sound)."""
-    turn = Heard()
+def playback_of(*parts: tuple[float, float]) -> Playback:
+    """`parts` are (arrival, seconds of audio)."""
+    playback = Playback()
     for after_s, audio_s in parts:
-        turn.hear(int(audio_s * BYTES_PER_S), after_s)
-    return turn
+        playback.receive(int(audio_s * BYTES_PER_S), after_s)
+    return playback
 
 
-def test_a_listener_who_is_served_in_time_is_never_stalled():
-    turn = heard((1.0, 0.5), (1.4, 0.5), (2.0, 0.25))
-    assert (turn.first_s, turn.stalled_s, turn.audio_s) == (1.0, 0.0, 1.25)
+def test_audio_in_time_does_not_stall():
+    playback = playback_of((1.0, 0.5), (1.4, 0.5), (2.0, 0.25))
+    assert (playback.first_s, playback.stalled_s, playback.audio_s) == (1.0, 0.0, 1.25)
 
 
-def test_silences_of_a_turn_add_up():
-    turn = heard((1.0, 0.5), (1.75, 0.5), (2.5, 0.25))  # 0.25 s, twice
-    assert turn.stalled_s == pytest.approx(0.5)
+def test_the_silences_of_a_turn_add_up():
+    playback = playback_of((1.0, 0.5), (1.75, 0.5), (2.5, 0.25))  # 0.25 s, twice
+    assert playback.stalled_s == pytest.approx(0.5)
 
 
-def test_a_header_is_no_sound():
-    turn = Heard()
-    turn.hear(0, 0.5)
-    turn.hear(BYTES_PER_S, 1.0)
-    assert (turn.first_s, turn.audio_s) == (1.0, 1.0)
+def test_a_header_is_not_audio():
+    playback = Playback()
+    playback.receive(0, 0.5)
+    playback.receive(BYTES_PER_S, 1.0)
+    assert (playback.first_s, playback.audio_s) == (1.0, 1.0)
 
 
-def test_a_row_holds_what_the_last_line_promises():
-    smooth, stalled = Heard(0.2, 0.1, 4.0), Heard(0.4, 0.11, 4.0)
+def test_a_row_has_the_figures_of_all_rounds():
+    smooth, stalled = Playback(0.2, 0.1, 4.0), Playback(0.4, 0.11, 4.0)
     rounds = [Round([smooth, stalled], 4.0, [0.01], 800.2), Round([smooth] * 2, 2.0, [], 700.0)]
     assert row("ours", 2, rounds) == {
         "server": "ours",
@@ -61,17 +61,16 @@ def test_a_row_holds_what_the_last_line_promises():
     }
 
 
-def test_where_nobody_left_in_time_no_stop_is_told():
-    (told,) = [row("upstream", 1, [Round([Heard(2.0, 0.0, 4.0)], 2.0, [], 900.0)])]
-    assert told["cancel_stop_ms"] is None
-    assert (
-        table([told]).splitlines()[-1] == "| upstream | 1 | 2,000 | 2,000 | 2.00 | 0% | - | 900 |"
-    )
+def test_a_row_without_a_stop_has_no_stop_time():
+    figures = row("upstream", 1, [Round([Playback(2.0, 0.0, 4.0)], 2.0, [], 900.0)])
+    assert figures["cancel_stop_ms"] is None
+    last = table([figures]).splitlines()[-1]
+    assert last == "| upstream | 1 | 2,000 | 2,000 | 2.00 | 0% | - | 900 |"
 
 
-def test_both_servers_are_drawn(tmp_path):
+def test_the_plot_has_both_servers(tmp_path):
     both = itertools.product(("upstream", "ours"), (1, 8))
-    rows = [row(name, n, [Round([Heard(1.0, 0.0, 4.0)], 2.0, [], 9.0)]) for name, n in both]
+    rows = [row(name, n, [Round([Playback(1.0, 0.0, 4.0)], 2.0, [], 9.0)]) for name, n in both]
     draw(rows, "embedded-babble", tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
     assert drawn.count("<!-- upstream -->") == 1
@@ -90,37 +89,37 @@ def test_our_config_has_room_for_every_caller():
 
 
 @pytest.mark.parametrize("arguments", [["--servers", "theirs"], ["--num-callers", "0"]])
-def test_what_cannot_be_compared_is_refused(arguments, capsys):
+def test_a_faulty_option_is_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         parse(arguments)
     assert arguments[0] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["embedded-babble", "embedded-turbo"])
-async def test_upstreams_server_answers_a_whole_file_of_the_length_it_is_held_to(model):
-    spoken = load(open_checkpoint(model), torch.device("cpu"), max_tokens=5)
-    async with _client(spoken) as client:
+async def test_upstreams_server_keeps_the_limit_of_tokens(model):
+    upstream = load(open_checkpoint(model), torch.device("cpu"), max_tokens=5)
+    async with _client(upstream) as client:
         answer = await client.post("/tts", json={"text": "Hi."}, headers={"X-Request-ID": "one"})
-        told = (await client.get("/generations/one")).json()
+        generation = (await client.get("/generations/one")).json()
         assert (await client.get("/generations/another")).status_code == httpx.codes.NOT_FOUND
     wave, rate = soundfile.read(io.BytesIO(answer.content), dtype="int16")
     num_silent = 3 if model == "embedded-turbo" else 0  # tokens that turbo adds
     assert (rate, len(wave)) == (24_000, 960 * (5 + num_silent))
     assert answer.content[WAV_HEADER_BYTES:] == wave.tobytes()
     assert wave.any()
-    assert told["begun_s"] < told["ended_s"]
+    assert generation["begun_s"] < generation["ended_s"]
 
 
-async def test_upstreams_server_lets_one_generation_in_at_a_time():
-    speaker = _Speaker()
-    async with _client(speaker) as client:
+async def test_upstreams_server_runs_one_generation_at_a_time():
+    model = _MeetingModel()
+    async with _client(model) as client:
         answers = await asyncio.gather(*(client.post("/tts", json={"text": "Hi."}) for _ in "ab"))
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert not speaker.two_met
+    assert not model.two_met
 
 
-class _Speaker:
-    """Each caller waits a while for another to come in beside it."""
+class _MeetingModel:
+    """Each call waits a while for another call at the same time."""
 
     sr = 24_000
 
@@ -138,7 +137,7 @@ class _Speaker:
 
 
 class _Side:
-    """A server that is there at once, and answers each caller after all have asked."""
+    """A server that starts at once. All callers leave at the same time."""
 
     name = url = "http://ours"
     stopped = 0
@@ -146,11 +145,11 @@ class _Side:
     def __init__(self, load: Load, folder: object) -> None:
         self._barrier = asyncio.Barrier(load.most_callers)
 
-    async def speak(self, client: httpx.AsyncClient) -> Heard:
-        return Heard(0.2, 0.0, 4.0)
+    async def speak(self, client: httpx.AsyncClient) -> Playback:
+        return Playback(0.2, 0.0, 4.0)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
-        assert after_s == pytest.approx(0.1)  # half of what a lone caller waits
+        assert after_s == pytest.approx(0.1)  # half of a lone caller's time to first audio
         await self._barrier.wait()
         return 0.01
 
@@ -170,25 +169,26 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(result) == ["benchmark", "model", "rows"]
     assert (result["benchmark"], result["model"]) == ("compare", "embedded")
-    (told,) = result["rows"]
-    assert (told["server"], told["num_callers"]) == ("ours", 3)
-    assert (told["ttfa_ms"], told["cancel_stop_ms"]) == ({"p50": 200.0, "p95": 200.0}, 10.0)
-    assert told["audio_s_per_s"] > 0
-    assert told["peak_memory_mb"] > 0
+    (figures,) = result["rows"]
+    assert (figures["server"], figures["num_callers"]) == ("ours", 3)
+    assert figures["ttfa_ms"] == {"p50": 200.0, "p95": 200.0}
+    assert figures["cancel_stop_ms"] == 10.0
+    assert figures["audio_s_per_s"] > 0
+    assert figures["peak_memory_mb"] > 0
     assert _Side.stopped == 2
 
 
-def test_a_server_is_stopped_where_measuring_it_fails(monkeypatch):
-    class Mute(_Side):
-        async def speak(self, client: httpx.AsyncClient) -> Heard:
+def test_a_failed_measurement_stops_the_server(monkeypatch):
+    class Overloaded(_Side):
+        async def speak(self, client: httpx.AsyncClient) -> Playback:
             raise RuntimeError("503: overloaded")
 
-    monkeypatch.setitem(SIDES, "ours", Mute)
+    monkeypatch.setitem(SIDES, "ours", Overloaded)
     with pytest.raises(RuntimeError, match="overloaded"):
         run("ours", LOAD, parse(["--servers", "ours"]))
-    assert Mute.stopped == 1
+    assert Overloaded.stopped == 1
 
 
-def _client(spoken) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(build_app(spoken))
+def _client(model) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(build_app(model))
     return httpx.AsyncClient(transport=transport, base_url="http://upstream")

@@ -7,7 +7,7 @@ from tests.support.last_line import run
 def test_the_last_line_is_one_json_object():
     options = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1")
     rows = ("--policy", "window,chunked", "--utterance-s", "1", "--num-streams", "1,2")
-    said, result = run("s3gen.py", *options, *rows)
+    output, result = run("s3gen.py", *options, *rows)
     assert list(result) == ["benchmark", "model", "device", "upstream_whole_s", "rows"]
     assert (result["benchmark"], result["model"]) == ("s3gen", "embedded-turbo")
     whole_s = result["upstream_whole_s"]["1"]
@@ -19,12 +19,12 @@ def test_the_last_line_is_one_json_object():
         assert row["audio_s_per_s"] == pytest.approx(audio_s / row["total_s"], rel=0.05)
         cost = row["total_s"] / (row["num_streams"] * whole_s)
         assert row["cost_ratio_to_upstream"] == pytest.approx(cost, rel=0.05)
-    assert "GFLOP" in said
-    assert "the watermark, apart" in said
+    assert "GFLOP" in output
+    assert "watermark, measured separately" in output
 
 
 @pytest.mark.parametrize(("flag", "value"), [("--num-streams", "0"), ("--policy", "some")])
-def test_what_cannot_be_measured_is_refused(flag, value, capsys):
+def test_a_faulty_option_is_refused(flag, value, capsys):
     with pytest.raises(SystemExit):
         parse([flag, value])
     assert flag in capsys.readouterr().err

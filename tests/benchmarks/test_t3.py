@@ -1,4 +1,4 @@
-"""The T3 benchmark runs where there is no Ray, and its last line is what it says it is."""
+"""The T3 benchmark needs no Ray, and its last line has the documented figures."""
 
 import re
 
@@ -12,7 +12,7 @@ OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--roun
 
 @pytest.mark.parametrize("model", ["embedded-babble", "embedded-turbo"])
 def test_the_last_line_is_one_json_object(model):
-    said, result = run("t3.py", "--model", model, *OPTIONS)
+    output, result = run("t3.py", "--model", model, *OPTIONS)
     assert list(result) == [
         "benchmark",
         "model",
@@ -39,9 +39,11 @@ def test_the_last_line_is_one_json_object(model):
         )
         ratio = row["tokens_per_s"] / result["upstream_tokens_per_s"]
         assert row["ratio_to_upstream"] == pytest.approx(ratio, rel=0.01)
-    assert "floor:" in said
-    assert "first token after" in said
-    assert re.search(r"steps begun with it after the call: [01]$", said, re.MULTILINE)
+    assert "floor:" in output
+    assert "first token after" in output
+    assert re.search(
+        r"steps that began with the sequence after the call: [01]$", output, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("counts", ["0", "1,-8", "one"])

@@ -1,4 +1,4 @@
-"""Runs a benchmark where there is no Ray."""
+"""Runs a benchmark in a process that cannot import Ray."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ _WITHOUT_RAY = (
 
 
 def run(script: str, *options: str) -> tuple[str, dict]:
-    """What it printed, and the JSON object that its last line is."""
+    """The output, and the JSON object in its last line."""
     command = [sys.executable, "-W", "ignore", "-c", _WITHOUT_RAY, str(_BENCHMARKS / script)]
     ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
