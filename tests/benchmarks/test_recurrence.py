@@ -15,7 +15,7 @@ from benchmarks.recurrence import (
     prebuffer_s,
     this_server,
 )
-from tests.support.last_line import run
+from tests.support.last_line import run_script
 
 BLOCKING, OVERLAPPED, LONG_FIRST, FEW_TOKENS, DEAR_FLOW = first_server()
 
@@ -78,11 +78,11 @@ def test_cells_arrive_in_order_and_no_sooner_than_they_can_be_voiced(stream, num
 
 
 def test_the_last_line_is_one_json_object():
-    output, result = run("recurrence.py")
+    output, result = run_script("recurrence.py")
     assert result["benchmark"] == "recurrence"
     assert result["rows"][0]["gaps_s"] == [0.71, 0.19, 0.19, 0.19]
     assert result["rows"][1]["name"] in output
-    _, own = run("recurrence.py", "--tokens-per-s", "60", "--call-s", "0.1")
+    _, own = run_script("recurrence.py", "--tokens-per-s", "60", "--call-s", "0.1")
     assert [len(result["rows"]), len(own["rows"])] == [9, 1]
 
 

@@ -1,13 +1,14 @@
 import pytest
 
-from benchmarks.s3gen import parse
-from tests.support.last_line import run
+from benchmarks import s3gen
+from tests.support.last_line import run_main, run_script
+
+OPTIONS = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1", "--utterance-s", "1")
 
 
-def test_the_last_line_is_one_json_object():
-    options = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1")
-    rows = ("--policy", "window,chunked", "--utterance-s", "1", "--num-streams", "1,2")
-    output, result = run("s3gen.py", *options, *rows)
+def test_the_last_line_is_one_json_object(monkeypatch, capsys):
+    rows = ("--policy", "window,chunked", "--num-streams", "1,2")
+    output, result = run_main(s3gen, monkeypatch, capsys, *OPTIONS, *rows)
     assert list(result) == ["benchmark", "model", "device", "upstream_whole_s", "rows"]
     assert (result["benchmark"], result["model"]) == ("s3gen", "embedded-turbo")
     whole_s = result["upstream_whole_s"]["1"]
@@ -23,8 +24,14 @@ def test_the_last_line_is_one_json_object():
     assert "watermark, measured separately" in output
 
 
+@pytest.mark.long
+def test_the_script_runs_from_a_checkout():
+    _, result = run_script("s3gen.py", *OPTIONS)
+    assert result["benchmark"] == "s3gen"
+
+
 @pytest.mark.parametrize(("flag", "value"), [("--num-streams", "0"), ("--policy", "some")])
 def test_a_faulty_option_is_refused(flag, value, capsys):
     with pytest.raises(SystemExit):
-        parse([flag, value])
+        s3gen.parse([flag, value])
     assert flag in capsys.readouterr().err

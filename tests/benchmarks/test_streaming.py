@@ -1,17 +1,28 @@
+import pytest
+
+from benchmarks import streaming
 from benchmarks.streaming import Playback, _row
-from tests.support.last_line import run
+from tests.support.last_line import run_main, run_script
+
+OPTIONS = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1")
+TEXT = ("--text", "Thank you for calling.")
 
 
-def test_the_last_line_is_one_json_object():
-    options = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1")
-    more = ("--num-streams", "1,2", "--text", "Thank you for calling.")
-    _, result = run("streaming.py", *options, *more)
+def test_the_last_line_is_one_json_object(monkeypatch, capsys):
+    options = (*OPTIONS, *TEXT, "--num-streams", "1,2")
+    _, result = run_main(streaming, monkeypatch, capsys, *options)
     assert (result["benchmark"], result["model"]) == ("streaming", "embedded-turbo")
     assert [row["num_streams"] for row in result["rows"]] == [1, 2]
     assert [row["num_heard"] for row in result["rows"]] == [1, 2]
     for row in result["rows"]:
         assert 0 < row["ttfa_ms"]["p50"] <= row["ttfa_ms"]["p95"]
         assert row["audio_s_per_s"] > 0
+
+
+@pytest.mark.long
+def test_the_script_runs_from_a_checkout():
+    _, result = run_script("streaming.py", *OPTIONS, *TEXT, "--num-streams", "1")
+    assert result["benchmark"] == "streaming"
 
 
 def test_a_wait_of_more_than_100_ms_is_a_stall():

@@ -4,15 +4,15 @@ import re
 
 import pytest
 
-from benchmarks.t3 import parse
-from tests.support.last_line import run
+from benchmarks import t3
+from tests.support.last_line import run_main, run_script
 
 OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
 
 
 @pytest.mark.parametrize("model", ["embedded-babble", "embedded-turbo"])
-def test_the_last_line_is_one_json_object(model):
-    output, result = run("t3.py", "--model", model, *OPTIONS)
+def test_the_last_line_is_one_json_object(model, monkeypatch, capsys):
+    output, result = run_main(t3, monkeypatch, capsys, "--model", model, *OPTIONS)
     assert list(result) == [
         "benchmark",
         "model",
@@ -46,8 +46,14 @@ def test_the_last_line_is_one_json_object(model):
     )
 
 
+@pytest.mark.long
+def test_the_script_runs_from_a_checkout():
+    _, result = run_script("t3.py", "--model", "embedded-turbo", *OPTIONS)
+    assert result["benchmark"] == "t3"
+
+
 @pytest.mark.parametrize("counts", ["0", "1,-8", "one"])
 def test_a_number_of_sequences_below_one_is_refused(counts, capsys):
     with pytest.raises(SystemExit):
-        parse(["--num-sequences", counts])
+        t3.parse(["--num-sequences", counts])
     assert "--num-sequences" in capsys.readouterr().err
