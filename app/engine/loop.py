@@ -24,6 +24,8 @@ from app.errors import SynthesisFailed, Unavailable
 
 log = logging.getLogger(__name__)
 
+_CLOSE_S = 10.0  # a step that hangs is not waited for
+
 
 class Stopped(NamedTuple):
     """What a cancel found."""
@@ -112,13 +114,13 @@ class EngineLoop(Generic[MessageT, ItemT]):
         sys.setswitchinterval(0.0005)  # a cancel waits for this interval five times on its way
         self._thread.start()
 
-    def close(self, timeout_s: float = 10.0) -> None:
-        """Fail what is live, stop the thread, and wait for it."""
+    def close(self) -> None:
+        """Fail what is live, stop the thread, and wait some seconds for it."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         if self._thread.is_alive():
-            self._thread.join(timeout_s)
+            self._thread.join(_CLOSE_S)
 
     @property
     def failure(self) -> BaseException | None:

@@ -1,15 +1,15 @@
-"""The flow with chunk masks: a cell hears its voice, a bounded past and itself, and no frame is
+"""The flow with chunk masks: a cell sees its voice, a bounded past and itself, and no frame is
 computed twice.
 
 An utterance is cut into chunks: the voice's prompt without its last tokens, then the cells. The
 first cell begins with those last tokens, because the convolution at the prompt's end looks ahead
-into the text. A frame hears its own chunk whole, the last `left_tokens` before it, and the prompt.
+into the text. A frame attends to its own chunk, the last `left_tokens` before it, and the prompt.
 `FlowState` keeps what earlier chunks left: keys and values of every attention at every Euler step,
 and the last inputs of each convolution. A voice's part is computed once and shared. Only the
-convolution looks ahead; the attention never hears the future.
+convolution looks ahead; the attention never does.
 
 Equal, to rounding, to upstream's own modules under that chunk mask, until the bound is reached.
-Beyond it the prompt stays next to the frames that are still heard, so that distances and cost stay
+Beyond it the prompt stays next to the frames that are still seen, so that distances and cost stay
 bounded. Chatterbox was not trained with chunk masks: their effect on the sound of the published
 weights is unknown. A guided model's second pass, without text and voice, has keys of its own: with
 10 steps of two passes a voice of 3 s holds 690 MB, where mean-flow's two steps hold 70. Knows

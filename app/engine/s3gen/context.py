@@ -33,7 +33,7 @@ _ROWS_ON_CUDA = 8  # of one call
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The part of a voice's reference that cells hear."""
+    """The part of a voice's reference that cells see."""
 
     tokens: tuple[int, ...]
     mel: Tensor  # (2 tokens, 80)
@@ -94,7 +94,7 @@ def max_call_tokens(settings: VocoderSettings, device: torch.device) -> float:
 
 
 class Prompts:
-    """Cuts voices to the part that cells hear."""
+    """Cuts voices to the part that cells see."""
 
     def __init__(self, net: FlowNet, grid: Grid) -> None:
         self._net = net

@@ -91,8 +91,8 @@ def _relative(
     by_position = (query + attention.pos_bias_v).transpose(1, 2)
     positions = apply_linear(attention.linear_pos, span).view(-1, attention.h, attention.d_k)
     scores = skew((by_position @ positions.permute(1, 2, 0)) / math.sqrt(attention.d_k))
-    heard = cache.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
-    return apply_linear(attention.linear_out, heard.transpose(1, 2).reshape(rows, length, dim))
+    attended = cache.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
+    return apply_linear(attention.linear_out, attended.transpose(1, 2).reshape(rows, length, dim))
 
 
 def skew(scores: Tensor) -> Tensor:

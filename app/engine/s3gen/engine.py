@@ -37,7 +37,7 @@ from app.engine.stream import SegmentKey
 
 log = logging.getLogger(__name__)
 
-_CALLS_KEPT = 1024  # the newest; a cancel reads the calls after it at once
+_CALLS_KEPT = 1024  # the newest; a cancel counts those that began after it, at once
 _SILENCE = np.zeros(0, np.float32)
 _ENDS_AT_ONCE = (FinishReason.CANCELLED, FinishReason.ERROR)
 
@@ -67,7 +67,7 @@ class VocoderEngine:
         self._scheduler = SlackScheduler(clock)
         self._segments: dict[SegmentKey, Segment] = {}
         self._num_live = 0
-        self._waiting: dict[SegmentKey, float] = {}  # for a slot alone, since when; in order
+        self._waiting: dict[SegmentKey, float] = {}  # for a slot, since when; in order
         self._voiced: Counter[SessionKey] = Counter()  # tokens, of sessions with open segments
         self._items: list[SegmentAudio] = []  # the next step's output
         self._cancel_is_due: CancelIsDue = lambda key, segment: False

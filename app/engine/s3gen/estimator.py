@@ -1,7 +1,7 @@
 """The flow's velocity network and its Euler solver, over upstream's ConditionalDecoder modules.
 
 It differs from upstream's forward in speed alone. Time embeddings are computed once per schedule.
-Padding is never multiplied away: every layer but attention looks back only, so no frame hears what
+Padding is never multiplied away: every layer but attention looks back only, so no frame sees what
 follows its row. Nothing waits for the device. Knows nothing about tokens.
 """
 
@@ -122,10 +122,11 @@ class Estimator:
         rows, frames, _ = x.shape
         projected = linear(x, self._projections[attention])
         query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
-        heard = cache.attend(
+        attended = cache.attend(
             query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None
         )
-        return apply_linear(attention.to_out[0], heard.transpose(1, 2).reshape(rows, frames, -1))
+        merged = attended.transpose(1, 2).reshape(rows, frames, -1)
+        return apply_linear(attention.to_out[0], merged)
 
 
 def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, cache: LayerCache) -> Tensor:

@@ -139,7 +139,7 @@ class Flow:
         return self._net.estimator.solve(noise, mu, speaker, cond, cache_of)
 
     def _replay(self, cells: Sequence[FlowCell]) -> Tensor:
-        """In the smallest captured shape that holds the cells. The padding is never heard."""
+        """In the smallest captured shape that holds the cells. The padding is dropped."""
         assert self._captured is not None
         num_frames = [cell.num_frames for cell in cells]
         longest = FRAME_BUCKET * -(-max(num_frames) // FRAME_BUCKET)

@@ -2,7 +2,7 @@
 
 The generator is not causal and its convolutions have biases. So the padding behind a short row of a
 batch is set to zero after every layer, as if the utterance ended there. Rows of one length are not
-masked. Between stages a row is trimmed to the frames that the later stages can hear: most of a halo
+masked. Between stages a row is trimmed to the frames that the later stages can see: most of a halo
 serves the first stage, which is a third of the cost. The transforms of 16 points at both ends are
 convolutions, which respect a row's own end too. Knows nothing about windows or states.
 """
@@ -159,7 +159,7 @@ def padded(parts: Sequence[Tensor], length: int) -> Tensor:
 
 
 def stage_margins(net: HiFTGenerator) -> list[int]:
-    """Per stage, how many frames beside the kept ones the stage and its successors can hear."""
+    """Per stage, how many frames beside the kept ones the stage and its successors see."""
     margins: list[int] = []
     rates = [math.prod(up.stride[0] for up in net.ups[: n + 1]) for n in range(len(net.ups))]
     # After the last stage: a convolution, the overlap of the inverse transform, a shift by one.
@@ -178,7 +178,7 @@ def stage_margins(net: HiFTGenerator) -> list[int]:
 
 
 def _reach(block: ResBlock) -> int:
-    """Positions to either side that the block hears."""
+    """Positions to either side that the block sees."""
     layers = zip(block.convs1, block.convs2, strict=True)
     return sum(conv.padding[0] for pair in layers for conv in pair)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.core import SAMPLES_PER_FRAME
 from app.engine.checkpoint.spec import ENGLISH
-from app.engine.s3gen.hift import Hift, HiftInput, HiftState
+from app.engine.s3gen.hift import Hift, HiftInput
 from app.engine.s3gen.sine_source import SineSource
 from tests.support.engine.checkpoint.tiny import TINY_S3GEN
 
@@ -23,11 +23,10 @@ def decode_windows(
     mel: Tensor,
     cuts: tuple[int, ...],
     source: Tensor | None = None,
-    start: HiftState | None = None,
 ) -> Tensor:
     """The sound of all windows; `cuts` are their ends, in frames, after a first 0. `source`, of the
     whole utterance, replaces HiFT's own source signal."""
-    state, parts = start or hift.start(1, 0), []
+    state, parts = hift.start(1, 0), []
     for first, end in pairwise(cuts):
         with pytest.MonkeyPatch.context() as patch:
             if source is not None:

@@ -37,10 +37,10 @@ EVERY_POLICY = pytest.mark.parametrize(
 )
 
 
-def random_vocoder(spec: S3GenSpec, seed: int = 0) -> Vocoder:
+def random_vocoder(spec: S3GenSpec) -> Vocoder:
     """Random weights, with a pitch that varies above the voicing threshold."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         vocoder = Vocoder(build_flow(spec), build_hift(spec.hift))
     classifier = vocoder.mel2wav.f0_predictor.classifier
     with torch.no_grad():
@@ -66,12 +66,11 @@ def speech(seed: int, num_tokens: int) -> tuple[int, ...]:
 def engine_of(
     spec: S3GenSpec,
     settings: VocoderSettings = SETTINGS,
-    seed: int = 0,
     device: torch.device | None = None,
     **options: Any,
 ) -> VocoderEngine:
     """`options`: of `build_vocoder_engine`."""
-    vocoder = random_vocoder(spec, seed)
+    vocoder = random_vocoder(spec)
     if device is not None:
         vocoder.flow.to(device)
         vocoder.mel2wav.to(device)
