@@ -29,6 +29,7 @@ myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 smartquotes = False
 
+_FRAME = "background: white; padding: 1em; overflow-x: auto"  # in the dark mode too
 _PAGE = re.compile(r"\]\((\w[\w-]*)\.md\)")
 _ABOVE = re.compile(r"\[([^\]]+)\]\((\.\./[\w./-]+\.md)(?:#[\w-]+)?\)")  # Markdown beside docs/
 
@@ -42,10 +43,12 @@ class Mermaid(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         source = "\n".join(self.content)
         try:
-            svg = mermaidx.render(source).svg()
+            svg: str = mermaidx.render(source).svg()
         except RuntimeError as error:
             raise self.error(f"the diagram cannot be drawn: {error}") from error
-        return [nodes.raw("", f'<div class="mermaid">{svg}</div>', format="html")]
+        name = f"diagram-{self.env.new_serialno('mermaid')}"  # the SVG's style belongs to its id
+        page = f'<div style="{_FRAME}">{svg.replace("my-svg", name)}</div>'
+        return [nodes.raw("", page, format="html")]
 
 
 def _add_contents(app: Sphinx, name: str, source: list[str]) -> None:
