@@ -13,11 +13,11 @@ import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.body import read_object
 from app.api.dependencies import caller_of, require_role
 from app.api.encoding import file_of
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of, event_of, usage_of
+from app.api.json_body import read_object
 from app.api.openapi import WAV_EVENTS, WAV_FILE
 from app.api.services import Services
 from app.api.speech_bodies import EVENT_STREAM, WholeFile
@@ -146,6 +146,7 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
 
     @router.post("/vox_speak_wav", response_model=None, responses=WAV_FILE, openapi_extra=_VOX_BODY)
     async def speak_wav(request: Request) -> Response:
+        """Speech as one WAV file."""
         job = await desktop.job(request)
         return SpeechResponse(services, desktop.live_while(job), WholeFile(job))
 
@@ -153,6 +154,7 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
         "/vox_speak_wav_stream", response_model=None, responses=WAV_EVENTS, openapi_extra=_VOX_BODY
     )
     async def speak_wav_stream(request: Request) -> Response:
+        """Speech as events, each with one segment as a WAV file."""
         job = await desktop.job(request)
         return SpeechResponse(services, desktop.live_while(job), WavEvents(job))
 
@@ -165,11 +167,13 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
 
     @router.get("/tts_is_speaking", response_model=None)
     async def is_speaking(request: Request) -> Response:
+        """Whether a session of the caller's tenant that began through these routes is live."""
         num_live = len(desktop.live(caller_of(request).tenant))
         return JsonResponse({"is_speaking": num_live > 0, "sessions": num_live})
 
     @router.post("/vox_speak", response_model=None)
     async def speak_aloud() -> Response:
+        """Not served: a server has no loudspeaker of its caller."""
         raise NotServed("a server cannot play sound on your device; use /api/vox_speak_wav")
 
     return router
@@ -199,6 +203,7 @@ def model_routes(services: Services, switch: ModelLoader | None) -> APIRouter:
 
     @router.post("/tts_load_multilingual", response_model=None)
     async def load_multilingual() -> Response:
+        """Answers when the model can speak, at once if it can already."""
         return await load("multilingual")
 
     @router.post("/unload_tts", response_model=None)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.body import parse_object
+from app.api.json_body import parse_object
 from app.api.speech_request import SpeechOptionFields, VoiceField, parse
 from app.errors import BadRequest
 

@@ -55,7 +55,7 @@ class RawAudio:
 
 
 class WholeFile:
-    """One file with its true length. A file that was cancelled is no file."""
+    """One file with its true length. A cancelled session has no file: its answer is a 204."""
 
     def __init__(self, job: SpeechJob) -> None:
         self._options = job.options

@@ -55,7 +55,7 @@ class SpeechContext:
         self.options = options
         self.is_binary = is_binary
         self.is_cancelled = False  # nothing more is sent
-        self.is_done = False  # everything is sent
+        self.is_done = False  # everything but the message `done` is sent
         self.session_id = session_id
         self._services = services
         self._max_held_chars = services.sockets.max_held_chars
@@ -120,15 +120,15 @@ class SpeechContext:
         ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self._num_tokens)
         if self._live is None:
             return ack
-        told = await self._services.synthesizer.cancel(self._live)
-        # unknown: the request of the take is on its way, and will find itself cancelled
-        is_over = told.state in (CancelState.UNKNOWN, CancelState.ALREADY_DONE)
+        stopped = await self._services.synthesizer.cancel(self._live)
+        # unknown: the take's request is on its way and will be cancelled when it arrives
+        is_over = stopped.state in (CancelState.UNKNOWN, CancelState.ALREADY_DONE)
         return replace(
             ack,
-            state=CancelState.STOPPED if is_over else told.state,
-            tokens_generated=ack.tokens_generated + told.tokens_generated,
-            tokens_discarded=told.tokens_discarded,
-            stop_ms=told.stop_ms,
+            state=CancelState.STOPPED if is_over else stopped.state,
+            tokens_generated=ack.tokens_generated + stopped.tokens_generated,
+            tokens_discarded=stopped.tokens_discarded,
+            stop_ms=stopped.stop_ms,
         )
 
     async def run(self) -> None:
@@ -141,6 +141,7 @@ class SpeechContext:
                 self._num_waiting_chars -= len(order)
                 await self._speak(order, encoder)
         await self._send(encoder, await encoder.finish())
+        self.is_done = True  # before `done` waits for its turn: a cancel now comes too late
         await self._outbox.tell(
             self,
             "done",
@@ -148,7 +149,6 @@ class SpeechContext:
             usage=usage_of(self._num_chars, self._num_tokens),
             timing=timing_of(self._marks, self._audio_s),
         )
-        self.is_done = True
 
     def _refuse_if_closing(self) -> None:
         if self._is_closing:

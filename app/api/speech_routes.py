@@ -1,4 +1,4 @@
-"""Speech over HTTP and over a socket, and its cancel."""
+"""The routes of speech over HTTP and over a socket, and of its cancel."""
 
 import base64
 import binascii
@@ -9,10 +9,10 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.body import parse_object, read_object
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
+from app.api.json_body import parse_object, read_object
 from app.api.middleware import SUBPROTOCOL, check_session_id
 from app.api.openapi import CANCELLED, SPOKEN
 from app.api.services import Services
@@ -86,7 +86,7 @@ def speech_routes(services: Services) -> APIRouter:
         planner.check_model(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
             raise BadRequest("voice: send either voice or reference_audio", param="voice")
-        voice = VoiceRef("")  # of a clone: made once nothing else can be wrong with the request
+        voice = VoiceRef("")  # of a clone, until its voice is made of the recording
         if fields.voice is not None:
             voice = await services.voices.find(caller, fields.voice)
         is_file = _is_file(fields)

@@ -119,7 +119,7 @@ class SpeechSocket:
             self._services.refused(error.code)
             await self._event("error", context_id=context_id, error=error_of(error))
             if self._num_errors > self._bounds.max_faults:
-                await self._close(POLICY, "too many wrong messages")
+                await self._close(POLICY, "too many invalid messages")
 
     async def _obey(self, message: ClientMessage) -> None:
         match message:

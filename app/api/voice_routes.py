@@ -7,16 +7,16 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.body import read_object
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
+from app.api.json_body import read_object
 from app.api.openapi import WAV_FILE
 from app.api.services import Services
 from app.api.speech_bodies import WholeFile
 from app.api.speech_request import SpeechOptionFields, parse
 from app.api.speech_response import SpeechResponse
 from app.api.uploads import read_form
-from app.api.voices import told_of
+from app.api.voices import body_of
 from app.config import Role
 from app.voices.recordings import MAX_BYTES
 
@@ -66,6 +66,7 @@ def voice_routes(services: Services) -> APIRouter:
 
     @router.get("", response_model=None)
     async def all_voices(request: Request) -> Response:
+        """The voices that the caller may use."""
         return JsonResponse({"voices": await voices.all(caller_of(request))})
 
     @router.post("", response_model=None, openapi_extra=_UPLOAD, dependencies=makers)
@@ -80,18 +81,20 @@ def voice_routes(services: Services) -> APIRouter:
                 form.file("audio_sample"),
                 form.text("consent", MAX_CONSENT_CHARS),
             )
-        return JsonResponse(told_of(voice))
+        return JsonResponse(body_of(voice))
 
     @router.get("/{voice_id}", response_model=None)
     async def one_voice(request: Request, voice_id: str) -> Response:
-        return JsonResponse(told_of(await voices.get(caller_of(request), voice_id)))
+        """One voice, by its id."""
+        return JsonResponse(body_of(await voices.get(caller_of(request), voice_id)))
 
     @router.patch("/{voice_id}", response_model=None, openapi_extra=_CHANGE, dependencies=makers)
     async def change_voice(request: Request, voice_id: str) -> Response:
+        """Change the name or the aliases of a voice that a caller made."""
         changes = parse(VoiceChanges, await read_object(request, MAX_CHANGE_BYTES))
         aliases = None if changes.aliases is None else tuple(changes.aliases)
         voice = await voices.change(caller_of(request), voice_id, changes.name, aliases)
-        return JsonResponse(told_of(voice))
+        return JsonResponse(body_of(voice))
 
     @router.delete("/{voice_id}", response_model=None, dependencies=makers)
     async def delete_voice(request: Request, voice_id: str) -> Response:

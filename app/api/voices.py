@@ -1,4 +1,4 @@
-"""The voices that there are for a caller, and the ones that callers make of recordings."""
+"""The voices of a caller: those of the model and the operator, and those that its tenant makes."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[^\W_][\w .'-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """`library` None: no caller may make voices. Storage is blocking and goes to threads."""
+    """`library` None: callers cannot make voices. Storage blocks, so it runs on other threads."""
 
     catalogue: VoiceCatalogue
     library: VoiceLibrary | None
@@ -37,11 +37,11 @@ class Voices:
         return self.catalogue.find(name).ref
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
-        listed = [told_of(voice) for voice in self.catalogue.named()]
+        listed = [body_of(voice) for voice in self.catalogue.named()]
         if self.library is None:
             return listed
         made = await asyncio.to_thread(self.library.all, caller.tenant)
-        return listed + [told_of(voice) for voice in made]
+        return listed + [body_of(voice) for voice in made]
 
     async def get(self, caller: Caller, voice_id: str) -> NamedVoice | LibraryVoice:
         for voice in self.catalogue.named():
@@ -52,7 +52,7 @@ class Voices:
         return await asyncio.to_thread(self.library.get, caller.tenant, voice_id)
 
     async def add(self, caller: Caller, name: str, sample: bytes, consent: str) -> LibraryVoice:
-        """Decoded, checked, stored and enrolled; or refused, with nothing left of it."""
+        """Decodes, checks, stores and enrols the recording. A refused recording leaves nothing."""
         library = self._library()
         self._check_name(name)
         await self._refuse_more(caller, library)
@@ -103,32 +103,34 @@ class Voices:
 
     def _library(self) -> VoiceLibrary:
         if self.library is None:
-            message = "this server stores no voices; its configuration has no `uploads`"
+            message = "this server stores no voices, because its configuration has no `uploads`"
             raise NotServed(message, code="uploads_off")
         return self.library
 
     async def _refuse_more(self, caller: Caller, library: VoiceLibrary) -> None:
-        """Raises BadRequest where the tenant keeps as many as this key may make it keep."""
-        most = caller.quota.max_voices
-        if most is not None and len(await asyncio.to_thread(library.all, caller.tenant)) >= most:
-            message = f"{most} voices are the most that this key may keep"
+        """Raises BadRequest where the tenant keeps `max_voices` of the key already."""
+        limit = caller.quota.max_voices
+        if limit is None:
+            return
+        if len(await asyncio.to_thread(library.all, caller.tenant)) >= limit:
+            message = f"this API key may keep at most {limit} voices; delete one first"
             raise BadRequest(message, param="max_voices", code="too_many_voices")
 
     def _check_name(self, name: str) -> None:
         if not _NAME.fullmatch(name):
-            message = "name: letters, digits, spaces, . ' _ and -, at most 64"
-            raise BadRequest(message, param="name")
+            message = "name: a name begins with a letter or digit and has at most 64 of "
+            raise BadRequest(f"{message}letters, digits, spaces and . ' _ -", param="name")
         if name in self.synthesizer.card().voices:
-            raise Conflict(f"the name {name!r} is taken", param="name", code="name_taken")
+            raise Conflict(f"the name {name!r} is taken already", param="name", code="name_taken")
 
 
-def told_of(voice: NamedVoice | LibraryVoice) -> dict[str, object]:
-    told: dict[str, object] = {
+def body_of(voice: NamedVoice | LibraryVoice) -> dict[str, object]:
+    body: dict[str, object] = {
         "object": "audio.voice",
         "id": voice.id,
         "name": voice.name,
         "aliases": list(voice.aliases),
     }
     if isinstance(voice, LibraryVoice):
-        told |= {"created_at": voice.created_at, "seconds": voice.seconds}
-    return told
+        body |= {"created_at": voice.created_at, "seconds": voice.seconds}
+    return body

@@ -17,7 +17,7 @@ from app.sessions.table import SessionEnd
 
 
 class Delivery:
-    """`now` is the machine's monotonic clock, as for every Mark."""
+    """Of one session. `now` is the machine's monotonic clock, as for every Mark."""
 
     def __init__(self, request: SynthesisRequest, now: Callable[[], float]) -> None:
         self.started_s = now()

@@ -41,6 +41,10 @@ class Wire:
         self.to_server = asyncio.Queue()
         self.sent = []
 
+    def receives(self, **message):
+        text = json.dumps(message)
+        self.to_server.put_nowait({"type": "websocket.receive", "text": text})
+
     async def receive(self):
         return await self.to_server.get()
 
@@ -63,6 +67,54 @@ class SlowToStop(FakeSynthesizer):
         return ack
 
 
+def services_of(synthesizer):
+    return Services(
+        synthesizer,
+        SpeechPlanner(synthesizer.card, Limits()),
+        Voices(VoiceCatalogue(synthesizer.card, {}), None, synthesizer, RecordingReader()),
+        SocketLimits(max_faults=10**6),
+        AdmissionControl(UsageCounter(), live_s=60),
+    )
+
+
+def socket_of(wire, services, tenant):
+    caller = Caller(tenant, tenant, frozenset(Role), Quota())
+    return SpeechSocket(wire, services, caller, tenant)
+
+
+class SlowToSendDone(Wire):
+    """Holds the message `done` until `go`."""
+
+    def __init__(self):
+        super().__init__()
+        self.sending_done = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def send_text(self, text):
+        if json.loads(text)["type"] == "done":
+            self.sending_done.set()
+            await self.go.wait()
+        await super().send_text(text)
+
+
+async def test_a_cancel_while_done_is_sent_comes_too_late():
+    wire = SlowToSendDone()
+    socket = socket_of(wire, services_of(FakeSynthesizer()), "red")
+    serving = asyncio.ensure_future(socket.serve())
+    wire.receives(type="start", context_id="c", voice="anna")
+    wire.receives(type="text", context_id="c", text="Hello there.")
+    wire.receives(type="close", context_id="c")
+    await eventually(wire.sending_done.is_set, 10, "the socket sends done")
+    wire.receives(type="cancel", context_id="c")
+    await eventually(wire.to_server.empty, 10, "the socket has read the cancel")
+    wire.go.set()
+    wire.receives(type="close")
+    await eventually(serving.done, 10, "the socket has closed")
+    done, cancelled = wire.sent[-2:]
+    assert (done["type"], cancelled["type"]) == ("done", "cancelled")
+    assert cancelled["state"] == "already_done"
+
+
 class Protocol(RuleBasedStateMachine):
     @initialize()
     def connect(self):
@@ -74,25 +126,15 @@ class Protocol(RuleBasedStateMachine):
         self.cancelled = defaultdict(int)
 
     async def _connect(self):
-        catalogue = VoiceCatalogue(self.synthesizer.card, {})
-        admission = AdmissionControl(UsageCounter(), live_s=60)
-        bounds = SocketLimits(max_faults=10**6)
-        voices = Voices(catalogue, None, self.synthesizer, RecordingReader())
-        planner = SpeechPlanner(self.synthesizer.card, Limits())
-        services = Services(self.synthesizer, planner, voices, bounds, admission)
         self.wires = {"red": Wire(), "blue": Wire()}
+        services = services_of(self.synthesizer)
         self.serving = [
-            asyncio.ensure_future(
-                SpeechSocket(
-                    wire, services, Caller(tenant, tenant, frozenset(Role), Quota()), tenant
-                ).serve()
-            )
+            asyncio.ensure_future(socket_of(wire, services, tenant).serve())
             for tenant, wire in self.wires.items()
         ]
 
     def send(self, tenant, **message):
-        text = json.dumps(message)
-        self.wires[tenant].to_server.put_nowait({"type": "websocket.receive", "text": text})
+        self.wires[tenant].receives(**message)
 
     @rule(tenant=TENANTS, name=NAMES)
     def start(self, tenant, name):
@@ -139,13 +181,13 @@ class Protocol(RuleBasedStateMachine):
     def every_context_is_told_in_order(self):
         for tenant, wire in self.wires.items():
             for message in wire.sent[self.num_checked[tenant] :]:
+                self.num_checked[tenant] += 1
                 is_late = message.get("state") == "already_done"  # cancelled after its end
                 if message.get("stream") is not None and not is_late:
                     kinds = self.told[tenant, message["stream"]]
                     assert not ENDS & set(kinds), (kinds, message)
                     assert kinds or message["type"] in {"started", "cancelled"}, message
                     kinds.append(message["type"])
-            self.num_checked[tenant] = len(wire.sent)
 
     @invariant()
     def tenants_do_not_meet(self):
@@ -170,8 +212,7 @@ class Protocol(RuleBasedStateMachine):
     async def _finish(self):
         self.synthesizer.hold_at = None
         for wire in self.wires.values():
-            closing = {"type": "websocket.receive", "text": '{"type": "close"}'}
-            wire.to_server.put_nowait(closing)
+            wire.receives(type="close")
 
         def all_closed():
             self.synthesizer.release()
