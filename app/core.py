@@ -76,17 +76,6 @@ class Mark(StrEnum):
 
 Marks = Mapping[Mark, float]  # seconds
 NO_MARKS: Marks = {}
-_LATEST_COUNTS = {Mark.LAST_STEP, Mark.T3_STOPPED, Mark.VOCODER_DROPPED}
-
-
-def merged(one: Marks, other: Marks) -> dict[Mark, float]:
-    """A mark that both have keeps its earlier time, or its later time if it is one of
-    _LATEST_COUNTS."""
-    marks = dict(one)
-    for mark, at_s in other.items():
-        known_s = marks.get(mark, at_s)
-        marks[mark] = max(known_s, at_s) if mark in _LATEST_COUNTS else min(known_s, at_s)
-    return marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +263,11 @@ class Synthesizer(Protocol):
         Raises before the first chunk: DuplicateSession if the id is live or remembered, Overloaded
         if there is no room. A cancel that came first yields the empty chunk with CANCELLED alone.
         """
-        ...
 
     async def cancel(self, key: SessionKey) -> CancelAck: ...
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         """The report of a session that has begun or was cancelled; None once it is forgotten."""
-        ...
 
     async def health(self) -> Health: ...
 
@@ -289,7 +276,6 @@ class Synthesizer(Protocol):
 
         Raises BadRequest where no voice can be made of the recording, NotFound, Unavailable.
         """
-        ...
 
 
 class ModelLoader(Protocol):
@@ -298,11 +284,9 @@ class ModelLoader(Protocol):
 
     async def load(self) -> None:
         """Raises Unavailable where the model is not loaded in time."""
-        ...
 
     async def unload(self) -> None:
         """Live sessions end first. Raises NotServed where the model must stay in memory."""
-        ...
 
 
 class TokenSource(Protocol):
@@ -310,4 +294,3 @@ class TokenSource(Protocol):
 
     def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
         """Groups in order, the last with a finish reason. Closing the generator cancels."""
-        ...

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Mark, SynthesisRequest, merged
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Mark, SynthesisRequest
 from app.errors import ServeError, SynthesisFailed
 from app.sessions.pacing import Playback
 from app.sessions.table import SessionEnd
+from app.sessions.timeline import merged
 
 
 class Delivery:

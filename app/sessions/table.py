@@ -22,8 +22,8 @@ from app.core import (
     Marks,
     SessionKey,
     SessionReport,
-    merged,
 )
+from app.sessions.timeline import merged
 
 MAX_REMEMBERED = 100_000  # ids; beyond this number the oldest is forgotten first
 

@@ -1,4 +1,4 @@
-"""Where a session's time went: named legs between its marks.
+"""Where a session's time went: its marks from several processes, and named legs between them.
 
 A mark is a moment on one machine's clock. A leg is the time between two marks, and can be compared
 on any machine. Knows nothing about the places that set the marks.
@@ -28,6 +28,19 @@ _CANCEL = {
     "disconnect_engine": (Mark.DISCONNECTED, Mark.T3_STOPPED),
     "disconnect_vocoder": (Mark.DISCONNECTED, Mark.VOCODER_DROPPED),
 }
+
+
+_LATEST_COUNTS = {Mark.LAST_STEP, Mark.T3_STOPPED, Mark.VOCODER_DROPPED}
+
+
+def merged(one: Marks, other: Marks) -> dict[Mark, float]:
+    """All marks of both. Of a mark that both have, the earlier time counts; of the marks in
+    _LATEST_COUNTS the later."""
+    marks = dict(one)
+    for mark, at_s in other.items():
+        known_s = marks.get(mark, at_s)
+        marks[mark] = max(known_s, at_s) if mark in _LATEST_COUNTS else min(known_s, at_s)
+    return marks
 
 
 def first_audio_legs(marks: Marks) -> dict[str, float]:

@@ -1,7 +1,13 @@
 """Marks from several processes become legs."""
 
-from app.core import Mark, merged
-from app.sessions.timeline import all_legs, cancel_legs, first_audio_legs, real_time_factor
+from app.core import Mark
+from app.sessions.timeline import (
+    all_legs,
+    cancel_legs,
+    first_audio_legs,
+    merged,
+    real_time_factor,
+)
 
 
 def test_merged_marks_keep_the_first_beginning_and_the_last_end():
