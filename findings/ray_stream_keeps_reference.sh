@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # Library:   ray 2.60.0, Python 3.11, Linux. No part of this project is used.
 #
-# Behaviour: A consumer cancels the streaming generator of an actor (`ray.cancel`) at about the moment
-#            in which the stream ends. Now and then the actor's process keeps one reference, which
-#            `ray memory` shows as `<temporary (DynamicObjectRefGenerator)>`. Garbage collection in
-#            every process does not release the reference. A stream that is cancelled after it was
-#            read to its end leaves no reference.
+# Behaviour: A consumer cancels the streaming generator of an actor (`ray.cancel`) at about the
+#            moment in which the stream ends. Now and then the actor's process keeps one reference,
+#            which `ray memory` shows as `<temporary (DynamicObjectRefGenerator)>`. Garbage
+#            collection in every process does not release the reference. A stream that is cancelled
+#            after it was read to its end leaves no reference.
 #
 # Expected:  No reference is kept for a stream that has ended.
 #
-# Affected:  Long-lived actors that stream to consumers which may leave early. One reference is small,
-#            but their number only grows while the actor lives.
+# Affected:  Long-lived actors that stream to consumers which may leave early. One reference is
+#            small, but their number only grows while the actor lives.
 #
 # Seen:      2026-11-29, two cores, three runs:
 #   ray 2.60.0, references that the producer keeps: 0 of 1000 streams that were read to their ends, 20 of 1000 that were cancelled
 #   ray 2.60.0, references that the producer keeps: 0 of 1000 streams that were read to their ends, 10 of 1000 that were cancelled
 #   ray 2.60.0, references that the producer keeps: 0 of 1000 streams that were read to their ends, 17 of 1000 that were cancelled
 #
-# Exits with 0 where Ray behaves like this, with 1 where the behaviour has changed. Takes 1.5 minutes.
+# Exits with 0 where Ray behaves like this, with 1 where the behaviour has changed. Takes 90 s.
 set -euo pipefail
 
 folder=$(mktemp -d)
