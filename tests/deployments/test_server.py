@@ -19,7 +19,7 @@ import yaml
 
 from app.errors import ConfigError
 from deployments.server import ServerProcess, free_port
-from tests.deployments.conftest import wait_until_healthy
+from tests.support.deployments.served_app import wait_until_healthy
 from tests.support.eventually import eventually_sync
 
 ROOT = Path(__file__).parents[2]
