@@ -1,12 +1,12 @@
-"""A load test against a server that runs; docs/loadtests.md has its shapes and its users.
+"""Runs a load test against a running server. docs/loadtests.md describes the shapes and the users.
 
     python -m loadtests --shape steady --users conversation --callers 4 --minutes 1 --out DIR
 
-Writes requests.jsonl, summary.json and report.html into DIR. Last line JSON; exits with 1 where a
-request failed or a timing cannot be true, with 2 where the load test could not begin.
+Writes requests.jsonl, summary.json and report.html into DIR. The last line is one JSON object.
+Exits with 1 if a request fails or a timing is impossible, and with 2 if the test cannot begin.
 """
 
-from loadtests.run import LEVELS, Load, run  # first: Locust patches what the rest imports
+from loadtests.run import LEVELS, Load, run  # first: Locust patches the standard library
 
 # isort: split
 import argparse
@@ -24,17 +24,17 @@ SHAPES = (*LEVELS, "poisson", "saturation")
 def roles(text: str) -> tuple[str, ...]:
     found = tuple(USERS) if text == "mixed" else tuple(text.split(","))
     if unknown := set(found) - set(USERS):
-        raise argparse.ArgumentTypeError(f"no such users: {', '.join(sorted(unknown))}")
+        raise argparse.ArgumentTypeError(f"unknown users: {', '.join(sorted(unknown))}")
     return found
 
 
 def positive(text: str) -> float:
     if not (value := float(text)) > 0:
-        raise argparse.ArgumentTypeError("more than 0")
+        raise argparse.ArgumentTypeError("must be more than 0")
     return value
 
 
-def parsed() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
     parser.add_argument("--url", default=DEFAULT_URL)
     parser.add_argument("--shape", choices=SHAPES, default="steady")
@@ -42,30 +42,55 @@ def parsed() -> argparse.Namespace:
         "--users",
         type=roles,
         default=("conversation",),
-        help=f"mixed, or some of {','.join(USERS)}: one of each, the first fills up; "
-        "an open loop has streams alone",
+        help=f"mixed, or a list of {','.join(USERS)}: one caller of each kind, all others are of "
+        "the first kind; poisson has streams alone",
     )
-    parser.add_argument("--callers", type=int, default=4, help="at most, where the shape varies")
     parser.add_argument(
-        "--minutes", type=positive, default=1.0, help="of the search: of each level"
+        "--callers", type=int, default=4, help="number of callers, or the most of a varying shape"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=positive,
+        default=1.0,
+        help="length of the run; of saturation: of each level",
     )
     parser.add_argument("--out", type=Path, default=Path("loadtests/out"))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=positive, default=1.0, help="requests per second, poisson")
-    parser.add_argument("--most-open", type=int, default=256, help="at once, poisson")
-    parser.add_argument("--ttfa-ms", type=positive, default=1000.0, help="bound of the search")
-    parser.add_argument("--think-s", type=float, default=1.0, help="between turns, on average")
-    parser.add_argument("--prebuffer-s", type=float, default=0.0, help="of each player")
-    parser.add_argument("--grace-s", type=float, default=5.0, help="for sessions at the end")
-    parser.add_argument("--timeout-s", type=positive, default=60.0, help="without any byte")
-    parser.add_argument("--ack-within-s", type=positive, default=5.0, help="of a cancel")
-    parser.add_argument("--voice", help="by default the first")
-    parser.add_argument("--allow-remote", action="store_true", help="the server is yours")
+    parser.add_argument("--rate", type=positive, default=1.0, help="requests per second of poisson")
+    parser.add_argument(
+        "--most-open", type=int, default=256, help="the most open requests of poisson"
+    )
+    parser.add_argument(
+        "--ttfa-ms", type=positive, default=1000.0, help="the p95 bound of saturation"
+    )
+    parser.add_argument("--think-s", type=float, default=1.0, help="mean pause between turns")
+    parser.add_argument("--prebuffer-s", type=float, default=0.0, help="prebuffer of each player")
+    parser.add_argument(
+        "--grace-s",
+        type=float,
+        default=5.0,
+        help="running sessions may end in this time after the run",
+    )
+    parser.add_argument(
+        "--timeout-s", type=positive, default=60.0, help="give up when no byte arrives"
+    )
+    parser.add_argument(
+        "--ack-within-s",
+        type=positive,
+        default=5.0,
+        help="give up on the acknowledgement of a cancel",
+    )
+    parser.add_argument("--voice", help="default: the server's first voice")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow a server on another machine; it must be yours",
+    )
     return parser.parse_args()
 
 
 def main() -> int:
-    args = parsed()
+    args = parse_options()
     load = Load(
         shape=args.shape,
         users=args.users,
@@ -86,12 +111,12 @@ def main() -> int:
     )
     try:
         check_host(args.url, args.allow_remote)
-        told = run(args.url, load, settings, args.out)
-    except (RefusedHost, UnusableServer) as fault:
-        sys.stderr.write(f"{fault}\n")
+        summary = run(args.url, load, settings, args.out)
+    except (RefusedHost, UnusableServer) as error:
+        sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(json.dumps(told) + "\n")
-    return 0 if told["passed"] else 1
+    sys.stdout.write(json.dumps(summary) + "\n")
+    return 0 if summary["passed"] else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What all callers of a run share: the server, the ledger, the settings, and when it is over.
+"""The state that all callers of a run share: the server, the run log, the settings, the end time.
 
-Loopback only, unless it is said otherwise: a load test against somebody else's server is an attack.
+Load goes to loopback addresses only, unless `allow_remote` is given: a load test of another
+person's server is an attack.
 """
 
 import contextlib
@@ -27,19 +28,20 @@ class RefusedHost(Exception):
 
 
 class UnusableServer(Exception):
-    """It does not answer, or serves nothing to speak with."""
+    """The server does not answer, or has no model or voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     seed: int = 1
-    think_s: float = 1.0  # on average, between the end of an answer and the next question
-    prebuffer_s: float = 0.0  # of a player
-    timeout_s: float = 60.0  # without a byte, an answer is not waited for any longer
-    ack_within_s: float = 5.0  # a cancel is acknowledged, or that is a fault
-    enrol_within_s: float = 180.0  # a voice is made; the first waits for a process to start
-    settle_s: float = 0.3  # after an end, before the server is asked what it remembers
-    voice: str | None = None  # None: the first
+    think_s: float = 1.0  # mean pause between the end of an answer and the next request
+    prebuffer_s: float = 0.0  # of each player
+    timeout_s: float = 60.0  # a request without a byte for so long is unanswered
+    ack_within_s: float = 5.0  # a later acknowledgement of a cancel is a fault
+    enrol_within_s: float = 180.0  # to make a voice; the first one waits for a process to start
+    report_within_s: float = 3.0  # after its end, the server's report of a session is complete
+    settle_s: float = 0.3  # from the end of a session to the request for its report
+    voice: str | None = None  # None: the server's first voice
 
 
 def check_host(url: str, allow_remote: bool) -> None:
@@ -47,14 +49,14 @@ def check_host(url: str, allow_remote: bool) -> None:
     host = urlsplit(url).hostname or ""
     try:
         is_near = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name: where it leads is not known
+    except ValueError:  # a name may lead to another machine
         is_near = False
     if not is_near and not allow_remote:
-        raise RefusedHost(f"{url} is not this machine; --allow-remote lets load go there")
+        raise RefusedHost(f"{url} is not this machine; --allow-remote allows it")
 
 
 class Bench:
-    """After `over_s` of the clock nothing new is asked for; what lives at `cut_s` is cancelled."""
+    """No request begins after `over_s`; sessions that still run at `cut_s` are cancelled."""
 
     def __init__(self, url: str, settings: Settings, run_log: RunLog) -> None:
         """Raises UnusableServer."""
@@ -72,19 +74,19 @@ class Bench:
         try:
             self.model = str(self._first("/v1/models", "data"))
             self.voice = settings.voice or str(self._first("/v1/audio/voices", "voices"))
-        except (httpx.HTTPError, KeyError, IndexError, ValueError) as fault:
-            raise UnusableServer(f"{url}: {fault or type(fault).__name__}") from fault
+        except (httpx.HTTPError, KeyError, IndexError, ValueError) as error:
+            raise UnusableServer(f"{url}: {error or type(error).__name__}") from error
 
     def _first(self, path: str, name: str) -> object:
         return self.http.get(path).raise_for_status().json()[name][0]["id"]
 
     def warm_up(self) -> None:
-        """One answer that is not counted. What fails here will fail again where it counts."""
+        """Sends one request that does not count. An error will appear again in a later request."""
         with contextlib.suppress(httpx.HTTPError):
             self.http.post("/v1/audio/speech", json=self.body("Hello there.") | {"stream": False})
 
     def left_s(self) -> float:
-        """Until sessions are cut; for waits, which take no infinity."""
+        """Seconds until sessions are cancelled; finite, because waits do not accept infinity."""
         return max(0.0, min(self.cut_s - time.monotonic(), A_DAY_S))
 
     @property
@@ -92,13 +94,13 @@ class Bench:
         return time.monotonic() >= self.over_s
 
     def number(self, role: str) -> int:
-        """Of the next caller of that role; what it draws follows from the seed and this."""
+        """The number of the next caller of a role. The seed and the number determine its draws."""
         self._num_callers[role] += 1
         return self._num_callers[role]
 
     @contextlib.contextmanager
     def lasting(self, seconds: float, grace_s: float) -> Iterator[None]:
-        """The run is over so many seconds from now; sessions may end within the grace."""
+        """A run that is over after `seconds`. Running sessions may end within the grace."""
         self.over_s = time.monotonic() + seconds
         self.cut_s = self.over_s + grace_s
         try:
@@ -117,7 +119,7 @@ class Bench:
         outcome: Outcome,
         detail: str,
     ) -> Record:
-        """Of a request that has ended now and asks for no sound."""
+        """Records a request without audio that ends now."""
         record = Record(
             kind=kind,
             user=user,

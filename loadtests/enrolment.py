@@ -1,4 +1,4 @@
-"""A voice made of a recording, and deleted afterwards. The recording is computed: seeded vowels."""
+"""Makes voices from computed recordings (seeded vowels) and deletes them."""
 
 import io
 import random
@@ -20,16 +20,16 @@ SYLLABLE_S = 0.25
 NUM_HARMONICS = 12
 
 
-def recording(chance: random.Random) -> bytes:
-    """A WAV file of a speaker whose pitch and vowels are drawn: one second, again and again, for
-    who computes holds up every other caller."""
+def recording(rng: random.Random) -> bytes:
+    """A WAV file of a speaker with random pitch and vowels. One second is repeated, because the
+    computation blocks all other callers."""
     at_s = np.arange(RATE) / RATE
     harmonics = np.arange(1, NUM_HARMONICS + 1)
-    pitch = chance.uniform(90, 240)
-    drawn = np.array([chance.choice(VOWELS) for _ in range(round(1 / SYLLABLE_S))])
-    away = pitch * harmonics[None, :, None] - drawn[:, None, :]  # syllable, harmonic, formant
-    gains = (np.exp(-((away / 150) ** 2)).sum(2) + 0.02) / harmonics
-    gain_at = np.repeat(gains, len(at_s) // len(drawn), axis=0)
+    pitch = rng.uniform(90, 240)
+    vowels = np.array([rng.choice(VOWELS) for _ in range(round(1 / SYLLABLE_S))])
+    distance = pitch * harmonics[None, :, None] - vowels[:, None, :]  # syllable, harmonic, formant
+    gains = (np.exp(-((distance / 150) ** 2)).sum(2) + 0.02) / harmonics
+    gain_at = np.repeat(gains, len(at_s) // len(vowels), axis=0)
     sound = (gain_at * np.sin(2 * np.pi * pitch * at_s[:, None] * harmonics)).sum(1)
     sound *= np.sin(np.pi * (at_s / SYLLABLE_S % 1))
     pcm = (sound / np.abs(sound).max() * 16_000).astype("<i2")
@@ -42,33 +42,33 @@ def recording(chance: random.Random) -> bytes:
     return content.getvalue()
 
 
-def add_voice(bench: Bench, user: str, chance: random.Random, intended_s: float) -> str | None:
-    """Its id; None where it was not made, which the ledger then has."""
-    sample = recording(chance)
+def add_voice(bench: Bench, user: str, rng: random.Random, intended_s: float) -> str | None:
+    """The id of the new voice; None if none was made. The run log has the reason."""
+    sample = recording(rng)
     form = {"name": f"load {uuid.uuid4().hex[:12]}", "consent": "a computed voice consents"}
 
     def post() -> httpx.Response:
         files = {"audio_sample": ("voice.wav", sample, "audio/wav")}
-        patience_s = bench.settings.enrol_within_s
-        return bench.http.post("/v1/audio/voices", data=form, files=files, timeout=patience_s)
+        timeout_s = bench.settings.enrol_within_s
+        return bench.http.post("/v1/audio/voices", data=form, files=files, timeout=timeout_s)
 
-    answer = asked(bench, user, intended_s, post)
+    answer = logged(bench, user, intended_s, post)
     return str(answer.json()["id"]) if answer is not None and answer.is_success else None
 
 
 def delete_voice(bench: Bench, user: str, voice: str) -> None:
-    asked(bench, user, time.monotonic(), lambda: bench.http.delete(f"/v1/audio/voices/{voice}"))
+    logged(bench, user, time.monotonic(), lambda: bench.http.delete(f"/v1/audio/voices/{voice}"))
 
 
-def asked(
-    bench: Bench, user: str, intended_s: float, ask: Callable[[], httpx.Response]
+def logged(
+    bench: Bench, user: str, intended_s: float, send: Callable[[], httpx.Response]
 ) -> httpx.Response | None:
-    """The answer, which is in the ledger; None where there was none."""
+    """The answer of a request, which is added to the run log; None without an answer."""
     sent_s, detail, answer = time.monotonic(), "", None
     try:
-        answer = ask()
-    except httpx.TransportError as fault:
-        detail = f"{type(fault).__name__}: {fault}"
+        answer = send()
+    except httpx.TransportError as error:
+        detail = f"{type(error).__name__}: {error}"
     outcome = Outcome.UNANSWERED
     if answer is not None:
         code = error_code(answer)

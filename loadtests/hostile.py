@@ -1,7 +1,7 @@
-"""Requests that a server must refuse by name, and connections that it must survive.
+"""Requests that a server must refuse with an error code, and connections that it must survive.
 
-What is refused is a 4xx with OpenAI's error shape and a code; a 5xx, or a refusal without a name,
-is the server's fault. Knows nothing about Locust.
+A correct refusal is a 4xx with OpenAI's error object and a code. A 5xx, or a refusal without a
+code, is a fault of the server. Knows nothing about Locust.
 """
 
 import json
@@ -20,10 +20,10 @@ from loadtests.records import Kind, Outcome, Record
 from loadtests.session import REFUSALS, error_code
 
 SPEECH = "/v1/audio/speech"
-TOO_LONG = 200_000  # characters; more than any server's limit
+TOO_LONG = 200_000  # characters, more than the limit of any server
 SLOW_READS, SLOW_PAUSE_S = 8, 0.25
 SLOW_BYTES = 1024
-Ending = tuple[Outcome, int | None, str]  # with the status and what is to be said of it
+Ending = tuple[Outcome, int | None, str]  # outcome, status, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Attack:
         sent_s = time.monotonic()
         try:
             outcome, status, detail = self.send(bench)
-        except httpx.TransportError as fault:
-            outcome, status, detail = Outcome.UNANSWERED, None, type(fault).__name__
+        except httpx.TransportError as error:
+            outcome, status, detail = Outcome.UNANSWERED, None, type(error).__name__
         return bench.note_silent(
             kind=Kind.HOSTILE,
             user=user,
@@ -75,12 +75,12 @@ def _unknown_session(bench: Bench) -> Ending:
 
 
 def _bad_id(bench: Bench) -> Ending:
-    headers = {"X-Request-ID": "no id of ours: spaces; and colons"}
+    headers = {"X-Request-ID": "not a valid id: spaces; and colons"}
     return _must_refuse(bench.http.post(SPEECH, json=bench.body("Hello."), headers=headers))
 
 
 def _slow_reader(bench: Bench) -> Ending:
-    """Takes a kilobyte at a time, and goes away."""
+    """Reads a kilobyte at a time, then closes the connection."""
     with bench.http.stream("POST", SPEECH, json=bench.body("You read slowly. " * 6)) as response:
         if response.status_code != httpx.codes.OK:
             response.read()
@@ -96,7 +96,7 @@ def _slow_reader(bench: Bench) -> Ending:
 
 
 def _half_closed(bench: Bench) -> Ending:
-    """Sends a whole request, says that no more will come, and reads what does."""
+    """Sends a whole request, closes the sending side, and reads the answer."""
     with _connection(bench) as connection:
         connection.sendall(_request(bench, missing=0))
         connection.shutdown(socket.SHUT_WR)
@@ -104,7 +104,7 @@ def _half_closed(bench: Bench) -> Ending:
 
 
 def _body_that_stops(bench: Bench) -> Ending:
-    """Announces more than it sends, and goes."""
+    """Sends less than its Content-Length, then closes the sending side."""
     with _connection(bench) as connection:
         connection.sendall(_request(bench, missing=100))
         connection.shutdown(socket.SHUT_WR)
@@ -116,8 +116,8 @@ def _connection(bench: Bench) -> socket.socket:
     timeout_s = bench.settings.timeout_s
     try:
         return socket.create_connection((address.hostname or "", address.port or 80), timeout_s)
-    except OSError as fault:
-        raise httpx.ConnectError(str(fault)) from fault
+    except OSError as error:
+        raise httpx.ConnectError(str(error)) from error
 
 
 def _request(bench: Bench, missing: int) -> bytes:
@@ -133,13 +133,13 @@ def _request(bench: Bench, missing: int) -> bytes:
 
 
 def _no_server_error(connection: socket.socket) -> Ending:
-    """A server may answer, or close; what counts is that it does not fail or hang."""
+    """The server may answer or close the connection. A 5xx or a hanging connection is a fault."""
     try:
         first = connection.recv(SLOW_BYTES)
     except TimeoutError:
-        return Outcome.UNANSWERED, None, "neither an answer nor a close"
-    except OSError as fault:
-        return Outcome.LEFT, None, type(fault).__name__
+        return Outcome.UNANSWERED, None, "the server neither answered nor closed the connection"
+    except OSError as error:
+        return Outcome.LEFT, None, type(error).__name__
     if not first:
         return Outcome.LEFT, None, "closed"
     status = int(first.split(b" ", 2)[1])

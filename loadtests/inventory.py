@@ -1,7 +1,7 @@
-"""What a server holds that no process list shows: ids, cancels, asyncio tasks, Ray objects.
+"""Counts what a server holds: remembered ids, logged cancels, asyncio tasks, Ray objects.
 
-A program of its own, so that whoever watches a server need not join its cluster:
-`python -m loadtests.inventory ADDRESS` writes one JSON object: what is held, by name.
+A program of its own, so that the process that watches a server need not join its cluster:
+`python -m loadtests.inventory ADDRESS` writes one JSON object of counts by name.
 """
 
 import json
@@ -10,13 +10,13 @@ import sys
 import time
 
 import ray
-from ray._private.internal_api import global_gc, memory_summary  # what `ray memory` prints
+from ray._private.internal_api import global_gc, memory_summary  # the source of `ray memory`
 
 from app.sessions.registry import Inventory
 from deployments.named_actors import NAMESPACE
 from deployments.registry import every_registry
 
-COLLECTED_WITHIN_S = 5.0  # raylets pass the wish on with their next heartbeat
+COLLECTED_WITHIN_S = 5.0  # raylets pass the request on with their next heartbeat
 OBJECT_ID = re.compile(r"\b[0-9a-f]{56}\b")
 
 
@@ -24,16 +24,16 @@ def inventory(address: str) -> dict[str, int]:
     ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
     held: dict[str, int] = {}
     for name, registry in every_registry().items():
-        told: Inventory = ray.get(registry.inventory.remote())
+        counts: Inventory = ray.get(registry.inventory.remote())
         held |= {
-            f"{name}: ids": told.num_remembered,
-            f"{name}: cancels": told.num_logged,
-            f"{name}: followers": told.num_followers,
-            f"{name}: asyncio tasks": told.num_tasks,
+            f"{name}: ids": counts.num_remembered,
+            f"{name}: cancels": counts.num_logged,
+            f"{name}: followers": counts.num_followers,
+            f"{name}: asyncio tasks": counts.num_tasks,
         }
-        for follower, report in told.replicas.items():
+        for follower, report in counts.replicas.items():
             held[f"{follower.stage} {follower.replica}: asyncio tasks"] = report.num_tasks
-    global_gc()  # a cancelled stream's last references lie in cycles of tracebacks until then
+    global_gc()  # frees the last references of cancelled streams, in cycles of tracebacks
     time.sleep(COLLECTED_WITHIN_S)
     held["Ray objects"] = len(OBJECT_ID.findall(memory_summary(address, line_wrap=False)))
     return held

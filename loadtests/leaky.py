@@ -1,4 +1,4 @@
-"""The application with a T3 that keeps 1 KiB of every request: what a soak must find."""
+"""The application with a T3 that keeps 1 KiB per request. A soak must find this leak."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

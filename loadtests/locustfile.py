@@ -1,11 +1,11 @@
-"""The users for Locust's own command line and page:
+"""The users for Locust's own command line and web page.
 
     locust -f loadtests/locustfile.py --host http://127.0.0.1:8000 --users 4
 
-Records go to --out (loadtests/out); `python -m loadtests` has the shapes and the report.
+Records go to --out (default: loadtests/out). `python -m loadtests` has the shapes and the report.
 """
 
-from locust import events  # first: it patches what the rest imports
+from locust import events  # first: Locust patches the standard library
 
 # isort: split
 import sys
@@ -20,36 +20,40 @@ from loadtests.bench import Bench, RefusedHost, Settings, UnusableServer, check_
 from loadtests.report import REQUESTS
 from loadtests.run_log import RunLog
 from loadtests.users import (
+    Caller,
     Conversation,
     Enrolment,
     Hostile,
     Listener,
     OneShot,
     Storm,
-    Talker,
-    told_to_locust,
+    report_to_locust,
 )
 
 __all__ = ["Conversation", "Enrolment", "Hostile", "Listener", "OneShot", "Storm"]
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--allow-remote", action="store_true", help="the server is yours")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow a server on another machine; it must be yours",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
 
 
 def begin(environment: Environment, **_: object) -> None:
-    """Ends the process where there is no server to load."""
+    """Ends the process if there is no server that can be loaded."""
     options = environment.parsed_options or Namespace()
     url = environment.host or ""
     try:
         check_host(url, options.allow_remote)
         run_log = RunLog(options.out / REQUESTS)
-        run_log.tell = told_to_locust(environment)
-        Talker.bench = Bench(url, Settings(seed=options.seed), run_log)
-    except (RefusedHost, UnusableServer) as fault:
-        sys.exit(str(fault))
+        run_log.on_record = report_to_locust(environment)
+        Caller.bench = Bench(url, Settings(seed=options.seed), run_log)
+    except (RefusedHost, UnusableServer) as error:
+        sys.exit(str(error))
 
 
 events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]

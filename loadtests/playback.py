@@ -1,6 +1,7 @@
-"""A player that plays sound as it comes: when does it run dry, and for how long?
+"""A simulated player that counts its stalls.
 
-Plays from the first sound on, or once `prebuffer_s` of it is there. Knows no clock of its own.
+Playback starts with the first audio, or when `prebuffer_s` of audio has arrived. Knows nothing
+about clocks: callers pass the time.
 """
 
 LEAST_STALL_S = 0.1
@@ -8,13 +9,13 @@ LEAST_STALL_S = 0.1
 
 class Player:
     def __init__(self, prebuffer_s: float = 0.0) -> None:
-        self.stalls_s: list[float] = []  # of more than LEAST_STALL_S
+        self.stalls_s: list[float] = []  # the silences of more than LEAST_STALL_S
         self.audio_s = 0.0  # received
         self._prebuffer_s = prebuffer_s
-        self._dry_s: float | None = None  # when all that was received has been played
+        self._dry_s: float | None = None  # when all received audio has been played
 
     def feed(self, at_s: float, audio_s: float) -> None:
-        """So much sound has come. Playback that ran dry goes on at once."""
+        """Adds audio that arrived at `at_s`. A player that had run dry continues at once."""
         self.audio_s += audio_s
         if self._dry_s is None:
             if self.audio_s >= self._prebuffer_s:
@@ -26,5 +27,5 @@ class Player:
         self._dry_s = max(at_s, self._dry_s) + audio_s
 
     def over_s(self, at_s: float) -> float:
-        """When playback is over, if no more comes after `at_s`."""
+        """The end of playback if no audio arrives after `at_s`."""
         return at_s + self.audio_s if self._dry_s is None else max(at_s, self._dry_s)

@@ -1,4 +1,4 @@
-"""The plots of a report, as SVG. Knows records and nothing about pages or servers."""
+"""The plots of a report, as SVG. Knows nothing about pages or servers."""
 
 import io
 import statistics
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from loadtests.records import PLAYED, Record, of_kinds
 from loadtests.summary import CANCEL_LEGS, ms, quantile, stalled_share
 
-TURN_LEGS = (  # in this order they follow each other, from received to the first byte
+TURN_LEGS = (  # in their order, from the received request to the first byte
     "claim",
     "to_vocoder",
     "to_t3",
@@ -23,20 +23,20 @@ SIZE = (7.2, 3.4)  # inches
 
 
 def plots(records: Sequence[Record]) -> dict[str, str]:
-    """SVG by title; what no record tells of is left out."""
+    """SVG by title, without the plots for which there are no records."""
     played = of_kinds(records, PLAYED)
-    drawn = {
+    figures = {
         "Time to first audio against callers": first_audio(played),
         "Stalled turns against callers": stalled(played),
         "Time to first audio over the run": over_the_run(played),
         "Timeline of a turn": timeline(played),
         "Legs of a cancel": cancel_legs(records),
     }
-    return {title: svg(figure) for title, figure in drawn.items() if figure is not None}
+    return {title: svg(figure) for title, figure in figures.items() if figure is not None}
 
 
 def svg(figure: Figure) -> str:
-    """Without the XML prologue, to stand in a page."""
+    """SVG without the XML prologue, for use inside a page."""
     text = io.StringIO()
     figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
@@ -59,7 +59,7 @@ def first_audio(played: Sequence[Record]) -> Figure | None:
     if not by_callers:
         return None
     figure = Figure(SIZE)
-    axes = axes_of(figure, "callers", "ms from when it was due")
+    axes = axes_of(figure, "callers", "ms after the request was due")
     for num_callers, values in by_callers.items():
         axes.scatter([num_callers] * len(values), values, s=10, alpha=0.35, color="tab:blue")
     levels = sorted(by_callers)
@@ -73,13 +73,13 @@ def first_audio(played: Sequence[Record]) -> Figure | None:
 
 
 def stalled(played: Sequence[Record]) -> Figure | None:
-    heard = [record for record in played if record.first_audio_s is not None]
-    levels = sorted({record.num_callers for record in heard})
+    audible = [record for record in played if record.first_audio_s is not None]
+    levels = sorted({record.num_callers for record in audible})
     if not levels:
         return None
     figure = Figure(SIZE)
     axes = axes_of(figure, "callers", "% of turns that stalled > 100 ms")
-    rows = [[record for record in heard if record.num_callers == level] for level in levels]
+    rows = [[record for record in audible if record.num_callers == level] for level in levels]
     shares = [100 * (stalled_share(row) or 0.0) for row in rows]
     bars = axes.bar(levels, shares, width=0.5, color="tab:red")
     axes.bar_label(bars, [f"n={len(row)}" for row in rows], fontsize=8, padding=2)
@@ -89,14 +89,14 @@ def stalled(played: Sequence[Record]) -> Figure | None:
 
 
 def over_the_run(played: Sequence[Record]) -> Figure | None:
-    heard = [record for record in played if record.first_audio_s is not None]
-    if not heard:
+    audible = [record for record in played if record.first_audio_s is not None]
+    if not audible:
         return None
-    begun_s = min(record.intended_s for record in heard)
+    begun_s = min(record.intended_s for record in audible)
     figure = Figure(SIZE)
-    axes = axes_of(figure, "s of the run, when it was due", "ms from when it was due")
+    axes = axes_of(figure, "s of the run at which the request was due", "ms after it was due")
     for is_stalled, colour, label in ((False, "tab:blue", "smooth"), (True, "tab:red", "stalled")):
-        rows = [record for record in heard if (record.num_stalls > 0) == is_stalled]
+        rows = [record for record in audible if (record.num_stalls > 0) == is_stalled]
         if rows:
             at_s = [record.intended_s - begun_s for record in rows]
             late_ms = [ms(record.ttfa_s) or 0.0 for record in rows]
@@ -107,27 +107,27 @@ def over_the_run(played: Sequence[Record]) -> Figure | None:
 
 
 def timeline(played: Sequence[Record]) -> Figure | None:
-    """Of the turn whose first audio took the median time; by the server's legs, then the
-    client's own."""
-    told = [r for r in played if r.legs_ms.keys() >= {"first_audio"} and r.ttfa_s is not None]
-    if not told:
+    """The turn with the median time to first audio, leg by leg: the server's legs, then the
+    client's."""
+    complete = [r for r in played if r.legs_ms.keys() >= {"first_audio"} and r.ttfa_s is not None]
+    if not complete:
         return None
-    turn = sorted(told, key=lambda record: record.ttfa_s or 0.0)[len(told) // 2]
+    turn = sorted(complete, key=lambda record: record.ttfa_s or 0.0)[len(complete) // 2]
     figure = Figure(SIZE)
-    axes = axes_of(figure, "ms from when it was due", "")
+    axes = axes_of(figure, "ms after the request was due", "")
     names, at_ms = [], (turn.sent_s - turn.intended_s) * 1000
     spans = [("waits in the client", 0.0, at_ms)]
     for leg in TURN_LEGS:
         if leg in turn.legs_ms:
             spans.append((leg, at_ms, turn.legs_ms[leg]))
             at_ms += turn.legs_ms[leg]
-    heard_ms = ms(turn.ttfa_s) or at_ms
-    spans.append(("connection and proxy", at_ms, max(0.0, heard_ms - at_ms)))
-    for row, (name, begun_ms, long_ms) in enumerate(spans):
-        axes.barh(row, long_ms, left=begun_ms, color=f"C{row}")
-        axes.text(begun_ms + long_ms, row, f" {long_ms:.1f} ms", va="center", fontsize=8)
+    first_ms = ms(turn.ttfa_s) or at_ms
+    spans.append(("connection and proxy", at_ms, max(0.0, first_ms - at_ms)))
+    for row, (name, begun_ms, length_ms) in enumerate(spans):
+        axes.barh(row, length_ms, left=begun_ms, color=f"C{row}")
+        axes.text(begun_ms + length_ms, row, f" {length_ms:.1f} ms", va="center", fontsize=8)
         names.append(name)
-    axes.axvline(heard_ms, color="black", linestyle="--", linewidth=1)
+    axes.axvline(first_ms, color="black", linestyle="--", linewidth=1)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.margins(x=0.12)

@@ -1,7 +1,7 @@
-"""What a load test knows of one request, and when that cannot be true.
+"""The record of one request, and the check that its timings are possible.
 
-Times are seconds of this machine's monotonic clock, which a server on it shares. Knows nothing
-about HTTP, Locust or reports.
+Times are seconds on this machine's monotonic clock. A server on this machine shares the clock.
+Knows nothing about HTTP, Locust or reports.
 """
 
 import itertools
@@ -16,31 +16,31 @@ BYTES_PER_S = 48_000  # s16le, mono, 24 kHz
 
 
 class Kind(StrEnum):
-    WHOLE = "whole"  # one file, when all of it is made
-    STREAM = "stream"  # played as it comes
-    TURN = "turn"  # the same, of a conversation
-    STORM = "storm"  # stopped at a random moment
+    WHOLE = "whole"  # one complete file
+    STREAM = "stream"  # played while it arrives
+    TURN = "turn"  # a stream of a conversation
+    STORM = "storm"  # a stream that is stopped at a random moment
     ENROL = "enrol"  # a voice is made or deleted
     HOSTILE = "hostile"
 
 
-PLAYED = (Kind.STREAM, Kind.TURN)  # what first audio and stalls are counted of
+PLAYED = (Kind.STREAM, Kind.TURN)  # these count for time to first audio and stalls
 
 
 class Outcome(StrEnum):
-    HEARD = "heard"  # to its end
-    DONE = "done"  # answered as asked, where nothing is to be heard
-    CANCELLED = "cancelled"  # by a call
-    LEFT = "left"  # the caller hung up
-    CUT = "cut"  # the run was over
-    REFUSED = "refused"  # 429, 503 overloaded, 501; of a hostile request a named 4xx
+    HEARD = "heard"  # received to its end
+    DONE = "done"  # a correct answer without audio
+    CANCELLED = "cancelled"  # by a cancel call
+    LEFT = "left"  # the caller closed the connection
+    CUT = "cut"  # cancelled because the run was over
+    REFUSED = "refused"  # 429, 503 overloaded, 501; for a hostile request a 4xx with a code
 
-    BROKEN = "broken"  # the body broke off, or the server says that it ended in error
-    TRUNCATED = "truncated"  # it ended well, but not all that was sent has come
-    UNANSWERED = "unanswered"  # nothing came for too long, or there was no connection
-    UNACKNOWLEDGED = "unacknowledged"  # of a cancel
-    UNSTOPPED = "unstopped"  # sound went on after a cancel was acknowledged
-    FAILED = "failed"  # any other answer that was not due
+    BROKEN = "broken"  # the body broke off, or the server reports an error
+    TRUNCATED = "truncated"  # the body ended normally, but audio is missing
+    UNANSWERED = "unanswered"  # no byte arrived in time, or no connection was made
+    UNACKNOWLEDGED = "unacknowledged"  # no acknowledgement of a cancel
+    UNSTOPPED = "unstopped"  # audio continued after the acknowledgement of a cancel
+    FAILED = "failed"  # any other wrong answer
 
     @property
     def is_fault(self) -> bool:
@@ -63,40 +63,40 @@ class Record:
     user: str
     session_id: str
     num_chars: int
-    num_callers: int  # when it was sent, this one included
-    intended_s: float  # when it was due; what is late counts from here
+    num_callers: int  # at the time of sending, with this one
+    intended_s: float  # when the request was due; delays count from here
     sent_s: float
     first_audio_s: float | None
     last_audio_s: float | None
     done_s: float
-    status: int | None  # None: no answer came
+    status: int | None  # None: no answer
     outcome: Outcome
-    detail: str = ""  # the server's code, or what went wrong
+    detail: str = ""  # the server's error code, or a description of the error
     num_bytes: int = 0
     audio_s: float = 0.0
     num_stalls: int = 0
     longest_stall_ms: float = 0.0
-    cancelled_s: float | None = None  # the call was sent
+    cancelled_s: float | None = None  # when the cancel was sent
     acknowledged_s: float | None = None
     ack_state: str | None = None
     bytes_after_ack: int = 0
-    finish: str | None = None  # the server's word; None: it was not asked or does not know
+    finish: str | None = None  # by the server's report; None: no report
     marks: dict[str, float] = field(default_factory=dict)  # the server's
     legs_ms: dict[str, float] = field(default_factory=dict)
 
     @property
     def ttfa_s(self) -> float | None:
-        """First audio, from the moment at which the request was due."""
+        """Time to first audio, from the moment at which the request was due."""
         return None if self.first_audio_s is None else self.first_audio_s - self.intended_s
 
     @property
     def waited_s(self) -> float:
-        """For first audio; where none came, so far: it is at least as late as that."""
+        """Time to first audio; without audio the time until the end, a lower bound."""
         return self.done_s - self.intended_s if self.ttfa_s is None else self.ttfa_s
 
     @property
     def ack_ms(self) -> float | None:
-        """Of a cancel that stopped something."""
+        """The time to acknowledge a cancel; None if the cancel stopped nothing."""
         if self.cancelled_s is None or self.acknowledged_s is None:
             return None
         if self.ack_state not in ("stopped", "stopping"):
@@ -105,7 +105,7 @@ class Record:
 
 
 def violations(record: Record) -> Iterator[str]:
-    """Timings that cannot be: then the load test itself is at fault, and its figures are void."""
+    """Impossible timings. They are faults of the load test itself and make its figures void."""
     order = {
         "intended": record.intended_s,
         "sent": record.sent_s,
@@ -115,14 +115,14 @@ def violations(record: Record) -> Iterator[str]:
     }
     known = [(name, at_s) for name, at_s in order.items() if at_s is not None]
     for (earlier, from_s), (later, to_s) in itertools.pairwise(known):
-        at_once = earlier != "sent"  # sound cannot come in the very moment of asking for it
-        if not (from_s <= to_s if at_once else from_s < to_s):
+        may_be_equal = earlier != "sent"  # audio cannot arrive at the moment of sending
+        if not (from_s <= to_s if may_be_equal else from_s < to_s):
             yield f"{record.session_id}: {later} {to_s:.6f} comes before {earlier} {from_s:.6f}"
     yield from _cancel_violations(record)
     if (record.first_audio_s is None) != (record.last_audio_s is None):
-        yield f"{record.session_id}: a first audio without a last, or a last without a first"
+        yield f"{record.session_id}: only one of first audio and last audio is known"
     if (record.num_bytes > 0) != (record.first_audio_s is not None):
-        yield f"{record.session_id}: {record.num_bytes} bytes do not go with its first audio"
+        yield f"{record.session_id}: {record.num_bytes} bytes contradict the first audio"
 
 
 def _cancel_violations(record: Record) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The folder of a run: requests.jsonl, summary.json and report.html, a page that needs nothing."""
+"""Writes summary.json and report.html of a run. The page loads no other file."""
 
 import html
 import json
@@ -17,35 +17,35 @@ td { text-align: right } th { text-align: left; font-weight: normal } svg { max-
 """
 _SHOWN = ("n", "p50", "p95", "p99")
 _FIGURES = {
-    "time to first audio, from when it was due, ms": "ttfa_ms",
-    "time to first audio, from when it was sent, ms": "ttfa_from_sent_ms",
-    "sent after it was due, ms": "send_lag_ms",
+    "time to first audio, after the request was due, ms": "ttfa_ms",
+    "time to first audio, after the request was sent, ms": "ttfa_from_sent_ms",
+    "delay of the sending, ms": "send_lag_ms",
 }
 
 
-def write_report(folder: Path, told: Mapping[str, object], records: Sequence[Record]) -> None:
+def write_report(folder: Path, summary: Mapping[str, object], records: Sequence[Record]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SUMMARY).write_text(json.dumps(told, indent=1) + "\n")
-    (folder / PAGE).write_text(page(told, plots(records)))
+    (folder / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
+    (folder / PAGE).write_text(page(summary, plots(records)))
 
 
-def page(told: Mapping[str, object], drawings: Mapping[str, str]) -> str:
-    title = f"Load test: {told.get('users')}, {told.get('shape')}"
+def page(summary: Mapping[str, object], svgs: Mapping[str, str]) -> str:
+    heading = f"Load test: {summary.get('users')}, {summary.get('shape')}"
     parts = [
         "<!doctype html>",
-        f"<html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>",
+        f"<html lang='en'><meta charset='utf-8'><title>{html.escape(heading)}</title>",
         f"<style>{_STYLE}</style>",
-        f"<h1>{html.escape(title)}</h1>",
-        _numbers(told),
-        _percentiles(told),
-        _faults(told),
-        *(f"<h2>{html.escape(name)}</h2>{drawing}" for name, drawing in drawings.items()),
-        f"<h2>All of it</h2><pre>{html.escape(json.dumps(told, indent=1))}</pre></html>",
+        f"<h1>{html.escape(heading)}</h1>",
+        _numbers(summary),
+        _percentiles(summary),
+        _faults(summary),
+        *(f"<h2>{html.escape(name)}</h2>{svg}" for name, svg in svgs.items()),
+        f"<h2>Summary</h2><pre>{html.escape(json.dumps(summary, indent=1))}</pre></html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _numbers(told: Mapping[str, object]) -> str:
+def _numbers(summary: Mapping[str, object]) -> str:
     shown = (
         "passed",
         "capacity",
@@ -56,20 +56,20 @@ def _numbers(told: Mapping[str, object]) -> str:
         "audio_s_per_s",
     )
     rows = [
-        f"<tr><th>{name}</th><td>{html.escape(str(told[name]))}</td></tr>"
+        f"<tr><th>{name}</th><td>{html.escape(str(summary[name]))}</td></tr>"
         for name in shown
-        if name in told
+        if name in summary
     ]
     return f"<table>{''.join(rows)}</table>"
 
 
-def _percentiles(told: Mapping[str, object]) -> str:
+def _percentiles(summary: Mapping[str, object]) -> str:
     rows = []
-    for words, name in _FIGURES.items():
-        values = told.get(name)
+    for title, name in _FIGURES.items():
+        values = summary.get(name)
         if isinstance(values, Mapping):
             cells = "".join(f"<td>{_cell(values.get(column))}</td>" for column in _SHOWN)
-            rows.append(f"<tr><th>{words}</th>{cells}</tr>")
+            rows.append(f"<tr><th>{title}</th>{cells}</tr>")
     head = "".join(f"<th>{column}</th>" for column in _SHOWN)
     return f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>" if rows else ""
 
@@ -78,8 +78,8 @@ def _cell(value: object) -> str:
     return "&ndash;" if value is None else html.escape(str(value))
 
 
-def _faults(told: Mapping[str, object]) -> str:
-    faults = told.get("faults")
+def _faults(summary: Mapping[str, object]) -> str:
+    faults = summary.get("faults")
     if not isinstance(faults, Sequence) or not faults:
         return ""
     items = "".join(f"<li>{html.escape(str(fault))}</li>" for fault in faults)

@@ -1,10 +1,11 @@
-"""Runs one shape with one set of users to its end, in this process, and writes the report.
+"""Runs one shape with one set of users in this process, and writes the report.
 
-Locust patches the standard library when it is imported: from then on threads are greenlets here.
+The import of Locust patches the standard library: from then on, threads of this process are
+greenlets.
 """
 
 from locust.env import Environment
-from locust.shape import LoadTestShape  # before anything that opens sockets
+from locust.shape import LoadTestShape  # before all modules that open sockets
 
 # isort: split
 import random
@@ -18,15 +19,15 @@ from loadtests import shapes
 from loadtests.bench import Bench, Settings
 from loadtests.report import REQUESTS, write_report
 from loadtests.run_log import RunLog
-from loadtests.saturation import Verdict, judged, most_callers
+from loadtests.saturation import Verdict, judge, most_callers
 from loadtests.scenarios import speak_when_due
 from loadtests.summary import summary
-from loadtests.users import USERS, Talker, told_to_locust
+from loadtests.users import USERS, Caller, report_to_locust
 
 LEVELS = {"steady": shapes.steady, "ramp": shapes.ramp, "burst": shapes.burst}
-WARM_UP_S = 2.0  # of a level of the search: what is sent then is not judged
-STOPPED_WITHIN_S = 240.0  # longer than anything that a user waits for
-EVEN_FROM = 4  # callers; below, a level of the search lasts longer, for as many turns
+WARM_UP_S = 2.0  # at the start of a level of the search; its requests are not judged
+STOPPED_WITHIN_S = 240.0  # longer than any wait of a user
+EVEN_FROM = 4  # callers; a level with fewer lasts longer, to get the same number of turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,17 @@ class Load:
     shape: str
     users: tuple[str, ...]
     num_callers: int
-    seconds: float  # of the search: of each level
-    rate_per_s: float = 1.0  # of the open loop
+    seconds: float  # of the run, or of each level of the search
+    rate_per_s: float = 1.0  # requests of the open loop
     most_open: int = 256
-    grace_s: float = 5.0  # sessions may end by themselves for so long, then they are cut
-    ttfa_ms: float = 1000.0  # what the search bounds p95 by
+    grace_s: float = 5.0  # after the run, sessions may end by themselves for this time
+    ttfa_ms: float = 1000.0  # the p95 bound of the search
 
 
-class Following(LoadTestShape):
-    """Locust's shape over a level; spawns without delay."""
+class LevelShape(LoadTestShape):
+    """Locust's shape of a level. Spawns callers without delay."""
 
-    abstract = True  # made here, never found in a locustfile
+    abstract = True  # Locust must not find this class in a locustfile
 
     def __init__(self, level: shapes.Level) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -55,30 +56,30 @@ class Following(LoadTestShape):
         return None if num_callers is None else (num_callers, max(1.0, float(num_callers)))
 
 
-def hold(bench: Bench, users: Sequence[type[Talker]], level: shapes.Level) -> None:
-    """Until the level is over and every user has ended."""
+def run_level(bench: Bench, users: Sequence[type[Caller]], level: shapes.Level) -> None:
+    """Returns when the level is over and every user has ended."""
     environment = Environment(
         user_classes=list(users),
-        shape_class=Following(level),
+        shape_class=LevelShape(level),
         host=bench.url,
         stop_timeout=STOPPED_WITHIN_S,
     )
 
-    def user_failed(user_instance: Talker, exception: Exception, **_: object) -> None:
-        bench.run_log.fault(f"{user_instance.role}: {type(exception).__name__}: {exception}")
+    def user_failed(user_instance: Caller, exception: Exception, **_: object) -> None:
+        bench.run_log.add_fault(f"{user_instance.role}: {type(exception).__name__}: {exception}")
 
     environment.events.user_error.add_listener(user_failed)  # type: ignore[no-untyped-call]
-    bench.run_log.tell = told_to_locust(environment)
+    bench.run_log.on_record = report_to_locust(environment)
     runner = environment.create_local_runner()
     runner.start_shape()
-    if (following := runner.shape_greenlet) is not None:
-        following.get()
+    if (shape := runner.shape_greenlet) is not None:
+        shape.get()
     runner.quit()
-    bench.run_log.tell = None
+    bench.run_log.on_record = None
 
 
-def users_of(bench: Bench, load: Load) -> list[type[Talker]]:
-    """One caller of each kind but the first, which all the others are."""
+def users_of(bench: Bench, load: Load) -> list[type[Caller]]:
+    """One caller of each kind; all further callers are of the first kind."""
     users = [USERS[role] for role in load.users]
     for user in users:
         user.bench = bench
@@ -91,18 +92,18 @@ def keep_level(bench: Bench, load: Load) -> None:
     users = users_of(bench, load)
     level = LEVELS[load.shape](load.num_callers, load.seconds)
     with bench.lasting(load.seconds, load.grace_s):
-        hold(bench, users, level)
+        run_level(bench, users, level)
 
 
 def send_when_due(bench: Bench, load: Load) -> None:
-    chance = random.Random(f"{bench.settings.seed} arrivals")
-    arrivals_s = shapes.poisson_arrivals(load.rate_per_s, load.seconds, chance)
+    rng = random.Random(f"{bench.settings.seed} arrivals")
+    arrivals_s = shapes.poisson_arrivals(load.rate_per_s, load.seconds, rng)
     with bench.lasting(load.seconds, load.grace_s):
         shapes.open_loop(arrivals_s, partial(speak_when_due, bench), load.most_open)
 
 
 def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
-    """The most callers, and what was found on each level."""
+    """The most callers within the bounds, and the verdict on each level."""
     users = users_of(bench, load)
     verdicts: list[Verdict] = []
 
@@ -110,21 +111,22 @@ def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
         begun_s, num_before = time.monotonic(), len(bench.run_log.records)
         seconds = WARM_UP_S + load.seconds * max(1.0, EVEN_FROM / num_callers)
         with bench.lasting(seconds, 0.0):
-            hold(bench, users, shapes.steady(num_callers, seconds))
+            run_level(bench, users, shapes.steady(num_callers, seconds))
         new = bench.run_log.records[num_before:]
         warm = [record for record in new if record.intended_s >= begun_s + WARM_UP_S]
-        verdicts.append(judged(warm, num_callers, load.ttfa_ms))
+        verdicts.append(judge(warm, num_callers, load.ttfa_ms))
         return verdicts[-1].is_met
 
     return most_callers(is_met, load.num_callers), verdicts
 
 
 def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object]:
-    """The summary, which is in `out` with the records and the page. Raises UnusableServer."""
+    """Returns the summary. Writes it to `out`, with the records and the page. Raises
+    UnusableServer."""
     run_log = RunLog(out / REQUESTS)
     bench = Bench(url, settings, run_log)
     bench.warm_up()
-    told: dict[str, object] = {
+    result: dict[str, object] = {
         "benchmark": "loadtest",
         "shape": load.shape,
         "users": ",".join(load.users) if load.shape != "poisson" else "arrivals",
@@ -135,14 +137,14 @@ def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object
     if load.shape == "saturation":
         capacity, verdicts = search(bench, load)
         levels = [asdict(verdict) | {"is_met": verdict.is_met} for verdict in verdicts]
-        told |= {"capacity": capacity, "bound_ttfa_ms": load.ttfa_ms, "levels": levels}
+        result |= {"capacity": capacity, "bound_ttfa_ms": load.ttfa_ms, "levels": levels}
     elif load.shape == "poisson":
-        told |= {"rate_per_s": load.rate_per_s}
+        result |= {"rate_per_s": load.rate_per_s}
         send_when_due(bench, load)
     else:
         keep_level(bench, load)
-    told |= summary(run_log.records, run_log.faults)
+    result |= summary(run_log.records, run_log.faults)
     if not run_log.records:
-        told |= {"passed": False, "faults": ["there was not one request"], "num_faults": 1}
-    write_report(out, told, run_log.records)
-    return told
+        result |= {"passed": False, "faults": ["no request was sent"], "num_faults": 1}
+    write_report(out, result, run_log.records)
+    return result

@@ -1,4 +1,5 @@
-"""Keeps the records of a run, writes each as it comes, and counts who calls. Of any thread."""
+"""The log of a run: keeps the records, writes each one at once, and counts the current callers.
+Thread-safe."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,10 +11,10 @@ from loadtests.records import Record, as_line, violations
 
 class RunLog:
     def __init__(self, path: Path | None = None) -> None:
-        """`path` None keeps them in memory alone."""
-        self.tell: Callable[[Record], None] | None = None  # of each record, too
+        """Without a `path`, the records stay in memory."""
+        self.on_record: Callable[[Record], None] | None = None
         self.records: list[Record] = []
-        self.faults: list[str] = []  # of the run itself
+        self.faults: list[str] = []  # of the load test itself
         self.num_callers = 0
         self._lock = threading.Lock()
         self._path = path
@@ -28,10 +29,10 @@ class RunLog:
             if self._path is not None:
                 with self._path.open("a") as file:
                     file.write(as_line(record) + "\n")
-        if self.tell is not None:
-            self.tell(record)
+        if self.on_record is not None:
+            self.on_record(record)
 
-    def fault(self, message: str) -> None:
+    def add_fault(self, message: str) -> None:
         with self._lock:
             self.faults.append(message)
 

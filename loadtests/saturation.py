@@ -1,6 +1,7 @@
-"""How many callers does a server carry? Doubles until it is too many, then halves the gap.
+"""Searches for the most callers that a server can carry: doubles the level until it is too high,
+then halves the gap.
 
-Takes it that a server which cannot carry n cannot carry more. Knows nothing about servers.
+Assumes that a server that cannot carry n callers cannot carry more. Knows nothing about servers.
 """
 
 from collections.abc import Callable, Iterable
@@ -8,24 +9,24 @@ from dataclasses import dataclass
 
 from loadtests.records import PLAYED, Outcome, Record, of_kinds
 
-LATE_SHARE = 0.05  # p95 is within its bound where no more than this are late
+LATE_SHARE = 0.05  # p95 is within its bound if no more turns than this are late
 STALLED_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one level."""
+    """The result of one level."""
 
     num_callers: int
     num_turns: int
-    num_late: int  # first audio after the bound, or not there when it was over
+    num_late: int  # first audio later than the bound, or none until the end
     num_stalled: int
     num_refused: int
     num_faults: int
 
     @property
     def is_met(self) -> bool:
-        """Nothing was judged where there was no turn: that is no success."""
+        """A level without turns is not met."""
         return (
             self.num_turns > 0
             and self.num_late <= LATE_SHARE * self.num_turns
@@ -34,7 +35,7 @@ class Verdict:
         )
 
 
-def judged(records: Iterable[Record], num_callers: int, ttfa_ms: float) -> Verdict:
+def judge(records: Iterable[Record], num_callers: int, ttfa_ms: float) -> Verdict:
     turns = of_kinds(records, PLAYED)
     known = [
         turn
@@ -43,7 +44,7 @@ def judged(records: Iterable[Record], num_callers: int, ttfa_ms: float) -> Verdi
         or turn.waited_s * 1000 > ttfa_ms
         or turn.outcome is Outcome.REFUSED
         or turn.outcome.is_fault
-    ]  # who was stopped while first audio was not yet due says nothing
+    ]  # a turn that was stopped before the bound, without audio, proves nothing
     return Verdict(
         num_callers,
         len(known),
@@ -55,7 +56,7 @@ def judged(records: Iterable[Record], num_callers: int, ttfa_ms: float) -> Verdi
 
 
 def most_callers(is_met: Callable[[int], bool], most: int) -> int:
-    """The largest number up to `most` that is met; 0 where even one is too many."""
+    """The largest number up to `most` for which `is_met` holds; 0 if there is none."""
     met, level = 0, 1
     while level <= most and is_met(level):
         met = level

@@ -1,7 +1,8 @@
-"""One spoken session of a load test: asked for, listened to, perhaps stopped, and recorded.
+"""One speech session of a load test: sends the request, receives the audio, perhaps stops the
+session, and records it.
 
-Reads sound as it arrives and plays it in thought. Works with threads, and with greenlets where
-they stand for threads. Knows nothing about Locust or about what a caller does next.
+A simulated player plays the audio while it arrives. Runs in threads, or in greenlets that replace
+threads. Knows nothing about Locust or about the caller's next action.
 """
 
 import io
@@ -20,36 +21,35 @@ from loadtests.records import BYTES_PER_S, Kind, Outcome, Record
 
 REFUSALS = {(429, "rate_limit_exceeded"), (503, "overloaded"), (501, "uploads_off")}
 SAME_AUDIO_S = 0.001
-OBEYED_WITHIN_S = 0.5  # after an acknowledgement: what was on its way has come
-REPORT_WITHIN_S = 3.0  # after an end, all parts have told what they know
+OBEYED_WITHIN_S = 0.5  # after an acknowledgement; until then, audio may be on its way
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     via: Literal["call", "hang_up"]
     after_s: float
-    since: Literal["sent", "first_audio"] = "sent"  # hanging up always counts from sending
+    since: Literal["sent", "first_audio"] = "sent"  # of a call; hang_up counts from the sending
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PlannedRequest:
     kind: Kind
     user: str
     text: str
     intended_s: float
     stop: Stop | None = None
-    voice: str | None = None  # None: the run's
+    voice: str | None = None  # None: the voice of the run
 
 
-class Take:
-    """What is heard of an order; the stopper's thread and the listener's share it."""
+class Exchange:
+    """A request and its answer. The thread that receives and the thread that stops share it."""
 
-    def __init__(self, order: Order, prebuffer_s: float, num_callers: int) -> None:
-        self.order = order
+    def __init__(self, request: PlannedRequest, prebuffer_s: float, num_callers: int) -> None:
+        self.request = request
         self.session_id = uuid.uuid4().hex
         self.num_callers = num_callers
         self.player = Player(prebuffer_s)
-        self.first = threading.Event()  # sound is there, or the session is over
+        self.first = threading.Event()  # set at the first audio, and at the end
         self.done = threading.Event()
         self.sent_s = self.done_s = time.monotonic()
         self.first_audio_s: float | None = None
@@ -63,7 +63,7 @@ class Take:
         self.detail = ""
         self.num_bytes = self.bytes_after_ack = 0
 
-    def hear(self, part: bytes) -> None:
+    def receive(self, part: bytes) -> None:
         at_s = time.monotonic()
         self.num_bytes += len(part)
         self.last_audio_s = at_s
@@ -72,38 +72,38 @@ class Take:
             self.first.set()
         if self.acknowledged_s is not None:
             self.bytes_after_ack += len(part)
-        if self.order.kind is not Kind.WHOLE:
+        if self.request.kind is not Kind.WHOLE:
             self.player.feed(at_s, len(part) / BYTES_PER_S)
 
     def end(self, outcome: Outcome, detail: str = "") -> None:
         self.outcome, self.detail = outcome, detail
 
-    def over(self) -> None:
+    def finish(self) -> None:
         self.done_s = time.monotonic()
         self.done.set()
         self.first.set()
 
     @property
-    def sounds_after_ack_s(self) -> float:
+    def audio_after_ack_s(self) -> float:
         if self.acknowledged_s is None or self.last_audio_s is None:
             return 0.0
         return self.last_audio_s - self.acknowledged_s
 
     @property
     def leaves_s(self) -> float | None:
-        """After it was sent; None: the caller stays."""
-        stop = self.order.stop
+        """When the caller closes the connection, after the sending; None: never."""
+        stop = self.request.stop
         return stop.after_s if stop is not None and stop.via == "hang_up" else None
 
     def record(self) -> Record:
         stalls_s = self.player.stalls_s
         return Record(
-            kind=self.order.kind,
-            user=self.order.user,
+            kind=self.request.kind,
+            user=self.request.user,
             session_id=self.session_id,
-            num_chars=len(self.order.text),
+            num_chars=len(self.request.text),
             num_callers=self.num_callers,
-            intended_s=self.order.intended_s,
+            intended_s=self.request.intended_s,
             sent_s=self.sent_s,
             first_audio_s=self.first_audio_s,
             last_audio_s=self.last_audio_s,
@@ -122,162 +122,164 @@ class Take:
         )
 
 
-def speak(bench: Bench, order: Order) -> tuple[Record, float]:
-    """The record, which is in the ledger, too, and when its playback is over."""
-    take = Take(order, bench.settings.prebuffer_s, bench.run_log.num_callers)
-    stopper = threading.Thread(target=_stop_in_time, args=(bench, take), daemon=True)
+def speak(bench: Bench, request: PlannedRequest) -> tuple[Record, float]:
+    """Returns the record, which is also added to the run log, and the end of the playback."""
+    exchange = Exchange(request, bench.settings.prebuffer_s, bench.run_log.num_callers)
+    stopper = threading.Thread(target=_stop_in_time, args=(bench, exchange), daemon=True)
     stopper.start()
     try:
-        _listen(bench, take)
+        _listen(bench, exchange)
     finally:
-        take.over()
+        exchange.finish()
         stopper.join()
-    _settle(take)
-    record = told(bench, take.record())
+    _settle(exchange)
+    record = with_report(bench, exchange.record())
     bench.run_log.add(record)
-    return record, take.player.over_s(take.done_s)
+    return record, exchange.player.over_s(exchange.done_s)
 
 
-def _listen(bench: Bench, take: Take) -> None:
-    order, leaves_s = take.order, take.leaves_s
-    body = bench.body(order.text) | ({} if order.voice is None else {"voice": order.voice})
-    if order.kind is Kind.WHOLE:
+def _listen(bench: Bench, exchange: Exchange) -> None:
+    request, leaves_s = exchange.request, exchange.leaves_s
+    body = bench.body(request.text) | ({} if request.voice is None else {"voice": request.voice})
+    if request.kind is Kind.WHOLE:
         body |= {"stream": False, "response_format": "wav"}
-    patience = httpx.USE_CLIENT_DEFAULT if leaves_s is None else httpx.Timeout(leaves_s)
-    headers = {"X-Request-ID": take.session_id}
-    take.sent_s = time.monotonic()
+    timeout = httpx.USE_CLIENT_DEFAULT if leaves_s is None else httpx.Timeout(leaves_s)
+    headers = {"X-Request-ID": exchange.session_id}
+    exchange.sent_s = time.monotonic()
     try:
         with bench.http.stream(
-            "POST", "/v1/audio/speech", json=body, headers=headers, timeout=patience
+            "POST", "/v1/audio/speech", json=body, headers=headers, timeout=timeout
         ) as response:
-            take.status = response.status_code
+            exchange.status = response.status_code
             if response.status_code != httpx.codes.OK:
                 response.read()
-                take.end(*_ended_without_sound(response, take))
+                exchange.end(*_end_without_audio(response, exchange))
                 return
-            _hear(response, take)
-    except httpx.TimeoutException as fault:
+            _receive(response, exchange)
+    except httpx.TimeoutException as error:
         late = Outcome.UNANSWERED if leaves_s is None else Outcome.LEFT
-        take.end(late, type(fault).__name__)
-    except httpx.ConnectError as fault:
-        take.end(Outcome.UNANSWERED, str(fault))
-    except httpx.TransportError as fault:
-        take.end(Outcome.BROKEN, f"{type(fault).__name__}: {fault}")
+        exchange.end(late, type(error).__name__)
+    except httpx.ConnectError as error:
+        exchange.end(Outcome.UNANSWERED, str(error))
+    except httpx.TransportError as error:
+        exchange.end(Outcome.BROKEN, f"{type(error).__name__}: {error}")
 
 
-def _hear(response: httpx.Response, take: Take) -> None:
-    """The body of a 200, until it ends or the caller leaves."""
-    leaves_s, kept = take.leaves_s, bytearray()
+def _receive(response: httpx.Response, exchange: Exchange) -> None:
+    """Receives the body of a 200 until it ends or the caller leaves."""
+    leaves_s, kept = exchange.leaves_s, bytearray()
     for part in response.iter_raw():
-        take.hear(part)
-        if take.order.kind is Kind.WHOLE:
+        exchange.receive(part)
+        if exchange.request.kind is Kind.WHOLE:
             kept += part
-        if leaves_s is not None and time.monotonic() - take.sent_s >= leaves_s:
-            take.end(Outcome.LEFT)
+        if leaves_s is not None and time.monotonic() - exchange.sent_s >= leaves_s:
+            exchange.end(Outcome.LEFT)
             return
-    if take.num_bytes == 0:
-        take.end(Outcome.BROKEN, "200 without a sound")
-    elif take.order.kind is Kind.WHOLE:
-        take.player.audio_s = _seconds_of(bytes(kept), take)
+    if exchange.num_bytes == 0:
+        exchange.end(Outcome.BROKEN, "200 without audio")
+    elif exchange.request.kind is Kind.WHOLE:
+        exchange.player.audio_s = _seconds_of(bytes(kept), exchange)
 
 
-def _settle(take: Take) -> None:
-    """What a cancel made of it, once its answer is there."""
-    if take.cancelled_s is None:
+def _settle(exchange: Exchange) -> None:
+    """Sets the outcome of a cancelled session after the answer to the cancel."""
+    if exchange.cancelled_s is None:
         return
-    if take.acknowledged_s is None:
-        take.end(Outcome.UNACKNOWLEDGED, take.detail)
-    elif take.sounds_after_ack_s > OBEYED_WITHIN_S and take.ack_state == "stopped":
-        take.end(Outcome.UNSTOPPED, f"sound came {take.sounds_after_ack_s:.1f} s later")
-    elif take.outcome is Outcome.HEARD and take.ack_state != "already_done":
-        take.end(Outcome.CUT if take.is_cut else Outcome.CANCELLED)
+    if exchange.acknowledged_s is None:
+        exchange.end(Outcome.UNACKNOWLEDGED, exchange.detail)
+    elif exchange.audio_after_ack_s > OBEYED_WITHIN_S and exchange.ack_state == "stopped":
+        exchange.end(Outcome.UNSTOPPED, f"audio came {exchange.audio_after_ack_s:.1f} s later")
+    elif exchange.outcome is Outcome.HEARD and exchange.ack_state != "already_done":
+        exchange.end(Outcome.CUT if exchange.is_cut else Outcome.CANCELLED)
 
 
-def _seconds_of(content: bytes, take: Take) -> float:
+def _seconds_of(content: bytes, exchange: Exchange) -> float:
     try:
         with wave.open(io.BytesIO(content)) as wav:
             frames = wav.readframes(wav.getnframes())
             if len(frames) != wav.getnframes() * wav.getsampwidth():
-                take.end(Outcome.TRUNCATED, "the file is shorter than its header says")
+                exchange.end(Outcome.TRUNCATED, "the file is shorter than its header says")
             return len(frames) / BYTES_PER_S
-    except (wave.Error, EOFError) as fault:
-        take.end(Outcome.BROKEN, f"no WAV file: {fault}")
+    except (wave.Error, EOFError) as error:
+        exchange.end(Outcome.BROKEN, f"not a WAV file: {error}")
         return 0.0
 
 
-def _ended_without_sound(response: httpx.Response, take: Take) -> tuple[Outcome, str]:
+def _end_without_audio(response: httpx.Response, exchange: Exchange) -> tuple[Outcome, str]:
     if response.status_code == httpx.codes.NO_CONTENT:
-        if take.cancelled_s is None:
-            return Outcome.FAILED, "204, and nobody had cancelled it"
-        return (Outcome.CUT if take.is_cut else Outcome.CANCELLED), ""
+        if exchange.cancelled_s is None:
+            return Outcome.FAILED, "204 without a cancel"
+        return (Outcome.CUT if exchange.is_cut else Outcome.CANCELLED), ""
     code = error_code(response)
     is_refusal = (response.status_code, code) in REFUSALS
     return (Outcome.REFUSED if is_refusal else Outcome.FAILED), code or response.text[:200]
 
 
 def error_code(response: httpx.Response) -> str:
-    """The server's name of what is wrong; empty where the answer has none."""
+    """The code of the server's error; empty if the answer has none."""
     try:
         return str(response.json()["error"]["code"])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
-def _stop_in_time(bench: Bench, take: Take) -> None:
-    """Cancels by a call where the order says so, or where the run is over before the session."""
-    stop = take.order.stop
+def _stop_in_time(bench: Bench, exchange: Exchange) -> None:
+    """Sends the planned cancel, or a cancel when the run ends before the session."""
+    stop = exchange.request.stop
     if stop is not None and stop.via == "call":
         if stop.since == "first_audio":
-            take.first.wait(bench.left_s())
-        if not take.done.wait(min(stop.after_s, bench.left_s())):
-            _cancel(bench, take)
+            exchange.first.wait(bench.left_s())
+        if not exchange.done.wait(min(stop.after_s, bench.left_s())):
+            _cancel(bench, exchange)
             return
-    if not take.done.wait(bench.left_s()):
-        _cancel(bench, take)
+    if not exchange.done.wait(bench.left_s()):
+        _cancel(bench, exchange)
 
 
-def _cancel(bench: Bench, take: Take) -> None:
-    take.is_cut = bench.left_s() == 0
-    take.cancelled_s = time.monotonic()
+def _cancel(bench: Bench, exchange: Exchange) -> None:
+    exchange.is_cut = bench.left_s() == 0
+    exchange.cancelled_s = time.monotonic()
     try:
-        answer = bench.http.post(f"/cancel/{take.session_id}", timeout=bench.settings.ack_within_s)
-        take.ack_state = str(answer.json()["state"])
-        take.acknowledged_s = time.monotonic()
-    except (httpx.TransportError, ValueError, KeyError) as fault:
-        take.detail = f"cancel: {type(fault).__name__}"
+        answer = bench.http.post(
+            f"/cancel/{exchange.session_id}", timeout=bench.settings.ack_within_s
+        )
+        exchange.ack_state = str(answer.json()["state"])
+        exchange.acknowledged_s = time.monotonic()
+    except (httpx.TransportError, ValueError, KeyError) as error:
+        exchange.detail = f"cancel: {type(error).__name__}"
 
 
-def told(bench: Bench, record: Record) -> Record:
-    """With what the server remembers of it, which must go with what has come."""
+def with_report(bench: Bench, record: Record) -> Record:
+    """The record with the server's report of the session, checked against the received audio."""
     if record.status != httpx.codes.OK and record.cancelled_s is None:
         return record
-    give_up_s = time.monotonic() + REPORT_WITHIN_S
+    give_up_s = time.monotonic() + bench.settings.report_within_s
     time.sleep(bench.settings.settle_s)
     while True:
         try:
             answer = bench.http.get(f"/v1/sessions/{record.session_id}")
-        except httpx.TransportError as fault:
-            return replace(record, detail=f"no report: {type(fault).__name__}")
+        except httpx.TransportError as error:
+            return replace(record, detail=f"no report: {type(error).__name__}")
         if answer.status_code != httpx.codes.OK:
             return replace(record, detail=record.detail or f"no report: {answer.status_code}")
         report = answer.json()
         if report["finish"] is not None or time.monotonic() > give_up_s:
             break
         time.sleep(bench.settings.settle_s)
-    known = replace(
+    reported = replace(
         record, finish=report["finish"], marks=report["marks"], legs_ms=report["legs_ms"]
     )
-    return checked(known, report["audio_sent_ms"] / 1000)
+    return checked(reported, report["audio_sent_ms"] / 1000)
 
 
 def checked(record: Record, sent_audio_s: float) -> Record:
-    """Of a session that looks heard: has all come that was sent, and did it end well?"""
+    """Changes the outcome of a received session that ended in error or lacks audio."""
     if record.outcome is not Outcome.HEARD:
         return record
     if record.finish not in ("stop", "length"):
-        detail = f"the server says that it ended with {record.finish}"
+        detail = f"the server reports the finish {record.finish}"
         return replace(record, outcome=Outcome.BROKEN, detail=detail)
     if abs(record.audio_s - sent_audio_s) > SAME_AUDIO_S:
-        detail = f"{record.audio_s:.3f} s of {sent_audio_s:.3f} s have come"
+        detail = f"{record.audio_s:.3f} s of {sent_audio_s:.3f} s arrived"
         return replace(record, outcome=Outcome.TRUNCATED, detail=detail)
     return record

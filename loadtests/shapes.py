@@ -1,7 +1,7 @@
-"""How many callers there are, and when the requests of an open loop are due.
+"""The number of callers over a run, and the times at which the requests of an open loop are due.
 
-A level is the number of callers at a time of the run, None when it is over. Knows nothing about
-Locust or servers.
+A level gives the number of callers at a time of the run, and None when the run is over. Knows
+nothing about Locust or servers.
 """
 
 import random
@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-Level = Callable[[float], int | None]  # of the seconds since the start
+Level = Callable[[float], int | None]  # its argument: seconds since the start
 
 BURST_EVERY_S = 20.0
 BURST_S = 8.0
@@ -20,12 +20,12 @@ def steady(num_callers: int, seconds: float) -> Level:
 
 
 def ramp(num_callers: int, seconds: float) -> Level:
-    """From one to all, evenly."""
+    """From one caller to all, at a constant rate."""
     return lambda at_s: 1 + int(num_callers * at_s / seconds) if at_s < seconds else None
 
 
 def burst(num_callers: int, seconds: float) -> Level:
-    """A quarter of them, and all for BURST_S at the end of every BURST_EVERY_S."""
+    """A quarter of the callers, and all of them for the last BURST_S of every BURST_EVERY_S."""
     few = max(1, num_callers // 4)
 
     def level(at_s: float) -> int | None:
@@ -36,17 +36,18 @@ def burst(num_callers: int, seconds: float) -> Level:
     return level
 
 
-def poisson_arrivals(rate_per_s: float, seconds: float, chance: random.Random) -> list[float]:
-    """When each request is due, in seconds from the start; drawn before the first is sent."""
-    arrivals, at_s = [], chance.expovariate(rate_per_s)
+def poisson_arrivals(rate_per_s: float, seconds: float, rng: random.Random) -> list[float]:
+    """The times at which requests are due, in seconds from the start."""
+    arrivals, at_s = [], rng.expovariate(rate_per_s)
     while at_s < seconds:
         arrivals.append(at_s)
-        at_s += chance.expovariate(rate_per_s)
+        at_s += rng.expovariate(rate_per_s)
     return arrivals
 
 
 def sleep_until(at_s: float) -> None:
-    """Never wakes before it: greenlets may, because their timers count from when they last ran."""
+    """Returns at `at_s` or later. The sleep of a greenlet may end too early: its timer counts from
+    the moment when the greenlet last ran."""
     while (left_s := at_s - time.monotonic()) > 0:
         time.sleep(left_s)
 
@@ -54,9 +55,9 @@ def sleep_until(at_s: float) -> None:
 def open_loop(
     arrivals_s: Sequence[float], speak: Callable[[int, float], None], most_open: int
 ) -> None:
-    """`speak(number, intended_s)` for each arrival when it is due, whatever became of those before;
-    returns when all have ended. No more than `most_open` run at once: the rest wait, and their
-    wait counts, because what is intended stays what it was."""
+    """Calls `speak(number, intended_s)` for each arrival when it is due, also while earlier calls
+    run. Returns when all calls have ended. At most `most_open` calls run at the same time. The
+    others wait. Their wait counts as delay, because `intended_s` does not change."""
     room = threading.Semaphore(most_open)
     begun_s = time.monotonic()
 

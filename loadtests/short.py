@@ -1,10 +1,10 @@
-"""What `make loadtest` runs: some three minutes with a server of its own, on any machine.
+"""The load test of `make loadtest`: about three minutes with a server of its own, on any machine.
 
     python -m loadtests.short --out loadtests/out
 
-A voice is made, every kind of caller comes at once, then an open loop, then a short search for the
-most conversations. A folder with a report for each. Last line JSON; exits with 1 where one of them
-found a fault.
+Makes a voice, runs all kinds of callers at once, then an open loop, then a short search for the
+most conversations. Each run writes a report to a folder of its own. The last line is one JSON
+object. Exits with 1 if a run finds a fault.
 """
 
 import argparse
@@ -27,12 +27,12 @@ RUNS: dict[str, tuple[str, ...]] = {
     "poisson": ("--shape", "poisson", "--rate", "0.2", "--minutes", "0.3"),
     "saturation": ("--shape", "saturation", "--callers", "8", "--minutes", "0.15"),
 }
-WITHIN_S = 300.0  # each
+WITHIN_S = 300.0  # per run
 SHOWN = ("passed", "num_requests", "ttfa_ms", "stalled_share", "capacity", "bound_ttfa_ms")
 
 
 def config(folder: Path) -> Path:
-    """The config that ships, with room for the voices that callers make."""
+    """serve_config.yaml with a folder for the voices that callers make."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"][0]["args"]["uploads"] = str(folder / "voices")
     path = folder / "loadtest.yaml"
@@ -40,8 +40,8 @@ def config(folder: Path) -> Path:
     return path
 
 
-def one(url: str, out: Path, options: Sequence[str]) -> dict[str, object]:
-    """Its summary. Raises RuntimeError where it left none."""
+def run_one(url: str, out: Path, options: Sequence[str]) -> dict[str, object]:
+    """Runs one load test. Returns its summary. Raises RuntimeError if there is none."""
     command = [sys.executable, "-m", "loadtests", "--url", url, "--out", str(out), *options]
     done = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=WITHIN_S, check=False
@@ -49,10 +49,10 @@ def one(url: str, out: Path, options: Sequence[str]) -> dict[str, object]:
     lines = done.stdout.splitlines()
     if done.returncode not in (0, 1) or not lines:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}")
-    told: dict[str, object] = json.loads((out / SUMMARY).read_text())
-    for fault in told["faults"] if isinstance(told["faults"], list) else ():
+    summary: dict[str, object] = json.loads((out / SUMMARY).read_text())
+    for fault in summary["faults"] if isinstance(summary["faults"], list) else ():
         sys.stderr.write(f"{out.name}: {fault}\n")
-    return told
+    return summary
 
 
 def main() -> int:
@@ -66,13 +66,13 @@ def main() -> int:
         running(config(Path(folder)), out / "serve.log") as server,
     ):
         for name, options in RUNS.items():
-            told = one(server.url, out / name, options)
-            runs[name] = {key: told[key] for key in SHOWN if key in told}
+            summary = run_one(server.url, out / name, options)
+            runs[name] = {key: summary[key] for key in SHOWN if key in summary}
             sys.stdout.write(f"{name}: {json.dumps(runs[name])}\n")
             sys.stdout.flush()
     passed = all(run["passed"] for run in runs.values())
-    whole = {"benchmark": "loadtest", "passed": passed, "runs": runs}
-    sys.stdout.write(json.dumps(whole) + "\n")
+    result = {"benchmark": "loadtest", "passed": passed, "runs": runs}
+    sys.stdout.write(json.dumps(result) + "\n")
     return 0 if passed else 1
 
 

@@ -1,12 +1,13 @@
-"""Many short sessions through a real server, some cancelled, some in error: what does not go back?
+"""Searches for leaks with thousands of short sessions on a real server. Some are cancelled, some
+refused.
 
     python loadtests/soak.py --minutes 75 --requests 10000
 
-Starts a server of its own on a free port. Watches the resident memory of every replica, garbage
-collected, over the second half of the requests, and compares file descriptors, threads, asyncio
-tasks, Ray objects and remembered ids with those from before, once every id may be forgotten.
-`--leak` starts a server that keeps 1 KiB of every request: the soak must fail then.
-Last line JSON; exits with 1 where something did not go back.
+Starts a server of its own on a free port. Checks the growth of each replica's resident memory,
+after garbage collection, over the second half of the requests. Compares file descriptors, threads,
+asyncio tasks, Ray objects and remembered ids before and after, when every id may be forgotten.
+With `--leak` the server keeps 1 KiB per request: the soak must then fail. The last line is one JSON
+object. Exits with 1 if a leak is found.
 """
 
 import argparse
@@ -25,22 +26,22 @@ import httpx
 import psutil
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from deployments.server import ServerProcess, running
 
 ROOT = Path(__file__).parents[1]
-CANCELLED, IN_ERROR = 0.30, 0.05  # of the requests
-NUM_TALKERS = 4
-WARM_UP = 100  # requests before anything is compared: caches fill
+CANCELLED, IN_ERROR = 0.30, 0.05  # shares of the requests
+NUM_CALLERS = 4
+WARM_UP = 100  # requests before the first comparison, to fill the caches
 SAMPLES = 25
 GROWTH_MB = 10.0  # over the second half
 GROWTH_BYTES = 512.0  # per request, over the second half
-SLACK = {"num_fds": 8, "num_threads": 4}  # pools and connections that come and go
-HELD_SLACK = 8  # tasks of connections that are kept alive; references of calls on their way
+SLACK = {"num_fds": 8, "num_threads": 4}  # for pools and short connections
+HELD_SLACK = 8  # for tasks of idle connections and references of running calls
 REMEMBER_S = 20.0
-FORGOTTEN_AFTER = 1.5  # times that
-# One cell of sound.
+FORGOTTEN_AFTER = 1.5  # times REMEMBER_S
+# One cell of audio:
 BODY = {"voice": "ada", "response_format": "pcm", "stream": False, "seed": 1, "max_tokens": 8}
 
 
@@ -50,17 +51,17 @@ class Sample(NamedTuple):
 
 
 async def soak(server: ServerProcess, requests: int, minutes: float) -> Mapping[str, object]:
-    """What did not go back, in words, and how memory went."""
-    limits = httpx.Limits(max_connections=NUM_TALKERS * 2)
+    """The leaks that were found, and the samples of memory."""
+    limits = httpx.Limits(max_connections=NUM_CALLERS * 2)
     async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client:
         model = (await client.get("/v1/models")).json()["data"][0]["id"]
-        chance = random.Random(1)
-        await talk(client, model, chance, WARM_UP, float("inf"))
+        rng = random.Random(1)
+        await talk(client, model, rng, WARM_UP, float("inf"))
         before = await settled(server, client)
         samples = [await sample(server, 0)]
         num_done, give_up_s = 0, time.monotonic() + minutes * 60
         while num_done < requests and time.monotonic() < give_up_s:
-            num_done += await talk(client, model, chance, requests // SAMPLES or 1, give_up_s)
+            num_done += await talk(client, model, rng, requests // SAMPLES or 1, give_up_s)
             samples.append(await sample(server, num_done))
             sys.stderr.write(f"\r{num_done} requests")
         after = await settled(server, client)
@@ -79,7 +80,7 @@ async def soak(server: ServerProcess, requests: int, minutes: float) -> Mapping[
 
 
 async def talk(
-    client: httpx.AsyncClient, model: str, chance: random.Random, num: int, give_up_s: float
+    client: httpx.AsyncClient, model: str, rng: random.Random, num: int, give_up_s: float
 ) -> int:
     num_begun = 0
 
@@ -87,31 +88,31 @@ async def talk(
         nonlocal num_begun
         while num_begun < num and time.monotonic() < give_up_s:
             num_begun += 1
-            await request(client, model, chance)
+            await request(client, model, rng)
 
-    await asyncio.gather(*(one_after_another() for _ in range(NUM_TALKERS)))
+    await asyncio.gather(*(one_after_another() for _ in range(NUM_CALLERS)))
     return num_begun
 
 
-async def request(client: httpx.AsyncClient, model: str, chance: random.Random) -> None:
-    """Speak, or cancel it, or be refused. Raises RuntimeError for any other end."""
-    what, session = chance.random(), uuid.uuid4().hex
+async def request(client: httpx.AsyncClient, model: str, rng: random.Random) -> None:
+    """Speaks, is cancelled, or is refused. Raises RuntimeError for any other status."""
+    draw, session = rng.random(), uuid.uuid4().hex
     body = {**BODY, "model": model, "input": "Hello there."}
-    if what < IN_ERROR:
+    if draw < IN_ERROR:
         body["voice"] = "nobody"
     headers = {"X-Request-ID": session}
-    asking = asyncio.ensure_future(client.post("/v1/audio/speech", json=body, headers=headers))
-    expected = 404 if what < IN_ERROR else 200
-    if IN_ERROR <= what < IN_ERROR + CANCELLED:
-        await asyncio.wait({asking}, timeout=chance.uniform(0, 0.5))
+    answering = asyncio.ensure_future(client.post("/v1/audio/speech", json=body, headers=headers))
+    expected = 404 if draw < IN_ERROR else 200
+    if IN_ERROR <= draw < IN_ERROR + CANCELLED:
+        await asyncio.wait({answering}, timeout=rng.uniform(0, 0.5))
         answer = await client.post(f"/cancel/{session}")
         expected = 204 if answer.json()["state"] in ("stopped", "stopping", "unknown") else 200
-    status = (await asking).status_code
+    status = (await answering).status_code
     if status not in (expected, 200 if expected == 204 else expected):
-        raise RuntimeError(f"{status} where {expected} was due")
+        raise RuntimeError(f"status {status} instead of {expected}")
 
 
-async def until_idle(client: httpx.AsyncClient) -> None:
+async def wait_until_idle(client: httpx.AsyncClient) -> None:
     while True:
         stages = (await client.get("/health")).json()["stages"].values()
         if all(stage["live"] == stage["waiting"] == 0 for stage in stages):
@@ -120,30 +121,30 @@ async def until_idle(client: httpx.AsyncClient) -> None:
 
 
 async def settled(server: ServerProcess, client: httpx.AsyncClient) -> dict[str, dict[str, int]]:
-    """What is held when nothing runs and every id has been forgotten."""
-    await until_idle(client)
+    """All counts, when no session runs and every id has been forgotten."""
+    await wait_until_idle(client)
     await asyncio.sleep(REMEMBER_S * FORGOTTEN_AFTER)
     return {**counts(server), "held": await held(server)}
 
 
 async def held(server: ServerProcess) -> dict[str, int]:
-    """What the registry and Ray hold, once every process has collected its garbage."""
-    told: dict[str, int] = json.loads(
+    """The counts of loadtests.inventory, after a garbage collection in every process."""
+    counts: dict[str, int] = json.loads(
         await asyncio.to_thread(server.run_inside, "loadtests.inventory")
     )
-    return told
+    return counts
 
 
 def replicas(server: ServerProcess) -> Iterator[tuple[str, psutil.Process]]:
-    """Serve's replicas and the registry, by title."""
+    """The processes of Serve's replicas, registry and proxy, by title."""
     for process in server.processes():
-        title = " ".join(" ".join(process.cmdline()).split())  # Ray pads what it sets
+        title = " ".join(" ".join(process.cmdline()).split())  # Ray pads the titles
         if title.startswith(("ray::ServeReplica:", "ray::Registry", "ray::ProxyActor")):
             yield f"{title.split('#')[0]} {process.pid}", process
 
 
 async def sample(server: ServerProcess, num_requests: int) -> Sample:
-    """Without what lies in cycles: an ingress lets 17 MB gather before Python looks for them."""
+    """Collects garbage first: an ingress gathers 17 MB of cycles before Python collects them."""
     await held(server)
     return Sample(num_requests, {t: p.memory_info().rss for t, p in replicas(server)})
 
@@ -156,7 +157,7 @@ def counts(server: ServerProcess) -> dict[str, dict[str, int]]:
 
 
 def growth(samples: Sequence[Sample]) -> Iterator[str]:
-    """Processes that grew over the second half: by the whole, or steadily with the requests."""
+    """The processes that grew over the second half: too much in all, or too much per request."""
     half = samples[len(samples) // 2 :]
     for title in half[-1].rss:
         sizes = [s.rss[title] for s in half if title in s.rss]
@@ -170,7 +171,7 @@ def growth(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def slope(at: Sequence[float], values: Sequence[float]) -> float:
-    """Theil and Sen's: the median over all pairs, which a few jumps do not move."""
+    """The Theil-Sen slope: the median over all pairs, which a few jumps do not change."""
     pairs = [
         (values[j] - values[i]) / (at[j] - at[i])
         for i in range(len(at))
@@ -181,8 +182,8 @@ def slope(at: Sequence[float], values: Sequence[float]) -> float:
 
 
 def rise_of_floor(at: Sequence[float], values: Sequence[float]) -> float:
-    """From the lowest of the first half to the lowest of the second: an allocator that gives back
-    now and then goes up and down by more than a leak adds."""
+    """The slope between the minima of the two halves. An allocator that returns memory from time to
+    time moves up and down by more than a leak adds."""
     middle = len(values) // 2
     if not middle or at[middle] == at[0]:
         return 0.0
@@ -202,8 +203,8 @@ def differences(
 
 
 def config(folder: Path, leak: bool) -> Path:
-    """The config that ships, with ids forgotten soon, so that forgetting is soaked, too, and one
-    step of the flow: what is soaked is the way in and out."""
+    """serve_config.yaml with ids that are forgotten soon, so that the soak includes forgetting, and
+    one step of the flow, because the soak is about requests."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     application = content["applications"][0]
     application["args"]["limits"] = {"remember_s": REMEMBER_S}
@@ -217,9 +218,11 @@ def config(folder: Path, leak: bool) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=75.0, help="at most")
-    parser.add_argument("--requests", type=int, default=10_000, help="at most")
-    parser.add_argument("--leak", action="store_true", help="the control: it must fail")
+    parser.add_argument("--minutes", type=float, default=75.0, help="the most minutes")
+    parser.add_argument("--requests", type=int, default=10_000, help="the most requests")
+    parser.add_argument(
+        "--leak", action="store_true", help="start a leaky server: the soak must fail"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)

@@ -1,6 +1,6 @@
-"""What a run's records say, in one JSON object. Knows nothing about how they came to be.
+"""Summarises the records of a run in one JSON object.
 
-A p99 is told of 662 values or more: fewer cannot carry it.
+A p99 needs at least 662 values; with fewer it is None. Knows nothing about servers.
 """
 
 import statistics
@@ -14,14 +14,14 @@ LONGEST_LIST = 20
 
 
 def percentiles(values: Iterable[float | None]) -> dict[str, float | int | None]:
-    """Each is a value that was seen."""
+    """Each percentile is one of the values."""
     known = sorted(value for value in values if value is not None)
     p99 = quantile(known, 0.99) if len(known) >= LEAST_FOR_P99 else None
     return {"n": len(known), "p50": quantile(known, 0.5), "p95": quantile(known, 0.95), "p99": p99}
 
 
 def quantile(ranked: Sequence[float], q: float) -> float | None:
-    """Of values in order: the smallest that at least that share of them does not exceed."""
+    """The smallest of the sorted values that is not exceeded by a share of at least `q` of them."""
     if not ranked:
         return None
     return round(ranked[min(len(ranked) - 1, int(q * len(ranked)))], 3)
@@ -93,9 +93,9 @@ CANCEL_LEGS = ("cancel_", "disconnect_")
 
 
 def stalled_share(records: Sequence[Record]) -> float | None:
-    """Of those of which anything was heard."""
-    heard = [record for record in records if record.first_audio_s is not None]
-    return round(statistics.mean(r.num_stalls > 0 for r in heard), 4) if heard else None
+    """The share of stalled records among those with audio."""
+    audible = [record for record in records if record.first_audio_s is not None]
+    return round(statistics.mean(r.num_stalls > 0 for r in audible), 4) if audible else None
 
 
 def audio_s_per_s(records: Sequence[Record]) -> float:

@@ -1,6 +1,6 @@
-"""What callers of an agent hear: texts of stated lengths, drawn by a seed.
+"""Random texts in the style of a voice agent, with a fixed distribution of lengths.
 
-40 % have at most 40 characters, 45 % have 41 to 160, 15 % have 161 to 600.
+40 % of the texts have at most 40 characters, 45 % have 41 to 160, 15 % have 161 to 600.
 """
 
 import random
@@ -26,19 +26,19 @@ _SENTENCES = (
 )
 
 
-def num_chars_drawn(chance: random.Random) -> int:
-    at = chance.random()
+def draw_num_chars(rng: random.Random) -> int:
+    at = rng.random()
     for share, shortest, longest in LENGTHS:
         if at < share:
-            return chance.randint(shortest, longest)
+            return rng.randint(shortest, longest)
         at -= share
     return LENGTHS[-1][2]
 
 
-def text_drawn(chance: random.Random) -> str:
-    """Sentences, cut to exactly the length that is drawn."""
-    num_chars = num_chars_drawn(chance)
+def draw_text(rng: random.Random) -> str:
+    """Random sentences, cut to exactly the length that was drawn."""
+    num_chars = draw_num_chars(rng)
     words = ""
     while len(words) < num_chars:
-        words += chance.choice(_SENTENCES) + " "
+        words += rng.choice(_SENTENCES) + " "
     return words[: num_chars - 1] + "."

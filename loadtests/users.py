@@ -1,4 +1,4 @@
-"""Locust's users: one class for each kind of caller. What each does stands in scenarios.py."""
+"""Locust's users: one class for each kind of caller. scenarios.py has their actions."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -12,82 +12,82 @@ from loadtests.bench import Bench
 from loadtests.records import Record
 
 
-class Talker(User):
-    """`bench` is set before the first of them is spawned."""
+class Caller(User):
+    """`bench` must be set before Locust spawns the first caller."""
 
     abstract = True
     role: ClassVar[str] = ""
     bench: ClassVar[Bench]
 
     def on_start(self) -> None:
-        self.who = scenarios.caller(self.bench, self.role)
+        self.state = scenarios.new_caller(self.bench, self.role)
         self.bench.run_log.arrive()
 
     def on_stop(self) -> None:
         self.bench.run_log.leave()
 
 
-class Conversation(Talker):
+class Conversation(Caller):
     role = "conversation"
     weight = 4
 
     @task
     def turn(self) -> None:
-        self.who.act(scenarios.take_a_turn)
+        self.state.act(scenarios.take_a_turn)
 
 
-class Listener(Talker):
+class Listener(Caller):
     role = "stream"
     weight = 2
 
     @task
     def stream(self) -> None:
-        self.who.act(scenarios.hear_a_stream)
+        self.state.act(scenarios.hear_a_stream)
 
 
-class OneShot(Talker):
+class OneShot(Caller):
     role = "whole"
 
     @task
     def fetch(self) -> None:
-        self.who.act(scenarios.fetch_a_file)
+        self.state.act(scenarios.fetch_a_file)
 
 
-class Storm(Talker):
+class Storm(Caller):
     role = "storm"
 
     @task
     def open_and_stop(self) -> None:
-        self.who.act(scenarios.storm)
+        self.state.act(scenarios.storm)
 
 
-class Enrolment(Talker):
+class Enrolment(Caller):
     role = "enrol"
 
     @task
     def make_a_voice(self) -> None:
-        self.who.act(scenarios.enrol)
-        if self.who.leaves:
+        self.state.act(scenarios.enrol)
+        if self.state.leaves:
             raise StopUser
 
 
-class Hostile(Talker):
+class Hostile(Caller):
     role = "hostile"
 
     @task
     def attack(self) -> None:
-        self.who.act(scenarios.attack)
+        self.state.act(scenarios.attack)
 
 
-USERS: dict[str, type[Talker]] = {
+USERS: dict[str, type[Caller]] = {
     user.role: user for user in (Conversation, Listener, OneShot, Storm, Enrolment, Hostile)
 }
 
 
-def told_to_locust(environment: Environment) -> Callable[[Record], None]:
-    """For a ledger: each record stands in Locust's own tables, too."""
+def report_to_locust(environment: Environment) -> Callable[[Record], None]:
+    """A function for `RunLog.on_record` that adds each record to Locust's own tables."""
 
-    def tell(record: Record) -> None:
+    def report(record: Record) -> None:
         environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type=record.kind.value,
             name=record.outcome.value,
@@ -97,4 +97,4 @@ def told_to_locust(environment: Environment) -> Callable[[Record], None]:
             context={},
         )
 
-    return tell
+    return report

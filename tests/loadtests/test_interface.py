@@ -1,4 +1,4 @@
-"""The callers against the program's own HTTP interface: what the fake server pretends is true."""
+"""The callers on the program's own HTTP interface: the fake server of the other tests is right."""
 
 import contextlib
 import random
@@ -15,7 +15,7 @@ from loadtests.run_log import RunLog
 from loadtests.session import Stop
 from tests.support.api_clients import serving
 from tests.support.fakes import FakeSynthesizer
-from tests.support.loadtests.benches import QUICK, heard
+from tests.support.loadtests.benches import QUICK, speak_once
 
 
 @pytest.fixture
@@ -38,46 +38,46 @@ def bench(library):
 
 
 @pytest.mark.parametrize("kind", [Kind.STREAM, Kind.WHOLE])
-def test_all_that_was_sent_is_heard(bench, kind):
-    record = heard(bench, kind)
+def test_all_sent_audio_is_received(bench, kind):
+    record = speak_once(bench, kind)
     assert (record.outcome, record.finish) == (Outcome.HEARD, "stop")
     assert record.audio_s == pytest.approx(0.6)
     assert record.legs_ms["claim"] == pytest.approx(2.0)
 
 
-def test_a_cancel_before_the_first_sound_is_an_empty_answer():
+def test_a_cancel_before_the_first_audio_gives_204():
     with bench_before(FakeSynthesizer(hold_at=0)) as bench:
-        record = heard(bench, Kind.STORM, Stop("call", 0.05))
+        record = speak_once(bench, Kind.STORM, Stop("call", 0.05))
     assert (record.outcome, record.status) == (Outcome.CANCELLED, 204)
 
 
 def test_a_barge_in_ends_a_stream():
     with bench_before(FakeSynthesizer(hold_at=2)) as bench:
-        record = heard(bench, Kind.TURN, Stop("call", 0.05, "first_audio"))
+        record = speak_once(bench, Kind.TURN, Stop("call", 0.05, "first_audio"))
     assert (record.outcome, record.ack_state) == (Outcome.CANCELLED, "stopped")
 
 
-def test_a_caller_who_hangs_up_ends_the_session():
+def test_a_closed_connection_ends_the_session():
     synthesizer = FakeSynthesizer(hold_at=2)
     with bench_before(synthesizer) as bench:
-        record = heard(bench, Kind.STORM, Stop("hang_up", 0.2))
+        record = speak_once(bench, Kind.STORM, Stop("hang_up", 0.2))
         assert synthesizer.closed.wait(20)
     assert record.outcome is Outcome.LEFT
 
 
-def test_a_fault_after_the_first_sound_is_broken():
+def test_an_error_after_the_first_audio_is_broken():
     with bench_before(FakeSynthesizer(fail_at=2, error=RuntimeError("broken"))) as bench:
-        assert heard(bench).outcome is Outcome.BROKEN
+        assert speak_once(bench).outcome is Outcome.BROKEN
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_a_hostile_request_is_refused_by_name_or_survived(bench, attack):
+def test_a_hostile_request_is_refused_with_a_code_or_survived(bench, attack):
     record = attack.launch(bench, "hostile", time.monotonic())
     assert record.outcome in (Outcome.REFUSED, Outcome.LEFT), record
-    assert heard(bench).outcome is Outcome.HEARD
+    assert speak_once(bench).outcome is Outcome.HEARD
 
 
-def test_a_computed_voice_is_taken_and_deleted(bench, library):
+def test_a_computed_voice_is_made_and_deleted(bench, library):
     voice = add_voice(bench, "enrol", random.Random(1), time.monotonic())
     assert [made.id for made in library.all("default")] == [voice]
     delete_voice(bench, "enrol", voice)

@@ -1,4 +1,4 @@
-"""Timings are checked as data: what cannot be is said, and what can be is not."""
+"""Impossible timings are violations, possible ones are not."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ SILENT = replace(GOOD, first_audio_s=None, last_audio_s=None, num_bytes=0)
 
 
 @pytest.mark.parametrize("record", [GOOD, CANCELLED, SILENT], ids=["good", "cancelled", "silent"])
-def test_what_can_be_is_no_violation(record):
+def test_a_possible_record_has_no_violation(record):
     assert list(violations(record)) == []
 
 
@@ -35,29 +35,29 @@ def test_what_can_be_is_no_violation(record):
         (CANCELLED, {"cancelled_s": None}),
     ],
 )
-def test_what_cannot_be_is_a_violation(record, changes):
+def test_an_impossible_record_has_a_violation(record, changes):
     assert len(list(violations(replace(record, **changes)))) >= 1
 
 
 def test_a_violation_fails_the_run():
     run_log = RunLog()
     run_log.add(replace(GOOD, done_s=10.9))
-    told = summary(run_log.records, run_log.faults)
-    assert not told["passed"]
-    assert "comes before" in told["faults"][0]
+    result = summary(run_log.records, run_log.faults)
+    assert not result["passed"]
+    assert "comes before" in result["faults"][0]
 
 
-def test_records_are_the_same_when_they_are_read_again(tmp_path):
+def test_records_are_read_back_unchanged(tmp_path):
     run_log = RunLog(tmp_path / "new" / "requests.jsonl")
     for record in (GOOD, CANCELLED, SILENT):
         run_log.add(record)
     assert read_records(tmp_path / "new" / "requests.jsonl") == [GOOD, CANCELLED, SILENT]
 
 
-def test_a_time_that_is_no_number_is_not_written():
+def test_nan_is_not_written():
     with pytest.raises(ValueError, match="not JSON compliant"):
         as_line(replace(GOOD, done_s=float("nan")))
 
 
-def test_first_audio_counts_from_when_it_was_due():
+def test_first_audio_counts_from_the_due_time():
     assert replace(GOOD, intended_s=9.0).ttfa_s == pytest.approx(1.2)

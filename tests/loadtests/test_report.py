@@ -1,4 +1,4 @@
-"""What is made of records: figures that can be checked by hand, plots, and a page."""
+"""The figures, plots and page of a report."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from loadtests.summary import LEAST_FOR_P99, percentiles, summary
 from tests.support.loadtests.benches import GOOD
 
 LEGS = {"claim": 2.0, "first_cell": 150.0, "first_audio": 160.0}
-TOLD = replace(GOOD, legs_ms=LEGS)
+REPORTED = replace(GOOD, legs_ms=LEGS)
 CANCELLED = replace(
     GOOD,
     session_id="b",
@@ -25,43 +25,43 @@ STALLED = replace(GOOD, session_id="c", num_callers=4, num_stalls=2, longest_sta
 FAILED = replace(GOOD, session_id="<d>", kind=Kind.WHOLE, outcome=Outcome.FAILED, status=500)
 
 
-def test_a_percentile_is_a_value_that_was_seen():
-    told = percentiles([float(ms) for ms in range(100)] + [None])
-    assert told == {"n": 100, "p50": 50.0, "p95": 95.0, "p99": None}
+def test_a_percentile_is_one_of_the_values():
+    figures = percentiles([float(ms) for ms in range(100)] + [None])
+    assert figures == {"n": 100, "p50": 50.0, "p95": 95.0, "p99": None}
 
 
-def test_a_p99_needs_values_that_can_carry_it():
+def test_a_p99_needs_662_values():
     assert percentiles([1.0] * LEAST_FOR_P99)["p99"] == 1.0
     assert percentiles([1.0] * (LEAST_FOR_P99 - 1))["p99"] is None
 
 
-def test_the_summary_counts_what_was_played():
-    told = summary([TOLD, CANCELLED, STALLED, FAILED], [])
-    assert told["num_requests"] == 4
-    assert told["outcomes"] == {"cancelled": 1, "failed": 1, "heard": 2}
-    assert told["ttfa_ms"]["n"] == 3  # a whole file has no first audio of its own
-    assert told["ttfa_ms"]["p50"] == pytest.approx(200.0)
-    assert told["ttfa_from_sent_ms"]["p50"] == pytest.approx(199.0)
-    assert told["stalled_share"] == pytest.approx(1 / 3, abs=1e-4)
-    assert (told["num_stalls"], told["longest_stall_ms"]) == (2, 320.0)
-    assert [row["num_callers"] for row in told["rows"]] == [2, 4]
-    assert told["cancel"]["states"] == {"stopped": 1}
-    assert told["cancel"]["ack_ms"]["p50"] == pytest.approx(20.0)
-    assert told["cancel"]["legs_ms"]["cancel_ack"]["p50"] == 12.0
+def test_the_summary_counts_streams_and_turns():
+    figures = summary([REPORTED, CANCELLED, STALLED, FAILED], [])
+    assert figures["num_requests"] == 4
+    assert figures["outcomes"] == {"cancelled": 1, "failed": 1, "heard": 2}
+    assert figures["ttfa_ms"]["n"] == 3  # a whole file has no first audio of its own
+    assert figures["ttfa_ms"]["p50"] == pytest.approx(200.0)
+    assert figures["ttfa_from_sent_ms"]["p50"] == pytest.approx(199.0)
+    assert figures["stalled_share"] == pytest.approx(1 / 3, abs=1e-4)
+    assert (figures["num_stalls"], figures["longest_stall_ms"]) == (2, 320.0)
+    assert [row["num_callers"] for row in figures["rows"]] == [2, 4]
+    assert figures["cancel"]["states"] == {"stopped": 1}
+    assert figures["cancel"]["ack_ms"]["p50"] == pytest.approx(20.0)
+    assert figures["cancel"]["legs_ms"]["cancel_ack"]["p50"] == 12.0
 
 
-def test_a_request_that_failed_fails_the_run_and_is_named():
-    told = summary([TOLD, FAILED], [])
-    assert (told["passed"], told["num_faults"]) == (False, 1)
-    assert "session <d>: failed (status 500)" in told["faults"][0]
+def test_a_failed_request_fails_the_run_and_is_named():
+    figures = summary([REPORTED, FAILED], [])
+    assert (figures["passed"], figures["num_faults"]) == (False, 1)
+    assert "session <d>: failed (status 500)" in figures["faults"][0]
 
 
-def test_what_nobody_could_check_is_counted():
-    assert summary([TOLD, replace(TOLD, finish=None)], [])["num_unchecked"] == 1
+def test_records_without_a_report_are_counted():
+    assert summary([REPORTED, replace(REPORTED, finish=None)], [])["num_unchecked"] == 1
 
 
-def test_each_plot_is_drawn_where_there_is_something_to_draw():
-    drawn = plots([TOLD, CANCELLED, STALLED])
+def test_each_plot_needs_records():
+    drawn = plots([REPORTED, CANCELLED, STALLED])
     assert list(drawn) == [
         "Time to first audio against callers",
         "Stalled turns against callers",
@@ -73,15 +73,15 @@ def test_each_plot_is_drawn_where_there_is_something_to_draw():
     assert plots([]) == {}
 
 
-def test_the_page_stands_alone_and_escapes_what_others_said():
-    told = summary([TOLD, FAILED], []) | {"users": "<script>", "shape": "steady"}
-    content = page(told, plots([TOLD]))
+def test_the_page_loads_no_file_and_escapes_texts():
+    figures = summary([REPORTED, FAILED], []) | {"users": "<script>", "shape": "steady"}
+    content = page(figures, plots([REPORTED]))
     assert "<script" not in content
     assert "session &lt;d&gt;" in content
     assert "src=" not in content
     assert 'href="http' not in content.replace('xlink:href="#', "")
 
 
-def test_a_report_is_three_files_of_which_the_ledger_writes_one(tmp_path):
-    write_report(tmp_path / "new", summary([TOLD], []), [TOLD])
+def test_the_report_writes_summary_and_page(tmp_path):
+    write_report(tmp_path / "new", summary([REPORTED], []), [REPORTED])
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"summary.json", "report.html"}

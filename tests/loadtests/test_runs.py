@@ -1,23 +1,26 @@
-"""Whole runs, as a user starts them, in a process of their own: Locust patches the one it is in."""
+"""Whole runs in processes of their own, because the import of Locust patches its process."""
 
 import contextlib
 import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from loadtests.bench import Bench, RefusedHost, UnusableServer, check_host
 from loadtests.records import Outcome, read_records, violations
+from loadtests.run_log import RunLog
+from tests.support.eventually import eventually_sync
+from tests.support.loadtests.benches import QUICK
 from tests.support.loadtests.fake_server import fake_server
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(url, out, *options):
-    """The exit code, the summary that stands last on stdout, and what was said beside it."""
+    """The exit code, the summary in the last line of stdout, and stderr."""
     command = [sys.executable, "-m", "loadtests", "--url", url, "--out", str(out), *options]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
@@ -26,58 +29,67 @@ def run(url, out, *options):
     return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
 
 
-def test_every_kind_of_caller_on_a_good_server_leaves_a_report_without_a_fault(tmp_path):
+def test_all_kinds_of_callers_find_no_fault_of_a_good_server(tmp_path):
     options = ("--users", "mixed", "--callers", "20", "--minutes", "0.1", "--think-s", "0.1")
     with fake_server() as (url, server):
-        code, told, _ = run(url, tmp_path, *options)
+        code, summary, _ = run(url, tmp_path, *options)
     records = read_records(tmp_path / "requests.jsonl")
-    assert (code, told["passed"], told["faults"]) == (0, True, [])
-    assert (told["benchmark"], told["num_requests"]) == ("loadtest", len(records))
-    assert set(told["kinds"]) == {"turn", "stream", "whole", "storm", "enrol", "hostile"}
-    assert [fault for record in records for fault in violations(record)] == []
-    assert server.voices == ["ada"]  # those that were made are deleted
-    assert json.loads((tmp_path / "summary.json").read_text()) == told
+    assert (code, summary["passed"], summary["faults"]) == (0, True, [])
+    assert (summary["benchmark"], summary["num_requests"]) == ("loadtest", len(records))
+    assert set(summary["kinds"]) == {"turn", "stream", "whole", "storm", "enrol", "hostile"}
+    assert [line for record in records for line in violations(record)] == []
+    assert server.voices == ["ada"]  # the new voices are deleted
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") >= 4
     assert "http://127.0.0.1" not in page.replace(url, "")
 
 
-def test_a_fault_of_the_server_fails_an_open_loop(tmp_path):
-    options = ("--shape", "poisson", "--rate", "4", "--minutes", "0.05", "--seed", "2")
+def test_a_truncated_answer_fails_an_open_loop(tmp_path):
+    options = ("--shape", "poisson", "--rate", "4", "--minutes", "0.03", "--seed", "2")
     with fake_server(truncates=True) as (url, _):
-        code, told, _ = run(url, tmp_path, *options)
-    assert (code, told["passed"]) == (1, False)
-    assert set(told["outcomes"]) == {Outcome.TRUNCATED.value}
-    assert "of 0.600 s have come" in told["faults"][0]
+        code, summary, _ = run(url, tmp_path, *options)
+    assert (code, summary["passed"]) == (1, False)
+    assert set(summary["outcomes"]) == {Outcome.TRUNCATED.value}
+    assert "of 0.600 s arrived" in summary["faults"][0]
 
 
-def test_the_search_finds_that_a_server_which_is_always_late_carries_nobody(tmp_path):
+def test_the_search_finds_no_capacity_of_a_late_server(tmp_path):
     options = ("--shape", "saturation", "--callers", "4", "--minutes", "0.02", "--ttfa-ms", "100")
     with fake_server(first_audio_s=0.3) as (url, _):
-        code, told, _ = run(url, tmp_path, *options, "--think-s", "0.1")
-    assert (code, told["capacity"]) == (0, 0)
-    assert [level["num_callers"] for level in told["levels"]] == [1]
-    assert told["levels"][0]["num_late"] == told["levels"][0]["num_turns"] > 0
+        code, summary, _ = run(url, tmp_path, *options, "--think-s", "0.1")
+    assert (code, summary["capacity"]) == (0, 0)
+    assert [level["num_callers"] for level in summary["levels"]] == [1]
+    assert summary["levels"][0]["num_late"] == summary["levels"][0]["num_turns"] > 0
 
 
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("http://192.0.2.1:8000", "is not this machine"),
-        ("http://speech.example:8000", "is not this machine"),
-        ("http://127.0.0.1:9", "http://127.0.0.1:9: "),
-    ],
-    ids=["another machine", "a name", "nobody"],
-)
-def test_a_server_that_is_not_ours_or_not_there_is_told_and_not_loaded(tmp_path, url, said):
-    code, told, errors = run(url, tmp_path)
-    assert (code, told) == (2, {})
-    assert said in errors.splitlines()[-1]
+@pytest.mark.parametrize("url", ["http://192.0.2.1:8000", "http://speech.example:8000"])
+def test_another_machine_is_refused(url):
+    with pytest.raises(RefusedHost, match="is not this machine"):
+        check_host(url, allow_remote=False)
+    check_host(url, allow_remote=True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:80"])
+def test_this_machine_is_accepted(url):
+    check_host(url, allow_remote=False)
+
+
+def test_a_server_that_does_not_answer_is_unusable():
+    with pytest.raises(UnusableServer, match=r"^http://127\.0\.0\.1:9: "):
+        Bench("http://127.0.0.1:9", QUICK, RunLog())
+
+
+@pytest.mark.long
+def test_a_run_that_cannot_begin_exits_with_2(tmp_path):
+    code, summary, errors = run("http://192.0.2.1:8000", tmp_path)
+    assert (code, summary) == (2, {})
+    assert "is not this machine" in errors.splitlines()[-1]
 
 
 @contextlib.contextmanager
 def locust(url, out):
-    """Locust's own command line, which goes on until it is told to end."""
+    """Locust's own command line, which runs until SIGTERM."""
     file = ROOT / "loadtests" / "locustfile.py"
     command = [sys.executable, "-m", "locust", "-f", str(file), "--host", url, "--headless"]
     command += ["--users", "10", "--spawn-rate", "10", "--out", str(out)]
@@ -93,23 +105,27 @@ def num_lines(path):
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def test_locust_itself_runs_the_users_and_counts_them(tmp_path):
+def test_locusts_own_command_line_counts_the_users(tmp_path):
     path = tmp_path / "requests.jsonl"
     with fake_server() as (url, _), locust(url, tmp_path) as running:
-        while num_lines(path) < 10 and running.poll() is None:
-            time.sleep(0.1)  # until they have spoken; pytest's timeout bounds it
+        eventually_sync(
+            lambda: num_lines(path) >= 10 or running.poll() is not None,
+            within_s=120,
+            what="ten requests have ended",
+        )
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate()
-    assert running.returncode == 0, said
+        output, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, output
     records = read_records(path)
     assert {"turn", "stream"} <= {record.kind for record in records}
     assert not [record for record in records if record.outcome.is_fault]
-    assert "turn     heard" in said
+    assert "turn     heard" in output
 
 
-def test_locust_itself_loads_no_other_machine(tmp_path):
+@pytest.mark.long
+def test_locusts_own_command_line_refuses_another_machine(tmp_path):
     with locust("http://192.0.2.1:8000", tmp_path) as running:
-        said, _ = running.communicate()
+        output, _ = running.communicate(timeout=60)
     assert running.returncode != 0
-    assert "is not this machine" in said
+    assert "is not this machine" in output
     assert not (tmp_path / "requests.jsonl").exists()

@@ -1,11 +1,11 @@
-"""The search on made-up servers, and what it calls a level that is met."""
+"""The search on simulated servers, and its verdict on a level."""
 
 from dataclasses import replace
 
 import pytest
 
 from loadtests.records import Kind, Outcome
-from loadtests.saturation import judged, most_callers
+from loadtests.saturation import judge, most_callers
 from tests.support.loadtests.benches import GOOD
 
 LATE = replace(GOOD, first_audio_s=12.0, last_audio_s=12.0, done_s=13.0)
@@ -14,53 +14,53 @@ STALLED = replace(GOOD, num_stalls=1, longest_stall_ms=300.0)
 
 @pytest.mark.parametrize("most", [1, 2, 7, 16, 100])
 @pytest.mark.parametrize("capacity", [0, 1, 2, 3, 5, 6, 13, 16, 40])
-def test_the_search_finds_what_a_server_carries(capacity, most):
+def test_the_search_finds_the_capacity(capacity, most):
     assert most_callers(lambda num: num <= capacity, most) == min(capacity, most)
 
 
-def test_the_search_asks_few_levels_and_each_once():
-    asked = []
-    most_callers(lambda num: asked.append(num) or num <= 21, 64)
-    assert len(asked) == len(set(asked)) <= 11
+def test_the_search_tries_few_levels_and_each_once():
+    tried = []
+    most_callers(lambda num: tried.append(num) or num <= 21, 64)
+    assert len(tried) == len(set(tried)) <= 11
 
 
-def test_the_search_asks_nothing_beyond_the_most():
-    asked = []
-    most_callers(lambda num: asked.append(num) or True, 20)
-    assert max(asked) == 20
+def test_the_search_tries_no_level_above_the_most():
+    tried = []
+    most_callers(lambda num: tried.append(num) or True, 20)
+    assert max(tried) == 20
 
 
 def test_a_good_level_is_met():
-    assert judged([GOOD] * 20, 4, ttfa_ms=500).is_met
+    assert judge([GOOD] * 20, 4, ttfa_ms=500).is_met
 
 
 @pytest.mark.parametrize(
     ("num_late", "is_met"), [(0, True), (1, True), (2, False)], ids=["none", "5 %", "10 %"]
 )
-def test_p95_is_what_counts(num_late, is_met):
+def test_five_percent_of_turns_may_be_late(num_late, is_met):
     turns = [LATE] * num_late + [GOOD] * (20 - num_late)
-    assert judged(turns, 4, ttfa_ms=500).is_met == is_met
+    assert judge(turns, 4, ttfa_ms=500).is_met == is_met
 
 
 @pytest.mark.parametrize(("num_turns", "is_met"), [(100, True), (99, False)])
-def test_one_in_a_hundred_may_stall(num_turns, is_met):
+def test_one_percent_of_turns_may_stall(num_turns, is_met):
     turns = [STALLED] + [GOOD] * (num_turns - 1)
-    assert judged(turns, 4, ttfa_ms=500).is_met == is_met
+    assert judge(turns, 4, ttfa_ms=500).is_met == is_met
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.BROKEN, Outcome.UNANSWERED])
 def test_a_level_with_a_refusal_or_a_fault_is_not_met(outcome):
     turns = [GOOD] * 200 + [replace(GOOD, outcome=outcome)]
-    assert not judged(turns, 4, ttfa_ms=500).is_met
+    assert not judge(turns, 4, ttfa_ms=500).is_met
 
 
-def test_a_level_on_which_nothing_was_heard_is_not_met():
-    assert not judged([], 4, ttfa_ms=500).is_met
-    assert not judged([replace(GOOD, kind=Kind.HOSTILE)], 4, ttfa_ms=500).is_met
+def test_a_level_without_turns_is_not_met():
+    assert not judge([], 4, ttfa_ms=500).is_met
+    assert not judge([replace(GOOD, kind=Kind.HOSTILE)], 4, ttfa_ms=500).is_met
 
 
-def test_who_was_cut_while_waiting_for_too_long_is_late():
-    """A server that never speaks would otherwise have no late turn at all."""
+def test_a_turn_that_is_cut_after_the_bound_is_late():
+    """Otherwise a server that never speaks would have no late turn."""
     waiting = replace(GOOD, first_audio_s=None, last_audio_s=None, num_bytes=0, outcome=Outcome.CUT)
-    assert judged([replace(waiting, done_s=12.0)], 4, ttfa_ms=500).num_late == 1
-    assert judged([replace(waiting, done_s=10.3)], 4, ttfa_ms=500).num_turns == 0
+    assert judge([replace(waiting, done_s=12.0)], 4, ttfa_ms=500).num_late == 1
+    assert judge([replace(waiting, done_s=10.3)], 4, ttfa_ms=500).num_turns == 0

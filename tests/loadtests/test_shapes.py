@@ -1,9 +1,10 @@
-"""Levels over time, arrivals drawn beforehand, and an open loop that waits for nobody."""
+"""Levels over time, random arrivals, and the open loop."""
 
 import itertools
 import random
 import statistics
 import threading
+import time
 
 import pytest
 
@@ -28,45 +29,51 @@ def test_a_burst_comes_and_goes():
     assert level(60) is None
 
 
-def test_arrivals_are_those_of_a_poisson_process():
+def test_arrivals_are_a_poisson_process():
     arrivals_s = poisson_arrivals(5.0, 1000.0, random.Random(1))
     gaps_s = [later - earlier for earlier, later in itertools.pairwise(arrivals_s)]
     assert len(arrivals_s) == pytest.approx(5000, rel=0.05)
     assert statistics.mean(gaps_s) == pytest.approx(0.2, rel=0.05)
-    assert statistics.stdev(gaps_s) == pytest.approx(0.2, rel=0.05)  # as its mean: exponential
+    assert statistics.stdev(gaps_s) == pytest.approx(
+        0.2, rel=0.05
+    )  # equal to the mean: exponential
 
 
-def test_arrivals_are_in_order_and_within_the_run():
+def test_arrivals_are_sorted_and_within_the_run():
     arrivals_s = poisson_arrivals(2.0, 30.0, random.Random(3))
     assert arrivals_s == sorted(arrivals_s)
     assert arrivals_s[0] >= 0
     assert arrivals_s[-1] < 30
 
 
-def test_the_same_seed_arrives_at_the_same_times():
+def test_the_seed_determines_the_arrivals():
     assert poisson_arrivals(2.0, 9.0, random.Random(3)) == poisson_arrivals(
         2.0, 9.0, random.Random(3)
     )
 
 
-def test_an_arrival_does_not_wait_for_the_one_before_it():
+def test_arrivals_run_at_the_same_time():
     together = threading.Barrier(3)
     open_loop([0.0, 0.0, 0.0], lambda number, intended_s: together.wait(WAIT_S), most_open=3)
     assert not together.broken
 
 
-def test_who_waits_for_room_is_late_against_what_was_intended():
-    intended, num_open, most = [], [], []
+@pytest.mark.parametrize(("most", "seen"), [(1, 1), (3, 3)])
+def test_a_call_that_waits_keeps_its_due_time(most, seen):
+    due_s, num_open, most_seen = [], 0, 0
     lock = threading.Lock()
 
     def speak(number, intended_s):
+        nonlocal num_open, most_seen
         with lock:
-            num_open.append(number)
-            most.append(len(num_open))
-            intended.append(intended_s)
-            num_open.remove(number)
+            due_s.append(intended_s)
+            num_open += 1
+            most_seen = max(most_seen, num_open)
+        time.sleep(0.3)  # much longer than the time between the arrivals
+        with lock:
+            num_open -= 1
 
-    open_loop([0.0, 0.01, 0.02], speak, most_open=1)
-    assert max(most) == 1
-    gaps_s = [round(at_s - min(intended), 6) for at_s in sorted(intended)]
+    open_loop([0.0, 0.01, 0.02], speak, most)
+    assert most_seen == seen
+    gaps_s = [round(at_s - min(due_s), 6) for at_s in sorted(due_s)]
     assert gaps_s == [0.0, 0.01, 0.02]

@@ -1,4 +1,4 @@
-"""The soak's eyes: what it calls growth, and that a small steady leak is seen in the noise."""
+"""The soak finds a small steady leak in the noise, and no leak where there is none."""
 
 import random
 
@@ -9,15 +9,15 @@ REQUESTS_BETWEEN = 166
 
 
 def samples(bytes_per_request: float) -> list[Sample]:
-    chance = random.Random(1)
+    rng = random.Random(1)
     base = 400 * 2**20
     return [
-        Sample(n, {"t3": int(base + n * bytes_per_request + chance.uniform(0, 0.5) * 2**20)})
+        Sample(n, {"t3": int(base + n * bytes_per_request + rng.uniform(0, 0.5) * 2**20)})
         for n in range(0, NUM_SAMPLES * REQUESTS_BETWEEN, REQUESTS_BETWEEN)
     ]
 
 
-def test_a_process_that_stays_as_it_is_has_not_grown():
+def test_constant_memory_is_no_growth():
     assert list(growth(samples(0))) == []
 
 
@@ -25,19 +25,19 @@ def test_a_leak_of_one_kib_per_request_is_found():
     assert len(list(growth(samples(1024)))) == 1
 
 
-def test_memory_that_goes_up_and_down_has_not_grown():
-    """An ingress, as it was seen: its highest rise by 5 MB, and it falls back as far as before."""
+def test_memory_that_goes_up_and_down_is_no_growth():
+    """Measured on an ingress: the peaks rise by 5 MB, the minima stay."""
     seen = [207.9, 208.9, 214.5, 203.3, 206.9, 211.5, 211.9, 212.0, 203.9, 209.0, 210.2, 212.7]
     half = [Sample(400 * n, {"ingress": int(mb * 2**20)}) for n, mb in enumerate(seen)]
-    before = [Sample(0, half[0].rss)] * len(half)  # the first half is not looked at
+    before = [Sample(0, half[0].rss)] * len(half)  # the first half does not count
     assert list(growth([*before, *half])) == []
 
 
-def test_a_process_that_grew_by_more_than_ten_megabytes_is_found():
+def test_a_growth_of_more_than_ten_megabytes_is_found():
     assert len(list(growth(samples(2500)))) == 1
 
 
-def test_descriptors_that_are_not_given_back_and_processes_that_died_are_found():
+def test_leaked_descriptors_and_dead_processes_are_found():
     before = {"t3": {"num_fds": 100, "num_threads": 20}, "vocoder": {"num_fds": 5}}
     after = {"t3": {"num_fds": 150, "num_threads": 21}}
     assert list(differences(before, after)) == ["t3: num_fds 100 -> 150", "vocoder: died"]

@@ -1,16 +1,17 @@
-"""A bench against a fake server, and one session on it, for tests without Locust."""
+"""A bench on a fake server, and one session on it, for tests without Locust."""
 
 import contextlib
 import time
+from dataclasses import replace
 
 from loadtests.bench import Bench, Settings
 from loadtests.records import Kind, Outcome, Record
 from loadtests.run_log import RunLog
-from loadtests.session import Order, speak
+from loadtests.session import PlannedRequest, speak
 from tests.support.loadtests.fake_server import fake_server
 
-QUICK = Settings(timeout_s=20.0, ack_within_s=20.0, settle_s=0.01, think_s=0.0)
-SOON_GIVEN_UP = Settings(timeout_s=1.0, ack_within_s=0.5, settle_s=0.01, think_s=0.0)
+QUICK = Settings(timeout_s=20.0, ack_within_s=20.0, settle_s=0.01, report_within_s=0.2, think_s=0.0)
+IMPATIENT = replace(QUICK, timeout_s=1.0, ack_within_s=0.5)
 GOOD = Record(
     kind=Kind.TURN,
     user="conversation 1",
@@ -40,6 +41,6 @@ def bench_on(settings=QUICK, **knobs):
             bench.http.close()
 
 
-def heard(bench, kind=Kind.STREAM, stop=None, text="Hello there."):
-    record, _ = speak(bench, Order(kind, "somebody", text, time.monotonic(), stop))
+def speak_once(bench, kind=Kind.STREAM, stop=None, text="Hello there."):
+    record, _ = speak(bench, PlannedRequest(kind, "somebody", text, time.monotonic(), stop))
     return record

@@ -1,7 +1,7 @@
-"""A server with the routes that a load test uses, and faults to order.
+"""A server with the routes that a load test uses, and with faults on demand.
 
-Good as it comes: sound is there at once and all of it, cancels are obeyed, what is wrong is refused
-by name. Each knob makes one fault that a load test must see.
+Without knobs the server is good: all audio comes at once, cancels are obeyed, wrong requests are
+refused with a code. Each knob makes one fault that a load test must see.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ FIELDS = {"model", "voice", "input", "response_format", "stream", "speed"}
 
 @dataclass
 class Knobs:
-    audio_s: float = 0.6  # of every text
-    first_audio_s: float = 0.0  # late by this
-    is_serial: bool = False  # one session at a time; the others wait
+    audio_s: float = 0.6  # of every session
+    first_audio_s: float = 0.0  # delay of the first audio
+    is_serial: bool = False  # serves one session at a time
     stall_s: float = 0.0  # between the first part and the second
-    num_held: int = 0  # sessions that hang after their first part until they are cancelled
+    num_held: int = 0  # the next sessions that hang after their first part until a cancel
     is_full: bool = False  # 503
     crashes: bool = False  # 500
     acknowledges: bool = True
-    obeys: bool = True  # a cancel that is acknowledged
-    truncates: bool = False  # ends well, with half of the sound
+    obeys: bool = True  # stops after an acknowledged cancel
+    truncates: bool = False  # ends normally with half of the audio
     breaks_off: bool = False
     has_uploads: bool = True
     names_refusals: bool = True
@@ -110,9 +110,9 @@ class FakeServer:
         return JSONResponse({"state": state})
 
     async def speech(self, request):
-        body, fault = await read(request)
-        if fault is not None:
-            return self.refusal(*fault)
+        body, refusal = await read(request)
+        if refusal is not None:
+            return self.refusal(*refusal)
         if self.knobs.crashes:
             return self.refusal(500, "internal_error")
         if self.knobs.is_full:
@@ -128,7 +128,7 @@ class FakeServer:
 
 
 async def read(request: Request):
-    """The body, or the status and code it is refused with."""
+    """The body, and the status and code of a refusal or None."""
     if not set(request.headers.get("x-request-id", "")) <= set("0123456789abcdef-"):
         return {}, (400, "invalid_value")
     try:
@@ -201,7 +201,7 @@ class Speech(Response):
 
 
 class BrokenOff(Exception):
-    """uvicorn then closes the connection within the body."""
+    """With this exception, uvicorn closes the connection within the body."""
 
 
 def part_of(content):
@@ -218,7 +218,7 @@ def wav_header(num_bytes):
 
 @contextlib.contextmanager
 def fake_server(**knobs):
-    """Its URL, and the server, while it runs in a thread of its own."""
+    """The URL and the server, which runs in a thread of its own."""
     server = FakeServer(Knobs(**knobs))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
