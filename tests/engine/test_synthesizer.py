@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from app.core import (
 from app.engine.stages.enrol import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
 from app.errors import BadRequest, DuplicateSession, NotEnrolled, NotFound
-from app.sessions import registry
+from app.sessions.registry import Registry
 from tests.support.audio_samples import spoken_vowels
 from tests.support.engine.speaking import TEXT, WAIT_S, request_of, until_idle
 
@@ -117,7 +118,8 @@ async def test_segments_follow_each_other_without_a_gap(synthesizer):
 
 
 async def test_a_cancel_ends_the_stream_and_reports_what_it_stopped(synthesizer, monkeypatch):
-    monkeypatch.setattr(registry, "ACK_WAIT_S", WAIT_S)  # STOPPED on a busy machine too
+    patient = partialmethod(Registry.cancel, wait_s=WAIT_S)  # STOPPED on a busy machine too
+    monkeypatch.setattr(Registry, "cancel", patient)
     request = request_of(synthesizer, "cancelled", text=(TEXT * 6,))
     stream = synthesizer.speak(request)
     heard = len((await anext(stream)).pcm)
