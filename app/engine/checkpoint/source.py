@@ -1,6 +1,6 @@
 """Opens any model by its name.
 
-    embedded                              small, in this repository; speaks English
+    embedded                              small, in this repository; speaks English words
     embedded-babble, embedded-turbo       smaller, random weights, in this repository
     english, multilingual, turbo          published, from the model hub
     random-english, random-multilingual,

@@ -261,7 +261,11 @@ def _check(request: SequenceRequest, spec: T3Spec, num_prompt: int) -> None:
     most_text = spec.max_text_tokens
     for holds, param, message in (
         (ids, "input", "the text is empty"),
-        (len(ids) <= most_text, "input", f"the text has {len(ids)} tokens, above {most_text}"),
+        (
+            len(ids) <= most_text,
+            "input",
+            f"the text has {len(ids)} tokens; the limit is {most_text}",
+        ),
         (all(0 <= i < spec.text_vocab for i in ids), "input", "the text has unknown tokens"),
         (num_voice <= spec.max_speech_tokens, "voice", "the voice's prompt is too long"),
         (1 <= sampling.max_tokens <= most, "max_tokens", f"must be in 1..{most} for this text"),

@@ -40,7 +40,9 @@ class PageBudget:
     def allocate(self, owner: Hashable, num_pages: int) -> None:
         """Raises RuntimeError where `can_allocate` is False, or where `owner` has pages already."""
         if owner in self._promised or not self.can_allocate(num_pages):
-            raise RuntimeError(f"{num_pages} pages asked of {self._num_free}, or asked twice")
+            raise RuntimeError(
+                f"{num_pages} pages wanted and {self._num_free} free, or wanted twice"
+            )
         self._num_free -= num_pages
         self._promised[owner] = num_pages
 

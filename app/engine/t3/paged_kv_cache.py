@@ -75,8 +75,8 @@ class PagedKVCache:
         return sum(len(self._own.get(lane, ())) for lane in lanes)
 
     def reserve(self, spans: Iterable[Span]) -> None:
-        """Make room for the spans' positions. Raises RuntimeError where the slab is full, which
-        admission must prevent."""
+        """Make room for the spans' positions. Raises RuntimeError where no page is free,
+        which admission must prevent."""
         wanted = [
             (lane, column)
             for span in spans

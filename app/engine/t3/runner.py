@@ -144,7 +144,7 @@ def _sampling_rows(chunks: Seq[ScheduledChunk]) -> list[SamplingRow]:
     first = 0
     for chunk in chunks:
         sequence = chunk.sequence
-        last = first + sequence.num_rows - 1  # the guide, or the only row
+        last = first + sequence.num_rows - 1  # the unconditional row, or the only one
         step = len(sequence.tokens)
         may_stop = step >= sequence.least_tokens
         sampling = sequence.request.sampling

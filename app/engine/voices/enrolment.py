@@ -10,7 +10,7 @@ has its own window and resampler, as upstream was trained:
                    └─ 16 kHz (soxr) ─┬─ first 6 s (turbo 15 s) ─ S3 ▶ t3.prompt_tokens
                                      └─ all of it ─ VoiceEncoder ───▶ t3.speaker_emb
 
-Knows nothing about where recordings and conditionals are kept. May be called from any thread.
+Knows nothing about stores. May be called from any thread.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Reference recordings: the samples of a file, checked once.
 
-Knows nothing about how a voice is made of them.
+Knows nothing about enrolment.
 """
 
 import io

@@ -3,7 +3,7 @@
 A recording `<name>.wav` or `<name>.flac` is a voice. Its conditionals are prepared once per content
 and model, and kept as `<name>.<content hash>.<model>.safetensors`: every process with the same
 store finds them. While the store is away, voices in memory can still be used. Blocks on storage;
-may be called from any thread. Knows nothing about how voices are prepared.
+may be called from any thread. Knows nothing about enrolment.
 """
 
 import hashlib

@@ -171,9 +171,8 @@ def test_a_sequence_beyond_max_lead_yields_to_one_within_it():
 
 def test_a_sequence_beyond_max_lead_runs_on_alone():
     lone = LoneScheduler(max_lead_s=2.0)
-    one = add_ahead(lone, "alone", 100 * TOKENS_PER_S)
+    add_ahead(lone, "alone", 100 * TOKENS_PER_S)
     assert names(lone.step()) == ["alone"]
-    assert one.num_sent / TOKENS_PER_S == 100
 
 
 def test_all_sequences_run_where_all_are_beyond_max_lead():
