@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.dependencies import caller_of, require_role
-from app.api.encoding import file_of
+from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of, event_of, usage_of
 from app.api.json_body import read_object
@@ -106,9 +106,6 @@ class WavEvents:
         self._segment = 0
         self._num_files = 0
 
-    async def open(self) -> None:
-        """Each file has an encoder of its own."""
-
     async def feed(self, chunk: AudioChunk) -> bytes:
         file = b"" if chunk.segment == self._segment else await self._file()
         self._segment = chunk.segment
@@ -129,13 +126,14 @@ class WavEvents:
 
     async def _file(self) -> bytes:
         """The event of the segment whose samples are complete."""
-        pcm = np.concatenate(self._pcm or [np.zeros(0, np.float32)])
-        self._pcm = []
-        if not len(pcm):
+        parts, self._pcm = self._pcm, []
+        if not any(map(len, parts)):
             return b""
-        wav = base64_of(await file_of(pcm, self._job.options))
+        encoder = SpeechEncoder(self._job.options)
+        wav = encoder.seal(await encoder.feed(np.concatenate(parts)) + await encoder.finish())
         self._num_files += 1
-        return event_of("chunk", index=self._num_files - 1, total=self._total, audio=wav)
+        index = self._num_files - 1
+        return event_of("chunk", index=index, total=self._total, audio=base64_of(wav))
 
 
 def desktop_routes(services: Services, is_alone: bool) -> APIRouter:

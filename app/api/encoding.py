@@ -81,48 +81,34 @@ def _silence(seconds: float) -> Samples:
 class SpeechEncoder:
     """One stream of samples on its way into the format of its options."""
 
-    def __init__(self, options: SpeechOptions, stream: AudioStream) -> None:
+    def __init__(self, options: SpeechOptions) -> None:
         self._options = options
-        self._stream = stream
-        self._is_fed = False
-
-    @classmethod
-    async def open(cls, options: SpeechOptions) -> "SpeechEncoder":
-        return cls(options, await asyncio.to_thread(_opened, options))
+        self._stream: AudioStream | None = None  # opened with the first samples
 
     @property
     def audio_s(self) -> float:
         """Seconds of sound so far, after speed and with pauses: the sound as it is heard."""
-        return self._stream.audio_s
+        return 0.0 if self._stream is None else self._stream.audio_s
 
     async def feed(self, pcm: Samples) -> bytes:
         if not len(pcm):
             return b""
-        self._is_fed = True
-        if self._stream.is_light:
+        if self._stream is not None and self._stream.is_light:
             return self._stream.feed(pcm)
-        return await asyncio.to_thread(self._stream.feed, pcm)
+        return await asyncio.to_thread(self._feed, pcm)
+
+    def _feed(self, pcm: Samples) -> bytes:
+        if self._stream is None:
+            options = self._options
+            self._stream = AudioStream(options.format, options.sample_rate, options.speed)
+        return self._stream.feed(pcm)
 
     async def finish(self) -> bytes:
         """The bytes that are still held back. Without any sound there are none."""
-        return await asyncio.to_thread(self._stream.finish) if self._is_fed else b""
+        return b"" if self._stream is None else await asyncio.to_thread(self._stream.finish)
 
     def seal(self, body: bytes) -> bytes:
-        """The whole file with its true length; `body` is all that was given."""
-        stream = self._stream
-        return self._options.format.seal(body, stream.num_samples, stream.sample_rate)
-
-
-async def file_of(pcm: Samples, options: SpeechOptions) -> bytes:
-    """A whole file of these samples."""
-
-    def encode() -> bytes:
-        stream = _opened(options)
-        body = stream.feed(pcm) + stream.finish()
-        return options.format.seal(body, stream.num_samples, options.sample_rate)
-
-    return await asyncio.to_thread(encode)
-
-
-def _opened(options: SpeechOptions) -> AudioStream:
-    return AudioStream(options.format, options.sample_rate, options.speed)
+        """The whole file with its true length; `body` is all that `feed` and `finish` returned."""
+        if self._stream is None:
+            return body
+        return self._options.format.seal(body, self._stream.num_samples, self._options.sample_rate)

@@ -21,28 +21,19 @@ class Body(Protocol):
     @property
     def content_type(self) -> str: ...
 
-    async def open(self) -> None:
-        """Called once, before the session begins."""
-        ...
-
     async def feed(self, chunk: AudioChunk) -> bytes: ...
 
     async def end(self, last: AudioChunk) -> bytes:
         """The last bytes. `last` has the finish and the marks of the session."""
-        ...
 
     def broken(self, error: Exception) -> bytes:
         """The last bytes after an error; raises StreamBroken where bytes cannot tell it."""
-        ...
 
 
 class RawAudio:
     def __init__(self, job: SpeechJob) -> None:
-        self._options = job.options
         self.content_type = job.options.format.content_type
-
-    async def open(self) -> None:
-        self._encoder = await SpeechEncoder.open(self._options)
+        self._encoder = SpeechEncoder(job.options)
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         return await self._encoder.feed(chunk.pcm)
@@ -58,12 +49,9 @@ class WholeFile:
     """One file with its true length. A cancelled session has no file: its answer is a 204."""
 
     def __init__(self, job: SpeechJob) -> None:
-        self._options = job.options
         self.content_type = job.options.format.content_type
+        self._encoder = SpeechEncoder(job.options)
         self._parts: list[bytes] = []
-
-    async def open(self) -> None:
-        self._encoder = await SpeechEncoder.open(self._options)
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         self._parts.append(await self._encoder.feed(chunk.pcm))
@@ -86,11 +74,9 @@ class ServerSentEvents:
     content_type = EVENT_STREAM
 
     def __init__(self, job: SpeechJob) -> None:
-        self._job = job
+        self._num_chars = job.text.num_chars
+        self._encoder = SpeechEncoder(job.options)
         self._is_heard = False
-
-    async def open(self) -> None:
-        self._encoder = await SpeechEncoder.open(self._job.options)
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         return self._delta(await self._encoder.feed(chunk.pcm))
@@ -101,7 +87,7 @@ class ServerSentEvents:
             return b""
         return tail + event_of(
             "speech.audio.done",
-            usage=usage_of(self._job.text.num_chars, last.num_tokens),
+            usage=usage_of(self._num_chars, last.num_tokens),
             timing=timing_of(last.marks, self._encoder.audio_s),
             finish_reason=last.finish,
         )

@@ -133,7 +133,7 @@ class SpeechContext:
 
     async def run(self) -> None:
         """Speaks until the context is closed or cancelled. Raises the errors of the speech."""
-        encoder = await SpeechEncoder.open(self.options)
+        encoder = SpeechEncoder(self.options)
         while (order := await self._next()) is not _Order.CLOSE and not self.is_cancelled:
             if order is _Order.FLUSHED:
                 await self._outbox.tell(self, "flushed")

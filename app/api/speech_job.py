@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from app.api.admission import Ticket
 from app.api.speech_request import SpeechOptionFields
@@ -21,6 +21,7 @@ from app.text.markup import SpokenText, parse_markup, without_emoji, without_mar
 
 MAX_CHAR_BYTES = 12  # of a character in a JSON body: "\ud83d\ude42" at worst
 OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
+_SAMPLING = {field.name for field in fields(SamplingParams)} & set(SpeechOptionFields.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +186,3 @@ def _sampling(fields: SpeechOptionFields, card: ModelCard, quota: Quota) -> Samp
         raise BadRequest(message, param="max_tokens")
     given = fields.model_dump(include=_SAMPLING, exclude_none=True)
     return replace(card.defaults, **{"seed": secrets.randbits(32), "max_tokens": limit, **given})
-
-
-_SAMPLING = {
-    "temperature",
-    "cfg_weight",
-    "exaggeration",
-    "min_p",
-    "top_p",
-    "top_k",
-    "repetition_penalty",
-    "max_tokens",
-    "seed",
-}

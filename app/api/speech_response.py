@@ -47,7 +47,6 @@ class SpeechResponse(Response):
             await while_connected(self._speak(job, send), receive)
 
     async def _speak(self, job: SpeechJob, send: Send) -> None:
-        await self._speech.open()
         async with aclosing(chunks_of(self._services, job)) as chunks:
             part, is_last = await self._next_part(chunks, job)
             while not is_last:

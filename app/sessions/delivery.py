@@ -78,14 +78,8 @@ class Delivery:
             return 0.0
         return self._playback.wait_s(len(chunk.pcm) / SAMPLE_RATE, ahead_s)
 
-    def cancelled_chunk(self) -> AudioChunk:
-        return self._empty_chunk(FinishReason.CANCELLED)
-
-    def last_chunk(self) -> AudioChunk:
-        """The account as the listener reads it: no sound, and the marks so far."""
-        return self._empty_chunk(self.finish)
-
-    def _empty_chunk(self, finish: FinishReason | None) -> AudioChunk:
+    def last_chunk(self, finish: FinishReason) -> AudioChunk:
+        """The account for the listener: no sound, and the marks so far."""
         return AudioChunk(
             self._request.key,
             self._segment,

@@ -95,7 +95,7 @@ class LiveSessions:
                         with delivery.leaving():
                             yield chunk if chunk.finish is None else replace(chunk, finish=None)
                         delivery.sent()
-                yield delivery.last_chunk()
+                yield delivery.last_chunk(delivery.finish)
         finally:
             del self._stops[key]
             if is_claimed:
@@ -136,7 +136,7 @@ class LiveSessions:
                 with delivery.leaving():
                     await asyncio.wait({stop}, timeout=wait_s)
         if stop.done():
-            return delivery.cancelled_chunk()
+            return delivery.last_chunk(FinishReason.CANCELLED)
         if chunk is None:
             raise SynthesisFailed("the stream ended without a finish")
         return chunk
