@@ -43,13 +43,15 @@ def main() -> None:
 
 
 async def speaker_similarity(
-    model: str, num_sentences: int, seed: int = 1
+    model: str,
+    num_sentences: int,
+    seed: int = 1,
+    teachers: Sequence[str] = (*NAMES, STRANGER),
 ) -> dict[str, dict[str, float]]:
     """The figures by voice. The last sentences of `held_out.txt` make the speakers, the first ones
     are compared."""
     references, sentences = held_out()[-num_sentences:], held_out()[:num_sentences]
     encoder = VoiceEncoder("cpu", verbose=False)
-    teachers = (*NAMES, STRANGER)
     speakers = {
         teacher: mean_embedding(embed(encoder, [flite(s.text, teacher)[0] for s in references]))
         for teacher in teachers

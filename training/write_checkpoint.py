@@ -7,7 +7,6 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from app.engine.checkpoint.build_t3 import UNREAD_BY_T3
 from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.local import CONFIG_FILE, own_layout
 from app.engine.checkpoint.spec import ModelSpec

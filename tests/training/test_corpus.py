@@ -1,13 +1,28 @@
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from training.corpus import WORDNET, corpus, held_out, ngrams_of, plain, words_of
+from training.corpus import WORDNET, corpus, held_out, ngrams_of, plain, wordnet, words_of
 
 needs_wordnet = pytest.mark.skipif(not WORDNET.exists(), reason="wordnet-base is not installed")
 
 
+@pytest.fixture
+def wordnet_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads WordNet once, which takes a second."""
+    if WORDNET.exists():
+        glosses = _wordnet()
+        monkeypatch.setattr("training.corpus.wordnet", lambda: iter(glosses))
+
+
+@cache
+def _wordnet() -> tuple[tuple[bool, str], ...]:
+    return tuple(wordnet())
+
+
 @needs_wordnet
+@pytest.mark.usefixtures("wordnet_once")
 def test_no_training_sentence_shares_four_words_in_a_row_with_a_held_out_one():
     kept_out = {ngram for sentence in held_out() for ngram in ngrams_of(sentence.text)}
     whole = {words_of(sentence.text) for sentence in held_out()}
@@ -17,6 +32,7 @@ def test_no_training_sentence_shares_four_words_in_a_row_with_a_held_out_one():
 
 
 @needs_wordnet
+@pytest.mark.usefixtures("wordnet_once")
 def test_a_seed_makes_the_same_distinct_sentences():
     sentences = corpus(seed=3, num_sentences=500)
     assert sentences == corpus(seed=3, num_sentences=500)

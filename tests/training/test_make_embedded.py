@@ -8,6 +8,7 @@ from app.engine.checkpoint.local import open_folder
 from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec, read_spec
 from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
+from training import make_embedded
 from training.make_embedded import CONFIG, Recipe, make
 
 
@@ -20,6 +21,12 @@ def test_the_embedded_checkpoints_are_those_of_the_recipe() -> None:
         assert read_spec(EMBEDDED_FOLDER / spec.name / "config.json") == spec
         voices = {path.stem for path in (EMBEDDED_FOLDER / spec.name / "voices").iterdir()}
         assert voices == recipe().voices.keys()
+
+
+@pytest.fixture(autouse=True)
+def short_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_embedded, "PROBE_TOKENS", 10)
+    monkeypatch.setattr(make_embedded, "CALIBRATION_ROUNDS", 2)
 
 
 @pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
