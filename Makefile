@@ -57,6 +57,8 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry app deployments
+	$(BIN)/deptry --ignore DEP002,DEP004 loadtests benchmarks training tests docs findings
 
 # Versions and hashes, no index addresses. pyproject.toml says why versions differ from upstream's pins.
 lock:
