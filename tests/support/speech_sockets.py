@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import struct
+from contextlib import asynccontextmanager
 
 import websockets
 
@@ -47,7 +48,11 @@ class Client:
         """Messages up to the first of these kinds (and this context)."""
         heard = []
         while True:
-            heard.append(await self.next())
+            try:
+                heard.append(await self.next())
+            except TimeoutError:
+                got = [message["type"] for message in heard]
+                raise AssertionError(f"no {kinds} within {WAIT_S} s; heard {got}") from None
             mine = context_id in (None, heard[-1].get("context_id"))
             if mine and heard[-1]["type"] in kinds:
                 return heard
@@ -58,17 +63,10 @@ def audio(messages, context_id="c"):
     return b"".join(message["bytes"] for message in mine)
 
 
-class connected:  # noqa: N801 - reads as a context manager
-    def __init__(self, synthesizer, limits=None, refused=uncounted, **bounds):
-        self._serving = serving(
-            synthesizer, limits, refused=refused, sockets=SocketLimits(**bounds)
-        )
-
-    async def __aenter__(self):
-        url = self._serving.__enter__().replace("http", "ws")
-        self._socket = await websockets.connect(f"{url}/v1/audio/speech/stream")
-        return Client(self._socket)
-
-    async def __aexit__(self, *error):
-        await self._socket.close()
-        self._serving.__exit__(*error)
+@asynccontextmanager
+async def connected(synthesizer, limits=None, refused=uncounted, **bounds):
+    """A client of the socket of a server in a thread of its own."""
+    with serving(synthesizer, limits, refused=refused, sockets=SocketLimits(**bounds)) as url:
+        address = f"{url.replace('http', 'ws')}/v1/audio/speech/stream"
+        async with websockets.connect(address) as socket:
+            yield Client(socket)
