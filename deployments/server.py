@@ -116,9 +116,13 @@ class ServerProcess:
         if found is None:
             raise Unavailable("no cluster is up")
         command = [sys.executable, "-m", module, found[1], *arguments]
-        joining = {"RAY_AUTH_MODE": "token"} | self.environment()  # the setting of a local cluster
         ended = subprocess.run(
-            command, env=joining, timeout=within_s, check=False, stdout=subprocess.PIPE, text=True
+            command,
+            env=self.environment(),
+            timeout=within_s,
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         return ended.stdout
 
@@ -173,7 +177,9 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             message = f"port {port} on {host} cannot be used ({error.strerror})"
-            raise ConfigError(f"{message}; choose another one with PORT=") from error
+            raise ConfigError(
+                f"{message}; choose another with --port, or PORT= for make"
+            ) from error
 
 
 def free_port() -> int:

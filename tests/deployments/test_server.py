@@ -102,14 +102,12 @@ def test_sigterm_refuses_new_sessions_and_finishes_running_ones():
             parts = running.iter_raw()
             next(parts)
             process.terminate()
-            answers = []
 
-            def is_refused() -> bool:
-                answers.append(httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60))
-                return not answers[-1].is_success
+            def refusal() -> httpx.Response | None:
+                answer = httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60)
+                return None if answer.is_success else answer
 
-            eventually_sync(is_refused, within_s=60, what="a new session is refused")
-            refused = answers[-1]
+            refused = eventually_sync(refusal, within_s=60, what="a new session is refused")
             assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
             assert refused.headers["retry-after"] == "1"
             assert refused.json()["error"]["code"] == "draining"
@@ -128,9 +126,15 @@ def test_serve_ends_when_the_application_cannot_be_deployed(tmp_path):
     assert "the server ended by itself" in ended.stderr
 
 
-def test_serve_exits_with_1_when_its_server_dies():
+def test_serve_exits_with_1_when_its_server_dies(tmp_path):
+    content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    content["applications"] = [
+        {"name": "healthy", "import_path": "tests.support.deployments.no_model:app"}
+    ]
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(content))
     url = f"http://127.0.0.1:{(port := free_port())}"
-    command = [*COMMAND, "serve", "--port", str(port)]
+    command = [*COMMAND, "serve", "--config", str(config), "--port", str(port)]
     with (
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process,
         contextlib.ExitStack() as undo,
