@@ -22,7 +22,8 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.client.speech_client import key_headers
-from benchmarks.cancel import QUANTILES, TEXT, percentiles, quantile, warm_turns
+from benchmarks.cancel import QUANTILES, TEXT, percentiles, warm_turns
+from benchmarks.measure import quantile
 from benchmarks.turns import Turn
 
 ACK_MS = {"p50": 15.0, "p95": 40.0, "p99": 75.0}

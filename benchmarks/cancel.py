@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 
 from app.client.speech_client import key_headers
 from app.core import Mark
+from benchmarks.measure import quantile
 from benchmarks.turns import Turn, Turns, Via
 
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
@@ -126,14 +127,6 @@ def reuses_ms(done: Sequence[Turn]) -> Iterable[float]:
 def percentiles(values: Iterable[float | None]) -> dict[str, float | None] | None:
     known = [value for value in values if value is not None]
     return {name: quantile(known, q) for name, q in QUANTILES.items()} if known else None
-
-
-def quantile(values: Sequence[float], q: float) -> float | None:
-    """The smallest value that is not exceeded by a share of at least `q` of the values."""
-    if not values:
-        return None
-    ranked = sorted(values)
-    return round(ranked[min(len(ranked) - 1, int(q * len(ranked)))], 3)
 
 
 async def warm_turns(client: httpx.AsyncClient) -> Turns:

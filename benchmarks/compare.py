@@ -25,13 +25,13 @@ last line is one JSON object.
 import argparse
 import asyncio
 import json
-import math
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import httpx
@@ -42,7 +42,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 
 from benchmarks.compare_plot import draw
 from benchmarks.compare_sides import SIDES, Load, Playback, Side
-from benchmarks.measure import machine, median, parse_counts, resolve_device, say
+from benchmarks.measure import machine, parse_counts, quantile, resolve_device, say
 
 STALL_S = 0.1
 LEAVES_AT = 0.5  # of a lone caller's time to first audio
@@ -179,15 +179,14 @@ async def _watch(processes: Sequence[psutil.Process], sizes_mb: list[float]) -> 
 def row(server: str, num_callers: int, rounds: Sequence[Round]) -> dict[str, Any]:
     """Percentiles over the turns of all rounds, the median rate, and the highest peak."""
     playbacks = [playback for one in rounds for playback in one.playbacks]
-    first_ms = sorted(1000 * playback.first_s for playback in playbacks)
-    p50, p95 = (first_ms[math.ceil(share * len(first_ms)) - 1] for share in (0.5, 0.95))
+    first_ms = [1000 * playback.first_s for playback in playbacks]
     stops_s = [stop_s for one in rounds for stop_s in one.stops_s]
     rates = [sum(each.audio_s for each in one.playbacks) / one.took_s for one in rounds]
     num_stalled = sum(playback.stalled_s > STALL_S for playback in playbacks)
     return {
         "server": server,
         "num_callers": num_callers,
-        "ttfa_ms": {"p50": round(p50, 1), "p95": round(p95, 1)},
+        "ttfa_ms": {"p50": quantile(first_ms, 0.5), "p95": quantile(first_ms, 0.95)},
         "audio_s_per_s": round(median(rates), 3),
         "stalled_share": round(num_stalled / len(playbacks), 3),
         "cancel_stop_ms": round(1000 * median(stops_s), 1) if stops_s else None,

@@ -3,10 +3,10 @@
 import os
 import platform
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 
 import torch
 
@@ -41,8 +41,12 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values)
+def quantile(values: Sequence[float], q: float) -> float | None:
+    """The smallest value that is not exceeded by a share of at least `q` of the values."""
+    if not values:
+        return None
+    ranked = sorted(values)
+    return round(ranked[min(len(ranked) - 1, int(q * len(ranked)))], 3)
 
 
 def copy_bandwidth(device: torch.device, rounds: int = 9) -> float:

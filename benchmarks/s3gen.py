@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 # oneDNN plans each shape of a convolution once and keeps the plan. With several engines in one
@@ -30,7 +31,6 @@ from app.engine.checkpoint.source import open_checkpoint
 from benchmarks.measure import (
     machine,
     matmul_rate,
-    median,
     parse_counts,
     peak_memory_mb,
     resolve_device,

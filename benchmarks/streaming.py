@@ -12,7 +12,6 @@ CUDA.
 import argparse
 import asyncio
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from app.text.segments import segment
-from benchmarks.measure import machine, parse_counts, resolve_device, say
+from benchmarks.measure import machine, parse_counts, quantile, resolve_device, say
 
 STALL_S = 0.1
 TEXT = (
@@ -134,8 +133,8 @@ async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: 
 
 
 def _row(count: int, playbacks: Sequence[Playback], took_s: float) -> dict[str, object]:
-    first_ms = sorted(1e3 * one.first_s for one in playbacks)
-    p50, p95 = (first_ms[math.ceil(share * len(first_ms)) - 1] for share in (0.5, 0.95))
+    first_ms = [1e3 * one.first_s for one in playbacks]
+    p50, p95 = quantile(first_ms, 0.5), quantile(first_ms, 0.95)
     num_stalled = sum(one.stalled_s > STALL_S for one in playbacks)
     worst_ms = 1e3 * max(one.stalled_s for one in playbacks)
     rate = sum(one.audio_s for one in playbacks) / took_s
@@ -146,7 +145,7 @@ def _row(count: int, playbacks: Sequence[Playback], took_s: float) -> dict[str, 
     return {
         "num_streams": count,
         "num_heard": len(playbacks),
-        "ttfa_ms": {"p50": round(p50, 1), "p95": round(p95, 1)},
+        "ttfa_ms": {"p50": p50, "p95": p95},
         "stalled_streams": num_stalled,
         "longest_stall_ms": round(worst_ms, 1),
         "audio_s_per_s": round(rate, 3),

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,6 @@ from app.engine.checkpoint.source import open_checkpoint
 from benchmarks.measure import (
     copy_bandwidth,
     machine,
-    median,
     parse_counts,
     peak_memory_mb,
     resolve_device,

@@ -6,13 +6,13 @@ Knows nothing about the other sides of the benchmark.
 import asyncio
 import time
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 from app.core import SessionKey, SpeechTokens
 from app.engine.loop import EngineLoop
 from app.engine.stream import EngineStream
 from app.engine.t3.sequence import Sequence
-from benchmarks.measure import median
 from benchmarks.t3_sides import Engine, Step, Subject
 
 _STEPS_BETWEEN = 4  # tokens of a neighbour between two cancels

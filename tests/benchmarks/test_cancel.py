@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.barge_in import broken_bounds
-from benchmarks.cancel import Plan, percentiles, quantile, reuses_ms, summarise
+from benchmarks.cancel import Plan, percentiles, reuses_ms, summarise
+from benchmarks.measure import quantile
 from benchmarks.turns import Turn
 
 GOOD = Turn(
