@@ -3,7 +3,6 @@ environment variables. `ServeArgs` is the content of `args:` in serve_config.yam
 an error that names the key."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from app.errors import ConfigError
+from app.key_settings import KeySettings
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -134,6 +134,11 @@ class Limits(_Frozen):
         ge=1,
         description="how far a stream's sound is sent ahead of playback; null: no limit",
     )
+    load_on_demand: bool = Field(
+        True,
+        description="whether a session loads a model that was unloaded, and waits for the model at "
+        "most first_audio_s; false: 503 model_unloaded until an admin loads the model",
+    )
 
     @property
     def live_s(self) -> float:
@@ -151,48 +156,6 @@ class SocketLimits(_Frozen):
     )
     max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
     idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
-
-
-class Role(StrEnum):
-    SPEAK = "speak"  # may speak, cancel the tenant's sessions, read reports
-    VOICES = "voices"  # may make, rename and delete voices
-    ADMIN = "admin"  # may load and unload the model
-
-
-class Quota(_Frozen):
-    """The limits of one key. null: no limit."""
-
-    max_concurrent: int | None = Field(None, ge=1, description="sessions at the same time")
-    requests_per_minute: int | None = Field(None, ge=1, description="requests in a minute")
-    audio_s_per_day: float | None = Field(None, gt=0, description="seconds in a day of UTC")
-    max_text_chars: int | None = Field(None, ge=1, description="characters of one text")
-    max_tokens: int | None = Field(None, ge=1, description="speech tokens of one segment")
-    max_sockets: int | None = Field(None, ge=1, description="open sockets at one ingress replica")
-    max_uploads: int | None = Field(
-        None, ge=1, description="recordings processed at the same time, at one ingress replica"
-    )
-    max_voices: int | None = Field(None, ge=0, description="voices that the tenant keeps")
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a limit is counted over all ingress replicas."""
-        counted = (self.max_concurrent, self.requests_per_minute, self.audio_s_per_day)
-        return any(limit is not None for limit in counted)
-
-
-class KeySettings(_Frozen):
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="for logs; not the key itself")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hash of the key")
-    tenant: str = Field(
-        pattern=r"^[a-z0-9_-]{1,64}$",
-        description="the key sees the sessions and uploaded voices of this tenant alone",
-    )
-    roles: tuple[Role, ...] = Field(
-        (Role.SPEAK,),
-        description="speak: speak, cancel, read reports; voices: make, rename, delete voices; "
-        "admin: load and unload the model",
-    )
-    quota: Quota = Quota()
 
 
 class AccessSettings(_Frozen):

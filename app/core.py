@@ -269,6 +269,9 @@ class Synthesizer(Protocol):
     async def session(self, key: SessionKey) -> SessionReport | None:
         """The report of a session that has begun or was cancelled; None once it is forgotten."""
 
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        """The live sessions of this tenant, or of every tenant. Raises Unavailable."""
+
     async def health(self) -> Health: ...
 
     async def enrol(self, voice: VoiceRef) -> None:

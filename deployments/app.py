@@ -8,9 +8,10 @@ from ray import serve
 from ray.serve import Application
 
 from app.auth.api_keys import refuse_open_doors
-from app.config import KeySettings, ServeArgs, load_keys, serves_through_haproxy
+from app.config import ServeArgs, load_keys, serves_through_haproxy
 from app.engine.stages.card import model_card
 from app.errors import ConfigError
+from app.key_settings import KeySettings
 from deployments.colocated import Colocated
 from deployments.enroller import Enroller
 from deployments.ingress import Ingress

@@ -17,8 +17,8 @@ import yaml
 
 from app.client import cli
 from app.client.cli import app, examples
-from app.config import KeySettings, Role
 from app.errors import Unavailable
+from app.key_settings import KeySettings, Role
 
 CONFIG = Path("serve_config.yaml")
 

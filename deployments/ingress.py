@@ -8,7 +8,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
 from app.api.app import create_app
-from app.config import KeySettings, ServeArgs
+from app.config import ServeArgs
 from app.core import (
     AudioChunk,
     CancelAck,
@@ -21,6 +21,7 @@ from app.core import (
     VoiceRef,
 )
 from app.errors import NotEnrolled, ServeError, Unavailable
+from app.key_settings import KeySettings
 from app.sessions.live import LiveSessions
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
@@ -66,6 +67,9 @@ class HandleSynthesizer:
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
+
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        return await self._registry.live(tenant)
 
     async def health(self) -> Health:
         return await self._registry.health()
@@ -124,7 +128,9 @@ class Ingress:
         metrics = SessionMetrics()
         remote = RemoteRegistry(actors, args.limits)
         registry = ObservedRegistry(remote, metrics)
-        sessions = LiveSessions(registry, args.limits)
+        loader = StageLoader(remote, args)
+        load = loader.load_on_demand if args.limits.load_on_demand else None
+        sessions = LiveSessions(registry, args.limits, load=load)
         self._app = create_app(
             HandleSynthesizer(card, registry, sessions, vocoder, _voices(enroller)),
             args.limits,
@@ -134,8 +140,7 @@ class Ingress:
             keys=keys,
             origins=args.access.origins,
             ledger=_usage(context.app_name, keys),
-            is_alone=args.ingress_replicas == 1,
-            switch=StageLoader(remote, args),
+            loader=loader,
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )

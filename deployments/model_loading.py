@@ -15,6 +15,7 @@ from ray.serve._private.common import DeploymentID  # Serve has this call in its
 from ray.serve.context import _get_global_client
 
 from app.config import ServeArgs
+from app.core import HealthStatus
 from app.errors import NotServed, Unavailable
 from app.sessions.model_state import ENGINES
 from app.sessions.tasks import TaskSet
@@ -25,7 +26,8 @@ LOOK_AGAIN_S = 0.2
 
 
 class StageLoader:
-    """Implements app.core.ModelLoader. Both calls run to their ends even if the caller hangs up."""
+    """Implements app.core.ModelLoader. A load and an unload run to their ends even if the caller
+    hangs up."""
 
     def __init__(self, registry: RemoteRegistry, args: ServeArgs) -> None:
         self._registry = registry
@@ -36,9 +38,18 @@ class StageLoader:
             self._replicas = {"T3": args.t3_replicas, "Vocoder": args.vocoder_replicas}
         self._turn = asyncio.Lock()
         self._tasks = TaskSet(detached=True)
+        self._loading: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        await self._tasks.run(self._load())
+        """Concurrent callers share one load."""
+        if self._loading is None or self._loading.done():
+            self._loading = self._tasks.start(self._load())
+        await asyncio.shield(self._loading)
+
+    async def load_on_demand(self) -> None:
+        """Loads the model for a session. An unload that is under way ends first."""
+        await _until(self._may_load)
+        await self.load()
 
     async def unload(self) -> None:
         await self._tasks.run(self._unload())
@@ -58,10 +69,17 @@ class StageLoader:
             await _until(self._is_quiet)
             await _scale(dict.fromkeys(self._replicas, 0))
             await _until(self._none_reports)
+            await self._is_quiet()  # tells it again: another ingress may have told of a load
 
     async def _is_quiet(self) -> bool:
         """No session begins, and none is live. Each ends at its deadline at the latest."""
         return await self._registry.set_loaded(loaded=False) == 0
+
+    async def _may_load(self) -> bool:
+        """False while engines of an unloaded model run: for the last sessions of an unload, or
+        because another ingress loads the model."""
+        health = await self._registry.health()
+        return health.status is not HealthStatus.UNLOADED or ENGINES.isdisjoint(health.stages)
 
     async def _all_report(self) -> bool:
         return await self._reporting() >= ENGINES

@@ -119,6 +119,11 @@ class RemoteRegistry:
         report: SessionReport | None = await self._ask(self._actor(key).session.remote, key)
         return report
 
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        """Of all actors. Raises Unavailable where one of them does not answer."""
+        calls = (self._ask(actor.live.remote, tenant) for actor in self._actors)
+        return tuple(key for keys in await asyncio.gather(*calls) for key in keys)
+
     async def health(self) -> Health:
         """Of the first actor: all replicas send their heartbeats there."""
         health: Health = await self._ask(self._actors[0].health.remote, ("t3", "vocoder"))

@@ -45,6 +45,9 @@ class ObservedRegistry:
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
 
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        return await self._registry.live(tenant)
+
     async def health(self) -> Health:
         return await self._registry.health()
 

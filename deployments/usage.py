@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from app.auth.quota import Admission, UsageCounter
-from app.config import Quota
 from app.errors import Unavailable
+from app.key_settings import Quota
 from app.sessions.tasks import TaskSet
 from deployments.named_actors import answer, named_actor
 

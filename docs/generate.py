@@ -4,8 +4,9 @@
     python docs/generate.py --check    # exits with 1 where a page is not what would be written
 
 A page holds a part between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of the page is
-written by hand. The settings come from the descriptions in app/config.py, the routes from the
-OpenAPI document, the table from benchmarks/recurrence.py. Knows nothing about models or Ray.
+written by hand. The settings come from the descriptions in app/config.py and app/key_settings.py,
+the routes from the OpenAPI document, the table from benchmarks/recurrence.py. Knows nothing about
+models or Ray.
 """
 
 import argparse
@@ -25,8 +26,9 @@ from pydantic.fields import FieldInfo
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
 from app.api.app import create_app
-from app.config import KeySettings, Limits, ServeArgs
+from app.config import Limits, ServeArgs
 from app.core import Synthesizer
+from app.key_settings import KeySettings
 from benchmarks import recurrence as formula
 
 DOCS = Path(__file__).parent
@@ -113,6 +115,8 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`"
     return f"`{value}`"
@@ -142,6 +146,8 @@ def _kind(annotation: Any) -> str:
     choices = _choices(annotation)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
+    if annotation is bool:
+        return "`true`, `false`"
     if str in kinds_of(annotation):
         return "text"
     if get_origin(annotation) is dict:
@@ -180,10 +186,10 @@ def document() -> dict[str, Any]:
 
 
 _GROUPS = (
-    ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions")),
+    ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions", "/v1/admin")),
     ("Voices", ("/v1/audio/voices",)),
     ("Models and health", ("/v1/models", "/health", "/openapi.json", "/")),
-    ("Routes of a desktop app", ("/api/", "/v1/admin")),
+    ("Routes of a desktop app", ("/api/",)),
 )
 
 

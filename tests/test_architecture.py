@@ -22,11 +22,12 @@ MAX_FUNCTION_LINES = 80
 MAX_BROAD_EXCEPTS = 4  # each says why, beside it
 
 
-_GROUND = ("core", "errors", "config")
+_GROUND = ("core", "errors", "key_settings", "config")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
     "core": (),
     "errors": ("core",),
-    "config": ("core", "errors"),
+    "key_settings": (),
+    "config": ("core", "errors", "key_settings"),
     "text": _GROUND,
     "audio": _GROUND,
     "voices": _GROUND,

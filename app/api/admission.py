@@ -11,8 +11,8 @@ from typing import Literal
 
 from app.auth.api_keys import Caller
 from app.auth.quota import Admission, Ledger
-from app.config import Quota
 from app.errors import RateLimited
+from app.key_settings import Quota
 from app.sessions.tasks import TaskSet
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
-from app.api.desktop import desktop_routes, model_routes
+from app.api.desktop import desktop_routes
 from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.middleware import REQUEST_ID, RequestGuard
+from app.api.model_routes import model_routes
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.speech_job import SpeechPlanner
@@ -23,8 +24,9 @@ from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
-from app.config import KeySettings, Limits, SocketLimits
+from app.config import Limits, SocketLimits
 from app.core import HealthStatus, ModelLoader, Synthesizer
+from app.key_settings import KeySettings
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader
@@ -40,14 +42,12 @@ def create_app(
     keys: Sequence[KeySettings] = (),
     origins: tuple[str, ...] = (),
     ledger: Ledger | None = None,
-    is_alone: bool = True,
-    switch: ModelLoader | None = None,
+    loader: ModelLoader | None = None,
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
 ) -> FastAPI:
     """Without `keys` the application serves its own machine alone. `ledger` counts what keys use;
-    the default counts in this process. `is_alone`: no other process answers requests to this
-    application. Without `switch` the model stays in memory.
+    the default counts in this process. Without `loader` the model stays in memory.
 
     `returns_request_id` is False where the server in front sends X-Request-ID back already, as Ray
     Serve's proxy does: clients would read the doubled header as "id, id". `refused` is called with
@@ -87,8 +87,8 @@ def create_app(
     app.include_router(speech_routes(services))
     app.include_router(session_routes(synthesizer))
     app.include_router(voice_routes(services))
-    app.include_router(desktop_routes(services, is_alone))
-    app.include_router(model_routes(services, switch))
+    app.include_router(desktop_routes(services))
+    app.include_router(model_routes(services, loader))
     app.include_router(_model_list_routes(services))
     openapi.install(app)
     return app

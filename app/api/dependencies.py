@@ -6,7 +6,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.auth.api_keys import Caller
-from app.config import Role
+from app.key_settings import Role
 
 
 def caller_of(connection: HTTPConnection) -> Caller:

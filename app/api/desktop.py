@@ -1,13 +1,7 @@
 """The routes of the desktop app that this server replaces. Speech takes the same path as on every
-other route.
+other route."""
 
-`vox_stop` and `tts_is_speaking` know the sessions that these routes started in this process. Where
-several ingress replicas answer, these routes refuse. The configuration names the model: these
-routes can unload it and load it again, and refuse to load another.
-"""
-
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -20,14 +14,15 @@ from app.api.events import base64_of, event_of, usage_of
 from app.api.json_body import read_object
 from app.api.openapi import WAV_EVENTS, WAV_FILE
 from app.api.services import Services
+from app.api.session_routes import stop_sessions
 from app.api.speech_bodies import EVENT_STREAM, WholeFile
 from app.api.speech_job import SpeechJob
 from app.api.speech_request import SpeechOptionFields, VoiceField, parse
 from app.api.speech_response import SpeechResponse
 from app.audio.pcm import Samples
-from app.config import Role
-from app.core import AudioChunk, CancelState, ModelLoader, SessionKey
+from app.core import AudioChunk
 from app.errors import BadRequest, NotServed
+from app.key_settings import Role
 
 
 class VoxFields(SpeechOptionFields):
@@ -43,55 +38,6 @@ _VOX_BODY = {
         "content": {"application/json": {"schema": VoxFields.model_json_schema()}},
     }
 }
-
-
-class Desktop:
-    """The sessions that these routes started and that have not ended."""
-
-    def __init__(self, services: Services, is_alone: bool) -> None:
-        self.services = services
-        self._is_alone = is_alone
-        self._live: set[SessionKey] = set()
-
-    def live(self, tenant: str) -> list[SessionKey]:
-        """Raises NotServed where other processes have sessions too."""
-        if not self._is_alone:
-            raise NotServed(
-                "this server has several ingress replicas, and each knows only its own sessions; "
-                "stop a session by its X-Request-ID: POST /cancel/{id}"
-            )
-        return [key for key in self._live if key.tenant == tenant]
-
-    async def stop(self, tenant: str) -> list[dict[str, object]]:
-        acks = [await self.services.synthesizer.cancel(key) for key in self.live(tenant)]
-        return [
-            {"session_id": ack.session_id, "state": ack.state}
-            for ack in acks
-            if ack.state is not CancelState.UNKNOWN
-        ]
-
-    async def job(self, request: Request) -> SpeechJob:
-        services, caller = self.services, caller_of(request)
-        planner = services.planner
-        fields = parse(VoxFields, await read_object(request, planner.max_body_bytes))
-        if fields.response_format not in (None, "wav"):
-            message = "response_format: this route sends wav only"
-            raise BadRequest(message, param="response_format")
-        if fields.voice is None:
-            voice = services.voices.catalogue.named()[0].ref
-        else:
-            voice = await services.voices.find(caller, fields.voice)
-        options = planner.options(fields, voice, caller, default_format="wav")
-        return await planner.job(fields.text, options, request.state.request_id)
-
-    @asynccontextmanager
-    async def live_while(self, job: SpeechJob) -> AsyncGenerator[SpeechJob, None]:
-        """The job, whose session counts as live while this is open."""
-        self._live.add(job.request.key)
-        try:
-            yield job
-        finally:
-            self._live.discard(job.request.key)
 
 
 class WavEvents:
@@ -136,37 +82,39 @@ class WavEvents:
         return event_of("chunk", index=index, total=self._total, audio=base64_of(wav))
 
 
-def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
+def desktop_routes(services: Services) -> APIRouter:
     router = APIRouter(
         prefix="/api", default_response_class=JsonResponse, dependencies=[require_role(Role.SPEAK)]
     )
-    desktop = Desktop(services, is_alone)
+    synthesizer = services.synthesizer
 
     @router.post("/vox_speak_wav", response_model=None, responses=WAV_FILE, openapi_extra=_VOX_BODY)
     async def speak_wav(request: Request) -> Response:
         """Speech as one WAV file."""
-        job = await desktop.job(request)
-        return SpeechResponse(services, desktop.live_while(job), WholeFile(job))
+        job = await _job(services, request)
+        return SpeechResponse(services, nullcontext(job), WholeFile(job))
 
     @router.post(
         "/vox_speak_wav_stream", response_model=None, responses=WAV_EVENTS, openapi_extra=_VOX_BODY
     )
     async def speak_wav_stream(request: Request) -> Response:
         """Speech as events, each with one segment as a WAV file."""
-        job = await desktop.job(request)
-        return SpeechResponse(services, desktop.live_while(job), WavEvents(job))
+        job = await _job(services, request)
+        return SpeechResponse(services, nullcontext(job), WavEvents(job))
 
     @router.post("/vox_stop", response_model=None)
     @router.post("/vox_stop_speak", response_model=None)
     @router.post("/stop_all_vox", response_model=None)
     async def stop(request: Request) -> Response:
-        """Stop every session of the caller's tenant that these routes started."""
-        return JsonResponse({"stopped": await desktop.stop(caller_of(request).tenant)})
+        """Stop every session of the caller's tenant."""
+        acks = await stop_sessions(synthesizer, caller_of(request).tenant)
+        stopped = [{"session_id": ack.session_id, "state": ack.state} for ack in acks]
+        return JsonResponse({"stopped": stopped})
 
     @router.get("/tts_is_speaking", response_model=None)
     async def is_speaking(request: Request) -> Response:
-        """Whether a session of the caller's tenant that began through these routes is live."""
-        num_live = len(desktop.live(caller_of(request).tenant))
+        """Whether a session of the caller's tenant is live."""
+        num_live = len(await synthesizer.live(caller_of(request).tenant))
         return JsonResponse({"is_speaking": num_live > 0, "sessions": num_live})
 
     @router.post("/vox_speak", response_model=None)
@@ -177,40 +125,15 @@ def desktop_routes(services: Services, is_alone: bool) -> APIRouter:
     return router
 
 
-def model_routes(services: Services, switch: ModelLoader | None) -> APIRouter:
-    """The routes that take the served model out of memory and load it again."""
-    router = APIRouter(
-        prefix="/api", default_response_class=JsonResponse, dependencies=[require_role(Role.ADMIN)]
-    )
-
-    async def load(family: str) -> Response:
-        card = services.synthesizer.card()
-        if card.family != family:
-            raise NotServed(
-                f"this server serves {card.name}; to serve another model, change `model` in the "
-                "configuration and deploy it again"
-            )
-        if switch is not None:  # else the model was never unloaded
-            await switch.load()
-        return JsonResponse({"model": card.name, "family": family, "loaded": True})
-
-    @router.post("/tts_load_turbo", response_model=None)
-    async def load_turbo() -> Response:
-        """Answers when the model can speak, at once if it can already."""
-        return await load("turbo")
-
-    @router.post("/tts_load_multilingual", response_model=None)
-    async def load_multilingual() -> Response:
-        """Answers when the model can speak, at once if it can already."""
-        return await load("multilingual")
-
-    @router.post("/unload_tts", response_model=None)
-    @router.post("/tts_unload", response_model=None)
-    async def unload() -> Response:
-        """Answers when the model's memory is free. Live sessions end first, and none begins."""
-        if switch is None:
-            raise NotServed("this server keeps its model in memory while its process lives")
-        await switch.unload()
-        return JsonResponse({"model": services.synthesizer.card().name, "loaded": False})
-
-    return router
+async def _job(services: Services, request: Request) -> SpeechJob:
+    caller, planner = caller_of(request), services.planner
+    fields = parse(VoxFields, await read_object(request, planner.max_body_bytes))
+    if fields.response_format not in (None, "wav"):
+        message = "response_format: this route sends wav only"
+        raise BadRequest(message, param="response_format")
+    if fields.voice is None:
+        voice = services.voices.catalogue.named()[0].ref
+    else:
+        voice = await services.voices.find(caller, fields.voice)
+    options = planner.options(fields, voice, caller, default_format="wav")
+    return await planner.job(fields.text, options, request.state.request_id)

@@ -15,10 +15,23 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, object]:
     A repeated key is refused, because parsers differ in the value that counts. NaN and Infinity
     pass, so that a later check can name their field.
     """
+    _require_json(request)
+    return parse_object(await _read(request, max_bytes), "the body")
+
+
+async def read_optional_object(request: Request, max_bytes: int) -> dict[str, object]:
+    """As `read_object`, but an empty body is an empty object."""
+    content = await _read(request, max_bytes)
+    if not content:
+        return {}
+    _require_json(request)
+    return parse_object(content, "the body")
+
+
+def _require_json(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "the body must be application/json")
-    return parse_object(await _read(request, max_bytes), "the body")
 
 
 def parse_object(content: bytes, what: str) -> dict[str, object]:

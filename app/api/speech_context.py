@@ -132,9 +132,13 @@ class SpeechContext:
         )
 
     async def run(self) -> None:
-        """Speaks until the context is closed or cancelled. Raises the errors of the speech."""
+        """Speaks until the context is closed or cancelled, or until one of its sessions is
+        cancelled by another route. Raises the errors of the speech."""
         encoder = SpeechEncoder(self.options)
-        while (order := await self._next()) is not _Order.CLOSE and not self.is_cancelled:
+        while self._finish is not FinishReason.CANCELLED and not self.is_cancelled:
+            order = await self._next()
+            if order is _Order.CLOSE:
+                break
             if order is _Order.FLUSHED:
                 await self._outbox.tell(self, "flushed")
             elif isinstance(order, str):

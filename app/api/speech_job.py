@@ -13,9 +13,10 @@ from app.api.admission import Ticket
 from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
-from app.config import Limits, Quota
+from app.config import Limits
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import BadRequest, NotFound, UnsupportedField
+from app.key_settings import Quota
 from app.text.duration import predicted_s
 from app.text.markup import SpokenText, parse_markup, without_emoji, without_markdown
 

@@ -22,9 +22,9 @@ from app.api.speech_request import SpeechFields, parse
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import POLICY, SpeechSocket
 from app.api.uploads import read_form
-from app.config import Role
 from app.core import CancelState, SessionKey, VoiceRef
 from app.errors import BadRequest, NotFound, RateLimited
+from app.key_settings import Role
 from app.voices.recordings import MAX_BYTES
 
 _CANCEL_STATUS = {

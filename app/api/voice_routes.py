@@ -17,7 +17,7 @@ from app.api.speech_request import SpeechOptionFields, parse
 from app.api.speech_response import SpeechResponse
 from app.api.uploads import read_form
 from app.api.voices import body_of
-from app.config import Role
+from app.key_settings import Role
 from app.voices.recordings import MAX_BYTES
 
 PREVIEW = "Hello there. This is how I sound when I read a sentence or two."

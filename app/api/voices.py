@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.auth.api_keys import Caller
-from app.config import Role
 from app.core import Synthesizer, VoiceKind, VoiceRef
 from app.errors import BadRequest, Conflict, NotFound, NotServed
+from app.key_settings import Role
 from app.voices.catalogue import NamedVoice, VoiceCatalogue
 from app.voices.library import LibraryVoice, VoiceLibrary
 from app.voices.recordings import RecordingReader

@@ -11,9 +11,9 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.config import KeySettings, Quota, Role
 from app.core import DEFAULT_TENANT
 from app.errors import ConfigError, Forbidden, Unauthorized
+from app.key_settings import KeySettings, Quota, Role
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")  # a proxy in front sets these

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from app.config import Quota
+from app.key_settings import Quota
 
 MINUTE_S = 60.0
 DAY_S = 86_400.0

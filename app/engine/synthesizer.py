@@ -76,6 +76,9 @@ class LocalSynthesizer:
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
 
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        return await self._registry.live(tenant)
+
     async def health(self) -> Health:
         failed = self.t3.failure or self.vocoder.failure
         stages = {"t3": self.t3.stats(), "vocoder": self.vocoder.stats()}
@@ -114,6 +117,9 @@ class LocalRegistry:
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
+
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        return await self._registry.live(tenant)
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._finishing.start(self._registry.finish(key, end))

@@ -8,6 +8,7 @@ nothing about the source of the chunks, nor where the registry runs.
 """
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -29,6 +30,7 @@ Stop = asyncio.Future[None]  # done: the session was cancelled
 LEAVING_S = 1.0  # Ray may cancel a listener's calls this long before the listener
 OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
 Prepare = Callable[[VoiceRef], Awaitable[None]]  # a voice, before its first use
+Load = Callable[[], Awaitable[None]]  # the model, where it is out of memory
 
 
 _NO_ROOM = {  # message, code
@@ -46,10 +48,13 @@ class LiveSessions:
         registry: RegistryClient,
         limits: Limits,
         now: Callable[[], float] = time.monotonic,
+        load: Load | None = None,
     ) -> None:
+        """`load`: None where a session is refused while the model is out of memory."""
         self._registry = registry
         self._limits = limits
         self._now = now
+        self._load = load
         self._stops: dict[SessionKey, Stop] = {}
         self._claims = TaskSet()
 
@@ -69,9 +74,9 @@ class LiveSessions:
         """The sound of `open_chunks` until it ends or the session is stopped, then an empty chunk
         with the finish and all marks.
 
-        Raises DuplicateSession; Overloaded while draining, unloaded or full, and where no sound
-        comes within `limits.first_audio_s` after the voice is prepared; SynthesisFailed at the
-        deadline.
+        Raises DuplicateSession; Overloaded while draining or full, where the model is not loaded
+        within `limits.first_audio_s`, and where no sound comes within `limits.first_audio_s` after
+        the voice is prepared; SynthesisFailed at the deadline.
         """
         key = request.key
         if key in self._stops:  # a registry that does not answer grants every claim
@@ -80,8 +85,8 @@ class LiveSessions:
         delivery = Delivery(request, self._now)
         is_claimed = False
         try:
-            if await self._claim(request) is Claim.CANCELLED:
-                stop.set_result(None)
+            if await self._claim(request, stop, delivery) is Claim.CANCELLED:
+                self.stop(key)
             is_claimed = True
             delivery.claimed()
             if prepare is not None and not stop.done():
@@ -103,13 +108,13 @@ class LiveSessions:
                 error = error if isinstance(error, Exception) else None  # else the listener left
                 self._registry.finish(key, delivery.end(stop.done(), error))
 
-    async def _claim(self, request: SynthesisRequest) -> Claim:
-        """GRANTED or CANCELLED. A claim that is granted after the listener left is given back."""
+    async def _claim(self, request: SynthesisRequest, stop: Stop, delivery: Delivery) -> Claim:
+        """GRANTED or CANCELLED."""
         key = request.key
-        seconds = predicted_s(sum(map(len, request.segments)))
-        claim = await self._claims.ask(
-            self._registry.claim(key, seconds), partial(self._give_back, key)
-        )
+        claim = await self._ask(request)
+        if claim is Claim.UNLOADED and self._load is not None:
+            await self._unless_stopped(self._until_loaded(self._load), stop, delivery)
+            claim = Claim.CANCELLED if stop.done() else await self._ask(request)
         if claim is Claim.DUPLICATE:
             message = f"session id {key.session_id} has been used already"
             raise DuplicateSession(message, param="X-Request-ID")
@@ -117,6 +122,19 @@ class LiveSessions:
             message, code = _NO_ROOM[claim]
             raise Overloaded(message, code=code)
         return claim
+
+    async def _ask(self, request: SynthesisRequest) -> Claim:
+        """A claim that is granted after the listener left is given back."""
+        seconds = predicted_s(sum(map(len, request.segments)))
+        return await self._claims.ask(
+            self._registry.claim(request.key, seconds), partial(self._give_back, request.key)
+        )
+
+    async def _until_loaded(self, load: Load) -> None:
+        """Returns when the model is loaded, or when the session has waited long enough."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.first_audio_s):
+                await load()
 
     def _give_back(self, key: SessionKey, claim: Claim) -> None:
         if claim is Claim.GRANTED:

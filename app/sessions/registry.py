@@ -120,6 +120,10 @@ class Registry:
         session = self._table.get(key)
         return None if session is None else session.report(key.session_id)
 
+    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        """The live sessions of this tenant, or of every tenant."""
+        return self._table.live(tenant)
+
     async def restore(
         self, live: Collection[SessionKey], cancelled: Collection[SessionKey]
     ) -> None:

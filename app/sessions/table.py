@@ -208,6 +208,11 @@ class SessionTable:
         self._forget()
         return len(self._live)
 
+    def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
+        """The live sessions of this tenant, or of every tenant."""
+        self._forget()
+        return tuple(key for key in self._live if tenant in (None, key.tenant))
+
     def num_since(self, at: float) -> int:
         """The number of live sessions that were claimed at `at` or later."""
         return sum(session.taken_at >= at for session in self._live.values())

@@ -1,4 +1,4 @@
-"""The desktop app's routes: whole files, streams of files, stop, load and unload."""
+"""The desktop app's routes: whole files, streams of files, and the stop of all speech."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import soundfile
 
 from app.errors import Overloaded, SynthesisFailed
 from tests.support.api_clients import events_of, in_process, serving
-from tests.support.fakes import MULTILINGUAL, TURBO, FakeSynthesizer
+from tests.support.fakes import FakeSynthesizer
 
 TEXT = " ".join(f"This is the sentence with number {n}, and it is not so short." for n in range(9))
 
@@ -71,7 +71,7 @@ async def test_an_error_is_a_status_before_the_first_file_and_an_event_after_it(
 
 
 @pytest.mark.parametrize("path", ["vox_stop", "vox_stop_speak", "stop_all_vox"])
-def test_a_stop_cancels_the_sessions_of_these_routes(path):
+def test_a_stop_cancels_the_sessions_of_its_tenant(path):
     synthesizer = FakeSynthesizer(num_chunks=4, hold_at=2, segment_per_chunk=True)
     with serving(synthesizer) as url:
         request = httpx.stream(
@@ -100,43 +100,3 @@ async def test_an_unsupported_route_says_why(path):
     assert (response.status_code, error["code"]) == (501, "not_served")
     assert len(error["message"]) > 30
     assert response.headers["x-should-retry"] == "false"
-
-
-@pytest.mark.parametrize(("card", "path"), [(TURBO, "turbo"), (MULTILINGUAL, "multilingual")])
-async def test_loading_the_served_model_answers_at_once(card, path):
-    response = await post(f"tts_load_{path}", FakeSynthesizer(card))
-    assert response.json() == {"model": card.name, "family": card.family, "loaded": True}
-
-
-class Switch:
-    """A ModelLoader that records its calls."""
-
-    def __init__(self):
-        self.asked = []
-
-    async def load(self):
-        self.asked.append("load")
-
-    async def unload(self):
-        self.asked.append("unload")
-
-
-@pytest.mark.parametrize("path", ["unload_tts", "tts_unload"])
-async def test_unload_and_load_answer_when_they_are_done(path):
-    switch, synthesizer = Switch(), FakeSynthesizer(TURBO)
-    unloaded = await post(path, synthesizer, switch=switch)
-    assert unloaded.json() == {"model": TURBO.name, "loaded": False}
-    loaded = await post("tts_load_turbo", synthesizer, switch=switch)
-    assert loaded.json()["loaded"] is True
-    assert switch.asked == ["unload", "load"]
-
-
-async def test_loading_another_model_is_refused():
-    switch = Switch()
-    response = await post("tts_load_multilingual", FakeSynthesizer(TURBO), switch=switch)
-    assert (response.status_code, switch.asked) == (501, [])
-
-
-@pytest.mark.parametrize("path", ["vox_stop", "stop_all_vox"])
-async def test_one_of_several_ingress_replicas_refuses_to_stop_sessions(path):
-    assert (await post(path, is_alone=False)).status_code == 501

@@ -3,8 +3,9 @@
 import pytest
 
 from app.auth.api_keys import ANYBODY_HERE, KeyRing, admit, is_loopback, refuse_open_doors
-from app.config import AccessSettings, Role, load_keys
+from app.config import AccessSettings, load_keys
 from app.errors import ConfigError, Forbidden, Unauthorized
+from app.key_settings import Role
 from tests.support.api_keys import key
 
 RING = KeyRing([key("one", "first"), key("two", "second", "blue", ("voices", "admin"))])

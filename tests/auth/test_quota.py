@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.auth.quota import DAY_S, UsageCounter
-from app.config import Quota
+from app.key_settings import Quota
 from tests.support.clock import Clock
 
 LIVE_S = 660

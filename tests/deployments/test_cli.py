@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from app.auth.api_keys import KeyRing
-from app.config import AccessSettings, Role, load_keys
+from app.config import AccessSettings, load_keys
+from app.key_settings import Role
 from deployments import cli
 from deployments.server import ServerProcess, free_port
 

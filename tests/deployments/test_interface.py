@@ -5,6 +5,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import httpx
 import numpy as np
@@ -25,12 +26,16 @@ from tests.support.deployments.served_app import (
     speech_body,
     until_idle,
 )
+from tests.support.eventually import eventually
 from tests.support.hostile_uploads import GOOD, encoded
 
 KEYS = (
     key("two-at-once", "two", "red", ("speak",), max_concurrent=2),
     key("any-number", "any", "blue", ("speak", "voices")),
+    key("stop-all", "boss", "ops", ("admin",)),
 )
+NUM_ASKED = 6  # times, so that both ingresses answer
+STOPPED_WITHIN_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,7 @@ def keyed(served: ServedApp, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     args = ServeArgs(
         model="embedded-babble",
         ingress_replicas=2,
+        registry_shards=2,
         uploads=uploads,
         limits=Limits(first_audio_s=60),
     )
@@ -133,6 +139,42 @@ async def test_a_tenant_cannot_cancel_for_another(keyed):
             assert own.status_code in (200, 202)
             async for _ in chunks:
                 pass
+
+
+async def test_a_stop_of_all_sessions_reaches_both_ingresses(keyed):
+    blue, red = bearer_of("any-number"), bearer_of("two-at-once")
+
+    async def num_live(headers):
+        async with httpx.AsyncClient(timeout=60) as client:  # a connection of its own
+            answer = await client.get(f"{keyed}/api/tts_is_speaking", headers=headers)
+        return answer.json()["sessions"]
+
+    async def nothing_of(headers):
+        return await num_live(headers) == 0
+
+    async def read(chunks):
+        async for _ in chunks:
+            pass
+
+    async with client_of(keyed) as client, AsyncExitStack() as open_, asyncio.TaskGroup() as group:
+
+        async def speak(headers):
+            body = speech_body(LONG_TEXT * 4)
+            stream = client.stream("POST", "/v1/audio/speech", json=body, headers=headers)
+            chunks = (await open_.enter_async_context(stream)).aiter_raw()
+            await anext(chunks)
+            group.create_task(read(chunks))
+
+        for headers in (blue, blue, red):
+            await speak(headers)
+        assert {await num_live(blue) for _ in range(NUM_ASKED)} == {2}
+        stopped = (await client.post("/api/vox_stop", headers=blue)).json()["stopped"]
+        assert len(stopped) == 2
+        await eventually(lambda: nothing_of(blue), STOPPED_WITHIN_S, "blue is silent")
+        assert {await num_live(red) for _ in range(NUM_ASKED)} == {1}
+        counts = (await client.post("/v1/admin/stop", headers=bearer_of("stop-all"))).json()
+        assert counts["stopped"] + counts["stopping"] == 1
+        await eventually(lambda: nothing_of(red), STOPPED_WITHIN_S, "red is silent")
 
 
 async def test_an_uploaded_voice_speaks_for_its_tenant_until_it_is_deleted(keyed):

@@ -1,4 +1,5 @@
-"""The model is unloaded and loaded again, on a real application that Serve scales."""
+"""The model is unloaded and loaded again, on a real application that Serve scales. The model is of
+the family `english`, as in the shipped config, and two ingresses answer."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,8 +8,12 @@ import psutil
 import pytest
 from ray import serve
 
-from app.config import ServeArgs
+from app.config import Limits, ServeArgs
+from app.core import Health, HealthStatus, StageStats
+from app.sessions.model_state import ENGINES
+from deployments import model_loading
 from deployments.app import assemble
+from deployments.model_loading import StageLoader
 from tests.support.deployments.served_app import (
     LONG_TEXT,
     ServedApp,
@@ -19,13 +24,17 @@ from tests.support.deployments.served_app import (
 from tests.support.eventually import eventually
 
 WEIGHTS_MB = 100  # the weights and what torch takes beside them: less than a replica holds
+MODEL = "embedded-babble"
 WAIT_S = 240
+LOADED_WITHIN_S = 180
 HEARD_WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
 def unloadable(served: ServedApp) -> Iterator[str]:
-    application = assemble(ServeArgs(model="embedded-turbo"))
+    limits = Limits(first_audio_s=LOADED_WITHIN_S)
+    args = ServeArgs(model=MODEL, ingress_replicas=2, registry_shards=2, limits=limits)
+    application = assemble(args)
     serve.run(
         application, name="unloadable", route_prefix="/unloadable", external_scaler_enabled=True
     )
@@ -51,13 +60,13 @@ def engines() -> dict[int, float]:
 
 
 async def test_an_unloaded_model_frees_its_memory_until_it_is_loaded(client):
-    turbo = speech_body("Hello there.", model="embedded-turbo")
-    spoken = (await client.post("/v1/audio/speech", json=turbo)).content
+    hello = speech_body("Hello there.")
+    spoken = (await client.post("/v1/audio/speech", json=hello)).content
     before = engines()
     assert len(before) == 2
     assert min(before.values()) > WEIGHTS_MB
 
-    long = speech_body(LONG_TEXT, model="embedded-turbo", stream=False)
+    long = speech_body(LONG_TEXT, stream=False)
     speaking = asyncio.ensure_future(client.post("/v1/audio/speech", json=long))
 
     async def num_live() -> int:
@@ -71,17 +80,26 @@ async def test_an_unloaded_model_frees_its_memory_until_it_is_loaded(client):
     assert (await speaking).status_code == 200
     assert not engines()  # both processes have ended
 
-    refused = await client.post("/v1/audio/speech", json=turbo)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_unloaded")
-    assert refused.headers["retry-after"]
     assert (await client.get("/health")).json()["status"] == "unloaded"
     assert (await client.post("/api/tts_unload")).status_code == 200  # it is already
 
-    loaded = await client.post("/api/tts_load_turbo")
+    other = await client.post("/api/tts_load_turbo")
+    assert other.status_code == 501
+    assert "/api/tts_load " in other.json()["error"]["message"]
+    loaded = await client.post("/api/tts_load")
     assert (loaded.status_code, loaded.json()["loaded"]) == (200, True)
     assert (await client.get("/health")).json()["status"] == "ok"
-    again = await client.post("/v1/audio/speech", json=turbo)
+    again = await client.post("/v1/audio/speech", json=hello)
     assert len(again.content) == len(spoken)
+    assert len(engines()) == 2
+
+
+async def test_requests_load_an_unloaded_model(client):
+    assert (await client.post(f"/v1/models/{MODEL}/unload")).status_code == 200
+    assert not engines()
+    asking = (client.post("/v1/audio/speech", json=speech_body("Hello there.")) for _ in range(4))
+    answers = await asyncio.gather(*asking)  # over both ingresses
+    assert [(answer.status_code, bool(answer.content)) for answer in answers] == [(200, True)] * 4
     assert len(engines()) == 2
 
 
@@ -93,3 +111,70 @@ async def test_a_model_that_cannot_be_unloaded_still_speaks(served):
         assert (
             await client.post("/v1/audio/speech", json=speech_body("Hello."))
         ).status_code == 200
+
+
+class Registry:
+    """Of an application without Ray. `running`: the stages that tell heartbeats. `can_scale`: Serve
+    starts and ends replicas."""
+
+    def __init__(self) -> None:
+        self.running = ENGINES
+        self.is_loaded = False
+        self.num_loads = 0
+        self.can_scale = asyncio.Event()
+        self.can_scale.set()
+
+    async def health(self) -> Health:
+        status = HealthStatus.OK if self.is_loaded else HealthStatus.UNLOADED
+        return Health(status, {stage: StageStats() for stage in self.running})
+
+    async def set_loaded(self, loaded: bool) -> int:
+        self.is_loaded = loaded
+        self.num_loads += loaded
+        return 0
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    registry = Registry()
+
+    async def possible():
+        return True
+
+    async def scale(replicas):
+        await registry.can_scale.wait()
+        registry.running = ENGINES if any(replicas.values()) else frozenset()
+
+    monkeypatch.setattr(model_loading, "_is_possible", possible)
+    monkeypatch.setattr(model_loading, "_scale", scale)
+    monkeypatch.setattr(model_loading, "LOOK_AGAIN_S", 0.01)
+    return registry
+
+
+async def test_a_session_that_wants_the_model_does_not_undo_an_unload(registry):
+    loader = StageLoader(registry, ServeArgs())
+    loading = asyncio.ensure_future(loader.load_on_demand())
+    await asyncio.sleep(0.1)
+    assert not registry.is_loaded  # its engines run for the last sessions
+    registry.running = frozenset()
+    await loading
+    assert (registry.is_loaded, registry.running) == (True, ENGINES)
+
+
+async def test_sessions_that_want_the_model_share_one_load(registry):
+    registry.running = frozenset()
+    loader = StageLoader(registry, ServeArgs())
+    await asyncio.gather(*(loader.load_on_demand() for _ in range(20)))
+    assert registry.num_loads == 1
+
+
+async def test_a_load_goes_on_without_the_session_that_wanted_it(registry):
+    registry.running = frozenset()
+    registry.can_scale.clear()
+    loader = StageLoader(registry, ServeArgs())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await loader.load_on_demand()
+    registry.can_scale.set()
+    await eventually(lambda: registry.is_loaded, 10, "the model is loaded")
+    assert registry.num_loads == 1

@@ -8,7 +8,8 @@ import pytest
 
 from app import errors
 from app.api.errors import _CODES
-from app.config import KeySettings, ServeArgs
+from app.config import ServeArgs
+from app.key_settings import KeySettings
 from tests.support.documents import DOCS, ROOT
 from tests.support.routes import routes
 

@@ -167,3 +167,41 @@ async def test_a_refused_claim_is_an_overload_before_any_work(client, sessions, 
         await anext(sessions.speak(REQUEST, source))
     assert (caught.value.code, caught.value.status) == (code, 503)
     assert (source.closed, client.finished) == (0, [])
+
+
+async def test_a_session_loads_a_model_that_is_out_of_memory_and_speaks(client):
+    client.answer = Claim.UNLOADED
+
+    async def load():
+        client.answer = Claim.GRANTED
+
+    sessions = LiveSessions(client, Limits(), load=load)
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, Source())]
+    assert chunks[-1].finish is FinishReason.STOP
+
+
+async def test_a_session_whose_model_loads_too_slowly_is_refused(client):
+    client.answer = Claim.UNLOADED
+    sessions = LiveSessions(client, Limits(first_audio_s=0.02), load=asyncio.Event().wait)
+    source = Source()
+    with pytest.raises(Overloaded) as caught:
+        await anext(sessions.speak(REQUEST, source))
+    assert caught.value.code == "model_unloaded"
+    assert (source.closed, client.finished, len(sessions)) == (0, [], 0)
+
+
+async def test_a_session_that_is_stopped_while_its_model_loads_makes_no_sound(client):
+    client.answer = Claim.UNLOADED
+    loading = asyncio.Event()
+
+    async def load():
+        loading.set()
+        await asyncio.Event().wait()
+
+    sessions = LiveSessions(client, Limits(), load=load)
+    source = Source()
+    coming = asyncio.ensure_future(anext(sessions.speak(REQUEST, source)))
+    await loading.wait()
+    sessions.stop(A)
+    assert (await coming).finish is FinishReason.CANCELLED
+    assert source.closed == 0

@@ -78,3 +78,17 @@ def test_an_id_is_free_again_behind_an_older_live_session(table, clock):
     table.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
     clock.now += 61
     assert table.claim(A) is Claim.GRANTED
+
+
+def test_the_live_sessions_of_a_tenant_are_those_that_began_and_have_not_ended(table, clock):
+    other = SessionKey("other", "a")
+    ended = SessionKey("default", "ended")
+    for key in (A, other, ended):
+        table.claim(key)
+    table.finish(ended, SessionEnd(FinishReason.STOP, 1.0, 25))
+    table.cancel(SessionKey("default", "not begun"))
+    assert table.live("default") == (A,)
+    assert table.live(None) == (A, other)
+    assert table.live("third") == ()
+    clock.now += 601
+    assert table.live(None) == ()

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from app.config import KeySettings, Role
+from app.key_settings import KeySettings, Role
 
 
 def key(secret, name, tenant="red", roles=("speak",), **quota):

@@ -166,6 +166,10 @@ class FakeSynthesizer:
         finish = {"finished": self.finish, None: None}.get(how, FinishReason.CANCELLED)
         return SessionReport(key.session_id, finish, 600.0, 15, 0, None, None, marks)
 
+    async def live(self, tenant):
+        keys = [request.key for request in self.requests if tenant in (None, request.key.tenant)]
+        return tuple(key for key in keys if key.session_id in self._live)
+
     async def health(self):
         return self.health_now
 
