@@ -146,7 +146,7 @@ class Ingress:
         )
 
         async def stop(key: SessionKey) -> None:
-            sessions.stop(key)  # `finish` confirms it, when no sound follows
+            sessions.stop(key)  # `finish` tells the registry, when no audio follows
 
         async def restore(shard: int) -> None:
             await remote.restore(shard, sessions.keys())

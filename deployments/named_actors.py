@@ -30,7 +30,7 @@ def named_actor(actor_class: type[Any], name: str, *args: object) -> Any:
         get_if_exists=True,
         num_cpus=0,
         max_restarts=-1,
-        max_task_retries=0,  # nobody would have the answer of a replayed call, or its ticket
+        max_task_retries=0,  # the answer of a replayed call is lost, and its ticket stays open
         max_concurrency=10_000,
     )
     return actor.remote(*args)

@@ -1,5 +1,5 @@
-"""What every replica with an engine has, whichever engine: leases, followers of the cancel log,
-health, and the load that Serve scales by."""
+"""What every replica with an engine has: leases, followers of the cancel log, health, and the load
+that Serve scales by."""
 
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
@@ -31,9 +31,10 @@ class Stage(health.Stage, Protocol):
 
 class StageReplica:
     def __init__(self, args: ServeArgs, stages: Mapping[str, Stage]) -> None:
-        """`stages`: by name, in the order of the sound's way. The replica follows the cancel log
-        once for each of them. The consumers of the last stage are outside this process, so its
-        leases are renewed and its load counts."""
+        """`stages`: by name, in the order in which tokens and audio pass them. The replica follows
+        the cancel log once for each stage, because a cancel waits for the confirmation of T3. The
+        consumers of the last stage are outside this process: its follower renews the leases, and
+        its load is what Serve scales by."""
         context = serve.get_replica_context()
         actors = registry_actors(context.app_name, args)
         *_, last = stages

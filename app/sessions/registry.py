@@ -63,7 +63,7 @@ class Registry:
         self._queue_s = queue_s
 
     async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
-        """`predicted_s`: seconds of sound, estimated from the session's text. A session that is
+        """`predicted_s`: seconds of audio, estimated from the session's text. A session that is
         refused for DRAINING, UNLOADED or FULL has not used its id."""
         if self._draining:
             return Claim.DRAINING
@@ -77,7 +77,7 @@ class Registry:
         """The estimated wait for a vocoder's slot. 0 where no vocoder has told its slots, or where
         vocoders tell them to another registry actor.
 
-        A stream lives until it is played, but its slot is free once its sound is made. So there is
+        A stream lives until it is played, but its slot is free once its audio is made. So there is
         no wait where more slots were free than sessions have been claimed since."""
         slots = self._replicas.slots("vocoder")
         if slots is None or slots.num_free > self._table.num_since(slots.told_at):

@@ -71,7 +71,7 @@ class Session:
 
     taken_at: float
     claimed: bool = False  # a request has used the id
-    predicted_s: float = 0.0  # seconds of sound, estimated from the text
+    predicted_s: float = 0.0  # seconds of audio, estimated from the text
     live_s: float = math.inf  # after this time the id is free again, even if its ingress died
     cancelled_at: float | None = None
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio

@@ -183,7 +183,7 @@ async def test_a_rolling_update_fails_no_request(app, client):
 
 
 async def test_t3_gives_up_a_session_that_no_vocoder_wants(served):
-    """The test itself pulls: Serve cannot tell T3 who pulls."""
+    """The test reads T3's streams itself, which T3 cannot tell from a vocoder that reads."""
     sampling = SamplingParams(max_tokens=1000, ignore_eos=True)
     requests = [
         TokenRequest(

@@ -47,7 +47,7 @@ def opened(
 
 
 async def until_heard(*streams: Stream) -> None:
-    """Until each has sound, or has ended."""
+    """Returns when each stream has audio, or has ended."""
     await asyncio.gather(*(stream.heard.wait() for stream in streams))
 
 

@@ -25,7 +25,7 @@ from tests.support.eventually import eventually
 ARGS = ServeArgs(
     model="embedded-babble",
     t3=T3Settings(slots=32),
-    vocoder=VocoderSettings(slots=64, euler_steps=1),  # tests compare its sound with itself
+    vocoder=VocoderSettings(slots=64, euler_steps=1),  # tests compare its audio with itself
     ingress_replicas=2,
     t3_cpus=0.2,
     limits=Limits(first_audio_s=250),  # two hundred sessions at once wait for one another
