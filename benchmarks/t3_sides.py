@@ -197,8 +197,8 @@ class Engine:
         # One message per token, so that tokens can be counted; no pacing.
         settings = T3Settings(slots=num_slots, first_group=1, group=1, max_lead_s=1e6)
         self.steps: list[Step] = []
-        self.tokens = TokenEngine.from_upstream(
-            subject.t3, subject.spec, settings, on_step=self._note_step
+        self.tokens = TokenEngine.from_weights(
+            subject.t3.state_dict(), subject.spec, settings, on_step=self._note_step
         )
 
     def decode(self, num_sequences: int, num_tokens: int) -> Decoding:

@@ -15,8 +15,8 @@ from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.components import Component, EnrolmentModels
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
 from app.engine.checkpoint.seeded import build_seeded
-from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.voices.enrolment import prepare
 from app.engine.voices.reference_audio import ReferenceAudio
 from training.model import read_model

@@ -26,8 +26,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from app.core import FRAMES_PER_TOKEN, NUM_SPEECH_IDS, SAMPLE_RATE
 from app.engine.checkpoint.components import Component, EnrolmentModels
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
 from app.engine.checkpoint.seeded import build_seeded
-from app.engine.checkpoint.source import EMBEDDED_FOLDER
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import Conditionals
 from app.engine.voices.enrolment import prepare

@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from app.engine.checkpoint.components import Component
-from app.engine.checkpoint.local import CONFIG_FILE, own_layout
+from app.engine.checkpoint.model_files import CONFIG_FILE, own_layout
 from app.engine.checkpoint.spec import ModelSpec
+from app.engine.checkpoint.t3_tensors import UNREAD_BY_T3
 from app.engine.conditionals import Conditionals, save_conditionals
 from training.texts import save_byte_tokenizer, save_letter_tokenizer
 

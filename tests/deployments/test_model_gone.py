@@ -11,7 +11,7 @@ import pytest
 from ray import serve
 
 from app.core import HealthStatus
-from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
 from tests.support.deployments.expendable_app import (
     ARGS,
     ExpendableApp,

@@ -91,7 +91,7 @@ def test_full_size_weights_give_the_tokens_of_upstreams_loop(name, theirs, monke
     with monkeypatch.context() as patched, torch.device(CUDA):
         patched.setattr(torch, "multinomial", multinomial)
         expected = _spoken_by_upstream(theirs, t3, voice, text, sampling)
-    engine = TokenEngine.from_upstream(t3, checkpoint.spec, T3Settings(slots=4))
+    engine = TokenEngine.from_weights(t3.state_dict(), checkpoint.spec, T3Settings(slots=4))
     message = SequenceRequest(models.session("a"), 0, text, voice, sampling)
     said = run_all(engine, [message]).ids[message.key, 0]
     tail = checkpoint.spec.tail_tokens

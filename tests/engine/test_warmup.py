@@ -17,9 +17,12 @@ CPU = torch.device("cpu")
 def test_warm_t3_runs_a_prompt_and_steps_and_leaves_nothing():
     checkpoint = open_checkpoint("embedded-babble")
     rows: list[int] = []
-    t3 = checkpoint.load_t3(CPU, torch.float32)
-    engine = TokenEngine.from_upstream(
-        t3, checkpoint.spec, T3Settings(), on_step=lambda sequences: rows.append(len(sequences))
+    weights = checkpoint.t3_weights(CPU, torch.float32)
+    engine = TokenEngine.from_weights(
+        weights,
+        checkpoint.spec,
+        T3Settings(),
+        on_step=lambda sequences: rows.append(len(sequences)),
     )
     warm_t3(engine, checkpoint.spec, checkpoint.tokenizer(), VoiceProvider(checkpoint, None))
     assert rows == [1] * NUM_STEPS

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.engine.checkpoint.local import open_folder
-from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
+from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec, read_spec
 from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 from training import make_embedded
@@ -35,7 +35,7 @@ def test_the_same_recipe_makes_the_same_bytes(spec: ModelSpec, tmp_path: Path) -
     make(spec, recipe(), tmp_path / "one")
     torch.manual_seed(2)
     make(spec, recipe(), tmp_path / "two")
-    source = open_folder(tmp_path / "one")
+    source = open_checkpoint(str(tmp_path / "one"))
     source.verify()
     assert source.spec == spec
     assert source.voices() == tuple(sorted(recipe().voices))

@@ -13,7 +13,7 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 from app.core import NUM_SPEECH_IDS
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
-from app.engine.checkpoint.local import open_folder
+from app.engine.checkpoint.source import open_checkpoint
 from tests.support.engine.checkpoint.tiny import TINY
 from training import (
     assemble,
@@ -85,7 +85,7 @@ def test_all_stages_make_a_model(work: Path, small_stages: pytest.MonkeyPatch, t
     for stage in (hift, flow, finetune_hift, t3):
         run(stage, small_stages, "--folder", str(folder), "--steps", "1")
     run(assemble, small_stages, "--folder", str(folder), "--out", str(out))
-    source = open_folder(out)
+    source = open_checkpoint(str(out))
     source.verify()
     assert source.voices() == ("ada", "bela")
 

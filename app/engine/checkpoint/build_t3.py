@@ -1,4 +1,5 @@
-"""T3 at any size, without weights. At full size its keys and shapes are exactly upstream's."""
+"""Upstream's T3 at any size, without weights: for its own loops, and for training. A T3 replica
+loads tensors alone (t3_tensors.py)."""
 
 import threading
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from torch import nn
 
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import T3Spec
+from app.engine.checkpoint.t3_tensors import unread_by_t3
 from app.engine.upstream.lazy_import import without_modules
 
 with without_modules("scipy", "sklearn"):  # 2 s; what transformers needs them for is not used
@@ -18,14 +20,11 @@ with without_modules("scipy", "sklearn"):  # 2 s; what transformers needs them f
     from chatterbox.models.t3.t3 import T3
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-# Inference never reads these; 51.5 M parameters each in turbo. Upstream drops the second too.
-UNREAD_BY_T3 = ("text_head", "tfmr.wte")
 _backbone_names = threading.Lock()  # upstream looks up a backbone by name in a global
 
 
 def t3_blueprint(spec: T3Spec) -> Blueprint:
-    unread = UNREAD_BY_T3 if spec.backbone == "gpt2" else UNREAD_BY_T3[:1]
-    return Blueprint(partial(build_t3, spec), unread=unread, derive=_derive)
+    return Blueprint(partial(build_t3, spec), unread=unread_by_t3(spec), derive=_derive)
 
 
 @dataclass(frozen=True, slots=True)

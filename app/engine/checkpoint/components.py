@@ -4,12 +4,13 @@ A replica loads only the components that it needs: the vocoder never holds the s
 124 M parameters.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import ModelSpec
@@ -57,16 +58,14 @@ class WeightSource(Protocol):
 
     def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
 
-    def tokenizer(self) -> TextTokenizer: ...
-
-    def voices(self) -> tuple[str, ...]: ...
-
-    def conditionals(self, voice: str) -> Conditionals:
-        """`voice` is one of `voices()`."""
+    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
+        """The state dict of `load(Component.T3, …)`, with or without upstream's module."""
         ...
 
-    def enrolment_id(self) -> str:
-        """Part of a file name. It changes when the weights of enrolment change."""
+    def tokenizer(self) -> TextTokenizer: ...
+
+    def conditionals(self, voice: str) -> Conditionals:
+        """`voice` is one of the model's."""
         ...
 
     def verify(self) -> None:

@@ -1,167 +1,74 @@
-"""A model in a folder: upstream's published layouts, and our own with a `config.json`.
+"""Loads a model from the files of a folder, in any layout (model_files.py)."""
 
-Has the file of each component. Knows nothing about the folder's origin: the hub, this repository
-or the operator.
-"""
-
-import hashlib
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from app.engine.checkpoint.components import Component, blueprint_of
-from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
-from app.engine.checkpoint.tokenizer import CANGJIE_FILE, TextTokenizer, open_tokenizer
-from app.engine.checkpoint.weights import Section, check_module, load_module
+from app.engine.checkpoint.model_files import ModelFolder
+from app.engine.checkpoint.t3_tensors import t3_shapes, unread_by_t3
+from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
+from app.engine.checkpoint.weights import (
+    Outline,
+    Section,
+    check_module,
+    check_tensors,
+    load_module,
+    load_tensors,
+)
 from app.engine.conditionals import Conditionals, load_conditionals, load_legacy_conds
 from app.errors import CheckpointError
-
-_SAMPLED_BYTES = 1 << 20
-CONFIG_FILE = "config.json"
-BUILTIN_VOICE = "default"  # the one voice of a conds.pt, which has no name
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """File names. `text[0]` is the vocabulary. `conds` is optional, as in upstream."""
-
-    t3: str
-    s3gen: str
-    voice_encoder: str
-    text: tuple[str, ...]
-    conds: str | None = None
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        conds = () if self.conds is None else (self.conds,)
-        return (self.t3, self.s3gen, self.voice_encoder, *self.text, *conds)
-
-
-PUBLISHED: dict[Family, Layout] = {
-    "english": Layout(
-        t3="t3_cfg.safetensors",
-        s3gen="s3gen.safetensors",
-        voice_encoder="ve.safetensors",
-        text=("tokenizer.json",),
-        conds="conds.pt",
-    ),
-    "multilingual": Layout(
-        t3="t3_mtl23ls_v2.safetensors",
-        s3gen="s3gen.pt",
-        voice_encoder="ve.pt",
-        text=("grapheme_mtl_merged_expanded_v1.json", CANGJIE_FILE),
-        conds="conds.pt",
-    ),
-    "turbo": Layout(
-        t3="t3_turbo_v1.safetensors",
-        s3gen="s3gen_meanflow.safetensors",
-        voice_encoder="ve.safetensors",
-        text=(
-            "vocab.json",
-            "merges.txt",
-            "added_tokens.json",
-            "special_tokens_map.json",
-            "tokenizer_config.json",
-        ),
-        conds="conds.pt",
-    ),
-}
-_OWN_TEXT: dict[Family, tuple[str, ...]] = {
-    "english": ("tokenizer.json",),
-    "multilingual": ("tokenizer.json",),
-    "turbo": ("tokenizer.json", "tokenizer_config.json"),
-}
-
-
-def own_layout(family: Family) -> Layout:
-    """The files beside `config.json`. The voices are the files of `voices/`."""
-    return Layout("t3.safetensors", "s3gen.safetensors", "ve.safetensors", _OWN_TEXT[family])
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    folder: Path
-    spec: ModelSpec
-    layout: Layout
-    voice_files: dict[str, Path]
+    files: ModelFolder
 
     def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
         return load_module(
-            blueprint_of(component, self.spec), self._section(component), device, dtype
+            blueprint_of(component, self.files.spec), self._section(component), device, dtype
         )
 
-    def tokenizer(self) -> TextTokenizer:
-        return open_tokenizer(self.spec, self.folder, self.layout.text)
+    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
+        return load_tensors(self._t3_outline(), self._section(Component.T3), device, dtype)
 
-    def voices(self) -> tuple[str, ...]:
-        return tuple(self.voice_files)
+    def tokenizer(self) -> TextTokenizer:
+        files = self.files
+        return open_tokenizer(files.spec, files.folder, files.layout.text)
 
     def conditionals(self, voice: str) -> Conditionals:
-        path = self.voice_files[voice]
+        path = self.files.voice_files[voice]
         read = load_legacy_conds if path.suffix == ".pt" else load_conditionals
         return read(path, voice)
 
-    def enrolment_id(self) -> str:
-        """A digest of each file's size, first and last megabyte. That tells two models apart
-        without reading a gigabyte."""
-        digest = hashlib.sha256(self.spec.family.encode())
-        for name in (self.layout.s3gen, self.layout.voice_encoder):
-            with (self.folder / name).open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                for start in (0, max(0, size - _SAMPLED_BYTES)):
-                    file.seek(start)
-                    digest.update(file.read(_SAMPLED_BYTES))
-            digest.update(str(size).encode())
-        return f"{self.spec.family}-{digest.hexdigest()[:12]}"
-
     def verify(self) -> None:
+        folder, layout = self.files.folder, self.files.layout
         missing = [
-            name
-            for name in self.layout.files
-            if name != self.layout.conds and not (self.folder / name).is_file()
+            name for name in layout.files if name != layout.conds and not (folder / name).is_file()
         ]
         if missing:
             raise CheckpointError(
-                f"{', '.join(missing)} missing: looked in {self.folder}. Set model: to a folder "
-                f"with {', '.join(self.layout.files)}"
+                f"{', '.join(missing)} missing: looked in {folder}. Set model: to a folder "
+                f"with {', '.join(layout.files)}"
             )
+        check_tensors(self._t3_outline(), self._section(Component.T3))
         for component in Component:
-            check_module(blueprint_of(component, self.spec), self._section(component))
+            if component is not Component.T3:
+                check_module(blueprint_of(component, self.files.spec), self._section(component))
         self.tokenizer()
-        for voice in self.voice_files:
+        for voice in self.files.voices():
             self.conditionals(voice)
 
+    def _t3_outline(self) -> Outline:
+        spec = self.files.spec.t3
+        return Outline(t3_shapes(spec), unread_by_t3(spec))
+
     def _section(self, component: Component) -> Section:
+        folder, layout = self.files.folder, self.files.layout
         if component is Component.T3:
-            return Section(self.folder / self.layout.t3)
+            return Section(folder / layout.t3)
         if component is Component.VOICE_ENCODER:
-            return Section(self.folder / self.layout.voice_encoder)
-        return Section(self.folder / self.layout.s3gen, f"{component}.")
-
-
-def open_folder(folder: Path) -> FolderSource:
-    """The model in the folder, in any layout. Raises CheckpointError."""
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder. Set model: to a model's name or folder")
-    if (folder / CONFIG_FILE).is_file():
-        spec = read_spec(folder / CONFIG_FILE)
-        voices = {path.stem: path for path in sorted((folder / "voices").glob("*.safetensors"))}
-        return FolderSource(folder, spec, own_layout(spec.family), voices)
-    families = [name for name, layout in PUBLISHED.items() if (folder / layout.t3).is_file()]
-    if len(families) == 1:
-        return open_published(folder, families[0])
-    names = ", ".join(layout.t3 for layout in PUBLISHED.values())
-    found = f"holds several models ({', '.join(families)})" if families else "holds no model"
-    raise CheckpointError(
-        f"{folder} {found}: looked for {CONFIG_FILE}, {names}. Set model: to a folder with one"
-    )
-
-
-def open_published(folder: Path, family: Family) -> FolderSource:
-    layout = PUBLISHED[family]
-    conds = folder / "conds.pt"
-    voices = {BUILTIN_VOICE: conds} if conds.is_file() else {}
-    return FolderSource(folder, FULL_SIZE[family], layout, voices)
+            return Section(folder / layout.voice_encoder)
+        return Section(folder / layout.s3gen, f"{component}.")

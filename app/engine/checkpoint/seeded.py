@@ -7,18 +7,19 @@ gives sound over the whole length. The text ids and the voices mean nothing, and
 """
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS, TOKENS_PER_S
 from app.engine.checkpoint.blueprint import without_unread
 from app.engine.checkpoint.components import Component, blueprint_of
-from app.engine.checkpoint.local import own_layout
+from app.engine.checkpoint.find_model import RandomModel
+from app.engine.checkpoint.model_files import own_layout
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
 from app.engine.conditionals import (
@@ -32,7 +33,6 @@ from app.engine.conditionals import (
 if TYPE_CHECKING:  # `blueprint_of` imports the component
     from chatterbox.models.t3.t3 import T3
 
-VOICES = ("random-1", "random-2", "random-3")
 LOGIT_STD = 2.0  # of the codec ids: the default min_p then leaves about 70 ids
 _PROMPT_S = 10
 _MEL_MEAN, _MEL_STD = -5.0, 2.0  # similar to log-mel speech
@@ -40,28 +40,24 @@ _MEL_MEAN, _MEL_STD = -5.0, 2.0  # similar to log-mel speech
 
 @dataclass(frozen=True, slots=True)
 class SeededSource:
-    """`text_folder` (our own layout) has the text tokenizer."""
-
-    spec: ModelSpec
-    text_folder: Path
-    seed: int = 0
+    model: RandomModel
 
     def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        blueprint = blueprint_of(component, self.spec)
-        module = without_unread(blueprint, build_seeded(component, self.spec, self.seed))
+        spec = self.model.spec
+        blueprint = blueprint_of(component, spec)
+        module = without_unread(blueprint, build_seeded(component, spec, self.model.seed))
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
+    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
+        """Upstream's module initialises them, so transformers is imported here."""
+        return self.load(Component.T3, device, dtype).state_dict()
+
     def tokenizer(self) -> TextTokenizer:
-        return open_tokenizer(self.spec, self.text_folder, own_layout(self.spec.family).text)
-
-    def voices(self) -> tuple[str, ...]:
-        return VOICES
-
-    def enrolment_id(self) -> str:
-        return f"{self.spec.name}-{self.seed}"
+        model = self.model
+        return open_tokenizer(model.spec, model.text_folder, own_layout(model.spec.family).text)
 
     def conditionals(self, voice: str) -> Conditionals:
-        generator = torch.Generator().manual_seed(_seed_of(self.seed, voice))
+        generator = torch.Generator().manual_seed(_seed_of(self.model.seed, voice))
         num_tokens = _PROMPT_S * TOKENS_PER_S
 
         def tokens(count: int) -> torch.Tensor:
@@ -72,7 +68,7 @@ class SeededSource:
             voice,
             T3Conditionals(
                 F.normalize(torch.rand(SPEAKER_DIM, generator=generator), dim=0),
-                tokens(self.spec.t3.prompt_len),
+                tokens(self.model.spec.t3.prompt_len),
             ),
             S3GenConditionals(
                 tokens(num_tokens),

@@ -30,6 +30,15 @@ class Section(NamedTuple):
     prefix: str = ""
 
 
+class Outline(NamedTuple):
+    """The tensors that a section must have. `unread` names modules whose tensors are ignored;
+    `optional` tensors may be missing."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    unread: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+
+
 class TensorFile(Protocol):
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
 
@@ -41,9 +50,7 @@ def load_module(
 ) -> nn.Module:
     """Integer tensors keep their type. No parameter requires a gradient. Raises CheckpointError."""
     module = _on_meta(blueprint)
-    with reading(section.path), _open(section.path, device) as file:
-        keys = _matching_keys(module, blueprint, file, section)
-        state = {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
+    state = load_tensors(_outline(module, blueprint), section, device, dtype)
     module.load_state_dict(state, strict=False, assign=True)
     blueprint.derive(module, device, dtype)
     _refuse_meta(module)
@@ -52,9 +59,23 @@ def load_module(
 
 def check_module(blueprint: Blueprint, section: Section) -> None:
     """Raises as `load_module` does, without reading a weight."""
-    module = _on_meta(blueprint)
+    check_tensors(_outline(_on_meta(blueprint), blueprint), section)
+
+
+def load_tensors(
+    outline: Outline, section: Section, device: torch.device, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """By name, without the section's prefix. Integer tensors keep their type. Raises
+    CheckpointError."""
+    with reading(section.path), _open(section.path, device) as file:
+        keys = _matching_keys(outline, file, section)
+        return {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
+
+
+def check_tensors(outline: Outline, section: Section) -> None:
+    """Raises as `load_tensors` does, without reading a weight."""
     with reading(section.path), _open(section.path, torch.device("cpu")) as file:
-        _matching_keys(module, blueprint, file, section)
+        _matching_keys(outline, file, section)
 
 
 @contextmanager
@@ -110,23 +131,23 @@ def _on_meta(blueprint: Blueprint) -> nn.Module:
     return without_unread(blueprint, module.to("meta"))
 
 
-def _matching_keys(
-    module: nn.Module, blueprint: Blueprint, file: TensorFile, section: Section
-) -> list[str]:
-    """The module's keys in the file. Raises CheckpointError unless keys and shapes match."""
-    unread = tuple(f"{name}." for name in blueprint.unread)
+def _outline(module: nn.Module, blueprint: Blueprint) -> Outline:
+    shapes = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    return Outline(shapes, blueprint.unread, blueprint.optional)
+
+
+def _matching_keys(outline: Outline, file: TensorFile, section: Section) -> list[str]:
+    """The outline's keys in the file. Raises CheckpointError unless keys and shapes match."""
+    unread = tuple(f"{name}." for name in outline.unread)
     found = {
         key.removeprefix(section.prefix): shape
         for key, shape in file.shapes().items()
         if key.startswith(section.prefix)
         and not key.removeprefix(section.prefix).startswith(unread)
     }
-    expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    expected = outline.shapes
     wrong = [
-        *(
-            f"{key} is missing"
-            for key in sorted(expected.keys() - found.keys() - blueprint.optional)
-        ),
+        *(f"{key} is missing" for key in sorted(expected.keys() - found.keys() - outline.optional)),
         *(f"{key} is unknown" for key in sorted(found.keys() - expected.keys())),
         *(
             f"{key} is {list(found[key])} where the model has {list(shape)}"

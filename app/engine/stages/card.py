@@ -1,24 +1,31 @@
-"""The model card of a configuration. Knows nothing about stages."""
+"""The model card of a configuration, and the check of its files.
+
+The card needs names alone, so the application's builder imports no torch. Knows nothing about
+stages.
+"""
 
 from dataclasses import replace
 
 from app.config import ServeArgs
 from app.core import ModelCard
-from app.engine.checkpoint.source import open_checkpoint
-from app.engine.voices.provider import VoiceProvider
+from app.engine.checkpoint.find_model import card_of, find_model
+from app.engine.voices.reference_files import ReferenceFiles, open_file_system
 
 
 def model_card(args: ServeArgs) -> ModelCard:
-    """The served model, with the operator's voices.
+    """The served model, with the operator's voices. A built-in voice hides one with the same name.
 
-    Opens the model. `check_model` checks its weights, and so do the stages that load them.
+    Finds the model and lists the stores. `check_model` checks the files, and so do the stages that
+    load them. Raises CheckpointError, ConfigError.
     """
-    checkpoint = open_checkpoint(args.model, args.revision)
-    voices = VoiceProvider(checkpoint, args.voices, args.voices_cache)
-    recorded = voices.recorded()
+    card = card_of(find_model(args.model, args.revision))
+    stored = () if args.voices is None else ReferenceFiles(args.voices).names()
+    recorded = tuple(name for name in stored if name not in card.voices)
+    if args.voices_cache is not None:
+        open_file_system(args.voices_cache)
     return replace(
-        checkpoint.card(),
-        voices=(*voices.built_in(), *recorded),
+        card,
+        voices=(*card.voices, *recorded),
         recorded_voices=recorded,
         max_segment_chars=args.limits.max_segment_chars,
     )
@@ -27,4 +34,6 @@ def model_card(args: ServeArgs) -> ModelCard:
 def check_model(args: ServeArgs) -> None:
     """Check that every file of the model is present, whole and of this model. Raises
     CheckpointError, ConfigError."""
+    from app.engine.checkpoint.source import open_checkpoint  # noqa: PLC0415 (it imports torch)
+
     open_checkpoint(args.model, args.revision).verify()

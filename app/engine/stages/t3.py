@@ -65,8 +65,8 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        t3 = checkpoint.load_t3(place, _dtype_of(args.t3.dtype, place))
-        engine = TokenEngine.from_upstream(t3, checkpoint.spec, args.t3, on_step=on_step)
+        weights = checkpoint.t3_weights(place, _dtype_of(args.t3.dtype, place))
+        engine = TokenEngine.from_weights(weights, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
 

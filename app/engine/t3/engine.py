@@ -6,11 +6,13 @@ EngineLoop. Knows nothing about text, sound, Ray or clients.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+from torch import Tensor
 
 from app.config import T3Settings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
@@ -28,9 +30,6 @@ from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.step_log import StepLog
 from app.errors import BadRequest
-
-if TYPE_CHECKING:  # it imports transformers, 7 s; the caller has done so
-    from chatterbox.models.t3.t3 import T3
 
 log = logging.getLogger(__name__)
 
@@ -84,16 +83,17 @@ class TokenEngine:
         self._last_groups: list[SpeechTokens] = []  # of sequences that ended between steps
 
     @classmethod
-    def from_upstream(
+    def from_weights(
         cls,
-        t3: "T3",
+        weights: Mapping[str, Tensor],
         spec: ModelSpec,
         settings: T3Settings,
         on_step: Callable[[Seq[Sequence]], None] | None = None,
     ) -> Self:
-        """`t3` is loaded, on its device and in its precision. The caller may drop it afterwards."""
-        head = t3.speech_head.weight
-        model = T3Model(spec.t3, t3.state_dict(), head.device, head.dtype)
+        """`weights`: the checkpoint's, on the engine's device and in its precision. The caller may
+        drop them afterwards."""
+        head = weights["speech_head.weight"]
+        model = T3Model(spec.t3, weights, head.device, head.dtype)
         return cls(model, settings, spec.tail_tokens, on_step=on_step)
 
     def prepare(self, request: SequenceRequest) -> Sequence:

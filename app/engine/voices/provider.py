@@ -35,7 +35,7 @@ class VoiceProvider:
     ) -> None:
         self._built_in = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
         self._stores: dict[VoiceKind, VoiceStore] = {}
-        model, prepare = checkpoint.source.enrolment_id(), prepare or _refuse_to_prepare
+        model, prepare = checkpoint.model.enrolment_id(), prepare or _refuse_to_prepare
         if url is not None:
             self._stores[VoiceKind.RECORDED] = VoiceStore(url, model, prepare, cache=cache)
         if uploads is not None:
@@ -44,12 +44,6 @@ class VoiceProvider:
     def built_in(self) -> tuple[str, ...]:
         """The names of the model's own voices."""
         return tuple(self._built_in)
-
-    def recorded(self) -> tuple[str, ...]:
-        """The names of the operator's voices. A built-in voice hides one with the same name."""
-        store = self._stores.get(VoiceKind.RECORDED)
-        stored = () if store is None else store.names()
-        return tuple(name for name in stored if name not in self._built_in)
 
     def get(self, voice: VoiceRef) -> Conditionals:
         """Raises NotFound, or NotEnrolled where a voice of a store is not enrolled yet."""

@@ -11,15 +11,13 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-import fsspec
 from cachetools import LRUCache
 
 from app.engine.conditionals import Conditionals, dump_conditionals, parse_conditionals
 from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
+from app.engine.voices.reference_files import ReferenceFiles, open_file_system
 from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
 from app.voices.keyed_locks import KeyedLocks
 from app.voices.storage import Storing, put_whole
@@ -28,9 +26,7 @@ log = logging.getLogger(__name__)
 
 Prepare = Callable[[ReferenceAudio, str], Conditionals]  # a recording and its voice's name
 
-_VOICE = re.compile(r"[a-z0-9_-]{1,64}")
 _MODEL = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_SUFFIXES = (".wav", ".flac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +57,11 @@ class VoiceStore:
             )
         self._model = model
         self._prepare = prepare
-        try:
-            self._files, self._root = fsspec.core.url_to_fs(url)
-            self._cache_files, self._cache_root = fsspec.core.url_to_fs(cache or url)
-        except (ValueError, ImportError) as error:  # an unknown protocol, or its package is missing
-            raise ConfigError(f"no file system for voices at {url}: {error}") from error
+        self._references = ReferenceFiles(url)
+        self._cache_files, self._cache_root = open_file_system(cache or url)
         self._loaded: LRUCache[str, _Loaded] = LRUCache(max_loaded)
         self._loaded_lock = threading.Lock()
         self._voice_locks = KeyedLocks()  # held while a voice is read or prepared
-        for path in self._recordings():
-            if not _VOICE.fullmatch(path.stem):
-                log.warning("%s is not a voice: its name must match %s", path, _VOICE.pattern)
-
-    def names(self) -> tuple[str, ...]:
-        """Every voice in the store now, sorted."""
-        stems = {path.stem for path in self._recordings()}
-        return tuple(sorted(stem for stem in stems if _VOICE.fullmatch(stem)))
 
     def get(self, voice: str) -> Conditionals:
         """The conditionals of a voice. The first call for a recording prepares them; calls at the
@@ -108,8 +93,7 @@ class VoiceStore:
 
     def _load(self, voice: str, path: str, version: str) -> Conditionals:
         """Read the voice, or prepare and store it; then keep it in memory."""
-        with Storing("voices"):
-            content = self._files.cat_file(path)
+        content = self._references.read(path)
         digest = hashlib.sha256(content).hexdigest()[:16]
         prepared = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
         conditionals = self._read_prepared(prepared, voice)
@@ -120,33 +104,14 @@ class VoiceStore:
             self._loaded[voice] = _Loaded(version, conditionals)
         return conditionals
 
-    def _recordings(self) -> list[PurePosixPath]:
-        self._files.invalidate_cache(self._root)
-        try:
-            with Storing("voices"):
-                entries = self._files.ls(self._root, detail=False)
-        except (FileNotFoundError, StorageAway) as error:
-            cause = error.__cause__ or error
-            raise ConfigError(f"cannot list the voices in {self._root}: {cause}") from error
-        paths = [PurePosixPath(entry) for entry in entries]
-        return [path for path in paths if path.suffix in _SUFFIXES]
-
     def _find(self, voice: str) -> tuple[str, str]:
-        """The recording's path and version. A name is checked before it becomes part of a path."""
-        found: list[tuple[str, str]] = []
-        if _VOICE.fullmatch(voice):
-            self._files.invalidate_cache(self._root)
-            for suffix in _SUFFIXES:
-                path = f"{self._root}/{voice}{suffix}"
-                with suppress(FileNotFoundError), Storing("voices"):
-                    found.append((path, str(self._files.ukey(path))))
-        if not found:
+        """The recording's path and version."""
+        try:
+            return self._references.find(voice)
+        except NotFound:
             with self._loaded_lock:
                 self._loaded.pop(voice, None)  # its recording was deleted
-            raise NotFound(f"there is no voice {voice!r}", param="voice")
-        if len(found) > 1:
-            raise ConfigError(f"{found[0][0]} and {found[1][0]} are the same voice; keep one")
-        return found[0]
+            raise
 
     def _read_prepared(self, path: str, voice: str) -> Conditionals | None:
         """None where they must be prepared."""

@@ -17,6 +17,7 @@ from app.engine.checkpoint.build_enrolment import (
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.build_vocoder import build_flow, build_hift
 from app.engine.checkpoint.spec import ENGLISH, MULTILINGUAL, TURBO, ModelSpec
+from app.engine.checkpoint.t3_tensors import t3_shapes, unread_by_t3
 from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
@@ -55,6 +56,17 @@ def test_full_size_t3_has_upstreams_shapes(spec: ModelSpec, upstream: T3Config) 
 def test_full_size_s3gen_has_upstreams_shapes(spec: ModelSpec) -> None:
     with torch.device("meta"):
         assert shapes(build_s3gen(spec.s3gen)) == shapes(S3Gen(meanflow=spec.s3gen.meanflow))
+
+
+@pytest.mark.parametrize("spec", [ENGLISH, MULTILINGUAL, TURBO, TINY, TINY_TURBO])
+def test_the_table_of_t3s_tensors_has_upstreams_shapes(spec: ModelSpec) -> None:
+    unread = tuple(f"{name}." for name in unread_by_t3(spec.t3))
+    with torch.device("meta"):
+        upstreams = shapes(build_t3(spec.t3))
+    assert any(key.startswith(unread) for key in upstreams)
+    assert t3_shapes(spec.t3) == {
+        key: shape for key, shape in upstreams.items() if not key.startswith(unread)
+    }
 
 
 def test_the_full_size_voice_encoder_has_upstreams_shapes() -> None:

@@ -11,7 +11,7 @@ import torch
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.components import Component
-from app.engine.checkpoint.local import PUBLISHED, open_folder
+from app.engine.checkpoint.model_files import PUBLISHED
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import FULL_SIZE, Family
 from app.errors import CheckpointError
@@ -44,7 +44,7 @@ def test_a_full_size_folder_verifies(family: Family, tmp_path: Path) -> None:
     checkpoint = open_checkpoint(str(folder))
     checkpoint.verify()
     assert checkpoint.spec == FULL_SIZE[family]
-    assert checkpoint.card().voices == ("default",)
+    assert checkpoint.voices() == ("default",)
 
 
 def test_our_full_size_files_have_the_sizes_of_the_published_ones(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_truncated_full_size_file_is_named(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 1)
     with pytest.raises(CheckpointError, match=r"s3gen\.safetensors cannot be read"):
-        open_folder(folder).verify()
+        open_checkpoint(str(folder)).verify()
 
 
 @pytest.mark.full

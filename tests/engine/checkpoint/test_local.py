@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ from torch import nn
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.components import Component
-from app.engine.checkpoint.local import PUBLISHED, FolderSource, open_folder
-from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
+from app.engine.checkpoint.local import FolderSource
+from app.engine.checkpoint.model_files import PUBLISHED, find_folder
 from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 from tests.support.engine.checkpoint.layouts import published
@@ -38,16 +41,17 @@ def english(folders: dict[Family, FolderSource], tmp_path: Path) -> FolderSource
 
 
 def moved(source: FolderSource, folder: Path) -> FolderSource:
-    shutil.copytree(source.folder, folder, dirs_exist_ok=True)
-    return FolderSource(folder, source.spec, source.layout, {"default": folder / "conds.pt"})
+    files = source.files
+    shutil.copytree(files.folder, folder, dirs_exist_ok=True)
+    return FolderSource(replace(files, folder=folder, voice_files={"default": folder / "conds.pt"}))
 
 
 def upstreams_load(source: FolderSource) -> dict[Component, nn.Module]:
     """Loads as upstream's three `from_local` do, into whole modules."""
-    layout, spec = source.layout, source.spec
+    layout, spec = source.files.layout, source.files.spec
 
     def read(name: str) -> dict[str, torch.Tensor]:
-        path = source.folder / name
+        path = source.files.folder / name
         return torch.load(path, weights_only=True) if path.suffix == ".pt" else load_file(path)
 
     t3, voice_encoder = build_t3(spec.t3), build_voice_encoder(spec.voice_encoder_dim)
@@ -139,15 +143,41 @@ def test_t3_is_loaded_without_the_weights_that_it_never_reads(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_t3_weights_are_those_of_upstreams_module(
+    family: Family, folders: dict[Family, FolderSource]
+) -> None:
+    for dtype in (F32, torch.bfloat16):
+        ours = folders[family].t3_weights(CPU, dtype)
+        theirs = folders[family].load(Component.T3, CPU, dtype).state_dict()
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
+        assert {weight.dtype for weight in ours.values()} == {dtype}
+        assert not any(weight.requires_grad for weight in ours.values())
+
+
+def test_a_damaged_t3_is_named_by_every_way_of_loading(english: FolderSource) -> None:
+    path = english.files.folder / english.files.layout.t3
+    state = load_file(path)
+    state["speech_emb.weight"] = torch.zeros(3, 4)
+    save_file(state, path)
+    messages = []
+    for load in (english.t3_weights, partial(english.load, Component.T3)):
+        with pytest.raises(CheckpointError, match=r"speech_emb\.weight is \[3, 4\]") as caught:
+            load(CPU, F32)
+        messages.append(caught.value.message)
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_whole_folder_verifies(family: Family, folders: dict[Family, FolderSource]) -> None:
     folders[family].verify()
-    assert folders[family].voices() == ("default",)
+    assert folders[family].files.voices() == ("default",)
     assert folders[family].conditionals("default").s3gen.prompt_mel.shape == (100, 80)
 
 
 def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource) -> None:
     """Upstream reads this file with strict=False because of them."""
-    path = english.folder / english.layout.s3gen
+    path = english.files.folder / english.files.layout.s3gen
     derived = ("tokenizer._mel_filters", "tokenizer.window")
     save_file({key: t for key, t in load_file(path).items() if key not in derived}, path)
     english.verify()
@@ -160,19 +190,19 @@ def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource
 
 
 def test_a_voice_is_not_required(english: FolderSource) -> None:
-    (english.folder / "conds.pt").unlink()
-    source = FolderSource(english.folder, english.spec, english.layout, {})
+    (english.files.folder / "conds.pt").unlink()
+    source = FolderSource(replace(english.files, voice_files={}))
     source.verify()
-    assert source.voices() == ()
+    assert source.files.voices() == ()
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED["english"].files if n != "conds.pt"])
 def test_a_missing_file_is_named_with_its_folder(name: str, english: FolderSource) -> None:
-    (english.folder / name).unlink()
+    (english.files.folder / name).unlink()
     with pytest.raises(CheckpointError) as caught:
         english.verify()
     assert name in caught.value.message
-    assert str(english.folder) in caught.value.message
+    assert str(english.files.folder) in caught.value.message
     assert "model:" in caught.value.message
 
 
@@ -183,14 +213,14 @@ def test_a_truncated_file_is_named(
     not_noticed = {"merges.txt"}  # a list of lines: the first lines of it are still such a list
     for name in set(PUBLISHED[family].files) - not_noticed:
         source = moved(folders[family], tmp_path / name)
-        path = source.folder / name
+        path = source.files.folder / name
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
         with pytest.raises(CheckpointError, match=name):
             source.verify()
 
 
 def damaged(change: Callable[[dict[str, torch.Tensor]], None], source: FolderSource) -> str:
-    path = source.folder / source.layout.s3gen
+    path = source.files.folder / source.files.layout.s3gen
     state = load_file(path)
     change(state)
     save_file(state, path)
@@ -227,12 +257,12 @@ def test_an_unknown_tensor_is_named(english: FolderSource) -> None:
 def test_another_model_is_refused_in_one_line(english: FolderSource) -> None:
     spec = TINY.model_copy(update={"t3": TINY.t3.model_copy(update={"num_layers": 3, "dim": 32})})
     with pytest.raises(CheckpointError, match=r"and \d+ more$") as caught:
-        FolderSource(english.folder, spec, english.layout, {}).verify()
+        FolderSource(replace(english.files, spec=spec, voice_files={})).verify()
     assert len(caught.value.message) < 500
 
 
 def test_a_conds_file_that_would_run_code_is_refused(english: FolderSource) -> None:
-    torch.save({"t3": Path("/"), "gen": {}}, english.folder / "conds.pt")
+    torch.save({"t3": Path("/"), "gen": {}}, english.files.folder / "conds.pt")
     with pytest.raises(CheckpointError, match=r"conds\.pt"):
         english.verify()
 
@@ -241,7 +271,7 @@ def test_a_weights_file_that_would_run_code_is_refused(
     folders: dict[Family, FolderSource], tmp_path: Path
 ) -> None:
     source = moved(folders["multilingual"], tmp_path)
-    torch.save({"proj.weight": Path("/")}, source.folder / "ve.pt")
+    torch.save({"proj.weight": Path("/")}, source.files.folder / "ve.pt")
     with pytest.raises(CheckpointError, match=r"ve\.pt"):
         source.verify()
 
@@ -250,25 +280,28 @@ def test_a_weights_file_that_would_run_code_is_refused(
 def test_a_folder_is_opened_as_its_own_family(
     family: Family, folders: dict[Family, FolderSource]
 ) -> None:
-    assert open_folder(folders[family].folder).spec.family == family
+    assert find_folder(folders[family].files.folder).spec.family == family
 
 
 def test_tiny_weights_in_a_published_layout_are_refused(
     folders: dict[Family, FolderSource],
 ) -> None:
     with pytest.raises(CheckpointError, match="does not fit the model"):
-        open_folder(folders["english"].folder).verify()
+        FolderSource(find_folder(folders["english"].files.folder)).verify()
 
 
 def test_a_folder_with_two_models_is_refused(english: FolderSource) -> None:
-    shutil.copy(english.folder / "t3_cfg.safetensors", english.folder / "t3_turbo_v1.safetensors")
+    shutil.copy(
+        english.files.folder / "t3_cfg.safetensors",
+        english.files.folder / "t3_turbo_v1.safetensors",
+    )
     with pytest.raises(CheckpointError, match=r"several models \(english, turbo\)"):
-        open_folder(english.folder)
+        find_folder(english.files.folder)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no model"):
-        open_folder(tmp_path)
+        find_folder(tmp_path)
 
 
 def test_our_own_layout_is_read_by_its_config(tmp_path: Path) -> None:
@@ -278,11 +311,11 @@ def test_our_own_layout_is_read_by_its_config(tmp_path: Path) -> None:
     document["s3gen"]["encoder"]["num_blocks"] += 1
     config.write_text(json.dumps(document))
     with pytest.raises(CheckpointError, match=r"s3gen\.safetensors does not fit the model"):
-        open_folder(tmp_path).verify()
+        FolderSource(find_folder(tmp_path)).verify()
     document["s3gen"]["blocks"] = 3
     config.write_text(json.dumps(document))
     with pytest.raises(CheckpointError, match=r"config\.json .*s3gen\.blocks"):
-        open_folder(tmp_path)
+        find_folder(tmp_path)
 
 
 def test_a_truncated_voice_of_our_own_layout_is_named(tmp_path: Path) -> None:
@@ -290,4 +323,4 @@ def test_a_truncated_voice_of_our_own_layout_is_named(tmp_path: Path) -> None:
     voice = next((tmp_path / "voices").iterdir())
     voice.write_bytes(voice.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=voice.name):
-        open_folder(tmp_path).verify()
+        FolderSource(find_folder(tmp_path)).verify()

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from app.core import NUM_SPEECH_IDS
 from app.engine.checkpoint.components import Component
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER, RandomModel, card_of
 from app.engine.checkpoint.seeded import SeededSource, build_seeded
-from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
+from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.conditionals import problem_of
 from tests.support.engine.checkpoint.tiny import CPU, F32, TINY, TINY_TURBO
 
 
 def state(component: Component, seed: int) -> Mapping[str, Tensor]:
-    source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble", seed)
+    source = SeededSource(RandomModel(TINY, EMBEDDED_FOLDER / "embedded-babble", seed))
     module = source.load(component, CPU, F32)
     weights: Mapping[str, Tensor] = module.state_dict()
     return weights
@@ -57,11 +58,12 @@ def test_the_head_draws_many_different_codec_ids(spec: ModelSpec) -> None:
 
 
 def test_voices_are_valid_different_and_always_the_same() -> None:
-    source = SeededSource(TINY, EMBEDDED_FOLDER / "embedded-babble")
-    voices = [source.conditionals(name) for name in source.voices()]
+    model = RandomModel(TINY, EMBEDDED_FOLDER / "embedded-babble")
+    source = SeededSource(model)
+    voices = [source.conditionals(name) for name in model.voices()]
     assert [problem_of(voice) for voice in voices] == [None] * len(voices)
     assert not torch.equal(voices[0].t3.prompt_tokens, voices[1].t3.prompt_tokens)
-    second = source.conditionals(source.voices()[0])
+    second = source.conditionals(model.voices()[0])
     assert torch.equal(second.s3gen.prompt_mel, voices[0].s3gen.prompt_mel)
 
 
@@ -69,7 +71,7 @@ def test_voices_are_valid_different_and_always_the_same() -> None:
 def test_random_models_are_opened_by_name(family: str) -> None:
     checkpoint = open_checkpoint(f"random-{family}")
     checkpoint.verify()
-    card = checkpoint.card()
+    card = card_of(checkpoint.model)
     assert (card.name, card.family) == (f"random-{family}", family)
     language = "en" if card.languages else None
     ids = checkpoint.tokenizer().encode("Any text at all.", language)

@@ -10,7 +10,8 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 from torch.nn import functional as F
 
 from app.core import NUM_SPEECH_IDS
-from app.engine.checkpoint.source import EMBEDDED_FOLDER, Checkpoint, open_checkpoint
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER, card_of, find_model
+from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.errors import CheckpointError, NotFound
 from tests.support.engine.checkpoint.tiny import CPU, F32
 
@@ -71,7 +72,7 @@ def test_an_embedded_model_verifies_and_its_truncated_copy_does_not(
     embedded: Checkpoint, tmp_path: Path
 ) -> None:
     embedded.verify()
-    shutil.copytree(EMBEDDED_FOLDER / embedded.card().name, tmp_path / "copy")
+    shutil.copytree(EMBEDDED_FOLDER / embedded.spec.name, tmp_path / "copy")
     weights = max((tmp_path / "copy").glob("*.safetensors"), key=lambda path: path.stat().st_size)
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(CheckpointError, match=weights.stem):
@@ -79,7 +80,7 @@ def test_an_embedded_model_verifies_and_its_truncated_copy_does_not(
 
 
 def test_a_card_has_the_models_properties() -> None:
-    llama, turbo = (open_checkpoint(name).card() for name in EMBEDDED)
+    llama, turbo = (card_of(find_model(name)) for name in EMBEDDED)
     assert (llama.name, llama.family, llama.has_cfg, llama.has_top_k) == (
         "embedded-babble", "english", True, False,
     )  # fmt: skip

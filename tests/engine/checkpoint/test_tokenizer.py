@@ -13,8 +13,8 @@ from chatterbox.tts import punc_norm as english_punctuation
 from chatterbox.tts_turbo import punc_norm as turbo_punctuation
 from transformers import AutoTokenizer
 
-from app.engine.checkpoint.local import PUBLISHED, open_folder
-from app.engine.checkpoint.source import EMBEDDED_FOLDER
+from app.engine.checkpoint.model_files import PUBLISHED
+from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import Family
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
 from app.errors import CheckpointError, UnsupportedField
@@ -138,7 +138,7 @@ def test_a_json_file_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["embedded-babble", "embedded-turbo"])
 def test_embedded_tokenizers_know_every_latin_letter(name: str) -> None:
-    tokenizer = open_folder(EMBEDDED_FOLDER / name).tokenizer()
+    tokenizer = open_checkpoint(name).tokenizer()
     text = 'The quick brown fox jumps over 12 lazy dogs; she said: "don\'t?" Déjà vu!'
     ids = tokenizer.encode(text, None)
     assert len(ids) > len(text) * 0.9

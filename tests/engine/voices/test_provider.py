@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import soundfile
 
+from app.config import ServeArgs
 from app.core import VoiceKind, VoiceRef
-from app.engine.checkpoint.source import EMBEDDED_FOLDER, open_checkpoint
+from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.stages.card import model_card
 from app.engine.voices.provider import VoiceProvider
 from app.errors import CheckpointError, NotEnrolled, NotFound
 from tests.support.audio_samples import spoken_vowels
@@ -43,8 +46,9 @@ def test_a_built_in_voice_hides_a_recording_with_its_name(folder, tmp_path):
     stored.mkdir()
     for name in ("ada", "ann"):
         (stored / f"{name}.wav").write_bytes(b"never read")
+    card = model_card(ServeArgs(model=str(folder), voices=str(stored)))
+    assert (card.recorded_voices, card.voices) == (("ann",), ("ada", "bela", "cleo", "ann"))
     provider = VoiceProvider(open_checkpoint(str(folder)), str(stored))
-    assert provider.recorded() == ("ann",)
     assert provider.get(VoiceRef("ada")).voice == "ada"
 
 

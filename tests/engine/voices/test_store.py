@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from app.engine.voices.reference_files import ReferenceFiles
 from app.engine.voices.store import VoiceStore
 from app.errors import BadRequest, ConfigError, NotFound, StorageAway, StorageFull
 from tests.support import failing_store
@@ -48,16 +49,16 @@ def folder(tmp_path):
 
 def test_every_recording_is_a_voice(folder, enrol):
     (folder / "notes.txt").write_text("no voice")
-    store = VoiceStore(str(folder), "tiny", enrol)
-    assert store.names() == ("ann", "bob")
+    store, files = VoiceStore(str(folder), "tiny", enrol), ReferenceFiles(str(folder))
+    assert files.names() == ("ann", "bob")
     record(folder, "carl.wav", 3)
-    assert store.names() == ("ann", "bob", "carl")
+    assert files.names() == ("ann", "bob", "carl")
     assert store.get("carl").voice == "carl"
 
 
-def test_a_recording_with_a_bad_name_is_named_in_the_log(folder, enrol, caplog):
+def test_a_recording_with_a_bad_name_is_named_in_the_log(folder, caplog):
     record(folder, "Ann Smith.wav", 3)
-    assert VoiceStore(str(folder), "tiny", enrol).names() == ("ann", "bob")
+    assert ReferenceFiles(str(folder)).names() == ("ann", "bob")
     assert "Ann Smith.wav" in caplog.text
 
 
@@ -215,7 +216,7 @@ def test_any_fsspec_url_can_be_a_store(folder, enrol):
     first = VoiceStore(url, "tiny", enrol).get("ann")
     assert_same(VoiceStore(url, "tiny", enrol).get("ann"), first)
     assert enrol.calls == ["ann"]
-    assert VoiceStore(url, "tiny", enrol).names() == ("ann",)
+    assert ReferenceFiles(url).names() == ("ann",)
 
 
 @pytest.mark.parametrize("url", ["missing", "nosuch://bucket/voices"])

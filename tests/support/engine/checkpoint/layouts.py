@@ -11,7 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 
 from app.engine.checkpoint.components import Component
-from app.engine.checkpoint.local import PUBLISHED, FolderSource
+from app.engine.checkpoint.local import FolderSource
+from app.engine.checkpoint.model_files import PUBLISHED, ModelFolder
 from app.engine.checkpoint.seeded import build_seeded
 from app.engine.checkpoint.spec import Family, ModelSpec
 
@@ -26,7 +27,7 @@ def published(folder: Path, family: Family, spec: ModelSpec) -> FolderSource:
     save(folder / layout.voice_encoder, states(spec, Component.VOICE_ENCODER))
     write_text_files(folder, family)
     write_conds(folder / "conds.pt", spec)
-    return FolderSource(folder, spec, layout, {"default": folder / "conds.pt"})
+    return FolderSource(ModelFolder(folder, spec, layout, {"default": folder / "conds.pt"}))
 
 
 def states(spec: ModelSpec, *components: Component, prefixed: bool = False) -> dict[str, Tensor]:

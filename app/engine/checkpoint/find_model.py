@@ -1,0 +1,91 @@
+"""Finds a model by its name, and says what it is.
+
+    embedded                              small, in this repository; speaks English words
+    embedded-babble, embedded-turbo       smaller, random weights, in this repository
+    english, multilingual, turbo          published, from the model hub
+    random-english, random-multilingual,
+    random-turbo                          full size with random weights
+    a path                                a folder in upstream's layout or in our own
+
+Reads no weights and imports no torch. Knows nothing about loading.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.core import ModelCard
+from app.engine.checkpoint.model_files import PUBLISHED, ModelFolder, find_folder, find_published
+from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
+from app.errors import CheckpointError
+
+EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
+RANDOM_VOICES = ("random-1", "random-2", "random-3")
+
+
+class Model(Protocol):
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def voices(self) -> tuple[str, ...]: ...
+
+    def enrolment_id(self) -> str:
+        """Part of a file name. It changes when the weights of enrolment change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RandomModel:
+    """`text_folder` (our own layout) has the text tokenizer."""
+
+    spec: ModelSpec
+    text_folder: Path
+    seed: int = 0
+
+    def voices(self) -> tuple[str, ...]:
+        return RANDOM_VOICES
+
+    def enrolment_id(self) -> str:
+        return f"{self.spec.name}-{self.seed}"
+
+
+def find_model(name: str, revision: str | None = None) -> ModelFolder | RandomModel:
+    """`revision` is a commit on the model hub. It is refused for a model that is not from the hub.
+
+    Downloads a model of the hub unless it is in the cache. Raises CheckpointError.
+    """
+    if name in FAMILIES:
+        from app.engine.checkpoint import hub  # noqa: PLC0415 (0.3 s, and only for the hub)
+
+        return find_published(hub.fetch(name, PUBLISHED[name].files, revision), name)
+    if revision is not None:
+        raise CheckpointError(f"revision: is for models of the hub; {name} is not on the hub")
+    if name in RANDOM:
+        return _random(name, RANDOM[name])
+    is_path = "/" in name or (name and Path(name).is_dir())
+    if name not in EMBEDDED and not is_path:
+        names = [*EMBEDDED, *FAMILIES, *RANDOM]
+        raise CheckpointError(
+            f"there is no model {name!r}. Set model: to one of {', '.join(names)}, or to a folder"
+        )
+    return find_folder(EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name))
+
+
+def card_of(model: Model) -> ModelCard:
+    """With the model's own voices alone."""
+    spec = model.spec
+    return ModelCard(
+        name=spec.name,
+        family=spec.family,
+        defaults=spec.sampling,
+        voices=model.voices(),
+        languages=spec.languages,
+        has_cfg=spec.family != "turbo",
+        has_top_k=spec.family == "turbo",
+    )
+
+
+def _random(name: str, family: Family) -> RandomModel:
+    spec = FULL_SIZE[family].model_copy(update={"name": name})
+    text_folder = EMBEDDED_FOLDER / ("embedded-turbo" if family == "turbo" else "embedded-babble")
+    return RandomModel(spec, text_folder)
