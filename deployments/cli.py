@@ -3,14 +3,16 @@
 Ray and torch take seconds to import, so each command imports them itself.
 """
 
+import contextlib
 import hashlib
+import math
 import secrets
 import signal
 import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -19,6 +21,9 @@ from app.client import cli
 from app.client.cli import app, examples
 from app.errors import Unavailable
 from app.key_settings import KeySettings, Role
+
+if TYPE_CHECKING:
+    from deployments.server import ServerProcess
 
 CONFIG = Path("serve_config.yaml")
 
@@ -98,6 +103,7 @@ def serve(config: Config = CONFIG, port: Port = None) -> None:
     try:
         server.check_model()
         threading.Thread(target=watch, daemon=True).start()
+        threading.Thread(target=_announce, args=(server,), daemon=True).start()
         typer.echo(
             f"The server starts at {server.url}. It is ready when /health answers 200. "
             "Ctrl-C stops it."
@@ -110,6 +116,16 @@ def serve(config: Config = CONFIG, port: Port = None) -> None:
             raise Unavailable("the server ended by itself; its last log lines say why")
     finally:
         server.stop()
+
+
+def _announce(server: "ServerProcess") -> None:
+    """Says when the server is ready, and how to open Ray's dashboard."""
+    with contextlib.suppress(Unavailable):  # the server ended before it was ready
+        server.wait_ready(math.inf)
+        typer.echo(f"The server is ready at {server.url}.")
+        if (dashboard := server.dashboard_url()) is not None:
+            ray = Path(sys.executable).with_name("ray")
+            typer.echo(f"Ray's dashboard: {dashboard}. Its token: {ray} get-auth-token")
 
 
 @app.command(epilog=examples("demo", "demo --port 8001 --out demo.wav"))

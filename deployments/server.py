@@ -26,6 +26,7 @@ from deployments.config_check import check_config, check_model
 
 MARK = "CHATTERBOX_SERVE_RUN"  # an environment variable of every process of one run
 GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # Ray's own command line finds a cluster by it
+DASHBOARD_PORTS = range(8265, 8265 + 51)  # Ray takes the first free one
 STOP_WITHIN_S = 30.0
 
 
@@ -98,6 +99,18 @@ class ServerProcess:
                         return
                 time.sleep(0.5)
         raise Unavailable(f"the server did not start:\n{self._output()[-3000:]}")
+
+    def dashboard_url(self) -> str | None:
+        """The address of Ray's dashboard. None where no dashboard listens."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):  # the process has ended since
+                if any(word.endswith("dashboard/dashboard.py") for word in process.cmdline()):
+                    for connection in process.net_connections("tcp"):
+                        if connection.status == psutil.CONN_LISTEN and (
+                            connection.laddr.port in DASHBOARD_PORTS
+                        ):
+                            return f"http://127.0.0.1:{connection.laddr.port}"
+        return None
 
     def wait(self) -> int:
         """Waits until `serve run` ends by itself. Returns its exit status."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -126,7 +127,7 @@ def test_serve_ends_when_the_application_cannot_be_deployed(tmp_path):
     assert "the server ended by itself" in ended.stderr
 
 
-def test_serve_exits_with_1_when_its_server_dies(tmp_path):
+def test_serve_tells_the_dashboard_and_exits_with_1_when_its_server_dies(tmp_path):
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"] = [
         {"name": "healthy", "import_path": "tests.support.deployments.no_model:app"}
@@ -136,11 +137,13 @@ def test_serve_exits_with_1_when_its_server_dies(tmp_path):
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [*COMMAND, "serve", "--config", str(config), "--port", str(port)]
     with (
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process,
         contextlib.ExitStack() as undo,
     ):
         undo.callback(process.terminate)
         wait_until_healthy(url)
+        told = next(line for line in process.stdout or () if line.startswith("Ray's dashboard: "))
+        assert re.search(r": http://127\.0\.0\.1:\d+\. Its token: \S+/ray get-auth-token$", told)
         (child,) = [
             other
             for other in psutil.Process(process.pid).children()

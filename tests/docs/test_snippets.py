@@ -19,7 +19,7 @@ COMMANDS = {
 }
 COMMANDS = {name.replace("_", "-") for name in COMMANDS}
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-MODULES = ("pytest", "tests.record_upstream_pins", "loadtests", "sphinx")
+MODULES = ("pytest", "tests.record_upstream_pins", "loadtests", "sphinx", "venv", "pip")
 WITHOUT_RAY = "import sys; sys.modules['ray'] = None\n"
 
 
@@ -42,11 +42,11 @@ def fault_of(words):
         case "make", targets:
             missing = [word for word in targets if word not in TARGETS]
             fault = f"no target {missing}" if missing else None
-        case "python", ["-m", module, *_]:
+        case "python" | "python3", ["-m", module, *_]:
             fault = None if module in MODULES else f"no module {module}"
         case "chatterbox-serve", [command, *_] if command not in COMMANDS:
             fault = f"no command {command}"
-        case "chatterbox-serve" | "python" | "locust" | "serve", _:
+        case "chatterbox-serve" | "python" | "locust" | "serve" | "ray", _:
             fault = files_missing(arguments)
         case _:
             fault = f"unknown program {program}"
