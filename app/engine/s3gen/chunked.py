@@ -125,11 +125,7 @@ class ChunkedFlow:
         passes = range(self._net.estimator.num_passes)
         caches = [
             FilledCache(
-                [
-                    [state.steps[step][index] for state in cell.states]
-                    for index in passes
-                    for cell in cells
-                ],
+                [[s.steps[step][index] for s in cell.states] for index in passes for cell in cells],
                 frame_counts * len(passes),
                 max_frames,
             )

@@ -1,25 +1,28 @@
-"""The flow's velocity network and its Euler solver, over upstream's ConditionalDecoder modules.
+"""The flow's velocity network and its Euler solver, over our modules (velocity_modules.py) or over
+those of upstream's ConditionalDecoder, which have the same names.
 
 It differs from upstream's forward in speed alone. Time embeddings are computed once per schedule.
 Padding is never multiplied away: every layer but attention looks back only, so no frame sees what
 follows its row. Nothing waits for the device. Knows nothing about tokens.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.device.linear import apply_linear, linear
 from app.engine.s3gen.layer_cache import LayerCache, causal
-from app.engine.upstream.velocity_network import (
+from app.engine.s3gen.velocity_modules import (
     Attention,
-    BasicTransformerBlock,
-    CausalBlock1D,
-    CausalConv1d,
-    CausalResnetBlock1D,
-    ConditionalDecoder,
+    Block,
+    ResnetBlock,
+    TransformerBlock,
+    VelocityNetwork,
 )
 
 
@@ -33,11 +36,13 @@ class Estimator:
     """`num_steps` of Euler: upstream's 10 on a cosine schedule with guidance, or mean-flow's 2."""
 
     def __init__(
-        self, decoder: ConditionalDecoder, num_steps: int, cfg_rate: float, is_cosine: bool
+        self, decoder: VelocityNetwork, num_steps: int, cfg_rate: float, is_cosine: bool
     ) -> None:
         self._decoder = decoder
         self._projections = {
-            part: _fused(part) for part in decoder.modules() if isinstance(part, Attention)
+            block.attn1: _fused(block.attn1)
+            for _, blocks, *_ in _stages(decoder)
+            for block in blocks
         }
         self.is_guided = not decoder.meanflow and cfg_rate > 0
         self._cfg_rate = cfg_rate
@@ -61,7 +66,9 @@ class Estimator:
     @property
     def num_tail_values(self) -> int:
         """Values of CachedRow.tails, of one pass."""
-        convolutions = [part for part in self._decoder.modules() if isinstance(part, CausalConv1d)]
+        convolutions = [self._decoder.final_block.block[0]]
+        for resnet, _, *after in _stages(self._decoder):
+            convolutions += [resnet.block1.block[0], resnet.block2.block[0], *after]
         return sum(conv.in_channels * (conv.kernel_size[0] - 1) for conv in convolutions)
 
     def solve(
@@ -107,39 +114,39 @@ class Estimator:
         return velocity
 
     def _transform(
-        self, blocks: Iterable[BasicTransformerBlock], x: Tensor, cache: LayerCache
+        self, blocks: Iterable[TransformerBlock], x: Tensor, cache: LayerCache
     ) -> Tensor:
-        """Upstream's BasicTransformerBlock as it is configured: no cross-attention, plain
-        LayerNorm."""
         x = x.mT.contiguous()
         for block in blocks:
             x = x + self._attend(block.attn1, block.norm1(x), cache)
             widen, _, narrow = block.ff.net  # a dropout between them
-            x = x + apply_linear(narrow, widen.gelu(apply_linear(widen.proj, block.norm3(x))))
+            x = x + apply_linear(narrow, F.gelu(apply_linear(widen.proj, block.norm3(x))))
         return x.mT.contiguous()
 
     def _attend(self, attention: Attention, x: Tensor, cache: LayerCache) -> Tensor:
         rows, frames, _ = x.shape
         projected = linear(x, self._projections[attention])
         query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
-        attended = cache.attend(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None
-        )
-        merged = attended.transpose(1, 2).reshape(rows, frames, -1)
-        return apply_linear(attention.to_out[0], merged)
+        out = cache.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None)
+        return apply_linear(attention.to_out[0], out.transpose(1, 2).reshape(rows, frames, -1))
 
 
-def _resnet(resnet: CausalResnetBlock1D, x: Tensor, time_emb: Tensor, cache: LayerCache) -> Tensor:
+def _resnet(resnet: ResnetBlock, x: Tensor, time_emb: Tensor, cache: LayerCache) -> Tensor:
     hidden = _block(resnet.block1, x, cache) + resnet.mlp(time_emb)[:, :, None]
     out: Tensor = _block(resnet.block2, hidden, cache) + resnet.res_conv(x)
     return out
 
 
-def _block(block: CausalBlock1D, x: Tensor, cache: LayerCache) -> Tensor:
+def _block(block: Block, x: Tensor, cache: LayerCache) -> Tensor:
     """A convolution, LayerNorm over channels, Mish."""
-    conv, to_channels_last, norm, to_channels_first, activation = block.block
-    out: Tensor = activation(to_channels_first(norm(to_channels_last(causal(conv, x, cache)))))
+    conv, _, norm, _, activation = block.block
+    out: Tensor = activation(norm(causal(conv, x, cache).mT).mT)
     return out
+
+
+def _stages(decoder: VelocityNetwork) -> Iterator[Any]:
+    """Each a resnet, its transformer blocks and, at both ends of the network, a convolution."""
+    return chain(decoder.down_blocks, decoder.mid_blocks, decoder.up_blocks)
 
 
 def _fused(attention: Attention) -> Tensor:
@@ -153,7 +160,7 @@ def _fused(attention: Attention) -> Tensor:
 
 
 @torch.inference_mode()
-def _schedule(decoder: ConditionalDecoder, num_steps: int, is_cosine: bool) -> list[_Step]:
+def _schedule(decoder: VelocityNetwork, num_steps: int, is_cosine: bool) -> list[_Step]:
     times = torch.linspace(0, 1, num_steps + 1, device=decoder.final_proj.weight.device)
     if is_cosine:
         times = 1 - torch.cos(times * 0.5 * torch.pi)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
@@ -22,6 +21,7 @@ from app.engine.s3gen.call_stage import CallStage, OnStage, ignore_stage
 from app.engine.s3gen.encoder import Encoder
 from app.engine.s3gen.estimator import Estimator
 from app.engine.s3gen.layer_cache import EmptyCache
+from app.engine.upstream.vocoder_modules import CausalMaskedDiffWithXvec
 
 MAX_FRAMES = 5000  # of prompt, context and new sound in one call: 100 s
 FRAME_BUCKET = 32  # frames of a captured call are a multiple of this: at most 0.6 s of padding

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor
 
 from app.core import NUM_MELS, SAMPLES_PER_FRAME
 from app.engine.s3gen.hift_generator import HiftGenerator, Keep, padded
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals, uniforms
 from app.engine.s3gen.sine_source import PITCH_CONTEXT, SineSource
+from app.engine.upstream.vocoder_modules import HiFTGenerator
 
 
 @dataclass(frozen=True, slots=True)

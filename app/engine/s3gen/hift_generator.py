@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from chatterbox.models.s3gen.hifigan import HiFTGenerator, ResBlock, Snake
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from app.core import SAMPLES_PER_FRAME
 from app.engine.device.transfer import upload
+from app.engine.upstream.vocoder_modules import HiFTGenerator, ResBlock, Snake
 
 _LOUDEST = 1e2  # magnitude; source: HiFTGenerator._istft
 _NO_DIVISION_BY_ZERO = 1e-9  # source: Snake

@@ -8,11 +8,11 @@ the noise is an input. So pieces of a signal equal the whole. Knows nothing abou
 from collections.abc import Sequence
 
 import torch
-from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from torch import Tensor, nn
 
 from app.core import SAMPLE_RATE, SAMPLES_PER_FRAME
 from app.engine.device.transfer import upload
+from app.engine.upstream.vocoder_modules import HiFTGenerator
 
 PITCH_CONTEXT = 5  # frames on either side that the pitch predictor sees
 
