@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from app.config import VocoderSettings
 from app.core import NUM_SPEECH_IDS, SAMPLE_RATE, FinishReason, SessionKey, SpeechTokens
-from app.engine.checkpoint.build_vocoder import trim_fade
+from app.engine.checkpoint.build_vocoder import trim_fade, with_upstream_network
 from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
@@ -74,7 +74,8 @@ class Upstream:
         self._device = subject.device
         with torch.device("meta"):  # most modules belong to enrolment
             self._net = S3Token2Wav(meanflow=spec.meanflow)
-        self._net.flow, self._net.mel2wav = vocoder.flow, vocoder.mel2wav
+        self._net.flow = with_upstream_network(vocoder.flow, spec)
+        self._net.mel2wav = vocoder.mel2wav
         self._net.trim_fade = trim_fade().to(subject.device)
         self._net.speaker_encoder = nn.Identity()
         self._net.tokenizer = nn.Linear(

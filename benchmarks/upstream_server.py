@@ -35,7 +35,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
-from app.engine.checkpoint.build_vocoder import trim_fade
+from app.engine.checkpoint.build_vocoder import trim_fade, with_upstream_network
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from benchmarks.measure import resolve_device
@@ -101,7 +101,8 @@ def load(checkpoint: Checkpoint, device: torch.device, max_tokens: int) -> Upstr
     models = checkpoint.load_enrolment(device)
     with torch.device("meta"):
         s3gen = S3Token2Wav(meanflow=spec.s3gen.meanflow)
-    s3gen.flow, s3gen.mel2wav = checkpoint.load_vocoder(device)
+    flow, s3gen.mel2wav = checkpoint.load_vocoder(device)
+    s3gen.flow = with_upstream_network(flow, spec.s3gen)
     s3gen.tokenizer, s3gen.speaker_encoder = models.s3_tokenizer, models.speaker_encoder
     s3gen.trim_fade = trim_fade().to(device)
     # Upstream's default is ten steps; turbo's `generate` itself passes two.

@@ -13,7 +13,7 @@ from torch import nn
 from app.core import SAMPLE_RATE
 from app.engine.checkpoint.build_enrolment import build_speech_tokenizer
 from app.engine.checkpoint.build_t3 import build_t3
-from app.engine.checkpoint.build_vocoder import build_flow, build_hift
+from app.engine.checkpoint.build_vocoder import build_hift, build_upstream_flow
 from app.engine.checkpoint.components import Component, EnrolmentModels
 from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
 from app.engine.checkpoint.seeded import build_seeded
@@ -64,7 +64,7 @@ def load_modules(work: Path, num_voices: int) -> dict[Component, nn.Module]:
     load_average(work, "tokenizer", TokenizerWithDecoder(tokenizer, num_voices))
     modules: dict[Component, nn.Module] = {
         Component.T3: t3.t3,
-        Component.FLOW: load_average(work, "flow", build_flow(spec.s3gen)),
+        Component.FLOW: load_average(work, "flow", build_upstream_flow(spec.s3gen)),
         Component.HIFT: load_average(work, last_hift_stage(work), build_hift(spec.s3gen.hift)),
         Component.SPEECH_TOKENIZER: tokenizer,
     }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from app.core import FRAMES_PER_TOKEN
-from app.engine.checkpoint.build_vocoder import build_flow, build_hift
+from app.engine.checkpoint.build_vocoder import build_hift, build_upstream_flow
 from training.flow import CROP_TOKENS, Crops, generate_mel
 from training.hift import CROP_FRAMES, CROPS, Crop, train_hift
 from training.model import read_model
@@ -26,7 +26,7 @@ def main() -> None:
     options = parse_training_options("finetune_hift", minutes=30.0, steps=2000, rows=CROPS)
     speech = Speech(options.folder, ("audio", "mel", "pitch", TOKENS), options.device)
     spec = read_model().s3gen
-    flow = load_average(options.folder, "flow", build_flow(spec).to(options.device))
+    flow = load_average(options.folder, "flow", build_upstream_flow(spec).to(options.device))
     hift = load_average(options.folder, "hift", build_hift(spec.hift).to(options.device))
     crops = Crops(speech, Voices.read(options.folder))
 

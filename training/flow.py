@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.core import FRAMES_PER_TOKEN
-from app.engine.checkpoint.build_vocoder import build_flow
+from app.engine.checkpoint.build_vocoder import build_upstream_flow
 from training.model import read_model
 from training.options import parse_training_options, schedule_of
 from training.speech import TOKENS, Speech, draw_below, draw_rows
@@ -37,7 +37,7 @@ def main() -> None:
     speech = Speech(options.folder, ("mel", TOKENS), options.device)
     torch.manual_seed(options.seed)
     spec = read_model().s3gen
-    flow = initialise(build_flow(spec)).to(options.device)
+    flow = initialise(build_upstream_flow(spec)).to(options.device)
     crops = Crops(speech, Voices.read(options.folder))
     training, validation = speech.training(CROP_TOKENS), speech.validation(CROP_TOKENS)
 

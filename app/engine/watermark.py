@@ -10,10 +10,7 @@ from upstream's mark of the whole utterance is 62 dB below the mark; 6 ms per se
 core. Knows nothing about models.
 """
 
-import contextlib
 import importlib.util
-import io
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -26,10 +23,9 @@ from app.core import SAMPLE_RATE
 from app.engine.upstream.lazy_import import without_init
 from app.errors import ConfigError
 
-if TYPE_CHECKING:  # at run time `_load` imports it without librosa
-    from perth.perth_net.perth_net_implicit.model.perth_net import PerthNet
-
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:  # at run time `_load` imports it alone
+    from perth.perth_net.perth_net_implicit.config import PerthConfig
+    from perth.perth_net.perth_net_implicit.model.encoder import Encoder
 
 OVERLAP = 480  # samples (20 ms) that each window holds back for the next: the added latency
 _HISTORY = 7200  # samples (300 ms) before a window that its mark also depends on
@@ -50,10 +46,8 @@ class WatermarkState:
 
 class Watermark:
     def __init__(self, device: torch.device) -> None:
-        net = _load(device)
-        config = net.hp
-        self._encoder = net.encoder
-        self._num_bins: int = net.subband
+        self._encoder, config = _load(device)
+        self._num_bins: int = self._encoder.subband
         self._num_points = config.n_fft * SAMPLE_RATE // config.sample_rate
         self._hop = config.hop_size * SAMPLE_RATE // config.sample_rate
         self._scale = config.n_fft / self._num_points
@@ -123,19 +117,25 @@ def _range(floor: float) -> float:
     return headroom_db - 20 * float(torch.log10(torch.tensor(floor)))
 
 
-def _load(device: torch.device) -> "PerthNet":
-    """Imports PerTh's network alone: its package also imports librosa (4 s) and pkg_resources, for
-    work that is done differently here. Raises ConfigError where PerTh cannot mark: unmarked sound
-    is never served."""
+def _load(device: torch.device) -> "tuple[Encoder, PerthConfig]":
+    """PerTh's network that marks, without the one that detects. Source: PerthNet.from_cm.
+
+    Its package also imports librosa (4 s), torchaudio and pkg_resources, for work that is done
+    differently here. Raises ConfigError where PerTh cannot mark: unmarked sound is never served.
+    """
     package = importlib.util.find_spec("perth")
     if package is None or package.origin is None:
         raise ConfigError("the PerTh watermarker is missing: install resemble-perth")
     with without_init("perth", "perth.perth_net"):
-        from perth.perth_net.perth_net_implicit.model import perth_net  # noqa: PLC0415
+        from perth.perth_net.perth_net_implicit import checkpoint_manager, model  # noqa: PLC0415
+        from perth.perth_net.perth_net_implicit.model.encoder import Encoder  # noqa: PLC0415
     weights = Path(package.origin).with_name("perth_net") / "pretrained"
-    with contextlib.redirect_stdout(io.StringIO()) as printed:  # upstream prints
-        net = perth_net.PerthNet.load("implicit", weights).to(device)
-    log.info("%s", printed.getvalue().strip())
-    if (net.hp.n_fft * SAMPLE_RATE) % net.hp.sample_rate:
-        raise ConfigError(f"PerTh at {net.hp.sample_rate} Hz has no equal bins at {SAMPLE_RATE} Hz")
-    return net.eval()
+    checkpoint = checkpoint_manager.CheckpointManager(weights, "implicit")
+    config = checkpoint.hp
+    if (config.n_fft * SAMPLE_RATE) % config.sample_rate:
+        raise ConfigError(f"PerTh at {config.sample_rate} Hz has no equal bins at {SAMPLE_RATE} Hz")
+    encoder = Encoder(config.hidden_size, model.compute_subband_freq(config))
+    prefix, state = "encoder.", checkpoint.load_latest()["model"]
+    own = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+    encoder.load_state_dict(own)
+    return encoder.to(device).eval(), config

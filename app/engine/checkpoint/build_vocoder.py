@@ -1,13 +1,14 @@
 """The vocoder's two modules, at any size, without weights. At full size their keys and shapes are
-exactly upstream's."""
+exactly upstream's.
+
+The flow is built around upstream's velocity network, or around our modules of it, which a replica
+runs.
+"""
 
 from functools import partial
 
 import torch
 from chatterbox.models.s3gen.configs import CFM_PARAMS
-from chatterbox.models.s3gen.f0_predictor import ConvRNNF0Predictor
-from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
-from chatterbox.models.s3gen.hifigan import HiFTGenerator
 from chatterbox.models.s3gen.transformer.embedding import EspnetRelPositionalEncoding
 from chatterbox.models.s3gen.transformer.upsample_encoder import (
     PreLookaheadLayer,
@@ -20,7 +21,12 @@ from torch import nn
 from app.core import SAMPLE_RATE
 from app.engine.checkpoint.blueprint import Blueprint
 from app.engine.checkpoint.spec import EncoderSpec, HiFTSpec, S3GenSpec
-from app.engine.upstream.velocity_network import CausalConditionalCFM, ConditionalDecoder
+from app.engine.s3gen.velocity_modules import VelocityDecoder
+from app.engine.upstream.vocoder_modules import (
+    CausalMaskedDiffWithXvec,
+    ConvRNNF0Predictor,
+    HiFTGenerator,
+)
 
 _PRE_LOOKAHEAD_TOKENS = 3
 _FADE_SAMPLES = SAMPLE_RATE // 50  # 20 ms of silence, then 20 ms of fade; source: S3Token2Wav
@@ -35,6 +41,32 @@ def hift_blueprint(spec: HiFTSpec) -> Blueprint:
 
 
 def build_flow(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
+    """Upstream's, around our modules of the velocity network. app.engine.s3gen.flow runs it."""
+    decoder = VelocityDecoder(spec.estimator, meanflow=spec.meanflow, cfg_rate=spec.cfg_rate)
+    return _flow_around(decoder, spec)
+
+
+def build_upstream_flow(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
+    """All of it upstream's, for upstream's own loops and for training."""
+    return _flow_around(_upstream_decoder(spec), spec)
+
+
+def with_upstream_network(
+    flow: CausalMaskedDiffWithXvec, spec: S3GenSpec
+) -> CausalMaskedDiffWithXvec:
+    """The loaded flow with the same weights in upstream's velocity network."""
+    decoder = _upstream_decoder(spec)
+    decoder.load_state_dict(flow.decoder.state_dict(), assign=True)
+    flow.decoder = decoder.eval().requires_grad_(requires_grad=False)
+    return flow
+
+
+def _upstream_decoder(spec: S3GenSpec) -> nn.Module:
+    from app.engine.upstream.velocity_network import (  # noqa: PLC0415 (diffusers, 0.7 s)
+        CausalConditionalCFM,
+        ConditionalDecoder,
+    )
+
     estimator = ConditionalDecoder(
         in_channels=320,
         out_channels=80,
@@ -48,11 +80,15 @@ def build_flow(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
         act_fn="gelu",
         meanflow=spec.meanflow,
     )
-    decoder = CausalConditionalCFM(
+    decoder: nn.Module = CausalConditionalCFM(
         spk_emb_dim=80,
         cfm_params=AttrDict({**CFM_PARAMS, "inference_cfg_rate": spec.cfg_rate}),
         estimator=estimator,
     )
+    return decoder
+
+
+def _flow_around(decoder: nn.Module, spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
     flow = CausalMaskedDiffWithXvec(
         input_size=spec.encoder.dim, encoder=_build_encoder(spec.encoder), decoder=decoder
     )

@@ -7,8 +7,9 @@ gives sound over the whole length. The text ids and the voices mean nothing, and
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -46,6 +47,9 @@ class SeededSource:
         spec = self.model.spec
         blueprint = blueprint_of(component, spec)
         module = without_unread(blueprint, build_seeded(component, spec, self.model.seed))
+        if component is Component.FLOW:  # upstream's modules have drawn the weights
+            module, drawn = blueprint.build(), module
+            module.load_state_dict(drawn.state_dict(), assign=True)
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
     def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
@@ -85,10 +89,19 @@ def build_seeded(component: Component, spec: ModelSpec, seed: int) -> nn.Module:
     """The same float32 weights on the CPU every time. The global generator is unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_seed_of(seed, component))
-        module = blueprint_of(component, spec).build()
+        module = _upstream_builder(component, spec)()
         if component is Component.T3:
             _vary_codec_ids(cast("T3", module))
     return module
+
+
+def _upstream_builder(component: Component, spec: ModelSpec) -> Callable[[], nn.Module]:
+    """Of the component in upstream's own modules, which initialise its weights."""
+    if component is not Component.FLOW:
+        return blueprint_of(component, spec).build
+    from app.engine.checkpoint.build_vocoder import build_upstream_flow  # noqa: PLC0415
+
+    return partial(build_upstream_flow, spec.s3gen)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 from torch.nn import functional as F
 
 from app.core import NUM_SPEECH_IDS
+from app.engine.checkpoint.build_vocoder import with_upstream_network
 from app.engine.checkpoint.find_model import EMBEDDED_FOLDER, card_of, find_model
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.errors import CheckpointError, NotFound
@@ -49,6 +50,7 @@ def spoken_tokens(checkpoint: Checkpoint, text: str, count: int) -> torch.Tensor
 
 def sound(checkpoint: Checkpoint, tokens: torch.Tensor, voice_name: str) -> torch.Tensor:
     flow, mel2wav = checkpoint.load_vocoder(CPU)
+    flow = with_upstream_network(flow, checkpoint.spec.s3gen)
     voice = checkpoint.conditionals(voice_name).s3gen
     torch.manual_seed(0)
     with torch.inference_mode():

@@ -11,6 +11,7 @@ from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from chatterbox.models.s3gen.transformer import upsample_encoder
 from torch import Tensor
 
+from app.engine.checkpoint.build_vocoder import with_upstream_network
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
@@ -30,12 +31,19 @@ def spec(request: pytest.FixtureRequest) -> S3GenSpec:
 
 @pytest.fixture(scope="module")
 def modules(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
+    """Upstream's."""
+    return with_upstream_network(random_vocoder(spec).flow, spec)
+
+
+@pytest.fixture(scope="module")
+def ours(spec: S3GenSpec) -> CausalMaskedDiffWithXvec:
+    """The same weights around our modules of the velocity network."""
     return random_vocoder(spec).flow
 
 
 @pytest.fixture(scope="module")
-def net(spec: S3GenSpec, modules: CausalMaskedDiffWithXvec) -> FlowNet:
-    return FlowNet(modules, spec.euler_steps)
+def net(spec: S3GenSpec, ours: CausalMaskedDiffWithXvec) -> FlowNet:
+    return FlowNet(ours, spec.euler_steps)
 
 
 class Utterance:
@@ -124,7 +132,7 @@ def test_a_mask_with_other_borders_gives_another_mel(modules, spec, net):
 
 @pytest.mark.parametrize("left_tokens", [UNBOUNDED, 10, 0])
 @torch.inference_mode()
-def test_each_ragged_cell_of_a_call_equals_the_cell_alone(modules, spec, net, left_tokens):
+def test_each_ragged_cell_of_a_call_equals_the_cell_alone(ours, spec, net, left_tokens):
     flow = ChunkedFlow(net, left_tokens)
     utterances = [
         Utterance(net, 1, 60, (12, 36, 60, 75)),
@@ -138,7 +146,7 @@ def test_each_ragged_cell_of_a_call_equals_the_cell_alone(modules, spec, net, le
             ((_, segment),) = flow.mels([utterance.cell(earlier, voice, segment)])
         cells.append(utterance.cell(index, voice, segment))
     rows: list[int] = []
-    hook = modules.decoder.estimator.final_proj.register_forward_hook(
+    hook = ours.decoder.estimator.final_proj.register_forward_hook(
         lambda _, inputs, __: rows.append(len(inputs[0]))
     )
     together = flow.mels(cells)

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from app.config import VocoderSettings
 from app.core import FinishReason, SessionKey, SpeechTokens
-from app.engine.checkpoint.build_vocoder import build_flow, build_hift
+from app.engine.checkpoint.build_vocoder import (
+    build_flow,
+    build_hift,
+    build_upstream_flow,
+)
 from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
@@ -41,7 +45,9 @@ def random_vocoder(spec: S3GenSpec) -> Vocoder:
     """Random weights, with a pitch that varies above the voicing threshold."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
+        drawn = build_upstream_flow(spec)
         vocoder = Vocoder(build_flow(spec), build_hift(spec.hift))
+    vocoder.flow.load_state_dict(drawn.state_dict())
     classifier = vocoder.mel2wav.f0_predictor.classifier
     with torch.no_grad():
         classifier.weight.mul_(300)
