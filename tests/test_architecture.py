@@ -218,7 +218,7 @@ ALLOWED = (
     Source("app/engine/a.py", "import torch\nfrom app.core import SAMPLE_RATE\nimport rayleigh"),
     Source("app/api/a.py", "import fastapi\nfrom app.text.segments import segment"),
     Source("app/sessions/a.py", "from app.text.duration import predicted_s"),
-    Source("app/engine/a.py", "from app.voices.library import is_reference"),
+    Source("app/engine/a.py", "from app.voices.library import open_references"),
     Source("app/core.py", "import asyncio\nfrom numpy.typing import NDArray"),
     Source("app/config.py", "import os\nx = os.environ.get('X')"),
     Source("app/engine/t3/__init__.py", "\n"),
