@@ -50,8 +50,8 @@ ALAW = Codec("pcm_alaw", "alaw", "s16")
 
 
 class _Sink:
-    """Keeps the bytes of a container until they are taken. Not seekable: bytes that were sent cannot
-    be changed."""
+    """Keeps the bytes of a container until they are taken. It cannot seek, because bytes that were
+    sent cannot be changed."""
 
     def __init__(self) -> None:
         self._written = bytearray()
