@@ -63,7 +63,7 @@ def test_a_truncated_full_size_file_is_named(tmp_path: Path) -> None:
         open_checkpoint(str(folder)).verify()
 
 
-@pytest.mark.full
+@pytest.mark.long
 def test_float32_weights_are_the_pages_of_the_file(tmp_path: Path) -> None:
     """2 GB of weights are all read, without a copy in memory of our own."""
     folder = hollow_folder(tmp_path, "english")
@@ -94,7 +94,7 @@ def test_float32_weights_are_the_pages_of_the_file(tmp_path: Path) -> None:
     assert own < 0.1 * weights
 
 
-@pytest.mark.full
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["english", "turbo"])
 def test_full_size_random_models_give_varied_ids_and_finite_sound(family: Family) -> None:
     checkpoint = open_checkpoint(f"random-{family}")

@@ -63,7 +63,11 @@ def test_a_sequence_in_a_batch_has_the_tokens_that_it_has_alone(family, mix, cha
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("fast", "number"),
-    [(False, 2_000), (True, 1_000), pytest.param(False, 10_000, marks=pytest.mark.long)],
+    [
+        (False, 500),
+        (True, 500),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in [(False, 10_000), (True, 1_000)]),
+    ],
 )
 def test_thousands_of_sequences_of_the_embedded_model_leave_no_memory_behind(fast, number):
     dice = random.Random(5)
@@ -104,13 +108,14 @@ VERY_SMALL: T3Spec = models.ENGLISH.model_copy(
 )
 
 
-def test_thousands_of_random_steps_leak_nothing():
+@pytest.mark.parametrize("num_steps", [1000, pytest.param(3000, marks=pytest.mark.long)])
+def test_thousands_of_random_steps_leak_nothing(num_steps):
     dice = random.Random(1)
     model = our_t3(models.upstream_t3(VERY_SMALL), VERY_SMALL)
     engine = TokenEngine(model, settings(slots=4))
     recorded = Recorded()
     names: list[int] = []
-    for step in range(3000):
+    for step in range(num_steps):
         if dice.random() < 0.25:
             names.append(len(names))
             sampling = SamplingParams(
@@ -125,7 +130,7 @@ def test_thousands_of_random_steps_leak_nothing():
         recorded.add(engine.step())
     engine.check_integrity()
     assert engine.stats().slots_free == 4
-    assert len(recorded.finish) == len(names) > 600  # Recorded accepts one finish per segment
+    assert len(recorded.finish) == len(names) > num_steps / 5  # Recorded accepts one finish per segment
     reasons = set(recorded.finish.values())
     assert {FinishReason.LENGTH, FinishReason.CANCELLED} <= reasons
     assert FinishReason.ERROR not in reasons

@@ -157,7 +157,7 @@ def test_the_comparison_finds_one_wrong_position_of_the_prompt(monkeypatch):
         compare(spec, upstream_t3(spec), upstream_llama, sampling, monkeypatch, num_tokens=1)
 
 
-@pytest.mark.full
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["english", "turbo"])
 def test_a_full_size_model_equals_upstream(family, monkeypatch):
     spec = FULL_SIZE[family].t3

@@ -144,7 +144,7 @@ def test_every_field_equals_upstreams(tiny, record, family, recording):
     assert len(ours.t3.prompt_tokens.unique()) > 5, "the tokens hardly vary"
 
 
-@pytest.mark.full
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["english", "turbo"])
 def test_every_field_equals_upstreams_at_full_size(record, family):
     modules = Modules(ENGLISH.s3gen, ENGLISH.voice_encoder_dim)

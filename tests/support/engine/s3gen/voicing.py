@@ -45,8 +45,8 @@ def random_vocoder(spec: S3GenSpec) -> Vocoder:
     """Random weights, with a pitch that varies above the voicing threshold."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        drawn = build_upstream_flow(spec)
-        vocoder = Vocoder(build_flow(spec), build_hift(spec.hift))
+        drawn, hift = build_upstream_flow(spec), build_hift(spec.hift)
+        vocoder = Vocoder(build_flow(spec), hift)
     vocoder.flow.load_state_dict(drawn.state_dict())
     classifier = vocoder.mel2wav.f0_predictor.classifier
     with torch.no_grad():
