@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SynthesisRequest
+from deployments.loading import without_collection
 from deployments.replica_log import log_as_serve_does
 from deployments.stage_replica import StageReplica
 
@@ -17,11 +18,12 @@ class Colocated:
 
     def __init__(self, args: ServeArgs, device: str) -> None:
         log_as_serve_does()
-        from app.engine.stages.t3 import T3Stage
-        from app.engine.stages.vocoder import VocoderStage
+        with without_collection():
+            from app.engine.stages.t3 import T3Stage
+            from app.engine.stages.vocoder import VocoderStage
 
-        t3 = T3Stage.open(args, device)
-        vocoder = VocoderStage.open(args, device)
+            t3 = T3Stage.open(args, device)
+            vocoder = VocoderStage.open(args, device)
         self._pipeline = vocoder.pipeline(t3)
         self._replica = StageReplica(args, {"t3": t3, "vocoder": vocoder})
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from app.config import ServeArgs
 from app.core import VoiceRef
+from deployments.loading import without_collection
 from deployments.metrics import EnrolmentMetrics
 from deployments.replica_log import log_as_serve_does
 
@@ -17,10 +18,11 @@ from deployments.replica_log import log_as_serve_does
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
         log_as_serve_does()
-        from app.engine.device.threads import yield_to_others
-        from app.engine.stages.enrol import EnrolStage
+        with without_collection():
+            from app.engine.device.threads import yield_to_others
+            from app.engine.stages.enrol import EnrolStage
 
-        self._stage = EnrolStage.open(args)
+            self._stage = EnrolStage.open(args)
         self._threads = ThreadPoolExecutor(initializer=yield_to_others)
         self._metrics = EnrolmentMetrics()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
+from deployments.loading import without_collection
 from deployments.replica_log import log_as_serve_does
 from deployments.stage_replica import StageReplica
 
@@ -22,7 +23,8 @@ class T3:
 
     def __init__(self, args: ServeArgs, device: str) -> None:
         log_as_serve_does()
-        self._stage = self.open_stage(args, device)
+        with without_collection():
+            self._stage = self.open_stage(args, device)
         self._replica = StageReplica(args, {"t3": self._stage})
 
     def open_stage(self, args: ServeArgs, device: str) -> "T3Stage":

@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SpeechTokens, SynthesisRequest, TokenRequest
+from deployments.loading import without_collection
 from deployments.replica_log import log_as_serve_does
 from deployments.stage_replica import StageReplica
 from deployments.streams import owned
@@ -31,9 +32,10 @@ class Vocoder:
 
     def __init__(self, args: ServeArgs, device: str, t3: "DeploymentHandle[object]") -> None:
         log_as_serve_does()
-        from app.engine.stages.vocoder import VocoderStage
+        with without_collection():
+            from app.engine.stages.vocoder import VocoderStage
 
-        stage = VocoderStage.open(args, device)
+            stage = VocoderStage.open(args, device)
         self._pipeline = stage.pipeline(HandleTokens(t3))
         self._replica = StageReplica(args, {"vocoder": stage})
 

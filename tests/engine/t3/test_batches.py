@@ -130,7 +130,9 @@ def test_thousands_of_random_steps_leak_nothing(num_steps):
         recorded.add(engine.step())
     engine.check_integrity()
     assert engine.stats().slots_free == 4
-    assert len(recorded.finish) == len(names) > num_steps / 5  # Recorded accepts one finish per segment
+    assert (
+        len(recorded.finish) == len(names) > num_steps / 5
+    )  # Recorded accepts one finish per segment
     reasons = set(recorded.finish.values())
     assert {FinishReason.LENGTH, FinishReason.CANCELLED} <= reasons
     assert FinishReason.ERROR not in reasons

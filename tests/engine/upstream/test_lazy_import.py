@@ -85,6 +85,42 @@ def test_without_modules_makes_an_import_fail_within_the_block_alone() -> None:
     """)
 
 
+def test_with_stand_ins_imports_a_library_without_the_packages_that_it_names(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "large.py").write_text("raise AssertionError('it was imported')")
+    (tmp_path / "library.py").write_text(
+        "import large.inner.deep\n"
+        "from large import Class, decorated, wanted\n"
+        "class Own(Class):\n"
+        "    @decorated\n"
+        "    def it(self): pass\n"
+        "DEFAULT = Class({'a': 1}).of('b')\n"
+    )
+    run(
+        """
+        from app.engine.upstream.lazy_import import with_stand_ins
+        with with_stand_ins("large", "os", names={"large.wanted": 3}):
+            import os as still  # it was loaded before
+            import library
+        assert library.wanted == 3 and still.getpid() > 0
+        assert "large" not in sys.modules and "large.inner" not in sys.modules
+        for use in (lambda: library.Class(), lambda: library.decorated.name):
+            try:
+                use()
+            except RuntimeError as error:
+                assert "large." in str(error)
+            else:
+                raise AssertionError("a stand-in was used")
+        try:
+            import large
+        except AssertionError:
+            pass
+        """,
+        tmp_path,
+    )
+
+
 def test_without_init_forgets_the_package_after_the_block(tmp_path: Path) -> None:
     write_package(tmp_path)
     run(
