@@ -35,8 +35,9 @@ else
 endif
 
 # No server, no full-size model, nothing that takes seconds.
+NOT_FAST := deployments training benchmarks loadtests docs
 test-fast: install
-	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments -m "not long and not full"
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"
 
 # The repetitions: fifty races per point, full-size weights, five storms, the configs of clusters.
 test-long: install

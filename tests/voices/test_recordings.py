@@ -22,6 +22,7 @@ async def read(content):
     return await RecordingReader().read(content, "audio_sample")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("rate", "kind", "channels"),
     [

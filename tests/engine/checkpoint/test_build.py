@@ -52,6 +52,7 @@ def test_full_size_t3_has_upstreams_shapes(spec: ModelSpec, upstream: T3Config) 
         assert shapes(build_t3(spec.t3)) == shapes(T3(upstream))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("spec", [ENGLISH, TURBO], ids=["ten steps", "mean-flow"])
 def test_full_size_s3gen_has_upstreams_shapes(spec: ModelSpec) -> None:
     with torch.device("meta"):

@@ -91,6 +91,7 @@ def test_a_segment_cut_at_t3s_limit_is_voiced_to_its_end(engine: VocoderEngine):
     assert items[-1].finish is FinishReason.LENGTH
 
 
+@pytest.mark.full
 def test_a_segment_is_watermarked_and_no_border_clicks(engine: VocoderEngine):
     """Random weights make noise; test_watermark.py controls the measure on speech."""
     items = say(engine, "a", 1, speech(1, 200))
@@ -116,6 +117,7 @@ def test_only_the_first_segment_of_a_request_fades_in_slowly(engine: VocoderEngi
     assert heard[1][ramp].max() < 0.1 * heard[1].max()  # 5 ms: no step where segments meet
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("settings", [SETTINGS, CHUNKED], ids=["window", "chunked"])
 @pytest.mark.parametrize("num_prompt", [75, 250])
 def test_forty_seconds_with_a_long_prompt_are_voiced_to_the_end(settings, num_prompt):
@@ -162,6 +164,7 @@ def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]
 
 @pytest.mark.parametrize("count", [6, pytest.param(16, marks=pytest.mark.long)])
 @EVERY_POLICY
+@pytest.mark.full
 def test_many_segments_at_once_each_sound_as_alone(
     spec: S3GenSpec, settings: VocoderSettings, count: int
 ):

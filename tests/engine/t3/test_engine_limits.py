@@ -51,6 +51,7 @@ def test_prepare_refuses_what_the_model_cannot_speak_by_its_field(english, chang
     assert refusal.value.message.startswith(f"{param}: ")
 
 
+@pytest.mark.full
 def test_the_longest_text_and_the_most_tokens_fit(english, turbo):
     for model in (english, turbo):
         engine = TokenEngine(model, settings())

@@ -57,6 +57,7 @@ def shapes(monkeypatch) -> list[tuple[int, Shape]]:
 @pytest.mark.parametrize("family", SPECS)
 @given(mix=st.lists(plans, min_size=2, max_size=7), slots=st.integers(1, 5))
 @hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
+@pytest.mark.full
 def test_any_mix_gives_the_tokens_of_the_plain_runner(family, mix, slots):
     plain = run_mix(TokenEngine(stopping_model(family), settings(slots=slots)), mix)
     fast = run_mix(fast_engine(family, slots), mix)

@@ -115,6 +115,7 @@ ENGLISH_SETTINGS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ENGLISH_SETTINGS)
 def test_english_equals_upstream_over_200_tokens(name, monkeypatch):
     spec = models.ENGLISH
@@ -137,6 +138,7 @@ TURBO_SETTINGS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", TURBO_SETTINGS)
 def test_turbo_equals_upstream_over_200_tokens(name, monkeypatch):
     spec = models.TURBO

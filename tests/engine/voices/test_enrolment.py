@@ -130,6 +130,7 @@ def assert_equals_upstream(modules, family, path):
     return ours
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("family", UPSTREAM)
 @pytest.mark.parametrize(
     "recording",
