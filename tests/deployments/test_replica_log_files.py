@@ -37,7 +37,6 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
     "app/api/connection.py": 1,  # in test_replica_log.py: Ray fails a `receive` 1 in 20 times
     "app/api/middleware.py": 2,
     "app/api/speech_socket.py": 1,
-    "app/engine/watermark.py": 1,
     "deployments/session_log.py": 1,
 }
 
@@ -86,10 +85,6 @@ async def test_the_end_of_a_session_is_logged(client):
     line = await until_logged("Ingress", "deployments/session_log.py", session=session)
     assert line["deployment"] == "logged_Ingress"
     assert (line["tenant"], line["cause"], line["tokens"] > 0) == ("red", "finished", True)
-
-
-async def test_the_watermark_that_the_vocoder_loads_is_logged(logged):
-    assert (await until_logged("Vocoder", "app/engine/watermark.py"))["message"]
 
 
 async def test_a_session_beyond_the_limit_of_its_key_is_logged(client):
