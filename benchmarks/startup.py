@@ -16,51 +16,27 @@ every start is like the first, which compiles each module. The last line is one 
 
 import argparse
 import json
-import os
-import re
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
-from deployments.server import free_port
+from benchmarks.startup_sides import GIVE_UP_S, Server, Side, Start, use_bytecode
 
 ROOT = Path(__file__).parents[1]
-GIVE_UP_S = 600.0
-SAMPLE_S = 0.25
 TEXT = (
     "Hello there. This is a recording of a voice, which is cloned a moment later. A recording must "
     "be longer than five seconds, so one more sentence follows the other two."
 )
-NAMES = (  # of a process, by its command line; the first that fits
-    (re.compile(r"ServeReplica:\w+:(\w+)"), r"\1"),
-    (re.compile(r"^ray::(Registry)"), r"\1"),
-    (re.compile(r"^ray::build_serve_application"), "builder"),
-    (re.compile(r"^ray::(?:ServeController|ProxyActor)"), "Serve"),
-    (re.compile(r"deployments\.serve_run"), "serve run"),
-    (re.compile(r"deployments\.cli"), "command"),
-    (re.compile(r"^ray::IDLE|default_worker\.py"), "idle workers"),
-)
-MILESTONES = {  # a line of the output says that this is done
-    "ray": "Started a local Ray instance",
-    "serve": "Started Serve in namespace",
-    "application built": "Imported and built app",
-}
-STARTED = re.compile(r"deployment='(\w+)', app='\w+'\) started successfully .* after ([\d.]+)s")
 OPEN = """
 import deployments.{module}
 from app.config import ServeArgs
@@ -78,131 +54,7 @@ assemble(ServeArgs(device="cpu"))
 """,
     "Registry": "import ray, app.sessions.registry",
 }
-
-
-@dataclass(slots=True)
-class Side:
-    """A checkout and the config that its server gets."""
-
-    name: str
-    root: Path
-    is_empty: bool = False
-    starts: list["Start"] = field(default_factory=list)
-
-    def config(self, folder: Path) -> dict[str, Any]:
-        content: dict[str, Any] = yaml.safe_load((self.root / "serve_config.yaml").read_text())
-        if self.is_empty:
-            path = "benchmarks.empty_app:app"
-            content["applications"] = [{"name": "empty", "route_prefix": "/", "import_path": path}]
-        else:
-            content["applications"][0]["args"]["uploads"] = str(folder / "uploads")
-        return content
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self.root), "HF_HUB_OFFLINE": "1"}
-
-
-def use_bytecode(folder: str | None) -> None:
-    """In all processes that this one starts. None: every module is compiled every time."""
-    if folder is None:
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        folder = os.devnull
-    else:
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = folder
-
-
-@dataclass(slots=True)
-class Start:
-    """Seconds. `legs_s`: from the start to each milestone, and how long each replica took."""
-
-    wall_s: dict[str, float] = field(default_factory=dict)
-    cpu_s: dict[str, float] = field(default_factory=dict)
-    processes_cpu_s: dict[str, float] = field(default_factory=dict)
-    legs_s: dict[str, float] = field(default_factory=dict)
-
-
-class Server:
-    """One server and the CPU time of its processes, of those that have ended too."""
-
-    def __init__(self, side: Side, folder: Path) -> None:
-        self._log = folder / "serve.log"
-        config, port = folder / "serve_config.yaml", free_port()
-        config.write_text(yaml.safe_dump(side.config(folder)))
-        command = [sys.executable, "-m", "deployments.cli", "serve", "--config", str(config)]
-        self.url = f"http://127.0.0.1:{port}"
-        self.started_s = time.monotonic()
-        with self._log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(port)],
-                cwd=side.root,
-                env=side.environment(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self._names: dict[int, str] = {}
-        self._cpu_s: dict[int, float] = {}
-        self.legs_s: dict[str, float] = {}
-        self._session: Path | None = None
-
-    def sample(self) -> None:
-        root = psutil.Process(self.process.pid)
-        for process in (root, *root.children(recursive=True)):
-            try:
-                times, command = process.cpu_times(), " ".join(process.cmdline())
-            except psutil.Error:  # it has just ended
-                continue
-            self._cpu_s[process.pid] = times.user + times.system
-            name = name_of(command)
-            if name not in ("Ray", "idle workers") or process.pid not in self._names:
-                self._names[process.pid] = name
-            if self._session is None and (found := re.search(r"--log_dir=(\S+)", command)):
-                self._session = Path(found[1])
-        text = self._log.read_text(errors="replace")
-        for leg, line in MILESTONES.items():
-            if line in text:
-                self.legs_s.setdefault(leg, time.monotonic() - self.started_s)
-
-    def cpu_s(self) -> float:
-        self.sample()
-        return sum(self._cpu_s.values())
-
-    def processes_cpu_s(self) -> dict[str, float]:
-        """By the name of the process. "Ray" stands for all that is not ours or Serve's."""
-        total: defaultdict[str, float] = defaultdict(float)
-        for pid, seconds in self._cpu_s.items():
-            total[self._names[pid]] += seconds
-        return dict(total)
-
-    def wait_healthy(self) -> None:
-        while time.monotonic() < self.started_s + GIVE_UP_S:
-            self.sample()
-            try:
-                if httpx.get(f"{self.url}/health", timeout=5).status_code == httpx.codes.OK:
-                    return
-            except httpx.HTTPError:
-                pass
-            if self.process.poll() is not None:
-                break
-            time.sleep(SAMPLE_S)
-        raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-3000:]}")
-
-    def replicas_s(self) -> dict[str, float]:
-        """How long Serve waited for each replica, from the controller's log."""
-        assert self._session is not None
-        logs = (path.read_text() for path in (self._session / "serve").glob("controller_*.log"))
-        return {f"replica {name}": float(s) for log in logs for name, s in STARTED.findall(log)}
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
-
-
-def name_of(command: str) -> str:
-    for pattern, name in NAMES:
-        if (found := pattern.search(command)) is not None:
-            return found.expand(name)
-    return "Ray"
+FLOOR = {"Empty": "import benchmarks.empty_app, ray.serve._private.replica"}
 
 
 @contextmanager
@@ -245,7 +97,7 @@ def first_answers(server: Server, start: Start) -> None:
 def imports_of(side: Side) -> dict[str, Any]:
     """Per process of ours the CPU seconds until it is ready, and its dearest libraries."""
     report = {}
-    for name, program in PROGRAMS.items():
+    for name, program in (FLOOR if side.is_empty else PROGRAMS).items():
         script = str(Path(__file__).with_name("import_times.py"))
         command = [sys.executable, "-W", "ignore", script, program]
         environment = side.environment() | {"OMP_NUM_THREADS": "1"}
@@ -306,7 +158,7 @@ def compare(before: Path | None, num_rounds: int, *, is_warm: bool) -> dict[str,
             sys.stdout.flush()
     report: dict[str, Any] = {"benchmark": "startup", "rounds": num_rounds, "bytecode": is_warm}
     report |= {side.name: report_of(side) for side in sides}
-    report["imports"] = {side.name: imports_of(side) for side in sides if not side.is_empty}
+    report["imports"] = {side.name: imports_of(side) for side in sides}
     if before is not None:
         report["share_left"] = {clock: share_left(report, clock) for clock in ("wall_s", "cpu_s")}
     return report

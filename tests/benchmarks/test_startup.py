@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import import_times, startup
+from benchmarks import import_times, startup, startup_sides
 
 SCRIPT = Path(startup.__file__)
 
@@ -28,7 +28,7 @@ SCRIPT = Path(startup.__file__)
     ],
 )
 def test_a_process_is_named_by_its_command_line(command: str, name: str) -> None:
-    assert startup.name_of(command) == name
+    assert startup_sides.name_of(command) == name
 
 
 def test_medians_count_what_a_round_lacks_as_nothing() -> None:
