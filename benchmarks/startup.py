@@ -104,8 +104,10 @@ def imports_of(side: Side) -> dict[str, Any]:
         ended = subprocess.run(
             command, cwd=side.root, env=environment, capture_output=True, text=True, check=False
         )
-        if ended.returncode == 0:  # an older checkout may have other modules
+        if ended.returncode == 0:
             report[name] = json.loads(ended.stdout.splitlines()[-1])
+        else:  # another checkout may have other modules
+            report[name] = {"error": ended.stderr.splitlines()[-1]}
     return report
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,16 +135,15 @@ class Server:
         return dict(total)
 
     def wait_healthy(self) -> None:
-        while time.monotonic() < self.started_s + GIVE_UP_S:
-            self.sample()
-            try:
-                if httpx.get(f"{self.url}/health", timeout=5).status_code == httpx.codes.OK:
-                    return
-            except httpx.HTTPError:
-                pass
-            if self.process.poll() is not None:
-                break
-            time.sleep(SAMPLE_S)
+        with httpx.Client(base_url=self.url, timeout=5) as client:
+            while time.monotonic() < self.started_s + GIVE_UP_S:
+                self.sample()
+                with suppress(httpx.HTTPError):
+                    if client.get("/health").status_code == httpx.codes.OK:
+                        return
+                if self.process.poll() is not None:
+                    break
+                time.sleep(SAMPLE_S)
         raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-3000:]}")
 
     def replicas_s(self) -> dict[str, float]:
