@@ -10,7 +10,13 @@ from typing import Annotated
 
 import typer
 
-from app.client.speech_client import DEFAULT_URL, RequestFailed, SpeechClient, Timeline
+from app.client.speech_client import (
+    DEFAULT_URL,
+    SERVER_LEG,
+    RequestFailed,
+    SpeechClient,
+    Timeline,
+)
 from app.client.speech_file import Spoken, say_to_file
 from app.core import CancelAck
 from app.errors import ServeError
@@ -51,6 +57,7 @@ def examples(*arguments: str) -> str:
     epilog=examples(
         'say "Hello there." --out hello.wav',
         'say "Hello there." --out hello.wav --voice bela --timeline',
+        'say "Hello there." --out hello.wav --socket --timeline',
     )
 )
 def say(
@@ -72,12 +79,22 @@ def say(
     timeline: Annotated[
         bool, typer.Option("--timeline", help="Print where the time to the first audio went.")
     ] = False,
+    socket: Annotated[
+        bool, typer.Option("--socket", help="Speak over the WebSocket instead of HTTP.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Speak a text into a WAV file."""
     with SpeechClient(url) as client:
         spoken = say_to_file(
-            client, text, out, model=model, voice=voice, seed=seed, language=language
+            client,
+            text,
+            out,
+            model=model,
+            voice=voice,
+            seed=seed,
+            language=language,
+            over_socket=socket,
         )
         if spoken.first_audio_s is None:
             raise RequestFailed(f"session {spoken.session_id} was cancelled before its first audio")
@@ -126,9 +143,9 @@ def describe_timeline(spoken: Spoken, timeline: Timeline) -> Iterator[str]:
     legs = timeline.legs_ms
     for name, ms in legs.items():
         yield f"  server  {name:<20} {ms:9.1f} ms"
-    answered_ms, first_ms = spoken.answered_s * 1000, (spoken.first_audio_s or 0.0) * 1000
-    if "first_audio" in legs:
-        outside_ms = answered_ms - legs["first_audio"]
-        yield f"  client  {'connection and proxy':<20} {outside_ms:9.1f} ms"
-    yield f"  client  {'answer to sample':<20} {first_ms - answered_ms:9.1f} ms"
-    yield f"  client  {'first_audio':<20} {first_ms:9.1f} ms"
+    for name, leg_s in spoken.legs_s.items():
+        ms = leg_s * 1000
+        if name == SERVER_LEG:
+            ms -= legs.get("first_audio", 0.0)
+        yield f"  client  {name:<20} {ms:9.1f} ms"
+    yield f"  client  {'first_audio':<20} {(spoken.first_audio_s or 0.0) * 1000:9.1f} ms"

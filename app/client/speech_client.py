@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from app.core import SAMPLE_RATE, CancelAck, CancelState
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 BYTES_PER_S = SAMPLE_RATE * 2
+SERVER_LEG = "connection and proxy"  # the client's leg that the server's own first_audio is part of
 
 
 class RequestFailed(Exception):
@@ -37,8 +38,11 @@ class Speech:
 
     session_id: str
     pcm: Iterator[bytes]
-    sent_s: float  # time.monotonic, before the request was sent
-    answered_s: float  # time.monotonic, when the answer began
+    sent_s: float  # time.monotonic, before the connection is made or taken
+    legs_s: dict[str, float] = field(
+        default_factory=dict
+    )  # before `pcm` is read, one after another
+    rest: str = "answer to sample"  # the name of the leg from there to the first sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class Timeline:
     legs_ms: dict[str, float]
 
 
+def unreachable(url: str, error: Exception) -> RequestFailed:
+    return RequestFailed(f"no server answers at {url} ({error}); `make serve` starts one")
+
+
 def key_headers() -> dict[str, str]:
     """The Authorization header, if the environment has an API key."""
     key = client_key()
@@ -59,7 +67,7 @@ def key_headers() -> dict[str, str]:
 
 class SpeechClient:
     def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 600.0) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         timeout = httpx.Timeout(timeout_s, connect=5.0)
         self._http = httpx.Client(timeout=timeout, headers=key_headers())
 
@@ -83,7 +91,7 @@ class SpeechClient:
     def cancel(self, session_id: str) -> CancelAck:
         """An unknown session is a normal answer: its state is UNKNOWN."""
         with self._failures():
-            response = self._http.post(f"{self._url}/cancel/{quote(session_id, safe='')}")
+            response = self._http.post(f"{self.url}/cancel/{quote(session_id, safe='')}")
             body = response.json() if response.status_code in (200, 202, 404) else {}
             if "state" not in body:
                 raise _failure(response)
@@ -114,7 +122,7 @@ class SpeechClient:
             self._failures(),
             self._http.stream(
                 "POST",
-                f"{self._url}/v1/audio/speech",
+                f"{self.url}/v1/audio/speech",
                 json={**body, "response_format": "pcm"},
                 headers=headers,
             ) as response,
@@ -123,11 +131,12 @@ class SpeechClient:
                 response.read()
                 raise _failure(response)
             pcm = _whole_samples(response.iter_bytes())
-            yield Speech(headers["X-Request-ID"], pcm, sent_s, time.monotonic())
+            legs_s = {SERVER_LEG: time.monotonic() - sent_s}
+            yield Speech(headers["X-Request-ID"], pcm, sent_s, legs_s)
 
     def _call(self, method: str, path: str) -> httpx.Response:
         with self._failures():
-            response = self._http.request(method, self._url + path)
+            response = self._http.request(method, self.url + path)
         if not response.is_success:
             raise _failure(response)
         return response
@@ -137,13 +146,12 @@ class SpeechClient:
         try:
             yield
         except httpx.ConnectError as error:
-            message = f"no server answers at {self._url} ({error}); `make serve` starts one"
-            raise RequestFailed(message) from error
+            raise unreachable(self.url, error) from error
         except httpx.RemoteProtocolError as error:
             message = "the server broke off the answer; its log says why"
             raise RequestFailed(message) from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise RequestFailed(f"{self._url}: {error or type(error).__name__}") from error
+            raise RequestFailed(f"{self.url}: {error or type(error).__name__}") from error
 
 
 def _failure(response: httpx.Response) -> RequestFailed:

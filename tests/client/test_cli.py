@@ -54,16 +54,42 @@ def test_say_writes_a_wav_of_true_length(url, synthesizer, tmp_path, capsys):
     assert "0.6 s of audio, real-time factor " in said
 
 
-def test_say_timeline_prints_the_legs_of_server_and_client(url, tmp_path, capsys):
-    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--timeline"]
+@pytest.mark.parametrize(
+    ("option", "names"),
+    [
+        ([], ["connection and proxy", "answer to sample", "first_audio"]),
+        (["--socket"], ["handshake", "start to started", "connection and proxy", "first_audio"]),
+    ],
+    ids=["http", "socket"],
+)
+def test_say_timeline_prints_the_legs_of_server_and_client(url, tmp_path, capsys, option, names):
+    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--timeline", *option]
     assert main(["say", "Hello.", *options]) == 0
-    lines = capsys.readouterr().out.splitlines()[1:]
-    legs = {tuple(line.split()[:-2]): float(line.split()[-2]) for line in lines}
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    legs = {(words[0], " ".join(words[1:-2])): float(words[-2]) for words in lines}
     assert legs["server", "claim"] == 2.0
     assert legs["server", "first_audio"] == 250.0
-    client_ms = legs["client", "first_audio"]
-    outside_ms = legs["client", "connection", "and", "proxy"]
-    assert abs(outside_ms + 250.0 + legs["client", "answer", "to", "sample"] - client_ms) < 0.3
+    assert [name for side, name in legs if side == "client"] == names
+    parts_ms = sum(legs["client", name] for name in names[:-1])
+    assert abs(parts_ms + 250.0 - legs["client", "first_audio"]) < 0.3
+
+
+def test_say_over_the_socket_writes_the_whole_text(url, synthesizer, tmp_path, capsys):
+    out = tmp_path / "hello.wav"
+    options = ["--out", str(out), "--url", url, "--socket", "--voice", "anna", "--seed", "9"]
+    assert main(["say", "Hello there.", *options]) == 0
+    assert read(out) == to_s16le(tone(synthesizer.num_samples))
+    (request,) = synthesizer.requests
+    assert (request.segments, request.voice.name) == (("Hello there.",), "anna")
+    assert request.sampling.seed == 9
+
+
+def test_an_error_over_the_socket_is_one_line(url, tmp_path, capsys):
+    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--socket", "--voice", "nobody"]
+    assert main(["say", "Hello.", *options]) == 1
+    error = capsys.readouterr().err
+    assert error.count("error: ") == 1
+    assert "nobody" in error
 
 
 def test_say_sends_model_voice_language_and_seed(tmp_path):
@@ -84,7 +110,14 @@ def test_models_and_voices_print_one_name_per_line(url, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [["models"], ["voices"], ["cancel", "x"], ["say", "Hi", "--out", "never.wav"]]
+    "command",
+    [
+        ["models"],
+        ["voices"],
+        ["cancel", "x"],
+        ["say", "Hi", "--out", "never.wav"],
+        ["say", "Hi", "--out", "never.wav", "--socket", "--model", "m", "--voice", "v"],
+    ],
 )
 def test_a_server_that_does_not_answer_is_one_error_line(
     away, command, capsys, tmp_path, monkeypatch

@@ -21,6 +21,7 @@ from app.errors import ConfigError
 from deployments.app import build
 from deployments.config_check import DEPLOYMENTS
 from deployments.server import MARK, free_port
+from tests.support.browser import browser_page, needs_chromium
 from tests.support.deployments.served_app import wait_until_healthy
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +102,22 @@ def test_the_dashboard_asks_for_the_token_and_lists_the_deployments(serve_run: S
     assert {"Ingress", "T3", "Vocoder"} <= set(application["deployments"]) <= set(DEPLOYMENTS)
     replicas = application["deployments"]["T3"]["replicas"]
     assert [replica["state"] for replica in replicas] == ["RUNNING"]
+
+
+@needs_chromium
+def test_a_browser_shows_the_deployments_and_the_registry(serve_run: ServeRun, tmp_path: Path):
+    """SCREENSHOTS names the folder that keeps the two pictures of docs/operations.md."""
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    token = subprocess.run(
+        [BIN / "ray", "get-auth-token"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
+    with browser_page() as page:
+        page.goto(f"{serve_run.dashboard}/#/serve")
+        page.get_by_role("textbox").fill(token)
+        page.get_by_role("button", name="Submit").click()
+        for shown in ("chatterbox", "Ingress", "T3", "Vocoder"):
+            page.get_by_text(shown, exact=True).first.wait_for()
+        page.screenshot(path=folder / "dashboard-serve.png")
+        page.goto(f"{serve_run.dashboard}/#/actors")
+        page.get_by_text("chatterbox-registry-0").first.wait_for()
+        page.screenshot(path=folder / "dashboard-actors.png")
