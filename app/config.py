@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from app.errors import ConfigError
-from app.key_settings import KeySettings
+from app.key_settings import AccessSettings, AdmissionSettings, KeySettings
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -42,7 +42,13 @@ class GuardSettings(_Frozen):
 
 
 class T3Settings(_Frozen):
-    slots: int = Field(8, ge=1, le=1024, description="sequences that run at the same time")
+    slots: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        description="sequences that run at the same time; one of a stream holds its slot while the "
+        "stream plays",
+    )
     dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
     first_group: int = Field(
         3,  # with groups of 13, messages end at 16 and 42: the vocoder's first cells can run then
@@ -115,7 +121,10 @@ class Limits(_Frozen):
         280, ge=40, le=1000, description="characters of one segment, which T3 speaks in one go"
     )
     request_timeout_s: float = Field(
-        600.0, gt=0, description="a session that is not finished after this time is ended"
+        600.0,
+        gt=0,
+        description="a session that is not finished after this time is ended; the time in which a "
+        "stream's sound plays does not count",
     )
     first_audio_s: float = Field(
         25.0,
@@ -134,10 +143,38 @@ class Limits(_Frozen):
         ge=1,
         description="how far a stream's sound is sent ahead of playback; null: no limit",
     )
+    lead_s: float | None = Field(
+        10.0,
+        ge=4,
+        description="how far T3 makes a stream's tokens ahead of playback, in seconds as they are "
+        "heard; what a barge-in wastes at most; null: no limit",
+    )
+    stalled_reader_s: float = Field(
+        10.0,
+        ge=1,
+        description="a client that takes no byte of its answer for this time is cut off, and its "
+        "session ends as reader_stalled",
+    )
     load_on_demand: bool = Field(
         True,
         description="whether a session loads a model that was unloaded, and waits for the model at "
         "most first_audio_s; false: 503 model_unloaded until an admin loads the model",
+    )
+
+    gcs_silence_s: float = Field(
+        5.0,
+        ge=2,
+        description="every session ends as cluster_away where Ray's GCS has not answered for this "
+        "time; where the GCS is fault tolerant, set it above the time of its restart",
+    )
+    body_s: float = Field(
+        120.0, gt=0, description="a request's body that is not complete after this time: 408"
+    )
+    body_bytes_per_s: float = Field(
+        1000.0,
+        gt=0,
+        description="bytes that a request's body must have in each second after its first ten, on "
+        "average, else 408",
     )
 
     @property
@@ -156,15 +193,6 @@ class SocketLimits(_Frozen):
     )
     max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
     idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
-
-
-class AccessSettings(_Frozen):
-    keys_file: str | None = Field(
-        None, description="file with a YAML list of keys; null: from CHATTERBOX_API_KEYS"
-    )
-    origins: tuple[str, ...] = Field(
-        (), description="web origins that may call, such as https://example.com"
-    )
 
 
 class ServeArgs(_Frozen):
@@ -192,6 +220,7 @@ class ServeArgs(_Frozen):
     vocoder: VocoderSettings = VocoderSettings()
     limits: Limits = Limits()
     sockets: SocketLimits = SocketLimits()
+    admission: AdmissionSettings = AdmissionSettings()
     access: AccessSettings = AccessSettings()
     topology: Literal["split", "colocated"] = Field(
         "split",

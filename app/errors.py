@@ -6,6 +6,7 @@
     │   └── UnsupportedField 400   the field is known, but has no effect on this model
     ├── Unauthorized 401           the API key is missing or unknown
     ├── Forbidden 403              the caller lacks a role, or calls from another machine
+    ├── SlowBody 408               the body did not come in time; the connection is closed
     ├── NotFound 404               the voice, model or session does not exist
     ├── Conflict 409               the name of a voice is taken
     ├── DuplicateSession 409       the session id is live or remembered
@@ -14,6 +15,7 @@
     ├── SynthesisFailed 500        the engine could not finish this session
     ├── NotServed 501              this server cannot do that; the message says why
     ├── StorageFull 507            the store has no room; nothing was stored
+    ├── ReaderStalled              the client takes no more bytes; nothing can be sent to it
     ├── Unavailable 503            a part of the server did not answer (registry, engine)
     │   ├── NotEnrolled 503        the voice is in the store, but is not prepared
     │   ├── OutOfMemory 503        a step of this session did not fit in the device's memory
@@ -70,18 +72,24 @@ class Forbidden(ServeError):
     code = "forbidden"
 
 
+class SlowBody(ServeError):
+    status = 408
+    code = "slow_body"
+
+
 class RateLimited(ServeError):
-    """`limit` is the name of the limit in the key's quota."""
+    """`limit` is the name of the limit in the key's quota or in the configuration."""
 
     status = 429
     code = "rate_limit_exceeded"
 
-    def __init__(self, limit: str, retry_after_s: float) -> None:
-        super().__init__(f"this API key has reached its limit {limit}", param=limit)
+    def __init__(self, limit: str, retry_after_s: float, code: str | None = None) -> None:
+        reason = f"this API key has reached its limit {limit}"
+        super().__init__(reason, param=limit, code=code)
         self.retry_after_s = max(1, math.ceil(retry_after_s))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return RateLimited, (self.param, self.retry_after_s)
+        return RateLimited, (self.param, self.retry_after_s, self.code)
 
 
 class NotFound(ServeError):
@@ -113,6 +121,10 @@ class NotServed(ServeError):
 class SynthesisFailed(ServeError):
     status = 500
     code = "synthesis_failed"
+
+
+class ReaderStalled(ServeError):
+    code = "reader_stalled"
 
 
 class Unavailable(ServeError):

@@ -1,6 +1,8 @@
-"""The settings of one API key. app.config reads the keys from a file or from the environment."""
+"""The settings of access: of one API key, of a server without keys, and of what callers hold open.
+app.config reads the keys from a file or from the environment."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -47,3 +49,53 @@ class KeySettings(BaseModel, extra="forbid", frozen=True):
         "admin: load and unload the model, stop the sessions of every tenant",
     )
     quota: Quota = Quota()
+
+
+class AccessSettings(BaseModel, extra="forbid", frozen=True):
+    keys_file: str | None = Field(
+        None, description="file with a YAML list of keys; null: from CHATTERBOX_API_KEYS"
+    )
+    origins: tuple[str, ...] = Field(
+        (), description="web origins that may call, such as https://example.com"
+    )
+    keyless: Literal["local", "refuse"] = Field(
+        "local",
+        description="a server without keys: local: serves its own machine; refuse: does not start",
+    )
+
+
+class AdmissionSettings(BaseModel, extra="forbid", frozen=True):
+    """What callers hold open and ask for, at each ingress. Beyond: 429 (a key), 503 (all keys)."""
+
+    max_requests: int = Field(1024, ge=1, description="requests in flight, of all keys")
+    max_requests_per_key: int = Field(512, ge=1, description="requests in flight, of one key")
+    max_bodies: int = Field(512, ge=1, description="bodies that are being read, of all keys")
+    max_bodies_per_key: int = Field(256, ge=1, description="bodies that are being read, of one key")
+    max_body_bytes: int = Field(
+        512 * 1024**2, ge=1, description="bytes of the bodies of requests in flight, of all keys"
+    )
+    max_body_bytes_per_key: int = Field(
+        128 * 1024**2, ge=1, description="bytes of the bodies of requests in flight, of one key"
+    )
+    max_sockets: int = Field(1024, ge=1, description="open sockets, of all keys")
+    max_sockets_per_key: int = Field(
+        256, ge=1, description="open sockets of one key whose quota has no max_sockets"
+    )
+    requests_per_s: float | None = Field(
+        50.0,
+        gt=0,
+        description="requests of one key in a second, on average; four seconds' worth may come at "
+        "once; a POST that is served does not count; null: no bound",
+    )
+    max_control: int = Field(
+        1024, ge=1, description="cancels in flight, of all keys; as many reports; as many of health"
+    )
+    max_control_per_key: int = Field(
+        256, ge=1, description="cancels in flight, of one key; as many reports of sessions"
+    )
+    control_per_s: float | None = Field(
+        100.0,
+        gt=0,
+        description="cancels of one key in a second, on average, and as many reports of sessions; "
+        "four seconds' worth may come at once; null: no bound",
+    )

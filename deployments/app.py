@@ -20,13 +20,15 @@ from deployments.vocoder import Vocoder
 
 QUEUED_PER_SLOT = 4  # sessions that may wait for each engine slot; further ones get 503
 LONGEST_STREAM_GRACE_S = 10.0
+# Far above what `admission:` lets in. Serve would queue what is beyond it, also cancels and health.
+INGRESS_ONGOING = 100_000
 
 
 def build(args: ServeArgs) -> Application:
     """Serve's entry point. Raises ConfigError or CheckpointError before anything is deployed."""
     keys = load_keys(args.access)
     # Serve's host is not known here: the config check and RequestGuard check it.
-    refuse_open_doors(keys, "127.0.0.1", serves_through_haproxy())
+    refuse_open_doors(keys, "127.0.0.1", serves_through_haproxy(), args.access)
     return assemble(args, keys=keys)
 
 
@@ -53,7 +55,7 @@ def assemble(
         speaks = _split(args, t3_class, vocoder_class, options)
     ingress = serve.deployment(ingress_class, name="Ingress").options(
         num_replicas=args.ingress_replicas,
-        max_ongoing_requests=512,
+        max_ongoing_requests=INGRESS_ONGOING,
         ray_actor_options={"num_cpus": 0.1},
         **options,
     )

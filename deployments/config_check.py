@@ -121,7 +121,7 @@ def _access_faults(content: dict[str, Any]) -> Iterator[str]:
             try:
                 keys = load_keys(args.access)
                 KeyRing(keys)
-                refuse_open_doors(keys, host, serves_through_haproxy())
+                refuse_open_doors(keys, host, serves_through_haproxy(), args.access)
             except ConfigError as error:
                 yield f"applications[{index}]: {error.message}"
 

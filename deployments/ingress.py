@@ -140,6 +140,7 @@ class Ingress:
             keys=keys,
             origins=args.access.origins,
             ledger=_usage(context.app_name, keys),
+            admission=args.admission,
             loader=loader,
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,

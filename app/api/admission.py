@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from app.auth.api_keys import Caller
 from app.auth.quota import Admission, Ledger
@@ -29,20 +28,19 @@ class AdmissionControl:
         self._ledger = ledger
         self._live_s = live_s
         self._tasks = TaskSet()
-        self._held: Counter[tuple[str, str]] = Counter()  # places, by key and limit
+        self._uploads: Counter[str] = Counter()  # being processed, by key
 
     @contextmanager
-    def place(self, caller: Caller, limit: Literal["max_sockets", "max_uploads"]) -> Iterator[None]:
-        """Holds one of the places that a key has in this process. Raises RateLimited."""
-        num_places: int | None = getattr(caller.quota, limit)
-        if num_places is not None and self._held[caller.name, limit] >= num_places:
-            log.info("key %s is refused: %s", caller.name, limit)
-            raise RateLimited(limit, 1.0)
-        self._held[caller.name, limit] += 1
+    def upload_place(self, caller: Caller) -> Iterator[None]:
+        """Holds one of the `max_uploads` that a key has in this process. Raises RateLimited."""
+        num_places = caller.quota.max_uploads
+        if num_places is not None and self._uploads[caller.name] >= num_places:
+            raise RateLimited("max_uploads", 1.0)
+        self._uploads[caller.name] += 1
         try:
             yield
         finally:
-            self._held[caller.name, limit] -= 1
+            self._uploads[caller.name] -= 1
 
     @asynccontextmanager
     async def admitted(self, caller: Caller, predicted_s: float) -> AsyncGenerator[Ticket, None]:

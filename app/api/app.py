@@ -24,9 +24,10 @@ from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
+from app.auth.request_limiter import RequestLimiter
 from app.config import Limits, SocketLimits
 from app.core import HealthStatus, ModelLoader, Synthesizer
-from app.key_settings import KeySettings
+from app.key_settings import AdmissionSettings, KeySettings
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader
@@ -42,6 +43,7 @@ def create_app(
     keys: Sequence[KeySettings] = (),
     origins: tuple[str, ...] = (),
     ledger: Ledger | None = None,
+    admission: AdmissionSettings | None = None,
     loader: ModelLoader | None = None,
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
@@ -64,6 +66,8 @@ def create_app(
         returns_id=returns_request_id,
         ring=KeyRing(keys),
         origins=tuple(origins),
+        limiter=RequestLimiter(admission or AdmissionSettings()),
+        limits=limits,
         refused=refused,
     )
     if origins:

@@ -1,29 +1,40 @@
-"""The outermost middleware (pure ASGI): the id, the caller and the last error of every request.
+"""The outermost middleware (pure ASGI): the id, the caller, the place and the last error of every
+request.
 
-It gives a request its id, which is the session id, and finds its caller. Before a body is read, it
-refuses headers with which a client could hold a slot, pages of other origins, and callers without
-a key. An unexpected exception becomes a 500 without internals. Once the headers are out, the
-exception is raised again, and the server breaks the body off.
+It gives a request its id, which is the session id, finds its caller, and takes a place for it.
+Before a body is read, it refuses headers with which a client could hold a slot, pages of other
+origins, callers without a key, and callers that hold too much open or ask too often
+(app/auth/request_limiter.py). An unexpected exception becomes a 500 without internals. Once the
+headers are out, the exception is raised again, and the server breaks the body off.
 """
 
 import logging
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.credentials import secret_of
 from app.api.errors import CountRefusal, answer, code_of
+from app.api.paced_body import PacedBody
+from app.api.request_rooms import OPEN_PATHS, path_of, room_of
 from app.auth.api_keys import Caller, KeyRing, admit
+from app.auth.request_limiter import RequestLimiter, Room
+from app.config import Limits
 from app.errors import BadRequest, Forbidden, ServeError, UnsupportedField
 
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
 _VALID_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_VALID_TARGET = re.compile(r"[A-Za-z0-9_-]{1,96}")  # also of a context and of a take of a socket
 # Ray Serve's proxies obey these headers of any client.
 _REFUSED = ("x-request-disconnect-disabled", "x-request-timeout-seconds")
+POLICY, TRY_AGAIN_LATER = 1008, 1013  # close codes
 
 
 def check_session_id(session_id: str, param: str) -> str:
@@ -32,9 +43,12 @@ def check_session_id(session_id: str, param: str) -> str:
     return session_id
 
 
-OPEN_PATHS = ("/", "/health")  # for load balancers and probes, which have no key
-SUBPROTOCOL = "chatterbox"
-_KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser cannot send a header with a socket
+def check_target_id(session_id: str) -> str:
+    """Of a session that is asked about or cancelled."""
+    if not _VALID_TARGET.fullmatch(session_id):
+        message = "session_id must match [A-Za-z0-9_-]{1,96}"
+        raise BadRequest(message, param="session_id")
+    return session_id
 
 
 class RequestGuard:
@@ -45,12 +59,16 @@ class RequestGuard:
         returns_id: bool,
         ring: KeyRing,
         origins: tuple[str, ...],
+        limiter: RequestLimiter,
+        limits: Limits,
         refused: CountRefusal,
     ) -> None:
         self._app = app
         self._returns_id = returns_id
         self._ring = ring
         self._origins = origins
+        self._limiter = limiter
+        self._limits = limits
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,57 +76,102 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id, refusal = _admit(headers)
+        request_id, refusal = _checked(headers)
         state = scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        if refusal is None:
-            state["caller"], refusal = self._caller(scope, headers)
-        if scope["type"] == "websocket":
-            await self._open_socket(scope, receive, send, refusal)
-            return
-        started = False
+        body = PacedBody(headers, receive, self._limits)
+        room = room_of(scope)
+        with ExitStack() as places:
+            try:
+                if refusal is not None:
+                    raise refusal
+                caller = state["caller"] = self._caller(scope, headers)
+                self._take_places(places, room, caller, body)
+            except ServeError as error:
+                refusal = error
+                self._refused(refusal.code)
+            if room is Room.SOCKETS:
+                await self._open_socket(scope, receive, send, refusal)
+            else:
+                await self._answer(scope, room, body, send, refusal)
 
-        async def send_with_id(message: Message) -> None:
+    async def _answer(
+        self, scope: Scope, room: Room, body: PacedBody, send: Send, refusal: ServeError | None
+    ) -> None:
+        state, started = scope["state"], False
+
+        async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                headers = MutableHeaders(scope=message)
                 if self._returns_id:
-                    MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                    headers[REQUEST_ID] = state["request_id"]
+                if message["status"] >= 400 and not body.is_whole:  # the rest of it may never come
+                    headers["Connection"] = "close"
+                is_post = scope["method"] == "POST" and room is Room.REQUESTS
+                if message["status"] < 300 and is_post:
+                    self._limiter.give_token_back(room, _name(state["caller"]))
             await send(message)
 
         if refusal is not None:
-            self._refused(refusal.code)
-            await answer(refusal)(scope, receive, send_with_id)
+            await answer(refusal)(scope, body, send_with_headers)
             return
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, body, send_with_headers)
         except ClientDisconnect:
             message = "request %s: the client left before its body was read"
-            log.info(message, request_id, extra={"session": request_id})
+            log.info(message, state["request_id"], extra={"session": state["request_id"]})
         except Exception as error:  # no handler expected it; the process goes on
             if started:
                 raise
-            log.exception("request %s failed", request_id, extra={"session": request_id})
+            session_id = state["request_id"]
+            log.exception("request %s failed", session_id, extra={"session": session_id})
             self._refused(code_of(error))
-            await answer(error)(scope, receive, send_with_id)
+            await answer(error)(scope, body, send_with_headers)
 
-    def _caller(self, scope: Scope, headers: Headers) -> tuple[Caller | None, ServeError | None]:
-        """The caller, or the refusal."""
-        peer = (scope.get("client") or (None,))[0]
+    def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
+        """None for a route that needs no key. Raises ServeError."""
         is_socket = scope["type"] == "websocket"
         changes = is_socket or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         origin = headers.get("origin")
+        if changes and origin is not None and origin not in self._origins:
+            message = "pages of this origin may not call this server"
+            raise Forbidden(message, code="origin_not_allowed")
+        secret = secret_of(headers, is_socket=is_socket)
+        is_open_path = path_of(scope) in OPEN_PATHS
+        if is_open_path and not self._ring.is_open:
+            return None
+        peer = (scope.get("client") or (None,))[0]
+        caller = admit(self._ring, secret, peer, headers)
+        is_of_other_site = headers.get("sec-fetch-site") == "cross-site"
+        if is_of_other_site and self._ring.is_open and not self._origins and not is_open_path:
+            # An image or a link of any page sends no Origin, and here no key would be missing.
+            message = "pages of other sites may not call a server without keys (access.origins)"
+            raise Forbidden(message, code="origin_not_allowed")
+        return caller
+
+    def _take_places(
+        self, places: ExitStack, room: Room, caller: Caller | None, body: PacedBody
+    ) -> None:
+        """Raises RateLimited and Overloaded."""
+        key = _name(caller)
+        own_limit = caller.quota.max_sockets if caller and room is Room.SOCKETS else None
+        places.enter_context(self._place(room, key, own_limit))
+
+        def take(num_bytes: int) -> None:
+            self._limiter.enter(Room.BODY_BYTES, key, num_bytes)
+            places.callback(self._limiter.leave, Room.BODY_BYTES, key, num_bytes)
+
+        places.callback(body.let_go)
+        body.hold(self._place(Room.BODIES, key), take)
+
+    @contextmanager
+    def _place(self, room: Room, key: str, own_limit: int | None = None) -> Iterator[None]:
+        self._limiter.enter(room, key, own_limit=own_limit)
         try:
-            if changes and origin is not None and origin not in self._origins:
-                message = "pages of this origin may not call this server"
-                raise Forbidden(message, code="origin_not_allowed")
-            if (
-                scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS
-                and not self._ring.is_open
-            ):
-                return None, None
-            return admit(self._ring, _secret(headers, is_socket), peer, headers), None
-        except ServeError as refusal:
-            return None, refusal
+            yield
+        finally:
+            self._limiter.leave(room, key)
 
     async def _open_socket(
         self, scope: Scope, receive: Receive, send: Send, refusal: ServeError | None
@@ -117,30 +180,26 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         log.info("socket refused: %s", refusal.code)
-        self._refused(refusal.code)
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+        if "websocket.http.response" in scope.get("extensions", {}):
+            await answer(refusal)(scope, receive, send)
+            return
+        code = TRY_AGAIN_LATER if refusal.status in (429, 503) else POLICY
+        await send({"type": "websocket.close", "code": code, "reason": refusal.code})
 
 
-def _secret(headers: Headers, is_socket: bool) -> str | None:
-    """The API key that the client sent. A key in the URL does not count: logs and browser histories
-    keep URLs."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    if "x-api-key" in headers:
-        return headers["x-api-key"]
-    offered = headers.get("sec-websocket-protocol", "") if is_socket else ""
-    keys = [name.strip() for name in offered.split(",") if _KEY_PROTOCOL in name]
-    return keys[0].removeprefix(_KEY_PROTOCOL) if keys else None
+def _name(caller: Caller | None) -> str:
+    return "" if caller is None else caller.name
 
 
-def _admit(headers: Headers) -> tuple[str, ServeError | None]:
+def _checked(headers: Headers) -> tuple[str, ServeError | None]:
     """The id of the request, and the refusal, if there is one."""
     given = headers.getlist(REQUEST_ID)
     made = uuid.uuid4().hex
     for name in _REFUSED:
         if name in headers:
             return made, UnsupportedField(f"clients may not send the header {name}", param=name)
+    if "@" in headers.get("host", ""):
+        return made, BadRequest("header Host: a host has no user information", param="Host")
     if not given:
         return made, None
     if len(given) > 1:

@@ -9,21 +9,22 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
+from app.api.credentials import SUBPROTOCOL
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
 from app.api.json_body import parse_object, read_object
-from app.api.middleware import SUBPROTOCOL, check_session_id
+from app.api.middleware import check_session_id
 from app.api.openapi import CANCELLED, SPOKEN
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
 from app.api.speech_job import SpeechJob
 from app.api.speech_request import SpeechFields, parse
 from app.api.speech_response import SpeechResponse
-from app.api.speech_socket import POLICY, SpeechSocket
+from app.api.speech_socket import SpeechSocket
 from app.api.uploads import read_form
 from app.core import CancelState, SessionKey, VoiceRef
-from app.errors import BadRequest, NotFound, RateLimited
+from app.errors import BadRequest, NotFound
 from app.key_settings import Role
 from app.voices.recordings import MAX_BYTES
 
@@ -62,7 +63,7 @@ async def cloned(
 ) -> AsyncGenerator[SpeechJob, None]:
     """The job in a voice that is made of `sample` for this job and deleted after it."""
     caller = job.options.caller
-    with services.admission.place(caller, "max_uploads"):
+    with services.admission.upload_place(caller):
         async with (
             services.admission.admitted(caller, job.predicted_s) as ticket,
             services.voices.once(caller, sample) as voice,
@@ -119,13 +120,8 @@ def speech_routes(services: Services) -> APIRouter:
     async def stream(websocket: WebSocket) -> None:
         offered = websocket.scope.get("subprotocols", [])
         caller, socket_id = caller_of(websocket), websocket.state.request_id
-        try:
-            with services.admission.place(caller, "max_sockets"):
-                await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-                await SpeechSocket(websocket, services, caller, socket_id).serve()
-        except RateLimited as refusal:
-            services.refused(refusal.code)
-            await websocket.close(POLICY, refusal.code)
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await SpeechSocket(websocket, services, caller, socket_id).serve()
 
     return router
 

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.api.errors import code_of, error_of
 from app.api.events import base64_of
+from app.api.idle_clock import IdleClock
 from app.api.services import Services
 from app.api.socket_messages import (
     MAX_BUFFER_MS,
@@ -57,6 +58,7 @@ class SpeechSocket:
         self._num_started = 0
         self._num_errors = 0
         self._is_closing = False
+        self._idle = IdleClock(services.sockets.idle_s)
         self._incoming: asyncio.Task[Message] | None = None
         self._tasks = TaskSet()
         self._running: dict[SpeechContext, asyncio.Task[None]] = {}
@@ -91,11 +93,11 @@ class SpeechSocket:
         """
         incoming = self._incoming = asyncio.ensure_future(self._websocket.receive())
         while not incoming.done():
-            await asyncio.wait({incoming}, timeout=self._bounds.idle_s)
-            is_idle = all(context.is_idle for context in self._open.values())
-            if not incoming.done() and is_idle:
+            left_s = self._idle.left_s(is_idle=all(each.is_idle for each in self._open.values()))
+            if left_s == 0:
                 await self._close(NORMAL, "idle")
                 return None
+            await asyncio.wait({incoming}, timeout=left_s)
         is_lost = incoming.cancelled() or incoming.exception() is not None
         if is_lost or incoming.result()["type"] == "websocket.disconnect":
             raise WebSocketDisconnect
@@ -113,6 +115,8 @@ class SpeechSocket:
         try:
             message = read_message(frame)
             context_id = message.context_id
+            if not isinstance(message, Cancel) or context_id in self._open:
+                self._idle.use()
             await self._obey(message)
         except ServeError as error:
             self._num_errors += 1

@@ -74,7 +74,7 @@ def voice_routes(services: Services) -> APIRouter:
         """Make a voice from a recording of 5 to 30 s and the speaker's written consent."""
         form = await read_form(request, ("name", "consent"), ("audio_sample",), MAX_BYTES)
         caller = caller_of(request)
-        with services.admission.place(caller, "max_uploads"):
+        with services.admission.upload_place(caller):
             voice = await voices.add(
                 caller,
                 form.text("name", 64),

@@ -8,15 +8,36 @@ frameworks.
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.core import DEFAULT_TENANT
 from app.errors import ConfigError, Forbidden, Unauthorized
-from app.key_settings import KeySettings, Quota, Role
+from app.key_settings import AccessSettings, KeySettings, Quota, Role
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")  # a proxy in front sets these
+# Headers of a proxy in front. No list can be complete: a proxy need not say that it is there.
+_FORWARDED = (
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-host",
+    "x-originating-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-envoy-external-address",
+    "x-azure-clientip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "cdn-loop",
+)
+_FORWARDED_PREFIX = "x-forwarded-"
+_HOST = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<name>[^:\[\]@]*))(?::\d*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +90,18 @@ class KeyRing:
         return found
 
 
-def refuse_open_doors(keys: Sequence[KeySettings], host: str, haproxy: bool) -> None:
-    """Raises ConfigError where other machines could reach a server without keys."""
+def refuse_open_doors(
+    keys: Sequence[KeySettings], host: str, haproxy: bool, access: AccessSettings
+) -> None:
+    """Raises ConfigError where other machines could reach a server without keys, and where
+    `access.keyless` does not let a server without keys start."""
     if keys:
         return
+    if access.keyless == "refuse":
+        raise ConfigError(
+            "access.keyless is refuse, and no API key is configured. Configure API keys "
+            "(access.keys_file)."
+        )
     if haproxy:
         raise ConfigError(
             "Ray Serve's HAProxy listens on every interface. Configure API keys (access.keys_file)."
@@ -94,14 +123,25 @@ def admit(
             message = "an API key is required: send the header Authorization: Bearer <key>"
             raise Unauthorized(message, code="no_api_key")
         return ring.caller(secret)
-    host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
     is_local_peer = peer is not None and is_loopback(peer)
     # Another host name: a web page may have rebound its own name to this machine.
-    is_local_name = host.strip("[]").lower() in _LOCAL_NAMES
-    if not (is_local_peer and is_local_name) or any(name in headers for name in _FORWARDED):
+    is_local_name = host_of(headers.get("host", "")) in _LOCAL_NAMES
+    if not (is_local_peer and is_local_name) or is_forwarded(headers):
         message = "this server has no API keys configured, so it serves only its own machine"
         raise Forbidden(message, code="loopback_only")
     return ANYBODY_HERE
+
+
+def host_of(header: str) -> str:
+    """The name or the address in a Host header, in lower case and without the port. Empty where the
+    header has another form."""
+    found = _HOST.fullmatch(header)
+    return "" if found is None else (found["ipv6"] or found["name"] or "").lower()
+
+
+def is_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy says in one of the known ways that it sent the request on."""
+    return any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name in headers)
 
 
 def is_loopback(host: str) -> bool:

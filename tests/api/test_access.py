@@ -144,27 +144,73 @@ async def test_a_server_without_keys_refuses_other_host_names():
         assert (await client.get("/health", headers={"Host": "a.example"})).status_code == 403
 
 
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:8000", "localhost", "127.0.0.1:1"])
+async def test_a_server_without_keys_answers_each_name_of_this_machine(host):
+    async with in_process(FakeSynthesizer()) as client:
+        assert (await client.get("/v1/models", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["me@127.0.0.1", "me:secret@localhost:8000", "@localhost"])
+@pytest.mark.parametrize("keys", [(), KEYS])
+async def test_a_host_with_user_information_is_a_400(host, keys):
+    async with in_process(FakeSynthesizer(), keys=keys) as client:
+        headers = {"Host": host, **bearer("red-key")}
+        response = await client.get("/v1/models", headers=headers)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "Host")
+
+
+OTHER_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}  # as of an <img>
+PREVIEW = "/v1/audio/voices/anna/preview"
+
+
+@pytest.mark.parametrize("path", [PREVIEW, "/v1/models", "/v1/audio/voices"])
+async def test_pages_of_other_sites_cannot_make_a_server_without_keys_speak(path):
+    synthesizer = FakeSynthesizer()
+    async with in_process(synthesizer) as client:
+        refused = await client.get(path, headers=OTHER_SITE)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "origin_not_allowed")
+        assert "access.origins" in refused.json()["error"]["message"]
+        assert synthesizer.requests == []
+        for headers in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+            assert (await client.get(path, headers=headers)).status_code != 403
+        assert (await client.get("/health", headers=OTHER_SITE)).status_code == 200
+
+
+async def test_pages_of_other_sites_are_served_with_a_key_or_a_listed_origin():
+    for options in ({"keys": KEYS}, {"origins": (ORIGIN,)}):
+        async with in_process(FakeSynthesizer(), **options) as client:
+            response = await client.get("/v1/models", headers=OTHER_SITE | bearer("red-key"))
+            assert response.status_code == 200
+
+
 @pytest.mark.parametrize(
-    ("options", "is_let_in"),
+    ("options", "status"),
     [
-        ({}, False),
-        ({"additional_headers": bearer("wrong")}, False),
-        ({"additional_headers": bearer("no-role")}, False),
-        ({"additional_headers": bearer("red-key")}, True),
-        ({"additional_headers": {"X-API-Key": "red-key"}}, True),
-        ({"subprotocols": ["chatterbox", "chatterbox.key.red-key"]}, True),
-        ({"subprotocols": ["chatterbox", "chatterbox.key.wrong"]}, False),
-        ({"additional_headers": bearer("red-key"), "origin": "https://evil.example"}, False),
-        ({"additional_headers": bearer("red-key"), "origin": ORIGIN}, True),
+        ({}, 401),
+        ({"additional_headers": bearer("wrong")}, 401),
+        ({"additional_headers": bearer("no-role")}, 403),
+        ({"additional_headers": bearer("red-key")}, 101),
+        ({"additional_headers": {"X-API-Key": "red-key"}}, 101),
+        ({"subprotocols": ["chatterbox", "chatterbox.key.red-key"]}, 101),
+        ({"subprotocols": ["chatterbox", "chatterbox.key.wrong"]}, 401),
+        (
+            {
+                "additional_headers": bearer("blue-key"),
+                "subprotocols": ["chatterbox", "chatterbox.key.red-key"],
+            },
+            400,
+        ),
+        ({"additional_headers": bearer("red-key"), "origin": "https://evil.example"}, 403),
+        ({"additional_headers": bearer("red-key"), "origin": ORIGIN}, 101),
     ],
 )
-async def test_a_socket_opens_for_a_known_key_and_an_allowed_origin(options, is_let_in):
+async def test_a_socket_opens_for_a_known_key_and_an_allowed_origin(options, status):
     with serving(FakeSynthesizer(), keys=KEYS, origins=(ORIGIN,)) as url:
         address = url.replace("http", "ws") + "/v1/audio/speech/stream"
-        if not is_let_in:
+        if status != 101:
             with pytest.raises(websockets.InvalidStatus) as refused:
                 await websockets.connect(address, **options)
-            assert refused.value.response.status_code == 403
+            assert refused.value.response.status_code == status
             return
         async with websockets.connect(address, **options) as socket:
             assert socket.subprotocol == ("chatterbox" if "subprotocols" in options else None)
@@ -214,7 +260,8 @@ async def test_a_closed_socket_gives_its_place_back():
         async with websockets.connect(address, additional_headers=bearer("k")):
             with pytest.raises(websockets.InvalidStatus) as refused:
                 await websockets.connect(address, additional_headers=bearer("k"))
-            assert refused.value.response.status_code == 403
+            assert refused.value.response.status_code == 429
+            assert refused.value.response.headers["retry-after"] == "1"
             async with websockets.connect(address, additional_headers=bearer("other")):
                 pass  # another key has its own
 

@@ -7,6 +7,7 @@ import websockets
 
 from app.config import Limits
 from app.errors import Overloaded
+from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
 from tests.support.speech_sockets import ENDS, connected
 
@@ -131,6 +132,36 @@ async def test_idle_s_closes_a_socket_that_does_not_speak(synthesizer):
         await client.until("flushed")
         with pytest.raises(websockets.ConnectionClosedOK):
             await client.next()
+
+
+async def test_a_cancel_of_an_unknown_context_does_not_keep_a_socket_open(synthesizer):
+    async with connected(synthesizer, idle_s=0.5) as client:
+
+        async def is_closed():
+            try:
+                await client.send("cancel", "nobody")
+                await client.until("cancelled")
+            except websockets.ConnectionClosedOK as closed:
+                return closed.rcvd.reason == "idle"
+
+        await eventually(is_closed, 10, "the socket is closed as idle", every_s=0.05)
+
+
+async def test_messages_that_are_of_use_keep_a_socket_open(synthesizer):
+    async with connected(synthesizer, idle_s=0.5) as client:
+        for _ in range(10):
+            await client.start()
+            await client.send("cancel", "c")
+            await client.until("cancelled")
+            await asyncio.sleep(0.1)
+
+
+async def test_an_idle_socket_that_answers_pings_lives_as_long_as_configured(synthesizer):
+    async with connected(synthesizer, idle_s=300) as client:
+        for _ in range(3):
+            await (await client.socket.ping())
+        await client.start()
+        await client.until("started")
 
 
 async def test_overload_is_an_error_of_its_context(synthesizer):

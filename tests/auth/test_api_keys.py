@@ -3,14 +3,15 @@
 import pytest
 
 from app.auth.api_keys import ANYBODY_HERE, KeyRing, admit, is_loopback, refuse_open_doors
-from app.config import AccessSettings, load_keys
+from app.config import load_keys
 from app.errors import ConfigError, Forbidden, Unauthorized
-from app.key_settings import Role
+from app.key_settings import AccessSettings, Role
 from tests.support.api_keys import key
 
 RING = KeyRing([key("one", "first"), key("two", "second", "blue", ("voices", "admin"))])
 OPEN = KeyRing([])
 HERE = {"host": "localhost:8000"}
+LOCAL = AccessSettings()
 
 
 def test_a_known_key_gives_its_caller():
@@ -30,7 +31,9 @@ def test_a_missing_role_is_named():
         RING.caller("one").require(Role.ADMIN)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "[::1]", "LOCALHOST:1", "localhost:"]
+)
 def test_without_keys_this_machine_has_all_roles(host):
     assert admit(OPEN, None, "127.0.0.1", {"host": host}) is ANYBODY_HERE
 
@@ -45,13 +48,51 @@ def test_without_keys_this_machine_has_all_roles(host):
         ("127.0.0.1", {}),
         ("127.0.0.1", {"host": "rebound.example:8000"}),
         ("127.0.0.1", {"host": "127.0.0.1.example"}),
-        ("127.0.0.1", HERE | {"x-forwarded-for": "203.0.113.9"}),
-        ("127.0.0.1", HERE | {"forwarded": "for=203.0.113.9"}),
+        ("127.0.0.1", {"host": "me@127.0.0.1"}),
+        ("127.0.0.1", {"host": "[::1"}),
+        ("127.0.0.1", {"host": "[::1]x"}),
+        ("127.0.0.1", {"host": "[rebound.example]"}),
+        ("127.0.0.1", {"host": "::1"}),
+        ("127.0.0.1", {"host": ""}),
     ],
 )
 def test_without_keys_other_machines_are_refused(peer, headers):
     with pytest.raises(Forbidden):
         admit(OPEN, "one", peer, headers)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-port",
+        "x-forwarded-server",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-azure-clientip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "cdn-loop",
+    ],
+)
+def test_without_keys_a_request_that_a_proxy_sent_on_is_refused(name):
+    with pytest.raises(Forbidden) as refused:
+        admit(OPEN, None, "127.0.0.1", HERE | {name: "anything"})
+    assert refused.value.code == "loopback_only"
+    admit(RING, "one", "127.0.0.1", HERE | {name: "anything"})  # a key is enough
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "accept", "user-agent", "origin", "x-api-key"])
+def test_headers_of_clients_are_no_proxys(name):
+    admit(OPEN, None, "127.0.0.1", HERE | {name: "anything"})
 
 
 @pytest.mark.parametrize(
@@ -74,12 +115,19 @@ def test_loopback_addresses_are_recognised(host, near):
 
 
 def test_a_reachable_server_without_keys_does_not_start():
-    refuse_open_doors([], "127.0.0.1", haproxy=False)
-    refuse_open_doors([key("one", "first")], "0.0.0.0", haproxy=True)
+    refuse_open_doors([], "127.0.0.1", haproxy=False, access=LOCAL)
+    refuse_open_doors([key("one", "first")], "0.0.0.0", haproxy=True, access=LOCAL)
     with pytest.raises(ConfigError, match="reachable"):
-        refuse_open_doors([], "0.0.0.0", haproxy=False)
+        refuse_open_doors([], "0.0.0.0", haproxy=False, access=LOCAL)
     with pytest.raises(ConfigError, match="HAProxy"):
-        refuse_open_doors([], "127.0.0.1", haproxy=True)
+        refuse_open_doors([], "127.0.0.1", haproxy=True, access=LOCAL)
+
+
+def test_keyless_refuse_needs_a_key_everywhere():
+    refuse = AccessSettings(keyless="refuse")
+    with pytest.raises(ConfigError, match=r"access\.keyless"):
+        refuse_open_doors([], "127.0.0.1", haproxy=False, access=refuse)
+    refuse_open_doors([key("one", "first")], "127.0.0.1", haproxy=False, access=refuse)
 
 
 def test_two_keys_with_one_name_or_hash_are_refused():

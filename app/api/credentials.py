@@ -1,0 +1,34 @@
+"""The API key that came with a request, in one of the ways in which a client may send a key.
+
+A key in the URL does not count: logs and browser histories keep URLs.
+"""
+
+from collections.abc import Iterator
+
+from starlette.datastructures import Headers
+
+from app.errors import BadRequest
+
+SUBPROTOCOL = "chatterbox"
+_KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser cannot send a header with a socket
+
+
+def secret_of(headers: Headers, *, is_socket: bool) -> str | None:
+    """Raises BadRequest where the request has several keys that differ: a proxy before this server
+    could have checked another key than the server."""
+    secrets = {secret for each in _secrets(headers, is_socket) if (secret := each.strip())}
+    if len(secrets) > 1:
+        raise BadRequest("the request has several API keys; send one", code="several_api_keys")
+    return next(iter(secrets), None)
+
+
+def _secrets(headers: Headers, is_socket: bool) -> Iterator[str]:
+    for value in headers.getlist("authorization"):
+        scheme, _, token = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            yield token
+    yield from headers.getlist("x-api-key")
+    for value in headers.getlist("sec-websocket-protocol") if is_socket else ():
+        for name in value.split(","):
+            if name.strip().startswith(_KEY_PROTOCOL):
+                yield name.strip().removeprefix(_KEY_PROTOCOL)
