@@ -37,9 +37,11 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTAL
 # The first pattern that the name of a number matches tells its unit.
 _UNITS = (
     (r"per_day$", "seconds"),
+    (r"bytes_per_s$", "bytes per second"),
+    (r"per_s$", "per second"),
     (r"_s$", "seconds"),
     (r"_gib$", "GiB"),
-    (r"_bytes$", "bytes"),
+    (r"_bytes(_per_key)?$", "bytes"),
     (r"_chars$", "characters"),
     (r"frames$", "mel frames"),
     (r"_gpus$", "GPUs"),

@@ -19,7 +19,14 @@ from loadtests.bench import Bench
 from loadtests.playback import Player
 from loadtests.records import BYTES_PER_S, Kind, Outcome, Record
 
-REFUSALS = {(429, "rate_limit_exceeded"), (503, "overloaded"), (501, "uploads_off")}
+REFUSALS = {
+    (429, "rate_limit_exceeded"),
+    (429, "too_many_requests"),
+    (429, "too_many_open_requests"),
+    (503, "overloaded"),
+    (503, "server_full"),
+    (501, "uploads_off"),
+}
 SAME_AUDIO_S = 0.001
 OBEYED_WITHIN_S = 0.5  # after an acknowledgement; until then, audio may be on its way
 
