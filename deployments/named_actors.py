@@ -6,13 +6,16 @@ stands in the file of their worker process, `worker-*.err` in Ray's log folder.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 
-from app.errors import Unavailable
+from app.errors import ServeError, Unavailable
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -39,10 +42,16 @@ def named_actor(actor_class: type[Any], name: str, *args: object) -> Any:
 async def answer(
     call: Callable[[], Awaitable[T]], what: str, within_s: float | None = ANSWER_WITHIN_S
 ) -> T:
-    """What the actor's method returns. Raises Unavailable where the actor has died or does not
-    answer in time. `what`: the actor's name in that message."""
+    """What the actor's method returns. Raises the method's own ServeError. Raises Unavailable where
+    the method fails in another way, and where the actor has died or does not answer in time.
+    `what`: the actor's name in that message."""
     try:
         async with asyncio.timeout(within_s):
             return await call()
     except (RayActorError, TimeoutError) as error:
         raise Unavailable(f"The {what} does not answer.") from error
+    except RayTaskError as error:
+        if isinstance(error.cause, ServeError):
+            raise
+        log.error("The %s failed: %r", what, error.cause)
+        raise Unavailable(f"The {what} failed.") from error

@@ -1,7 +1,8 @@
 """The one place where an error becomes an answer: OpenAI's error shape, status and retry headers.
 
-The messages of ServeError and HTTPException are written for clients. Of any other exception the
-client learns only that it happened; the log has the details under the request id.
+The messages of ServeError and HTTPException are written for clients, but those of ConfigError name
+files. Of a ConfigError, and of any other exception, the client learns only that it happened; the
+log has the details under the request id.
 """
 
 import json
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import (
+    ConfigError,
     Conflict,
     DuplicateSession,
     NotServed,
@@ -72,7 +74,7 @@ def error_of(error: Exception) -> dict[str, str | None]:
     status = status_of(error)
     kind = "invalid_request_error" if status < 500 else "server_error"
     message, param = _INTERNAL, None
-    if isinstance(error, ServeError):
+    if isinstance(error, ServeError) and not isinstance(error, ConfigError):
         message, param = error.message, error.param
     elif isinstance(error, HTTPException):
         message = error.detail

@@ -33,7 +33,7 @@ from app.errors import (
     StorageFull,
 )
 from app.voices.keyed_locks import KeyedLocks
-from app.voices.storage import Storing, put_whole
+from app.voices.storage import Storing, make_folder, put_whole
 
 FRESH_S = 0.5
 MAX_VOICES = 1000  # of a tenant
@@ -64,7 +64,7 @@ def open_references(url: str) -> str:
     try:
         files, root = fsspec.core.url_to_fs(folder)
         with Storing("recordings"):
-            files.makedirs(root, exist_ok=True)
+            make_folder(files, root)
     except (StorageAway, StorageFull, FileNotFoundError, ValueError, ImportError) as error:
         raise ConfigError(f"uploads: cannot use {url}: {error.__cause__ or error}") from error
     return folder
@@ -176,7 +176,7 @@ class VoiceLibrary:
     def keep(self, flac: bytes, reference: str) -> None:
         folder = f"{self._root}/{REFERENCES}"
         with Storing("recordings"):
-            self._files.makedirs(folder, exist_ok=True)
+            make_folder(self._files, folder)
             put_whole(self._files, f"{folder}/{reference}.flac", flac)
 
     def drop(self, reference: str) -> None:
@@ -221,7 +221,7 @@ class VoiceLibrary:
     def _write(self, tenant: str, voice: LibraryVoice) -> None:
         content = json.dumps(asdict(voice)).encode()
         with Storing("voices"):
-            self._files.makedirs(self._folder(tenant), exist_ok=True)
+            make_folder(self._files, self._folder(tenant))
             put_whole(self._files, f"{self._folder(tenant)}/{voice.id}.json", content)
         self._forget(tenant)
 

@@ -9,9 +9,11 @@ import errno
 import logging
 import secrets
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
 from app.errors import StorageAway, StorageFull
 
@@ -45,12 +47,25 @@ class Storing:
         raise StorageAway(f"the store of {self._what} does not answer") from error
 
 
+def make_folder(files: AbstractFileSystem, path: str) -> None:
+    """Makes a folder and its parents where they are missing. On a local file system only the
+    server's own user can open the new ones. Raises the file system's errors."""
+    new = []
+    if isinstance(files, LocalFileSystem):
+        new = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()]
+    files.makedirs(path, exist_ok=True)
+    for folder in new:
+        folder.chmod(0o700)
+
+
 def put_whole(files: AbstractFileSystem, path: str, content: bytes) -> None:
-    """Write a file whole or not at all: a reader at the same time never sees a part of it. Raises
-    the file system's errors."""
+    """Write a file whole or not at all: a reader at the same time never sees a part of it. On a
+    local file system only the server's own user can read it. Raises the file system's errors."""
     partial = f"{path}.{secrets.token_hex(8)}.partial"
     is_whole = False
     try:
+        if isinstance(files, LocalFileSystem):
+            Path(partial).touch(mode=0o600)  # a file that is there keeps its mode
         files.pipe_file(partial, content)
         files.mv(partial, path)
         is_whole = True

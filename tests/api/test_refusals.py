@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.api.speech_bodies import StreamBroken
-from app.errors import SynthesisFailed
+from app.errors import CheckpointError, ConfigError, SynthesisFailed
 from tests.support.api_clients import in_process, speech
 from tests.support.api_keys import bearer_of, key
 from tests.support.fakes import FakeSynthesizer
@@ -28,6 +28,15 @@ async def test_every_refused_request_is_counted_by_its_code(synthesizer):
         assert codes[3:] == ["not_found", "invalid_value"]
         assert (await client.post("/v1/audio/speech", json=speech())).status_code == httpx.codes.OK
     assert len(codes) == 5
+
+
+@pytest.mark.parametrize("fault", [ConfigError("/srv/a is wrong"), CheckpointError("/srv/a")])
+async def test_an_error_that_is_for_the_operator_names_no_file_to_a_client(fault):
+    async with in_process(FakeSynthesizer(error=fault, fail_at=0)) as client:
+        refused = await client.post("/v1/audio/speech", json=speech())
+    assert refused.status_code == httpx.codes.INTERNAL_SERVER_ERROR
+    assert refused.json()["error"]["code"] == fault.code
+    assert "/srv" not in refused.text
 
 
 async def test_a_request_without_a_key_is_counted():

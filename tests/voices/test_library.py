@@ -28,6 +28,23 @@ def files(tmp_path):
     return sorted(path.name for path in (tmp_path / "library").rglob("*") if path.is_file())
 
 
+def test_only_the_server_can_read_voices_and_recordings(library, tmp_path):
+    add(library)
+    library.keep(b"recording", library.new_reference())
+    modes = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "library").rglob("*")}
+    modes[tmp_path / "library"] = (tmp_path / "library").stat().st_mode & 0o777
+    assert sum(path.is_file() for path in modes) == 3
+    for path, mode in modes.items():
+        assert mode == (0o600 if path.is_file() else 0o700), path
+
+
+def test_a_folder_that_the_operator_made_keeps_its_mode(tmp_path):
+    (tmp_path / "library").mkdir(mode=0o750)
+    add(VoiceLibrary(str(tmp_path / "library")))
+    assert (tmp_path / "library").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "library" / "voices").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("by", ["id", "name"])
 def test_only_its_tenant_finds_a_voice(library, by):
     voice = add(library)

@@ -47,7 +47,7 @@ def decode_reference(content: bytes, source: str) -> ReferenceAudio:
     try:
         samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise refusal(source, f"is not a sound file ({error})") from error
+        raise refusal(source, f"is not a sound file ({error.error_string})") from error
     return ReferenceAudio(samples.mean(axis=1), int(sample_rate), source)
 
 

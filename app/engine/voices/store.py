@@ -18,9 +18,9 @@ from cachetools import LRUCache
 from app.engine.conditionals import Conditionals, dump_conditionals, parse_conditionals
 from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
 from app.engine.voices.reference_files import ReferenceFiles, open_file_system
-from app.errors import CheckpointError, ConfigError, NotFound, StorageAway
+from app.errors import BadRequest, CheckpointError, ConfigError, NotFound, StorageAway
 from app.voices.keyed_locks import KeyedLocks
-from app.voices.storage import Storing, put_whole
+from app.voices.storage import Storing, make_folder, put_whole
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,12 @@ class VoiceStore:
         prepared = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
         conditionals = self._read_prepared(prepared, voice)
         if conditionals is None:
-            conditionals = self._prepare(decode_reference(content, path), voice)
+            try:  # callers are told no path
+                reference = decode_reference(content, "the recording of this voice")
+                conditionals = self._prepare(reference, voice)
+            except BadRequest as error:
+                log.warning("%s: %s", path, error)
+                raise
             self._write_prepared(prepared, conditionals)
         with self._loaded_lock:
             self._loaded[voice] = _Loaded(version, conditionals)
@@ -128,5 +133,5 @@ class VoiceStore:
     def _write_prepared(self, path: str, conditionals: Conditionals) -> None:
         """Raises where it fails: other processes would not find the voice."""
         with Storing("prepared voices"):
-            self._cache_files.makedirs(self._cache_root, exist_ok=True)
+            make_folder(self._cache_files, self._cache_root)
             put_whole(self._cache_files, path, dump_conditionals(conditionals))

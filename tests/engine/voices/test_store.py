@@ -1,5 +1,6 @@
 """Recordings in a folder or an object store become voices, once each."""
 
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -197,10 +198,35 @@ def test_the_least_recently_used_voice_leaves_memory(folder, enrol):
 def test_a_failed_enrolment_fails_its_caller_and_is_repeated_later(folder, enrol):
     (folder / "ann.wav").write_text("no sound")
     store = VoiceStore(str(folder), "tiny", enrol)
-    with pytest.raises(BadRequest, match=r"ann\.wav is not a sound file"):
+    with pytest.raises(BadRequest, match=r"recording of this voice is not a sound file"):
         store.get("ann")
     record(folder, "ann.wav", 1)
     assert store.get("ann").voice == "ann"
+
+
+def as_wav(seconds):
+    file = io.BytesIO()
+    soundfile.write(file, spoken_vowels(1, seconds), 24_000, format="WAV")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no sound", as_wav(0.3), as_wav(2.0)[:30]], ids=["0", "no", "short", "cut"]
+)
+def test_the_error_of_a_recording_names_no_path_and_the_log_does(folder, enrol, caplog, content):
+    (folder / "ann.wav").write_bytes(content)
+    with pytest.raises(BadRequest) as error:
+        VoiceStore(str(folder), "tiny", enrol).get("ann")
+    told = error.value.message
+    assert not any(trace in told for trace in (str(folder), "ann.wav", "/", "0x")), told
+    assert str(folder / "ann.wav") in caplog.text
+
+
+def test_prepared_voices_are_readable_by_the_server_alone(folder, enrol, tmp_path):
+    cache = tmp_path / "cache" / "of"
+    VoiceStore(str(folder), "tiny", enrol, cache=str(cache)).get("ann")
+    assert [path.stat().st_mode & 0o777 for path in cache.iterdir()] == [0o600]
+    assert {path.stat().st_mode & 0o777 for path in (cache, cache.parent)} == {0o700}
 
 
 def test_two_recordings_with_one_name_are_an_error_that_names_both(folder, enrol):
