@@ -47,10 +47,8 @@ class Fault(StrEnum):
 
 
 class Mark(StrEnum):
-    """A moment of a session on the machine's monotonic clock, which its processes share.
-
-    A session without a cancel passes the first block in this order. A cancel adds the second.
-    """
+    """A moment of a session on the machine's monotonic clock, which its processes share. A session
+    without a cancel passes the first block in this order. A cancel adds the second."""
 
     RECEIVED = "received"  # the interface has read and accepted the request
     CLAIMED = "claimed"  # the registry has granted the id
@@ -224,6 +222,7 @@ class StageStats:
 
 class HealthStatus(StrEnum):
     OK = "ok"
+    LATE = "late"  # it works, and a stream is late
     STARTING = "starting"
     UNLOADED = "unloaded"  # the model is not in memory and can be loaded again
     FAILED = "failed"
@@ -233,6 +232,7 @@ class HealthStatus(StrEnum):
 class Health:
     status: HealthStatus
     stages: dict[str, StageStats] = field(default_factory=dict)  # by stage name: t3, vocoder
+    late_s: float = 0.0  # of the latest stage
 
 
 @dataclass(frozen=True, slots=True)

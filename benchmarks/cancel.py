@@ -4,8 +4,10 @@ closed connection.
     python benchmarks/cancel.py --url http://127.0.0.1:8000 --n 662 --num-streams 1 4 16
 
 The floor: the way of the cancel through the proxy to T3 (a few milliseconds), plus the rest of the
-running step. Half of the stops come before the first audio, half after it. A p99 claim needs 662
-stops of each kind. Server and client must run on one machine. The last line is one JSON object.
+running step. `step_ms` is the time of a T3 step, and `legs_ms` are the parts of the
+acknowledgement, one after another, which sum up to it. Half of the stops come before the first
+audio, half after it. A p99 claim needs 662 stops of each kind. Server and client must run on one
+machine. The last line is one JSON object.
 """
 
 import argparse
@@ -27,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 from app.client.speech_client import key_headers
 from app.core import Mark
 from benchmarks.measure import quantile
-from benchmarks.turns import Turn, Turns, Via
+from benchmarks.turns import ACK_LEGS, Turn, Turns, Via
 
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
 WARM_UP = 4
@@ -92,12 +94,16 @@ async def baseline_ms(turns: Turns, plan: Plan) -> list[float]:
 
 def summarise(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, object]:
     steps = [turn.steps_after for turn in done if turn.steps_after is not None]
+    legs = [turn.ack_legs_ms for turn in done if turn.ack_legs_ms]
     next_ttfa = [turn.ttfa_ms for turn in done[plan.num_streams :] if turn.ttfa_ms is not None]
     return {
         "via": plan.via,
         "num_streams": plan.num_streams,
         "n": len(done),
         "ack_ms": percentiles(turn.ack_ms for turn in done),
+        "step_ms": percentiles(turn.step_ms for turn in done),
+        "legs_ms": {name: percentiles(turn[name] for turn in legs) for name in ACK_LEGS},
+        "legs_sum_ms": percentiles(sum(turn.values()) for turn in legs),
         "empty_ms": percentiles(turn.empty_ms for turn in done),
         "silence_ms": percentiles(turn.silence_ms for turn in done),
         "engine_ms": percentiles(turn.engine_ms for turn in done),
@@ -162,9 +168,10 @@ def main() -> None:
     parser.add_argument(
         "--via",
         nargs="+",
-        choices=("http", "disconnect", "whole"),
+        choices=("http", "disconnect", "whole", "websocket"),
         default=["http", "disconnect"],
-        help="whole: a cancel call stops a request for a file (204)",
+        help="whole: a cancel call stops a request for a file (204); websocket: a message stops a "
+        "context",
     )
     parser.add_argument("--seed", type=int, default=1)
     rows = asyncio.run(run(parser.parse_args()))

@@ -83,6 +83,8 @@ async def measure(model: str, first_cell: int, *, overlap: bool) -> dict[str, ob
     args = ServeArgs(model=model, device="cpu", vocoder=VocoderSettings(first_cell=first_cell))
     card = model_card(args)
     t3, vocoder = T3Stage.open(args, "cpu"), VocoderStage.open(args, "cpu")
+    t3.start()
+    vocoder.start()
     pipeline = vocoder.pipeline(t3 if overlap else WithheldTokens(t3))
     voice, sampling = VoiceRef(card.voices[0]), replace(card.defaults, seed=1)
     runs = []

@@ -7,16 +7,27 @@ about percentiles.
 """
 
 import asyncio
+import json
 import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
 import httpx
+from websockets.asyncio.client import ClientConnection, connect
 
 from app.core import TOKENS_PER_S, Mark
 
-Via = Literal["http", "disconnect", "whole"]  # whole: a cancel call stops a request for a file
+# whole: a cancel call stops a request for a file. websocket: a message stops a context.
+Via = Literal["http", "disconnect", "whole", "websocket"]
+ACK_LEGS = {  # from the stop to the acknowledgement, one after another; None: the client's times
+    "to_ingress": (None, Mark.CANCEL_RECEIVED),
+    "to_registry": (Mark.CANCEL_RECEIVED, Mark.CANCEL_LOGGED),
+    "to_t3": (Mark.CANCEL_LOGGED, Mark.T3_TOLD),
+    "last_step": (Mark.T3_TOLD, Mark.T3_STOPPED),
+    "confirm": (Mark.T3_STOPPED, Mark.ACKNOWLEDGED),
+    "to_client": (Mark.ACKNOWLEDGED, None),
+}
 REPORTED_WITHIN_S = 5.0  # after a cancel: T3's and the ingress's reports at the registry
 
 
@@ -39,6 +50,8 @@ class Turn:
     steps_after: int | None = None
     cells_after: int | None = None
     discarded_s: float = 0.0
+    num_tokens: int = 0
+    socket_id: str | None = None  # of a turn over a socket; its session is the last take
 
     @property
     def ttfa_ms(self) -> float | None:
@@ -65,6 +78,28 @@ class Turn:
         """From the stop to T3's report that no step has the sequence and its slot is free. None if
         T3 had no sequence, or if the sequence had ended by itself."""
         return self._since_stop_ms(self.marks.get(Mark.T3_STOPPED))
+
+    @property
+    def ack_legs_ms(self) -> dict[str, float]:
+        """They sum up to `ack_ms`. Empty where T3 had nothing to stop, or had not stopped when the
+        server answered."""
+        at_s = dict(self.marks)
+        if self.stopped_s is None or self.acknowledged_s is None:
+            return {}
+        ends = [(begin or "stopped", end or "acked") for begin, end in ACK_LEGS.values()]
+        at_s |= {"stopped": self.stopped_s, "acked": self.acknowledged_s}
+        if not all(end in at_s for _, end in ends):
+            return {}
+        legs_ms = [(at_s[end] - at_s[begin]) * 1000 for begin, end in ends]
+        return dict(zip(ACK_LEGS, legs_ms, strict=True)) if min(legs_ms) >= 0 else {}
+
+    @property
+    def step_ms(self) -> float | None:
+        """The mean time of a T3 step, a token each, up to the stop."""
+        begin, end = self.marks.get(Mark.PREFILL), self.marks.get(Mark.LAST_STEP)
+        if begin is None or end is None or self.num_tokens < 2:
+            return None
+        return (end - begin) * 1000 / (self.num_tokens - 1)
 
     def _since_stop_ms(self, at_s: float | None) -> float | None:
         if at_s is None or self.stopped_s is None:
@@ -96,15 +131,13 @@ class Turns:
 
     async def stop(self, text: str, via: Via, after_s: float, *, after_first_audio: bool) -> Turn:
         """Stops the turn `after_s` after its first audio, or after the request was sent."""
+        if via == "websocket":
+            return await self._stop_on_socket(text, after_s, after_first_audio=after_first_audio)
         turn = Turn(uuid.uuid4().hex, time.monotonic())
         first = asyncio.Event()
         body = self._body | {"input": text, "stream": via != "whole"}
         listening = asyncio.ensure_future(self._listen(turn, body, first))
-        if after_first_audio:
-            waiting = asyncio.ensure_future(first.wait())
-            await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-        await asyncio.wait({listening}, timeout=after_s)
+        await _until_due(listening, first if after_first_audio else None, after_s)
         turn.stopped_s = time.monotonic()
         if via == "disconnect":
             listening.cancel()
@@ -116,8 +149,34 @@ class Turns:
             await listening
         return turn
 
+    async def _stop_on_socket(self, text: str, after_s: float, *, after_first_audio: bool) -> Turn:
+        socket_id = uuid.uuid4().hex
+        address = self._client.base_url.join("/v1/audio/speech/stream").copy_with(scheme="ws")
+        headers = {"X-Request-ID": socket_id}
+        if (key := self._client.headers.get("Authorization")) is not None:
+            headers["Authorization"] = key
+        async with connect(str(address), additional_headers=headers, proxy=None) as socket:
+
+            async def send(kind: str, **fields: str) -> None:
+                await socket.send(json.dumps({"type": kind, "context_id": "turn", **fields}))
+
+            turn = Turn(f"{socket_id}-0-0", time.monotonic(), socket_id=socket_id)
+            await send("start", voice=str(self._body["voice"]), audio="binary")
+            await send("text", text=text)
+            await send("close")
+            first = asyncio.Event()
+            listening = asyncio.ensure_future(_listen_on_socket(socket, turn, first))
+            await _until_due(listening, first if after_first_audio else None, after_s)
+            turn.stopped_s = time.monotonic()
+            await send("cancel")
+            await socket.send(json.dumps({"type": "close"}))
+            await listening
+        return turn
+
     async def fetch_report(self, turn: Turn) -> None:
         """Fills in the server's report of the session when it is complete."""
+        if turn.socket_id is not None:
+            turn.session_id = await self._last_take(turn.socket_id)
         give_up_s = time.monotonic() + REPORTED_WITHIN_S
         while True:
             answer = await self._client.get(f"/v1/sessions/{turn.session_id}")
@@ -127,11 +186,20 @@ class Turns:
                 turn.steps_after = body["steps_after_abort"]
                 turn.cells_after = body["cells_after_abort"]
                 turn.discarded_s = body["tokens_discarded"] / TOKENS_PER_S
+                turn.num_tokens = body["tokens_generated"]
                 if body["finish"] != "cancelled" or Mark.T3_STOPPED in turn.marks:
                     return
             if time.monotonic() > give_up_s:  # stopped before T3 had a sequence of it
                 return
             await asyncio.sleep(0.1)
+
+    async def _last_take(self, socket_id: str) -> str:
+        number = 0
+        while True:
+            answer = await self._client.get(f"/v1/sessions/{socket_id}-0-{number + 1}")
+            if answer.status_code != httpx.codes.OK:
+                return f"{socket_id}-0-{number}"
+            number += 1
 
     async def _listen(self, turn: Turn, body: dict[str, object], first: asyncio.Event) -> None:
         headers = {"X-Request-ID": turn.session_id}
@@ -143,10 +211,40 @@ class Turns:
             if response.status_code == httpx.codes.NO_CONTENT:
                 turn.empty_s = time.monotonic()
             async for part in response.aiter_raw():
-                turn.last_audio_s = time.monotonic()
-                turn.num_bytes += len(part)
-                if turn.first_audio_s is None:
-                    turn.first_audio_s = turn.last_audio_s
-                    first.set()
-                if turn.acknowledged_s is not None:
-                    turn.bytes_after_ack += len(part)
+                _note(turn, len(part), first)
+
+
+async def _until_due(
+    listening: "asyncio.Future[None]", first: asyncio.Event | None, after_s: float
+) -> None:
+    """Waits for the first audio, where it is given, and then `after_s`. Returns at the end of the
+    turn if that comes earlier."""
+    if first is not None:
+        waiting = asyncio.ensure_future(first.wait())
+        await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    await asyncio.wait({listening}, timeout=after_s)
+
+
+async def _listen_on_socket(socket: ClientConnection, turn: Turn, first: asyncio.Event) -> None:
+    """Until the server closes the socket."""
+    async for frame in socket:
+        if isinstance(frame, bytes):
+            _note(turn, len(frame), first)
+            continue
+        message = json.loads(frame)
+        if message["type"] == "error":
+            raise RuntimeError(f"the server answered {frame}")
+        if message["type"] == "cancelled":
+            turn.acknowledged_s = time.monotonic()
+            turn.state = message["state"]
+
+
+def _note(turn: Turn, num_bytes: int, first: asyncio.Event) -> None:
+    turn.last_audio_s = time.monotonic()
+    turn.num_bytes += num_bytes
+    if turn.first_audio_s is None:
+        turn.first_audio_s = turn.last_audio_s
+        first.set()
+    if turn.acknowledged_s is not None:
+        turn.bytes_after_ack += num_bytes

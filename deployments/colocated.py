@@ -5,12 +5,17 @@ Only the replica imports the engines: the application's builder imports this mod
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SynthesisRequest
-from deployments.loading import without_collection
+from deployments.loading import load
 from deployments.replica_log import log_as_serve_does
 from deployments.stage_replica import StageReplica
+
+if TYPE_CHECKING:
+    from app.engine.stages.t3 import T3Stage
+    from app.engine.stages.vocoder import VocoderStage
 
 
 class Colocated:
@@ -18,14 +23,15 @@ class Colocated:
 
     def __init__(self, args: ServeArgs, device: str) -> None:
         log_as_serve_does()
-        with without_collection():
-            from app.engine.stages.t3 import T3Stage
-            from app.engine.stages.vocoder import VocoderStage
-
-            t3 = T3Stage.open(args, device)
-            vocoder = VocoderStage.open(args, device)
+        t3, vocoder = load(lambda: self.open_stages(args, device))
         self._pipeline = vocoder.pipeline(t3)
         self._replica = StageReplica(args, {"t3": t3, "vocoder": vocoder})
+
+    def open_stages(self, args: ServeArgs, device: str) -> "tuple[T3Stage, VocoderStage]":
+        from app.engine.stages.t3 import T3Stage
+        from app.engine.stages.vocoder import VocoderStage
+
+        return T3Stage.open(args, device), VocoderStage.open(args, device)
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         async with aclosing(

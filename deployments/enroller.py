@@ -7,24 +7,32 @@ Only the replica imports the models: the application's builder imports this modu
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
 
 from app.config import ServeArgs
 from app.core import VoiceRef
-from deployments.loading import without_collection
+from app.engine.device import cpu_share
+from deployments.loading import load
 from deployments.metrics import EnrolmentMetrics
 from deployments.replica_log import log_as_serve_does
+
+if TYPE_CHECKING:
+    from app.engine.stages.enrol import EnrolStage
 
 
 class Enroller:
     def __init__(self, args: ServeArgs) -> None:
         log_as_serve_does()
-        with without_collection():
-            from app.engine.device.threads import yield_to_others
-            from app.engine.stages.enrol import EnrolStage
-
-            self._stage = EnrolStage.open(args)
-        self._threads = ThreadPoolExecutor(initializer=yield_to_others)
+        self._stage = load(lambda: self.open_stage(args))
+        yielding = partial(cpu_share.take, cpu_share.LOADING)
+        self._threads = ThreadPoolExecutor(initializer=yielding)
         self._metrics = EnrolmentMetrics()
+
+    def open_stage(self, args: ServeArgs) -> "EnrolStage":
+        from app.engine.stages.enrol import EnrolStage
+
+        return EnrolStage.open(args)
 
     async def enrol(self, voice: VoiceRef) -> None:
         """Returns when T3 and vocoder replicas can find the voice's conditionals."""

@@ -83,6 +83,7 @@ class ServerProcess:
         # By default the autoscaler hears of the load every ten seconds, which is too late.
         defaults = {
             "RAY_AUTH_MODE": "token",
+            "RAY_worker_niceness": "0",  # else 15: a neighbour takes all of a core
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
         }
         return defaults | haproxy.variables() | dict(os.environ) | own

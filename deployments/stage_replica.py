@@ -24,6 +24,8 @@ class Stage(health.Stage, Protocol):
     @property
     def counts(self) -> TokenCounts | CellCounts: ...
 
+    def start(self) -> None: ...
+
     def stats(self) -> StageStats: ...
 
     async def cancel(self, key: SessionKey) -> Confirmation: ...
@@ -52,6 +54,8 @@ class StageReplica:
             )
             for name, stage in stages.items()
         ]
+        for stage in stages.values():
+            stage.start()
         for follower in self._followers:
             follower.start()
 

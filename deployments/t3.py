@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.config import ServeArgs
 from app.core import SessionKey, SpeechTokens, TokenRequest
-from deployments.loading import without_collection
+from deployments.loading import load
 from deployments.replica_log import log_as_serve_does
 from deployments.stage_replica import StageReplica
 
@@ -23,8 +23,7 @@ class T3:
 
     def __init__(self, args: ServeArgs, device: str) -> None:
         log_as_serve_does()
-        with without_collection():
-            self._stage = self.open_stage(args, device)
+        self._stage = load(lambda: self.open_stage(args, device))
         self._replica = StageReplica(args, {"t3": self._stage})
 
     def open_stage(self, args: ServeArgs, device: str) -> "T3Stage":

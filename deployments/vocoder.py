@@ -5,15 +5,19 @@ Only the replica imports the engine: the application's builder imports this modu
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from ray.serve.handle import DeploymentHandle
 
 from app.config import ServeArgs
 from app.core import AudioChunk, SpeechTokens, SynthesisRequest, TokenRequest
-from deployments.loading import without_collection
+from deployments.loading import load
 from deployments.replica_log import log_as_serve_does
 from deployments.stage_replica import StageReplica
 from deployments.streams import owned
+
+if TYPE_CHECKING:
+    from app.engine.stages.vocoder import VocoderStage
 
 
 class HandleTokens:
@@ -32,12 +36,14 @@ class Vocoder:
 
     def __init__(self, args: ServeArgs, device: str, t3: "DeploymentHandle[object]") -> None:
         log_as_serve_does()
-        with without_collection():
-            from app.engine.stages.vocoder import VocoderStage
-
-            stage = VocoderStage.open(args, device)
+        stage = load(lambda: self.open_stage(args, device))
         self._pipeline = stage.pipeline(HandleTokens(t3))
         self._replica = StageReplica(args, {"vocoder": stage})
+
+    def open_stage(self, args: ServeArgs, device: str) -> "VocoderStage":
+        from app.engine.stages.vocoder import VocoderStage
+
+        return VocoderStage.open(args, device)
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         async with aclosing(

@@ -115,12 +115,14 @@ async def rate_rows(
     (teacher,) = (name for name, ours in NAMES.items() if ours == voice)
     by_teacher = {s.text: flite(s.text, teacher)[0] for s in sentences}
     t3 = T3Stage.open(ServeArgs(model=model), "cpu")
+    t3.start()
     tokens, sampling = CachedTokens(t3), replace(open_checkpoint(model).spec.sampling, seed=1)
     sources = {name: (row, tokens) for name, row in rows.items()}
     sources["teacher's tokens"] = ROWS["window"], teacher_tokens(model, by_teacher)
     for name, (row, source) in sources.items():
         args = ServeArgs(model=model, vocoder=VocoderSettings.model_validate(row.settings))
         stage = VocoderStage.open(args, "cpu")
+        stage.start()
         speaker = Speaker(stage.pipeline(source), VoiceRef(voice), sampling)
         wavs = await speaker.say(sentences, row)
         stage.close()

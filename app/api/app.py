@@ -32,6 +32,10 @@ from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader
 
+# A late server is not sent away: a balancer would cut its callers off, and all replicas may be late
+# together. New sessions are refused by admission, one by one.
+_SPEAKING = (HealthStatus.OK, HealthStatus.LATE)
+
 
 def create_app(
     synthesizer: Synthesizer,
@@ -121,9 +125,10 @@ def _model_list_routes(services: Services) -> APIRouter:
 
     @router.get("/health", response_model=None)
     async def health() -> Response:
-        """The status and the load of each stage; 503 unless the status is ok. Needs no API key."""
+        """The status and the load of each stage; 503 unless the status is ok or late. Needs no API
+        key."""
         now = await synthesizer.health()
-        return JsonResponse(asdict(now), 200 if now.status is HealthStatus.OK else 503)
+        return JsonResponse(asdict(now), 200 if now.status in _SPEAKING else 503)
 
     @router.get("/v1/models", response_model=None)
     async def models() -> Response:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -59,7 +59,10 @@ class Engine(Protocol[MessageT_contra, ItemT]):
     def abort(self) -> None:
         """Free everything, after an error or at the end. May be called in any state."""
 
-    def stats(self) -> StageStats: ...
+    def stats(self) -> StageStats: ...  # without its lateness
+
+    def due_s(self) -> float:
+        """When the most urgent work is due, by the loop's clock; inf where there is none."""
 
 
 RunThread = Callable[[Callable[[], None]], None]  # calls what it is given, as the thread's work
@@ -95,13 +98,18 @@ class EngineLoop(Generic[MessageT, ItemT]):
         run_thread: RunThread = lambda work: work(),
         *,
         step_timeout_s: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` gives seconds, and is the engine's."""
         self._engine = engine
         self._name = name
         self._inbox: deque[MessageT | _Cancel] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._failure: BaseException | None = None
+        self._clock = clock
+        self._inbox_since_s = math.inf  # when the oldest message came; inf: the inbox is empty
+        self._due_s = math.inf  # as of the last look at the engine
         self._step_timeout_s = step_timeout_s
         self._step_began_s: float | None = None
         self._subscribers: dict[SegmentKey, _Subscriber[ItemT]] = {}
@@ -132,13 +140,15 @@ class EngineLoop(Generic[MessageT, ItemT]):
         """An error while a step has been running for longer than `step_timeout_s`. Only the end of
         its process is sure to end such a step. None again if the step ends after all."""
         began_s = self._step_began_s
-        if began_s is None or (taken_s := time.monotonic() - began_s) <= self._step_timeout_s:
+        if began_s is None or (taken_s := self._clock() - began_s) <= self._step_timeout_s:
             return None
         return SynthesisFailed(f"a step of the {self._name} engine has run for {taken_s:.0f} s")
 
     def stats(self) -> StageStats:
-        """As of the end of the last step."""
-        return self._stats
+        """The counts as of the end of the last step. The lateness is of now, so that it grows
+        while a step takes long, and while the thread gets no core to see a message."""
+        due_s = min(self._due_s, self._inbox_since_s)
+        return replace(self._stats, late_s=max(0.0, self._clock() - due_s))
 
     def send(self, message: MessageT) -> None:
         """More input for a segment that is already open."""
@@ -156,16 +166,14 @@ class EngineLoop(Generic[MessageT, ItemT]):
                 raise SynthesisFailed(f"segment {segment} of {key.session_id} is already open")
             self._refuse_if_gone()
             self._subscribers[segment_key] = subscriber
-            self._inbox.append(first)
-            self._wake.notify()
+            self._put_in(first)
         return EngineStream(self._name, subscriber.queue, partial(self._leave, segment_key))
 
     def _leave(self, segment_key: SegmentKey, finished: bool) -> None:
         with self._wake:
             self._subscribers.pop(segment_key, None)
             if not (finished or self._closing):
-                self._inbox.append(_Cancel(*segment_key, Future()))
-                self._wake.notify()
+                self._put_in(_Cancel(*segment_key, Future()))
 
     async def cancel(self, key: SessionKey) -> Stopped:
         """Stop every segment of the session. Returns once the thread has done so."""
@@ -190,8 +198,13 @@ class EngineLoop(Generic[MessageT, ItemT]):
     def _post(self, message: MessageT | _Cancel) -> None:
         with self._wake:
             self._refuse_if_gone()
-            self._inbox.append(message)
-            self._wake.notify()
+            self._put_in(message)
+
+    def _put_in(self, message: MessageT | _Cancel) -> None:
+        if not self._inbox:
+            self._inbox_since_s = self._clock()
+        self._inbox.append(message)
+        self._wake.notify()
 
     def _refuse_if_gone(self) -> None:
         if self._failure is not None or self._closing:
@@ -211,12 +224,13 @@ class EngineLoop(Generic[MessageT, ItemT]):
     def _run(self) -> None:
         while self._wait_for_work():
             self._drain_inbox()
+            self._due_s = self._engine.due_s()
             items = self._step() if self._engine.has_work() else []
-            self._stats = self._engine.stats()
+            self._stats, self._due_s = self._engine.stats(), self._engine.due_s()
             self._deliver(items)
 
     def _step(self) -> list[ItemT]:
-        self._step_began_s = time.monotonic()
+        self._step_began_s = self._clock()
         try:
             return self._engine.step()
         finally:
@@ -232,6 +246,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
         while True:
             with self._wake:
                 if not self._inbox:
+                    self._inbox_since_s = math.inf
                     return
                 message = self._inbox.popleft()
             if isinstance(message, _Cancel):
@@ -270,6 +285,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
             self._failure = error
             self._closing = True
             messages, self._inbox = self._inbox, deque()
+            self._inbox_since_s = self._due_s = math.inf
             waiting = list(self._subscribers.values())
         for message in messages:
             if isinstance(message, _Cancel):

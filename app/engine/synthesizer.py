@@ -28,6 +28,7 @@ from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from app.sessions.live import LiveSessions
 from app.sessions.registry import Registry
+from app.sessions.replica_table import health_of
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from app.sessions.tasks import TaskSet
 
@@ -50,6 +51,8 @@ class LocalSynthesizer:
         self._pipeline = vocoder.pipeline(t3)
         self._registry = LocalRegistry(Registry(args.limits.remember_s, args.limits.live_s))
         self._sessions = LiveSessions(self._registry, args.limits)
+        t3.start()
+        vocoder.start()
 
     @classmethod
     def open(cls, args: ServeArgs) -> "LocalSynthesizer":
@@ -82,7 +85,7 @@ class LocalSynthesizer:
     async def health(self) -> Health:
         failed = self.t3.failure or self.vocoder.failure
         stages = {"t3": self.t3.stats(), "vocoder": self.vocoder.stats()}
-        return Health(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
+        return health_of(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
 
     async def enrol(self, voice: VoiceRef) -> None:
         async with self._enrolling:  # the first use loads the models, once

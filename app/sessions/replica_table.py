@@ -13,6 +13,7 @@ from app.sessions.table import ReplicaId
 
 HEARTBEAT_LOST_S = 3.0  # a replica whose last heartbeat is older is not counted
 FOLLOWER_LOST_S = 30.0  # no cancel waits for a T3 replica whose last poll is older
+LATE_S = 2.0  # the health is late where a stream is later; in time, a step takes less
 _CONSUMER_OF = {"t3": "vocoder", "vocoder": "ingress"}
 
 
@@ -92,8 +93,16 @@ class ReplicaTable:
             failed |= heartbeat.failed
             sums[replica.stage] = sums.get(replica.stage, StageStats()) + heartbeat.stats
         if failed:
-            return Health(HealthStatus.FAILED, sums)
+            return health_of(HealthStatus.FAILED, sums)
         if model is not ModelState.LOADED:
-            return Health(HealthStatus.UNLOADED, sums)
+            return health_of(HealthStatus.UNLOADED, sums)
         is_complete = sums.keys() >= set(needed)
-        return Health(HealthStatus.OK if is_complete else HealthStatus.STARTING, sums)
+        return health_of(HealthStatus.OK if is_complete else HealthStatus.STARTING, sums)
+
+
+def health_of(status: HealthStatus, stages: dict[str, StageStats]) -> Health:
+    """With the lateness of the latest stage. A status that is ok becomes late beyond LATE_S."""
+    late_s = max((stats.late_s for stats in stages.values()), default=0.0)
+    if status is HealthStatus.OK and late_s > LATE_S:
+        status = HealthStatus.LATE
+    return Health(status, stages, late_s)

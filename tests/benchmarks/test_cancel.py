@@ -47,6 +47,32 @@ def test_a_row_has_the_figures_of_its_stops():
     assert figures["next_ttfa_ratio"] == 1.0
 
 
+def test_the_legs_of_an_acknowledgement_sum_up_to_it():
+    marks = {
+        "prefill": 10.02,
+        "last_step": 10.19,
+        "cancel_received": 10.202,
+        "cancel_logged": 10.203,
+        "t3_told": 10.204,
+        "t3_stopped": 10.206,
+        "acknowledged": 10.208,
+    }
+    turn = replace(GOOD, marks=marks, num_tokens=35)
+    legs_ms = [round(ms, 3) for ms in turn.ack_legs_ms.values()]
+    assert legs_ms == [2.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    assert sum(turn.ack_legs_ms.values()) == pytest.approx(turn.ack_ms)
+    assert turn.step_ms == pytest.approx(5.0)
+    figures = summarise(Plan(2, "http", 1, 1), [turn, GOOD], BASELINE)
+    assert figures["legs_ms"]["to_registry"]["p50"] == pytest.approx(1.0)
+    assert figures["legs_sum_ms"]["p95"] == pytest.approx(10.0)
+    assert figures["step_ms"]["p50"] == pytest.approx(5.0)
+
+
+def test_a_turn_that_t3_had_not_stopped_has_no_legs():
+    assert GOOD.ack_legs_ms == {}
+    assert replace(GOOD, acknowledged_s=None).ack_legs_ms == {}
+
+
 def test_good_turns_break_no_bound():
     assert list(broken_bounds([GOOD] * 100, BASELINE)) == []
 

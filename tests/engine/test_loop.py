@@ -1,6 +1,7 @@
 """EngineLoop over an engine that counts, and that a test can hold at a step."""
 
 import asyncio
+import math
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from app.core import FinishReason, SessionKey, StageStats
 from app.engine.loop import NOTHING_STOPPED, EngineLoop, Stopped
 from app.engine.stream import SegmentKey
 from app.errors import SynthesisFailed, Unavailable
+from tests.support.clock import Clock
 
 WAIT_S = 30.0
 
@@ -34,6 +36,7 @@ class CountingEngine:
     fail_at: int | None = None
     steps: int = 0
     aborts: int = 0
+    is_due_s: float = math.inf  # while anything is live
     live: dict[SegmentKey, list[int]] = field(default_factory=dict)  # [next, end]
     ended: list[Count] = field(default_factory=list)
 
@@ -73,6 +76,9 @@ class CountingEngine:
 
     def stats(self) -> StageStats:
         return StageStats(live=len(self.live))
+
+    def due_s(self) -> float:
+        return self.is_due_s if self.live else math.inf
 
 
 def key(name: str) -> SessionKey:
@@ -152,6 +158,43 @@ async def test_hung_is_set_while_a_step_takes_too_long(engine):
         assert await values(stream) == [0]
         running.close()
         assert running.hung is None
+
+
+async def test_lateness_grows_while_a_step_takes_long(engine):
+    clock = Clock()
+    engine.gate = threading.Semaphore(0)
+    engine.is_due_s = clock.now + 2.0
+    running = EngineLoop(engine, "counting", clock=clock)
+    running.start()
+    stream = running.open(key("a"), 0, Count(key("a"), 0, 2))
+    await inside_step(engine, 1)
+    assert running.stats().late_s == 0.0
+    clock.now += 5.0
+    assert running.stats().late_s == 3.0
+    clock.now += 40.0
+    assert running.stats().late_s == 43.0
+    engine.is_due_s = clock.now  # the step brings the stream up to now
+    engine.gate.release()
+    await anext(stream)
+    assert running.stats().late_s == 0.0
+    engine.gate.release()
+    assert await values(stream) == [1]
+    clock.now += 60.0
+    assert running.stats().late_s == 0.0, "nobody listens"
+    running.close()
+
+
+async def test_a_message_that_the_thread_has_not_seen_is_late_from_its_arrival(engine):
+    clock = Clock()
+    waiting = EngineLoop(engine, "counting", clock=clock)  # its thread has not run yet
+    stream = waiting.open(key("a"), 0, Count(key("a"), 0, 1))
+    clock.now += 3.0
+    waiting.open(key("b"), 0, Count(key("b"), 0, 1))
+    assert waiting.stats().late_s == 3.0
+    waiting.start()
+    assert await values(stream) == [0]
+    assert waiting.stats().late_s == 0.0
+    waiting.close()
 
 
 async def test_a_cancel_of_an_unknown_session_is_a_no_op(loop):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from math import inf
 
 import numpy as np
 import pytest
@@ -89,6 +90,9 @@ class Vocoder:
 
     def stats(self) -> StageStats:
         return StageStats(live=len(self.live))
+
+    def due_s(self) -> float:
+        return inf
 
 
 @pytest.fixture

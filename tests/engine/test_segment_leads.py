@@ -37,6 +37,7 @@ class ScriptedTokens:
 @pytest.fixture(scope="module")
 def vocoder():
     stage = VocoderStage.open(ServeArgs(model="embedded-babble"), "cpu")
+    stage.start()
     yield stage
     stage.close()
 

@@ -7,6 +7,7 @@ from app.sessions.model_state import ModelState
 from app.sessions.replica_table import (
     FOLLOWER_LOST_S,
     HEARTBEAT_LOST_S,
+    LATE_S,
     Heartbeat,
     ReplicaTable,
     StageSlots,
@@ -76,6 +77,29 @@ def test_health_sums_the_replicas_of_each_stage(replicas):
     health = replicas.health(NEEDED, ModelState.LOADED)
     assert health.status is HealthStatus.OK
     assert health.stages == {"t3": StageStats(2, 4, 6, 12, 0.5), "vocoder": stats}
+
+
+@pytest.mark.parametrize(
+    ("t3_s", "vocoder_s", "status"),
+    [
+        (0.0, LATE_S, HealthStatus.OK),
+        (0.5, LATE_S + 0.1, HealthStatus.LATE),
+        (43.0, 0.0, HealthStatus.LATE),
+    ],
+)
+def test_health_is_late_where_a_stage_is_later_than_the_bound(replicas, t3_s, vocoder_s, status):
+    replicas.note_heartbeat(T3, Heartbeat(StageStats(late_s=t3_s)))
+    replicas.note_heartbeat(ReplicaId("t3", "other"), Heartbeat(StageStats()))
+    replicas.note_heartbeat(VOCODER, Heartbeat(StageStats(late_s=vocoder_s)))
+    health = replicas.health(NEEDED, ModelState.LOADED)
+    assert (health.status, health.late_s) == (status, max(t3_s, vocoder_s))
+
+
+def test_a_failure_hides_no_lateness_and_lateness_no_failure(replicas):
+    replicas.note_heartbeat(T3, Heartbeat(StageStats(late_s=43.0), failed=True))
+    replicas.note_heartbeat(VOCODER, Heartbeat(StageStats()))
+    health = replicas.health(NEEDED, ModelState.LOADED)
+    assert (health.status, health.late_s) == (HealthStatus.FAILED, 43.0)
 
 
 @pytest.mark.parametrize("model", [ModelState.UNLOADING, ModelState.UNLOADED])

@@ -40,12 +40,14 @@ async def test_the_table_has_every_row_and_the_teacher(names, num_sentences):
 
 async def test_cancelled_neighbours_do_not_change_the_audio():
     t3 = T3Stage.open(ServeArgs(), "cpu")
+    t3.start()
     tokens = CachedTokens(t3)
     sampling = replace(open_checkpoint("embedded").spec.sampling, seed=1)
     takes = []
     for row in (Row({"max_rows": 1}, at_once=1), Row({"max_rows": 8}, at_once=3, cancels=True)):
         settings = VocoderSettings.model_validate(row.settings)
         stage = VocoderStage.open(ServeArgs(vocoder=settings), "cpu")
+        stage.start()
         speaker = Speaker(stage.pipeline(tokens), VoiceRef("bela"), sampling)
         takes.append(await speaker.say(SENTENCES, row))
         stage.close()

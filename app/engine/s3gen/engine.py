@@ -119,8 +119,10 @@ class VocoderEngine:
             waiting=len(self._waiting),
             slots_free=self._slots - self._num_live,
             slots_total=self._slots,
-            late_s=self._scheduler.late_s(self._waiting),
         )
+
+    def due_s(self) -> float:
+        return self._scheduler.due_s(self._waiting)
 
     def check_integrity(self) -> None:
         """Raises RuntimeError where no segment is open and yet something is not free."""

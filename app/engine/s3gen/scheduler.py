@@ -10,6 +10,7 @@ beside which others, never what it contains. Knows nothing about torch, tokens o
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 
 from app.core import SAMPLE_RATE, SessionKey
 from app.engine.stream import SegmentKey
@@ -77,13 +78,12 @@ class SlackScheduler:
             del self._ready[segment]
         return taken
 
-    def late_s(self, waiting: Mapping[SegmentKey, float]) -> float:
-        """How late the most urgent cell is now; 0 where no cell is late. `waiting` are segments
-        that the caller keeps back, each with the time since when its cell could run."""
-        now_s = self._clock()
+    def due_s(self, waiting: Mapping[SegmentKey, float]) -> float:
+        """When the most urgent cell is due; inf where there is none. `waiting` are segments that
+        the caller keeps back, each with the time since when its cell could run."""
         cells = chain(self._ready.items(), waiting.items())
         due_s = (self._sessions[segment.key].due_s(ready_s) for segment, ready_s in cells)
-        return max(0.0, now_s - min(due_s, default=now_s))
+        return min(due_s, default=inf)
 
     def sent(self, segment: SegmentKey, num_samples: int) -> float:
         """Count sound that has left. Returns the seconds for which the listener had run dry."""

@@ -59,7 +59,6 @@ class T3Stage:
         self._loop: EngineLoop[Sequence, SpeechTokens] = EngineLoop(
             engine, "T3", run_thread, step_timeout_s=limits.step_timeout_s
         )
-        self._loop.start()
 
     @classmethod
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
@@ -69,6 +68,10 @@ class T3Stage:
         engine = TokenEngine.from_weights(weights, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
+
+    def start(self) -> None:
+        """Start the engine's thread. It inherits the share of a core of the calling thread."""
+        self._loop.start()
 
     @property
     def failure(self) -> BaseException | None:

@@ -34,7 +34,6 @@ class VocoderStage:
             engine, "vocoder", run_thread, step_timeout_s=limits.step_timeout_s
         )
         engine.abandon_if(self._loop.cancel_is_due)
-        self._loop.start()
 
     @classmethod
     def open(cls, args: ServeArgs, device: str, on_stage: OnStage = ignore_stage) -> "VocoderStage":
@@ -46,6 +45,10 @@ class VocoderStage:
         engine = build_vocoder_engine(vocoder, settings, spec.euler_steps, on_stage)
         voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
         return cls(voices, engine, partial(run_engine_thread, place), args.limits)
+
+    def start(self) -> None:
+        """Start the engine's thread. It inherits the share of a core of the calling thread."""
+        self._loop.start()
 
     @property
     def failure(self) -> BaseException | None:

@@ -157,8 +157,10 @@ class TokenEngine:
             waiting=scheduler.num_waiting,
             slots_free=scheduler.num_free,
             slots_total=scheduler.num_slots,
-            late_s=scheduler.late_s(),
         )
+
+    def due_s(self) -> float:
+        return self._scheduler.due_s()
 
     def check_integrity(self) -> None:
         """Raises RuntimeError where slots or memory are neither free nor held by a sequence."""

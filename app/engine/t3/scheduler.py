@@ -11,6 +11,7 @@ from bisect import insort
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
+from itertools import chain
 from math import inf
 
 from app.config import T3Settings
@@ -55,7 +56,6 @@ class Scheduler:
         self._waiting: list[Sequence] = []  # by deadline, the earliest first
         self._running: list[Sequence] = []  # in order of admission
         self.num_rows = 0  # of the last schedule
-        self._first_due_s = inf  # of the sequences that could have run in the last schedule
 
     @property
     def num_waiting(self) -> int:
@@ -69,12 +69,9 @@ class Scheduler:
     def num_free(self) -> int:
         return len(self._free_slots)
 
-    def late_s(self) -> float:
-        """How late the most urgent sequence is now; 0 where every sequence is in time."""
-        due_s = self._first_due_s if self._running else inf
-        if self._waiting:
-            due_s = min(due_s, self._due_s(self._waiting[0]))
-        return max(0.0, self._clock() - due_s)
+    def due_s(self) -> float:
+        """When the most urgent sequence is due; inf where there is none."""
+        return min(map(self._due_s, chain(self._running, self._waiting[:1])), default=inf)
 
     def live(self) -> Iterator[Sequence]:
         yield from self._running
@@ -176,7 +173,6 @@ class Scheduler:
             for s in self._running
             if s.can_decode or s.state is SequenceState.PREFILL
         }
-        self._first_due_s = min(due_s.values(), default=inf)
         urgent = [s for s in due_s if due_s[s] <= enough_s]
         decoding = [s for s in urgent or due_s if s.can_decode]
         num_left = self._settings.max_rows

@@ -1,63 +1,112 @@
-"""An engine's thread on a CPU yields to every other thread, and no other thread does."""
+"""An engine's thread on a CPU has the share of an engine, and no other thread has it."""
 
+import asyncio
 import os
 import sys
 import threading
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 from app.config import ServeArgs
-from app.engine.device.threads import run_engine_thread, yield_to_others
+from app.core import SamplingParams, SessionKey, TokenRequest, VoiceRef
+from app.engine.device import cpu_share
+from app.engine.device.cpu_share import ENGINE, CpuShare
+from app.engine.device.threads import run_engine_thread
+from app.engine.stages.t3 import T3Stage
 from app.engine.synthesizer import LocalSynthesizer
+from tests.support.cpu_shares import hogs, share_of, shares
+from tests.support.eventually import eventually
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SCHED_IDLE is Linux'")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="shares are Linux'")
+HOGS_CPU_S = 3.0  # that the hogs use up while an engine speaks beside them
+LEAST_TOKENS = 20  # in the same time; the engine's share is a seventh of the core
+REQUEST = TokenRequest(
+    SessionKey("default", "long"),
+    0,
+    "Beside two hogs.",
+    VoiceRef("ada"),
+    SamplingParams(ignore_eos=True),
+)
 
 
-def idle_threads() -> set[int]:
-    own = Path("/proc/self/task")
-    return {
-        int(task.name)
-        for task in own.iterdir()
-        if os.sched_getscheduler(int(task.name)) == os.SCHED_IDLE
-    }
-
-
-def test_an_engine_thread_on_a_cpu_yields_and_its_caller_does_not() -> None:
-    found: list[int] = []
-
-    def work() -> None:
-        found.append(os.sched_getscheduler(0))
-
-    thread = threading.Thread(target=run_engine_thread, args=(torch.device("cpu"), work))
+def test_an_engine_thread_on_a_cpu_takes_its_share_and_its_caller_does_not() -> None:
+    before, found = share_of(0), []
+    thread = threading.Thread(
+        target=run_engine_thread, args=(torch.device("cpu"), lambda: found.append(share_of(0)))
+    )
     thread.start()
     thread.join()
-    assert found == [os.SCHED_IDLE]
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert found == [tuple(ENGINE)]
+    assert share_of(0) == before
 
 
-def test_threads_that_a_yielding_thread_starts_yield_too() -> None:
-    found: list[int] = []
-
-    def work() -> None:
-        yield_to_others()
-        inner = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
-        inner.start()
-        inner.join()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert found == [os.SCHED_IDLE]
-
-
-async def test_only_the_two_engine_threads_of_a_synthesizer_yield() -> None:
-    before = idle_threads()
+async def test_only_the_two_engine_threads_of_a_synthesizer_have_it() -> None:
+    before = shares()
     synthesizer = LocalSynthesizer.open(ServeArgs(model="embedded-babble", device="cpu"))
     try:
-        engines = idle_threads() - before
-        assert len(engines) == 2
-        assert threading.main_thread().native_id not in engines
+
+        def engines() -> list[int]:
+            new = [thread for thread in shares() if thread not in before]
+            return [thread for thread in new if share_of(thread) == tuple(ENGINE)]
+
+        await eventually(lambda: len(engines()) == 2, 10, "both threads have taken their share")
+        assert shares()[threading.main_thread().native_id or 0] != tuple(ENGINE)
     finally:
         synthesizer.close()
+
+
+@pytest.fixture
+def core() -> Iterator[int]:
+    """One that the test's own threads, which listen, leave alone where there is another."""
+    allowed = os.sched_getaffinity(0)
+    taken = max(allowed)
+    os.sched_setaffinity(0, allowed - {taken} or allowed)
+    yield taken
+    os.sched_setaffinity(0, allowed)
+
+
+async def tokens_beside_two_hogs(core: int) -> int:
+    """What T3 says while two programs that never pause use up HOGS_CPU_S on its core."""
+    num_tokens = 0
+    stage = T3Stage.open(
+        ServeArgs(model="embedded-babble"),
+        "cpu",
+        on_step=lambda _: os.sched_setaffinity(0, {core}),
+    )
+    stage.start()
+
+    async def count() -> None:
+        nonlocal num_tokens
+        async for group in stage.tokens(REQUEST):
+            num_tokens += len(group.ids)
+
+    counting = asyncio.ensure_future(count())
+    try:
+        await eventually(lambda: num_tokens, 30, "the engine speaks")
+        with hogs(2, core) as running:
+            before = num_tokens
+
+            def used_s() -> float:
+                times = [process.cpu_times() for process in running]
+                return sum(each.user + each.system for each in times)
+
+            await eventually(lambda: used_s() >= HOGS_CPU_S, 60, "the hogs have used their time")
+            return num_tokens - before
+    finally:
+        counting.cancel()
+        await asyncio.wait({counting})
+        stage.close()
+
+
+async def test_an_engine_speaks_on_beside_two_hogs_on_its_core(core: int) -> None:
+    assert await tokens_beside_two_hogs(core) >= LEAST_TOKENS
+
+
+async def test_an_idle_engine_would_be_silent_beside_them(
+    core: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the test above."""
+    monkeypatch.setattr(cpu_share, "ENGINE", CpuShare("SCHED_IDLE", 0))
+    assert await tokens_beside_two_hogs(core) < LEAST_TOKENS

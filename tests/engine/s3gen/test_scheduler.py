@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
 from app.core import SAMPLE_RATE, SessionKey
 from app.engine.s3gen.scheduler import START_MARGIN_S, SlackScheduler
@@ -176,27 +177,29 @@ def test_first_come_first_served_stalls_at_95_percent_of_capacity():
     assert worst_stall_s(FirstComeFirstServed(), Clock()) > 0.1
 
 
-def test_late_s_is_the_lateness_of_the_most_urgent_ready_cell():
+def test_the_most_urgent_ready_cell_is_due_when_its_listener_runs_dry():
     clock = Clock()
     scheduler = scheduler_of(clock, "playing", "rich")
     scheduler.sent(stream("playing"), SAMPLE_RATE)
     scheduler.sent(stream("rich"), 9 * SAMPLE_RATE)
     for name in ("playing", "rich"):
         scheduler.ready(stream(name))
-    clock.now += 0.75
-    assert scheduler.late_s({}) == 0.0
-    clock.now += 0.5
-    assert scheduler.late_s({}) == 0.25
+    began_s = clock.now
+    assert scheduler.due_s({}) == began_s + 1.0
+    clock.now += 1.25
+    assert scheduler.due_s({}) == began_s + 1.0
     scheduler.schedule(1)
-    assert scheduler.late_s({}) == 0.0
+    assert scheduler.due_s({}) == began_s + 9.0
+    scheduler.schedule(1)
+    assert scheduler.due_s({}) == inf
 
 
-def test_a_first_cell_is_late_from_the_moment_it_could_run():
+def test_a_first_cell_is_due_from_the_moment_it_could_run():
     clock = Clock()
     scheduler = scheduler_of(clock, "ready", "slotless")
     clock.now += 2.0
     scheduler.ready(stream("ready"))
     scheduler.ready(stream("ready"))
     clock.now += 0.5
-    assert scheduler.late_s({}) == 0.5
-    assert scheduler.late_s({stream("slotless"): clock.now - 1.5}) == 1.5
+    assert scheduler.due_s({}) == clock.now - 0.5
+    assert scheduler.due_s({stream("slotless"): clock.now - 1.5}) == clock.now - 1.5

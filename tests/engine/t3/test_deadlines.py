@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 import pytest
 
@@ -250,18 +251,17 @@ def test_a_free_slot_goes_to_the_earliest_deadline():
     assert names(lone.step()) == ["now"]
 
 
-def test_late_s_is_the_lateness_of_the_most_urgent_sequence():
+def test_the_most_urgent_sequence_is_due_when_its_listener_runs_dry():
     lone = LoneScheduler(num_slots=1, start_lead_s=0.25)
-    assert lone.scheduler.late_s() == 0.0
+    assert lone.scheduler.due_s() == inf
+    arrived_s = lone.now_s
     lone.add(sequence("runs", num_rows=1, max_tokens=50))
     lone.now_s += 0.5
     (chunk,) = lone.step()
-    assert lone.scheduler.late_s() == 0.5
+    assert lone.scheduler.due_s() == arrived_s
     lone.scheduler.count_sent(chunk.sequence, 25)
-    lone.step()
-    assert lone.scheduler.late_s() == 0.0
+    assert lone.scheduler.due_s() == lone.now_s + 0.25 + 1.0
     lone.add(sequence("waits", lead_s=1.0))
-    lone.now_s += 3.0
-    assert lone.scheduler.late_s() == 2.0
+    assert lone.scheduler.due_s() == lone.now_s + 1.0
     lone.scheduler.fail()
-    assert lone.scheduler.late_s() == 0.0
+    assert lone.scheduler.due_s() == inf
