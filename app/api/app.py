@@ -125,8 +125,7 @@ def _model_list_routes(services: Services) -> APIRouter:
 
     @router.get("/health", response_model=None)
     async def health() -> Response:
-        """The status and the load of each stage; 503 unless the status is ok or late. Needs no API
-        key."""
+        """The status and the load of each stage; 503 unless it is ok or late. Needs no API key."""
         now = await synthesizer.health()
         return JsonResponse(asdict(now), 200 if now.status in _SPEAKING else 503)
 
