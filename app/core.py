@@ -4,8 +4,10 @@ Imports the standard library and numpy only, nothing of ours. Every message on a
 a thread is one of these types. Knows nothing about models, HTTP or Ray.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -117,13 +119,15 @@ class SynthesisRequest:
     voice: VoiceRef
     sampling: SamplingParams
     language: str | None = None
-    is_paced: bool = False  # sent at most a few seconds faster than it plays
+    is_paced: bool = False  # its listener plays it as it comes; False: there is no playback clock
+    speed: float = 1.0  # a second of sound plays for 1 / speed seconds
+    pauses_s: tuple[float, ...] = ()  # silence before each segment and after the last, at speed 1
     received_s: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """One segment for T3."""
+    """One segment for T3. Times are the listener's."""
 
     key: SessionKey
     segment: int
@@ -132,15 +136,14 @@ class TokenRequest:
     sampling: SamplingParams
     language: str | None = None
     lead_s: float = 0.0  # seconds of the session's sound that play before this segment is due
+    is_paced: bool = False  # as in SynthesisRequest, like `speed`
+    speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechTokens:
-    """A group of consecutive codec ids of one segment, T3 -> vocoder.
-
-    Only the last message of a segment has `finish`; that message may be empty. Only the first has
-    `marks`.
-    """
+    """A group of consecutive codec ids of one segment, T3 -> vocoder. Only the last message of a
+    segment has `finish`; that message may be empty. Only the first has `marks`."""
 
     key: SessionKey
     segment: int
@@ -153,14 +156,13 @@ class SpeechTokens:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Consecutive watermarked samples, vocoder -> client. `pcm` is float32 in [-1, 1], mono,
-    24 kHz. Only the last chunk of a session has `finish`; that chunk may be empty. Only the first
-    and the last have `marks`."""
+    """Consecutive watermarked samples, vocoder -> client. Only the last chunk of a session has
+    `finish`; that chunk may be empty. Only the first and the last have `marks`."""
 
     key: SessionKey
     segment: int
     start: int  # index of pcm[0] in the session, in samples
-    pcm: NDArray[np.float32]
+    pcm: NDArray[np.float32]  # in [-1, 1], mono, 24 kHz
     num_tokens: int = 0  # speech tokens that the session has used so far
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
@@ -197,6 +199,7 @@ class SessionReport:
     steps_after_abort: int | None  # T3 steps that began after the abort was set; None: no abort
     cells_after_abort: int | None  # vocoder cells that began after the abort was set
     marks: Marks
+    cause: str | None = None  # what ended the session, as app.sessions.table.SessionEnd names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,7 @@ class HealthStatus(StrEnum):
     STARTING = "starting"
     UNLOADED = "unloaded"  # the model is not in memory and can be loaded again
     FAILED = "failed"
+    CLUSTER_AWAY = "cluster_away"  # the cluster under this process does not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,19 +254,37 @@ class ModelCard:
     recorded_voices: tuple[str, ...] = ()  # those among `voices` that are in the operator's store
 
 
+@dataclass(slots=True)
+class Group:
+    """Sessions that one id names together: those of a socket, or of one of its contexts."""
+
+    stopped: "asyncio.Future[None]"  # done: a cancel of the id has arrived
+    finish: FinishReason = FinishReason.STOP
+    cause: str = "finished"
+    audio_sent_s: float = 0.0
+    num_tokens: int = 0
+    marks: Marks = field(default_factory=dict)
+
+
 class Synthesizer(Protocol):
-    """The one seam between the interface and the engines. There are three: in this process, over
-    Ray handles, and the fake of the tests."""
+    """The one seam between interface and engines: in this process, over Ray handles, or a fake."""
 
     def card(self) -> ModelCard: ...
 
     def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         """Chunks with sound in order, then an empty one with the finish reason and all marks.
-        Closing the generator cancels the session.
+        Closing the generator cancels the session. Raises before the first chunk: DuplicateSession
+        if the id is live or remembered, Overloaded if there is no room. A cancel that came first
+        yields the empty chunk with CANCELLED alone."""
 
-        Raises before the first chunk: DuplicateSession if the id is live or remembered, Overloaded
-        if there is no room. A cancel that came first yields the empty chunk with CANCELLED alone.
-        """
+    async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
+        """`sending` gives the last chunk to the transport. A stop cancels it: it is not sent."""
+
+    def reader_stalled(self, key: SessionKey) -> None:
+        """The client takes no more: the session ends as `reader_stalled` when it is closed."""
+
+    def group(self, key: SessionKey) -> AbstractContextManager[Group]:
+        """While the context is open, `key` names the group, whose last state is reported."""
 
     async def cancel(self, key: SessionKey) -> CancelAck: ...
 
@@ -275,25 +297,4 @@ class Synthesizer(Protocol):
     async def health(self) -> Health: ...
 
     async def enrol(self, voice: VoiceRef) -> None:
-        """Prepares a voice whose recording is in a store. Returns when the voice can speak.
-
-        Raises BadRequest where no voice can be made of the recording, NotFound, Unavailable.
-        """
-
-
-class ModelLoader(Protocol):
-    """Takes the served model out of memory and loads it again. Both calls return when that is
-    done, at once if it was done before. No session begins while the model is out of memory."""
-
-    async def load(self) -> None:
-        """Raises Unavailable where the model is not loaded in time."""
-
-    async def unload(self) -> None:
-        """Live sessions end first. Raises NotServed where the model must stay in memory."""
-
-
-class TokenSource(Protocol):
-    """T3 as the vocoder sees it: in this process or behind a handle."""
-
-    def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
-        """Groups in order, the last with a finish reason. Closing the generator cancels."""
+        """Returns when a recorded voice can speak. Raises BadRequest, NotFound, Unavailable."""

@@ -207,7 +207,7 @@ def config(load: Load) -> dict[str, Any]:
             "max_rows": load.max_rows,
         },
         "vocoder_replicas": load.vocoders,
-        "limits": {"send_ahead_s": None, "first_audio_s": ENDED_WITHIN_S},
+        "limits": {"send_ahead_s": None, "lead_s": None, "first_audio_s": ENDED_WITHIN_S},
     }
     return content
 

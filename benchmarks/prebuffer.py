@@ -54,7 +54,7 @@ class Playback(NamedTuple):
 
 
 class WithheldTokens:
-    """Gives all tokens after the last one is generated. Implements app.core.TokenSource."""
+    """A TokenSource that gives all tokens after the last one is generated."""
 
     def __init__(self, t3: T3Stage) -> None:
         self._t3 = t3

@@ -1,6 +1,8 @@
 """The ingress as a Serve deployment: the HTTP app over stages that live behind handles."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AbstractContextManager
+from functools import partial
 
 from fastapi import FastAPI
 from ray import serve
@@ -12,7 +14,9 @@ from app.config import ServeArgs
 from app.core import (
     AudioChunk,
     CancelAck,
+    Group,
     Health,
+    HealthStatus,
     ModelCard,
     SessionKey,
     SessionReport,
@@ -25,8 +29,10 @@ from app.key_settings import KeySettings
 from app.sessions.live import LiveSessions
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
+from app.sessions.tasks import TaskSet
 from app.voices.library import VoiceLibrary
 from deployments.follower import RegistryFollower
+from deployments.gcs_watch import GcsWatch, gcs_asker
 from deployments.metrics import SessionMetrics
 from deployments.model_loading import StageLoader
 from deployments.registry import RemoteRegistry, registry_actors
@@ -47,6 +53,8 @@ class HandleSynthesizer:
         sessions: LiveSessions,
         vocoder: "DeploymentHandle[object]",
         voices: VoicePreparation | None,
+        *,
+        gcs: GcsWatch,
     ) -> None:
         """`voices`: None where no enroller is deployed."""
         self._card = card
@@ -54,6 +62,7 @@ class HandleSynthesizer:
         self._sessions = sessions
         self._speak = vocoder.options(method_name="speak", stream=True)
         self._voices = voices
+        self._gcs = gcs
 
     def card(self) -> ModelCard:
         return self._card
@@ -61,6 +70,15 @@ class HandleSynthesizer:
     def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         prepare = None if self._voices is None else self._voices.prepare
         return self._sessions.speak(request, self._open, prepare)
+
+    async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
+        await self._sessions.hand_over(key, sending)
+
+    def reader_stalled(self, key: SessionKey) -> None:
+        self._sessions.reader_stalled(key)
+
+    def group(self, key: SessionKey) -> AbstractContextManager[Group]:
+        return self._sessions.groups.open(key)
 
     async def cancel(self, key: SessionKey) -> CancelAck:
         return await self._registry.cancel(key)
@@ -72,6 +90,8 @@ class HandleSynthesizer:
         return await self._registry.live(tenant)
 
     async def health(self) -> Health:
+        if self._gcs.is_away:
+            return Health(HealthStatus.CLUSTER_AWAY)
         return await self._registry.health()
 
     async def enrol(self, voice: VoiceRef) -> None:
@@ -85,7 +105,8 @@ class HandleSynthesizer:
             are gone from the store."""
             if self._voices is None or not isinstance(error, NotEnrolled):
                 raise error
-            await self._voices.prepare_again(request.voice)
+            with self._sessions.preparing(request.key):
+                await self._voices.prepare_again(request.voice)
 
         return owned(lambda: self._speak.remote(request), prepare_again)
 
@@ -111,6 +132,11 @@ def _usage(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
     return RemoteUsage(usage_actor(app_name))
 
 
+def _cluster_away(sessions: LiveSessions) -> None:
+    message = "Ray's GCS has not answered for limits.gcs_silence_s."
+    sessions.fail(Unavailable(message, code=HealthStatus.CLUSTER_AWAY))
+
+
 @serve.ingress()
 class Ingress:
     def __init__(
@@ -131,8 +157,9 @@ class Ingress:
         loader = StageLoader(remote, args)
         load = loader.load_on_demand if args.limits.load_on_demand else None
         sessions = LiveSessions(registry, args.limits, load=load)
+        gcs = GcsWatch(gcs_asker(), args.limits.gcs_silence_s, partial(_cluster_away, sessions))
         self._app = create_app(
-            HandleSynthesizer(card, registry, sessions, vocoder, _voices(enroller)),
+            HandleSynthesizer(card, registry, sessions, vocoder, _voices(enroller), gcs=gcs),
             args.limits,
             sockets=args.sockets,
             voice_aliases=args.voice_aliases,
@@ -150,7 +177,7 @@ class Ingress:
             sessions.stop(key)  # `finish` tells the registry, when no audio follows
 
         async def restore(shard: int) -> None:
-            await remote.restore(shard, sessions.keys())
+            await remote.restore(shard, sessions.keys(), sessions.groups.keys())
 
         def heartbeat() -> Heartbeat:
             return Heartbeat(StageStats(live=len(sessions)), sessions=sessions.keys())
@@ -160,6 +187,8 @@ class Ingress:
             actors, replica, stop, heartbeat=heartbeat, on_epoch=restore
         )
         self._follower.start()
+        self._tasks = TaskSet(detached=True)
+        self._tasks.start(gcs.follow())
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._app

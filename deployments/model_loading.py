@@ -26,8 +26,8 @@ LOOK_AGAIN_S = 0.2
 
 
 class StageLoader:
-    """Implements app.core.ModelLoader. A load and an unload run to their ends even if the caller
-    hangs up."""
+    """Implements app.sessions.model_state.ModelLoader. A load and an unload run to their ends even
+    if the caller hangs up."""
 
     def __init__(self, registry: RemoteRegistry, args: ServeArgs) -> None:
         self._registry = registry

@@ -84,6 +84,10 @@ class RemoteRegistry:
             return Claim.GRANTED
         return claim
 
+    async def claim_group(self, key: SessionKey) -> Claim:
+        claim: Claim = await self._ask(self._actor(key).claim_group.remote, key)
+        return claim
+
     async def cancel(self, key: SessionKey) -> CancelAck:
         """Retried while the actor restarts, then Unavailable. Runs to its end even if the caller
         hangs up."""
@@ -106,6 +110,9 @@ class RemoteRegistry:
             return ack
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
+        self._tasks.start(self._finish(key, end))
+
+    def finish_group(self, key: SessionKey, end: SessionEnd) -> None:
         self._tasks.start(self._finish(key, end))
 
     async def _finish(self, key: SessionKey, end: SessionEnd) -> None:
@@ -134,14 +141,16 @@ class RemoteRegistry:
         calls = (self._ask(actor.set_loaded.remote, loaded) for actor in self._actors)
         return sum(await asyncio.gather(*calls))
 
-    async def restore(self, shard: int, live: Collection[SessionKey]) -> None:
-        """Tells an actor that is new to this ingress the ingress's limits, its live sessions and
-        the cancels that were acknowledged to it. Raises RayActorError."""
+    async def restore(
+        self, shard: int, live: Collection[SessionKey], groups: Collection[SessionKey] = ()
+    ) -> None:
+        """Tells an actor that is new to this ingress the ingress's limits, its live sessions, its
+        open groups and the cancels that were acknowledged to it. Raises RayActorError."""
         actor = self._actors[shard]
         await actor.configure.remote(*_settings(self._limits), self._since_s)
+        known = (live, self._acknowledged, groups)
         await actor.restore.remote(
-            [key for key in live if shard_of(key, self._actors) == shard],
-            [key for key in self._acknowledged if shard_of(key, self._actors) == shard],
+            *([key for key in keys if shard_of(key, self._actors) == shard] for keys in known)
         )
 
     async def _ask(self, method: Any, *args: object) -> Any:

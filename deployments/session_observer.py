@@ -24,6 +24,13 @@ class ObservedRegistry:
     async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
         return await self._registry.claim(key, predicted_s)
 
+    async def claim_group(self, key: SessionKey) -> Claim:
+        return await self._registry.claim_group(key)
+
+    def finish_group(self, key: SessionKey, end: SessionEnd) -> None:
+        """Not counted: its sessions are."""
+        self._registry.finish_group(key, end)
+
     async def cancel(self, key: SessionKey) -> CancelAck:
         """Counted even if the caller hangs up before the acknowledgement."""
         return await self._tasks.run(self._cancel(key))

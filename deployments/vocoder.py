@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class HandleTokens:
-    """T3 behind a handle. Implements app.core.TokenSource."""
+    """T3 behind a handle. Implements app.engine.pipeline.TokenSource."""
 
     def __init__(self, t3: "DeploymentHandle[object]") -> None:
         self._tokens = t3.options(method_name="tokens", stream=True)

@@ -18,6 +18,7 @@ from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.model_routes import model_routes
 from app.api.services import Services
 from app.api.session_routes import session_routes
+from app.api.slow_readers import ReaderLimit
 from app.api.speech_job import SpeechPlanner
 from app.api.speech_routes import speech_routes
 from app.api.voice_routes import voice_routes
@@ -26,8 +27,9 @@ from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
 from app.config import Limits, SocketLimits
-from app.core import HealthStatus, ModelLoader, Synthesizer
+from app.core import HealthStatus, Synthesizer
 from app.key_settings import AdmissionSettings, KeySettings
+from app.sessions.model_state import ModelLoader
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader
@@ -82,6 +84,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
             expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", "Retry-After"],
         )
+    app.add_middleware(ReaderLimit, stalled_s=limits.stalled_reader_s)
     errors.install(app, refused)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
     services = Services(

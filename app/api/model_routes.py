@@ -10,9 +10,9 @@ from starlette.responses import Response
 from app.api.dependencies import require_role
 from app.api.errors import JsonResponse
 from app.api.services import Services
-from app.core import ModelLoader
 from app.errors import NotServed
 from app.key_settings import Role
+from app.sessions.model_state import ModelLoader
 
 
 def model_routes(services: Services, loader: ModelLoader | None) -> APIRouter:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_optional_object
-from app.api.middleware import check_session_id
+from app.api.middleware import check_target_id
 from app.api.speech_request import parse
 from app.core import CancelAck, CancelState, SessionKey, SessionReport, Synthesizer
 from app.errors import NotFound
@@ -72,7 +72,7 @@ def session_routes(synthesizer: Synthesizer) -> APIRouter:
     )
     async def session(request: Request, session_id: str) -> Response:
         """The report of a session of the caller's tenant, while the registry remembers it."""
-        check_session_id(session_id, "session_id")
+        check_target_id(session_id)
         report = await synthesizer.session(SessionKey(caller_of(request).tenant, session_id))
         if report is None:
             raise NotFound(

@@ -1,23 +1,26 @@
 """One context of a speech socket: text comes in pieces, one stream of encoded audio goes out.
 
-Each take of the text is a session of its own, and is spoken after the take before it. Everything
-is sent through the socket's outbox, which drops the audio of a cancelled context. Knows nothing
-about frames or other contexts.
+Each take of the text is a session of its own, and is spoken after the take before it. The context's
+id names all of them for a cancel from elsewhere. Everything is sent through the socket's outbox,
+which drops the audio of a cancelled context. Knows nothing about frames or other contexts.
 """
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Protocol
 
 from app.api.encoding import SpeechEncoder, chunks_of
+from app.api.errors import code_of
 from app.api.events import timing_of, usage_of
 from app.api.services import Services
 from app.api.speech_job import SpeechOptions
-from app.core import CancelAck, CancelState, FinishReason, Mark, Marks, SessionKey
-from app.errors import BadRequest
+from app.core import CancelAck, CancelState, FinishReason, Group, Mark, Marks, SessionKey
+from app.errors import BadRequest, ReaderStalled
+from app.sessions.tasks import cancel_and_wait
 from app.text.incremental import IncrementalText
 
 MAX_ORDERS = 1000
@@ -42,7 +45,7 @@ class SpeechContext:
         self,
         context_id: str,
         number: int,
-        session_id: str,  # the ids of its takes begin with this
+        session_id: str,  # of the whole context; the ids of its takes begin with it
         options: SpeechOptions,
         *,
         services: Services,
@@ -70,9 +73,9 @@ class SpeechContext:
         self._num_takes = 0
         self._finish = FinishReason.STOP
         self._marks = {Mark.RECEIVED: time.monotonic()}  # over all takes
-        self._audio_s = 0.0  # sent so far
+        self._audio_s = 0.0  # sent so far, as it is heard
         self._num_chars = 0
-        self._num_tokens = 0  # of the takes that have ended
+        self.num_tokens = 0  # of the takes that have ended
 
     def push(self, text: str) -> None:
         """Raises BadRequest if the context is closing, or too much text waits already."""
@@ -110,6 +113,11 @@ class SpeechContext:
             self._orders.put_nowait(_Order.CLOSE)
 
     @property
+    def audio_s(self) -> float:
+        """Sent so far, as sessions count it: at speed 1."""
+        return self._audio_s * self.options.speed
+
+    @property
     def is_idle(self) -> bool:
         return self._live is None and self._orders.empty()
 
@@ -117,7 +125,7 @@ class SpeechContext:
         """What was stopped, over all takes. The context sends nothing after this call."""
         self.is_cancelled = True
         sent_ms = round(self._audio_s * 1e3, 3)
-        ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self._num_tokens)
+        ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self.num_tokens)
         if self._live is None:
             return ack
         stopped = await self._services.synthesizer.cancel(self._live)
@@ -131,10 +139,56 @@ class SpeechContext:
             stop_ms=stopped.stop_ms,
         )
 
+    def reader_stalled(self) -> None:
+        """The client takes nothing more. The socket cancels the context next."""
+        if self._live is not None:
+            self._services.synthesizer.reader_stalled(self._live)
+
     async def run(self) -> None:
-        """Speaks until the context is closed or cancelled, or until one of its sessions is
+        """Speaks until the context is closed or cancelled, or until it or one of its sessions is
         cancelled by another route. Raises the errors of the speech."""
         encoder = SpeechEncoder(self.options)
+        key = SessionKey(self.options.caller.tenant, self.session_id)
+        with self._services.synthesizer.group(key) as group:
+            speaking = asyncio.ensure_future(self._speak_all(encoder))
+            try:
+                await asyncio.wait({speaking, group.stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if group.stopped.done():
+                    await self._stop()
+            finally:
+                await cancel_and_wait(speaking)
+                self._account(group, speaking)
+        if not speaking.cancelled():
+            speaking.result()
+        await self._send(encoder, await encoder.finish())
+        self.is_done = True  # before `done` waits for its turn: a cancel now comes too late
+        await self._outbox.tell(
+            self,
+            "done",
+            finish_reason=self._finish,
+            usage=usage_of(self._num_chars, self.num_tokens),
+            timing=timing_of(self._marks, self._audio_s),
+        )
+
+    async def _stop(self) -> None:
+        """The sessions, before the client of the socket is told."""
+        self._finish = FinishReason.CANCELLED
+        if self._live is not None:
+            await self._services.synthesizer.cancel(self._live)
+
+    def _account(self, group: Group, speaking: "asyncio.Task[None]") -> None:
+        group.finish, group.marks = self._finish, self._marks
+        group.num_tokens = self.num_tokens
+        group.audio_sent_s = self.audio_s
+        error = None if speaking.cancelled() else speaking.exception()
+        if self.is_cancelled or self._finish is FinishReason.CANCELLED:
+            group.finish, group.cause = FinishReason.CANCELLED, "cancel"
+        elif isinstance(error, Exception):
+            group.finish, group.cause = FinishReason.ERROR, code_of(error)
+        elif speaking.cancelled():
+            group.finish, group.cause = FinishReason.CANCELLED, "disconnect"
+
+    async def _speak_all(self, encoder: SpeechEncoder) -> None:
         while self._finish is not FinishReason.CANCELLED and not self.is_cancelled:
             order = await self._next()
             if order is _Order.CLOSE:
@@ -144,15 +198,6 @@ class SpeechContext:
             elif isinstance(order, str):
                 self._num_waiting_chars -= len(order)
                 await self._speak(order, encoder)
-        await self._send(encoder, await encoder.finish())
-        self.is_done = True  # before `done` waits for its turn: a cancel now comes too late
-        await self._outbox.tell(
-            self,
-            "done",
-            finish_reason=self._finish,
-            usage=usage_of(self._num_chars, self._num_tokens),
-            timing=timing_of(self._marks, self._audio_s),
-        )
 
     def _refuse_if_closing(self) -> None:
         if self._is_closing:
@@ -196,13 +241,21 @@ class SpeechContext:
             async with aclosing(chunks_of(self._services, job.paced())) as chunks:
                 async for chunk in chunks:
                     num_tokens = chunk.num_tokens
-                    await self._send(encoder, await encoder.feed(chunk.pcm))
+                    sending = self._send(encoder, await encoder.feed(chunk.pcm))
+                    await self._hand_over(job.request.key, sending)
                     if chunk.finish is not None:
                         self._finish = chunk.finish
                         self._add(chunk.marks)
         finally:
             self._live = None
-            self._num_tokens += num_tokens
+            self.num_tokens += num_tokens
+
+    async def _hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
+        try:
+            await self._services.synthesizer.hand_over(key, sending)
+        except ReaderStalled:
+            self.reader_stalled()
+            raise
 
     def _add(self, take: Marks) -> None:
         """The first byte of a context is that of its first take, the last byte that of its last."""
@@ -211,6 +264,7 @@ class SpeechContext:
             self._marks[Mark.LAST_BYTE] = take[Mark.LAST_BYTE]
 
     async def _send(self, encoder: SpeechEncoder, encoded: bytes) -> None:
+        audio_s = encoder.audio_s
         if encoded:
-            self._audio_s = encoder.audio_s
             await self._outbox.audio(self, encoded)
+            self._audio_s = audio_s

@@ -60,8 +60,8 @@ class SpeechJob:
 
     def paced(self) -> "SpeechJob":
         """The same job for a listener who plays it as it comes: the sound is sent little faster
-        than real time. A listener who plays faster than that must not wait for the pace."""
-        return replace(self, request=replace(self.request, is_paced=self.options.speed <= 1))
+        than it plays."""
+        return replace(self, request=replace(self.request, is_paced=True))
 
     def in_voice(self, voice: VoiceRef, ticket: Ticket) -> "SpeechJob":
         """The same job in a voice that was made after the job was planned. The request counts as
@@ -138,7 +138,13 @@ class SpeechPlanner:
             raise BadRequest(message, param="input", code="empty_input")
         key = SessionKey(options.caller.tenant, session_id)
         request = SynthesisRequest(
-            key, spoken.segments, options.voice, options.sampling, options.language
+            key,
+            spoken.segments,
+            options.voice,
+            options.sampling,
+            options.language,
+            speed=options.speed,
+            pauses_s=spoken.pauses_s,
         )
         return SpeechJob(request, spoken, options)
 

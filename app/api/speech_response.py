@@ -3,7 +3,8 @@
 Nothing is sent before there is sound, so an error before the first sound becomes a status code and
 200 always carries audio. A later error breaks raw audio off, and is an event in a stream of
 events. The session's generator is closed before the last bytes are sent: a client that has read
-the end finds the session finished. Knows nothing about models, nor about the source of the sound.
+the end finds the session finished. A stop does not wait for the client to read. Knows nothing about
+models, nor about the source of the sound.
 """
 
 import logging
@@ -18,11 +19,14 @@ from app.api.connection import while_connected
 from app.api.encoding import chunks_of
 from app.api.errors import code_of
 from app.api.services import Services
-from app.api.speech_bodies import Body
+from app.api.speech_bodies import Body, StreamBroken
 from app.api.speech_job import SpeechJob
 from app.core import AudioChunk
+from app.errors import ReaderStalled
 
 log = logging.getLogger(__name__)
+
+PART_BYTES = 65_536  # of a long last part: the client must take each within the limit of readers
 
 
 class SpeechResponse(Response):
@@ -47,12 +51,28 @@ class SpeechResponse(Response):
             await while_connected(self._speak(job, send), receive)
 
     async def _speak(self, job: SpeechJob, send: Send) -> None:
-        async with aclosing(chunks_of(self._services, job)) as chunks:
+        try:
+            async with aclosing(chunks_of(self._services, job)) as chunks:
+                part = await self._until_last(chunks, job, send)
+            await self._send_last(part, send)
+        except ReaderStalled as error:
+            log.info("%s", error.message, extra={"session": job.request.key.session_id})
+            raise StreamBroken(error.message) from error
+
+    async def _until_last(
+        self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob, send: Send
+    ) -> bytes:
+        """The last bytes of the body, once all others are sent."""
+        synthesizer, key = self._services.synthesizer, job.request.key
+        part, is_last = await self._next_part(chunks, job)
+        while not is_last:
+            try:
+                await synthesizer.hand_over(key, self._send(part, send))
+            except ReaderStalled:
+                synthesizer.reader_stalled(key)
+                raise
             part, is_last = await self._next_part(chunks, job)
-            while not is_last:
-                await self._send(part, send)
-                part, is_last = await self._next_part(chunks, job)
-        await self._send(part, send, is_last=True)
+        return part
 
     async def _next_part(
         self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob
@@ -71,14 +91,19 @@ class SpeechResponse(Response):
             self._services.refused(code_of(error))
             return self._speech.broken(error), True
 
+    async def _send_last(self, part: bytes, send: Send) -> None:
+        if part and not self._is_begun:
+            self.headers["Content-Length"] = str(len(part))
+        while len(part) > PART_BYTES:
+            await self._send(part[:PART_BYTES], send)
+            part = part[PART_BYTES:]
+        await self._send(part, send, is_last=True)
+
     async def _send(self, part: bytes, send: Send, *, is_last: bool = False) -> None:
         if not self._is_begun:
-            self._is_begun = True
             if part:
                 self.status_code = 200
                 self.headers["Content-Type"] = self._speech.content_type
-                if is_last:
-                    self.headers["Content-Length"] = str(len(part))
             await send(
                 {
                     "type": "http.response.start",
@@ -86,4 +111,5 @@ class SpeechResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
+            self._is_begun = True
         await send({"type": "http.response.body", "body": part, "more_body": not is_last})

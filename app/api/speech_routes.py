@@ -14,7 +14,7 @@ from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
 from app.api.json_body import parse_object, read_object
-from app.api.middleware import check_session_id
+from app.api.middleware import check_target_id
 from app.api.openapi import CANCELLED, SPOKEN
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
@@ -108,7 +108,7 @@ def speech_routes(services: Services) -> APIRouter:
     @router.post("/cancel/{session_id}", response_model=None, responses=CANCELLED)
     async def cancel(request: Request, session_id: str) -> Response:
         """Stop a session of the caller's tenant. The answer says what was stopped."""
-        check_session_id(session_id, "session_id")
+        check_target_id(session_id)
         ack = await synthesizer.cancel(SessionKey(caller_of(request).tenant, session_id))
         body = asdict(ack)
         if ack.state is CancelState.UNKNOWN:

@@ -1,23 +1,22 @@
 """The WebSocket at /v1/audio/speech/stream: several contexts on one connection.
 
 One task receives for as long as the connection lives, so that a client that leaves is noticed
-while the server only sends. Each context speaks in a task of its own. docs/websocket.md describes
-the protocol. Knows nothing about audio or text.
+while the server only sends. Each context speaks in a task of its own, and so is each answer sent:
+a client that does not read can still stop what it has asked for. docs/websocket.md describes the
+protocol. Knows nothing about audio or text.
 """
 
 import asyncio
-import json
 import logging
-import struct
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import asdict
 
 from fastapi import WebSocket
 from starlette.types import Message
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from app.api.errors import code_of, error_of
-from app.api.events import base64_of
 from app.api.idle_clock import IdleClock
 from app.api.services import Services
 from app.api.socket_messages import (
@@ -30,10 +29,11 @@ from app.api.socket_messages import (
     Text,
     read_message,
 )
+from app.api.socket_outbox import SocketOutbox
 from app.api.speech_context import SpeechContext
 from app.auth.api_keys import Caller
-from app.core import CancelAck, CancelState
-from app.errors import BadRequest, ServeError
+from app.core import CancelAck, CancelState, FinishReason, SessionKey
+from app.errors import BadRequest, ReaderStalled, ServeError
 from app.sessions.tasks import TaskSet, cancel_and_wait
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class SpeechSocket:
     def __init__(
         self, websocket: WebSocket, services: Services, caller: Caller, socket_id: str
     ) -> None:
-        """The ids of the sessions on this socket begin with `socket_id`."""
+        """`socket_id` names all sessions on this socket; their ids begin with it."""
         self._websocket = websocket
         self._services = services
         self._bounds = services.sockets
@@ -57,23 +57,39 @@ class SpeechSocket:
         self._open: dict[str, SpeechContext] = {}
         self._num_started = 0
         self._num_errors = 0
+        self._audio_s = 0.0  # of the contexts that have ended, as sessions count it
+        self._num_tokens = 0  # of the same
         self._is_closing = False
         self._idle = IdleClock(services.sockets.idle_s)
         self._incoming: asyncio.Task[Message] | None = None
         self._tasks = TaskSet()
         self._running: dict[SpeechContext, asyncio.Task[None]] = {}
-        self._sending = asyncio.Lock()
+        self._outbox = SocketOutbox(websocket)
 
     async def serve(self) -> None:
-        """Returns when the client leaves or closes, or when the server closes the socket."""
+        """Returns when the client leaves or closes, when the server closes the socket, or when a
+        cancel of the whole socket comes from elsewhere."""
         receiving = self._receiving = asyncio.ensure_future(self._receive_all())
-        try:
-            await asyncio.wait({receiving})
-        finally:
-            incoming = () if self._incoming is None else (self._incoming,)
-            await cancel_and_wait(receiving, *self._tasks.all(), *incoming)
-        if not receiving.cancelled():
+        key = SessionKey(self._caller.tenant, self._socket_id)
+        with self._services.synthesizer.group(key) as group:
+            try:
+                await asyncio.wait({receiving, group.stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if group.stopped.done():
+                    group.finish, group.cause = FinishReason.CANCELLED, "cancel"
+                    await self._stop_all()
+            finally:
+                incoming = () if self._incoming is None else (self._incoming,)
+                await cancel_and_wait(receiving, *self._tasks.all(), *incoming)
+                group.audio_sent_s, group.num_tokens = self._audio_s, self._num_tokens
+        if group.stopped.done():
+            with suppress(WebSocketDisconnect, ReaderStalled):
+                await self._outbox.close(NORMAL, "cancelled")
+        elif not receiving.cancelled():
             receiving.result()
+
+    async def _stop_all(self) -> None:
+        contexts = [context for context in self._running if not context.is_done]
+        await asyncio.gather(*(context.cancel() for context in contexts), return_exceptions=True)
 
     # Receiving
 
@@ -121,9 +137,9 @@ class SpeechSocket:
         except ServeError as error:
             self._num_errors += 1
             self._services.refused(error.code)
-            await self._event("error", context_id=context_id, error=error_of(error))
-            if self._num_errors > self._bounds.max_faults:
-                await self._close(POLICY, "too many invalid messages")
+            self._spawn(self._outbox.event("error", context_id=context_id, error=error_of(error)))
+            if self._num_errors > self._bounds.max_faults:  # closed after the answers
+                await self._spawn(self._close(POLICY, "too many invalid messages"))
 
     async def _obey(self, message: ClientMessage) -> None:
         match message:
@@ -136,9 +152,8 @@ class SpeechSocket:
             case Cancel():  # the next turn may use the id at once
                 context = self._open.pop(message.context_id, None)
                 if context is None:
-                    await self._acknowledge(
-                        CancelAck(message.context_id, CancelState.ALREADY_DONE), None
-                    )
+                    ack = CancelAck(message.context_id, CancelState.ALREADY_DONE)
+                    self._spawn(self._acknowledge(ack, None))
                 else:
                     self._spawn(self._cancel(context))
             case Close(context_id=None):
@@ -173,7 +188,7 @@ class SpeechSocket:
             f"{self._socket_id}-{number}",
             options,
             services=self._services,
-            outbox=self,
+            outbox=self._outbox,
             is_binary=message.audio == "binary",
             max_buffer_s=buffer_ms / 1e3,
         )
@@ -199,10 +214,16 @@ class SpeechSocket:
             await work
         except WebSocketDisconnect:
             self._receiving.cancel()
+        except ReaderStalled as error:
+            named = {"session": self._socket_id}
+            log.info("socket %s: %s", self._socket_id, error.message, extra=named)
+            for context in self._running:
+                context.reader_stalled()
+            self._receiving.cancel()
 
     async def _run(self, context: SpeechContext) -> None:
         options = context.options
-        await self.tell(
+        await self._outbox.tell(
             context,
             "started",
             response_format=options.format_name,
@@ -214,10 +235,12 @@ class SpeechSocket:
             await asyncio.wait({speaking})
         finally:
             await cancel_and_wait(speaking)
+            self._audio_s += context.audio_s
+            self._num_tokens += context.num_tokens
             if self._open.get(context.context_id) is context:
                 del self._open[context.context_id]
         error = None if speaking.cancelled() else speaking.exception()
-        if isinstance(error, WebSocketDisconnect):
+        if isinstance(error, WebSocketDisconnect | ReaderStalled):
             raise error
         if isinstance(error, Exception):
             code = code_of(error)
@@ -226,7 +249,7 @@ class SpeechSocket:
             named = {"session": context.session_id}
             message = "socket %s: a context failed: %s"
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
-            await self.tell(context, "error", error=error_of(error))
+            await self._outbox.tell(context, "error", error=error_of(error))
 
     async def _cancel(self, context: SpeechContext) -> None:
         """Acknowledges the cancel in every case, once the context has stopped."""
@@ -248,7 +271,7 @@ class SpeechSocket:
         fields = asdict(ack)
         fields["context_id"] = fields.pop("session_id")
         number = None if context is None else context.number
-        await self._event("cancelled", stream=number, **fields)
+        await self._outbox.event("cancelled", stream=number, **fields)
 
     async def _finish(self, tasks: "set[asyncio.Task[None]]") -> None:
         """Closes the socket once all text that has come is spoken."""
@@ -256,44 +279,9 @@ class SpeechSocket:
             await asyncio.wait(tasks)
         await self._close(NORMAL, "")
 
-    # Sending; implements SpeechContext's Outbox
-
-    async def tell(self, context: SpeechContext, kind: str, **fields: object) -> None:
-        message = _message(kind, context, **fields)
-        async with self._sending:
-            if not context.is_cancelled:
-                await self._send(message)
-
-    async def audio(self, context: SpeechContext, encoded: bytes) -> None:
-        if context.is_binary:
-            frame: str | bytes = struct.pack(">I", context.number) + encoded
-        else:
-            frame = _message("audio", context, audio=base64_of(encoded))
-        async with self._sending:
-            if not context.is_cancelled:
-                await self._send(frame)
-
-    async def _event(self, kind: str, **fields: object) -> None:
-        async with self._sending:
-            await self._send(json.dumps({"type": kind, **fields}))
-
-    async def _send(self, frame: str | bytes) -> None:
-        """The caller holds `_sending`. Raises WebSocketDisconnect."""
-        if self._websocket.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnect(NORMAL)
-        if isinstance(frame, str):
-            await self._websocket.send_text(frame)
-        else:
-            await self._websocket.send_bytes(frame)
-
     async def _close(self, code: int, reason: str) -> None:
-        async with self._sending:
-            if self._websocket.application_state is WebSocketState.CONNECTED:
-                await self._websocket.close(code, reason)
+        """What still speaks is stopped first: the client may not read its end."""
+        for running in list(self._running.values()):
+            running.cancel()
+        await self._outbox.close(code, reason)
         self._receiving.cancel()
-
-
-def _message(kind: str, context: SpeechContext, **fields: object) -> str:
-    """The id of a context may be used again; the number of the stream is unique."""
-    named = {"type": kind, "context_id": context.context_id, "stream": context.number}
-    return json.dumps(named | fields)

@@ -53,6 +53,8 @@ class Engine(Protocol[MessageT_contra, ItemT]):
 
     def has_work(self) -> bool: ...
 
+    def pause_s(self) -> float: ...  # how long no step is of use, though there is work
+
     def step(self) -> list[ItemT]:
         """One step on the device, and what it produced, in order."""
 
@@ -238,8 +240,11 @@ class EngineLoop(Generic[MessageT, ItemT]):
 
     def _wait_for_work(self) -> bool:
         with self._wake:
-            while not (self._closing or self._inbox or self._engine.has_work()):
-                self._wake.wait()
+            while not (self._closing or self._inbox):
+                pause_s = self._engine.pause_s() if self._engine.has_work() else None
+                if pause_s == 0:
+                    break
+                self._wake.wait(pause_s)
             return not self._closing
 
     def _drain_inbox(self) -> None:
@@ -260,13 +265,8 @@ class EngineLoop(Generic[MessageT, ItemT]):
 
     def _deliver(self, items: list[ItemT]) -> None:
         with self._wake:
-            pairs = [
-                (subscriber, item)
-                for item in items
-                if (subscriber := self._subscribers.get(SegmentKey(item.key, item.segment)))
-                is not None
-            ]
-        self._put(pairs)
+            found = [(self._subscribers.get(SegmentKey(i.key, i.segment)), i) for i in items]
+        self._put([(subscriber, item) for subscriber, item in found if subscriber is not None])
 
     def _put(self, pairs: "Sequence[tuple[_Subscriber[ItemT], ItemT | None]]") -> None:
         """Wakes each event loop once, whatever the number of its items."""

@@ -2,15 +2,18 @@
 
     segments ──▶ TokenSource (T3, here or behind a handle) ──▶ vocoder's EngineLoop ──▶ AudioChunk
 
-Segments are spoken in order without a gap. T3 starts a segment as soon as it has ended the one
-before, at most one segment ahead of the one that is heard. Knows nothing about where T3 runs.
+Segments are spoken in order without a gap. T3 starts a segment when it has ended the one before, at
+most one segment ahead of the one that is heard, and not before its listener is near enough. Knows
+nothing about where T3 runs.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Protocol
 
 from app.core import (
     NO_MARKS,
@@ -23,19 +26,26 @@ from app.core import (
     SpeechTokens,
     SynthesisRequest,
     TokenRequest,
-    TokenSource,
     VoiceRef,
 )
 from app.engine.conditionals import S3GenConditionals
 from app.engine.loop import EngineLoop
 from app.engine.s3gen.messages import OpenSegment, SegmentAudio, VocoderMessage
 from app.engine.stream import EngineStream
-from app.errors import SynthesisFailed
+from app.errors import BadRequest, SynthesisFailed
 from app.sessions.tasks import cancel_and_wait
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
 _COMPLETE = (FinishReason.STOP, FinishReason.LENGTH)  # the segment was spoken to its end
+ROOM_S = 1.0  # T3 is asked for a segment once the listener is this much nearer than the bound
+
+
+class TokenSource(Protocol):
+    """T3 as the vocoder sees it: in this process or behind a handle."""
+
+    def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
+        """Groups in order, the last with a finish reason. Closing the generator cancels."""
 
 
 class SpeechPipeline:
@@ -44,16 +54,24 @@ class SpeechPipeline:
         tokens: TokenSource,
         vocoder: VocoderLoop,
         conditionals: Callable[[VoiceRef], Awaitable[S3GenConditionals]],
+        *,
+        lead_s: float | None = None,
+        max_tokens: Callable[[S3GenConditionals], float] = lambda _: math.inf,
     ) -> None:
+        """`lead_s`: how far T3 may be ahead of a paced session's listener; None: no bound.
+        `max_tokens`: that the vocoder can voice in one segment."""
+        self._lead_s = lead_s
+        self._max_tokens = max_tokens
         self._tokens = tokens
         self._vocoder = vocoder
         self._conditionals = conditionals
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         """The session's chunks. Only the last has a finish. Closing the generator stops both
-        engines."""
+        engines. Raises BadRequest, before any work, where a segment may become too long."""
         conditionals = await self._conditionals(request.voice)
-        playback = _Playback()
+        self._refuse_too_long(request.sampling.max_tokens, self._max_tokens(conditionals))
+        playback = _Playback(request)
         playback.marks[Mark.CONDITIONED] = time.monotonic()
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
@@ -81,6 +99,13 @@ class SpeechPipeline:
             for segment in live:  # all of them before the wait, which may be cancelled
                 segment.close()
             await cancel_and_wait(*(segment.feeding for segment in live))
+
+    @staticmethod
+    def _refuse_too_long(asked: int, most: float) -> None:
+        if asked > most:
+            reason = f"the vocoder voices at most {most:g} tokens of a segment in this voice"
+            message = f"max_tokens: {reason} (vocoder.policy: full)"
+            raise BadRequest(message, param="max_tokens")
 
     def _begin(
         self,
@@ -114,6 +139,7 @@ class SpeechPipeline:
                 await asyncio.wait({after})
                 if not _is_complete(after):
                     return None
+            await self._near(request, playback, index)
             segment = TokenRequest(
                 request.key,
                 index,
@@ -121,7 +147,9 @@ class SpeechPipeline:
                 request.voice,
                 request.sampling,
                 request.language,
-                playback.lead_s(),
+                playback.lead_s(index),
+                request.is_paced,
+                request.speed,
             )
             async with aclosing(self._tokens.tokens(segment)) as groups:
                 async for group in groups:
@@ -136,14 +164,25 @@ class SpeechPipeline:
                 broken = SpeechTokens(request.key, index, 0, (), FinishReason.ERROR)
                 self._vocoder.send(broken)
 
+    async def _near(self, request: SynthesisRequest, playback: "_Playback", index: int) -> None:
+        """Returns once the listener of a paced session is near the segment."""
+        bound_s = (
+            math.inf if self._lead_s is None or not request.is_paced else self._lead_s - ROOM_S
+        )
+        if playback.lead_s(index) > bound_s:
+            await playback.has_begun.wait()
+            await asyncio.sleep(playback.lead_s(index) - bound_s)
+
 
 class _Playback:
     """The sound of a session that its listener still has to hear, if each chunk is played as it
     comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: SynthesisRequest) -> None:
+        self._request = request
         self.num_tokens = 0  # of all segments so far
         self.marks: dict[Mark, float] = {}  # until the first chunk takes them along
+        self.has_begun = asyncio.Event()
         self._began_s: float | None = None
 
     def begin(self) -> Marks:
@@ -151,11 +190,15 @@ class _Playback:
         if self._began_s is not None:
             return NO_MARKS
         self._began_s = time.monotonic()
+        self.has_begun.set()
         return self.marks | {Mark.FIRST_CELL: self._began_s}
 
-    def lead_s(self) -> float:
+    def lead_s(self, segment: int) -> float:
+        """The listener's seconds until the segment is due: the sound of all tokens so far, and the
+        pauses before the segment."""
         played_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
-        return max(0.0, self.num_tokens / TOKENS_PER_S - played_s)
+        sound_s = self.num_tokens / TOKENS_PER_S + sum(self._request.pauses_s[: segment + 1])
+        return max(0.0, sound_s / self._request.speed - played_s)
 
 
 class _Segment:

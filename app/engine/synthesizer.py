@@ -6,7 +6,8 @@ rules of a session are the same as over Serve. Knows nothing about Ray or HTTP.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AbstractContextManager
 
 import torch
 
@@ -14,6 +15,7 @@ from app.config import ServeArgs
 from app.core import (
     AudioChunk,
     CancelAck,
+    Group,
     Health,
     HealthStatus,
     ModelCard,
@@ -68,6 +70,15 @@ class LocalSynthesizer:
     def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
         return self._sessions.speak(request, self._pipeline.speak)
 
+    async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
+        await self._sessions.hand_over(key, sending)
+
+    def reader_stalled(self, key: SessionKey) -> None:
+        self._sessions.reader_stalled(key)
+
+    def group(self, key: SessionKey) -> AbstractContextManager[Group]:
+        return self._sessions.groups.open(key)
+
     async def cancel(self, key: SessionKey) -> CancelAck:
         acknowledging = asyncio.ensure_future(self._registry.cancel(key))
         await asyncio.sleep(0)  # the registry has logged the cancel before anything is stopped
@@ -108,6 +119,9 @@ class LocalRegistry:
     async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
         return await self._registry.claim(key, predicted_s)
 
+    async def claim_group(self, key: SessionKey) -> Claim:
+        return await self._registry.claim_group(key)
+
     async def cancel(self, key: SessionKey) -> CancelAck:
         """Also waits for T3's confirmation, which the caller gives through `confirm`."""
         self._registry.follow(_T3)
@@ -125,4 +139,7 @@ class LocalRegistry:
         return await self._registry.live(tenant)
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
+        self._finishing.start(self._registry.finish(key, end))
+
+    def finish_group(self, key: SessionKey, end: SessionEnd) -> None:
         self._finishing.start(self._registry.finish(key, end))

@@ -1,7 +1,7 @@
-"""The one account of what a session was sent, on one clock.
+"""The one account of what a session's listener was given, on one clock.
 
 The events of a stream, the session report, the metrics and the log all read its marks. Sound counts
-as sent when the listener asks for the next chunk: by then it is encoded and handed to the proxy.
+as sent when the listener asks for the next chunk: by then the transport has taken it.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Mark, SynthesisRequest
-from app.errors import ServeError, SynthesisFailed
+from app.errors import ReaderStalled, ServeError, SynthesisFailed
 from app.sessions.pacing import Playback
 from app.sessions.table import SessionEnd
 from app.sessions.timeline import merged
@@ -24,14 +24,17 @@ class Delivery:
         self.started_s = now()
         self.prepared_s: float | None = None  # when the voice was ready
         self.finish: FinishReason | None = None
+        self.playing_s = 0.0  # how long the sound that was sent plays; 0 where it is not paced
         self._request = request
         self._now = now
         self._playback = Playback(now)
         self._num_samples = 0
-        self._unsent_s = 0.0  # sound that the listener was given and has not sent yet
+        self._num_unsent = 0  # samples that the listener was given and has not sent yet
+        self._unsent_s = 0.0  # the same as they are heard
         self._left_s: float | None = None  # when the listener was seen to leave
         self._num_tokens = 0
         self._segment = 0
+        self._num_pauses = 0  # of the request's, in the chunks so far
         self._marks = {Mark.RECEIVED: request.received_s}
 
     @property
@@ -47,7 +50,9 @@ class Delivery:
     def add(self, chunk: AudioChunk) -> None:
         """The listener is about to be given the chunk."""
         self._num_samples += len(chunk.pcm)
-        self._unsent_s = len(chunk.pcm) / SAMPLE_RATE
+        self._num_unsent = len(chunk.pcm)
+        self._unsent_s = self._heard_s(chunk)
+        self._num_pauses = max(self._num_pauses, chunk.segment + 1)
         self._num_tokens = max(self._num_tokens, chunk.num_tokens)
         self._segment = chunk.segment
         self._marks = merged(self._marks, chunk.marks)
@@ -55,12 +60,18 @@ class Delivery:
 
     def sent(self) -> None:
         """The listener has sent the last chunk."""
-        if self._unsent_s:
+        if self._num_unsent:
             now = self._now()
             self._marks.setdefault(Mark.FIRST_BYTE, now)
             self._marks[Mark.LAST_BYTE] = now
-            self._playback.sent(self._unsent_s)
-            self._unsent_s = 0.0
+            self._playback.taken(self._unsent_s)
+            self.playing_s += self._unsent_s if self._request.is_paced else 0.0
+            self._num_unsent = 0
+
+    def abandoned(self) -> None:
+        """The last chunk will not be sent."""
+        self._num_samples -= self._num_unsent
+        self._num_unsent = 0
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
@@ -76,7 +87,12 @@ class Delivery:
         """How long the chunk of a paced session must wait, as in `Playback.wait_s`."""
         if ahead_s is None or not self._request.is_paced:
             return 0.0
-        return self._playback.wait_s(len(chunk.pcm) / SAMPLE_RATE, ahead_s)
+        return self._playback.wait_s(self._heard_s(chunk), ahead_s)
+
+    def _heard_s(self, chunk: AudioChunk) -> float:
+        """How long the next chunk plays, with the pauses before it."""
+        pauses = self._request.pauses_s[self._num_pauses : chunk.segment + 1]
+        return (len(chunk.pcm) / SAMPLE_RATE + sum(pauses)) / self._request.speed
 
     def last_chunk(self, finish: FinishReason) -> AudioChunk:
         """The account for the listener: no sound, and the marks so far."""
@@ -90,13 +106,21 @@ class Delivery:
             dict(self._marks),
         )
 
-    def end(self, is_stopped: bool, error: Exception | None) -> SessionEnd:
-        """`is_stopped`: by a cancel. The listener has left if there was no cancel, error or
-        finish."""
+    def cancel(self) -> None:
+        """The session was stopped, and its end is not told yet."""
+        self.finish = FinishReason.CANCELLED
+
+    def end(self, stop_cause: str | None, error: Exception | None) -> SessionEnd:
+        """`stop_cause`: why the session was stopped; None: it was not. The listener has left if
+        there was no stop, error or finish."""
         now = self._now()
-        if self.finish is not None:
+        is_stalled = stop_cause == ReaderStalled.code
+        if is_stalled:
+            self.abandoned()
+            self.cancel()
+        elif self.finish is not None:
             self.sent()
-        elif error is None and not is_stopped:
+        elif error is None and stop_cause is None:
             self._marks[Mark.DISCONNECTED] = now if self._left_s is None else self._left_s
         reason = self.finish or (FinishReason.CANCELLED if error is None else FinishReason.ERROR)
         if reason is FinishReason.CANCELLED:
@@ -106,17 +130,19 @@ class Delivery:
             self._num_samples / SAMPLE_RATE,
             self._num_tokens,
             self._marks,
-            self._cause(is_stopped, error),
+            self._cause(stop_cause, error),
             self._request.is_paced,
             self._playback.num_underruns,
             self._playback.stalled_s,
         )
 
-    def _cause(self, is_stopped: bool, error: Exception | None) -> str:
+    def _cause(self, stop_cause: str | None, error: Exception | None) -> str:
         if error is not None:
             return error.code if isinstance(error, ServeError) else ServeError.code
         if self.finish is FinishReason.ERROR:
             return SynthesisFailed.code
-        if is_stopped or self.finish is FinishReason.CANCELLED:
+        if stop_cause is not None and self.finish in (None, FinishReason.CANCELLED):
+            return stop_cause
+        if self.finish is FinishReason.CANCELLED:
             return "cancel"
         return "disconnect" if self.finish is None else "finished"

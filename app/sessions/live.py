@@ -2,31 +2,39 @@
 
 A session ends because the audio ran out, a cancel arrived, the listener left, the deadline passed
 or an error was raised. Every end takes one path, which closes the source of chunks once and
-finishes the session once. A paced session is sent little faster than it plays: sound that a
-listener who left had not heard was not sent, and the queue to a slow listener stays short. Knows
-nothing about the source of the chunks, nor where the registry runs.
+finishes the session once. A paced session goes on when the transport has taken its last chunk, and
+little faster than it plays: sound that a listener who left had not heard was not sent, and the
+queue to a slow listener stays short. Knows nothing about the source of the chunks, nor where the
+registry runs.
 """
 
 import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.config import Limits
 from app.core import AudioChunk, FinishReason, SessionKey, SynthesisRequest, VoiceRef
-from app.errors import DuplicateSession, Overloaded, ServeError, SynthesisFailed
+from app.errors import (
+    DuplicateSession,
+    Overloaded,
+    ReaderStalled,
+    ServeError,
+    SynthesisFailed,
+)
 from app.sessions.delivery import Delivery
+from app.sessions.groups import SessionGroups
 from app.sessions.table import Claim, RegistryClient, SessionEnd
 from app.sessions.tasks import TaskSet, cancel_and_wait
 from app.text.duration import predicted_s
 
 T = TypeVar("T")
-Stop = asyncio.Future[None]  # done: the session was cancelled
+Stop = asyncio.Future[str]  # done: the session was stopped, with the cause
 LEAVING_S = 1.0  # Ray may cancel a listener's calls this long before the listener
 OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
 Prepare = Callable[[VoiceRef], Awaitable[None]]  # a voice, before its first use
@@ -40,8 +48,13 @@ _NO_ROOM = {  # message, code
 }
 
 
+class _Live(NamedTuple):
+    stop: Stop
+    delivery: Delivery
+
+
 class LiveSessions:
-    """`stop` may be called for any id; it acts on the sessions that are live here."""
+    """`stop` may be called for any id; it acts on the sessions and groups that are live here."""
 
     def __init__(
         self,
@@ -55,18 +68,60 @@ class LiveSessions:
         self._limits = limits
         self._now = now
         self._load = load
-        self._stops: dict[SessionKey, Stop] = {}
+        self._live: dict[SessionKey, _Live] = {}
+        self.groups = SessionGroups(registry)
         self._claims = TaskSet()
 
     def __len__(self) -> int:
-        return len(self._stops)
+        return len(self._live)
 
     def keys(self) -> frozenset[SessionKey]:
-        return frozenset(self._stops)
+        return frozenset(self._live)
 
-    def stop(self, key: SessionKey) -> None:
-        if (stop := self._stops.get(key)) is not None and not stop.done():
-            stop.set_result(None)
+    def stop(self, key: SessionKey, cause: str = "cancel") -> None:
+        self.groups.stop(key)
+        if (live := self._live.get(key)) is not None and not live.stop.done():
+            live.stop.set_result(cause)
+
+    def reader_stalled(self, key: SessionKey) -> None:
+        self.stop(key, ReaderStalled.code)
+
+    def fail(self, error: ServeError) -> None:
+        """Every live session ends with this error."""
+        for live in self._live.values():
+            if not live.stop.done():
+                live.stop.set_exception(error)
+                live.stop.exception()  # asyncio logs an exception that nobody has seen
+
+    @contextlib.contextmanager
+    def preparing(self, key: SessionKey) -> Iterator[None]:
+        """While a voice is prepared for a session that had begun: the time does not count against
+        `limits.first_audio_s`."""
+        live = self._live.get(key)
+        if live is not None:
+            live.delivery.prepared_s = None
+        try:
+            yield
+        finally:
+            if live is not None:
+                live.delivery.prepared()
+
+    async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
+        """As `app.core.Synthesizer.hand_over`. Raises what `sending` raises."""
+        if (live := self._live.get(key)) is None:
+            await sending
+            return
+        working = asyncio.ensure_future(sending)
+        futures: set[asyncio.Future[None] | Stop] = {working, live.stop}
+        try:
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            was_taken = working.done()
+            await cancel_and_wait(working)
+        if was_taken:
+            working.result()
+        else:
+            live.delivery.abandoned()
 
     async def speak(
         self, request: SynthesisRequest, open_chunks: OpenChunks, prepare: Prepare | None = None
@@ -79,42 +134,46 @@ class LiveSessions:
         the voice is prepared; SynthesisFailed at the deadline.
         """
         key = request.key
-        if key in self._stops:  # a registry that does not answer grants every claim
+        if key in self._live:  # a registry that does not answer grants every claim
             raise DuplicateSession(f"session {key.session_id} is live", param="X-Request-ID")
-        stop = self._stops[key] = asyncio.get_running_loop().create_future()
-        delivery = Delivery(request, self._now)
+        stop, delivery = live = _Live(
+            asyncio.get_running_loop().create_future(), Delivery(request, self._now)
+        )
+        self._live[key] = live
         is_claimed = False
         try:
-            if await self._claim(request, stop, delivery) is Claim.CANCELLED:
+            if await self._claim(request, live) is Claim.CANCELLED:
                 self.stop(key)
             is_claimed = True
             delivery.claimed()
             if prepare is not None and not stop.done():
-                await self._unless_stopped(prepare(request.voice), stop, delivery)
+                await self._unless_stopped(prepare(request.voice), live)
             delivery.prepared()
             async with aclosing(open_chunks(request)) as chunks:
                 while delivery.finish is None:
-                    chunk = await self._next(chunks, stop, delivery)
+                    chunk = await self._next(chunks, live)
                     delivery.add(chunk)
                     if len(chunk.pcm):
                         with delivery.leaving():
                             yield chunk if chunk.finish is None else replace(chunk, finish=None)
                         delivery.sent()
+                if stop.done():  # while the last chunk was sent
+                    delivery.cancel()
                 yield delivery.last_chunk(delivery.finish)
         finally:
-            del self._stops[key]
+            del self._live[key]
             if is_claimed:
                 error = sys.exception()
                 error = error if isinstance(error, Exception) else None  # else the listener left
-                self._registry.finish(key, delivery.end(stop.done(), error))
+                self._registry.finish(key, delivery.end(_cause_of(stop), error))
 
-    async def _claim(self, request: SynthesisRequest, stop: Stop, delivery: Delivery) -> Claim:
+    async def _claim(self, request: SynthesisRequest, live: _Live) -> Claim:
         """GRANTED or CANCELLED."""
         key = request.key
         claim = await self._ask(request)
         if claim is Claim.UNLOADED and self._load is not None:
-            await self._unless_stopped(self._until_loaded(self._load), stop, delivery)
-            claim = Claim.CANCELLED if stop.done() else await self._ask(request)
+            await self._unless_stopped(self._until_loaded(self._load), live)
+            claim = Claim.CANCELLED if live.stop.done() else await self._ask(request)
         if claim is Claim.DUPLICATE:
             message = f"session id {key.session_id} has been used already"
             raise DuplicateSession(message, param="X-Request-ID")
@@ -140,38 +199,41 @@ class LiveSessions:
         if claim is Claim.GRANTED:
             self._registry.finish(key, SessionEnd(FinishReason.CANCELLED, cause="disconnect"))
 
-    async def _next(
-        self, chunks: AsyncGenerator[AudioChunk, None], stop: Stop, delivery: Delivery
-    ) -> AudioChunk:
+    async def _next(self, chunks: AsyncGenerator[AudioChunk, None], live: _Live) -> AudioChunk:
         """The next chunk when it is due, or the chunk that says CANCELLED if a stop comes
         first."""
+        stop, delivery = live
         chunk = None
         if not stop.done():
-            chunk = await self._unless_stopped(anext(chunks, None), stop, delivery)
+            chunk = await self._unless_stopped(anext(chunks, None), live)
         if chunk is not None:
             wait_s = delivery.wait_s(chunk, self._limits.send_ahead_s)
             if wait_s > 0:
                 with delivery.leaving():
                     await asyncio.wait({stop}, timeout=wait_s)
         if stop.done():
+            stop.result()  # raises the error of `fail`
             return delivery.last_chunk(FinishReason.CANCELLED)
         if chunk is None:
             raise SynthesisFailed("the stream ended without a finish")
         return chunk
 
-    async def _unless_stopped(self, work: Awaitable[T], stop: Stop, delivery: Delivery) -> T | None:
+    async def _unless_stopped(self, work: Awaitable[T], live: _Live) -> T | None:
         """The result of `work`, or None if a stop comes first; `work` has ended then. Raises what
         `speak` does where neither comes in time."""
+        stop, delivery = live
         working = asyncio.ensure_future(work)
         futures: set[asyncio.Future[T] | Stop] = {working, stop}
-        timeout_s = self._until_s(delivery) - self._now()
         try:
             with delivery.leaving():
-                await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                while not (working.done() or stop.done()):
+                    left_s = self._until_s(delivery) - self._now()
+                    if left_s <= 0:
+                        raise self._overdue(delivery)
+                    left_s = min(left_s, self._limits.first_audio_s)  # `preparing` moves the limit
+                    await asyncio.wait(futures, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
                 if stop.done():
                     return None
-                if not working.done():
-                    raise self._overdue(delivery)
                 if working.cancelled():  # with its listener, as Ray tells in a moment, or by itself
                     await asyncio.sleep(LEAVING_S)
                     raise SynthesisFailed(
@@ -181,16 +243,23 @@ class LiveSessions:
         finally:
             await cancel_and_wait(working)
 
+    def _deadline_s(self, delivery: Delivery) -> float:
+        """A paced session takes as long as it plays, whatever its text and its speed."""
+        return delivery.started_s + self._limits.request_timeout_s + delivery.playing_s
+
     def _until_s(self, delivery: Delivery) -> float:
-        limits = self._limits
-        until_s = delivery.started_s + limits.request_timeout_s
+        until_s = self._deadline_s(delivery)
         if delivery.prepared_s is None or delivery.is_heard:
             return until_s
-        return min(until_s, delivery.prepared_s + limits.first_audio_s)
+        return min(until_s, delivery.prepared_s + self._limits.first_audio_s)
 
     def _overdue(self, delivery: Delivery) -> ServeError:
         limits = self._limits
-        if self._until_s(delivery) == delivery.started_s + limits.request_timeout_s:
+        if self._until_s(delivery) == self._deadline_s(delivery):
             message = f"the session was not finished within {limits.request_timeout_s:g} s"
             return SynthesisFailed(message, code="timeout")
         return Overloaded(f"no sound could be made within {limits.first_audio_s:g} s")
+
+
+def _cause_of(stop: Stop) -> str | None:
+    return stop.result() if stop.done() and stop.exception() is None else None

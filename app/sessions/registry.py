@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
+from app.core import CancelAck, CancelState, FinishReason, Health, Mark, SessionKey, SessionReport
 from app.sessions.cancel_log import CancelBatch, CancelLog
 from app.sessions.model_state import ModelState
 from app.sessions.replica_table import Heartbeat, ReplicaTable
@@ -73,6 +73,9 @@ class Registry:
             return Claim.FULL
         return self._table.claim(key, predicted_s)
 
+    async def claim_group(self, key: SessionKey) -> Claim:
+        return self._table.claim_group(key)
+
     def _wait_s(self) -> float:
         """The estimated wait for a vocoder's slot. 0 where no vocoder has told its slots, or where
         vocoders tell them to another registry actor.
@@ -112,7 +115,8 @@ class Registry:
             await self._notify()
         if state is CancelState.STOPPING:
             if await self._confirmed(session, wait_s):
-                state = CancelState.STOPPED
+                ended = session.finish is not FinishReason.CANCELLED  # before the stop arrived
+                state = CancelState.ALREADY_DONE if ended else CancelState.STOPPED
             session.mark({Mark.ACKNOWLEDGED: self._now()})
         return session.ack(key.session_id, state, self._now())
 
@@ -125,12 +129,17 @@ class Registry:
         return self._table.live(tenant)
 
     async def restore(
-        self, live: Collection[SessionKey], cancelled: Collection[SessionKey]
+        self,
+        live: Collection[SessionKey],
+        cancelled: Collection[SessionKey],
+        groups: Collection[SessionKey] = (),
     ) -> None:
-        """What an ingress knows of the time before this registry started: its live sessions and
-        the cancels that it had acknowledged."""
+        """What an ingress knows of the time before this registry started: its live sessions, its
+        open groups and the cancels that it had acknowledged."""
         for key in live:
             self._table.adopt(key)
+        for key in groups:
+            self._table.adopt(key, is_group=True)
         logged = self._log.keys()
         for key in cancelled:
             if key not in logged:

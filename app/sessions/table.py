@@ -25,6 +25,9 @@ from app.core import (
 )
 from app.sessions.timeline import merged
 
+# A second of the estimate may play for 16: a script of 3 characters a second, at a speed of 0.25.
+LONGEST_PER_PREDICTED = 16
+MAX_GROUPS = 10_000  # open; beyond this number the oldest is forgotten: its ingress died
 MAX_REMEMBERED = 100_000  # ids; beyond this number the oldest is forgotten first
 
 
@@ -59,7 +62,7 @@ class SessionEnd(NamedTuple):
     audio_sent_s: float = 0.0
     num_tokens: int = 0  # speech tokens in that audio
     marks: Marks = NO_MARKS
-    cause: str = "finished"  # or "cancel", "disconnect", or the code of the error
+    cause: str = "finished"  # or "cancel", "disconnect", "reader_stalled", or an error's code
     is_stream: bool = False  # the listener played it while it arrived
     num_underruns: int = 0  # how often the listener ran out of audio
     stalled_s: float = 0.0  # the time without audio, in all
@@ -75,6 +78,7 @@ class Session:
     live_s: float = math.inf  # after this time the id is free again, even if its ingress died
     cancelled_at: float | None = None
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
+    cause: str | None = None  # set with `finish`, as SessionEnd names it
     audio_sent_s: float = 0.0
     num_tokens_used: int = 0  # speech tokens in the audio that was sent
     confirmed_at: float | None = None  # the last time that an ingress or T3 confirmed the end
@@ -101,6 +105,7 @@ class Session:
             steps_after_abort=self._num_after("t3"),
             cells_after_abort=self._num_after("vocoder"),
             marks=self.marks,
+            cause=self.cause,
         )
 
     @property
@@ -143,9 +148,10 @@ class SessionTable:
         self._now = now
         self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()  # oldest first
         self._live: dict[SessionKey, Session] = {}
+        self._groups: OrderedDict[SessionKey, Session] = OrderedDict()  # that are open
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._sessions) + len(self._groups)
 
     def keep_for(self, remember_s: float, live_s: float) -> None:
         """From now on. A live session keeps the `live_s` that it began with."""
@@ -154,6 +160,8 @@ class SessionTable:
 
     def get(self, key: SessionKey) -> Session | None:
         self._forget()
+        if (group := self._groups.get(key)) is not None:
+            return group
         session = self._sessions.get(key)
         if session is not None and self._is_over(session):  # it stands behind a live one
             self._drop(key)
@@ -165,14 +173,26 @@ class SessionTable:
         if session is None:
             now = self._now()
             marks = {Mark.CLAIMED: now}
-            session = Session(now, True, predicted_s, self._live_s, marks=marks)
+            live_s = self._live_s + LONGEST_PER_PREDICTED * predicted_s
+            session = Session(now, True, predicted_s, live_s, marks=marks)
             self._sessions[key] = self._live[key] = session
             return Claim.GRANTED
         if session.claimed:
             return Claim.DUPLICATE
         session.claimed = True
-        session.finish = FinishReason.CANCELLED
+        session.finish, session.cause = FinishReason.CANCELLED, "cancel"
         return Claim.CANCELLED
+
+    def claim_group(self, key: SessionKey) -> Claim:
+        """As `claim`, for an id that stands for several sessions and is no live session itself."""
+        session = self.get(key)
+        if session is not None:
+            return self.claim(key)
+        while len(self._groups) >= MAX_GROUPS:
+            self._groups.popitem(last=False)
+        now = self._now()
+        self._groups[key] = Session(now, True, marks={Mark.CLAIMED: now})
+        return Claim.GRANTED
 
     def cancel(self, key: SessionKey) -> tuple[Session, CancelState]:
         """Idempotent. STOPPING where the session is live."""
@@ -197,7 +217,10 @@ class SessionTable:
         if session is None or session.finish is not None:
             return
         self._live.pop(key, None)
+        if self._groups.pop(key, None) is not None:
+            self._sessions[key] = session
         session.finish = end.reason
+        session.cause = end.cause
         session.audio_sent_s = end.audio_sent_s
         session.num_tokens_used = end.num_tokens
         session.mark(end.marks)
@@ -230,9 +253,11 @@ class SessionTable:
             heapq.heappush(ends, max(now, begun + session.predicted_s))
         return ends[0] - now if len(ends) == slots else 0.0
 
-    def adopt(self, key: SessionKey) -> None:
-        """A live session that was claimed from an earlier registry."""
-        if self.get(key) is None:
+    def adopt(self, key: SessionKey, *, is_group: bool = False) -> None:
+        """A live session, or an open group, that was claimed from an earlier registry."""
+        if is_group:
+            self.claim_group(key)
+        elif self.get(key) is None:
             session = Session(self._now(), claimed=True, live_s=self._live_s)
             self._sessions[key] = self._live[key] = session
 
@@ -257,8 +282,14 @@ class RegistryClient(Protocol):
 
     async def claim(self, key: SessionKey, predicted_s: float) -> Claim: ...
 
+    async def claim_group(self, key: SessionKey) -> Claim:
+        """GRANTED, CANCELLED or DUPLICATE. Raises Unavailable."""
+        ...
+
     async def cancel(self, key: SessionKey) -> CancelAck: ...
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         """Returns at once: the end of a session never waits for the registry."""
         ...
+
+    def finish_group(self, key: SessionKey, end: SessionEnd) -> None: ...

@@ -37,6 +37,7 @@ class CountingEngine:
     steps: int = 0
     aborts: int = 0
     is_due_s: float = math.inf  # while anything is live
+    pauses_s: list[float] = field(default_factory=list)  # the next ones
     live: dict[SegmentKey, list[int]] = field(default_factory=dict)  # [next, end]
     ended: list[Count] = field(default_factory=list)
 
@@ -53,6 +54,9 @@ class CountingEngine:
 
     def has_work(self) -> bool:
         return bool(self.live or self.ended)
+
+    def pause_s(self) -> float:
+        return self.pauses_s.pop(0) if self.pauses_s else 0.0
 
     def step(self) -> list[Count]:
         if self.live:
@@ -158,6 +162,20 @@ async def test_hung_is_set_while_a_step_takes_too_long(engine):
         assert await values(stream) == [0]
         running.close()
         assert running.hung is None
+
+
+async def test_an_engine_with_nothing_to_do_for_a_while_takes_no_step(loop, engine):
+    engine.pauses_s = [0.01, 0.01]
+    assert await values(loop.open(key("a"), 0, Count(key("a"), 0, 3))) == [0, 1, 2]
+    assert engine.steps == 3
+
+
+async def test_a_message_ends_the_pause_of_an_engine(loop, engine):
+    engine.pauses_s = [1000.0] * 3
+    stream = loop.open(key("a"), 0, Count(key("a"), 0, 1000))
+    assert (await anext(stream)).value == 0  # the message itself is followed by a step
+    assert (await loop.cancel(key("a"))).live
+    assert [item.finish async for item in stream][-1] is FinishReason.CANCELLED
 
 
 async def test_lateness_grows_while_a_step_takes_long(engine):

@@ -21,6 +21,7 @@ from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline
 from app.engine.s3gen.messages import OpenSegment, SegmentAudio
 from app.engine.stream import SegmentKey
+from app.errors import BadRequest
 from tests.support.eventually import eventually
 
 WAIT_S = 30.0
@@ -81,6 +82,9 @@ class Vocoder:
     def has_work(self) -> bool:
         return bool(self.items)
 
+    def pause_s(self) -> float:
+        return 0.0
+
     def step(self):
         items, self.items = self.items, []
         return items
@@ -104,11 +108,11 @@ def vocoder():
     loop.close()
 
 
-def pipeline(tokens: Tokens, vocoder) -> SpeechPipeline:
+def pipeline(tokens: Tokens, vocoder, **options) -> SpeechPipeline:
     async def conditionals(voice: str) -> None:
         return None
 
-    return SpeechPipeline(tokens, vocoder, conditionals)
+    return SpeechPipeline(tokens, vocoder, conditionals, **options)
 
 
 async def finishes(tokens: Tokens, vocoder) -> list[FinishReason | None]:
@@ -151,3 +155,12 @@ async def test_a_listener_that_is_cancelled_twice_still_stops_every_segment(voco
     for _ in range(2):  # the stats are as of the loop's turn before the second
         await vocoder.cancel(SessionKey("default", "nobody"))
     assert vocoder.stats().live == 0
+
+
+async def test_a_segment_that_the_vocoder_cannot_voice_is_refused_before_any_work(vocoder):
+    tokens = Tokens()
+    speaking = pipeline(tokens, vocoder, max_tokens=lambda _: 999).speak(REQUEST)
+    with pytest.raises(BadRequest, match=r"max_tokens: .* at most 999 tokens .* full") as refusal:
+        await anext(speaking)
+    assert refusal.value.param == "max_tokens"
+    assert tokens.asked == []

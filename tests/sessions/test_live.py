@@ -8,7 +8,7 @@ import pytest
 
 from app.config import Limits
 from app.core import FinishReason, Mark
-from app.errors import DuplicateSession, SynthesisFailed
+from app.errors import DuplicateSession, SynthesisFailed, Unavailable
 from app.sessions.live import LiveSessions
 from app.sessions.table import Claim
 from tests.support.live_sessions import REQUEST, A, Client, Source
@@ -49,6 +49,22 @@ async def test_a_stop_ends_a_stream_that_waits_for_sound(sessions, client):
     assert [chunk async for chunk in stream] == []
     assert client.finished == [(A, FinishReason.CANCELLED, 1, 1)]
     assert source.closed == 1
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_fault_of_the_cluster_ends_every_session_with_its_error(sessions, client, held):
+    source = Source(hold=1 if held else None)
+    stream = sessions.speak(REQUEST, source)
+    await anext(stream)
+    coming = asyncio.ensure_future(anext(stream)) if held else None
+    if held:
+        await source.holding.wait()
+    sessions.fail(Unavailable("the cluster is away", code="cluster_away"))
+    sessions.fail(Unavailable("a second time"))
+    with pytest.raises(Unavailable, match="the cluster is away"):
+        await (coming or anext(stream))
+    assert client.finished == [(A, FinishReason.ERROR, 1, 1)]
+    assert (source.closed, len(sessions)) == (1, 0)
 
 
 async def test_no_sound_follows_a_stop(sessions, client):

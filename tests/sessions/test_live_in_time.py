@@ -123,6 +123,51 @@ async def test_a_source_that_is_cancelled_with_its_listener_is_a_cancel(sessions
     assert client.finished == [(A, FinishReason.CANCELLED, 0, 0)]
 
 
+async def test_a_voice_that_is_prepared_once_more_does_not_count_against_first_audio_s(client):
+    sessions = LiveSessions(client, Limits(first_audio_s=0.05))
+    source = Source()
+
+    async def prepared_late(request):
+        with sessions.preparing(A):
+            await asyncio.sleep(0.12)
+        async for chunk in source(request):
+            yield chunk
+
+    chunks = [chunk async for chunk in sessions.speak(REQUEST, prepared_late)]
+    assert chunks[-1].finish is FinishReason.STOP
+
+
+async def test_first_audio_s_counts_again_from_the_voice_that_was_prepared_once_more(client):
+    sessions = LiveSessions(client, Limits(first_audio_s=0.02))
+
+    async def silent(request):
+        with sessions.preparing(A):
+            await asyncio.sleep(0.05)
+        await asyncio.Event().wait()
+        yield
+
+    with pytest.raises(Overloaded, match="no sound"):
+        await anext(sessions.speak(REQUEST, silent))
+
+
+async def test_a_paced_session_may_take_as_long_as_its_sound_plays(client):
+    """At a quarter of the speed: 12 chunks of 40 ms play for 1.9 s; the deadline is 0.5 s."""
+    sessions = LiveSessions(client, Limits(request_timeout_s=0.5, send_ahead_s=1.0))
+    request = replace(REQUEST, is_paced=True, speed=0.25)
+    began_s = time.monotonic()
+    chunks = [chunk async for chunk in sessions.speak(request, Source(count=12))]
+    assert chunks[-1].finish is FinishReason.STOP
+    assert time.monotonic() - began_s > 0.5
+
+
+async def test_a_paced_session_that_gets_no_more_sound_ends_at_its_deadline(client):
+    sessions = LiveSessions(client, Limits(request_timeout_s=0.1))
+    stream = sessions.speak(replace(REQUEST, is_paced=True), Source(hold=2))
+    with pytest.raises(SynthesisFailed) as caught:
+        [chunk async for chunk in stream]
+    assert caught.value.code == "timeout"
+
+
 async def test_a_paced_session_is_sent_little_faster_than_it_plays(client):
     source = Source(count=50)  # 2 s of sound, made at once
     sessions = LiveSessions(client, Limits(send_ahead_s=1.0))

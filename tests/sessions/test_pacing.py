@@ -21,7 +21,7 @@ def test_the_first_sound_is_sent_at_once(playback):
 
 
 def test_a_chunk_waits_until_the_sound_ahead_fits(playback, clock):
-    playback.sent(2.5)
+    playback.taken(2.5)
     assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(0.5)
     clock.now += 0.5
     assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(0.0)
@@ -30,7 +30,7 @@ def test_a_chunk_waits_until_the_sound_ahead_fits(playback, clock):
 
 
 def test_a_long_chunk_leaves_the_listener_half_of_the_sound_ahead(playback, clock):
-    playback.sent(2.0)
+    playback.taken(2.0)
     assert playback.wait_s(10.0, ahead_s=3.0) == pytest.approx(0.5)
     clock.now += 0.5
     assert playback.wait_s(10.0, ahead_s=3.0) == pytest.approx(0.0)
@@ -38,18 +38,26 @@ def test_a_long_chunk_leaves_the_listener_half_of_the_sound_ahead(playback, cloc
 
 def test_a_listener_with_sound_left_has_no_underrun(playback, clock):
     for _ in range(5):
-        playback.sent(0.04)
+        playback.taken(0.04)
         clock.now += 0.03
     assert (playback.num_underruns, playback.stalled_s) == (0, 0.0)
 
 
 def test_a_chunk_that_comes_too_late_is_an_underrun(playback, clock):
-    playback.sent(0.04)
+    playback.taken(0.04)
     clock.now += 0.10
-    playback.sent(0.04)  # 60 ms late
+    playback.taken(0.04)  # 60 ms late
     clock.now += 0.04
-    playback.sent(0.04)  # in time: the stall has moved the end of the sound
+    playback.taken(0.04)  # in time: the stall has moved the end of the sound
     clock.now += 0.05
-    playback.sent(0.04)  # 10 ms late
+    playback.taken(0.04)  # 10 ms late
     assert playback.num_underruns == 2
     assert playback.stalled_s == pytest.approx(0.07)
+
+
+def test_a_listener_who_ran_dry_is_as_far_behind_as_it_has_waited(playback, clock):
+    """The transport took nothing for 10 s: the playback clock stood still for as long."""
+    playback.taken(2.0)
+    clock.now += 12.0
+    playback.taken(2.5)
+    assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(0.5)

@@ -9,6 +9,7 @@ import httpx
 import uvicorn
 
 from app.api.app import create_app
+from app.api.slow_readers import ReaderWatch
 from app.config import Limits
 
 
@@ -32,10 +33,11 @@ async def in_process(synthesizer, limits=None, **options):
 
 
 @contextlib.contextmanager
-def serving(synthesizer, limits=None, **options):
-    """The URL of a server that runs in a thread of its own."""
+def serving(synthesizer, limits=None, *, proxied=lambda app: app, **options):
+    """The URL of a server that runs in a thread of its own. `proxied` gets the application and
+    returns what uvicorn serves."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(synthesizer, limits or Limits(), **options)
+    app = ReaderWatch(proxied(create_app(synthesizer, limits or Limits(), **options)))
     config = uvicorn.Config(app, log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

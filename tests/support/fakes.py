@@ -6,6 +6,7 @@ It runs on the event loop of its server. The waits and `release` may be used fro
 import asyncio
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from app.core import (
     CancelAck,
     CancelState,
     FinishReason,
+    Group,
     Health,
     HealthStatus,
     Mark,
@@ -77,6 +79,8 @@ class FakeSynthesizer:
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
         self.cancels = []  # keys
+        self.stalled = []  # keys
+        self.groups = {}  # by id
         self.enrolled = []
         self.enrol_error = None
         self.ended = []  # (session id, how): "finished", "cancelled", "closed" or "failed"
@@ -147,6 +151,17 @@ class FakeSynthesizer:
         """Let every held stream go on."""
         for loop, wake in list(self._live.values()):
             loop.call_soon_threadsafe(wake.set)
+
+    async def hand_over(self, key, sending):
+        await sending
+
+    @contextmanager
+    def group(self, key):
+        group = self.groups[key.session_id] = Group(asyncio.get_running_loop().create_future())
+        yield group
+
+    def reader_stalled(self, key):
+        self.stalled.append(key)
 
     async def cancel(self, key):
         self.cancels.append(key)

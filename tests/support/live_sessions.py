@@ -36,6 +36,12 @@ class Client:
         await self.may_answer.wait()
         return self.answer
 
+    async def claim_group(self, key):
+        return Claim.GRANTED
+
+    def finish_group(self, key, end):
+        self.ends.append(end)
+
     async def cancel(self, key):
         raise AssertionError("the ingress never cancels through itself")
 

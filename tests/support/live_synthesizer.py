@@ -15,12 +15,13 @@ CHUNK_TOKENS = 5
 class LiveSynthesizer:
     """Each session has `num_chunks` chunks; each chunk takes `chunk_s` seconds to make."""
 
-    def __init__(self, num_chunks=3, chunk_s=0.02):
+    def __init__(self, num_chunks=3, chunk_s=0.02, limits=None):
         self.num_chunks = num_chunks
         self.chunk_s = chunk_s
+        self.num_made = 0  # chunks, of all sessions
         self._keys = []
         self._table = SessionTable(300, 600, time.monotonic)
-        self._sessions = LiveSessions(self, Limits())
+        self._sessions = LiveSessions(self, limits or Limits())
 
     def card(self):
         return ENGLISH
@@ -35,7 +36,23 @@ class LiveSynthesizer:
             pcm = tone(CHUNK_TOKENS * SAMPLES_PER_TOKEN, start)
             finish = FinishReason.STOP if index + 1 == self.num_chunks else None
             num_tokens = (index + 1) * CHUNK_TOKENS
+            self.num_made += 1
             yield AudioChunk(request.key, 0, start, pcm, num_tokens, finish)
+
+    async def hand_over(self, key, sending):
+        await self._sessions.hand_over(key, sending)
+
+    def reader_stalled(self, key):
+        self._sessions.reader_stalled(key)
+
+    def group(self, key):
+        return self._sessions.groups.open(key)
+
+    async def cancel(self, key):
+        """As an ingress alone: no engine has to confirm."""
+        session, state = self._table.cancel(key)
+        self._sessions.stop(key)
+        return session.ack(key.session_id, state, time.monotonic())
 
     async def session(self, key):
         session = self._table.get(key)
@@ -58,4 +75,10 @@ class LiveSynthesizer:
         return self._table.claim(key, predicted_s)
 
     def finish(self, key, end):
+        self._table.finish(key, end)
+
+    async def claim_group(self, key):
+        return self._table.claim_group(key)
+
+    def finish_group(self, key, end):
         self._table.finish(key, end)

@@ -4,6 +4,7 @@ A state goes in and the next one comes out. The decoder itself never changes onc
 nothing about sessions, scheduling or time.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.config import VocoderSettings
-from app.core import SAMPLES_PER_TOKEN
+from app.core import FRAMES_PER_TOKEN, SAMPLES_PER_TOKEN
 from app.engine.checkpoint.build_vocoder import trim_fade
 from app.engine.checkpoint.components import Vocoder
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.call_stage import CallStage, OnStage, ignore_stage
 from app.engine.s3gen.context import MelJob, MelState, open_context
-from app.engine.s3gen.flow import FlowNet
+from app.engine.s3gen.flow import MAX_FRAMES, FlowNet
 from app.engine.s3gen.grid import Cell, Grid
 from app.engine.s3gen.hift import Hift, HiftInput, HiftState
 from app.engine.watermark import Watermark, WatermarkState
@@ -78,6 +79,12 @@ class Decoder:
         self._watermark = Watermark(self.device) if watermark is None else watermark
         self._request_fade = trim_fade().to(self.device)
         self._edge = (1 - torch.cos(torch.linspace(0, torch.pi, _EDGE, device=self.device))) / 2
+
+    def max_tokens(self, conditionals: S3GenConditionals) -> float:
+        """Of one segment in this voice."""
+        if self.grid.max_tokens is not None:  # a cell sees no more of a longer segment
+            return math.inf
+        return MAX_FRAMES // FRAMES_PER_TOKEN - len(conditionals.prompt_tokens)
 
     @torch.inference_mode()
     def start(

@@ -59,6 +59,7 @@ class VocoderEngine:
         a segment is bit-exact beside any others. `on_stage` is called before each stage of a call,
         so that a test can hold the engine there. `clock` gives seconds, for deadlines."""
         self._decoder = decoder
+        self.max_tokens = decoder.max_tokens
         self._slots = slots
         self._max_rows = max_rows
         self._call_tokens = max_call_tokens
@@ -121,6 +122,9 @@ class VocoderEngine:
             slots_total=self._slots,
         )
 
+    def pause_s(self) -> float:
+        return 0.0
+
     def due_s(self) -> float:
         return self._scheduler.due_s(self._waiting)
 
@@ -149,7 +153,9 @@ class VocoderEngine:
             return  # the segment ended while these tokens were on their way
         if tokens.finish in _ENDS_AT_ONCE:
             self._end(entry, tokens.finish)
-        elif (problem := problem_of(tokens, len(entry.tokens))) is not None:
+        elif problem := problem_of(
+            tokens, entry.tokens, self.max_tokens(entry.request.conditionals)
+        ):
             self._fail(entry, problem)
         else:
             entry.tokens.extend(tokens.ids)
@@ -191,15 +197,11 @@ class VocoderEngine:
 
     def _start(self, request: OpenSegment) -> VocoderState | None:
         """None: the memory did not suffice, twice. The first try frees what torch had kept."""
+        decoder = self._decoder
         start = partial(
-            self._decoder.start,
-            request.conditionals,
-            request.seed,
-            request.segment,
-            request.fade_in,
+            decoder.start, request.conditionals, request.seed, request.segment, request.fade_in
         )
-        device = self._decoder.device
-        return run_if_it_fits(start, device) or run_if_it_fits(start, device)
+        return run_if_it_fits(start, decoder.device) or run_if_it_fits(start, decoder.device)
 
     def _num_upcoming(self, key: SegmentKey) -> int:
         return self._segments[key].job.cell.num_tokens

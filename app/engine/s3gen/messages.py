@@ -3,6 +3,7 @@
 Knows nothing about queues or threads.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,10 +55,14 @@ class VocoderCall(NamedTuple):
     started_s: float  # time.monotonic
 
 
-def problem_of(tokens: SpeechTokens, num_known: int) -> str | None:
-    """Why these tokens cannot be voiced after `num_known` earlier ones; None: they can."""
+def problem_of(tokens: SpeechTokens, known: Sequence[int], most: float) -> str | None:
+    """Why these tokens cannot be voiced after the `known` ones; None: they can. A segment has at
+    most `most` of them."""
+    num_known = len(known)
     if tokens.start != num_known and tokens.ids:
         return f"tokens from {tokens.start} came where {num_known} was due"
+    if num_known + len(tokens.ids) > most:
+        return f"the segment has more than {most:g} tokens"
     if any(not 0 <= token < NUM_SPEECH_IDS for token in tokens.ids):
         return f"a speech id is not in 0..{NUM_SPEECH_IDS - 1}"
     return None

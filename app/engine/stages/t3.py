@@ -5,6 +5,7 @@ LocalSynthesizer joins them in one process. Each stage is a module of its own an
 libraries only, because a replica holds one stage. Knows nothing about Ray, HTTP or sessions.
 """
 
+import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from collections.abc import Sequence as Seq
@@ -16,6 +17,7 @@ import torch
 from app.config import Limits, Precision, ServeArgs
 from app.core import (
     NO_MARKS,
+    TOKENS_PER_S,
     FinishReason,
     Mark,
     Marks,
@@ -40,7 +42,7 @@ TOKENS_TO_SPARE = 10  # a text of one character may need more than its share of 
 
 
 class T3Stage:
-    """Text in, speech tokens out. Implements app.core.TokenSource."""
+    """Text in, speech tokens out. Implements app.engine.pipeline.TokenSource."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class T3Stage:
     ) -> None:
         self.engine = engine
         self._cancelled = RecentCancels(limits.remember_s)
+        self._lead_s = math.inf if limits.lead_s is None else limits.lead_s
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer()
         self._voices = voices
@@ -93,6 +96,8 @@ class T3Stage:
                 conditionals.t3,
                 replace(request.sampling, max_tokens=self._max_tokens(request)),
                 request.lead_s,
+                TOKENS_PER_S * request.speed,
+                self._lead_s if request.is_paced else math.inf,
             )
         )
         if request.key in self._cancelled:  # between two segments, or on the way here

@@ -6,13 +6,13 @@ from functools import partial
 import torch
 
 from app.config import Limits, ServeArgs, VocoderSettings
-from app.core import Mark, SessionKey, StageStats, TokenSource, VoiceRef
+from app.core import Mark, SessionKey, StageStats, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.device.threads import run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
-from app.engine.pipeline import SpeechPipeline, VocoderLoop
+from app.engine.pipeline import SpeechPipeline, TokenSource, VocoderLoop
 from app.engine.s3gen.call_stage import OnStage, ignore_stage
 from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
 from app.engine.s3gen.warmup import warm_vocoder
@@ -28,6 +28,7 @@ class VocoderStage:
         self, voices: VoiceProvider, engine: VocoderEngine, run_thread: RunThread, limits: Limits
     ) -> None:
         self._voices = voices
+        self._lead_s = limits.lead_s
         self.engine = engine
         warm_vocoder(engine, voices)
         self._loop: VocoderLoop = EngineLoop(
@@ -60,7 +61,13 @@ class VocoderStage:
         return self._loop.hung
 
     def pipeline(self, tokens: TokenSource) -> SpeechPipeline:
-        return SpeechPipeline(tokens, self._loop, self._conditionals)
+        return SpeechPipeline(
+            tokens,
+            self._loop,
+            self._conditionals,
+            lead_s=self._lead_s,
+            max_tokens=self.engine.max_tokens,
+        )
 
     async def _conditionals(self, voice: VoiceRef) -> S3GenConditionals:
         return (await self._voices.fetch(voice)).s3gen

@@ -159,6 +159,9 @@ class TokenEngine:
             slots_total=scheduler.num_slots,
         )
 
+    def pause_s(self) -> float:
+        return 0.0 if self._last_groups else self._scheduler.pause_s()
+
     def due_s(self) -> float:
         return self._scheduler.due_s()
 

@@ -1,7 +1,9 @@
-"""A decode step captured once per shape, then replayed.
+"""A decode step captured once per usual shape, then replayed.
 
 A capture runs the step, and a step writes keys, values and tokens. So a shape is captured with rows
-of padding alone: nothing reads the keys, values and tokens of padding.
+of padding alone: nothing reads the keys, values and tokens of padding. A capture takes as long as
+many steps, so none is made while sequences run: an unusual shape (another `top_p` or `top_k` than
+the model's, a long context) is launched kernel by kernel.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +19,14 @@ class StepGraphs:
     def __init__(self, step: DecodeStep, capture: Capture) -> None:
         self._step = step
         self._capture = capture
-        self._replays: dict[Shape, Replay] = {}  # the plain step where the capture failed
+        self._replays: dict[Shape, Replay] = {}
 
     def run(self, rows: Sequence[Row]) -> torch.Tensor:
         """(len(rows) or more,) sampled ids on the device, valid until the next call."""
         shape = self._step.shape_of(rows)
-        replay = self._replays.get(shape) or self._prepare(shape)
+        replay = self._replays.get(shape)
+        if replay is None:
+            return self.run_uncaptured(rows)
         self._step.load(rows, shape)
         replay()
         return self._step.sampled(shape)
@@ -37,11 +41,5 @@ class StepGraphs:
     @torch.inference_mode()
     def warm_up(self, shapes: Iterable[Shape]) -> None:
         for shape in shapes:
-            self._prepare(shape)
-
-    def _prepare(self, shape: Shape) -> Replay:
-        self._step.load([], shape)
-        compute = partial(self._step.compute, shape)
-        self._replays[shape] = compute  # a failed capture is not repeated in every step
-        replay = self._replays[shape] = self._capture(compute)
-        return replay
+            self._step.load([], shape)
+            self._replays[shape] = self._capture(partial(self._step.compute, shape))

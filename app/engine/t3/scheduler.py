@@ -3,8 +3,9 @@
 A sequence waits until a slot and its pages are free. Then its prompt is computed in chunks. Then it
 decodes one token in each step that it is part of, until it ends. The sequence with the earliest
 deadline comes first everywhere: at the slots, at the prompts' share of a step, and at the rows of a
-step that has fewer rows than there are sequences. A CFG pair is one sequence: its two rows are
-admitted and run together. Runs without torch. Knows nothing about models or messages.
+step that has fewer rows than there are sequences. A sequence that is as far ahead of its listener
+as it may be rests in its slot. A CFG pair is one sequence: its two rows are admitted and run
+together. Runs without torch. Knows nothing about models or messages.
 """
 
 from bisect import insort
@@ -21,6 +22,8 @@ from app.engine.t3.kv_budget import KVCache, PageBudget, PrefixCache
 from app.engine.t3.prefill import prompts_to_compute
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult, advance, chunk_of, slot_of
 from app.engine.t3.sequence import Sequence, SequenceState
+
+SHORTEST_PAUSE_S = 1e-3  # a shorter one is not worth a sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Scheduler:
         self._waiting: list[Sequence] = []  # by deadline, the earliest first
         self._running: list[Sequence] = []  # in order of admission
         self.num_rows = 0  # of the last schedule
+        self._is_resting = False  # the last schedule found nothing that may run
 
     @property
     def num_waiting(self) -> int:
@@ -97,7 +101,22 @@ class Scheduler:
         self.num_rows = sum(chunk.sequence.num_rows for chunk in chunks)
         for chunk in chunks:
             advance(chunk)
+        self._is_resting = not chunks
         return chunks
+
+    def pause_s(self) -> float:
+        """How long there is nothing to do, though sequences run; 0 unless all of them rest. The
+        pause lasts until one has room for a group: they run side by side then, where each would run
+        alone, token by token."""
+        if not (self._is_resting and self._running):
+            return 0.0
+        now_s, settings = self._clock(), self._settings
+        pauses_s = (
+            settings.group / s.request.heard_per_s - s.room_s(now_s, settings.start_lead_s)
+            for s in self._running
+        )
+        pause_s = min(pauses_s)
+        return pause_s if pause_s > SHORTEST_PAUSE_S else 0.0
 
     def postprocess(self, result: StepResult) -> None:
         """Give each sequence its token, and end it where that is its last."""
@@ -165,13 +184,15 @@ class Scheduler:
 
         A sequence is urgent where its deadline is at most `max_lead_s` away. While any sequence is
         urgent, decoding or in its prompt, only urgent ones decode. Where the step has too few rows,
-        the earliest deadlines have them.
+        the earliest deadlines have them. A sequence without room rests.
         """
-        enough_s = self._clock() + self._settings.max_lead_s
+        now_s = self._clock()
+        enough_s = now_s + self._settings.max_lead_s
         due_s = {
             s: self._due_s(s)
             for s in self._running
-            if s.can_decode or s.state is SequenceState.PREFILL
+            if s.state is SequenceState.PREFILL
+            or (s.can_decode and s.room_s(now_s, self._settings.start_lead_s) > 0)
         }
         urgent = [s for s in due_s if due_s[s] <= enough_s]
         decoding = [s for s in urgent or due_s if s.can_decode]

@@ -6,6 +6,7 @@ it. Knows nothing about tensors: the conditionals are only carried.
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 from typing import TYPE_CHECKING
 
 from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, Fault, FinishReason, SamplingParams, SessionKey
@@ -26,6 +27,8 @@ class SequenceRequest:
     conditionals: "T3Conditionals"
     sampling: SamplingParams
     lead_s: float = 0.0  # on arrival: seconds of sound that still play before this one is wanted
+    heard_per_s: float = TOKENS_PER_S  # tokens that its listener plays in a second
+    most_ahead_s: float = inf  # it rests while its tokens are this far ahead of playback
 
 
 class SequenceState(Enum):
@@ -88,13 +91,24 @@ class Sequence:
         if self.first_sent_s is None:
             return self.wanted_s
         began_s = max(self.first_sent_s + start_lead_s, self.wanted_s)
-        return began_s + self.num_sent / TOKENS_PER_S
+        return began_s + self.num_sent / self.request.heard_per_s
+
+    def room_s(self, now_s: float, start_lead_s: float) -> float:
+        """How much more of it may be made now, in the listener's seconds; 0 or less: nothing. The
+        tokens of the step in flight count as made."""
+        sent_s = now_s if self.first_sent_s is None else self.first_sent_s
+        ahead_s = max(sent_s + start_lead_s, self.wanted_s) - now_s
+        return self.request.most_ahead_s - ahead_s - self.num_drawn / self.request.heard_per_s
+
+    @property
+    def num_drawn(self) -> int:
+        """Tokens that are drawn or about to be."""
+        return max(0, self.num_computed - self.num_prompt + 1)
 
     @property
     def can_decode(self) -> bool:
         """Its prompt is computed, and a token is left that is neither drawn nor about to be."""
-        num_drawn = self.num_computed - self.num_prompt + 1
-        return 0 < num_drawn < self.request.sampling.max_tokens
+        return 0 < self.num_drawn < self.request.sampling.max_tokens
 
     @property
     def can_prefill(self) -> bool:

@@ -1,0 +1,70 @@
+"""A session's account: what counts as sent, how long a chunk must wait, and what ended it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.core import AudioChunk, FinishReason, SynthesisRequest
+from app.sessions.delivery import Delivery
+from tests.support.clock import Clock
+from tests.support.live_sessions import REQUEST, A
+
+AHEAD_S = 3.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def sound(seconds: float, segment: int = 0, finish: FinishReason | None = None) -> AudioChunk:
+    return AudioChunk(A, segment, 0, np.ones(round(seconds * 24_000), np.float32), 1, finish)
+
+
+def paced(**changes) -> SynthesisRequest:
+    return replace(REQUEST, is_paced=True, **changes)
+
+
+def sent(delivery: Delivery, chunk: AudioChunk) -> Delivery:
+    delivery.add(chunk)
+    delivery.sent()
+    return delivery
+
+
+@pytest.mark.parametrize(("speed", "wait_s"), [(0.25, 4 * 2.0 - AHEAD_S / 2), (1.0, 0.5), (2.0, 0)])
+def test_a_chunk_waits_in_the_listeners_seconds(clock, speed, wait_s):
+    delivery = sent(Delivery(paced(speed=speed), clock), sound(2.0))
+    assert max(0.0, delivery.wait_s(sound(2.0), AHEAD_S)) == pytest.approx(wait_s)
+
+
+def test_the_pauses_of_a_text_are_played_too(clock):
+    request = paced(segments=("a", "b"), pauses_s=(1.0, 2.0, 0.0))
+    delivery = sent(Delivery(request, clock), sound(0.5))  # 1.5 s with the first pause
+    assert delivery.wait_s(sound(0.5, segment=0), AHEAD_S) < 0
+    assert delivery.wait_s(sound(0.5, segment=1), AHEAD_S) == pytest.approx(0.0)  # min(1.0, 0.0)
+    sent(delivery, sound(0.5, segment=1))  # 4 s in all
+    assert delivery.wait_s(sound(0.5, segment=1), AHEAD_S) == pytest.approx(4.0 + 0.5 - 3.0)
+
+
+def test_a_session_without_a_playback_clock_never_waits(clock):
+    delivery = sent(Delivery(REQUEST, clock), sound(60.0))
+    assert delivery.wait_s(sound(1.0), AHEAD_S) == 0.0
+
+
+def test_a_chunk_that_was_abandoned_counts_as_not_sent(clock):
+    delivery = sent(Delivery(paced(), clock), sound(2.0))
+    delivery.add(sound(1.0))
+    delivery.abandoned()
+    delivery.sent()
+    assert delivery.end("cancel", None).audio_sent_s == 2.0
+
+
+@pytest.mark.parametrize("finish", [None, FinishReason.STOP])
+def test_a_reader_that_stalls_ends_the_session_as_cancelled(clock, finish):
+    """Also where the text had been spoken to its end: the listener did not hear it."""
+    delivery = sent(Delivery(paced(), clock), sound(2.0))
+    delivery.add(sound(1.0, finish=finish))
+    end = delivery.end("reader_stalled", None)
+    assert (end.reason, end.cause) == (FinishReason.CANCELLED, "reader_stalled")
+    assert end.audio_sent_s == 2.0
