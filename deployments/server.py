@@ -28,6 +28,7 @@ MARK = "CHATTERBOX_SERVE_RUN"  # an environment variable of every process of one
 GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")  # Ray's own command line finds a cluster by it
 DASHBOARD_PORTS = range(8265, 8265 + 51)  # Ray takes the first free one
 STOP_WITHIN_S = 30.0
+READER_WATCH = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "app.api.slow_readers:middlewares"}
 
 
 class ServerProcess:
@@ -80,12 +81,13 @@ class ServerProcess:
         """The environment of a process that joins this run's cluster or ends with it."""
         own = {MARK: self._mark, "RAY_USAGE_STATS_ENABLED": "0"}
         # A process that reaches Ray's ports can run any code, so Ray must ask for a token.
-        # By default the autoscaler hears of the load every ten seconds, which is too late.
+        # By default the autoscaler hears of the load every ten seconds, which is too late. Without
+        # READER_WATCH a replica does not learn that a client reads nothing.
         defaults = {
             "RAY_AUTH_MODE": "token",
             "RAY_worker_niceness": "0",  # else 15: a neighbour takes all of a core
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
-        }
+        } | READER_WATCH
         return defaults | haproxy.variables() | dict(os.environ) | own
 
     def wait_ready(self, timeout_s: float = 180.0) -> None:

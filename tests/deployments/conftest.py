@@ -10,7 +10,7 @@ from ray import serve
 
 from app.config import ServeArgs
 from deployments.app import assemble
-from deployments.server import free_port
+from deployments.server import READER_WATCH, free_port
 from tests.support.deployments.controlled_stages import held_t3
 from tests.support.deployments.expendable_app import ExpendableApp, expendable_app
 from tests.support.deployments.served_app import ServedApp, record_voice, wait_until_healthy
@@ -25,6 +25,7 @@ def metrics_port() -> int:
 def cluster(metrics_port: int) -> Iterator[None]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # applications are imported by name
     os.environ["RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S"] = "1"
+    os.environ.update(READER_WATCH)
     ray.init(
         address="local",  # never the cluster of an earlier run
         num_cpus=8,  # logical: replicas take fractions
