@@ -162,8 +162,9 @@ class RequestGuard:
             self._limiter.enter(Room.BODY_BYTES, key, num_bytes)
             places.callback(self._limiter.leave, Room.BODY_BYTES, key, num_bytes)
 
-        places.callback(body.let_go)
-        body.hold(self._place(Room.BODIES, key), take)
+        if room is Room.REQUESTS:  # the body of a cancel needs no place that another could have
+            places.callback(body.let_go)
+            body.hold(self._place(Room.BODIES, key), take)
 
     @contextmanager
     def _place(self, room: Room, key: str, own_limit: int | None = None) -> Iterator[None]:

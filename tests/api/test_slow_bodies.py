@@ -18,6 +18,7 @@ KEYS = (
     key("red-key", "red", "red", ("speak", "voices", "admin")),
     key("blue-key", "blue", "blue"),
 )
+WAIT_S = 30
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=frame"
 FIRST = {JSON: b'{"model": "english",', FORM: b"--frame\r\nContent-Dis"}  # 20 bytes each
@@ -50,7 +51,8 @@ def begun(url, method="POST", path="/v1/audio/speech", kind=JSON, **options):
 
 def speak(url, secret, session_id="s"):
     headers = {**bearer_of(secret), "X-Request-ID": session_id}
-    return httpx.post(f"{url}/v1/audio/speech", json=speech(), headers=headers)
+    post = {"json": speech(), "headers": headers, "timeout": WAIT_S}
+    return httpx.post(f"{url}/v1/audio/speech", **post)
 
 
 @pytest.mark.parametrize(("method", "path", "kind"), READERS)
@@ -116,9 +118,13 @@ def test_one_key_holds_its_number_of_bodies_and_the_others_are_not_touched():
         assert b"admission.max_bodies_per_key" in answer
         assert b"retry-after: 1" in answer.lower()
         assert codes[-1] == "too_many_bodies"
-        # The key's cancels and reports have places of their own, and so has health.
-        for method, path in (("POST", "/cancel/s"), ("GET", "/v1/sessions/s")):
-            answered = httpx.request(method, url + path, headers=bearer_of("red-key"))
+        # The key's cancels and reports have places of their own, with a body too; so has health.
+        for method, path, body in (
+            ("POST", "/cancel/s", None),
+            ("POST", "/cancel/s", {}),
+            ("GET", "/v1/sessions/s", None),
+        ):
+            answered = httpx.request(method, url + path, headers=bearer_of("red-key"), json=body)
             assert answered.json()["error"]["code"] == "session_not_found"
         assert httpx.get(f"{url}/health").status_code == httpx.codes.OK
         synthesizer.hold_at = None
@@ -137,7 +143,7 @@ def test_the_bytes_of_a_keys_bodies_are_bounded_while_its_requests_are_in_flight
     few = AdmissionSettings(max_body_bytes_per_key=100)  # a body has 58 bytes or more
     with serving(synthesizer, keys=KEYS, admission=few) as url:
         headers = bearer_of("red-key")
-        streaming = {"json": speech(response_format="pcm"), "headers": headers}
+        streaming = {"json": speech(response_format="pcm"), "headers": headers, "timeout": WAIT_S}
         with httpx.stream("POST", f"{url}/v1/audio/speech", **streaming) as held:
             body = held.iter_raw()
             next(body)
