@@ -3,14 +3,12 @@
 Ray and torch take seconds to import, so each command imports them itself.
 """
 
-import contextlib
 import hashlib
-import math
 import secrets
 import signal
 import sys
 import tempfile
-import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +17,6 @@ import yaml
 
 from app.client import cli
 from app.client.cli import app, examples
-from app.errors import Unavailable
 from app.key_settings import KeySettings, Role
 
 if TYPE_CHECKING:
@@ -81,51 +78,43 @@ def _parse_roles(text: str) -> tuple[Role, ...]:
 def serve(config: Config = CONFIG, port: Port = None) -> None:
     """Check the config, then run the server.
 
-    Ctrl-C stops the server at once. SIGTERM refuses new sessions and lets running ones finish.
+    Ctrl-C stops the server at once. SIGTERM refuses new sessions and lets running ones finish. The
+    exit status is 0 after a stop, 1 where the server could not start or ended by itself, 3 where a
+    part of its cluster has died.
     """
-    from deployments.server import ServerProcess
+    from deployments.cluster_watch import CLUSTER_LOST_STATUS, Part, told
+    from deployments.server import STOP_WITHIN_S, ServerProcess
+    from deployments.supervision import Orders, supervise
 
-    stopping, draining, died = threading.Event(), threading.Event(), threading.Event()
-
-    def terminate(*_: object) -> None:
-        draining.set()
-        stopping.set()
-
-    signal.signal(signal.SIGINT, lambda *_: stopping.set())
-    signal.signal(signal.SIGTERM, terminate)
+    orders = Orders()
+    signal.signal(signal.SIGINT, lambda *_: orders.stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: orders.drain.set())
     server = ServerProcess(config, port)
-
-    def watch() -> None:
-        server.wait()
-        died.set()
-        stopping.set()
-
+    lost = None
     try:
         server.check_model()
-        threading.Thread(target=watch, daemon=True).start()
-        threading.Thread(target=_announce, args=(server,), daemon=True).start()
         typer.echo(
             f"The server starts at {server.url}. It is ready when /health answers 200. "
             "Ctrl-C stops it."
         )
-        stopping.wait()
-        if draining.is_set() and not died.is_set():
-            typer.echo("The server drains: new sessions are refused, running sessions finish.")
-            server.drain(server.longest_session_s)
-        if died.is_set():
-            raise Unavailable("the server ended by itself; its last log lines say why")
+        lost = supervise(server, orders, partial(_tell_ready, server), _tell_draining)
+        if lost is not None:
+            typer.echo(f"error: {told(lost)}", err=True)
     finally:
-        server.stop()
+        server.stop(STOP_WITHIN_S if lost is None else 0.0)
+    if lost is not None:
+        raise typer.Exit(1 if lost is Part.SERVE_RUN else CLUSTER_LOST_STATUS)
 
 
-def _announce(server: "ServerProcess") -> None:
-    """Says when the server is ready, and how to open Ray's dashboard."""
-    with contextlib.suppress(Unavailable):  # the server ended before it was ready
-        server.wait_ready(math.inf)
-        typer.echo(f"The server is ready at {server.url}.")
-        if (dashboard := server.dashboard_url()) is not None:
-            ray = Path(sys.executable).with_name("ray")
-            typer.echo(f"Ray's dashboard: {dashboard}. Its token: {ray} get-auth-token")
+def _tell_ready(server: "ServerProcess") -> None:
+    typer.echo(f"The server is ready at {server.url}.")
+    if (dashboard := server.dashboard_url()) is not None:
+        ray = Path(sys.executable).with_name("ray")
+        typer.echo(f"Ray's dashboard: {dashboard}. Its token: {ray} get-auth-token")
+
+
+def _tell_draining() -> None:
+    typer.echo("The server drains: new sessions are refused, running sessions finish.")
 
 
 @app.command(epilog=examples("demo", "demo --port 8001 --out demo.wav"))

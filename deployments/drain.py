@@ -1,22 +1,28 @@
 """Drains a server before it stops: new sessions are refused, running sessions finish.
 
 A program of its own, so that the process that stops the server need not join its cluster:
-`python -m deployments.drain ADDRESS SECONDS`.
+`python -m deployments.drain ADDRESS SECONDS`. Exits with CLUSTER_LOST_STATUS where the cluster does
+not answer.
 """
 
+import os
 import sys
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError
 
+from deployments.cluster_watch import CLUSTER_LOST_STATUS
 from deployments.named_actors import NAMESPACE
 from deployments.registry import every_registry
 
 LOOK_AGAIN_S = 0.2
 QUIET_S = 0.5  # a session ends shortly before the last bytes of its answer are sent
+ANSWER_WITHIN_S = 8.0  # a registry restarts in 0.5-2 s
 
 
 def drain(registries: Collection[Any], within_s: float) -> bool:
@@ -24,7 +30,9 @@ def drain(registries: Collection[Any], within_s: float) -> bool:
     give_up_s = time.monotonic() + within_s
     quiet_since_s: float | None = None
     while (now_s := time.monotonic()) < give_up_s:
-        if _num_live(registries) != 0:
+        with answered():
+            num_live = _num_live(registries)
+        if num_live != 0:
             quiet_since_s = None
         elif quiet_since_s is None:
             quiet_since_s = now_s
@@ -34,10 +42,23 @@ def drain(registries: Collection[Any], within_s: float) -> bool:
     return False
 
 
+@contextmanager
+def answered() -> Iterator[None]:
+    """A block of calls of Ray. The process ends where the block takes too long: most of these calls
+    have no time limit of their own, and hang with the cluster."""
+    limit = threading.Timer(ANSWER_WITHIN_S, os._exit, (CLUSTER_LOST_STATUS,))
+    limit.daemon = True
+    limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
+
+
 def _num_live(registries: Collection[Any]) -> int | None:
     """Tells every registry to drain, on each call: a registry that restarted has forgotten the
     drain. The restarted registry knows a session only after an ingress has reported it. None
-    while a registry does not answer."""
+    while a registry restarts."""
     try:
         counts: list[int] = ray.get([registry.drain.remote() for registry in registries])
     except RayActorError:
@@ -45,6 +66,12 @@ def _num_live(registries: Collection[Any]) -> int | None:
     return sum(counts)
 
 
+def main(address: str, within_s: float) -> int:
+    with answered():
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+        registries = every_registry().values()
+    return 0 if drain(registries, within_s) else 1
+
+
 if __name__ == "__main__":
-    ray.init(address=sys.argv[1], namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
-    sys.exit(0 if drain(every_registry().values(), float(sys.argv[2])) else 1)
+    sys.exit(main(sys.argv[1], float(sys.argv[2])))

@@ -115,45 +115,49 @@ class ServerProcess:
                             return f"http://127.0.0.1:{connection.laddr.port}"
         return None
 
-    def wait(self) -> int:
-        """Waits until `serve run` ends by itself. Returns its exit status."""
-        return self._process.wait()
+    @property
+    def is_running(self) -> bool:
+        """False where `serve run` has ended by itself."""
+        return self._process.poll() is None
 
-    def drain(self, within_s: float) -> None:
-        """Refuses new sessions and waits until running sessions end. Returns at once if no cluster
-        is up."""
-        with contextlib.suppress(subprocess.TimeoutExpired, Unavailable):
-            self.run_inside("deployments.drain", str(within_s), within_s=within_s + 30)
+    def start_drain(self) -> "subprocess.Popen[str]":
+        """A process that refuses new sessions and ends when the running ones have ended
+        (deployments/drain.py). Raises Unavailable if no cluster is up."""
+        return self._start_inside("deployments.drain", str(self.longest_session_s))
 
     def run_inside(self, module: str, *arguments: str, within_s: float = 60.0) -> str:
         """Runs a module of ours that joins this cluster. Returns its stdout. Raises Unavailable if
         no cluster is up, and subprocess.TimeoutExpired."""
+        process = self._start_inside(module, *arguments)
+        try:
+            return process.communicate(timeout=within_s)[0]
+        finally:
+            process.kill()
+
+    def _start_inside(self, module: str, *arguments: str) -> "subprocess.Popen[str]":
         found = GCS_ADDRESS.search(" ".join(self._command_lines()))
         if found is None:
             raise Unavailable("no cluster is up")
-        command = [sys.executable, "-m", module, found[1], *arguments]
-        ended = subprocess.run(
-            command,
+        return subprocess.Popen(
+            [sys.executable, "-m", module, found[1], *arguments],
             env=self.environment(),
-            timeout=within_s,
-            check=False,
             stdout=subprocess.PIPE,
             text=True,
         )
-        return ended.stdout
 
     def _command_lines(self) -> Iterator[str]:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):  # the process has ended since
                 yield " ".join(process.cmdline())
 
-    def stop(self) -> list[str]:
-        """Ends every process of this run. Returns the names of those that had to be killed."""
-        if self._process.poll() is None:
+    def stop(self, within_s: float = STOP_WITHIN_S) -> list[str]:
+        """Ends every process of this run. Returns the names of those that had to be killed. 0 s:
+        kills all of them at once, because a cluster that is dead cannot stop itself."""
+        if self.is_running:
             self._process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_WITHIN_S)
-        _, stubborn = psutil.wait_procs(self.processes(), timeout=5)
+            self._process.wait(within_s)
+        _, stubborn = psutil.wait_procs(self.processes(), timeout=min(within_s, 5.0))
         killed = [process.info["name"] for process in stubborn]
         for process in stubborn:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -24,6 +24,7 @@ from tests.support.deployments.served_app import wait_until_healthy
 from tests.support.eventually import eventually_sync
 
 ROOT = Path(__file__).parents[2]
+ENDS_WITHIN_S = 25  # 10 s on a quiet machine
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
 
 
@@ -97,7 +98,7 @@ def test_sigterm_refuses_new_sessions_and_finishes_running_ones():
         contextlib.ExitStack() as undo,
     ):
         undo.callback(process.terminate)
-        wait_until_healthy(url)
+        wait_until_healthy(url, process)
         long = body | {"input": "It was a bright cold day in April, and it went on and on. " * 6}
         with httpx.stream("POST", f"{url}/v1/audio/speech", json=long, timeout=120) as running:
             parts = running.iter_raw()
@@ -127,21 +128,38 @@ def test_serve_ends_when_the_application_cannot_be_deployed(tmp_path):
     assert "the server ended by itself" in ended.stderr
 
 
-def test_serve_tells_the_dashboard_and_exits_with_1_when_its_server_dies(tmp_path):
+@contextlib.contextmanager
+def serving_no_model(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """`chatterbox-serve serve` and its URL, once the server is healthy. Its errors are in the
+    folder's `errors`."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"] = [
         {"name": "healthy", "import_path": "tests.support.deployments.no_model:app"}
     ]
-    config = tmp_path / "config.yaml"
+    config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(content))
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [*COMMAND, "serve", "--config", str(config), "--port", str(port)]
     with (
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process,
+        (folder / "errors").open("w") as errors,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
         contextlib.ExitStack() as undo,
     ):
         undo.callback(process.terminate)
-        wait_until_healthy(url)
+        wait_until_healthy(url, process)
+        yield process, url
+
+
+def cluster_of(process: "subprocess.Popen[str]", *names: str) -> list[psutil.Process]:
+    """The processes below it, all or those with these names."""
+    found = psutil.Process(process.pid).children(recursive=True)
+    return [other for other in found if not names or other.name() in names]
+
+
+def test_serve_tells_the_dashboard_and_exits_with_1_when_its_server_dies(tmp_path):
+    with serving_no_model(tmp_path) as (process, url):
         told = next(line for line in process.stdout or () if line.startswith("Ray's dashboard: "))
         assert re.search(r": http://127\.0\.0\.1:\d+\. Its token: \S+/ray get-auth-token$", told)
         (child,) = [
@@ -151,5 +169,33 @@ def test_serve_tells_the_dashboard_and_exits_with_1_when_its_server_dies(tmp_pat
         ]
         child.kill()
         assert process.wait(90) == 1
+    assert "the server ended by itself" in (tmp_path / "errors").read_text()
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{url}/health")
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_dead_part_of_the_cluster_ends_serve_with_3_and_its_name(tmp_path, name):
+    with serving_no_model(tmp_path) as (process, _):
+        before = cluster_of(process)
+        (part,) = cluster_of(process, name)
+        part.kill()
+        assert process.wait(ENDS_WITHIN_S) == 3
+        told = (tmp_path / "errors").read_text()
+        assert re.search(rf"^error: .*\b{name}\b.* has died", told, re.MULTILINE)
+        _, left = psutil.wait_procs(before, timeout=5)
+        assert left == []
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("raylet", signal.SIGKILL), ("gcs_server", signal.SIGSTOP)]
+)
+def test_sigterm_does_not_wait_for_a_cluster_that_cannot_answer(tmp_path, name, number):
+    with serving_no_model(tmp_path) as (process, _):
+        before = cluster_of(process)
+        (part,) = cluster_of(process, name)
+        part.send_signal(number)
+        process.terminate()
+        assert process.wait(ENDS_WITHIN_S) == 3
+        _, left = psutil.wait_procs(before, timeout=5)
+        assert left == []

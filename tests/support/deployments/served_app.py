@@ -1,5 +1,6 @@
 """A served application as its tests reach it, and what they ask of it."""
 
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,10 +52,13 @@ def record_voice(voices: Path, seed: int) -> None:
     soundfile.write(voices / "recorded.wav", spoken_vowels(seed, seconds=3.0), SAMPLE_RATE)
 
 
-def wait_until_healthy(url: str) -> None:
+def wait_until_healthy(url: str, server: "subprocess.Popen[Any] | None" = None) -> None:
+    """Raises AssertionError at once where the process of the server has ended."""
     with httpx.Client(base_url=url, timeout=30) as client:
 
         def health() -> bool:
+            status = None if server is None else server.poll()
+            assert status is None, f"the server ended with status {status}"
             try:
                 return client.get("/health").status_code == httpx.codes.OK
             except httpx.TransportError:  # nothing listens yet

@@ -1,0 +1,54 @@
+"""Decides when a server's cluster is dead. Knows nothing about processes, HTTP or Ray."""
+
+import math
+from collections.abc import Collection
+from enum import StrEnum
+
+CLUSTER_LOST_STATUS = 3  # the exit status of a process that ends for this reason
+
+
+class Part(StrEnum):
+    """What a server cannot do without."""
+
+    SERVE_RUN = "serve run"  # the process that started the cluster
+    RAYLET = "raylet"
+    GCS = "GCS"
+    CONTROLLER = "controller"
+    PROXY = "proxy"
+    ANSWERS = "answers"  # of /health, with any status
+
+
+# The GCS: an ingress first ends its sessions with an error event. Serve starts a controller and a
+# proxy again. A deploy may leave /health without an answer for a while.
+PATIENCE_S = {Part.GCS: 5.0, Part.CONTROLLER: 60.0, Part.PROXY: 60.0, Part.ANSWERS: 120.0}
+
+_LOST = {
+    Part.SERVE_RUN: "the server ended by itself; its last log lines say why",
+    Part.RAYLET: "Ray's raylet has died, and nothing starts it again",
+    Part.GCS: "Ray's GCS (gcs_server) has died, and nothing starts it again",
+    Part.CONTROLLER: "Serve's controller has been gone for {patience_s:g} s",
+    Part.PROXY: "Serve's proxy has been gone for {patience_s:g} s",
+    Part.ANSWERS: "/health has not answered for {patience_s:g} s",
+}
+
+
+def told(part: Part) -> str:
+    """The sentence for the operator."""
+    return _LOST[part].format(patience_s=PATIENCE_S.get(part, 0.0))
+
+
+class ClusterWatch:
+    """A part is lost when it was there and then is missing for longer than its patience. A part
+    that was never there is not missed: the server still starts, or runs without that part."""
+
+    def __init__(self) -> None:
+        self._last_s: dict[Part, float] = {}
+
+    def lost(self, present: Collection[Part], now_s: float) -> Part | None:
+        """`present`: the parts that are there at `now_s`, on any monotonic clock."""
+        self._last_s |= dict.fromkeys(present, now_s)
+        for part in Part:
+            last_s = self._last_s.get(part, math.inf)
+            if part not in present and now_s - last_s >= PATIENCE_S.get(part, 0.0):
+                return part
+        return None
