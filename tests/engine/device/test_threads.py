@@ -21,7 +21,7 @@ from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="shares are Linux'")
 HOGS_CPU_S = 3.0  # that the hogs use up while an engine speaks beside them
-LEAST_TOKENS = 20  # in the same time; the engine's share is a seventh of the core
+LEAST_TOKENS = 20  # in the same time; the engine's share is a quarter of the core
 REQUEST = TokenRequest(
     SessionKey("default", "long"),
     0,
