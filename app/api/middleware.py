@@ -20,12 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import secret_of
 from app.api.errors import CountRefusal, answer, code_of
+from app.api.flood_refusals import marked, num_repeated
 from app.api.paced_body import PacedBody
 from app.api.request_rooms import OPEN_PATHS, path_of, room_of
 from app.auth.api_keys import Caller, KeyRing, admit
 from app.auth.request_limiter import RequestLimiter, Room
 from app.config import Limits
-from app.errors import BadRequest, Forbidden, ServeError, UnsupportedField
+from app.errors import BadRequest, Forbidden, RateLimited, ServeError, UnsupportedField
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ class RequestGuard:
         headers = Headers(scope=scope)
         request_id, refusal = _checked(headers)
         state = scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        for _ in range(num_repeated(scope)):
+            self._refused("too_many_requests")
         body = PacedBody(headers, receive, self._limits)
         room = room_of(scope)
         with ExitStack() as places:
@@ -103,6 +106,8 @@ class RequestGuard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                if isinstance(refusal, RateLimited) and refusal.code == "too_many_requests":
+                    message = marked(message, refusal)
                 headers = MutableHeaders(scope=message)
                 if self._returns_id:
                     headers[REQUEST_ID] = state["request_id"]

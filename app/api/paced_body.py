@@ -42,8 +42,7 @@ class PacedBody:
         self._num_bytes = 0
         self._place = ExitStack()
         self._take: Callable[[int], None] | None = None
-        length = headers.get("content-length", "").strip()
-        self.is_whole = length in ("", "0") and "transfer-encoding" not in headers
+        self.is_whole = not has_body(headers)
 
     def hold(self, place: AbstractContextManager[None], take: Callable[[int], None]) -> None:
         """`take` is called with the number of bytes of each part; its error refuses the body."""
@@ -79,3 +78,9 @@ class PacedBody:
             f"({self._limits.body_s:g} s), and after {GRACE_S:g} s at least "
             f"limits.body_bytes_per_s ({self._limits.body_bytes_per_s:g} bytes in each second)"
         )
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether a request with these headers has a body that is not empty."""
+    length = headers.get("content-length", "").strip()
+    return length not in ("", "0") or "transfer-encoding" in headers

@@ -24,6 +24,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.flood_refusals import FloodRefusals
 from app.errors import ReaderStalled
 from app.sessions.tasks import cancel_and_wait
 
@@ -40,7 +41,7 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: what is unsent is dropped
 
 def middlewares() -> list[Middleware]:
     """For RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
-    return [Middleware(ReaderWatch)]
+    return [Middleware(FloodRefusals), Middleware(ReaderWatch)]  # the last one is outermost
 
 
 class ReaderLimit:

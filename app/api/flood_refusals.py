@@ -1,0 +1,110 @@
+"""Repeats a refusal near the client: in Serve's proxy instead of in an ingress replica.
+
+A request costs the proxy and the ingress several milliseconds together, also where it is refused.
+So the first message of a refusal for asking too often says for how long it holds, and
+`FloodRefusals` answers what the same caller asks for in that time. Serve takes it from
+`middlewares` in app/api/slow_readers.py. Knows no keys and no settings: it repeats what an ingress
+has said of the same credentials.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import answer
+from app.api.paced_body import has_body
+from app.api.request_rooms import room_of
+from app.auth.request_limiter import Room
+from app.errors import RateLimited
+
+MAX_KEPT = 10_000
+_HOLDS = "chatterbox.refusal_holds"  # in the first message of an answer: limit, seconds
+_REPEATED = "chatterbox.refusals_repeated"  # in a scope: the number since the last scope
+_ROUTES = ("/v1/", "/cancel/", "/api/", "/health")  # after the prefix of an application
+
+
+class _Caller(NamedTuple):
+    credentials: bytes  # their hash, or that of the address where there are none
+    prefix: str  # of the application
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    limit: str
+    until_s: float
+
+
+def marked(message: Message, refusal: RateLimited) -> Message:
+    """The first message of a refusal that a proxy may repeat."""
+    return {**message, _HOLDS: (refusal.param, refusal.retry_after_s)}
+
+
+def num_repeated(scope: Scope) -> int:
+    """How many refusals the proxy has repeated since the last scope that it passed on."""
+    number: int = scope.get(_REPEATED, 0)
+    return number
+
+
+class FloodRefusals:
+    def __init__(self, app: ASGIApp, now: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._now = now
+        self._kept: dict[_Caller, _Refusal] = {}
+        self._num_repeated = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        caller = _caller_of(scope)
+        kept = self._kept.get(caller)
+        if kept is not None and (left_s := kept.until_s - self._now()) > 0:
+            self._num_repeated += 1
+            await _repeat(
+                RateLimited(kept.limit, left_s, "too_many_requests"), scope, receive, send
+            )
+            return
+
+        async def send_noting(message: Message) -> None:
+            if (held := message.get(_HOLDS)) is not None:
+                limit, seconds = held
+                self._keep(caller, _Refusal(limit, self._now() + seconds))
+            await send(message)
+
+        num_repeated, self._num_repeated = self._num_repeated, 0
+        await self._app({**scope, _REPEATED: num_repeated}, receive, send_noting)
+
+    def _keep(self, caller: _Caller, refusal: _Refusal) -> None:
+        if len(self._kept) >= MAX_KEPT:
+            now_s = self._now()
+            self._kept = {who: kept for who, kept in self._kept.items() if kept.until_s > now_s}
+        if len(self._kept) < MAX_KEPT:
+            self._kept[caller] = refusal
+
+
+def _caller_of(scope: Scope) -> _Caller:
+    path: str = scope["path"]
+    start = min((at for route in _ROUTES if (at := path.find(route)) >= 0), default=0)
+    headers = Headers(scope=scope)
+    sent = [*headers.getlist("authorization"), "", *headers.getlist("x-api-key")]
+    if len(sent) == 1:
+        sent.append(str((scope.get("client") or ("",))[0]))
+    credentials = hashlib.sha256("\0".join(sent).encode("utf-8", "surrogateescape")).digest()
+    within = {"type": "http", "method": scope["method"], "path": path[start:]}
+    return _Caller(credentials, path[:start], room_of(within))
+
+
+async def _repeat(refusal: RateLimited, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = Headers(scope=scope)
+    response = answer(refusal)
+    response.headers["X-Request-ID"] = headers.get("x-request-id", uuid.uuid4().hex)[:64]
+    if has_body(headers):
+        response.headers["Connection"] = "close"
+    await response(scope, receive, send)
