@@ -180,10 +180,12 @@ async def row(speaker: Speaker, options: argparse.Namespace, num_hogs: int) -> d
         await asyncio.sleep(SETTLE_S)
         began_s = time.monotonic()
         until_s = began_s + options.seconds
-        *heard, acks_ms = await asyncio.gather(
-            *(listen(speaker, until_s) for _ in range(options.num_streams)),
-            interrupt(speaker, until_s, random.Random(options.seed)),
+        interrupting = asyncio.ensure_future(
+            interrupt(speaker, until_s, random.Random(options.seed))
         )
+        listeners = (listen(speaker, until_s) for _ in range(options.num_streams))
+        heard = await asyncio.gather(*listeners)
+        acks_ms = await interrupting
         took_s = time.monotonic() - began_s
     streams = [one for listener in heard for one in listener]
     return {

@@ -136,7 +136,7 @@ class Turns:
         turn = Turn(uuid.uuid4().hex, time.monotonic())
         first = asyncio.Event()
         body = self._body | {"input": text, "stream": via != "whole"}
-        listening = asyncio.ensure_future(self._listen(turn, body, first))
+        listening = asyncio.create_task(self._listen(turn, body, first))
         await _until_due(listening, first if after_first_audio else None, after_s)
         turn.stopped_s = time.monotonic()
         if via == "disconnect":
@@ -165,7 +165,7 @@ class Turns:
             await send("text", text=text)
             await send("close")
             first = asyncio.Event()
-            listening = asyncio.ensure_future(_listen_on_socket(socket, turn, first))
+            listening = asyncio.create_task(_listen_on_socket(socket, turn, first))
             await _until_due(listening, first if after_first_audio else None, after_s)
             turn.stopped_s = time.monotonic()
             await send("cancel")
@@ -215,13 +215,13 @@ class Turns:
 
 
 async def _until_due(
-    listening: "asyncio.Future[None]", first: asyncio.Event | None, after_s: float
+    listening: "asyncio.Task[None]", first: asyncio.Event | None, after_s: float
 ) -> None:
     """Waits for the first audio, where it is given, and then `after_s`. Returns at the end of the
     turn if that comes earlier."""
     if first is not None:
-        waiting = asyncio.ensure_future(first.wait())
-        await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting = asyncio.create_task(first.wait())
+        await asyncio.wait((listening, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
     await asyncio.wait({listening}, timeout=after_s)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator
 
 import pytest
+import torch
 
 from app.engine.device import cpu_share
 from benchmarks import share
@@ -63,7 +64,7 @@ async def test_a_silence_that_lasts_to_the_end_counts():
 @pytest.mark.skipif(sys.platform != "linux", reason="shares are Linux'")
 def test_the_last_line_has_a_row_for_each_number_of_hogs(monkeypatch, capsys):
     monkeypatch.setattr(cpu_share, "ENGINE", cpu_share.ENGINE)  # the benchmark changes it
-    monkeypatch.setattr(share.torch, "set_num_threads", lambda num: None)
+    monkeypatch.setattr(torch, "set_num_threads", lambda num: None)
     _, result = run_main(share, monkeypatch, capsys, *TINY, "--alone", "batch+5")
     assert [row["hogs"] for row in result["rows"]] == [0, 1]
     for row in result["rows"]:

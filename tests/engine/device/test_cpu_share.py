@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import pytest
 
-from app.engine.device import cpu_share
 from app.engine.device.cpu_share import ENGINE, LOADING, CpuShare, take
 from tests.support.cpu_shares import share_of
 
@@ -53,6 +52,6 @@ def test_a_refused_share_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(cpu_share.os, "sched_setscheduler", refuse)
-    monkeypatch.setattr(cpu_share.os, "setpriority", refuse)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    monkeypatch.setattr(os, "setpriority", refuse)
     take(ENGINE)
