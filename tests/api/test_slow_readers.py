@@ -3,12 +3,9 @@ route. The lane `proxied` passes messages on without back-pressure, as Ray Serve
 """
 
 import asyncio
-import base64
-import json
-import os
 import socket
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -19,6 +16,7 @@ from app.errors import ReaderStalled
 from tests.support.api_clients import serving, speech
 from tests.support.eventually import eventually
 from tests.support.live_synthesizer import CHUNK_TOKENS, LiveSynthesizer
+from tests.support.stalled_clients import connected, post, say, speak_on_a_socket
 
 WAIT_S = 20
 NUM_CHUNKS = 500  # of 0.2 s: 4.8 MB of pcm
@@ -62,51 +60,6 @@ def lane(request):
 @pytest.fixture
 def synthesizer():
     return LiveSynthesizer(NUM_CHUNKS, chunk_s=0.0, limits=LIMITS)
-
-
-@contextmanager
-def connected(url):
-    host, port = url.removeprefix("http://").split(":")
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect((host, int(port)))
-        yield client
-
-
-def post(client, path, body, request_id="stalled"):
-    content = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"X-Request-ID: {request_id}\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    client.sendall(head.encode() + content)
-
-
-def open_socket(client):
-    """A speech socket by hand: websockets' own client would read."""
-    key = base64.b64encode(os.urandom(16)).decode()
-    client.sendall(
-        "GET /v1/audio/speech/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nX-Request-ID: stalled\r\n\r\n".encode()
-    )
-    assert b"101" in client.recv(64)
-
-
-def say(client, kind, context_id, **fields):
-    message = json.dumps({"type": kind, "context_id": context_id, **fields}).encode()
-    length = bytes([0x80 | len(message)])
-    if len(message) > 125:
-        length = bytes([0x80 | 126]) + len(message).to_bytes(2, "big")
-    client.sendall(b"\x81" + length + b"\0\0\0\0" + message)  # masked with zeros
-
-
-def speak_on_a_socket(client, audio="base64", contexts=("a",)):
-    open_socket(client)
-    for context_id in contexts:
-        say(client, "start", context_id, voice="default", audio=audio)
-        say(client, "text", context_id, text="Hello there.")
-        say(client, "flush", context_id)
 
 
 STREAMS = {

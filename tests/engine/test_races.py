@@ -88,7 +88,8 @@ async def race(raced: Raced, point: str, name: str, *, leave: bool) -> None:
     )
     await raced.until_idle()
     if cancelling is not None:
-        expected = CancelState.ALREADY_DONE if point == "after done" else CancelState.STOPPED
+        is_heard = point in HEARD_TO_ITS_END
+        expected = CancelState.ALREADY_DONE if is_heard else CancelState.STOPPED
         assert (await cancelling).state in (expected, CancelState.STOPPING)
     check(raced, listener, point, left=leave)
 

@@ -66,6 +66,16 @@ async def test_a_cancel_waits_for_no_replica_that_stopped_polling():
     assert (await registry.cancel(A)).state is CancelState.ALREADY_DONE
 
 
+async def test_a_cancel_that_comes_while_the_end_is_told_says_that_it_came_too_late():
+    """Else a caller believes that the rest of a context was stopped too."""
+    registry = Registry()
+    await registry.claim(A)
+    cancelling = asyncio.ensure_future(registry.cancel(A, wait_s=60))
+    await asyncio.sleep(0)
+    await registry.finish(A, SessionEnd(FinishReason.STOP, 1.0, 25))
+    assert (await cancelling).state is CancelState.ALREADY_DONE
+
+
 async def test_a_cancel_of_an_unknown_id_is_answered_at_once_and_logged():
     registry = Registry()
     batch = await registry.poll(T3, "", 0)

@@ -1,14 +1,17 @@
 """The ends of a segment: every way frees the same things once."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.core import FinishReason, SpeechTokens
+from app.engine.s3gen import decoder
 from app.engine.s3gen.engine import VocoderEngine
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import (
+    FULL,
     SETTINGS,
     begin,
     drain,
@@ -143,3 +146,19 @@ def test_an_invalid_voice_ends_its_own_segment_alone(engine: VocoderEngine):
     push(engine, "bad", speech(1, 20))
     assert [item.finish for item in drain(engine)] == [FinishReason.ERROR]
     engine.check_integrity()
+
+
+def test_a_segment_that_is_longer_than_a_call_of_the_whole_prefix_can_be_ends_alone(monkeypatch):
+    """With the policy `full`. The pipeline refuses a request that may become so long."""
+    monkeypatch.setattr(decoder, "MAX_FRAMES", 2 * 100)  # of a prompt of 60 tokens and the segment
+    engine = engine_of(TINY_MEANFLOW, settings=FULL)
+    assert engine.max_tokens(voice(1)) == 40
+    engine.receive(opening("long", 1))
+    begin(engine, "short", 2, 20)
+    push(engine, "long", speech(1, 41), finish=None)
+    ends = {item.key: item.finish for item in drain(engine) if item.finish is not None}
+    assert ends == {session("long"): FinishReason.ERROR, session("short"): FinishReason.STOP}
+
+
+def test_a_segment_of_any_length_is_voiced_where_cells_see_a_part_of_it(engine: VocoderEngine):
+    assert engine.max_tokens(voice(1)) == math.inf

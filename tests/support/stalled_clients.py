@@ -1,0 +1,54 @@
+"""Clients that ask for speech and read nothing, by raw sockets with small buffers."""
+
+import base64
+import json
+import os
+import socket
+from contextlib import contextmanager
+
+
+@contextmanager
+def connected(url):
+    host, port = url.removeprefix("http://").split(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((host, int(port)))
+        yield client
+
+
+def post(client, path, body, request_id="stalled"):
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"X-Request-ID: {request_id}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    client.sendall(head.encode() + content)
+
+
+def open_socket(client, request_id="stalled"):
+    """A speech socket by hand: websockets' own client would read."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    client.sendall(
+        "GET /v1/audio/speech/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nX-Request-ID: {request_id}\r\n\r\n".encode()
+    )
+    assert b"101" in client.recv(64)
+
+
+def say(client, kind, context_id, **fields):
+    message = json.dumps({"type": kind, "context_id": context_id, **fields}).encode()
+    length = bytes([0x80 | len(message)])
+    if len(message) > 125:
+        length = bytes([0x80 | 126]) + len(message).to_bytes(2, "big")
+    client.sendall(b"\x81" + length + b"\0\0\0\0" + message)  # masked with zeros
+
+
+def speak_on_a_socket(client, audio="base64", contexts=("a",), text="Hello there.", **named):
+    """`named`: the id and the voice, where they are not the defaults."""
+    voice = named.pop("voice", "default")
+    open_socket(client, **named)
+    for context_id in contexts:
+        say(client, "start", context_id, voice=voice, audio=audio)
+        say(client, "text", context_id, text=text)
+        say(client, "flush", context_id)
