@@ -117,7 +117,7 @@ def desktop_routes(services: Services) -> APIRouter:
         num_live = len(await synthesizer.live(caller_of(request).tenant))
         return JsonResponse({"is_speaking": num_live > 0, "sessions": num_live})
 
-    @router.post("/vox_speak", response_model=None)
+    @router.post("/vox_speak", response_model=None, status_code=501)
     async def speak_aloud() -> Response:
         """Not served: a server has no loudspeaker of its caller."""
         raise NotServed("a server cannot play sound on your device; use /api/vox_speak_wav")
