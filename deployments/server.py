@@ -86,6 +86,7 @@ class ServerProcess:
         defaults = {
             "RAY_AUTH_MODE": "token",
             "RAY_worker_niceness": "0",  # else 15: a neighbour takes all of a core
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray then listens on loopback
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
         } | READER_WATCH
         return defaults | haproxy.variables() | dict(os.environ) | own
@@ -167,13 +168,18 @@ class ServerProcess:
         return killed
 
     def processes(self) -> list[psutil.Process]:
-        """Every live process of this run, also one whose parent has ended."""
-        found = []
-        for process in psutil.process_iter(["name", "environ"]):
-            environment = process.info["environ"] or {}
-            if environment.get(MARK) == self._mark and process.pid != os.getpid():
-                found.append(process)
-        return found
+        """Every live process of this run, also one whose parent has ended. Ray's agents overwrite
+        their environment, and are found as children of the raylet."""
+        found: dict[int, psutil.Process] = {}
+        unmarked = []
+        for process in psutil.process_iter(["name", "environ", "ppid"]):
+            if (process.info["environ"] or {}).get(MARK) == self._mark:
+                found[process.pid] = process
+            else:
+                unmarked.append(process)
+        found |= {p.pid: p for p in unmarked if p.info["ppid"] in found}
+        found.pop(os.getpid(), None)
+        return list(found.values())
 
     def _output(self) -> str:
         return "" if self._log is None else self._log.read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""When Ray's GCS counts as away. tests/deployments/test_cluster_faults.py kills a real one."""
+"""When Ray's GCS counts as away. tests/deployments/test_cluster_away.py kills a real one."""
 
 import asyncio
 import threading

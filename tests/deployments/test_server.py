@@ -1,6 +1,7 @@
 """`serve run` as a child process: a faulty start is one early error, and no process is left."""
 
 import contextlib
+import ipaddress
 import os
 import re
 import signal
@@ -172,6 +173,27 @@ def test_serve_tells_the_dashboard_and_exits_with_1_when_its_server_dies(tmp_pat
     assert "the server ended by itself" in (tmp_path / "errors").read_text()
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{url}/health")
+
+
+def listens_outside(process: psutil.Process) -> list[int]:
+    """The ports on which it listens for other machines."""
+    ports = []
+    for connection in process.net_connections("inet"):
+        if connection.status == psutil.CONN_LISTEN:
+            address = ipaddress.ip_address(connection.laddr.ip)
+            address = getattr(address, "ipv4_mapped", None) or address
+            if not address.is_loopback:
+                ports.append(connection.laddr.port)
+    return ports
+
+
+def test_ray_listens_on_loopback_but_for_one_port_of_each_replica(tmp_path):
+    with serving_no_model(tmp_path) as (process, _):
+        cluster = cluster_of(process)
+        assert {"raylet", "gcs_server"} < {other.name() for other in cluster}
+        for other in cluster:
+            is_replica = other.cmdline()[:1] and other.cmdline()[0].startswith("ray::ServeReplica")
+            assert len(listens_outside(other)) == bool(is_replica), other
 
 
 @pytest.mark.parametrize("name", ["raylet", "gcs_server"])
