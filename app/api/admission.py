@@ -12,6 +12,7 @@ from app.auth.api_keys import Caller
 from app.auth.quota import Admission, Ledger
 from app.errors import RateLimited
 from app.key_settings import Quota
+from app.sessions.table import LONGEST_PER_PREDICTED
 from app.sessions.tasks import TaskSet
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ class AdmissionControl:
             self._settle(caller.name, number, ticket.audio_s)
 
     async def _number(self, name: str, quota: Quota, predicted_s: float) -> str:
-        asking = self._ledger.admit(name, quota, predicted_s, self._live_s)
+        live_s = self._live_s + LONGEST_PER_PREDICTED * predicted_s
+        asking = self._ledger.admit(name, quota, predicted_s, live_s)
         admission = await self._tasks.ask(asking, partial(self._give_back, name))
         if admission.ticket is None:
             log.info("key %s is refused: %s", name, admission.refusal)
