@@ -16,12 +16,14 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from app.sessions.registry import Drain
 from deployments.cluster_watch import CLUSTER_LOST_STATUS
 from deployments.named_actors import NAMESPACE
 from deployments.registry import every_registry
 
 LOOK_AGAIN_S = 0.2
 QUIET_S = 0.5  # a session ends shortly before the last bytes of its answer are sent
+RESTORED_WITHIN_S = 5.0  # a registry that restarted hears of its sessions within this time
 ANSWER_WITHIN_S = 8.0  # a registry restarts in 0.5-2 s
 
 
@@ -29,15 +31,19 @@ def drain(registries: Collection[Any], within_s: float) -> bool:
     """Returns whether all sessions of the registries ended within the time."""
     give_up_s = time.monotonic() + within_s
     quiet_since_s: float | None = None
+    most_restored = 0
     while (now_s := time.monotonic()) < give_up_s:
         with answered():
-            num_live = _num_live(registries)
-        if num_live != 0:
+            now = _drain(registries)
+        if now is None or now.num_live:
             quiet_since_s = None
         elif quiet_since_s is None:
             quiet_since_s = now_s
-        elif now_s - quiet_since_s > QUIET_S:
+        elif now_s - quiet_since_s > (
+            QUIET_S if now.num_restored >= most_restored else RESTORED_WITHIN_S
+        ):
             return True
+        most_restored = max(most_restored, now.num_restored if now else 0)
         time.sleep(LOOK_AGAIN_S)
     return False
 
@@ -55,15 +61,14 @@ def answered() -> Iterator[None]:
         limit.cancel()
 
 
-def _num_live(registries: Collection[Any]) -> int | None:
+def _drain(registries: Collection[Any]) -> Drain | None:
     """Tells every registry to drain, on each call: a registry that restarted has forgotten the
-    drain. The restarted registry knows a session only after an ingress has reported it. None
-    while a registry restarts."""
+    drain. The sum over the registries; None while one of them restarts."""
     try:
-        counts: list[int] = ray.get([registry.drain.remote() for registry in registries])
+        drains: list[Drain] = ray.get([registry.drain.remote() for registry in registries])
     except RayActorError:
         return None
-    return sum(counts)
+    return Drain(sum(d.num_live for d in drains), sum(d.num_restored for d in drains))
 
 
 def main(address: str, within_s: float) -> int:

@@ -32,11 +32,10 @@ from app.core import (
     SamplingParams,
     SpeechTokens,
     TokenRequest,
-    TokenSource,
     VoiceRef,
 )
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.pipeline import SpeechPipeline
+from app.engine.pipeline import SpeechPipeline, TokenSource
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from training.assemble import NAMES

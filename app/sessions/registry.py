@@ -21,6 +21,13 @@ from app.sessions.table import Claim, Confirmation, ReplicaId, Session, SessionE
 ACK_WAIT_S = 0.05  # a cancel is answered when all have confirmed, or after this time
 
 
+class Drain(NamedTuple):
+    """How far a drain has come."""
+
+    num_live: int  # sessions
+    num_restored: int  # ingresses that have told this registry of the sessions before its start
+
+
 class Inventory(NamedTuple):
     """All that a registry holds, for a search for what it does not give back."""
 
@@ -47,6 +54,7 @@ class Registry:
         self._queue_s = queue_s
         self._configured_s = -math.inf
         self._draining = False
+        self._num_restored = 0
         self._model = ModelState.LOADED
         self._changed = asyncio.Condition()
 
@@ -136,6 +144,7 @@ class Registry:
     ) -> None:
         """What an ingress knows of the time before this registry started: its live sessions, its
         open groups and the cancels that it had acknowledged."""
+        self._num_restored += 1
         for key in live:
             self._table.adopt(key)
         for key in groups:
@@ -147,10 +156,10 @@ class Registry:
                 self._log.append(key)
         await self._notify()
 
-    async def drain(self) -> int:
-        """From now on no session begins. Returns the number of live sessions."""
+    async def drain(self) -> Drain:
+        """From now on no session begins."""
         self._draining = True
-        return self._table.num_live()
+        return Drain(self._table.num_live(), self._num_restored)
 
     async def set_loaded(self, loaded: bool) -> int:
         """No session begins until the model is loaded. Returns the number of live sessions."""

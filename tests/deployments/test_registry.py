@@ -50,6 +50,7 @@ class Replica:
         self.may_stop = asyncio.Event()
         self.may_stop.set()
         self.epochs: list[int] = []
+        self.num_restored = 0
         self.follower = RegistryFollower(
             actors,
             ReplicaId(stage, uuid.uuid4().hex),
@@ -66,6 +67,7 @@ class Replica:
         self.epochs.append(shard)
         if self.client is not None:
             await self.client.restore(shard, self.lives)
+            self.num_restored += 1
 
     async def stop(self, key: SessionKey) -> Confirmation:
         self._stopped.put_nowait(key)
@@ -234,6 +236,8 @@ async def test_a_drain_waits_for_live_sessions_and_outlives_the_registry(actor):
     a = key()
     ingress = Replica((actor,), "ingress", client, lives=(lives := [a]))
     assert await client.claim(a) is Claim.GRANTED
+    what = "the ingress has told what it knows"
+    await eventually(lambda: ingress.num_restored == 1, WITHIN_S, what)
     draining = asyncio.ensure_future(asyncio.to_thread(drain, [actor], 60.0))
 
     async def drains() -> bool:

@@ -173,10 +173,10 @@ async def test_no_session_begins_while_the_model_is_unloaded():
 async def test_no_session_begins_while_draining():
     registry = Registry()
     await registry.claim(A)
-    assert await registry.drain() == 1
+    assert (await registry.drain()).num_live == 1
     assert await registry.claim(SessionKey("default", "b")) is Claim.DRAINING
     await registry.finish(A, SessionEnd(FinishReason.STOP))
-    assert await registry.drain() == 0
+    assert (await registry.drain()).num_live == 0
 
 
 async def test_a_session_report_joins_what_all_replicas_told(clock):
