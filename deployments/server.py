@@ -87,6 +87,7 @@ class ServerProcess:
             "RAY_AUTH_MODE": "token",
             "RAY_worker_niceness": "0",  # else 15: a neighbour takes all of a core
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray then listens on loopback
+            "RAY_task_events_report_interval_ms": "0",  # else the GCS keeps 10 KB of each request
             "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
         } | READER_WATCH
         return defaults | haproxy.variables() | dict(os.environ) | own

@@ -3,8 +3,9 @@ refused.
 
     python loadtests/soak.py --minutes 75 --requests 10000
 
-Starts a server of its own on a free port. Checks the growth of each replica's resident memory,
-after garbage collection, over the second half of the requests. Compares file descriptors, threads,
+Starts a server of its own on a free port. Checks the growth of the resident memory of every process
+of the cluster, Ray's own included, after garbage collection, over the second half of the requests.
+Compares file descriptors, threads,
 asyncio tasks, Ray objects and remembered ids before and after, when every id may be forgotten.
 With `--leak` the server keeps 1 KiB per request: the soak must then fail. The last line is one JSON
 object. Exits with 1 if a leak is found.
@@ -12,8 +13,10 @@ object. Exits with 1 if a leak is found.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
+import re
 import sys
 import tempfile
 import time
@@ -39,6 +42,8 @@ GROWTH_MB = 10.0  # over the second half
 GROWTH_BYTES = 512.0  # per request, over the second half
 SLACK = {"num_fds": 8, "num_threads": 4}  # for pools and short connections
 HELD_SLACK = 8  # for tasks of idle connections and references of running calls
+SHORT_LIVED = ("ray::IDLE", "loadtests.inventory")
+PYTHON_FLAGS = ("ignore",)  # words that follow an option
 REMEMBER_S = 20.0
 FORGOTTEN_AFTER = 1.5  # times REMEMBER_S
 # One cell of audio:
@@ -135,24 +140,42 @@ async def held(server: ServerProcess) -> dict[str, int]:
     return counts
 
 
-def replicas(server: ServerProcess) -> Iterator[tuple[str, psutil.Process]]:
-    """The processes of Serve's replicas, registry and proxy, by title."""
+def watched(server: ServerProcess) -> Iterator[tuple[str, psutil.Process]]:
+    """Every process of the cluster that lives as long as the cluster, by title."""
     for process in server.processes():
-        title = " ".join(" ".join(process.cmdline()).split())  # Ray pads the titles
-        if title.startswith(("ray::ServeReplica:", "ray::Registry", "ray::ProxyActor")):
-            yield f"{title.split('#')[0]} {process.pid}", process
+        with contextlib.suppress(psutil.Error):  # the process has ended since
+            title = title_of(process.cmdline())
+            if title and title not in SHORT_LIVED:
+                yield f"{title} {process.pid}", process
+
+
+def title_of(command: Sequence[str]) -> str:
+    """`ray::ServeReplica:app:T3`, `gcs_server`, `agent.py`: the name by which a process is known. A
+    program of Python's is named by its file or module."""
+    if not command:
+        return ""
+    if command[0].startswith("ray::"):  # padded, and with the replica's id or the running method
+        return re.split(r"[#.\s]", command[0], maxsplit=1)[0]
+    program = Path(command[0]).name
+    if not program.startswith("python"):
+        return program
+    if "-c" in command:
+        module = re.search(r"from ([\w.]+)", command[command.index("-c") + 1])
+        return module[1] if module else program
+    named = [word for word in command[1:] if not word.startswith("-") and word not in PYTHON_FLAGS]
+    return Path(named[0]).name if named else program
 
 
 async def sample(server: ServerProcess, num_requests: int) -> Sample:
     """Collects garbage first: an ingress gathers 17 MB of cycles before Python collects them."""
     await held(server)
-    return Sample(num_requests, {t: p.memory_info().rss for t, p in replicas(server)})
+    return Sample(num_requests, {t: p.memory_info().rss for t, p in watched(server)})
 
 
 def counts(server: ServerProcess) -> dict[str, dict[str, int]]:
     return {
         title: {"num_fds": process.num_fds(), "num_threads": process.num_threads()}
-        for title, process in replicas(server)
+        for title, process in watched(server)
     }
 
 

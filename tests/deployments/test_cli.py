@@ -96,11 +96,20 @@ def test_a_new_key_is_accepted_with_its_entry(monkeypatch, capsys, tmp_path):
     assert yaml.safe_load(shown.out)[0]["sha256"] == hashlib.sha256(secret.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("operators", [None, "disabled"])
-def test_ray_asks_for_a_token_unless_the_operator_disables_it(monkeypatch, operators):
+@pytest.mark.parametrize(
+    ("name", "default", "operators"),
+    [
+        ("RAY_AUTH_MODE", "token", "disabled"),
+        ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0", "1"),  # Ray listens on loopback
+        ("RAY_task_events_report_interval_ms", "0", "1000"),  # the GCS keeps nothing of a request
+    ],
+)
+def test_ray_is_started_safely_unless_the_operator_says_otherwise(
+    monkeypatch, name, default, operators
+):
     monkeypatch.setattr(ServerProcess, "_start", lambda self, content: None)
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    if operators is not None:
-        monkeypatch.setenv("RAY_AUTH_MODE", operators)
+    monkeypatch.delenv(name, raising=False)
     server = ServerProcess(ROOT / "serve_config.yaml", free_port())
-    assert server.environment()["RAY_AUTH_MODE"] == (operators or "token")
+    assert server.environment()[name] == default
+    monkeypatch.setenv(name, operators)
+    assert server.environment()[name] == operators

@@ -2,7 +2,9 @@
 
 import random
 
-from loadtests.soak import Sample, differences, growth
+import pytest
+
+from loadtests.soak import Sample, differences, growth, title_of
 
 NUM_SAMPLES = 60
 REQUESTS_BETWEEN = 166
@@ -41,3 +43,24 @@ def test_leaked_descriptors_and_dead_processes_are_found():
     before = {"t3": {"num_fds": 100, "num_threads": 20}, "vocoder": {"num_fds": 5}}
     after = {"t3": {"num_fds": 150, "num_threads": 21}}
     assert list(differences(before, after)) == ["t3: num_fds 100 -> 150", "vocoder: died"]
+
+
+@pytest.mark.parametrize(
+    ("command", "title"),
+    [
+        (["ray::ServeReplica:app:T3#abc", "", ""], "ray::ServeReplica:app:T3"),
+        (["ray::ServeController.listen_for_change"], "ray::ServeController"),
+        (["ray::IDLE", ""], "ray::IDLE"),
+        (["/ray/core/src/ray/gcs/gcs_server", "--log_dir=/tmp"], "gcs_server"),
+        (["/bin/python", "-u", "/ray/dashboard/dashboard.py", "--host=127.0.0.1"], "dashboard.py"),
+        (["/bin/python3", "-m", "deployments.serve_run", "/a.yaml"], "deployments.serve_run"),
+        (["/bin/python", "-W", "ignore", "-m", "loadtests.inventory"], "loadtests.inventory"),
+        (
+            ["/bin/python", "-B", "-c", "from multiprocessing.forkserver import main; main(25)"],
+            "multiprocessing.forkserver",
+        ),
+        ([], ""),
+    ],
+)
+def test_a_process_is_known_by_its_program(command, title):
+    assert title_of(command) == title
