@@ -12,12 +12,10 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import httpx
 import yaml
@@ -29,28 +27,7 @@ from benchmarks.recovery import ROOT, wait_until_healthy
 from benchmarks.share import listen
 from benchmarks.speakers import ServedSpeaker
 from deployments.server import ServerProcess, running
-
-
-def changed(config: dict[str, Any]) -> dict[str, Any]:
-    """The same application with another setting, which every deployment has."""
-    application = config["applications"][0]
-    limits = application["args"].get("limits", {})
-    limits = limits | {"remember_s": limits.get("remember_s", 300.0) - 1}
-    args = application["args"] | {"limits": limits}
-    return {"applications": [application | {"args": args}]}
-
-
-def deploy(server: ServerProcess, config: Path) -> None:
-    command = [str(Path(sys.executable).with_name("serve")), "deploy", str(config)]
-    address = server.dashboard_url()
-    if address is None:
-        raise RuntimeError("the dashboard does not listen")
-    subprocess.run([*command, "--address", address], env=server.environment(), check=True, cwd=ROOT)
-
-
-def replicas(server: ServerProcess) -> set[int]:
-    titles = "ray::ServeReplica:"
-    return {p.pid for p in server.processes() if " ".join(p.cmdline()).startswith(titles)}
+from loadtests.redeploying import changed, deploy, replicas
 
 
 async def silences(server: ServerProcess, num_streams: int, until_s: float) -> dict[str, float]:

@@ -18,6 +18,7 @@ BYTES_PER_S = 48_000  # s16le, mono, 24 kHz
 class Kind(StrEnum):
     WHOLE = "whole"  # one complete file
     STREAM = "stream"  # played while it arrives
+    SOCKET = "socket"  # the same over a WebSocket
     TURN = "turn"  # a stream of a conversation
     STORM = "storm"  # a stream that is stopped at a random moment
     ENROL = "enrol"  # a voice is made or deleted

@@ -10,7 +10,8 @@ import threading
 import time
 import uuid
 import wave
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import httpx
@@ -46,6 +47,8 @@ class PlannedRequest:
     intended_s: float
     stop: Stop | None = None
     voice: str | None = None  # None: the voice of the run
+    fields: Mapping[str, object] = field(default_factory=dict)  # more of the body
+    keep: Callable[[bytes], object] | None = None  # gets every part of the answer
 
 
 class Exchange:
@@ -74,6 +77,8 @@ class Exchange:
         at_s = time.monotonic()
         self.num_bytes += len(part)
         self.last_audio_s = at_s
+        if self.request.keep is not None:
+            self.request.keep(part)
         if self.first_audio_s is None:
             self.first_audio_s = at_s
             self.first.set()
@@ -147,7 +152,9 @@ def speak(bench: Bench, request: PlannedRequest) -> tuple[Record, float]:
 
 def _listen(bench: Bench, exchange: Exchange) -> None:
     request, leaves_s = exchange.request, exchange.leaves_s
-    body = bench.body(request.text) | ({} if request.voice is None else {"voice": request.voice})
+    body = bench.body(request.text) | dict(request.fields)
+    if request.voice is not None:
+        body |= {"voice": request.voice}
     if request.kind is Kind.WHOLE:
         body |= {"stream": False, "response_format": "wav"}
     timeout = httpx.USE_CLIENT_DEFAULT if leaves_s is None else httpx.Timeout(leaves_s)
@@ -167,7 +174,7 @@ def _listen(bench: Bench, exchange: Exchange) -> None:
         late = Outcome.UNANSWERED if leaves_s is None else Outcome.LEFT
         exchange.end(late, type(error).__name__)
     except httpx.ConnectError as error:
-        exchange.end(Outcome.UNANSWERED, str(error))
+        exchange.end(Outcome.UNANSWERED, f"{type(error).__name__}: {error}")
     except httpx.TransportError as error:
         exchange.end(Outcome.BROKEN, f"{type(error).__name__}: {error}")
 
