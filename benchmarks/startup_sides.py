@@ -47,6 +47,7 @@ class Side:
     name: str
     root: Path
     is_empty: bool = False
+    args: dict[str, Any] = field(default_factory=dict)  # more than those of its serve_config.yaml
     starts: list["Start"] = field(default_factory=list)
 
     def config(self, folder: Path) -> dict[str, Any]:
@@ -55,7 +56,7 @@ class Side:
             path = "benchmarks.empty_app:app"
             content["applications"] = [{"name": "empty", "route_prefix": "/", "import_path": path}]
         else:
-            content["applications"][0]["args"]["uploads"] = str(folder / "uploads")
+            content["applications"][0]["args"] |= {"uploads": str(folder / "uploads"), **self.args}
         return content
 
     def environment(self) -> dict[str, str]:

@@ -19,7 +19,15 @@ COMMANDS = {
 }
 COMMANDS = {name.replace("_", "-") for name in COMMANDS}
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-MODULES = ("pytest", "tests.record_upstream_pins", "loadtests", "sphinx", "venv", "pip")
+MODULES = (
+    "pytest",
+    "tests.record_upstream_pins",
+    "loadtests",
+    "loadtests.chaos",
+    "sphinx",
+    "venv",
+    "pip",
+)
 WITHOUT_RAY = "import sys; sys.modules['ray'] = None\n"
 
 
