@@ -82,10 +82,10 @@ class AdmissionSettings(BaseModel, extra="forbid", frozen=True):
         256, ge=1, description="open sockets of one key whose quota has no max_sockets"
     )
     requests_per_s: float | None = Field(
-        50.0,
+        30.0,
         gt=0,
         description="requests of one key in a second, on average; four seconds' worth may come at "
-        "once; a POST that is served does not count; null: no bound",
+        "once; a POST counts only where it is refused; null: no bound",
     )
     max_control: int = Field(
         1024, ge=1, description="cancels in flight, of all keys; as many reports; as many of health"

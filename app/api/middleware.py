@@ -89,6 +89,8 @@ class RequestGuard:
                     raise refusal
                 caller = state["caller"] = self._caller(scope, headers)
                 self._take_places(places, room, caller, body)
+                if _is_small(scope, room):
+                    self._limiter.charge(room, _name(caller))
             except ServeError as error:
                 refusal = error
                 self._refused(refusal.code)
@@ -113,9 +115,8 @@ class RequestGuard:
                     headers[REQUEST_ID] = state["request_id"]
                 if message["status"] >= 400 and not body.is_whole:  # the rest of it may never come
                     headers["Connection"] = "close"
-                is_post = scope["method"] == "POST" and room is Room.REQUESTS
-                if message["status"] < 300 and is_post:
-                    self._limiter.give_token_back(room, _name(state["caller"]))
+                if message["status"] >= 400 and refusal is None and not _is_small(scope, room):
+                    self._limiter.charge(room, _name(state["caller"]))
             await send(message)
 
         if refusal is not None:
@@ -191,6 +192,11 @@ class RequestGuard:
             return
         code = TRY_AGAIN_LATER if refusal.status in (429, 503) else POLICY
         await send({"type": "websocket.close", "code": code, "reason": refusal.code})
+
+
+def _is_small(scope: Scope, room: Room) -> bool:
+    """Whether the request is cheap to ask and to answer. A POST that is refused is small, too."""
+    return room is not Room.REQUESTS or scope["method"] != "POST"
 
 
 def _name(caller: Caller | None) -> str:

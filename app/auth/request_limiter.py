@@ -67,8 +67,7 @@ class RequestLimiter:
         return self._in_all[room]
 
     def enter(self, room: Room, key: str, cost: int = 1, *, own_limit: int | None = None) -> None:
-        """Takes `cost` places in the room and a token of the key's rate; `leave` gives the places
-        back.
+        """Takes `cost` places in the room; `leave` gives them back.
 
         `own_limit` is the key's quota of sockets, which replaces the bound of the settings. Raises
         RateLimited where the key has no place or no token left, and Overloaded where the room is
@@ -82,7 +81,7 @@ class RequestLimiter:
         if self._in_all[room] + cost > getattr(self._settings, bound.in_all):
             reason = f"the server has reached its limit admission.{bound.in_all}"
             raise Overloaded(reason, param=f"admission.{bound.in_all}", code="server_full")
-        self._take_token(room, key)
+        self._check_rate(room, key)
         self._held[room, key] += cost
         self._in_all[room] += cost
 
@@ -92,12 +91,16 @@ class RequestLimiter:
         if not self._held[room, key]:
             del self._held[room, key]
 
-    def give_token_back(self, room: Room, key: str) -> None:
-        """For a request that was no small one: the engines bound how often those are asked."""
-        if (rate := self._rate(room)) is not None and (room, key) in self._full_at_s:
-            self._full_at_s[room, key] -= 1.0 / rate
+    def charge(self, room: Room, key: str) -> None:
+        """A small request takes a token. The engines bound how often a key speaks, so a request for
+        speech takes one only where it is refused."""
+        if (rate := self._rate(room)) is not None:
+            now_s = self._now()
+            self._full_at_s[room, key] = max(now_s, self._full_at_s.get((room, key), now_s)) + (
+                1.0 / rate
+            )
 
-    def _take_token(self, room: Room, key: str) -> None:
+    def _check_rate(self, room: Room, key: str) -> None:
         if (rate := self._rate(room)) is None:
             return
         now_s, token_s = self._now(), 1.0 / rate
@@ -105,7 +108,6 @@ class RequestLimiter:
         wait_s = full_at_s - now_s - max(BURST_S, token_s)
         if wait_s > ROUNDING_S:
             raise RateLimited(f"admission.{BOUNDS[room].rate}", wait_s, "too_many_requests")
-        self._full_at_s[room, key] = full_at_s
 
     def _rate(self, room: Room) -> float | None:
         name = BOUNDS[room].rate
