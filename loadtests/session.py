@@ -21,9 +21,8 @@ from loadtests.playback import Player
 from loadtests.records import BYTES_PER_S, Kind, Outcome, Record
 
 REFUSALS = {
+    *((429, f"too_many_{what}") for what in ("requests", "open_requests", "bodies", "body_bytes")),
     (429, "rate_limit_exceeded"),
-    (429, "too_many_requests"),
-    (429, "too_many_open_requests"),
     (503, "overloaded"),
     (503, "server_full"),
     (501, "uploads_off"),

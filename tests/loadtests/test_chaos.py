@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from deployments.config_check import check_config
-from loadtests.chaos import all_faults, config, in_drawn_order
+from loadtests.chaos import all_faults, config, in_drawn_order, little_room
 from loadtests.chaos_callers import OTHER_LENGTH, difference
 from loadtests.clock_fault import JUMP_S, ClockJump
-from loadtests.faults import Signalled
+from loadtests.faults import FullDisk, Redeployed, Signalled
 from loadtests.victim import Part, Victim
 from tests.support.eventually import eventually_sync
 
@@ -99,3 +99,53 @@ def test_a_clock_jumps_only_where_that_is_asked_for_and_possible():
     jump.undo(victim_of())
     assert set_to[1] - set_to[0] == pytest.approx(JUMP_S, abs=60)
     assert set_to[0] - set_to[2] == pytest.approx(JUMP_S, abs=60)
+
+
+class Uploading(Victim):
+    """Stores a file where there is room, as the server does."""
+
+    is_careless = False
+
+    def start_upload(self):
+        assert self.uploads is not None
+        try:
+            (self.uploads / "voice.partial").write_bytes(bytes(4096))
+            (self.uploads / "voice.partial").rename(self.uploads / "voice")
+            self._uploaded = "voice"
+        except OSError:
+            self._uploaded = None
+            if not self.is_careless:
+                (self.uploads / "voice.partial").unlink()
+
+    def end_upload(self):
+        return self._uploaded
+
+
+@pytest.mark.parametrize("is_careless", [False, True])
+def test_a_full_disk_refuses_an_upload_and_has_room_afterwards(tmp_path, is_careless):
+    with little_room(tmp_path / "uploads") as has_room:
+        if not has_room:
+            pytest.skip("mounting needs a right that this user lacks")
+        victim = Uploading(None, "app", tuple, {}, uploads=tmp_path / "uploads")
+        victim.is_careless = is_careless
+        fault = FullDisk()
+        assert fault.missing(victim) is None
+        fault.inflict(victim)
+        wrong = fault.undo(victim)
+        assert wrong == (["partial file: voice.partial"] if is_careless else [])
+        victim.start_upload()
+        assert victim.end_upload() == "voice"
+    assert list((tmp_path / "uploads").iterdir()) == []
+    assert FullDisk().missing(victim_of()) is not None
+
+
+def test_an_upload_that_a_full_disk_accepts_is_told(tmp_path):
+    victim = Uploading(None, "app", tuple, {}, uploads=tmp_path)
+    (tmp_path / "ballast").write_bytes(b"")  # a disk that is not full
+    victim.start_upload()
+    assert FullDisk().undo(victim) == ["an upload was accepted by a full disk"]
+
+
+def test_a_fault_that_needs_a_server_of_its_own_says_so():
+    assert Redeployed().missing(victim_of()) == "the server is another's"
+    assert Signalled(Part.ENROLLER, True).missing(victim_of()) == "the server takes no uploads"
