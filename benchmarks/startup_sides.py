@@ -154,8 +154,16 @@ class Server:
         return {f"replica {name}": float(s) for log in logs for name, s in STARTED.findall(log)}
 
     def stop(self) -> None:
+        """Kills what does not end by itself."""
+        processes = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(60)
+        for process in psutil.wait_procs(processes, timeout=5)[1]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.kill()
+        self.process.wait()
 
 
 def name_of(command: str) -> str:
