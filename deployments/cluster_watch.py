@@ -20,7 +20,7 @@ class Part(StrEnum):
 
 # The GCS: an ingress first ends its sessions with an error event. Serve starts a controller and a
 # proxy again. A deploy may leave /health without an answer for a while.
-PATIENCE_S = {Part.GCS: 5.0, Part.CONTROLLER: 60.0, Part.PROXY: 60.0, Part.ANSWERS: 120.0}
+PATIENCE_S = {Part.GCS: 7.0, Part.CONTROLLER: 60.0, Part.PROXY: 60.0, Part.ANSWERS: 120.0}
 
 _LOST = {
     Part.SERVE_RUN: "the server ended by itself; its last log lines say why",
