@@ -63,6 +63,7 @@ def test_weights_voices_and_caches_are_on_volumes():
     (environment,) = of("ENV")
     assert "HF_HOME=/cache/" in environment
     assert "RAY_AUTH_MODE=token" in environment
+    assert "RAY_worker_niceness=0" in environment
 
 
 @pytest.mark.parametrize("name", ["HEALTHCHECK", "ENTRYPOINT", "STOPSIGNAL"])

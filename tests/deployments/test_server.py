@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,10 @@ import pytest
 import soundfile
 import yaml
 
+from app.engine.device.cpu_share import ENGINE
 from app.errors import ConfigError
 from deployments.server import ServerProcess, free_port
+from tests.support.cpu_shares import share_of
 from tests.support.deployments.served_app import wait_until_healthy
 from tests.support.eventually import eventually_sync
 
@@ -90,6 +93,18 @@ def test_the_demo_speaks_cancels_and_leaves_no_process(tmp_path, dead_cluster):
     assert "cancelled a longer text" in ended.stdout
 
 
+def engines_alone_yield(process: "subprocess.Popen[str]") -> None:
+    """Every thread of a replica has the share of a core of this test, but the engine's."""
+    if sys.platform != "linux":
+        return
+    for stage in ("T3", "Vocoder"):
+        title = f"ray::ServeReplica:chatterbox:{stage}"
+        (replica,) = (p for p in cluster_of(process) if " ".join(p.cmdline()).startswith(title))
+        found = Counter(share_of(thread.id) for thread in replica.threads())
+        assert found.keys() == {share_of(0), tuple(ENGINE)}
+        assert found[tuple(ENGINE)] == 1
+
+
 def test_sigterm_refuses_new_sessions_and_finishes_running_ones():
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [*COMMAND, "serve", "--port", str(port)]
@@ -104,6 +119,7 @@ def test_sigterm_refuses_new_sessions_and_finishes_running_ones():
         with httpx.stream("POST", f"{url}/v1/audio/speech", json=long, timeout=120) as running:
             parts = running.iter_raw()
             next(parts)
+            engines_alone_yield(process)
             process.terminate()
 
             def refusal() -> httpx.Response | None:
