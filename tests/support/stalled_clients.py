@@ -38,9 +38,9 @@ def open_socket(client, request_id="stalled"):
 
 def say(client, kind, context_id, **fields):
     message = json.dumps({"type": kind, "context_id": context_id, **fields}).encode()
-    length = bytes([0x80 | len(message)])
-    if len(message) > 125:
-        length = bytes([0x80 | 126]) + len(message).to_bytes(2, "big")
+    is_short = len(message) <= 125
+    length = bytes([len(message)]) if is_short else b"\x7e" + len(message).to_bytes(2, "big")
+    length = bytes([0x80 | length[0]]) + length[1:]
     client.sendall(b"\x81" + length + b"\0\0\0\0" + message)  # masked with zeros
 
 
