@@ -8,7 +8,7 @@ which drops the audio of a cancelled context. Knows nothing about frames or othe
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Protocol
@@ -19,7 +19,7 @@ from app.api.events import timing_of, usage_of
 from app.api.services import Services
 from app.api.speech_job import SpeechOptions
 from app.core import CancelAck, CancelState, FinishReason, Group, Mark, Marks, SessionKey
-from app.errors import BadRequest, ReaderStalled
+from app.errors import BadRequest, ReaderStalled, ServeError
 from app.sessions.tasks import cancel_and_wait
 from app.text.incremental import IncrementalText
 
@@ -69,6 +69,7 @@ class SpeechContext:
         self._buffered_since_s = 0.0  # when the text that is in no take yet began to come
         self._num_waiting_chars = 0  # in takes that are not being spoken yet
         self._is_closing = False
+        self._is_stalled = False
         self._live: SessionKey | None = None
         self._num_takes = 0
         self._finish = FinishReason.STOP
@@ -141,6 +142,7 @@ class SpeechContext:
 
     def reader_stalled(self) -> None:
         """The client takes nothing more. The socket cancels the context next."""
+        self._is_stalled = True
         if self._live is not None:
             self._services.synthesizer.reader_stalled(self._live)
 
@@ -174,14 +176,17 @@ class SpeechContext:
         """The sessions, before the client of the socket is told."""
         self._finish = FinishReason.CANCELLED
         if self._live is not None:
-            await self._services.synthesizer.cancel(self._live)
+            with suppress(ServeError):  # no registry: closing the stream stops the session too
+                await self._services.synthesizer.cancel(self._live)
 
     def _account(self, group: Group, speaking: "asyncio.Task[None]") -> None:
         group.finish, group.marks = self._finish, self._marks
         group.num_tokens = self.num_tokens
         group.audio_sent_s = self.audio_s
         error = None if speaking.cancelled() else speaking.exception()
-        if self.is_cancelled or self._finish is FinishReason.CANCELLED:
+        if self._is_stalled:
+            group.finish, group.cause = FinishReason.CANCELLED, ReaderStalled.code
+        elif self.is_cancelled or self._finish is FinishReason.CANCELLED:
             group.finish, group.cause = FinishReason.CANCELLED, "cancel"
         elif isinstance(error, Exception):
             group.finish, group.cause = FinishReason.ERROR, code_of(error)

@@ -6,12 +6,13 @@ import asyncio
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from app.api.slow_readers import TELL_AFTER_S, ReaderLimit
 from app.config import Limits
-from app.core import FinishReason
+from app.core import DEFAULT_TENANT, FinishReason, SessionKey
 from app.errors import ReaderStalled
 from tests.support.api_clients import serving, speech
 from tests.support.eventually import eventually
@@ -111,6 +112,16 @@ async def test_every_context_of_a_socket_that_nobody_reads_ends(synthesizer, lan
         speak_on_a_socket(client, contexts="abc")
         await eventually(lambda: len(reports_of(synthesizer)) == 3, WAIT_S, "three sessions end")
         assert {report.cause for report in reports_of(synthesizer)} == {"reader_stalled"}
+        for number in range(3):
+            context = SessionKey(DEFAULT_TENANT, f"stalled-{number}")
+            ended = partial(finish_of, synthesizer, context)
+            await eventually(ended, WAIT_S, "the end is told")
+            report = await synthesizer.session(context)
+            assert (report.finish, report.cause) == (FinishReason.CANCELLED, "reader_stalled")
+
+
+async def finish_of(synthesizer, key):
+    return (await synthesizer.session(key)).finish
 
 
 def was_cut_off(client):
