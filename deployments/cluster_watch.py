@@ -18,9 +18,16 @@ class Part(StrEnum):
     ANSWERS = "answers"  # of /health, with any status
 
 
-# The GCS: an ingress first ends its sessions with an error event. Serve starts a controller and a
-# proxy again. A deploy may leave /health without an answer for a while.
-PATIENCE_S = {Part.GCS: 7.0, Part.CONTROLLER: 60.0, Part.PROXY: 60.0, Part.ANSWERS: 120.0}
+# The raylet: a `serve run` that stops itself ends its raylet a moment before itself. The GCS: an
+# ingress first ends its sessions with an error event. Serve starts a controller and a proxy again.
+# A deploy may leave /health without an answer for a while.
+PATIENCE_S = {
+    Part.RAYLET: 3.0,
+    Part.GCS: 7.0,
+    Part.CONTROLLER: 60.0,
+    Part.PROXY: 60.0,
+    Part.ANSWERS: 120.0,
+}
 
 _LOST = {
     Part.SERVE_RUN: "the server ended by itself; its last log lines say why",

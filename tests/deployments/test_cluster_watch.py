@@ -2,11 +2,12 @@
 
 import pytest
 
+from app.config import Limits
 from deployments.cluster_watch import PATIENCE_S, ClusterWatch, Part, told
+from deployments.gcs_watch import LOOK_EVERY_S
 
 ALL = frozenset(Part)
-AT_ONCE = (Part.SERVE_RUN, Part.RAYLET)
-IN_TIME = (Part.GCS, Part.CONTROLLER, Part.PROXY, Part.ANSWERS)
+IN_TIME = (Part.RAYLET, Part.GCS, Part.CONTROLLER, Part.PROXY, Part.ANSWERS)
 
 
 def watching() -> ClusterWatch:
@@ -23,9 +24,10 @@ def test_a_part_that_was_never_there_is_not_missed(part: Part):
         assert watch.lost(ALL - {part}, now_s) is None
 
 
-@pytest.mark.parametrize("part", AT_ONCE)
-def test_a_part_that_nothing_starts_again_is_lost_at_once(part: Part):
-    assert watching().lost(ALL - {part}, 100.5) is part
+def test_the_end_of_serve_run_is_told_at_once_also_where_it_ended_its_cluster_first():
+    watch = watching()
+    assert watch.lost({Part.SERVE_RUN, Part.GCS}, 102.9) is None
+    assert watch.lost((), 103.0) is Part.SERVE_RUN
 
 
 @pytest.mark.parametrize("part", IN_TIME)
@@ -50,7 +52,7 @@ def test_of_several_parts_the_one_that_takes_the_others_along_is_told():
 
 
 def test_a_dead_gcs_is_told_within_ten_seconds_and_after_the_sessions_were():
-    assert 2 < PATIENCE_S[Part.GCS] < 8
+    assert Limits().gcs_silence_s + LOOK_EVERY_S < PATIENCE_S[Part.GCS] < 8
 
 
 @pytest.mark.parametrize(
