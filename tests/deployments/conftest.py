@@ -25,6 +25,7 @@ def metrics_port() -> int:
 def cluster(metrics_port: int) -> Iterator[None]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # applications are imported by name
     os.environ["RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S"] = "1"
+    os.environ["RAY_worker_niceness"] = "0"  # as `chatterbox-serve serve`
     os.environ.update(READER_WATCH)
     ray.init(
         address="local",  # never the cluster of an earlier run
