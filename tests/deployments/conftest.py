@@ -25,8 +25,7 @@ def metrics_port() -> int:
 def cluster(metrics_port: int) -> Iterator[None]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # applications are imported by name
     os.environ["RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S"] = "1"
-    os.environ["RAY_worker_niceness"] = "0"  # as `chatterbox-serve serve`
-    os.environ.update(READER_WATCH)
+    os.environ.update({"RAY_worker_niceness": "0"} | READER_WATCH)  # as `chatterbox-serve serve`
     ray.init(
         address="local",  # never the cluster of an earlier run
         num_cpus=8,  # logical: replicas take fractions
