@@ -17,7 +17,7 @@ from loadtests.records import Kind, Outcome, Record
 from loadtests.session import PlannedRequest, Stop, speak
 from loadtests.socket_session import speak_on_socket
 
-MAX_TOKENS = 80  # of a segment: the models of random weights do not end by themselves
+MAX_TOKENS = 120  # of a segment: the models of random weights do not end by themselves
 WAV_HEADER = 44  # bytes
 OTHER_LENGTH = 65_536  # a difference that no two samples can have
 SHARES = ((0.45, Kind.STREAM), (0.20, Kind.WHOLE), (0.20, Kind.SOCKET), (0.15, Kind.STORM))
@@ -34,6 +34,12 @@ LINES = (
     Line("Of course, one moment please.", 3),
     Line("Your parcel left our warehouse this morning and should reach you before noon.", 5),
     Line("The train to the coast leaves at a quarter past nine. You have twelve minutes.", 7),
+    Line(
+        "If the weather stays like this, the ferry will be on time as well, and you can sit on "
+        "deck all the way. I can book two seats by the window, or four around a table. Please tell "
+        "me which of them you prefer, and for how many people.",
+        11,
+    ),
 )
 
 

@@ -20,7 +20,7 @@ from loadtests.victim import Victim
 
 BEFORE_S = 4.0  # callers speak for so long before the fault
 AFTER_S = 5.0  # and come for so long after it
-RATE_PER_S = 0.8
+RATE_PER_S = 1.2
 MOST_OPEN = 64
 LOOK_EVERY_S = 0.25
 LOOK_WITHIN_S = 2.0
@@ -40,9 +40,10 @@ def run_round(victim: Victim, fault: Fault, callers: Callers, seed: str) -> Roun
         fault.inflict(victim)
         sleep_until(inflicted_s + fault.lasts_s)
         undone_s = time.monotonic()
-        wrong = fault.undo(victim)
+        fault.undo(victim)
         back_s = until_back(bench, undone_s + fault.bound_s * PATIENCE)
         load.join()
+        wrong = fault.wrong(victim)
         left = until_idle(bench)
     uploads = [r for r in bench.run_log.records[num_records:] if r.kind is Kind.ENROL]
     return Round(

@@ -40,8 +40,10 @@ class ClockJump:
     def inflict(self, victim: Victim) -> None:
         self.set_clock(time.time() + JUMP_S)
 
-    def undo(self, victim: Victim) -> Sequence[str]:
+    def undo(self, victim: Victim) -> None:
         self.set_clock(time.time() - JUMP_S)
+
+    def wrong(self, victim: Victim) -> Sequence[str]:
         return ()
 
     def counted(self) -> str:

@@ -50,8 +50,9 @@ class Fault(Protocol):
 
     def prepare(self, victim: Victim) -> None: ...
     def inflict(self, victim: Victim) -> None: ...
-    def undo(self, victim: Victim) -> Sequence[str]:
-        """What went wrong by the fault's own look."""
+    def undo(self, victim: Victim) -> None: ...
+    def wrong(self, victim: Victim) -> Sequence[str]:
+        """What went wrong by the fault's own look, once service is back."""
 
     def counted(self) -> str:
         """What the fault counted the last time, for the reader."""
@@ -126,10 +127,12 @@ class Signalled:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL if self.kills else signal.SIGSTOP)
 
-    def undo(self, victim: Victim) -> Sequence[str]:
+    def undo(self, victim: Victim) -> None:
         for process in self._stopped:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGCONT)
+
+    def wrong(self, victim: Victim) -> Sequence[str]:
         if self.part is Part.ENROLLER:
             victim.end_upload()
         return NOTHING
@@ -159,10 +162,12 @@ class Hogs:
     def inflict(self, victim: Victim) -> None:
         self._running = [subprocess.Popen(HOG) for _ in range(self.num)]
 
-    def undo(self, victim: Victim) -> Sequence[str]:
+    def undo(self, victim: Victim) -> None:
         for process in self._running:
             process.kill()
             process.wait()
+
+    def wrong(self, victim: Victim) -> Sequence[str]:
         return NOTHING
 
     def counted(self) -> str:
@@ -199,8 +204,10 @@ class Attacked:
         )
         self._answers = self._undo.enter_context(attack)
 
-    def undo(self, victim: Victim) -> Sequence[str]:
+    def undo(self, victim: Victim) -> None:
         self._undo.close()
+
+    def wrong(self, victim: Victim) -> Sequence[str]:
         return NOTHING
 
     def counted(self) -> str:
@@ -216,6 +223,7 @@ class FullDisk:
     silences: bool = False
     lasts_s: float = 4.0
     bound_s: float = 10.0
+    _is_accepted: bool = field(default=False, init=False)
 
     def missing(self, victim: Victim) -> str | None:
         return None if victim.uploads else "no small file system could be mounted"
@@ -230,12 +238,15 @@ class FullDisk:
         (victim.uploads / "ballast").write_bytes(bytes(size))
         victim.start_upload()
 
-    def undo(self, victim: Victim) -> Sequence[str]:
+    def undo(self, victim: Victim) -> None:
         assert victim.uploads is not None
-        accepted = victim.end_upload()
+        self._is_accepted = victim.end_upload() is not None
         (victim.uploads / "ballast").unlink()
+
+    def wrong(self, victim: Victim) -> Sequence[str]:
+        assert victim.uploads is not None
         wrong = [f"partial file: {path.name}" for path in victim.uploads.rglob("*.partial")]
-        if accepted is not None:
+        if self._is_accepted:
             wrong.append("an upload was accepted by a full disk")
         return wrong
 
@@ -272,7 +283,10 @@ class Redeployed:
             time.sleep(1.0)
         self._num_new = len(replicas(victim.server) - before)
 
-    def undo(self, victim: Victim) -> Sequence[str]:
+    def undo(self, victim: Victim) -> None:
+        return
+
+    def wrong(self, victim: Victim) -> Sequence[str]:
         return NOTHING if self._num_new else ("no replica was replaced",)
 
     def counted(self) -> str:

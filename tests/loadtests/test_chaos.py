@@ -131,8 +131,8 @@ def test_a_full_disk_refuses_an_upload_and_has_room_afterwards(tmp_path, is_care
         fault = FullDisk()
         assert fault.missing(victim) is None
         fault.inflict(victim)
-        wrong = fault.undo(victim)
-        assert wrong == (["partial file: voice.partial"] if is_careless else [])
+        fault.undo(victim)
+        assert fault.wrong(victim) == (["partial file: voice.partial"] if is_careless else [])
         victim.start_upload()
         assert victim.end_upload() == "voice"
     assert list((tmp_path / "uploads").iterdir()) == []
@@ -143,7 +143,9 @@ def test_an_upload_that_a_full_disk_accepts_is_told(tmp_path):
     victim = Uploading(None, "app", tuple, {}, uploads=tmp_path)
     (tmp_path / "ballast").write_bytes(b"")  # a disk that is not full
     victim.start_upload()
-    assert FullDisk().undo(victim) == ["an upload was accepted by a full disk"]
+    fault = FullDisk()
+    fault.undo(victim)
+    assert fault.wrong(victim) == ["an upload was accepted by a full disk"]
 
 
 def test_a_fault_that_needs_a_server_of_its_own_says_so():
