@@ -22,7 +22,12 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="package")
-def cluster(metrics_port: int) -> Iterator[None]:
+def http_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def cluster(metrics_port: int, http_port: int) -> Iterator[None]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # applications are imported by name
     os.environ["RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S"] = "1"
     os.environ.update({"RAY_worker_niceness": "0"} | READER_WATCH)  # as `chatterbox-serve serve`
@@ -36,23 +41,23 @@ def cluster(metrics_port: int) -> Iterator[None]:
         configure_logging=False,
         _metrics_export_port=metrics_port,
     )
+    # Before any test deploys: the first start of Serve decides the port.
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": http_port})
     yield
     serve.shutdown()
     ray.shutdown()
 
 
 @pytest.fixture(scope="package")
-def served(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> ServedApp:
+def served(cluster: None, http_port: int, tmp_path_factory: pytest.TempPathFactory) -> ServedApp:
     folder = tmp_path_factory.mktemp("served")
     voices = folder / "voices"
     voices.mkdir()
     record_voice(voices, seed=7)
-    port = free_port()
-    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     args = ServeArgs(model="embedded-babble", voices=str(voices))
     gate = folder / "gate"
     serve.run(assemble(args, t3_class=held_t3(gate)), name="served")
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{http_port}"
     wait_until_healthy(url)
     return ServedApp(
         url,

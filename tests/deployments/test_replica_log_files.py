@@ -13,7 +13,7 @@ import websockets
 from ray import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.config import ServeArgs
+from app.config import Limits, ServeArgs
 from deployments.app import assemble
 from tests.support.api_keys import bearer_of, key
 from tests.support.deployments.event_streams import opened, until_heard
@@ -27,6 +27,7 @@ from tests.support.deployments.served_app import (
 )
 from tests.support.eventually import eventually
 from tests.support.log_calls import LogCall, log_calls
+from tests.support.stalled_clients import connected, post, speak_on_a_socket
 
 NAME = "logged"
 ARRIVES_WITHIN_S = 30
@@ -36,7 +37,8 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
     "app/api/admission.py": 1,
     "app/api/connection.py": 1,  # in test_replica_log.py: Ray fails a `receive` 1 in 20 times
     "app/api/middleware.py": 2,
-    "app/api/speech_socket.py": 1,
+    "app/api/speech_response.py": 1,
+    "app/api/speech_socket.py": 2,
     "deployments/session_log.py": 1,
 }
 
@@ -44,7 +46,8 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
 @pytest.fixture(scope="module")
 def logged(served: ServedApp) -> Iterator[str]:
     """The URL of an application with API keys, whose replicas log JSON."""
-    application = assemble(ServeArgs(model="embedded-babble"), keys=KEYS)
+    limits = Limits(stalled_reader_s=1)
+    application = assemble(ServeArgs(model="embedded-babble", limits=limits), keys=KEYS)
     serve.run(application, name=NAME, route_prefix=f"/{NAME}", logging_config=AS_JSON)
     wait_until_healthy(f"{served.url}/{NAME}")
     yield f"{served.url}/{NAME}"
@@ -128,6 +131,24 @@ async def test_a_client_that_leaves_its_socket_is_logged(logged):
         socket.transport.abort()
     line = await until_logged("Ingress", "app/api/speech_socket.py")
     assert line["session"] in line["message"]
+
+
+async def test_a_client_that_reads_nothing_is_logged(logged):
+    session = f"stalled-{uuid.uuid4().hex}"
+    path = f"{httpx.URL(logged).path}/v1/audio/speech"
+    with connected(logged) as client:
+        post(client, path, speech_body(LONG_TEXT * 4), session, "any-number")
+        line = await until_logged("Ingress", "app/api/speech_response.py", session=session)
+    assert "limits.stalled_reader_s" in line["message"]
+
+
+async def test_a_client_that_reads_nothing_from_its_socket_is_logged(logged):
+    socket_id = f"stalled-{uuid.uuid4().hex}"
+    named = {"request_id": socket_id, "root": httpx.URL(logged).path, "secret": "any-number"}
+    with connected(logged) as client:
+        speak_on_a_socket(client, text=LONG_TEXT * 4, voice="ada", **named)
+        line = await until_logged("Ingress", "app/api/speech_socket.py", session=socket_id)
+    assert "limits.stalled_reader_s" in line["message"]
 
 
 async def test_a_client_that_leaves_before_its_body_was_read_is_logged(logged):

@@ -6,31 +6,36 @@ import os
 import socket
 from contextlib import contextmanager
 
+import httpx
+
 
 @contextmanager
 def connected(url):
-    host, port = url.removeprefix("http://").split(":")
+    """`url` may have a path, which does not count."""
+    address = httpx.URL(url)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect((host, int(port)))
+        client.connect((address.host, address.port))
         yield client
 
 
-def post(client, path, body, request_id="stalled"):
+def post(client, path, body, request_id="stalled", secret="none"):
     content = json.dumps(body).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {secret}\r\n"
         f"X-Request-ID: {request_id}\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     client.sendall(head.encode() + content)
 
 
-def open_socket(client, request_id="stalled"):
+def open_socket(client, request_id="stalled", root="", secret="none"):
     """A speech socket by hand: websockets' own client would read."""
     key = base64.b64encode(os.urandom(16)).decode()
     client.sendall(
-        "GET /v1/audio/speech/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"GET {root}/v1/audio/speech/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {secret}\r\n"
         f"Sec-WebSocket-Key: {key}\r\nX-Request-ID: {request_id}\r\n\r\n".encode()
     )
     assert b"101" in client.recv(64)
@@ -45,7 +50,7 @@ def say(client, kind, context_id, **fields):
 
 
 def speak_on_a_socket(client, audio="base64", contexts=("a",), text="Hello there.", **named):
-    """`named`: the id and the voice, where they are not the defaults."""
+    """`named`: the voice, and what `open_socket` takes, where they are not the defaults."""
     voice = named.pop("voice", "default")
     open_socket(client, **named)
     for context_id in contexts:
