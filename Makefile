@@ -23,15 +23,15 @@ demo: install
 serve: install
 	$(BIN)/chatterbox-serve serve $(if $(PORT),--port $(PORT))
 
-# What CI runs, with no model hub. Two files of tests run at once; those with a server share one Ray
-# cluster for each of the two processes. CONTRIBUTING.md says what each lane proves.
+# What CI runs, with no model hub. The tests without a server run on two cores at once; the tests
+# with a server share one Ray cluster. CONTRIBUTING.md says what each lane proves.
 PYTEST := HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 test: install
 ifdef TESTS
 	$(PYTEST) $(TESTS)
 else
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments
-	$(PYTEST) -n 2 --dist loadfile tests/deployments
+	$(PYTEST) tests/deployments
 endif
 
 # No server, no full-size model, nothing that takes seconds.
