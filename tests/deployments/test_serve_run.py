@@ -27,6 +27,8 @@ from tests.support.deployments.served_app import wait_until_healthy
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 STOPS_WITHIN_S = 150  # mostly 10 s; Ray waits 30 s for a controller that has ended already
+# A background job of a shell ignores SIGINT, and so would its children.
+FOREGROUND = ("env", "--default-signal=INT")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def serve_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeRun]:
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [BIN / "serve", "run", config],
+            [*FOREGROUND, BIN / "serve", "run", config],
             cwd=ROOT,
             env=environment,
             stdout=output,
