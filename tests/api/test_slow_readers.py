@@ -19,6 +19,8 @@ from tests.support.eventually import eventually
 from tests.support.live_synthesizer import CHUNK_TOKENS, LiveSynthesizer
 from tests.support.stalled_clients import connected, post, say, speak_on_a_socket
 
+pytestmark = pytest.mark.full
+
 WAIT_S = 20
 NUM_CHUNKS = 500  # of 0.2 s: 4.8 MB of pcm
 LIMITS = Limits(stalled_reader_s=1, send_ahead_s=1)

@@ -42,6 +42,7 @@ async def test_a_good_recording_becomes_mono_flac_at_24_khz(rate, kind, channels
     assert abs(recording.seconds - 6.0) < 0.1
 
 
+@pytest.mark.full
 async def test_every_hostile_file_is_refused_with_its_reason():
     reader = RecordingReader()
 

@@ -18,6 +18,8 @@ from app.errors import CheckpointError
 from tests.support.engine.checkpoint.layouts import save_hollow, write_conds, write_text_files
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
+pytestmark = pytest.mark.full
+
 CPU = torch.device("cpu")
 # Sizes of the published files, as public sources state them.
 PUBLISHED_BYTES = {

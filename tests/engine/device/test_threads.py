@@ -100,10 +100,12 @@ async def tokens_beside_two_hogs(core: int) -> int:
         stage.close()
 
 
+@pytest.mark.full
 async def test_an_engine_speaks_on_beside_two_hogs_on_its_core(core: int) -> None:
     assert await tokens_beside_two_hogs(core) >= LEAST_TOKENS
 
 
+@pytest.mark.full
 async def test_an_idle_engine_would_be_silent_beside_them(
     core: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
