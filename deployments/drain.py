@@ -39,10 +39,10 @@ def drain(registries: Collection[Any], within_s: float) -> bool:
             quiet_since_s = None
         elif quiet_since_s is None:
             quiet_since_s = now_s
-        elif now_s - quiet_since_s > (
-            QUIET_S if now.num_restored >= most_restored else RESTORED_WITHIN_S
-        ):
-            return True
+        else:
+            is_restored = now.num_restored >= most_restored
+            if now_s - quiet_since_s > (QUIET_S if is_restored else RESTORED_WITHIN_S):
+                return True
         most_restored = max(most_restored, now.num_restored if now else 0)
         time.sleep(LOOK_AGAIN_S)
     return False

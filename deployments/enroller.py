@@ -7,13 +7,11 @@ Only the replica imports the models: the application's builder imports this modu
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 from app.config import ServeArgs
 from app.core import VoiceRef
-from app.engine.device import cpu_share
-from deployments.loading import load
+from deployments.loading import load, yield_to_engines
 from deployments.metrics import EnrolmentMetrics
 from deployments.replica_log import log_as_serve_does
 
@@ -25,8 +23,7 @@ class Enroller:
     def __init__(self, args: ServeArgs) -> None:
         log_as_serve_does()
         self._stage = load(lambda: self.open_stage(args))
-        yielding = partial(cpu_share.take, cpu_share.LOADING)
-        self._threads = ThreadPoolExecutor(initializer=yielding)
+        self._threads = ThreadPoolExecutor(initializer=yield_to_engines)
         self._metrics = EnrolmentMetrics()
 
     def open_stage(self, args: ServeArgs) -> "EnrolStage":

@@ -20,12 +20,12 @@ from typing import TypeVar
 from app.engine.device import cpu_share
 
 StageT = TypeVar("StageT")
+yield_to_engines = partial(cpu_share.take, cpu_share.LOADING)  # of the calling thread, for good
 
 
 def load(open_stage: Callable[[], StageT]) -> StageT:
     """What `open_stage` returns. It must start no thread that serves."""
-    yielding = partial(cpu_share.take, cpu_share.LOADING)
-    with _without_collection(), ThreadPoolExecutor(1, "loading", yielding) as thread:
+    with _without_collection(), ThreadPoolExecutor(1, "loading", yield_to_engines) as thread:
         return thread.submit(open_stage).result()
 
 

@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import websockets
 
-from app.client.socket_speech import PATH
+from app.client.socket_speech import stream_address
 from app.client.speech_client import key_headers
 from loadtests.bench import check_host
 
@@ -73,7 +73,7 @@ async def slow_body(target: Target) -> None:
 
 async def idle_socket(target: Target) -> None:
     """Opens a speech socket and says nothing until the server closes it."""
-    address = f"ws{target.url.removeprefix('http')}{PATH}"
+    address = stream_address(target.url)
     try:
         headers = key_headers()
         async with websockets.connect(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from app.client.socket_speech import PATH, STREAM_BYTES
+from app.client.socket_speech import STREAM_BYTES, stream_address
 from app.client.speech_client import key_headers
 from loadtests.bench import Bench
 from loadtests.records import Outcome, Record
@@ -51,7 +51,7 @@ def _converse(bench: Bench, exchange: Exchange) -> None:
     """Raises what websockets raises, and TimeoutError where nothing comes in time."""
     request = exchange.request
     with connect(
-        f"ws{bench.url.removeprefix('http')}{PATH}",
+        stream_address(bench.url),
         additional_headers={**key_headers(), "X-Request-ID": exchange.session_id},
         open_timeout=CONNECT_S,
         close_timeout=1.0,

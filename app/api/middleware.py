@@ -39,16 +39,17 @@ POLICY, TRY_AGAIN_LATER = 1008, 1013  # close codes
 
 
 def check_session_id(session_id: str, param: str) -> str:
-    if not _VALID_ID.fullmatch(session_id):
-        raise BadRequest(f"{param} must match [A-Za-z0-9_-]{{1,64}}", param=param)
-    return session_id
+    return _checked_id(session_id, param, _VALID_ID)
 
 
 def check_target_id(session_id: str) -> str:
     """Of a session that is asked about or cancelled."""
-    if not _VALID_TARGET.fullmatch(session_id):
-        message = "session_id must match [A-Za-z0-9_-]{1,96}"
-        raise BadRequest(message, param="session_id")
+    return _checked_id(session_id, "session_id", _VALID_TARGET)
+
+
+def _checked_id(session_id: str, param: str, valid: re.Pattern[str]) -> str:
+    if not valid.fullmatch(session_id):
+        raise BadRequest(f"{param} must match {valid.pattern}", param=param)
     return session_id
 
 

@@ -96,18 +96,19 @@ class RequestLimiter:
         speech takes one only where it is refused."""
         if (rate := self._rate(room)) is not None:
             now_s = self._now()
-            self._full_at_s[room, key] = max(now_s, self._full_at_s.get((room, key), now_s)) + (
-                1.0 / rate
-            )
+            self._full_at_s[room, key] = now_s + self._until_full_s(room, key, now_s) + 1.0 / rate
 
     def _check_rate(self, room: Room, key: str) -> None:
         if (rate := self._rate(room)) is None:
             return
-        now_s, token_s = self._now(), 1.0 / rate
-        full_at_s = max(now_s, self._full_at_s.get((room, key), now_s)) + token_s
-        wait_s = full_at_s - now_s - max(BURST_S, token_s)
+        token_s = 1.0 / rate
+        wait_s = self._until_full_s(room, key, self._now()) + token_s - max(BURST_S, token_s)
         if wait_s > ROUNDING_S:
             raise RateLimited(f"admission.{BOUNDS[room].rate}", wait_s, "too_many_requests")
+
+    def _until_full_s(self, room: Room, key: str, now_s: float) -> float:
+        """How long until all tokens of the key are back."""
+        return max(0.0, self._full_at_s.get((room, key), now_s) - now_s)
 
     def _rate(self, room: Room) -> float | None:
         name = BOUNDS[room].rate

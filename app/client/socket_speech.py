@@ -21,6 +21,11 @@ STREAM_BYTES = 4  # before the audio of a binary frame
 CONNECT_S = 5.0
 
 
+def stream_address(url: str) -> str:
+    """The address of the speech socket of the server at `url`."""
+    return f"ws{url.removeprefix('http')}{PATH}"
+
+
 @contextmanager
 def speak_over_socket(
     url: str, headers: Mapping[str, str], options: Mapping[str, object], text: str, socket_id: str
@@ -28,11 +33,10 @@ def speak_over_socket(
     """`options` are fields of the `start` message. `session_id` of the speech is the first take.
     Leaving the block before `pcm` ends closes the socket, and so cancels the speech. Raises
     RequestFailed."""
-    address = f"ws{url.removeprefix('http')}{PATH}"
     began_s = time.monotonic()
     try:
         with connect(
-            address,
+            stream_address(url),
             additional_headers={**headers, "X-Request-ID": socket_id},
             open_timeout=CONNECT_S,
             max_size=None,

@@ -39,9 +39,8 @@ class Speech:
     session_id: str
     pcm: Iterator[bytes]
     sent_s: float  # time.monotonic, before the connection is made or taken
-    legs_s: dict[str, float] = field(
-        default_factory=dict
-    )  # before `pcm` is read, one after another
+    # The legs before `pcm` is read, one after another.
+    legs_s: dict[str, float] = field(default_factory=dict)
     rest: str = "answer to sample"  # the name of the leg from there to the first sample
 
 

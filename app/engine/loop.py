@@ -225,8 +225,9 @@ class EngineLoop(Generic[MessageT, ItemT]):
 
     def _run(self) -> None:
         while self._wait_for_work():
-            self._drain_inbox()
-            self._due_s = self._engine.due_s()
+            if self._inbox:
+                self._drain_inbox()
+                self._due_s = self._engine.due_s()
             items = self._step() if self._engine.has_work() else []
             self._stats, self._due_s = self._engine.stats(), self._engine.due_s()
             self._deliver(items)
@@ -282,8 +283,7 @@ class EngineLoop(Generic[MessageT, ItemT]):
     def _end(self, error: BaseException | None) -> None:
         """Answer every cancel and end every stream, whatever state the engine is in."""
         with self._wake:
-            self._failure = error
-            self._closing = True
+            self._failure, self._closing = error, True
             messages, self._inbox = self._inbox, deque()
             self._inbox_since_s = self._due_s = math.inf
             waiting = list(self._subscribers.values())
