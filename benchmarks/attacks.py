@@ -25,7 +25,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,23 +104,21 @@ async def measure(url: str, attack: str, options: argparse.Namespace) -> dict[st
     async with httpx.AsyncClient(
         base_url=url, timeout=120, limits=limits, headers=headers
     ) as client:
-        model = (await client.get("/v1/models")).json()["data"][0]["id"]
-        voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
-        speaker = ServedSpeaker(client, model, voice)
+        speaker = await ServedSpeaker.of(client)
         until_s = time.monotonic() + WARM_S + options.seconds
         listeners = [
             asyncio.ensure_future(listen(speaker, until_s)) for _ in range(options.num_listeners)
         ]
         await asyncio.sleep(WARM_S)
         attackers = {**os.environ, "CHATTERBOX_API_KEY": ATTACKER}
-        counted: dict[str, object] = {}
-        asking = (ask_health(url, until_s), cancel_turns(client, speaker, until_s))
-        if NUMBERS[attack]:
-            with attacking(url, attack, NUMBERS[attack], attackers) as counted:
-                health_ms, acks_ms = await asyncio.gather(*asking)
-                heard = await asyncio.gather(*listeners)
-        else:
-            health_ms, acks_ms = await asyncio.gather(*asking)
+        number = NUMBERS[attack]
+        attacked: AbstractContextManager[dict[str, object]] = (
+            attacking(url, attack, number, attackers) if number else nullcontext({})
+        )
+        with attacked as counted:
+            health_ms, acks_ms = await asyncio.gather(
+                ask_health(url, until_s), cancel_turns(client, speaker, until_s)
+            )
             heard = await asyncio.gather(*listeners)
     return row(heard, health_ms, acks_ms) | {"attackers": counted}
 

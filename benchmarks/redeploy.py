@@ -33,9 +33,7 @@ from loadtests.redeploying import changed, deploy, replicas
 async def silences(server: ServerProcess, num_streams: int, until_s: float) -> dict[str, float]:
     """The longest silence after a first sound, and the longest wait for one."""
     async with httpx.AsyncClient(base_url=server.url, timeout=300) as client:
-        model = (await client.get("/v1/models")).json()["data"][0]["id"]
-        voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
-        speaker = ServedSpeaker(client, model, voice)
+        speaker = await ServedSpeaker.of(client)
         heard = await asyncio.gather(*(listen(speaker, until_s) for _ in range(num_streams)))
     streams = [stream for listener in heard for stream in listener]
     return {

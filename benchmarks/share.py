@@ -23,8 +23,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -42,12 +42,12 @@ from app.engine.synthesizer import LocalSynthesizer
 from app.errors import ServeError
 from benchmarks.measure import machine, quantile, say
 from benchmarks.speakers import LocalSpeaker, ServedSpeaker, Speaker
+from loadtests.hogs import hogs
 
 TEXT = (
     "Thank you for calling, I am glad to help. Your parcel left our warehouse this morning and "
     "should reach you before noon tomorrow. Is there anything else that I can do for you today?"
 )
-HOG = (sys.executable, "-c", "while True: pass")
 SHARE = re.compile(r"(?P<policy>idle|batch|other)(\+(?P<nice>\d+))?(/(?P<slice_ms>[\d.]+)ms)?")
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call
 SETTLE_S = 1.0  # after the hogs begin
@@ -164,17 +164,6 @@ async def interrupt(speaker: Speaker, until_s: float, rng: random.Random) -> lis
     return acks_ms
 
 
-@contextmanager
-def hogs(num: int) -> Iterator[None]:
-    running = [subprocess.Popen(HOG) for _ in range(num)]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-
-
 async def row(speaker: Speaker, options: argparse.Namespace, num_hogs: int) -> dict[str, object]:
     with hogs(num_hogs):
         await asyncio.sleep(SETTLE_S)
@@ -231,9 +220,7 @@ async def measure_there(options: argparse.Namespace) -> list[dict[str, object]]:
     async with httpx.AsyncClient(
         base_url=options.url, timeout=300, limits=limits, headers=key_headers()
     ) as client:
-        model = (await client.get("/v1/models")).json()["data"][0]["id"]
-        voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
-        return await rows(ServedSpeaker(client, model, voice), options, "served")
+        return await rows(await ServedSpeaker.of(client), options, "served")
 
 
 def measure_each(options: argparse.Namespace) -> list[dict[str, object]]:

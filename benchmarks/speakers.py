@@ -9,7 +9,7 @@ from typing import Protocol
 
 import httpx
 
-from app.core import SAMPLE_RATE, SessionKey, SynthesisRequest, VoiceRef
+from app.core import SAMPLE_RATE, ModelCard, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from app.text.segments import segment
 
@@ -21,6 +21,18 @@ class Speaker(Protocol):
     async def cancel(self, name: str) -> None: ...
 
 
+def request_of(card: ModelCard, text: str, name: str, *, is_paced: bool) -> SynthesisRequest:
+    """In the first voice and language of the model, with its defaults."""
+    return SynthesisRequest(
+        SessionKey("benchmark", name),
+        segment(text, max_chars=card.max_segment_chars),
+        VoiceRef(card.voices[0]),
+        card.defaults,
+        card.languages[0] if card.languages else None,
+        is_paced=is_paced,
+    )
+
+
 class LocalSpeaker:
     """Both engines in this process."""
 
@@ -28,15 +40,7 @@ class LocalSpeaker:
         self._synthesizer = synthesizer
 
     async def listen(self, text: str, name: str) -> AsyncGenerator[float, None]:
-        card = self._synthesizer.card()
-        request = SynthesisRequest(
-            SessionKey("benchmark", name),
-            segment(text, max_chars=card.max_segment_chars),
-            VoiceRef(card.voices[0]),
-            card.defaults,
-            card.languages[0] if card.languages else None,
-            is_paced=True,
-        )
+        request = request_of(self._synthesizer.card(), text, name, is_paced=True)
         async with aclosing(self._synthesizer.speak(request)) as chunks:
             async for chunk in chunks:
                 if len(chunk.pcm):
@@ -52,6 +56,13 @@ class ServedSpeaker:
     def __init__(self, client: httpx.AsyncClient, model: str, voice: str) -> None:
         self._client = client
         self._body = {"model": model, "voice": voice, "response_format": "pcm"}
+
+    @classmethod
+    async def of(cls, client: httpx.AsyncClient) -> "ServedSpeaker":
+        """With the server's first model and voice."""
+        model = (await client.get("/v1/models")).json()["data"][0]["id"]
+        voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
+        return cls(client, model, voice)
 
     async def listen(self, text: str, name: str) -> AsyncGenerator[float, None]:
         body, headers = self._body | {"input": text}, {"X-Request-ID": name}

@@ -23,10 +23,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.config import ServeArgs, T3Settings, VocoderSettings
-from app.core import SAMPLE_RATE, FinishReason, SessionKey, SynthesisRequest, VoiceRef
+from app.core import SAMPLE_RATE, FinishReason
 from app.engine.synthesizer import LocalSynthesizer
-from app.text.segments import segment
 from benchmarks.measure import machine, parse_counts, quantile, resolve_device, say
+from benchmarks.speakers import request_of
 
 STALL_S = 0.1
 TEXT = (
@@ -109,14 +109,7 @@ async def _measure(
 
 async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Playback:
     await asyncio.sleep(after_s)
-    card = synthesizer.card()
-    request = SynthesisRequest(
-        SessionKey("benchmark", name),
-        segment(text, max_chars=card.max_segment_chars),
-        VoiceRef(card.voices[0]),
-        card.defaults,
-        card.languages[0] if card.languages else None,
-    )
+    request = request_of(synthesizer.card(), text, name, is_paced=False)
     started, first_at = time.perf_counter(), 0.0
     audio_s = stalled_s = 0.0
     async for chunk in synthesizer.speak(request):

@@ -112,8 +112,7 @@ class RemoteRegistry:
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._tasks.start(self._finish(key, end))
 
-    def finish_group(self, key: SessionKey, end: SessionEnd) -> None:
-        self._tasks.start(self._finish(key, end))
+    finish_group = finish
 
     async def _finish(self, key: SessionKey, end: SessionEnd) -> None:
         try:

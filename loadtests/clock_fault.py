@@ -1,10 +1,11 @@
 """A clock that jumps. It is the clock of the whole machine, so this fault must be asked for."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtests.chaos_verdict import Harm
+from loadtests.faults import Fault
 from loadtests.victim import Victim
 
 JUMP_S = 3600.0
@@ -16,7 +17,7 @@ def set_clock(now_s: float) -> None:
 
 
 @dataclass
-class ClockJump:
+class ClockJump(Fault):
     is_allowed: bool
     set_clock: Callable[[float], None] = set_clock
     name: str = "clock that jumps"
@@ -34,17 +35,8 @@ class ClockJump:
             return "this machine does not let its clock be set"
         return None
 
-    def prepare(self, victim: Victim) -> None:
-        return
-
     def inflict(self, victim: Victim) -> None:
         self.set_clock(time.time() + JUMP_S)
 
     def undo(self, victim: Victim) -> None:
         self.set_clock(time.time() - JUMP_S)
-
-    def wrong(self, victim: Victim) -> Sequence[str]:
-        return ()
-
-    def counted(self) -> str:
-        return ""

@@ -7,8 +7,6 @@ about callers or verdicts.
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,10 +17,10 @@ import yaml
 
 from loadtests.attackers import attacking
 from loadtests.chaos_verdict import Harm
+from loadtests.hogs import hogs
 from loadtests.redeploying import changed, deploy, replicas
 from loadtests.victim import Part, Victim
 
-HOG = (sys.executable, "-c", "while True: pass")
 STOPPED_S = 6.0  # longer than the time in which /health must tell the truth
 ATTACKED_S = 8.0
 REDEPLOYED_WITHIN_S = 120.0
@@ -47,15 +45,23 @@ class Fault(Protocol):
 
     def missing(self, victim: Victim) -> str | None:
         """Why this fault cannot be inflicted here."""
+        return None
 
-    def prepare(self, victim: Victim) -> None: ...
+    def prepare(self, victim: Victim) -> None:
+        return
+
     def inflict(self, victim: Victim) -> None: ...
-    def undo(self, victim: Victim) -> None: ...
+
+    def undo(self, victim: Victim) -> None:
+        return
+
     def wrong(self, victim: Victim) -> Sequence[str]:
         """What went wrong by the fault's own look, once service is back."""
+        return NOTHING
 
     def counted(self) -> str:
         """What the fault counted the last time, for the reader."""
+        return ""
 
 
 _HARM = {  # of a stop and of a kill
@@ -80,7 +86,7 @@ _BOUND_S = {  # of a kill; a replica imports torch first, on a machine that its 
 
 
 @dataclass
-class Signalled:
+class Signalled(Fault):
     """SIGKILL of a process, or SIGSTOP with SIGCONT after `lasts_s`."""
 
     part: Part
@@ -142,7 +148,7 @@ class Signalled:
 
 
 @dataclass
-class Hogs:
+class Hogs(Fault):
     """Busy programs beside the server."""
 
     num: int = field(default_factory=lambda: os.cpu_count() or 2)
@@ -151,31 +157,20 @@ class Hogs:
     silences: bool = False
     lasts_s: float = ATTACKED_S
     bound_s: float = 10.0
-    _running: list["subprocess.Popen[bytes]"] = field(default_factory=list, init=False)
-
-    def missing(self, victim: Victim) -> str | None:
-        return None
-
-    def prepare(self, victim: Victim) -> None:
-        return
+    _undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
     def inflict(self, victim: Victim) -> None:
-        self._running = [subprocess.Popen(HOG) for _ in range(self.num)]
+        self._undo.enter_context(hogs(self.num))
 
     def undo(self, victim: Victim) -> None:
-        for process in self._running:
-            process.kill()
-            process.wait()
-
-    def wrong(self, victim: Victim) -> Sequence[str]:
-        return NOTHING
+        self._undo.close()
 
     def counted(self) -> str:
         return f"{self.num} programs"
 
 
 @dataclass
-class Attacked:
+class Attacked(Fault):
     """Clients of another key that hold or flood the server (loadtests/attackers.py)."""
 
     attack: str
@@ -191,12 +186,6 @@ class Attacked:
     def name(self) -> str:
         return f"{self.num} {self.attack}"
 
-    def missing(self, victim: Victim) -> str | None:
-        return None
-
-    def prepare(self, victim: Victim) -> None:
-        return
-
     def inflict(self, victim: Victim) -> None:
         named = {"model": victim.bench.model, "voice": victim.bench.voice}
         attack = attacking(
@@ -207,15 +196,12 @@ class Attacked:
     def undo(self, victim: Victim) -> None:
         self._undo.close()
 
-    def wrong(self, victim: Victim) -> Sequence[str]:
-        return NOTHING
-
     def counted(self) -> str:
         return str(self._answers.get("answers", ""))
 
 
 @dataclass
-class FullDisk:
+class FullDisk(Fault):
     """The folder of the callers' voices has no room: an upload is refused, and leaves nothing."""
 
     name: str = "full disk of the uploads"
@@ -227,9 +213,6 @@ class FullDisk:
 
     def missing(self, victim: Victim) -> str | None:
         return None if victim.uploads else "no small file system could be mounted"
-
-    def prepare(self, victim: Victim) -> None:
-        return
 
     def inflict(self, victim: Victim) -> None:
         assert victim.uploads is not None
@@ -250,12 +233,9 @@ class FullDisk:
             wrong.append("an upload was accepted by a full disk")
         return wrong
 
-    def counted(self) -> str:
-        return ""
-
 
 @dataclass
-class Redeployed:
+class Redeployed(Fault):
     """`serve deploy` of a changed config: every replica is replaced."""
 
     name: str = "redeploy"
@@ -268,9 +248,6 @@ class Redeployed:
     def missing(self, victim: Victim) -> str | None:
         return None if victim.server else "the server is another's"
 
-    def prepare(self, victim: Victim) -> None:
-        return
-
     def inflict(self, victim: Victim) -> None:
         assert victim.server is not None
         assert victim.config is not None
@@ -282,9 +259,6 @@ class Redeployed:
         while before & replicas(victim.server) and time.monotonic() < give_up_s:
             time.sleep(1.0)
         self._num_new = len(replicas(victim.server) - before)
-
-    def undo(self, victim: Victim) -> None:
-        return
 
     def wrong(self, victim: Victim) -> Sequence[str]:
         return NOTHING if self._num_new else ("no replica was replaced",)

@@ -141,5 +141,4 @@ class LocalRegistry:
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._finishing.start(self._registry.finish(key, end))
 
-    def finish_group(self, key: SessionKey, end: SessionEnd) -> None:
-        self._finishing.start(self._registry.finish(key, end))
+    finish_group = finish

@@ -5,23 +5,11 @@ from contextlib import aclosing
 
 import pytest
 
-from app.config import Limits
 from app.core import FinishReason
 from app.errors import ReaderStalled
-from app.sessions.live import LiveSessions
-from tests.support.live_sessions import REQUEST, A, Client, Source
+from tests.support.live_sessions import REQUEST, A, Source
 
 WAIT_S = 10
-
-
-@pytest.fixture
-def client():
-    return Client()
-
-
-@pytest.fixture
-def sessions(client):
-    return LiveSessions(client, Limits())
 
 
 async def test_a_stop_does_not_wait_for_a_transport_that_takes_nothing(sessions, client):

@@ -11,17 +11,7 @@ from app.core import FinishReason, Mark
 from app.errors import DuplicateSession, SynthesisFailed, Unavailable
 from app.sessions.live import LiveSessions
 from app.sessions.table import Claim
-from tests.support.live_sessions import REQUEST, A, Client, Source
-
-
-@pytest.fixture
-def client():
-    return Client()
-
-
-@pytest.fixture
-def sessions(client):
-    return LiveSessions(client, Limits())
+from tests.support.live_sessions import REQUEST, A, Source
 
 
 async def test_a_session_is_finished_once(sessions, client):

@@ -12,17 +12,7 @@ from app.core import FinishReason
 from app.errors import Overloaded, SynthesisFailed, Unavailable
 from app.sessions.live import LiveSessions
 from app.sessions.table import Claim
-from tests.support.live_sessions import REQUEST, A, Client, Source
-
-
-@pytest.fixture
-def client():
-    return Client()
-
-
-@pytest.fixture
-def sessions(client):
-    return LiveSessions(client, Limits())
+from tests.support.live_sessions import REQUEST, A, Source
 
 
 async def test_a_session_past_its_deadline_fails(client):
