@@ -203,6 +203,21 @@ class SessionReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call of an engine takes on this machine: `base_s + count * each_s` seconds.
+
+    T3: a decode step of `count` sequences. Vocoder: a cell of `count` tokens, run alone.
+    """
+
+    base_s: float
+    each_s: float
+
+    def of(self, count: float) -> float:
+        """Seconds."""
+        return self.base_s + count * self.each_s
+
+
+@dataclass(frozen=True, slots=True)
 class StageStats:
     """What one replica of a stage, or the sum of its replicas, is doing now."""
 
@@ -211,15 +226,18 @@ class StageStats:
     slots_free: int = 0
     slots_total: int = 0
     late_s: float = 0.0  # how late the most urgent work is, queued or running
+    cost: Cost | None = None  # None: not measured yet
 
     def __add__(self, other: "StageStats") -> "StageStats":
-        """The sum of the counts, and the worse lateness."""
+        """The sum of the counts, the worse lateness and the higher cost."""
+        costs = [stats.cost for stats in (self, other) if stats.cost is not None]
         return StageStats(
             self.live + other.live,
             self.waiting + other.waiting,
             self.slots_free + other.slots_free,
             self.slots_total + other.slots_total,
             max(self.late_s, other.late_s),
+            max(costs, key=lambda cost: cost.of(1), default=None),
         )
 
 
