@@ -19,6 +19,7 @@ SAMPLE_RATE = 24_000  # Hz, of all sound that leaves the vocoder
 TOKENS_PER_S = 25  # speech tokens per second of audio
 NUM_MELS = 80  # bands of S3Gen's mel spectrograms
 FRAMES_PER_TOKEN = 2  # mel frames per speech token
+LOOK_AHEAD_TOKENS = 3  # S3Gen's encoder sees these behind the tokens of a call, and nothing later
 SAMPLES_PER_FRAME = 480
 SAMPLES_PER_TOKEN = SAMPLES_PER_FRAME * FRAMES_PER_TOKEN
 NUM_SPEECH_IDS = 6561  # codec ids are 0..6560; a larger id must never reach the vocoder

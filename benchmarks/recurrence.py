@@ -1,5 +1,5 @@
 """When each cell of a stream is there, how long a player stalls, and how much it must buffer: from
-the formula of docs/latency.md, not from a measurement.
+the formulas of docs/latency.md (app/sessions/recurrence.py), not from a measurement.
 
     python benchmarks/recurrence.py
     python benchmarks/recurrence.py --tokens-per-s 60 --call-s 0.1 --token-s 0.002
@@ -15,18 +15,17 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
 from app.config import VocoderSettings
-from app.core import FRAMES_PER_TOKEN, TOKENS_PER_S
-from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Grid
+from app.core import LOOK_AHEAD_TOKENS
+from app.engine.s3gen.grid import Grid
+from app.sessions import recurrence
 
-TOKEN_S = 1 / TOKENS_PER_S  # of sound
-WATERMARK_OVERLAP_S = 0.02  # app/engine/watermark.py holds it back for its cross-fade
 LENGTHS = (10, 100, 1000)  # cells: a short sentence, a minute or two, no end in sight
 _SHOWN = 4  # gaps
 
@@ -43,45 +42,33 @@ class Stream:
     held_back_s: float = 0.0  # sound of the newest cell that leaves with the next one
     is_blocking: bool = False  # T3 waits while the vocoder works
 
-    def size(self, index: int) -> int:
-        return self.cells[min(index, len(self.cells) - 1)]
-
-    def cost_s(self, index: int) -> float:
-        return self.call_s + self.token_s * self.size(index)
+    def cost_s(self, num_tokens: int) -> float:
+        return self.call_s + self.token_s * num_tokens
 
     def sizes(self, num_cells: int) -> list[int]:
-        return [self.size(index) for index in range(num_cells)]
+        return [self.cells[min(index, len(self.cells) - 1)] for index in range(num_cells)]
 
 
-def arrivals_s(stream: Stream, num_cells: int, prompt_end_s: float = 0.0) -> list[float]:
-    """A(k): when the sound of each cell is there.
-
-    Overlapped: T(k) = prompt_end + (N(k) + 3) / r and A(k) = max(T(k), A(k-1)) + c(k).
-    Blocking: T3 makes the tokens of a cell only after the cell before it was voiced.
-    """
+def arrivals_s(stream: Stream, num_cells: int) -> list[float]:
+    """A(k). Blocking: T3 makes the tokens of a cell only after the cell before it was voiced."""
+    sizes = stream.sizes(num_cells)
+    if not stream.is_blocking:
+        return recurrence.arrivals_s(sizes, stream.tokens_per_s, stream.cost_s)
     found: list[float] = []
-    ends = accumulate(stream.sizes(num_cells))
-    for index, num_tokens in enumerate(ends):
-        tokens_s = prompt_end_s + (num_tokens + LOOK_AHEAD_TOKENS) / stream.tokens_per_s
-        if found and stream.is_blocking:
-            tokens_s = found[-1] + stream.size(index) / stream.tokens_per_s
-        ready_s = max(tokens_s, found[-1]) if found else tokens_s
-        found.append(ready_s + stream.cost_s(index))
+    for size in sizes:
+        begins_s = found[-1] if found else LOOK_AHEAD_TOKENS / stream.tokens_per_s
+        found.append(begins_s + size / stream.tokens_per_s + stream.cost_s(size))
     return found
 
 
 def played_s(stream: Stream, num_cells: int) -> list[float]:
-    """The sound that left before each cell: 40 ms for each token, less the held-back part."""
-    ends = [0, *accumulate(stream.sizes(num_cells - 1))]
-    return [max(0.0, num_tokens * TOKEN_S - stream.held_back_s) for num_tokens in ends]
+    """The sound that left before each cell."""
+    return recurrence.played_s(stream.sizes(num_cells), stream.held_back_s)
 
 
 def prebuffer_s(stream: Stream, num_cells: int) -> float:
     """How long a player must wait after the first sound so that it never runs dry."""
-    arrived = arrivals_s(stream, num_cells)
-    before = played_s(stream, num_cells)
-    late = [at_s - arrived[0] - sound_s for at_s, sound_s in zip(arrived, before, strict=True)]
-    return max(late)
+    return recurrence.prebuffer_s(arrivals_s(stream, num_cells), played_s(stream, num_cells))
 
 
 def gaps_s(stream: Stream, num_cells: int) -> list[float]:
@@ -113,8 +100,7 @@ def this_server(tokens_per_s: float, call_s: float, token_s: float = 0.0) -> Str
     sizes = [grid.size(0)]
     while sizes[-1] < grid.longest:
         sizes.append(grid.size(len(sizes)))
-    frames_per_s = TOKENS_PER_S * FRAMES_PER_TOKEN
-    held_back_s = settings.halo_frames / frames_per_s + WATERMARK_OVERLAP_S
+    held_back_s = recurrence.held_back_s(settings.halo_frames)
     name = f"this server, {tokens_per_s:g} tokens/s, {call_s:g} s a call"
     name += f" and {token_s:g} s a token" if token_s else ""
     return Stream(name, tuple(sizes), tokens_per_s, call_s, token_s, held_back_s)

@@ -22,10 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.core import FRAMES_PER_TOKEN
+from app.core import FRAMES_PER_TOKEN, LOOK_AHEAD_TOKENS
 from app.engine.s3gen.call_stage import CallStage, OnStage, ignore_stage
 from app.engine.s3gen.flow import FlowNet, check_tokens
-from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.layer_cache import CachedRow, FilledCache
 
 

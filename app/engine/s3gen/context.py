@@ -18,13 +18,19 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from app.config import VocoderSettings
-from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS, TOKENS_PER_S
+from app.core import (
+    FRAMES_PER_TOKEN,
+    LOOK_AHEAD_TOKENS,
+    NUM_MELS,
+    NUM_SPEECH_IDS,
+    TOKENS_PER_S,
+)
 from app.engine.conditionals import S3GenConditionals
 from app.engine.device.cuda_graphs import CudaCapture
 from app.engine.s3gen.call_stage import OnStage
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import Flow, FlowCell, FlowNet
-from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
+from app.engine.s3gen.grid import Cell, Grid
 from app.engine.s3gen.noise import NoiseKey, noise_key, normals
 from app.errors import ConfigError
 

@@ -15,9 +15,8 @@ from chatterbox.models.s3gen.transformer.encoder_layer import ConformerEncoderLa
 from chatterbox.models.s3gen.transformer.upsample_encoder import UpsampleConformerEncoder
 from torch import Tensor
 
-from app.core import FRAMES_PER_TOKEN
+from app.core import FRAMES_PER_TOKEN, LOOK_AHEAD_TOKENS
 from app.engine.device.linear import apply_linear
-from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.layer_cache import LayerCache, causal
 
 

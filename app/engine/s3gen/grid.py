@@ -8,9 +8,7 @@ load nor on how the tokens were grouped. Knows nothing about torch or time.
 from dataclasses import dataclass
 
 from app.config import VocoderSettings
-from app.core import FRAMES_PER_TOKEN, TOKENS_PER_S
-
-LOOK_AHEAD_TOKENS = 3  # the encoder's first convolution sees these, and nothing later
+from app.core import FRAMES_PER_TOKEN, LOOK_AHEAD_TOKENS, TOKENS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from chatterbox.models.s3gen.flow import CausalMaskedDiffWithXvec
 from chatterbox.models.s3gen.transformer import upsample_encoder
 from torch import Tensor
 
+from app.core import LOOK_AHEAD_TOKENS
 from app.engine.checkpoint.build_vocoder import with_upstream_network
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import FlowNet
-from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.s3gen.flow_cells import upstream_mel
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice

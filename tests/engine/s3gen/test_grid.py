@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import T3Settings, VocoderSettings
-from app.engine.s3gen.grid import LOOK_AHEAD_TOKENS, Cell, Grid
+from app.core import LOOK_AHEAD_TOKENS
+from app.engine.s3gen.grid import Cell, Grid
 
 grids = st.builds(
     Grid,
