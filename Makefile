@@ -44,7 +44,7 @@ test-long: install
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments -m long
 	$(PYTEST) tests/deployments -m long
 
-# Some three minutes; the report is in loadtests/out.
+# Some four minutes; the report is in loadtests/out.
 loadtest: install
 	$(BIN)/python -m loadtests.short
 

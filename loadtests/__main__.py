@@ -3,7 +3,9 @@
     python -m loadtests --shape steady --users conversation --callers 4 --minutes 1 --out DIR
 
 Writes requests.jsonl, summary.json and report.html into DIR. The last line is one JSON object.
-Exits with 1 if a request fails or a timing is impossible, and with 2 if the test cannot begin.
+Exits with 2 if the test cannot begin, and with 1 if a request fails, if a timing is impossible, if
+fewer turns are played than `--turns` asks for, or if a search finds no capacity or less than the
+server claims.
 """
 
 from loadtests.run import LEVELS, Load, run  # first: Locust patches the standard library
@@ -54,6 +56,12 @@ def parse_options() -> argparse.Namespace:
         default=1.0,
         help="length of the run; of saturation: of each level",
     )
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=0,
+        help="fewer played turns fail the run; of saturation: a level",
+    )
     parser.add_argument("--out", type=Path, default=Path("loadtests/out"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=positive, default=1.0, help="requests per second of poisson")
@@ -64,7 +72,15 @@ def parse_options() -> argparse.Namespace:
         "--ttfa-ms", type=positive, default=1000.0, help="the p95 bound of saturation"
     )
     parser.add_argument("--think-s", type=float, default=1.0, help="mean pause between turns")
-    parser.add_argument("--prebuffer-s", type=float, default=0.0, help="prebuffer of each player")
+    parser.add_argument(
+        "--prebuffer-s",
+        type=float,
+        default=0.0,
+        help="each player waits at least so long after the first audio",
+    )
+    parser.add_argument(
+        "--start", choices=("smooth", "soonest"), help="default: the server's own start"
+    )
     parser.add_argument(
         "--grace-s",
         type=float,
@@ -100,11 +116,13 @@ def main() -> int:
         most_open=args.most_open,
         grace_s=args.grace_s,
         ttfa_ms=args.ttfa_ms,
+        num_turns=args.turns,
     )
     settings = Settings(
         seed=args.seed,
         think_s=args.think_s,
         prebuffer_s=args.prebuffer_s,
+        start=args.start,
         timeout_s=args.timeout_s,
         ack_within_s=args.ack_within_s,
         voice=args.voice,

@@ -35,7 +35,8 @@ class UnusableServer(Exception):
 class Settings:
     seed: int = 1
     think_s: float = 1.0  # mean pause between the end of an answer and the next request
-    prebuffer_s: float = 0.0  # of each player
+    prebuffer_s: float = 0.0  # of each player; a player waits longer if the server says so
+    start: str | None = None  # of each request: smooth or soonest; None: the server's default
     timeout_s: float = 60.0  # a request without a byte for so long is unanswered
     ack_within_s: float = 5.0  # a later acknowledgement of a cancel is a fault
     enrol_within_s: float = 180.0  # to make a voice; the first one waits for a process to start
@@ -79,6 +80,15 @@ class Bench:
 
     def _first(self, path: str, name: str) -> object:
         return self.http.get(path).raise_for_status().json()[name][0]["id"]
+
+    def claimed_capacity(self) -> int | None:
+        """The number of smooth streams that the server bears by its own account; None: it gives no
+        account. Raises UnusableServer."""
+        try:
+            claimed = self.http.get("/health").json().get("capacity")
+        except (httpx.HTTPError, ValueError) as error:
+            raise UnusableServer(f"{self.url}/health: {error or type(error).__name__}") from error
+        return None if claimed is None else int(claimed)
 
     def warm_up(self) -> None:
         """Sends one request that does not count. An error will appear again in a later request."""
@@ -139,9 +149,10 @@ class Bench:
         return record
 
     def body(self, text: str) -> dict[str, object]:
-        return {
+        body: dict[str, object] = {
             "model": self.model,
             "voice": self.voice,
             "input": text,
             "response_format": "pcm",
         }
+        return body if self.settings.start is None else body | {"start": self.settings.start}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.records import PLAYED, Record, of_kinds
-from loadtests.summary import CANCEL_LEGS, ms, quantile, stalled_share
+from loadtests.records import PLAYED, Record, ms, of_kinds
+from loadtests.summary import CANCEL_LEGS, quantile, stalled_share
 
 TURN_LEGS = (  # in their order, from the received request to the first byte
     "claim",

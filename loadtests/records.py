@@ -77,6 +77,8 @@ class Record:
     audio_s: float = 0.0
     num_stalls: int = 0
     longest_stall_ms: float = 0.0
+    needed_prebuffer_ms: float | None = None  # None: nothing was played
+    told_prebuffer_ms: float | None = None  # by the server; None: it said nothing
     cancelled_s: float | None = None  # when the cancel was sent
     acknowledged_s: float | None = None
     ack_state: str | None = None
@@ -84,6 +86,11 @@ class Record:
     finish: str | None = None  # by the server's report; None: no report
     marks: dict[str, float] = field(default_factory=dict)  # the server's
     legs_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def was_played(self) -> bool:
+        """Its sound began, and it did not end in a fault."""
+        return self.first_audio_s is not None and not self.outcome.is_fault
 
     @property
     def ttfa_s(self) -> float | None:
@@ -133,6 +140,10 @@ def _cancel_violations(record: Record) -> Iterator[str]:
         record.cancelled_s is None or record.acknowledged_s <= record.cancelled_s
     ):
         yield f"{record.session_id}: acknowledged before it was cancelled"
+
+
+def ms(value_s: float | None) -> float | None:
+    return None if value_s is None else value_s * 1000
 
 
 def as_line(record: Record) -> str:

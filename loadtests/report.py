@@ -20,6 +20,8 @@ _FIGURES = {
     "time to first audio, after the request was due, ms": "ttfa_ms",
     "time to first audio, after the request was sent, ms": "ttfa_from_sent_ms",
     "delay of the sending, ms": "send_lag_ms",
+    "prebuffer that a player needed, ms": "needed_prebuffer_ms",
+    "prebuffer that the server told, ms": "told_prebuffer_ms",
 }
 
 
@@ -49,7 +51,9 @@ def _numbers(summary: Mapping[str, object]) -> str:
     shown = (
         "passed",
         "capacity",
+        "claimed_capacity",
         "num_requests",
+        "num_played",
         "seconds",
         "stalled_share",
         "longest_stall_ms",

@@ -19,9 +19,9 @@ from loadtests import shapes
 from loadtests.bench import Bench, Settings
 from loadtests.report import REQUESTS, write_report
 from loadtests.run_log import RunLog
-from loadtests.saturation import Verdict, judge, most_callers
+from loadtests.saturation import Verdict, judge, most_callers, shortfalls
 from loadtests.scenarios import speak_when_due
-from loadtests.summary import summary
+from loadtests.summary import summary, too_few_turns
 from loadtests.users import USERS, Caller, report_to_locust
 
 LEVELS = {"steady": shapes.steady, "ramp": shapes.ramp, "burst": shapes.burst}
@@ -40,6 +40,7 @@ class Load:
     most_open: int = 256
     grace_s: float = 5.0  # after the run, sessions may end by themselves for this time
     ttfa_ms: float = 1000.0  # the p95 bound of the search
+    num_turns: int = 0  # asked for: of the run, or of each level of the search
 
 
 class LevelShape(LoadTestShape):
@@ -114,7 +115,7 @@ def search(bench: Bench, load: Load) -> tuple[int, list[Verdict]]:
             run_level(bench, users, shapes.steady(num_callers, seconds))
         new = bench.run_log.records[num_before:]
         warm = [record for record in new if record.intended_s >= begun_s + WARM_UP_S]
-        verdicts.append(judge(warm, num_callers, load.ttfa_ms))
+        verdicts.append(judge(warm, num_callers, load.ttfa_ms, load.num_turns))
         return verdicts[-1].is_met
 
     return most_callers(is_met, load.num_callers), verdicts
@@ -126,6 +127,7 @@ def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object
     run_log = RunLog(out / REQUESTS)
     bench = Bench(url, settings, run_log)
     bench.warm_up()
+    claimed = bench.claimed_capacity()
     result: dict[str, object] = {
         "benchmark": "loadtest",
         "shape": load.shape,
@@ -133,18 +135,23 @@ def run(url: str, load: Load, settings: Settings, out: Path) -> dict[str, object
         "model": bench.model,
         "num_callers": load.num_callers,
         "seed": settings.seed,
+        "start": settings.start,
+        "claimed_capacity": claimed,
     }
     if load.shape == "saturation":
         capacity, verdicts = search(bench, load)
         levels = [asdict(verdict) | {"is_met": verdict.is_met} for verdict in verdicts]
         result |= {"capacity": capacity, "bound_ttfa_ms": load.ttfa_ms, "levels": levels}
+        run_log.faults += shortfalls(capacity, claimed, verdicts)
     elif load.shape == "poisson":
         result |= {"rate_per_s": load.rate_per_s}
         send_when_due(bench, load)
     else:
         keep_level(bench, load)
-    result |= summary(run_log.records, run_log.faults)
+    if load.shape != "saturation":
+        run_log.faults += too_few_turns(run_log.records, load.num_turns)
     if not run_log.records:
-        result |= {"passed": False, "faults": ["no request was sent"], "num_faults": 1}
+        run_log.add_fault("no request was sent")
+    result |= summary(run_log.records, run_log.faults)
     write_report(out, result, run_log.records)
     return result

@@ -11,14 +11,15 @@ import time
 import uuid
 import wave
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import httpx
 
 from loadtests.bench import Bench
-from loadtests.playback import Player
-from loadtests.records import BYTES_PER_S, Kind, Outcome, Record
+from loadtests.playback import Player, told_prebuffer_s
+from loadtests.records import BYTES_PER_S, Kind, Outcome, Record, ms
+from loadtests.session_report import with_report
 
 REFUSALS = {
     *((429, f"too_many_{what}") for what in ("requests", "open_requests", "bodies", "body_bytes")),
@@ -27,7 +28,6 @@ REFUSALS = {
     (503, "server_full"),
     (501, "uploads_off"),
 }
-SAME_AUDIO_S = 0.001
 OBEYED_WITHIN_S = 0.5  # after an acknowledgement; until then, audio may be on its way
 
 
@@ -107,7 +107,7 @@ class Exchange:
         return stop.after_s if stop is not None and stop.via == "hang_up" else None
 
     def record(self) -> Record:
-        stalls_s = self.player.stalls_s
+        player, is_played = self.player, self.player.first_s is not None
         return Record(
             kind=self.request.kind,
             user=self.request.user,
@@ -123,9 +123,11 @@ class Exchange:
             outcome=self.outcome,
             detail=self.detail,
             num_bytes=self.num_bytes,
-            audio_s=self.player.audio_s,
-            num_stalls=len(stalls_s),
-            longest_stall_ms=max(stalls_s, default=0.0) * 1000,
+            audio_s=player.audio_s,
+            num_stalls=len(player.stalls_s),
+            longest_stall_ms=max(player.stalls_s, default=0.0) * 1000,
+            needed_prebuffer_ms=ms(player.needed_prebuffer_s) if is_played else None,
+            told_prebuffer_ms=ms(player.told_prebuffer_s),
             cancelled_s=self.cancelled_s,
             acknowledged_s=self.acknowledged_s,
             ack_state=self.ack_state,
@@ -144,6 +146,8 @@ def speak(bench: Bench, request: PlannedRequest) -> tuple[Record, float]:
         exchange.finish()
         stopper.join()
     _settle(exchange)
+    if exchange.outcome is not Outcome.HEARD:
+        exchange.player.give_up(exchange.cancelled_s or exchange.done_s)
     record = with_report(bench, exchange.record())
     bench.run_log.add(record)
     return record, exchange.player.over_s(exchange.done_s)
@@ -164,6 +168,7 @@ def _listen(bench: Bench, exchange: Exchange) -> None:
             "POST", "/v1/audio/speech", json=body, headers=headers, timeout=timeout
         ) as response:
             exchange.status = response.status_code
+            exchange.player.tell(told_prebuffer_s(response.headers))
             if response.status_code != httpx.codes.OK:
                 response.read()
                 exchange.end(*_end_without_audio(response, exchange))
@@ -260,39 +265,3 @@ def _cancel(bench: Bench, exchange: Exchange) -> None:
         exchange.acknowledged_s = time.monotonic()
     except (httpx.TransportError, ValueError, KeyError) as error:
         exchange.detail = f"cancel: {type(error).__name__}"
-
-
-def with_report(bench: Bench, record: Record) -> Record:
-    """The record with the server's report of the session, checked against the received audio."""
-    if record.status != httpx.codes.OK and record.cancelled_s is None:
-        return record
-    give_up_s = time.monotonic() + bench.settings.report_within_s
-    time.sleep(bench.settings.settle_s)
-    while True:
-        try:
-            answer = bench.http.get(f"/v1/sessions/{record.session_id}")
-        except httpx.TransportError as error:
-            return replace(record, detail=f"no report: {type(error).__name__}")
-        if answer.status_code != httpx.codes.OK:
-            return replace(record, detail=record.detail or f"no report: {answer.status_code}")
-        report = answer.json()
-        if report["finish"] is not None or time.monotonic() > give_up_s:
-            break
-        time.sleep(bench.settings.settle_s)
-    reported = replace(
-        record, finish=report["finish"], marks=report["marks"], legs_ms=report["legs_ms"]
-    )
-    return checked(reported, report["audio_sent_ms"] / 1000)
-
-
-def checked(record: Record, sent_audio_s: float) -> Record:
-    """Changes the outcome of a received session that ended in error or lacks audio."""
-    if record.outcome is not Outcome.HEARD:
-        return record
-    if record.finish not in ("stop", "length"):
-        detail = f"the server reports the finish {record.finish}"
-        return replace(record, outcome=Outcome.BROKEN, detail=detail)
-    if abs(record.audio_s - sent_audio_s) > SAME_AUDIO_S:
-        detail = f"{record.audio_s:.3f} s of {sent_audio_s:.3f} s arrived"
-        return replace(record, outcome=Outcome.TRUNCATED, detail=detail)
-    return record

@@ -76,6 +76,8 @@ def _is_ended(frame: str | bytes, exchange: Exchange) -> bool:
         exchange.receive(frame[STREAM_BYTES:])
         return False
     message = json.loads(frame)
+    if (told_ms := message.get("prebuffer_ms")) is not None:
+        exchange.player.tell(told_ms / 1000)
     if message["type"] == "error":
         code = str(message["error"]["code"])
         exchange.end(Outcome.REFUSED if code == "overloaded" else Outcome.BROKEN, code)

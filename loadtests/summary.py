@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from loadtests.records import PLAYED, Outcome, Record, of_kinds
+from loadtests.records import PLAYED, Outcome, Record, ms, of_kinds
 
 LEAST_FOR_P99 = 662
 LONGEST_LIST = 20
@@ -42,10 +42,13 @@ def summary(records: Sequence[Record], run_faults: Sequence[str]) -> dict[str, o
     }
     return {
         "num_requests": len(records),
+        "num_played": sum(row.was_played for row in played),
         "seconds": round(seconds(records), 3),
         "outcomes": dict(sorted(outcomes.items())),
         "ttfa_ms": percentiles(ms(row.ttfa_s) for row in played),
         "ttfa_from_sent_ms": percentiles(ms(from_sent_s(row)) for row in played),
+        "needed_prebuffer_ms": percentiles(row.needed_prebuffer_ms for row in played),
+        "told_prebuffer_ms": percentiles(row.told_prebuffer_ms for row in played),
         "send_lag_ms": percentiles((row.sent_s - row.intended_s) * 1000 for row in records),
         "stalled_share": stalled_share(played),
         "num_stalls": sum(row.num_stalls for row in played),
@@ -59,6 +62,13 @@ def summary(records: Sequence[Record], run_faults: Sequence[str]) -> dict[str, o
         "num_faults": len(faults),
         "faults": faults[:LONGEST_LIST],
     }
+
+
+def too_few_turns(records: Iterable[Record], num_asked: int) -> list[str]:
+    num_played = sum(record.was_played for record in of_kinds(records, PLAYED))
+    if num_played >= num_asked:
+        return []
+    return [f"{num_played} turns were played, {num_asked} were asked for"]
 
 
 def request_faults(records: Iterable[Record]) -> list[str]:
@@ -110,7 +120,3 @@ def seconds(records: Sequence[Record]) -> float:
 
 def from_sent_s(record: Record) -> float | None:
     return None if record.first_audio_s is None else record.first_audio_s - record.sent_s
-
-
-def ms(value_s: float | None) -> float | None:
-    return None if value_s is None else value_s * 1000

@@ -7,7 +7,7 @@ import pytest
 from loadtests.plots import plots
 from loadtests.records import Kind, Outcome
 from loadtests.report import page, write_report
-from loadtests.summary import LEAST_FOR_P99, percentiles, summary
+from loadtests.summary import LEAST_FOR_P99, percentiles, summary, too_few_turns
 from tests.support.loadtests.benches import GOOD
 
 LEGS = {"claim": 2.0, "first_cell": 150.0, "first_audio": 160.0}
@@ -21,7 +21,15 @@ CANCELLED = replace(
     ack_state="stopped",
     legs_ms={"cancel_ack": 12.0},
 )
-STALLED = replace(GOOD, session_id="c", num_callers=4, num_stalls=2, longest_stall_ms=320.0)
+STALLED = replace(
+    GOOD,
+    session_id="c",
+    num_callers=4,
+    num_stalls=2,
+    longest_stall_ms=320.0,
+    needed_prebuffer_ms=340.0,
+    told_prebuffer_ms=20.0,
+)
 FAILED = replace(GOOD, session_id="<d>", kind=Kind.WHOLE, outcome=Outcome.FAILED, status=500)
 
 
@@ -44,6 +52,9 @@ def test_the_summary_counts_streams_and_turns():
     assert figures["ttfa_from_sent_ms"]["p50"] == pytest.approx(199.0)
     assert figures["stalled_share"] == pytest.approx(1 / 3, abs=1e-4)
     assert (figures["num_stalls"], figures["longest_stall_ms"]) == (2, 320.0)
+    assert (figures["needed_prebuffer_ms"]["p95"], figures["needed_prebuffer_ms"]["n"]) == (340, 1)
+    assert figures["told_prebuffer_ms"]["p50"] == 20
+    assert figures["num_played"] == 3
     assert [row["num_callers"] for row in figures["rows"]] == [2, 4]
     assert figures["cancel"]["states"] == {"stopped": 1}
     assert figures["cancel"]["ack_ms"]["p50"] == pytest.approx(20.0)
@@ -54,6 +65,18 @@ def test_a_failed_request_fails_the_run_and_is_named():
     figures = summary([REPORTED, FAILED], [])
     assert (figures["passed"], figures["num_faults"]) == (False, 1)
     assert "session <d>: failed (status 500)" in figures["faults"][0]
+
+
+REFUSED = replace(GOOD, outcome=Outcome.REFUSED, first_audio_s=None)
+
+
+@pytest.mark.parametrize(
+    "missing", [REFUSED, replace(GOOD, outcome=Outcome.BROKEN), FAILED], ids=lambda r: r.outcome
+)
+def test_a_turn_that_was_not_played_is_missing(missing):
+    assert too_few_turns([REPORTED, CANCELLED, STALLED, missing], 3) == []
+    fault = "3 turns were played, 4 were asked for"
+    assert too_few_turns([REPORTED, CANCELLED, STALLED, missing], 4) == [fault]
 
 
 def test_records_without_a_report_are_counted():

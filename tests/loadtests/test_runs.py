@@ -45,20 +45,23 @@ def test_all_kinds_of_callers_find_no_fault_of_a_good_server(tmp_path):
     assert "http://127.0.0.1" not in page.replace(url, "")
 
 
-def test_a_truncated_answer_fails_an_open_loop(tmp_path):
+def test_truncated_answers_and_missing_turns_fail_an_open_loop(tmp_path):
     options = ("--shape", "poisson", "--rate", "4", "--minutes", "0.03", "--seed", "2")
+    options += ("--turns", "1")
     with fake_server(truncates=True) as (url, _):
         code, summary, _ = run(url, tmp_path, *options)
     assert (code, summary["passed"]) == (1, False)
     assert set(summary["outcomes"]) == {Outcome.TRUNCATED.value}
-    assert "of 0.600 s arrived" in summary["faults"][0]
+    assert summary["faults"][0] == "0 turns were played, 1 were asked for"
+    assert "of 0.600 s arrived" in summary["faults"][1]
 
 
-def test_the_search_finds_no_capacity_of_a_late_server(tmp_path):
-    options = ("--shape", "saturation", "--callers", "4", "--minutes", "0.02", "--ttfa-ms", "100")
-    with fake_server(first_audio_s=0.3) as (url, _):
+def test_a_search_that_finds_no_capacity_fails(tmp_path):
+    options = ("--shape", "saturation", "--callers", "4", "--minutes", "0.01", "--ttfa-ms", "100")
+    with fake_server(first_audio_s=0.3, capacity=4) as (url, _):
         code, summary, _ = run(url, tmp_path, *options, "--think-s", "0.1")
-    assert (code, summary["capacity"]) == (0, 0)
+    assert (code, summary["capacity"], summary["claimed_capacity"]) == (1, 0, 4)
+    assert summary["faults"] == ["capacity 0: the bounds were not kept with one caller"]
     assert [level["num_callers"] for level in summary["levels"]] == [1]
     assert summary["levels"][0]["num_late"] == summary["levels"][0]["num_turns"] > 0
 

@@ -8,10 +8,10 @@ import pytest
 
 from loadtests.bench import Settings
 from loadtests.records import Kind, Outcome, violations
-from loadtests.session import PlannedRequest, Stop, checked, speak
+from loadtests.session import PlannedRequest, Stop, speak
 from loadtests.shapes import open_loop
 from loadtests.summary import summary
-from tests.support.loadtests.benches import GOOD, IMPATIENT, QUICK, bench_on, speak_once
+from tests.support.loadtests.benches import IMPATIENT, QUICK, bench_on, speak_once
 
 BARGE_IN = Stop("call", 0.0, "first_audio")
 
@@ -48,6 +48,30 @@ def test_a_prebuffer_hides_a_stall():
         assert speak_once(bench).num_stalls == 0
 
 
+def test_a_player_waits_for_what_the_server_tells():
+    with bench_on(stall_s=0.3, told_s=0.4) as (bench, _):
+        record = speak_once(bench)
+    assert (record.num_stalls, record.told_prebuffer_ms) == (0, 400)
+    assert record.needed_prebuffer_ms > 100
+
+
+def test_a_server_that_tells_too_little_has_a_stall():
+    with bench_on(stall_s=0.3, told_s=0.1) as (bench, _):
+        assert speak_once(bench).num_stalls == 1
+
+
+def test_a_whole_file_needs_no_prebuffer():
+    with bench_on() as (bench, _):
+        assert speak_once(bench, Kind.WHOLE).needed_prebuffer_ms is None
+
+
+@pytest.mark.parametrize("start", [None, "smooth", "soonest"])
+def test_a_request_chooses_its_start(start):
+    with bench_on(replace(QUICK, start=start)) as (bench, server):
+        speak_once(bench)
+    assert server.starts == [start]
+
+
 @pytest.mark.parametrize("kind", [Kind.STREAM, Kind.WHOLE])
 def test_a_body_that_lacks_audio_is_truncated(kind):
     with bench_on(truncates=True) as (bench, _):
@@ -61,11 +85,6 @@ def test_a_body_that_breaks_off_is_broken():
         record = speak_once(bench)
     assert record.outcome is Outcome.BROKEN
     assert record.num_bytes > 0
-
-
-def test_a_session_that_the_server_reports_as_an_error_is_broken():
-    assert checked(replace(GOOD, finish="error"), 2.0).outcome is Outcome.BROKEN
-    assert checked(GOOD, 2.0).outcome is Outcome.HEARD
 
 
 def test_an_overloaded_refusal_is_no_fault():
@@ -135,6 +154,12 @@ def test_a_session_that_outlasts_the_run_is_cut():
         record = speak_once(bench)
     assert record.outcome is Outcome.CUT
     assert record.acknowledged_s is not None
+
+
+def test_a_silence_that_lasts_until_the_run_is_over_is_a_stall():
+    with bench_on(num_held=1) as (bench, _), bench.lasting(0.5, 0.1):
+        record = speak_once(bench)
+    assert (record.outcome, record.num_stalls) == (Outcome.CUT, 1)
 
 
 def test_queueing_counts_from_the_due_time():

@@ -21,7 +21,7 @@ from starlette.routing import Route
 BYTES_PER_S = 48_000
 PART_S = 0.2
 LONGEST_TEXT = 4096
-FIELDS = {"model", "voice", "input", "response_format", "stream", "speed"}
+FIELDS = {"model", "voice", "input", "response_format", "stream", "speed", "start"}
 
 
 @dataclass
@@ -39,6 +39,8 @@ class Knobs:
     breaks_off: bool = False
     has_uploads: bool = True
     names_refusals: bool = True
+    capacity: int | None = None  # that /health claims
+    told_s: float | None = None  # the prebuffer that a player is told
 
 
 @dataclass
@@ -53,10 +55,12 @@ class FakeServer:
     def __init__(self, knobs):
         self.knobs = knobs
         self.sessions = {}
+        self.starts = []  # that the requests asked for
         self.voices = ["ada"]
         self._one = asyncio.Lock()
         self.app = Starlette(
             routes=[
+                Route("/health", self.health),
                 Route("/v1/models", self.models),
                 Route("/v1/audio/voices", self.list_voices),
                 Route("/v1/audio/voices", self.add_voice, methods=["POST"]),
@@ -66,6 +70,9 @@ class FakeServer:
                 Route("/v1/sessions/{session_id}", self.session),
             ]
         )
+
+    async def health(self, request):
+        return JSONResponse({"capacity": self.knobs.capacity})
 
     async def models(self, request):
         return JSONResponse({"data": [{"id": "fake"}]})
@@ -120,6 +127,7 @@ class FakeServer:
         if body.get("voice") not in self.voices or body.get("model") != "fake":
             return self.refusal(404, "not_found")
         session = self.sessions.setdefault(request.headers.get("x-request-id", "made"), Session())
+        self.starts.append(body.get("start"))
         return Speech(self, session, is_whole=body.get("stream") is False)
 
     def refusal(self, status, code):
@@ -193,7 +201,9 @@ class Speech(Response):
         await send({"type": "http.response.body", "body": wav_header(num_bytes) + bytes(sent)})
 
     async def begin(self, send, status):
-        await send({"type": "http.response.start", "status": status, "headers": []})
+        told_s = self.server.knobs.told_s
+        headers = [] if told_s is None else [(b"x-prebuffer-ms", str(told_s * 1000).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def until_cancelled(self, seconds):
         with contextlib.suppress(TimeoutError):
