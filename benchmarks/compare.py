@@ -10,8 +10,12 @@ embedded models nearly always reach. Both sides compute the watermark. Upstream'
 baseline. The figures:
 
     ttfa_ms         time to first audio; at upstream the time of the whole file
+    needed_prebuffer_ms
+                    how long a player must wait after the first audio to never run dry
+    told_prebuffer_ms
+                    how long the server tells a player to wait; a player does so. Upstream: nothing
     audio_s_per_s   received audio of all callers, from the first request to the last audio
-    stalled_share   the share of turns whose player, from the first audio on, ran dry for 100 ms
+    stalled_share   the share of turns whose player then ran dry for more than 100 ms
     cancel_stop_ms  median time from a caller's leaving (upstream: a closed connection; here: a
                     cancel call) until the server does no more work for the caller
     peak_memory_mb  peak resident memory of upstream's process, or of our replicas, registry and
@@ -41,10 +45,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from benchmarks.compare_plot import draw
-from benchmarks.compare_sides import SIDES, Load, Playback, Side
-from benchmarks.measure import machine, parse_counts, quantile, resolve_device, say
+from benchmarks.compare_sides import SIDES, Load, Side
+from benchmarks.measure import machine, parse_counts, resolve_device, say
+from benchmarks.players import figures
+from loadtests.playback import Player
 
-STALL_S = 0.1
 LEAVES_AT = 0.5  # of a lone caller's time to first audio
 SAMPLE_EVERY_S = 0.2
 
@@ -52,7 +57,7 @@ SAMPLE_EVERY_S = 0.2
 class Round(NamedTuple):
     """The measurements of one server with one number of callers."""
 
-    playbacks: list[Playback]
+    players: list[Player]
     took_s: float
     stops_s: list[float]  # of the callers that left before the work was done
     peak_mb: float
@@ -139,9 +144,9 @@ async def _rows(side: Side, options: argparse.Namespace) -> list[tuple[int, Roun
     rounds = []
     async with httpx.AsyncClient(base_url=side.url, timeout=None, limits=limits) as client:
         await side.speak(client)  # warms up
-        alone = await side.speak(client)
+        leaves_s = LEAVES_AT * ((await side.speak(client)).first_s or 0.0)
         for num in options.num_callers:
-            one = await measure(side, client, num, options.turns, LEAVES_AT * alone.first_s)
+            one = await measure(side, client, num, options.turns, leaves_s)
             sys.stderr.write(json.dumps(row(side.name, num, [one])) + "\n")
             rounds.append((num, one))
     return rounds
@@ -150,7 +155,7 @@ async def _rows(side: Side, options: argparse.Namespace) -> list[tuple[int, Roun
 async def measure(
     side: Side, client: httpx.AsyncClient, num_callers: int, turns: int, leaves_s: float
 ) -> Round:
-    async def call() -> list[Playback]:
+    async def call() -> list[Player]:
         return [await side.speak(client) for _ in range(turns)]
 
     sizes_mb: list[float] = []
@@ -162,7 +167,7 @@ async def measure(
     await asyncio.wait({watching})
     stops = await asyncio.gather(*(side.leave(client, leaves_s) for _ in range(num_callers)))
     return Round(
-        [playback for playbacks in by_caller for playback in playbacks],
+        [player for players in by_caller for player in players],
         took_s,
         [stop_s for stop_s in stops if stop_s is not None],
         max(sizes_mb),
@@ -178,17 +183,18 @@ async def _watch(processes: Sequence[psutil.Process], sizes_mb: list[float]) -> 
 
 def row(server: str, num_callers: int, rounds: Sequence[Round]) -> dict[str, Any]:
     """Percentiles over the turns of all rounds, the median rate, and the highest peak."""
-    playbacks = [playback for one in rounds for playback in one.playbacks]
-    first_ms = [1000 * playback.first_s for playback in playbacks]
+    players = [player for one in rounds for player in one.players]
     stops_s = [stop_s for one in rounds for stop_s in one.stops_s]
-    rates = [sum(each.audio_s for each in one.playbacks) / one.took_s for one in rounds]
-    num_stalled = sum(playback.stalled_s > STALL_S for playback in playbacks)
+    rates = [sum(each.audio_s for each in one.players) / one.took_s for one in rounds]
+    measured = figures(players)
     return {
         "server": server,
         "num_callers": num_callers,
-        "ttfa_ms": {"p50": quantile(first_ms, 0.5), "p95": quantile(first_ms, 0.95)},
+        "ttfa_ms": measured["ttfa_ms"],
+        "needed_prebuffer_ms": measured["needed_prebuffer_ms"],
+        "told_prebuffer_ms": measured["told_prebuffer_ms"],
         "audio_s_per_s": round(median(rates), 3),
-        "stalled_share": round(num_stalled / len(playbacks), 3),
+        "stalled_share": round(measured["num_stalled"] / len(players), 3),
         "cancel_stop_ms": round(1000 * median(stops_s), 1) if stops_s else None,
         "peak_memory_mb": round(max(one.peak_mb for one in rounds)),
     }
@@ -197,16 +203,20 @@ def row(server: str, num_callers: int, rounds: Sequence[Round]) -> dict[str, Any
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| server | callers | first audio ms p50 | p95 | audio-s/s | stalled | stop ms | MB |",
-        "|---|---|---|---|---|---|---|---|",
+        "| server | callers | first audio ms p50 | p95 | prebuffer ms p50 | p95 | audio-s/s | "
+        "stalled | stop ms | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in rows:
-        first, stop_ms = each["ttfa_ms"], each["cancel_stop_ms"]
+        first, needed = each["ttfa_ms"], each["needed_prebuffer_ms"]
+        stop_ms = each["cancel_stop_ms"]
         cells = [
             each["server"],
             each["num_callers"],
             f"{first['p50']:,.0f}",
             f"{first['p95']:,.0f}",
+            f"{needed['p50']:,.0f}",
+            f"{needed['p95']:,.0f}",
             f"{each['audio_s_per_s']:.2f}",
             f"{each['stalled_share']:.0%}",
             "-" if stop_ms is None else f"{stop_ms:,.0f}",

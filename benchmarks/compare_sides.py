@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,17 +19,18 @@ import httpx
 import psutil
 import yaml
 
-from app.core import SAMPLE_RATE, Mark
+from app.core import Mark
 from app.errors import Unavailable
+from benchmarks.players import play
 from benchmarks.turns import Turns
 from benchmarks.upstream_server import WAV_HEADER_BYTES
 from deployments.server import ServerProcess, free_port
+from loadtests.playback import Player
 
 ROOT = Path(__file__).parents[1]
 # The embedded and random models have one text id per character. A published tokenizer makes about
 # this number of ids from a sentence of 80 characters.
 TEXT = "Your parcel is there."
-BYTES_PER_S = SAMPLE_RATE * 2
 STARTED_WITHIN_S = 300.0
 ENDED_WITHIN_S = 1800.0  # upstream finishes the requests of all callers that left, one by one
 REPLICAS = ("ray::ServeReplica:", "ray::Registry", "ray::ProxyActor")
@@ -48,31 +48,13 @@ class Load(NamedTuple):
     max_rows: int | None = None  # cells in one call of our vocoder
 
 
-@dataclass(slots=True)
-class Playback:
-    """A player that starts with the first audio. Times in seconds."""
-
-    first_s: float = 0.0  # time to first audio
-    stalled_s: float = 0.0  # sum of the later silences
-    audio_s: float = 0.0
-
-    def receive(self, num_bytes: int, after_s: float) -> None:
-        """Adds `num_bytes` of 16-bit audio that arrived `after_s` after the request."""
-        if num_bytes <= 0:
-            return
-        if not self.audio_s:
-            self.first_s = after_s
-        self.stalled_s = max(self.stalled_s, after_s - self.first_s - self.audio_s)
-        self.audio_s += num_bytes / BYTES_PER_S
-
-
 class Side(Protocol):
     """A running server."""
 
     name: str
     url: str
 
-    async def speak(self, client: httpx.AsyncClient) -> Playback: ...
+    async def speak(self, client: httpx.AsyncClient) -> Player: ...
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         """Sends a request and leaves `after_s` later. Returns the seconds from the leaving to the
@@ -115,8 +97,8 @@ class Upstream:
             time.sleep(0.5)
         return False
 
-    async def speak(self, client: httpx.AsyncClient) -> Playback:
-        return await _listen(client, "/tts", {"text": TEXT}, WAV_HEADER_BYTES)
+    async def speak(self, client: httpx.AsyncClient) -> Player:
+        return await play(client, "/tts", {"text": TEXT}, WAV_HEADER_BYTES)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         request_id = uuid.uuid4().hex
@@ -165,8 +147,8 @@ class Ours:
             "max_tokens": load.max_tokens,
         }
 
-    async def speak(self, client: httpx.AsyncClient) -> Playback:
-        return await _listen(client, "/v1/audio/speech", self._body, 0)
+    async def speak(self, client: httpx.AsyncClient) -> Player:
+        return await play(client, "/v1/audio/speech", self._body)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         turns = Turns(client, self._model, self._voice)
@@ -210,22 +192,3 @@ def config(load: Load) -> dict[str, Any]:
         "limits": {"send_ahead_s": None, "lead_s": None, "first_audio_s": ENDED_WITHIN_S},
     }
     return content
-
-
-async def _listen(
-    client: httpx.AsyncClient, path: str, body: dict[str, Any], num_header: int
-) -> Playback:
-    """Raises RuntimeError for an answer without audio."""
-    playback, num_bytes, sent_s = Playback(), 0, time.monotonic()
-    async with client.stream("POST", path, json=body) as response:
-        if response.status_code != httpx.codes.OK:
-            await response.aread()
-            raise RuntimeError(f"{response.status_code}: {response.text}")
-        async for part in response.aiter_raw():
-            after_s = time.monotonic() - sent_s
-            is_header = max(0, min(len(part), num_header - num_bytes))
-            playback.receive(len(part) - is_header, after_s)
-            num_bytes += len(part)
-    if not playback.audio_s:
-        raise RuntimeError("the answer has no audio")
-    return playback

@@ -38,9 +38,11 @@ from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 from app.sessions.timeline import first_audio_legs
+from loadtests.playback import Player
 
 TEXT = "You hear this sentence while it is being made, or, where that is asked for, not before."
 ROUNDS = 5
+LONGEST = 52  # tokens of a cell
 
 
 class Playback(NamedTuple):
@@ -66,21 +68,28 @@ class WithheldTokens:
 
 
 async def listen(pipeline: SpeechPipeline, request: SynthesisRequest) -> Playback:
-    first_s, num_samples, late_s = None, 0, 0.0
-    marks: dict[str, float] = {}
+    player, marks = Player(), {}
     async with aclosing(pipeline.speak(request)) as chunks:
         async for chunk in chunks:
-            now = time.monotonic()
-            if first_s is None:
-                first_s, marks = now, first_audio_legs(chunk.marks)
-            late_s = max(late_s, now - first_s - num_samples / SAMPLE_RATE)
-            num_samples += len(chunk.pcm)
-    assert first_s is not None
-    return Playback((first_s - request.received_s) * 1000, late_s * 1000, marks)
+            if player.first_s is None:
+                marks = first_audio_legs(chunk.marks)
+            if len(chunk.pcm):
+                player.feed(time.monotonic() - request.received_s, len(chunk.pcm) / SAMPLE_RATE)
+    assert player.first_s is not None
+    return Playback(player.first_s * 1000, player.needed_prebuffer_s * 1000, marks)
+
+
+def cells_from(first_cell: int) -> tuple[int, ...]:
+    """Each cell twice as long as the one before, up to 52 tokens."""
+    cells = [first_cell]
+    while cells[-1] < LONGEST:
+        cells.append(min(2 * cells[-1], LONGEST))
+    return tuple(cells)
 
 
 async def measure(model: str, first_cell: int, *, overlap: bool) -> dict[str, object]:
-    args = ServeArgs(model=model, device="cpu", vocoder=VocoderSettings(first_cell=first_cell))
+    vocoder_settings = VocoderSettings(cells=cells_from(first_cell))
+    args = ServeArgs(model=model, device="cpu", vocoder=vocoder_settings)
     card = model_card(args)
     t3, vocoder = T3Stage.open(args, "cpu"), VocoderStage.open(args, "cpu")
     t3.start()

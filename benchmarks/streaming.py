@@ -4,8 +4,9 @@
 
 The listeners of a round start evenly over the length of one stream, so that the load is steady.
 Each plays its audio from the first chunk on. A stream is stalled if its listener then waits longer
-than 100 ms for more audio. The floor: real-time playback of all streams needs as many audio seconds
-per second as there are streams. The last line is one JSON object. Needs no Ray; runs on a CPU or on
+than 100 ms for more audio. `needed_prebuffer_ms` is how long a player must wait after the first
+chunk to never run dry. The floor: real-time playback of all streams needs as many audio seconds per
+second as there are streams. The last line is one JSON object. Needs no Ray; runs on a CPU or on
 CUDA.
 """
 
@@ -16,7 +17,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -25,22 +25,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 from app.config import ServeArgs, T3Settings, VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason
 from app.engine.synthesizer import LocalSynthesizer
-from benchmarks.measure import machine, parse_counts, quantile, resolve_device, say
+from benchmarks.measure import machine, parse_counts, resolve_device, say
+from benchmarks.players import figures
 from benchmarks.speakers import request_of
+from loadtests.playback import Player
 
-STALL_S = 0.1
 TEXT = (
     "Thank you for calling, I am glad to help. Your parcel left our warehouse this morning and "
     "should reach you before noon tomorrow. Is there anything else that I can do for you today?"
 )
-
-
-class Playback(NamedTuple):
-    """The times of one listener in seconds."""
-
-    first_s: float  # time to first audio
-    stalled_s: float  # the longest later wait for audio
-    audio_s: float
 
 
 def main() -> None:
@@ -90,10 +83,10 @@ async def _measure(
     text = options.text
     length_s = (await _listen(synthesizer, text, "warm", 0.0)).audio_s
     say(f"the text is {length_s:.1f} s of audio")
-    say("streams  first audio ms p50  p95  stalled  longest stall ms  audio-s/s")
+    say("streams  first audio ms p50  p95  prebuffer ms p50  p95  stalled  audio-s/s")
     rows: list[dict[str, object]] = []
     for count in options.num_streams:
-        playbacks: list[Playback] = []
+        players: list[Player] = []
         took_s = 0.0
         for number in range(options.rounds):
             started = time.perf_counter()
@@ -101,48 +94,34 @@ async def _measure(
                 _listen(synthesizer, text, f"{count}-{number}-{n}", length_s * n / count)
                 for n in range(count)
             ]
-            playbacks += await asyncio.gather(*listeners)
+            players += await asyncio.gather(*listeners)
             took_s += time.perf_counter() - started
-        rows.append(_row(count, playbacks, took_s))
+        rows.append(_row(count, players, took_s))
     return rows
 
 
-async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Playback:
+async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Player:
     await asyncio.sleep(after_s)
     request = request_of(synthesizer.card(), text, name, is_paced=False)
-    started, first_at = time.perf_counter(), 0.0
-    audio_s = stalled_s = 0.0
+    player, started = Player(), time.perf_counter()
     async for chunk in synthesizer.speak(request):
-        now = time.perf_counter()
         if chunk.finish not in (None, FinishReason.STOP, FinishReason.LENGTH):
             raise RuntimeError(f"{name} ended with {chunk.finish}")
-        if not len(chunk.pcm):
-            continue
-        if not audio_s:
-            first_at = now
-        stalled_s = max(stalled_s, now - first_at - audio_s)
-        audio_s += len(chunk.pcm) / SAMPLE_RATE
-    return Playback(first_at - started, stalled_s, audio_s)
+        if len(chunk.pcm):
+            player.feed(time.perf_counter() - started, len(chunk.pcm) / SAMPLE_RATE)
+    return player
 
 
-def _row(count: int, playbacks: Sequence[Playback], took_s: float) -> dict[str, object]:
-    first_ms = [1e3 * one.first_s for one in playbacks]
-    p50, p95 = quantile(first_ms, 0.5), quantile(first_ms, 0.95)
-    num_stalled = sum(one.stalled_s > STALL_S for one in playbacks)
-    worst_ms = 1e3 * max(one.stalled_s for one in playbacks)
-    rate = sum(one.audio_s for one in playbacks) / took_s
+def _row(count: int, players: Sequence[Player], took_s: float) -> dict[str, object]:
+    row = {"num_streams": count, **figures(players)}
+    row["audio_s_per_s"] = round(sum(player.audio_s for player in players) / took_s, 3)
+    first, needed = row["ttfa_ms"], row["needed_prebuffer_ms"]
     say(
-        f"{count:7}  {p50:18.0f}  {p95:3.0f}  {num_stalled:4} of {len(playbacks)}  "
-        f"{worst_ms:16.0f}  {rate:9.2f}"
+        f"{count:7}  {first['p50']:18.0f}  {first['p95']:3.0f}  {needed['p50']:16.0f}  "
+        f"{needed['p95']:3.0f}  {row['num_stalled']:4} of {len(players)}  "
+        f"{row['audio_s_per_s']:9.2f}"
     )
-    return {
-        "num_streams": count,
-        "num_heard": len(playbacks),
-        "ttfa_ms": {"p50": p50, "p95": p95},
-        "stalled_streams": num_stalled,
-        "longest_stall_ms": round(worst_ms, 1),
-        "audio_s_per_s": round(rate, 3),
-    }
+    return row
 
 
 if __name__ == "__main__":

@@ -16,44 +16,23 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.text.segments import segment
 from benchmarks.compare import Round, main, parse, row, run, table
 from benchmarks.compare_plot import draw
-from benchmarks.compare_sides import BYTES_PER_S, SIDES, TEXT, Load, Playback, config
+from benchmarks.compare_sides import SIDES, TEXT, Load, config
 from benchmarks.upstream_server import WAV_HEADER_BYTES, build_app, load
+from loadtests.playback import Player
+from tests.support.players import player_of
 
 LOAD = Load("embedded-turbo", "cpu", 100, "chunked", 8)
 
 
-def playback_of(*parts: tuple[float, float]) -> Playback:
-    """`parts` are (arrival, seconds of audio)."""
-    playback = Playback()
-    for after_s, audio_s in parts:
-        playback.receive(int(audio_s * BYTES_PER_S), after_s)
-    return playback
-
-
-def test_audio_in_time_does_not_stall():
-    playback = playback_of((1.0, 0.5), (1.4, 0.5), (2.0, 0.25))
-    assert (playback.first_s, playback.stalled_s, playback.audio_s) == (1.0, 0.0, 1.25)
-
-
-def test_the_silences_of_a_turn_add_up():
-    playback = playback_of((1.0, 0.5), (1.75, 0.5), (2.5, 0.25))  # 0.25 s, twice
-    assert playback.stalled_s == pytest.approx(0.5)
-
-
-def test_a_header_is_not_audio():
-    playback = Playback()
-    playback.receive(0, 0.5)
-    playback.receive(BYTES_PER_S, 1.0)
-    assert (playback.first_s, playback.audio_s) == (1.0, 1.0)
-
-
 def test_a_row_has_the_figures_of_all_rounds():
-    smooth, stalled = Playback(0.2, 0.1, 4.0), Playback(0.4, 0.11, 4.0)
+    smooth, stalled = player_of(0.2, 4.0, late_s=0.09), player_of(0.4, 4.0, late_s=0.11)
     rounds = [Round([smooth, stalled], 4.0, [0.01], 800.2), Round([smooth] * 2, 2.0, [], 700.0)]
     assert row("ours", 2, rounds) == {
         "server": "ours",
         "num_callers": 2,
         "ttfa_ms": {"p50": 200.0, "p95": 400.0},
+        "needed_prebuffer_ms": {"p50": 90.0, "p95": 110.0},
+        "told_prebuffer_ms": {"p50": None, "p95": None},
         "audio_s_per_s": 3.0,
         "stalled_share": 0.25,
         "cancel_stop_ms": 10.0,
@@ -62,15 +41,15 @@ def test_a_row_has_the_figures_of_all_rounds():
 
 
 def test_a_row_without_a_stop_has_no_stop_time():
-    figures = row("upstream", 1, [Round([Playback(2.0, 0.0, 4.0)], 2.0, [], 900.0)])
+    figures = row("upstream", 1, [Round([player_of(2.0, 4.0)], 2.0, [], 900.0)])
     assert figures["cancel_stop_ms"] is None
     last = table([figures]).splitlines()[-1]
-    assert last == "| upstream | 1 | 2,000 | 2,000 | 2.00 | 0% | - | 900 |"
+    assert last == "| upstream | 1 | 2,000 | 2,000 | 0 | 0 | 2.00 | 0% | - | 900 |"
 
 
 def test_the_plot_has_both_servers(tmp_path):
     both = itertools.product(("upstream", "ours"), (1, 8))
-    rows = [row(name, n, [Round([Playback(1.0, 0.0, 4.0)], 2.0, [], 9.0)]) for name, n in both]
+    rows = [row(name, n, [Round([player_of(1.0, 4.0)], 2.0, [], 9.0)]) for name, n in both]
     draw(rows, "embedded-babble", tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
     assert drawn.count("<!-- upstream -->") == 1
@@ -145,8 +124,8 @@ class _Side:
     def __init__(self, load: Load, folder: object) -> None:
         self._barrier = asyncio.Barrier(load.most_callers)
 
-    async def speak(self, client: httpx.AsyncClient) -> Playback:
-        return Playback(0.2, 0.0, 4.0)
+    async def speak(self, client: httpx.AsyncClient) -> Player:
+        return player_of(0.2, 4.0)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         assert after_s == pytest.approx(0.1)  # half of a lone caller's time to first audio
@@ -180,7 +159,7 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
 
 def test_a_failed_measurement_stops_the_server(monkeypatch):
     class Overloaded(_Side):
-        async def speak(self, client: httpx.AsyncClient) -> Playback:
+        async def speak(self, client: httpx.AsyncClient) -> Player:
             raise RuntimeError("503: overloaded")
 
     monkeypatch.setitem(SIDES, "ours", Overloaded)
