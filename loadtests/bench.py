@@ -36,7 +36,7 @@ class Settings:
     seed: int = 1
     think_s: float = 1.0  # mean pause between the end of an answer and the next request
     prebuffer_s: float = 0.0  # of each player; a player waits longer if the server says so
-    start: str | None = None  # of each request: smooth or soonest; None: the server's default
+    start: str | None = None  # of each stream: smooth or soonest; None: the server's default
     timeout_s: float = 60.0  # a request without a byte for so long is unanswered
     ack_within_s: float = 5.0  # a later acknowledgement of a cancel is a fault
     enrol_within_s: float = 180.0  # to make a voice; the first one waits for a process to start
@@ -148,11 +148,15 @@ class Bench:
         self.run_log.add(record)
         return record
 
+    @property
+    def stream_fields(self) -> dict[str, object]:
+        """Of a request that is played as it comes."""
+        return {} if self.settings.start is None else {"start": self.settings.start}
+
     def body(self, text: str) -> dict[str, object]:
-        body: dict[str, object] = {
+        return {
             "model": self.model,
             "voice": self.voice,
             "input": text,
             "response_format": "pcm",
         }
-        return body if self.settings.start is None else body | {"start": self.settings.start}

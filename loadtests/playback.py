@@ -27,16 +27,16 @@ class Player:
         self._dry_s = 0.0  # when all received audio has been played
 
     def tell(self, prebuffer_s: float | None) -> None:
-        """The server says how long a player must wait after the first audio, before that comes."""
-        if prebuffer_s is not None:
+        """The server says how long a player must wait after the first audio. Its last word before
+        the first audio counts."""
+        if prebuffer_s is not None and self.first_s is None:
             self.told_prebuffer_s = prebuffer_s
-            self._prebuffer_s = max(self._prebuffer_s, prebuffer_s)
 
     def feed(self, at_s: float, audio_s: float) -> None:
         """Adds audio that arrived at `at_s`. A player that had run dry continues at once."""
         if self.first_s is None:
             self.first_s = at_s
-            self._dry_s = at_s + self._prebuffer_s
+            self._dry_s = at_s + max(self._prebuffer_s, self.told_prebuffer_s or 0.0)
         self._miss_until(at_s)
         self._dry_s = max(at_s, self._dry_s) + audio_s
         self.audio_s += audio_s

@@ -160,6 +160,8 @@ def _listen(bench: Bench, exchange: Exchange) -> None:
         body |= {"voice": request.voice}
     if request.kind is Kind.WHOLE:
         body |= {"stream": False, "response_format": "wav"}
+    else:
+        body |= bench.stream_fields
     timeout = httpx.USE_CLIENT_DEFAULT if leaves_s is None else httpx.Timeout(leaves_s)
     headers = {"X-Request-ID": exchange.session_id}
     exchange.sent_s = time.monotonic()

@@ -54,13 +54,22 @@ def test_a_good_checkout_misses_no_aim():
         (("now", "steady", "smooth", 3), Heard([STALLED]), "at capacity: 1 of 1"),
         (("now", "steady", "smooth", 3), Heard(), "at capacity: no turn was played"),
         (("now", "steady", "smooth", 6), Heard([STALLED], 4), "twice the capacity: 1 of 1"),
-        (("now", "steady", "smooth", 6), Heard(GOOD), "twice the capacity: no turn was refused"),
+        (
+            ("now", "steady", "smooth", 6),
+            Heard(GOOD),
+            "twice the capacity: no turn was refused, and none waited",
+        ),
     ],
 )
 def test_each_aim_can_be_missed(case, heard, miss):
     found = misses({Case(*case): heard})
     assert found
     assert all(miss in line for line in found)
+
+
+def test_turns_may_wait_instead_of_being_refused():
+    twice = Case("now", "steady", "smooth", 6)
+    assert misses({twice: Heard([*GOOD[:5], player_of(4.0, 4.0)])}) == []
 
 
 @pytest.mark.parametrize("capacity", [None, 0, 1])

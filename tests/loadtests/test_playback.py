@@ -71,6 +71,16 @@ def test_a_player_waits_for_the_longer_of_its_own_prebuffer_and_the_told_one():
     assert player_of(*LATE, prebuffer_s=0.1, told_s=0.5).stalls_s == []
 
 
+def test_the_last_word_before_the_first_audio_counts():
+    player = Player()
+    for told_s in (0.5, 0.1):
+        player.tell(told_s)
+    player.feed(*LATE[0])
+    player.tell(0.9)
+    assert player.told_prebuffer_s == 0.1
+    assert player.over_s(0.0) == pytest.approx(5.3)
+
+
 def test_a_silence_that_lasts_until_the_player_gives_up_is_a_stall():
     player = player_of((5.0, 0.2))
     player.give_up(6.0)

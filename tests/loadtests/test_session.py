@@ -66,10 +66,11 @@ def test_a_whole_file_needs_no_prebuffer():
 
 
 @pytest.mark.parametrize("start", [None, "smooth", "soonest"])
-def test_a_request_chooses_its_start(start):
+def test_a_stream_chooses_its_start(start):
     with bench_on(replace(QUICK, start=start)) as (bench, server):
         speak_once(bench)
-    assert server.starts == [start]
+        speak_once(bench, Kind.WHOLE)
+    assert server.starts == [start, None]  # a whole file has no start
 
 
 @pytest.mark.parametrize("kind", [Kind.STREAM, Kind.WHOLE])

@@ -50,11 +50,12 @@ def spoken(answer, settings=QUICK, refuses=None, keep=None):
     return record
 
 
-def says(*messages):
+def says(*messages, start=None):
     def answer(connection):
         read = [json.loads(connection.recv()) for _ in range(3)]
         assert [message["type"] for message in read] == ["start", "text", "close"]
         assert (read[0]["voice"], read[0]["seed"], read[1]["text"]) == ("ada", 3, "Hello.")
+        assert read[0].get("start") == start
         for message in messages:
             connection.send(message if isinstance(message, bytes) else json.dumps(message))
 
@@ -67,6 +68,18 @@ def test_a_context_is_heard_to_its_end():
     record = spoken(says(started, PART, PART, done), keep=kept.extend)
     assert (record.outcome, record.num_bytes, record.audio_s) == (Outcome.HEARD, 9600, 0.2)
     assert bytes(kept) == bytes(9600)
+
+
+def test_a_player_waits_for_what_is_told_beside_its_first_audio():
+    """`started` knows no more than what an earlier stream needed."""
+    messages = [{"type": "started", "prebuffer_ms": 300}, {"type": "audio", "prebuffer_ms": 100}]
+    record = spoken(says(*messages, PART, {"type": "done", "finish_reason": "stop"}))
+    assert (record.outcome, record.told_prebuffer_ms) == (Outcome.HEARD, 100)
+
+
+def test_a_context_chooses_its_start():
+    answer = says(PART, {"type": "done", "finish_reason": "stop"}, start="smooth")
+    assert spoken(answer, replace(QUICK, start="smooth")).outcome is Outcome.HEARD
 
 
 @pytest.mark.parametrize(
