@@ -137,7 +137,8 @@ async def test_a_disconnect_frees_every_slot(client, served):
         "POST", "/v1/audio/speech", json=speech_body(LONG_TEXT), headers={"X-Request-ID": session}
     )
     async with request as response:
-        await anext(response.aiter_raw())
+        parts = response.aiter_raw()  # without its name it would be closed, and the answer with it
+        await anext(parts)
         await asyncio.to_thread(wait_until_held, served.gate)
     await asyncio.to_thread(release, served.gate)
     await until_idle(client)
@@ -226,6 +227,7 @@ FIRST_AUDIO = [
     "prefill",
     "first_token",
     "first_cell",
+    "released",
     "first_byte",
     "last_byte",
 ]
