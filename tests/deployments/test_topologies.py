@@ -22,6 +22,12 @@ def gpu_nodes(served) -> Any:
         yield [node.node_id for node in added]
 
 
+@pytest.fixture
+def gpu_node(served) -> Any:
+    with nodes.added(1) as added:
+        yield added[0].node_id
+
+
 def applications_of(name: str) -> list[dict[str, Any]]:
     content = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
     for application in content["applications"]:
@@ -58,12 +64,11 @@ def test_one_gpu_is_shared_by_two_processes(served, gpu_nodes):
         assert set(t3 + vocoder) <= set(gpu_nodes)
 
 
-def test_colocated_engines_are_one_process(served, gpu_nodes):
+def test_colocated_engines_are_one_process(served, gpu_node):
     (application,) = applications_of("one-gpu-colocated")
     with deployed([application]):
         assert speak(served.url, application) > 0
-        (place,) = places(application["name"], "Colocated")
-        assert place in gpu_nodes
+        assert places(application["name"], "Colocated") == [gpu_node]
 
 
 @pytest.mark.long
