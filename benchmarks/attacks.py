@@ -17,28 +17,27 @@ The floor is the row without an attack. The last line is one JSON object.
 
 import argparse
 import asyncio
-import hashlib
 import json
 import os
+import random
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
+from benchmarks.listeners import Heard, interrupt, listen
 from benchmarks.measure import quantile, say
-from benchmarks.share import TEXT, Heard, listen
 from benchmarks.speakers import ServedSpeaker
 from benchmarks.startup_sides import Server, Side
 from loadtests.attackers import attacking
+from loadtests.keys_file import write_keys
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = {"none": 0, "slow-bodies": 560, "idle-sockets": 512, "small-requests": 48}
@@ -47,17 +46,6 @@ WARM_S = 5.0  # of listeners before the attack
 ASK_EVERY_S = 0.25
 ANSWER_WITHIN_S = 10.0
 SETTLED_WITHIN_S = 200.0
-
-
-def keys_file(folder: Path) -> Path:
-    """Two keys of two tenants."""
-    path = folder / "keys.yaml"
-    entries = [
-        {"name": key, "tenant": key, "sha256": hashlib.sha256(key.encode()).hexdigest()}
-        for key in (LISTENERS, ATTACKER)
-    ]
-    path.write_text(yaml.safe_dump(entries))
-    return path
 
 
 async def ask_health(url: str, until_s: float) -> list[float]:
@@ -71,31 +59,6 @@ async def ask_health(url: str, until_s: float) -> list[float]:
         asked_ms.append((time.monotonic() - began_s) * 1000)
         await asyncio.sleep(ASK_EVERY_S)
     return asked_ms
-
-
-async def cancel_turns(
-    client: httpx.AsyncClient, speaker: ServedSpeaker, until_s: float
-) -> list[float]:
-    """Turns that are cancelled. The waits for the answers, in ms."""
-    acks_ms = []
-    while time.monotonic() < until_s:
-        name = uuid.uuid4().hex
-
-        async def follow(name: str = name) -> None:
-            with suppress(httpx.HTTPError):
-                async for _ in speaker.listen(TEXT, name):
-                    pass
-
-        following = asyncio.ensure_future(follow())
-        await asyncio.wait({following}, timeout=1.0)
-        began_s = time.monotonic()
-        with suppress(httpx.TransportError):
-            await client.post(f"/cancel/{name}", timeout=ANSWER_WITHIN_S)
-        acks_ms.append((time.monotonic() - began_s) * 1000)
-        following.cancel()
-        await asyncio.wait({following})
-        await asyncio.sleep(ASK_EVERY_S)
-    return acks_ms
 
 
 async def measure(url: str, attack: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -117,7 +80,7 @@ async def measure(url: str, attack: str, options: argparse.Namespace) -> dict[st
         )
         with attacked as counted:
             health_ms, acks_ms = await asyncio.gather(
-                ask_health(url, until_s), cancel_turns(client, speaker, until_s)
+                ask_health(url, until_s), interrupt(speaker, until_s, random.Random(1))
             )
             heard = await asyncio.gather(*listeners)
     return row(heard, health_ms, acks_ms) | {"attackers": counted}
@@ -158,7 +121,7 @@ def run(side: Side, options: argparse.Namespace, number: int) -> list[dict[str, 
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        side.args["access"] = {"keys_file": str(keys_file(folder))}
+        side.args["access"] = {"keys_file": str(write_keys(folder, (LISTENERS, ATTACKER)))}
         server = Server(side, folder)
         try:
             server.wait_healthy()

@@ -21,36 +21,33 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
+from deployments.process_titles import REGISTRY, replica_of, titled
 from deployments.server import ServerProcess, running
 
 ROOT = Path(__file__).parents[1]
 VICTIMS = {
-    "t3": "ray::ServeReplica:chatterbox:T3",
-    "vocoder": "ray::ServeReplica:chatterbox:Vocoder",
-    "ingress": "ray::ServeReplica:chatterbox:Ingress",
-    "registry": "ray::Registry",
+    "t3": replica_of("chatterbox", "T3"),
+    "vocoder": replica_of("chatterbox", "Vocoder"),
+    "ingress": replica_of("chatterbox", "Ingress"),
+    "registry": REGISTRY,
 }
 GIVE_UP_S = 180.0
 
 
-def processes(server: ServerProcess, title: str) -> list[psutil.Process]:
-    return [p for p in server.processes() if " ".join(p.cmdline()).startswith(title)]
-
-
-def recovery_s(server: ServerProcess, title: str) -> float:
+def recovery_s(server: ServerProcess, titles: tuple[str, ...]) -> float:
     """The time from the kill to the end of the first full answer."""
-    victims = processes(server, title)
+    victims = titled(server.processes(), titles)
     if not victims:
-        raise RuntimeError(f"no process is called {title}")
+        raise RuntimeError(f"no process is called {titles[0]}")
     for victim in victims:
         victim.kill()
     killed_s = time.monotonic()
     psutil.wait_procs(victims, timeout=10)
     while time.monotonic() < killed_s + GIVE_UP_S:
-        if speaks(server.url) and processes(server, title):
+        if speaks(server.url) and titled(server.processes(), titles):
             return time.monotonic() - killed_s
         time.sleep(0.2)
-    raise RuntimeError(f"{title} did not recover within {GIVE_UP_S:.0f} s")
+    raise RuntimeError(f"{titles[0]} did not recover within {GIVE_UP_S:.0f} s")
 
 
 def speaks(url: str) -> bool:

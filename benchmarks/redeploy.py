@@ -22,9 +22,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
+from benchmarks.listeners import listen
 from benchmarks.measure import say
 from benchmarks.recovery import ROOT, wait_until_healthy
-from benchmarks.share import listen
 from benchmarks.speakers import ServedSpeaker
 from deployments.server import ServerProcess, running
 from loadtests.redeploying import changed, deploy, replicas

@@ -24,7 +24,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -39,19 +38,14 @@ from app.client.speech_client import key_headers
 from app.config import ServeArgs
 from app.engine.device import cpu_share
 from app.engine.synthesizer import LocalSynthesizer
-from app.errors import ServeError
+from benchmarks.listeners import TEXT, interrupt, listen
 from benchmarks.measure import machine, quantile, say
 from benchmarks.speakers import LocalSpeaker, ServedSpeaker, Speaker
 from loadtests.hogs import hogs
 
-TEXT = (
-    "Thank you for calling, I am glad to help. Your parcel left our warehouse this morning and "
-    "should reach you before noon tomorrow. Is there anything else that I can do for you today?"
-)
 SHARE = re.compile(r"(?P<policy>idle|batch|other)(\+(?P<nice>\d+))?(/(?P<slice_ms>[\d.]+)ms)?")
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call
 SETTLE_S = 1.0  # after the hogs begin
-PAUSE_S = 0.3  # of the cancelling talker, between two turns
 
 
 class Share(NamedTuple):
@@ -103,65 +97,6 @@ def take_slice(slice_ms: float) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(number, 0, ctypes.byref(attributes), 0):
         raise OSError(ctypes.get_errno(), "sched_setattr")
-
-
-class Heard(NamedTuple):
-    """Of one listener, in seconds."""
-
-    first_s: float  # from the request to the first sound
-    silence_s: float  # the longest time with nothing to play, after the first sound
-    audio_s: float
-
-
-async def hear(speaker: Speaker, text: str, until_s: float) -> Heard:
-    """A stream up to its end, or up to `until_s`, when the silence that lasts is counted too. A
-    stream that is refused or breaks off counts as one that lasts up to then."""
-    began_s = time.monotonic()
-    first_at = dry_at = None
-    silence_s = audio_s = 0.0
-    try:
-        async with asyncio.timeout(max(0.0, until_s - began_s)):
-            async with aclosing(speaker.listen(text, uuid.uuid4().hex)) as parts:
-                async for seconds in parts:
-                    now_s = time.monotonic()
-                    if first_at is None or dry_at is None:
-                        first_at = dry_at = now_s
-                    silence_s = max(silence_s, now_s - dry_at)
-                    dry_at = max(dry_at, now_s) + seconds
-                    audio_s += seconds
-    except (TimeoutError, ServeError, httpx.HTTPError):
-        silence_s = max(silence_s, time.monotonic() - (dry_at or time.monotonic()))
-    first_s = (first_at or time.monotonic()) - began_s
-    return Heard(first_s, silence_s, audio_s)
-
-
-async def listen(speaker: Speaker, until_s: float) -> list[Heard]:
-    """One listener's streams, one after another."""
-    heard = []
-    while time.monotonic() < until_s:
-        heard.append(await hear(speaker, TEXT, until_s))
-    return heard
-
-
-async def interrupt(speaker: Speaker, until_s: float, rng: random.Random) -> list[float]:
-    """Turns that are cancelled at random moments. Returns the waits for the answers, in ms."""
-    acks_ms = []
-    while time.monotonic() < until_s:
-        name = uuid.uuid4().hex
-
-        async def follow(name: str = name) -> None:
-            async with aclosing(speaker.listen(TEXT, name)) as parts:
-                async for _ in parts:
-                    pass
-
-        following = asyncio.ensure_future(follow())
-        await asyncio.wait({following}, timeout=rng.uniform(0.2, 1.5))
-        began_s = time.monotonic()
-        await speaker.cancel(name)
-        acks_ms.append((time.monotonic() - began_s) * 1000)
-        await asyncio.wait({following})
-        await asyncio.sleep(PAUSE_S)
-    return acks_ms
 
 
 async def row(speaker: Speaker, options: argparse.Namespace, num_hogs: int) -> dict[str, object]:

@@ -13,7 +13,6 @@ Prints a line for each round. The last line is one JSON object. Exits with 1 if 
 
 import argparse
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -37,13 +36,14 @@ from loadtests.chaos_rounds import run_round
 from loadtests.chaos_verdict import Row, row_of
 from loadtests.clock_fault import ClockJump
 from loadtests.faults import Attacked, Fault, FullDisk, Hogs, Redeployed, Signalled
+from loadtests.keys_file import write_keys
 from loadtests.run_log import RunLog
 from loadtests.victim import Part, Victim
 
 ROOT = Path(__file__).parents[1]
 EVERY_S = 20.0
 UPLOADS_SIZE = "4m"
-KEYS = {"callers": "chaos-callers", "attackers": "chaos-attackers"}
+CALLERS, ATTACKERS = "chaos-callers", "chaos-attackers"  # keys
 LIMITS = {
     "remember_s": 20.0,
     "request_timeout_s": 60.0,
@@ -81,18 +81,11 @@ def in_drawn_order(faults: Sequence[Fault], seed: int) -> Iterator[Fault]:
 def config(folder: Path) -> Path:
     """serve_config.yaml with small limits, keys, a folder of uploads, and one step of the flow,
     because chaos is about requests."""
-    keys = folder / "keys.yaml"
-    entries = [
-        {"name": name, "sha256": hashlib.sha256(key.encode()).hexdigest(), "tenant": name}
-        | {"roles": ["speak", "voices"]}
-        for name, key in KEYS.items()
-    ]
-    keys.write_text(yaml.safe_dump(entries))
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"][0]["args"] |= {
         "limits": LIMITS,
         "admission": ADMISSION,
-        "access": {"keys_file": str(keys)},
+        "access": {"keys_file": str(write_keys(folder, (CALLERS, ATTACKERS)))},
         "uploads": str(folder / "uploads"),
     }
     content["applications"][0]["args"]["vocoder"]["euler_steps"] = 1
@@ -122,7 +115,7 @@ def victim_of(server: ServerProcess, path: Path, uploads: Path | None) -> Victim
         Bench(server.url, SETTINGS, RunLog()),
         "chatterbox",
         server.processes,
-        {**os.environ, "CHATTERBOX_API_KEY": KEYS["attackers"]},
+        {**os.environ, "CHATTERBOX_API_KEY": ATTACKERS},
         server,
         path,
         uploads,
@@ -185,7 +178,7 @@ def main() -> int:
     )
     parser.add_argument("--log", type=Path, help="where the server's log is kept")
     args = parser.parse_args()
-    os.environ["CHATTERBOX_API_KEY"] = KEYS["callers"]
+    os.environ["CHATTERBOX_API_KEY"] = CALLERS
     words = args.faults.split(",")
     chosen = [f for f in all_faults(args.jump_clock) if any(word in f.name for word in words)]
     with contextlib.ExitStack() as undo:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from deployments.process_titles import REPLICA, titled
 from deployments.server import ServerProcess
 
 ROOT = Path(__file__).parents[1]
@@ -31,5 +32,4 @@ def deploy(server: ServerProcess, config: Path) -> None:
 
 def replicas(server: ServerProcess) -> set[int]:
     """The ids of their processes."""
-    titles = "ray::ServeReplica:"
-    return {p.pid for p in server.processes() if " ".join(p.cmdline()).startswith(titles)}
+    return {process.pid for process in titled(server.processes(), REPLICA)}

@@ -1,6 +1,5 @@
 """The server that loadtests.chaos damages, as its faults reach it."""
 
-import contextlib
 import random
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from deployments import process_titles
 from deployments.server import ServerProcess
 from loadtests.bench import Bench
 from loadtests.enrolment import add_voice, delete_voice
@@ -33,9 +33,9 @@ _REPLICAS = {
     Part.ENROLLER: "Enroller",
 }
 _ACTORS = {
-    Part.REGISTRY: ("ray::Registry",),
-    Part.PROXY: ("ray::ProxyActor", "ray::HAProxyManager"),
-    Part.CONTROLLER: ("ray::ServeController",),
+    Part.REGISTRY: process_titles.REGISTRY,
+    Part.PROXY: process_titles.PROXY,
+    Part.CONTROLLER: process_titles.CONTROLLER,
 }
 
 
@@ -54,13 +54,10 @@ class Victim:
     _uploaded: str | None = field(default=None, init=False)
 
     def processes(self, part: Part) -> list[psutil.Process]:
-        titles = _ACTORS.get(part) or (f"ray::ServeReplica:{self.application}:{_REPLICAS[part]}",)
-        found = []
-        for process in self.list_processes():
-            with contextlib.suppress(psutil.Error):  # the process has ended since
-                if " ".join(process.cmdline()).startswith(titles):
-                    found.append(process)
-        return found
+        titles = _ACTORS.get(part)
+        if titles is None:
+            titles = process_titles.replica_of(self.application, _REPLICAS[part])
+        return process_titles.titled(self.list_processes(), titles)
 
     def upload(self) -> str | None:
         """The id of a new voice, or None where the server made none. Its end is in the run log."""

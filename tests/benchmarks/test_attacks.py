@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import attacks
 from benchmarks.attacks import measure, row
-from benchmarks.share import Heard
+from benchmarks.listeners import Heard
 from tests.support.api_clients import serving
 from tests.support.live_synthesizer import LiveSynthesizer
 

@@ -16,6 +16,7 @@ from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
 from app.core import DEFAULT_TENANT, SessionKey, SessionReport
 from deployments.app import assemble
 from deployments.named_actors import NAMESPACE
+from deployments.process_titles import replica_of, titled
 from deployments.t3 import T3
 from tests.support.deployments.controlled_stages import Classes, noting_t3
 from tests.support.deployments.replica_logs import AS_JSON
@@ -55,9 +56,7 @@ class ExpendableApp:
                 yield session_id, finish, float(at_s)
 
     def replicas(self, deployment: str) -> list[psutil.Process]:
-        title = f"ray::ServeReplica:{self.name}:{deployment}"
-        processes = psutil.process_iter(["cmdline"])
-        return [p for p in processes if " ".join(p.info["cmdline"] or ()).startswith(title)]
+        return titled(psutil.process_iter(), replica_of(self.name, deployment))
 
 
 @contextmanager
