@@ -228,9 +228,10 @@ class StageStats:
     slots_total: int = 0
     late_s: float = 0.0  # how late the most urgent work is, queued or running
     cost: Cost | None = None  # None: not measured yet
+    cells: tuple[int, ...] = ()  # of the vocoder: the sizes of a segment's first cells
 
     def __add__(self, other: "StageStats") -> "StageStats":
-        """The sum of the counts, the worse lateness and the higher cost."""
+        """The sum of the counts, the worse lateness and the higher cost. The cells are the same."""
         costs = [stats.cost for stats in (self, other) if stats.cost is not None]
         return StageStats(
             self.live + other.live,
@@ -239,6 +240,7 @@ class StageStats:
             self.slots_total + other.slots_total,
             max(self.late_s, other.late_s),
             max(costs, key=lambda cost: cost.of(1), default=None),
+            self.cells or other.cells,
         )
 
 

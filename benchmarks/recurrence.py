@@ -22,8 +22,8 @@ from typing import TypedDict
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
 from app.config import VocoderSettings
-from app.core import LOOK_AHEAD_TOKENS
-from app.engine.s3gen.grid import Grid
+from app.core import LOOK_AHEAD_TOKENS, Cost
+from app.engine.s3gen.ladders import choose
 from app.sessions import recurrence
 
 LENGTHS = (10, 100, 1000)  # cells: a short sentence, a minute or two, no end in sight
@@ -94,16 +94,14 @@ def first_server() -> Iterator[Stream]:
 
 
 def this_server(tokens_per_s: float, call_s: float, token_s: float = 0.0) -> Stream:
-    """The cells of the default settings at a speed."""
-    settings = VocoderSettings()
-    grid = Grid.from_settings(settings)
-    sizes = [grid.size(0)]
-    while sizes[-1] < grid.longest:
-        sizes.append(grid.size(len(sizes)))
-    held_back_s = recurrence.held_back_s(settings.halo_frames)
+    """The cells that this server chooses at a speed."""
+    halo_frames = VocoderSettings().halo_frames
+    ladder = choose(Cost(1 / tokens_per_s, 0.0), Cost(call_s, token_s), halo_frames)
     name = f"this server, {tokens_per_s:g} tokens/s, {call_s:g} s a call"
     name += f" and {token_s:g} s a token" if token_s else ""
-    return Stream(name, tuple(sizes), tokens_per_s, call_s, token_s, held_back_s)
+    name += f", cells {', '.join(map(str, ladder))}"
+    held_back_s = recurrence.held_back_s(halo_frames)
+    return Stream(name, ladder, tokens_per_s, call_s, token_s, held_back_s)
 
 
 def examples() -> list[Stream]:

@@ -25,7 +25,7 @@ class Colocated:
         log_as_serve_does()
         t3, vocoder = load(lambda: self.open_stages(args, device))
         self._pipeline = vocoder.pipeline(t3)
-        self._replica = StageReplica(args, {"t3": t3, "vocoder": vocoder})
+        self._replica = StageReplica(args, t3=t3, vocoder=vocoder)
 
     def open_stages(self, args: ServeArgs, device: str) -> "tuple[T3Stage, VocoderStage]":
         from app.engine.stages.t3 import T3Stage
@@ -34,6 +34,7 @@ class Colocated:
         return T3Stage.open(args, device), VocoderStage.open(args, device)
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        await self._replica.can_voice()
         async with aclosing(
             self._replica.held(self._pipeline.speak(request), request.key)
         ) as chunks:

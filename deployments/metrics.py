@@ -110,6 +110,16 @@ class StageMetrics:
         self._late_s = _gauge(
             "chatterbox_stage_late_seconds", "How late the most urgent work is now", tags
         )
+        self._base_s = _gauge(
+            "chatterbox_call_base_seconds",
+            "What every call costs here: a decode step of T3, a cell of the vocoder",
+            tags,
+        )
+        self._each_s = _gauge(
+            "chatterbox_call_each_seconds",
+            "What a call costs more for each sequence (T3) or token (vocoder)",
+            tags,
+        )
         self._registry = _gauge(
             "chatterbox_registry_reachable", "1 if the last heartbeat was answered, else 0", tags
         )
@@ -129,6 +139,9 @@ class StageMetrics:
         self._free.set(stats.slots_free)
         self._slots.set(stats.slots_total)
         self._late_s.set(stats.late_s)
+        if stats.cost is not None:
+            self._base_s.set(stats.cost.base_s)
+            self._each_s.set(stats.cost.each_s)
         if self._publish_counts is not None:
             self._publish_counts()
 

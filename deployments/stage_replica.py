@@ -1,9 +1,9 @@
 """What every replica with an engine has: leases, followers of the cancel log, health, and the load
 that Serve scales by."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ray import serve
 
@@ -13,11 +13,17 @@ from app.engine.stats import CellCounts, TokenCounts
 from app.sessions.leases import Leases
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import Confirmation, ReplicaId
+from app.sessions.tasks import TaskSet
 from deployments import health
 from deployments.follower import RegistryFollower
 from deployments.registry import registry_actors
 from deployments.scaling import load_of
+from deployments.shared_cells import SharedCells
 from deployments.streams import PartT, held
+
+if TYPE_CHECKING:
+    from app.engine.stages.t3 import T3Stage
+    from app.engine.stages.vocoder import VocoderStage
 
 
 class Stage(health.Stage, Protocol):
@@ -32,15 +38,25 @@ class Stage(health.Stage, Protocol):
 
 
 class StageReplica:
-    def __init__(self, args: ServeArgs, stages: Mapping[str, Stage]) -> None:
-        """`stages`: by name, in the order in which tokens and audio pass them. The replica follows
-        the cancel log once for each stage, because a cancel waits for the confirmation of T3. The
-        consumers of the last stage are outside this process: its follower renews the leases, and
-        its load is what Serve scales by."""
+    def __init__(
+        self,
+        args: ServeArgs,
+        *,
+        t3: "T3Stage | None" = None,
+        vocoder: "VocoderStage | None" = None,
+    ) -> None:
+        """With T3, the vocoder, or both. The replica follows the cancel log once for each stage,
+        because a cancel waits for the confirmation of T3. The consumers of the last stage are
+        outside this process: its follower renews the leases, and its load is what Serve scales
+        by."""
+        both: dict[str, Stage | None] = {"t3": t3, "vocoder": vocoder}
+        stages = {name: stage for name, stage in both.items() if stage is not None}
         context = serve.get_replica_context()
         actors = registry_actors(context.app_name, args)
         *_, last = stages
         self._stages = stages
+        self._cells = SharedCells(actors[0], args, t3, vocoder)
+        self._tasks = TaskSet(detached=True)
         self._last = stages[last]
         self._leases = Leases()
         self._followers = [
@@ -50,6 +66,7 @@ class StageReplica:
                 stage.cancel,
                 heartbeat=partial(self._heartbeat, stage),
                 leases=self._leases if name == last else None,
+                on_epoch=self._cells.tell,
                 counts=stage.counts,
             )
             for name, stage in stages.items()
@@ -58,6 +75,11 @@ class StageReplica:
             stage.start()
         for follower in self._followers:
             follower.start()
+        self._tasks.start(self._cells.settle())
+
+    async def can_voice(self) -> None:
+        """Returns once the vocoder's cells are known. Await it before a session is voiced."""
+        await self._cells.known()
 
     def held(
         self, parts: AsyncGenerator[PartT, None], key: SessionKey

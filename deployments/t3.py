@@ -24,7 +24,7 @@ class T3:
     def __init__(self, args: ServeArgs, device: str) -> None:
         log_as_serve_does()
         self._stage = load(lambda: self.open_stage(args, device))
-        self._replica = StageReplica(args, {"t3": self._stage})
+        self._replica = StageReplica(args, t3=self._stage)
 
     def open_stage(self, args: ServeArgs, device: str) -> "T3Stage":
         from app.engine.stages.t3 import T3Stage

@@ -38,7 +38,7 @@ class Vocoder:
         log_as_serve_does()
         stage = load(lambda: self.open_stage(args, device))
         self._pipeline = stage.pipeline(HandleTokens(t3))
-        self._replica = StageReplica(args, {"vocoder": stage})
+        self._replica = StageReplica(args, vocoder=stage)
 
     def open_stage(self, args: ServeArgs, device: str) -> "VocoderStage":
         from app.engine.stages.vocoder import VocoderStage
@@ -46,6 +46,7 @@ class Vocoder:
         return VocoderStage.open(args, device)
 
     async def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+        await self._replica.can_voice()
         async with aclosing(
             self._replica.held(self._pipeline.speak(request), request.key)
         ) as chunks:

@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 ROWS: Mapping[str, Row] = {
-    "whole": Row({"policy": "full", "first_cell": 100, "max_cell": 250}),
+    "whole": Row({"policy": "full", "cells": (100, 200, 250)}),
     "full": Row({"policy": "full"}),
     "window": Row({"policy": "window"}),
     "chunked": Row({"policy": "chunked"}),
@@ -63,8 +63,10 @@ ROWS: Mapping[str, Row] = {
     "batch of 8": Row({"policy": "window", "max_rows": 8}, at_once=8),
     "neighbours cancelled": Row({"policy": "window", "max_rows": 8}, cancels=True),
     **{f"halo {n}": Row({"policy": "window", "halo_frames": n}) for n in (4, 6, 15)},
-    **{f"first cell {n}": Row({"policy": "window", "first_cell": n}) for n in (6, 25)},
-    **{f"longest cell {n}": Row({"policy": "window", "max_cell": n}) for n in (25, 100)},
+    "first cell 6": Row({"policy": "window", "cells": (6, 12, 24, 48, 50)}),
+    "first cell 25": Row({"policy": "window", "cells": (25, 50)}),
+    "longest cell 25": Row({"policy": "window", "cells": (13, 25)}),
+    "longest cell 100": Row({"policy": "window", "cells": (13, 26, 52, 100)}),
     **{f"left context {n}": Row({"policy": "window", "left_tokens": n}) for n in (0, 12, 50)},
     **{f"prompt {s} s": Row({"policy": "window", "prompt_s": s}) for s in (1.5, 6.0)},
     **{f"{n} Euler steps": Row({"policy": "window", "euler_steps": n}) for n in (2, 6, 10)},

@@ -53,6 +53,7 @@ class LocalSynthesizer:
         self._pipeline = vocoder.pipeline(t3)
         self._registry = LocalRegistry(Registry(args.limits.remember_s, args.limits.live_s))
         self._sessions = LiveSessions(self._registry, args.limits)
+        vocoder.use_cells(vocoder.choose_cells(t3.measured))
         t3.start()
         vocoder.start()
 

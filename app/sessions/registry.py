@@ -12,8 +12,18 @@ import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from app.core import CancelAck, CancelState, FinishReason, Health, Mark, SessionKey, SessionReport
+from app.core import (
+    CancelAck,
+    CancelState,
+    Cost,
+    FinishReason,
+    Health,
+    Mark,
+    SessionKey,
+    SessionReport,
+)
 from app.sessions.cancel_log import CancelBatch, CancelLog
+from app.sessions.cell_agreement import CellAgreement, Cells
 from app.sessions.model_state import ModelState
 from app.sessions.replica_table import Heartbeat, ReplicaTable
 from app.sessions.table import Claim, Confirmation, ReplicaId, Session, SessionEnd, SessionTable
@@ -51,6 +61,7 @@ class Registry:
         self._table = SessionTable(remember_s, live_s, now)
         self._log = CancelLog(remember_s, now)
         self._replicas = ReplicaTable(now)
+        self._cells = CellAgreement()
         self._queue_s = queue_s
         self._configured_s = -math.inf
         self._draining = False
@@ -193,6 +204,24 @@ class Registry:
         which nothing can be spoken."""
         self._forget_lost()
         return self._replicas.health(stages, self._model)
+
+    async def tell_t3(self, topic: str, cost: Cost) -> None:
+        """As CellAgreement.tell_t3. T3's replicas tell it again to a registry that starts anew."""
+        self._cells.tell_t3(topic, cost)
+        await self._notify()
+
+    async def t3_cost(self, topic: str, timeout_s: float = 20.0) -> Cost | None:
+        """Answers as soon as a T3 replica has told its cost; None when the time is over."""
+        async with self._changed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: self._cells.t3(topic) is not None)
+        return self._cells.t3(topic)
+
+    async def agree_cells(self, topic: str, cells: Cells) -> Cells:
+        """The cells that a vocoder replica must have, which chose `cells` or has had them before
+        this registry started."""
+        return self._cells.agree(topic, cells)
 
     async def inventory(self) -> Inventory:
         self._forget_lost()

@@ -50,12 +50,19 @@ def test_above_real_time_no_buffer_serves_every_length(stream):
 
 
 def test_the_held_back_sound_of_the_first_cell_shortens_the_lead():
-    stream = this_server(60, 0.05)
-    assert stream.cells == (13, 26, 50)
-    assert stream.held_back_s == pytest.approx(0.22)
-    plain = Stream("nothing held back", stream.cells, 60, 0.05)
-    assert prebuffer_s(stream, 10) == pytest.approx(26 / 60 - (0.52 - 0.22))
+    cells = (13, 26, 52)
+    ours = Stream("ours", cells, 60, 0.05, held_back_s=0.22)
+    plain = Stream("nothing held back", cells, 60, 0.05)
+    assert prebuffer_s(ours, 10) == pytest.approx(26 / 60 - (0.52 - 0.22))
     assert prebuffer_s(plain, 10) == pytest.approx(0)
+
+
+def test_this_server_chooses_its_cells_by_the_speed():
+    slower, faster = this_server(60, 0.05), this_server(200, 0.05)
+    assert slower.cells == (13, 13, 26, 52)
+    assert faster.cells == (13, 26, 52)
+    assert slower.held_back_s == faster.held_back_s == pytest.approx(0.22)
+    assert prebuffer_s(slower, 1000) == prebuffer_s(faster, 1000) == pytest.approx(0)
 
 
 @given(streams, st.integers(1, 30))

@@ -54,7 +54,7 @@ APPLICATION = ("applications", 0)
         ((*APPLICATION, "args", "t3", "slotz"), 3, r"applications\[0\].args.t3.slotz"),
         ((*APPLICATION, "args", "t3", "slots"), 0, r"args.t3.slots: .*greater"),
         ((*APPLICATION, "args", "device"), "tpu", "args.device"),
-        ((*APPLICATION, "args", "vocoder"), {"first_cell": 60}, "max_cell must not be smaller"),
+        ((*APPLICATION, "args", "vocoder"), {"cells": [5]}, "greater than or equal to 6"),
         ((*APPLICATION, "deployments"), [{"name": "T4"}], "'T4' is not one of"),
         (
             (*APPLICATION, "deployments"),

@@ -125,7 +125,7 @@ def test_the_sound_equals_a_cpus(spec, settings):
 
 def test_cells_that_do_not_fit_together_are_voiced_in_parts(caplog):
     """The device's real allocator refuses. The sound is as without a shortage."""
-    chosen = VocoderSettings(policy="chunked", max_cell=240, max_rows=8, slots=8)
+    chosen = VocoderSettings(policy="chunked", cells=(13, 52, 208, 240), max_rows=8, slots=8)
     engine = engine_of(TINY_MEANFLOW, chosen, device=CUDA)
     names = [str(n) for n in range(8)]
     _voiced(engine, names)  # kernels are loaded, voices computed

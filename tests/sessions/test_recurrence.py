@@ -36,12 +36,9 @@ def machines(num: int) -> Iterator[Machine]:
     """Slow and fast ones: from a half of real time to twenty times."""
     dice = random.Random(12)
     for _ in range(num):
-        first = dice.randint(6, 40)
-        grid = Grid(first, dice.uniform(1, 3), dice.randint(first, 100))
+        grid = Grid(tuple(dice.randint(6, 100) for _ in range(dice.randint(1, 5))))
         cost = Cost(dice.uniform(0, 0.5), dice.uniform(0, 0.06))
-        yield Machine(
-            dice.uniform(12, 500), cost, dice.uniform(0, 1), grid, dice.randint(first + 3, 400)
-        )
+        yield Machine(dice.uniform(12, 500), cost, dice.uniform(0, 1), grid, dice.randint(1, 400))
 
 
 def simulate(machine: Machine) -> tuple[list[int], list[float]]:

@@ -96,7 +96,7 @@ def max_call_tokens(settings: VocoderSettings, device: torch.device) -> float:
     """Most tokens that the cells of one call voice together. On a CPU the time of a call grows with
     them, and every newcomer waits for its end. So a call has two of the longest cells, or more
     short ones, which together cost little more than one."""
-    return math.inf if device.type == "cuda" else 2 * settings.max_cell
+    return math.inf if device.type == "cuda" else 2 * Grid.from_settings(settings).longest
 
 
 class Prompts:

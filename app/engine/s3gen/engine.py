@@ -7,36 +7,37 @@ its tokens until a slot is free. Knows nothing about asyncio, T3 or HTTP.
 
 import logging
 import math
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.config import VocoderSettings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
-from app.engine.checkpoint.components import Vocoder
-from app.engine.device.out_of_memory import run_if_it_fits, run_in_halves
+from app.engine.device.out_of_memory import run_in_halves
 from app.engine.loop import CancelIsDue, Stopped
 from app.engine.s3gen.call_stage import Abandoned, CallStage, OnStage, ignore_stage
-from app.engine.s3gen.context import max_call_tokens, max_rows
 from app.engine.s3gen.decoder import Decoder, VocoderState
+from app.engine.s3gen.ladders import Ladder
 from app.engine.s3gen.messages import (
     OpenSegment,
     SegmentAudio,
+    UseCells,
     VocoderCall,
     VocoderMessage,
     problem_of,
 )
 from app.engine.s3gen.scheduler import SlackScheduler
-from app.engine.s3gen.segment import Segment
+from app.engine.s3gen.segment import Segment, start_state
+from app.engine.speed import CallSpeed
 from app.engine.stats import CellCounts
 from app.engine.stream import SegmentKey
 
 log = logging.getLogger(__name__)
 
+_CALL_WEIGHT = 1 / 8  # in the estimate of the speed: eight cells are some seconds
 _CALLS_KEPT = 1024  # the newest; a cancel counts those that began after it, at once
 _SILENCE = np.zeros(0, np.float32)
 _ENDS_AT_ONCE = (FinishReason.CANCELLED, FinishReason.ERROR)
@@ -57,8 +58,11 @@ class VocoderEngine:
     ) -> None:
         """One call runs at most `max_rows` cells, of at most `max_call_tokens` together. With 1 row
         a segment is bit-exact beside any others. `on_stage` is called before each stage of a call,
-        so that a test can hold the engine there. `clock` gives seconds, for deadlines."""
+        so that a test can hold the engine there. `clock` gives seconds, for deadlines and the
+        speed."""
         self._decoder = decoder
+        self.device = decoder.device
+        self._grid = decoder.grid
         self.max_tokens = decoder.max_tokens
         self._slots = slots
         self._max_rows = max_rows
@@ -74,6 +78,8 @@ class VocoderEngine:
         self._cancel_is_due: CancelIsDue = lambda key, segment: False
         self.call_log: deque[VocoderCall] = deque(maxlen=_CALLS_KEPT)
         self.counts = CellCounts()
+        self.speed = CallSpeed(_CALL_WEIGHT)
+        self.last_count: float | None = None  # tokens that the last step voiced; None: it failed
 
     def abandon_if(self, cancel_is_due: CancelIsDue) -> None:
         """Leave a call between two stages once a cancel is due for each of its segments. The
@@ -88,6 +94,8 @@ class VocoderEngine:
                 self._open(message)
             case SpeechTokens():
                 self._push(message)
+            case UseCells():
+                self._use(message.ladder)
 
     def cancel(self, key: SessionKey, segment: int | None) -> Stopped:
         num_tokens = self._voiced[key]
@@ -120,6 +128,8 @@ class VocoderEngine:
             waiting=len(self._waiting),
             slots_free=self._slots - self._num_live,
             slots_total=self._slots,
+            cost=self.speed.cost,
+            cells=self._grid.ladder,
         )
 
     def pause_s(self) -> float:
@@ -147,6 +157,11 @@ class VocoderEngine:
         self._segments[entry.key] = entry
         self._scheduler.add(entry.key)
 
+    def _use(self, ladder: Ladder) -> None:
+        if self._segments:  # their sound would depend on the moment
+            raise RuntimeError(f"the cells change while {len(self._segments)} segments are open")
+        self._grid = replace(self._grid, ladder=ladder)
+
     def _push(self, tokens: SpeechTokens) -> None:
         entry = self._segments.get(SegmentKey(tokens.key, tokens.segment))
         if entry is None or entry.finish is not None:
@@ -167,7 +182,7 @@ class VocoderEngine:
         if entry.finish is not None and not entry.tokens:
             self._end(entry, entry.finish)
             return
-        entry.upcoming = self._decoder.grid.next_cell(
+        entry.upcoming = self._grid.next_cell(
             entry.cell, len(entry.tokens), finished=entry.finish is not None
         )
         if entry.upcoming is None:
@@ -185,7 +200,7 @@ class VocoderEngine:
             entry = self._segments[next(iter(self._waiting))]
             del self._waiting[entry.key]
             try:
-                entry.state = self._start(entry.request)
+                entry.state = start_state(self._decoder, entry.request)
             except ValueError as error:
                 self._fail(entry, f"voice {entry.request.voice}: {error}")
                 continue
@@ -195,22 +210,16 @@ class VocoderEngine:
                 self._num_live += 1
                 self._scheduler.ready(entry.key)
 
-    def _start(self, request: OpenSegment) -> VocoderState | None:
-        """None: the memory did not suffice, twice. The first try frees what torch had kept."""
-        decoder = self._decoder
-        start = partial(
-            decoder.start, request.conditionals, request.seed, request.segment, request.fade_in
-        )
-        return run_if_it_fits(start, decoder.device) or run_if_it_fits(start, decoder.device)
-
     def _num_upcoming(self, key: SegmentKey) -> int:
         return self._segments[key].job.cell.num_tokens
 
     def _run(self, keys: list[SegmentKey]) -> None:
+        self.last_count = None
         if not keys:
             return
-        began_s = time.monotonic()
+        began_s = self._clock()
         entries = [self._segments[key] for key in keys]
+        num_tokens = sum(map(self._num_upcoming, keys))
         self.call_log.extend(VocoderCall(*one.key, one.job.cell, began_s) for one in entries)
         num_made = 0
         for part, made in run_in_halves(entries, self._voice, self._decoder.device):
@@ -220,9 +229,13 @@ class VocoderEngine:
             for entry, (state, pcm) in zip(part, made, strict=False):  # an abandoned call made none
                 self._apply(entry, state, pcm)
             num_made += len(made)
+        took_s = self._clock() - began_s
+        if num_made == len(entries):
+            self.last_count = num_tokens
+            self.speed.follow(num_tokens, took_s)
         if num_made:
             self.counts.num_rows += num_made
-            self.counts.step_ms.append((time.monotonic() - began_s) * 1000)
+            self.counts.step_ms.append(took_s * 1000)
 
     def _voice(self, entries: Sequence[Segment]) -> list[tuple[VocoderState, NDArray[np.float32]]]:
         """The next cell of each segment in one call; empty where the call was abandoned."""
@@ -277,23 +290,3 @@ class VocoderEngine:
             self._num_live -= 1
         if not any(key == entry.request.key for key, _ in self._segments):
             self._voiced.pop(entry.request.key, None)
-
-
-def build_vocoder_engine(
-    vocoder: Vocoder,
-    settings: VocoderSettings,
-    num_steps: int,
-    on_stage: OnStage = ignore_stage,
-    clock: Callable[[], float] = time.monotonic,
-) -> VocoderEngine:
-    """The engine takes `vocoder` over. `num_steps`: the model's own Euler steps. Raises ConfigError
-    where the model cannot be served with these settings."""
-    decoder = Decoder(vocoder, settings, num_steps)
-    return VocoderEngine(
-        decoder,
-        settings.slots,
-        clock,
-        max_rows=max_rows(settings, decoder.device),
-        max_call_tokens=max_call_tokens(settings, decoder.device),
-        on_stage=on_stage,
-    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from app.config import VocoderSettings
 from app.core import FRAMES_PER_TOKEN, LOOK_AHEAD_TOKENS, TOKENS_PER_S
+from app.engine.s3gen.ladders import LADDERS, Ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cells that grow from `first` tokens to `longest`."""
+    """The cells of every segment. `ladder`: their sizes; the last one is repeated."""
 
-    first: int
-    growth: float
-    longest: int
+    ladder: Ladder
     left_tokens: int | None = None  # of the segment, seen before each cell; None: all
     prompt_tokens: int | None = None  # the last ones of the voice's reference; None: all
 
@@ -50,9 +49,7 @@ class Grid:
     def from_settings(cls, settings: VocoderSettings) -> "Grid":
         is_bounded = settings.policy != "full"
         return cls(
-            first=settings.first_cell,
-            growth=settings.cell_growth,
-            longest=settings.max_cell,
+            settings.cells or LADDERS[0],
             left_tokens=settings.left_tokens if is_bounded else None,
             prompt_tokens=round(settings.prompt_s * TOKENS_PER_S) if is_bounded else None,
         )
@@ -65,13 +62,12 @@ class Grid:
             return None
         return self.prompt_tokens + self.left_tokens + self.longest + LOOK_AHEAD_TOKENS - 1
 
+    @property
+    def longest(self) -> int:
+        return max(self.ladder)
+
     def size(self, index: int) -> int:
-        size = float(self.first)
-        for _ in range(index):
-            if size >= self.longest:
-                break
-            size *= self.growth
-        return min(round(size), self.longest)
+        return self.ladder[min(index, len(self.ladder) - 1)]
 
     def next_cell(self, after: Cell | None, num_tokens: int, finished: bool) -> Cell | None:
         """The cell that follows `after`; None while it cannot run.

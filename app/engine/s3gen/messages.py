@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.core import NUM_SPEECH_IDS, Fault, FinishReason, SessionKey, SpeechTokens
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.grid import Cell
+from app.engine.s3gen.ladders import Ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,15 @@ class OpenSegment:
     fade_in: bool
 
 
+@dataclass(frozen=True, slots=True)
+class UseCells:
+    """From now on segments have cells of these sizes. Comes before the first segment."""
+
+    ladder: Ladder
+
+
 # SpeechTokens: the next tokens of an open segment. They are ignored if the segment has ended.
-VocoderMessage = OpenSegment | SpeechTokens
+VocoderMessage = OpenSegment | SpeechTokens | UseCells
 
 
 @dataclass(frozen=True, slots=True)

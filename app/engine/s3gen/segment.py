@@ -1,9 +1,11 @@
 """One segment in the vocoder engine, from its opening to its end. Owned by the engine's thread."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.core import FinishReason
-from app.engine.s3gen.decoder import CellJob, VocoderState
+from app.engine.device.out_of_memory import run_if_it_fits
+from app.engine.s3gen.decoder import CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.messages import OpenSegment
 from app.engine.stream import SegmentKey
@@ -33,3 +35,12 @@ class Segment:
         assert self.state is not None
         assert self.upcoming is not None
         return CellJob(self.state, self.upcoming, self.tokens)
+
+
+def start_state(decoder: Decoder, request: OpenSegment) -> VocoderState | None:
+    """The state before the first cell. None: the memory did not suffice, twice. The first try frees
+    what torch had kept. Raises ValueError on conditionals that the model cannot take."""
+    start = partial(
+        decoder.start, request.conditionals, request.seed, request.segment, request.fade_in
+    )
+    return run_if_it_fits(start, decoder.device) or run_if_it_fits(start, decoder.device)

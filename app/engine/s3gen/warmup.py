@@ -1,19 +1,24 @@
-"""The vocoder's first synthesis, whose sound is dropped (app.engine.warmup)."""
+"""The vocoder's first synthesis, whose sound is dropped, and its speed (app.engine.warmup)."""
 
 from app.core import FinishReason, SpeechTokens, VoiceRef
 from app.engine.s3gen.engine import VocoderEngine
+from app.engine.s3gen.ladders import cells_of
 from app.engine.s3gen.messages import OpenSegment, VocoderMessage
 from app.engine.voices.provider import VoiceProvider
-from app.engine.warmup import WARMUP_KEY, warm_up
+from app.engine.warmup import WARMUP_KEY, Timer, measure, timer_of, warm_up
 
-NUM_VOICED = 64  # tokens: cells of every length up to the longest usual one
+NUM_TOKENS = 60  # at least, of each synthesis: cells of every size up to the longest usual one
+NUM_MEASURED = 2  # syntheses, where the time suffices
 
 
-def warm_vocoder(engine: VocoderEngine, voices: VoiceProvider) -> None:
-    """Call before the engine's loop starts. A model without a built-in voice stays cold."""
+def warm_vocoder(engine: VocoderEngine, voices: VoiceProvider, timer: Timer | None = None) -> None:
+    """Call before the engine's loop starts. A model without a built-in voice stays cold, and its
+    speed unknown. `timer`: by the device where None."""
     for voice in voices.built_in()[:1]:
         s3gen = voices.get(VoiceRef(voice)).s3gen
+        num_tokens = sum(cells_of(engine.stats().cells, NUM_TOKENS))
         opened = OpenSegment(WARMUP_KEY, 0, voice, s3gen, seed=1, fade_in=True)
-        tokens = SpeechTokens(WARMUP_KEY, 0, 0, tuple(range(NUM_VOICED)), FinishReason.STOP)
+        tokens = SpeechTokens(WARMUP_KEY, 0, 0, tuple(range(num_tokens)), FinishReason.STOP)
         messages: list[VocoderMessage] = [opened, tokens]
         warm_up(engine, messages)
+        measure(engine, [messages] * NUM_MEASURED, timer or timer_of(engine.device.type))

@@ -18,6 +18,7 @@ from app.config import Limits, Precision, ServeArgs
 from app.core import (
     NO_MARKS,
     TOKENS_PER_S,
+    Cost,
     FinishReason,
     Mark,
     Marks,
@@ -141,6 +142,11 @@ class T3Stage:
             return Confirmation(stopped.num_tokens)
         marks = {Mark.T3_TOLD: told_s, Mark.LAST_STEP: span[1], Mark.T3_STOPPED: time.monotonic()}
         return Confirmation(stopped.num_tokens, step_log.summary(key).num_after_abort, marks)
+
+    @property
+    def measured(self) -> Cost | None:
+        """What a decode step cost in the warm-up; None: not measured."""
+        return self.engine.speed.measured
 
     def stats(self) -> StageStats:
         return self._loop.stats()

@@ -5,16 +5,19 @@ from functools import partial
 
 import torch
 
-from app.config import Limits, ServeArgs, VocoderSettings
-from app.core import Mark, SessionKey, StageStats, VoiceRef
+from app.config import ServeArgs, VocoderSettings
+from app.core import Cost, Mark, SessionKey, StageStats, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.device.threads import run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.pipeline import SpeechPipeline, TokenSource, VocoderLoop
+from app.engine.s3gen.build import build_vocoder_engine
 from app.engine.s3gen.call_stage import OnStage, ignore_stage
-from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
+from app.engine.s3gen.engine import VocoderEngine
+from app.engine.s3gen.ladders import Ladder, choose
+from app.engine.s3gen.messages import UseCells
 from app.engine.s3gen.warmup import warm_vocoder
 from app.engine.stats import CellCounts
 from app.engine.voices.provider import VoiceProvider
@@ -25,14 +28,14 @@ class VocoderStage:
     """Speech tokens in, sound out."""
 
     def __init__(
-        self, voices: VoiceProvider, engine: VocoderEngine, run_thread: RunThread, limits: Limits
+        self, args: ServeArgs, voices: VoiceProvider, engine: VocoderEngine, run_thread: RunThread
     ) -> None:
+        self._args = args
         self._voices = voices
-        self._lead_s = limits.lead_s
         self.engine = engine
         warm_vocoder(engine, voices)
         self._loop: VocoderLoop = EngineLoop(
-            engine, "vocoder", run_thread, step_timeout_s=limits.step_timeout_s
+            engine, "vocoder", run_thread, step_timeout_s=args.limits.step_timeout_s
         )
         engine.abandon_if(self._loop.cancel_is_due)
 
@@ -45,7 +48,7 @@ class VocoderStage:
         settings = with_policy(args.vocoder, spec)
         engine = build_vocoder_engine(vocoder, settings, spec.euler_steps, on_stage)
         voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
-        return cls(voices, engine, partial(run_engine_thread, place), args.limits)
+        return cls(args, voices, engine, partial(run_engine_thread, place))
 
     def start(self) -> None:
         """Start the engine's thread. It inherits the share of a core of the calling thread."""
@@ -65,9 +68,27 @@ class VocoderStage:
             tokens,
             self._loop,
             self._conditionals,
-            lead_s=self._lead_s,
+            lead_s=self._args.limits.lead_s,
             max_tokens=self.engine.max_tokens,
         )
+
+    @property
+    def can_choose_cells(self) -> bool:
+        """False where the configuration has fixed them, and where the speed is not known: a model
+        without a built-in voice is not measured."""
+        return self._args.vocoder.cells is None and self.engine.speed.measured is not None
+
+    def choose_cells(self, t3: Cost | None) -> Ladder:
+        """The cells that suit this machine, where they can be chosen, else those in force. `t3`:
+        what a decode step cost in T3's warm-up."""
+        settings, own = self._args.vocoder, self.engine.speed.measured
+        if t3 is None or own is None or not self.can_choose_cells:
+            return self.stats().cells
+        return choose(t3, own, settings.halo_frames)
+
+    def use_cells(self, ladder: Ladder) -> None:
+        """Call before the first session."""
+        self._loop.send(UseCells(ladder))
 
     async def _conditionals(self, voice: VoiceRef) -> S3GenConditionals:
         return (await self._voices.fetch(voice)).s3gen

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from app.config import T3Settings
@@ -19,11 +20,13 @@ from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.device.out_of_memory import run_if_it_fits, run_in_halves
 from app.engine.loop import Stopped
+from app.engine.speed import CallSpeed
 from app.engine.stats import TokenCounts
 from app.engine.t3.fast_runner import FastRunner
 from app.engine.t3.guards import bounded, least_tokens
 from app.engine.t3.kv_capacity import num_pages_of
-from app.engine.t3.model import T3Model, max_positions
+from app.engine.t3.model import T3Model
+from app.engine.t3.request_check import check_request
 from app.engine.t3.runner import Noise, Runner, counter_noise
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
@@ -33,6 +36,7 @@ from app.errors import BadRequest
 
 log = logging.getLogger(__name__)
 
+_CALL_WEIGHT = 1 / 64  # in the estimate of the speed: 64 steps are about a second
 # The number of tokens that are computed in the time that reading all weights takes. A CPU in
 # float32: 2 while decoding, 8 in a prompt (full-size turbo, 2026-11; more for a small model). A GPU
 # in bfloat16: its operations per byte.
@@ -56,13 +60,16 @@ class TokenEngine:
         """`tail_tokens` are added to every segment that ended by itself: turbo's three of silence.
         `fast` chooses the runner; None: the settings choose. The fast runner has counter noise
         only. `on_step` gets the sequences of each step before it runs, so that a test can hold the
-        engine there. `clock` gives seconds, for deadlines."""
+        engine there. `clock` gives seconds, for deadlines and the speed."""
         self.step_log = StepLog()
         self.counts = TokenCounts()
+        self.speed = CallSpeed(_CALL_WEIGHT)
+        self.last_count: float | None = None  # sequences of the last step; None: it had a prompt
         self._model = model
         self._settings = settings
         self._tail_tokens = tail_tokens
         self._on_step = on_step
+        self._clock = clock
         num_pages = num_pages_of(model, settings)
         self._runner: Runner | FastRunner
         if fast is None:
@@ -96,6 +103,10 @@ class TokenEngine:
         model = T3Model(spec.t3, weights, head.device, head.dtype)
         return cls(model, settings, spec.tail_tokens, on_step=on_step)
 
+    @property
+    def device(self) -> torch.device:
+        return self._model.device
+
     def prepare(self, request: SequenceRequest) -> Sequence:
         """The sequence for `receive`. Any thread.
 
@@ -104,12 +115,11 @@ class TokenEngine:
         model, guards = self._model, self._settings.guards
         num_text = len(request.text_ids)
         num_prompt = model.num_prompt(request.conditionals, num_text)
-        _check(request, model.spec, num_prompt)
-        is_pair = model.spec.backbone == "llama" and request.sampling.cfg_weight > 0
+        check_request(request, model.spec, num_prompt)
         sampling = bounded(request.sampling, num_text, guards)
         sequence = Sequence(
             replace(request, sampling=sampling),
-            num_rows=2 if is_pair else 1,
+            num_rows=_most_rows(model.spec) if request.sampling.cfg_weight > 0 else 1,
             num_prompt=num_prompt,
             num_prefix=model.num_prefix(request.conditionals),
             least_tokens=least_tokens(sampling, guards),
@@ -138,12 +148,13 @@ class TokenEngine:
         return bool(self._last_groups or scheduler.num_running or scheduler.num_waiting)
 
     def step(self) -> list[SpeechTokens]:
-        began_s = time.monotonic()
+        began_s = self._clock()
         chunks = self._scheduler.schedule()
         results = self._run(chunks)
         groups = self._postprocess(results)
+        self.last_count = None
         if chunks:
-            self._count_step(began_s)
+            self._count_step(chunks, self._clock() - began_s)
         return groups
 
     def abort(self) -> None:
@@ -157,6 +168,7 @@ class TokenEngine:
             waiting=scheduler.num_waiting,
             slots_free=scheduler.num_free,
             slots_total=scheduler.num_slots,
+            cost=self.speed.cost,
         )
 
     def pause_s(self) -> float:
@@ -248,9 +260,13 @@ class TokenEngine:
         tail = () if finish is None else self._tail_tokens
         return SpeechTokens(sequence.key, sequence.segment, start, ids + tail, finish)
 
-    def _count_step(self, began_s: float) -> None:
+    def _count_step(self, chunks: Seq[ScheduledChunk], took_s: float) -> None:
+        """A sequence with fewer rows than the model's usual ones counts as a part of one."""
         counts, scheduler = self.counts, self._scheduler
-        counts.step_ms.append((time.monotonic() - began_s) * 1000)
+        counts.step_ms.append(took_s * 1000)
+        if all(chunk.is_decode for chunk in chunks):
+            self.last_count = scheduler.num_rows / _most_rows(self._model.spec)
+            self.speed.follow(self.last_count, took_s)
         counts.num_rows += scheduler.num_rows
         counts.num_prefix_hits = scheduler.prefixes.num_hits
         counts.num_prefix_misses = scheduler.prefixes.num_misses
@@ -258,31 +274,9 @@ class TokenEngine:
         counts.num_pages_used = scheduler.budget.capacity - scheduler.budget.num_free
 
 
-def _check(request: SequenceRequest, spec: T3Spec, num_prompt: int) -> None:
-    """Raises BadRequest that names the first wrong field."""
-    ids, sampling = request.text_ids, request.sampling
-    num_voice = len(request.conditionals.prompt_tokens)
-    most = min(spec.max_speech_tokens, max_positions(spec) - num_prompt)
-    most_text = spec.max_text_tokens
-    for holds, param, message in (
-        (ids, "input", "the text is empty"),
-        (
-            len(ids) <= most_text,
-            "input",
-            f"the text has {len(ids)} tokens; the limit is {most_text}",
-        ),
-        (all(0 <= i < spec.text_vocab for i in ids), "input", "the text has unknown tokens"),
-        (num_voice <= spec.max_speech_tokens, "voice", "the voice's prompt is too long"),
-        (1 <= sampling.max_tokens <= most, "max_tokens", f"must be in 1..{most} for this text"),
-        (sampling.temperature > 0, "temperature", "must be above 0"),
-        (sampling.repetition_penalty > 0, "repetition_penalty", "must be above 0"),
-        (sampling.cfg_weight >= 0, "cfg_weight", "must be at least 0"),
-        (0 <= sampling.min_p <= 1, "min_p", "must be in 0..1"),
-        (0 < sampling.top_p <= 1, "top_p", "must be above 0 and at most 1"),
-        (sampling.top_k >= 0, "top_k", "must be at least 0"),
-    ):
-        if not holds:
-            raise BadRequest(f"{param}: {message}", param=param)
+def _most_rows(spec: T3Spec) -> int:
+    """Of one sequence. Only llama has a row for guidance beside the conditional one."""
+    return 2 if spec.backbone == "llama" else 1
 
 
 def _ending(spec: T3Spec) -> Ending:

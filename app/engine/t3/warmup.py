@@ -1,26 +1,51 @@
-"""T3's first synthesis, whose tokens are dropped (app.engine.warmup)."""
+"""T3's first synthesis, whose tokens are dropped, and its speed (app.engine.warmup)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from app.core import VoiceRef
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.sequence import SequenceRequest
+from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.voices.provider import VoiceProvider
-from app.engine.warmup import WARMUP_KEY, warm_up
+from app.engine.warmup import WARMUP_KEY, Timer, measure, timer_of, warm_up
 
 TEXT = "Hello there."
 NUM_STEPS = 4
+COUNTS = (1, 4, 8)  # sequences, whose steps are measured
+NUM_MEASURED = 8  # steps of a sequence, at least; the first ones run beside the prompts of others
+STEPS_OF_A_PROMPT = 4
 
 
 def warm_t3(
-    engine: TokenEngine, spec: ModelSpec, tokenizer: TextTokenizer, voices: VoiceProvider
+    engine: TokenEngine,
+    spec: ModelSpec,
+    tokenizer: TextTokenizer,
+    voices: VoiceProvider,
+    timer: Timer | None = None,
 ) -> None:
-    """Call before the engine's loop starts. A model without a built-in voice stays cold."""
+    """Call before the engine's loop starts. A model without a built-in voice stays cold, and its
+    speed unknown. `timer`: by the device where None."""
     for voice in voices.built_in()[:1]:
         language = spec.languages[0] if spec.languages else None
         text_ids = tokenizer.encode(TEXT, language)
-        sampling = replace(spec.sampling, max_tokens=NUM_STEPS, ignore_eos=True)
-        request = SequenceRequest(WARMUP_KEY, 0, text_ids, voices.get(VoiceRef(voice)).t3, sampling)
-        warm_up(engine, [engine.prepare(request)])
+        conditionals = voices.get(VoiceRef(voice)).t3
+        request = SequenceRequest(WARMUP_KEY, 0, text_ids, conditionals, spec.sampling)
+        warm_up(engine, _sequences(engine, request, 1, NUM_STEPS))
+        measure(engine, _runs(engine, request), timer or timer_of(engine.device.type))
+
+
+def _runs(engine: TokenEngine, request: SequenceRequest) -> Iterator[list[Sequence]]:
+    for count in COUNTS:
+        if count <= engine.stats().slots_total:
+            num_tokens = NUM_MEASURED + STEPS_OF_A_PROMPT * count
+            yield _sequences(engine, request, count, num_tokens)
+
+
+def _sequences(
+    engine: TokenEngine, request: SequenceRequest, count: int, num_tokens: int
+) -> list[Sequence]:
+    sampling = replace(request.sampling, max_tokens=num_tokens, ignore_eos=True)
+    request = replace(request, sampling=sampling)
+    return [engine.prepare(replace(request, segment=n)) for n in range(count)]

@@ -1,15 +1,15 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import T3Settings, VocoderSettings
 from app.core import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.grid import Cell, Grid
+from app.engine.s3gen.ladders import LADDERS, Ladder
 
 grids = st.builds(
     Grid,
-    first=st.integers(1, 40),
-    growth=st.floats(1, 4),
-    longest=st.integers(40, 100),
+    st.lists(st.integers(1, 100), min_size=1, max_size=5).map(tuple),
     left_tokens=st.none() | st.integers(0, 50),
 )
 
@@ -51,14 +51,14 @@ def test_the_last_of_several_cells_is_not_tiny(grid: Grid, num_tokens: int):
     assert len(run) == 1 or run[-1].end - run[-1].start >= LOOK_AHEAD_TOKENS
 
 
-def test_cells_grow_to_the_longest():
-    grid = Grid(first=12, growth=2.0, longest=50)
-    assert [cell.end - cell.start for cell in cells(grid, [200])] == [12, 24, 48, 50, 50, 16]
+def test_the_last_size_of_the_ladder_is_repeated():
+    run = cells(Grid((12, 24, 48)), [200])
+    assert [cell.num_tokens for cell in run] == [12, 24, 48, 48, 48, 20]
 
 
 def test_a_window_bounds_the_context_of_a_cell():
     settings = VocoderSettings(policy="window", prompt_s=3.0, left_tokens=25)
-    window, full = Grid.from_settings(settings), Grid(first=12, growth=2.0, longest=50)
+    window, full = Grid.from_settings(settings), Grid((12, 24, 48))
     assert max(cell.start - cell.context for cell in cells(window, [500])) == 25
     assert window.prompt_start(250) == 175
     assert window.prompt_start(40) == 0
@@ -66,11 +66,10 @@ def test_a_window_bounds_the_context_of_a_cell():
     assert full.prompt_start(250) == 0
 
 
-def test_the_first_two_cells_run_when_a_group_of_t3_arrives():
-    t3, grid = T3Settings(), Grid.from_settings(VocoderSettings())
-    messages = {t3.first_group + t3.group * n for n in range(5)}
-    first = grid.next_cell(None, 1000, finished=False)
-    assert first is not None
-    second = grid.next_cell(first, 1000, finished=False)
-    assert second is not None
-    assert {first.visible, second.visible} <= messages
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_every_cell_runs_when_a_group_of_t3_arrives(ladder: Ladder):
+    t3 = T3Settings()
+    messages = {t3.first_group + t3.group * n for n in range(50)}
+    seen = {cell.visible for cell in cells(Grid(ladder), [500]) if not cell.is_last}
+    assert len(seen) > 5
+    assert seen <= messages

@@ -20,7 +20,8 @@ from scipy.signal import lfilter
 from app.config import VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SpeechTokens
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.s3gen.engine import OpenSegment, build_vocoder_engine
+from app.engine.s3gen.build import build_vocoder_engine
+from app.engine.s3gen.messages import OpenSegment
 from app.engine.watermark import OVERLAP
 from tests.support.engine.border_steps import AROUND, border_step
 from tests.support.engine.s3gen.voicing import drain, joined, session, speech
@@ -61,9 +62,7 @@ def voiced(model: str, policy: str, size: Size) -> list[Stream]:
     checkpoint = open_checkpoint(model)
     settings = VocoderSettings(
         policy=policy,
-        first_cell=CELL,
-        cell_growth=1,
-        max_cell=CELL,
+        cells=(CELL,),
         prompt_s=1.0,
         left_tokens=10,
         max_rows=size.num_streams,

@@ -19,13 +19,12 @@ from app.engine.checkpoint.build_vocoder import (
 from app.engine.checkpoint.components import Vocoder
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
-from app.engine.s3gen.engine import VocoderEngine, build_vocoder_engine
+from app.engine.s3gen.build import build_vocoder_engine
+from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.messages import OpenSegment, SegmentAudio
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 
-SETTINGS = VocoderSettings(
-    policy="window", first_cell=12, max_cell=24, prompt_s=1.0, left_tokens=10
-)
+SETTINGS = VocoderSettings(policy="window", cells=(12, 24), prompt_s=1.0, left_tokens=10)
 FULL = SETTINGS.model_copy(update={"policy": "full"})
 CHUNKED = SETTINGS.model_copy(update={"policy": "chunked"})
 EVERY_POLICY = pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""What a call of an engine costs on this machine: measured once, then followed.
+
+The cost is a line (app.core.Cost): seconds that every call takes, and seconds for each sequence or
+token. The warm-up measures the line. After that a factor scales the line: each live call moves the
+factor towards what the call took, other work on the same cores included, because a stream waits for
+that too. One call moves the factor by a few per cent at most, whatever it took. So neither a
+machine that stood still nor a client's odd request spoils the estimate, and a lasting change is
+followed within seconds. Knows nothing about engines or devices.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import median
+
+from app.core import Cost
+
+FARTHEST = 0.25  # log of took / expected; a call that is farther off counts as this
+
+
+class CallSpeed:
+    """Of one engine. Its thread measures and follows; any thread reads `cost`."""
+
+    def __init__(self, weight: float) -> None:
+        """`weight`: the share of its distance by which one live call moves the estimate."""
+        self._weight = weight
+        self._log_factor = 0.0
+        self.measured: Cost | None = None  # in the warm-up; None: not measured
+        self.cost: Cost | None = None  # now
+
+    def begin(self, measured: Cost) -> None:
+        """Follow live calls from this cost on."""
+        self.measured = self.cost = measured
+        self._log_factor = 0.0
+
+    def follow(self, count: float, took_s: float) -> None:
+        """A live call of `count` sequences or tokens. Ignored before the cost is measured."""
+        measured, cost = self.measured, self.cost
+        if measured is None or cost is None or took_s <= 0:
+            return
+        distance = math.log(took_s / cost.of(count))
+        self._log_factor += self._weight * min(max(distance, -FARTHEST), FARTHEST)
+        factor = math.exp(self._log_factor)
+        self.cost = Cost(measured.base_s * factor, measured.each_s * factor)
+
+
+def fit(took_s: Mapping[float, Sequence[float]]) -> Cost | None:
+    """The line through the fastest call of each count: the other calls shared the machine.
+
+    The slope is the median of the slopes between all pairs of counts, so one bad count does not
+    turn the line. Neither part is negative. One count alone gives calls that cost the same
+    whatever their count. None without a call.
+    """
+    fastest = {count: min(times) for count, times in took_s.items() if times and min(times) > 0}
+    if not fastest:
+        return None
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(fastest.items(), 2)]
+    each_s = max(0.0, median(slopes)) if slopes else 0.0
+    base_s = median(time_s - each_s * count for count, time_s in fastest.items())
+    if base_s < 0:
+        return Cost(0.0, median(time_s / count for count, time_s in fastest.items()))
+    return Cost(base_s, each_s)
