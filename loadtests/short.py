@@ -109,7 +109,7 @@ def stalls_within(records: Sequence[Record], capacity: int) -> list[str]:
         if 0 < callers <= capacity:
             found.append(
                 f"{turn.user}, session {turn.session_id}: stalled for {turn.longest_stall_ms:.0f} "
-                f"ms with {callers} callers, and the capacity is {capacity}"
+                f"ms; callers: {callers}, capacity: {capacity}"
             )
     return found
 
@@ -141,8 +141,8 @@ def main() -> int:
     for fault in result["faults"]:
         sys.stderr.write(f"{fault}\n")
     claimed = result["claimed_capacity"]
-    claim = "makes no claim" if claimed is None else f"claims {claimed}"
-    say(f"this machine bears {result['capacity']} streams; /health {claim}")
+    claim = "nothing" if claimed is None else claimed
+    say(f"smooth streams that this machine bears: {result['capacity']}; /health claims {claim}")
     say(json.dumps(result))
     return 0 if result["passed"] else 1
 
