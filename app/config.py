@@ -15,6 +15,7 @@ from app.key_settings import AccessSettings, AdmissionSettings, KeySettings
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ContextPolicy = Literal["full", "window", "chunked"]
+StreamStart = Literal["smooth", "soonest"]
 
 
 class _Frozen(BaseModel):
@@ -135,6 +136,16 @@ class Limits(_Frozen):
         gt=0,
         description="a session without sound after this time is refused with 503; the time in "
         "which a recorded voice is prepared does not count",
+    )
+    start: StreamStart = Field(
+        "smooth",
+        description="of streams that do not say. smooth: the first sound is held until the rest "
+        "follows without a gap, in first_audio_s; soonest: the player is told how long to wait",
+    )
+    admit: Literal["smooth", "all"] = Field(
+        "smooth",
+        description="smooth: while streams run, a session that is one more than /health's capacity "
+        "waits, at most first_audio_s, then 503; all: none waits",
     )
     step_timeout_s: float = Field(
         120.0,

@@ -60,6 +60,7 @@ class Mark(StrEnum):
     PREFILL = "prefill"  # the session has a slot, and its first step begins
     FIRST_TOKEN = "first_token"  # the first group of tokens leaves T3
     FIRST_CELL = "first_cell"  # the first sound leaves the vocoder's engine
+    RELEASED = "released"  # the first sound need not be held any longer
     LAST_CELL = "last_cell"  # the last sound leaves it; in a short session before FIRST_BYTE
     FIRST_BYTE = "first_byte"  # the first sound has been handed to the proxy
     LAST_BYTE = "last_byte"  # the last sound has been handed to the proxy
@@ -121,6 +122,8 @@ class SynthesisRequest:
     sampling: SamplingParams
     language: str | None = None
     is_paced: bool = False  # its listener plays it as it comes; False: there is no playback clock
+    is_held: bool = False  # a paced one's first sound waits until the rest follows without a gap
+    lead_s: float = 0.0  # the listener's seconds of earlier sound that play before the first one
     speed: float = 1.0  # a second of sound plays for 1 / speed seconds
     pauses_s: tuple[float, ...] = ()  # silence before each segment and after the last, at speed 1
     received_s: float = field(default_factory=time.monotonic, compare=False)
@@ -167,6 +170,8 @@ class AudioChunk:
     num_tokens: int = 0  # speech tokens that the session has used so far
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
+    # Of a paced session's first chunk: how long its player waits with it to never run dry.
+    prebuffer_s: float | None = field(default=None, compare=False)
 
 
 class CancelState(StrEnum):
@@ -201,6 +206,7 @@ class SessionReport:
     cells_after_abort: int | None  # vocoder cells that began after the abort was set
     marks: Marks
     cause: str | None = None  # what ended the session, as app.sessions.table.SessionEnd names it
+    legs_ms: Mapping[str, float] = field(default_factory=dict)  # between marks, see timeline.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +235,12 @@ class StageStats:
     late_s: float = 0.0  # how late the most urgent work is, queued or running
     cost: Cost | None = None  # None: not measured yet
     cells: tuple[int, ...] = ()  # of the vocoder: the sizes of a segment's first cells
+    bears: float | None = None  # streams without a gap; below 1: slower than real time
 
     def __add__(self, other: "StageStats") -> "StageStats":
         """The sum of the counts, the worse lateness and the higher cost. The cells are the same."""
         costs = [stats.cost for stats in (self, other) if stats.cost is not None]
+        bears = [stats.bears for stats in (self, other) if stats.bears is not None]
         return StageStats(
             self.live + other.live,
             self.waiting + other.waiting,
@@ -241,6 +249,7 @@ class StageStats:
             max(self.late_s, other.late_s),
             max(costs, key=lambda cost: cost.of(1), default=None),
             self.cells or other.cells,
+            sum(bears) if bears else None,
         )
 
 
@@ -258,6 +267,8 @@ class Health:
     status: HealthStatus
     stages: dict[str, StageStats] = field(default_factory=dict)  # by stage name: t3, vocoder
     late_s: float = 0.0  # of the latest stage
+    capacity: int | None = None  # streams at the same time without a gap; None: not measured yet
+    realtime: bool | None = None  # whether a lone stream's sound is made faster than it plays
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,24 @@ class DuplicateSession(ServeError):
 class Overloaded(ServeError):
     status = 503
     code = "overloaded"
-    retry_after_s = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.retry_after_s = max(1, math.ceil(retry_after_s))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _overloaded, (self.message, self.param, self.code, self.retry_after_s)
+
+
+def _overloaded(message: str, param: str | None, code: str, retry_after_s: float) -> Overloaded:
+    return Overloaded(message, param=param, code=code, retry_after_s=retry_after_s)
 
 
 class NotServed(ServeError):

@@ -22,6 +22,7 @@ from app.core import CancelAck, CancelState, Health, SessionKey, SessionReport
 from app.errors import Unavailable
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.registry import Registry
+from app.sessions.smooth_admission import NO_WORK, Work
 from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet
 from deployments.named_actors import NAMESPACE, answer, named_actor
@@ -51,8 +52,8 @@ def every_registry() -> dict[str, Any]:
     return {name: ray.get_actor(name, namespace=NAMESPACE) for name in names if _NAME.search(name)}
 
 
-def _settings(limits: Limits) -> tuple[float, float, float]:
-    return limits.remember_s, limits.live_s, limits.first_audio_s
+def _settings(limits: Limits) -> tuple[float, float, float, bool]:
+    return limits.remember_s, limits.live_s, limits.first_audio_s, limits.admit == "all"
 
 
 def shard_of(key: SessionKey, actors: Actors) -> int:
@@ -61,7 +62,7 @@ def shard_of(key: SessionKey, actors: Actors) -> int:
 
 
 class RemoteRegistry:
-    """The registry as an ingress sees it. Implements app.sessions.table.RegistryClient."""
+    """Of one ingress. Implements app.sessions.registry_client.RegistryClient."""
 
     def __init__(self, actors: Actors, limits: Limits) -> None:
         self._actors = actors
@@ -73,9 +74,9 @@ class RemoteRegistry:
     def _actor(self, key: SessionKey) -> Any:
         return self._actors[shard_of(key, self._actors)]
 
-    async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
+    async def claim(self, key: SessionKey, work: Work = NO_WORK) -> Claim:
         """GRANTED where the registry does not answer: its death refuses no request."""
-        call = partial(self._actor(key).claim.remote, key, predicted_s)
+        call = partial(self._actor(key).claim.remote, key, work)
         try:
             claim: Claim = await self._tasks.run(answer(call, WHAT))
         except Unavailable as error:
@@ -83,6 +84,14 @@ class RemoteRegistry:
             log.warning(message, error.message, extra={"session": key.session_id})
             return Claim.GRANTED
         return claim
+
+    async def wait_s(self, key: SessionKey) -> float:
+        """0 where the registry does not answer."""
+        try:
+            wait_s: float = await self._ask(self._actor(key).wait_s.remote, key)
+        except Unavailable:
+            return 0.0
+        return wait_s
 
     async def claim_group(self, key: SessionKey) -> Claim:
         claim: Claim = await self._ask(self._actor(key).claim_group.remote, key)

@@ -3,6 +3,7 @@
 import asyncio
 
 from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
+from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet
 from deployments.metrics import SessionMetrics
@@ -14,15 +15,18 @@ CONFIRMED_WITHIN_S = 1.0  # the replicas have confirmed a stop when this time ha
 
 class ObservedRegistry:
     """The registry with a count and a log line of each end and each acknowledgement. Implements
-    app.sessions.table.RegistryClient."""
+    app.sessions.registry_client.RegistryClient."""
 
     def __init__(self, registry: RemoteRegistry, metrics: SessionMetrics) -> None:
         self._registry = registry
         self._metrics = metrics
         self._tasks = TaskSet(detached=True)
 
-    async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
-        return await self._registry.claim(key, predicted_s)
+    async def claim(self, key: SessionKey, work: Work) -> Claim:
+        return await self._registry.claim(key, work)
+
+    async def wait_s(self, key: SessionKey) -> float:
+        return await self._registry.wait_s(key)
 
     async def claim_group(self, key: SessionKey) -> Claim:
         return await self._registry.claim_group(key)

@@ -1,9 +1,10 @@
 """What every route is given: the synthesizer and everything around it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.api.admission import AdmissionControl
 from app.api.errors import CountRefusal, uncounted
+from app.api.prebuffer import Prebuffers
 from app.api.speech_job import SpeechPlanner
 from app.api.voices import Voices
 from app.config import SocketLimits
@@ -18,3 +19,4 @@ class Services:
     sockets: SocketLimits
     admission: AdmissionControl
     refused: CountRefusal = uncounted
+    prebuffers: Prebuffers = field(default_factory=Prebuffers)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.json_body import parse_object
-from app.api.speech_request import SpeechOptionFields, VoiceField, parse
+from app.api.speech_request import StreamOptionFields, VoiceField, parse
 from app.errors import BadRequest
 
 ContextId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -17,7 +17,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Start(SpeechOptionFields):
+class Start(StreamOptionFields):
     """Open a context. The model has a default for every field that is left out."""
 
     type: Literal["start"]

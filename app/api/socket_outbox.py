@@ -28,14 +28,21 @@ class SocketOutbox:
             if not context.is_cancelled:
                 await self._send(message)
 
-    async def audio(self, context: SpeechContext, encoded: bytes) -> None:
-        if context.is_binary:
-            frame: str | bytes = struct.pack(">I", context.number) + encoded
+    async def audio(
+        self, context: SpeechContext, encoded: bytes, prebuffer_ms: int | None = None
+    ) -> None:
+        told = {} if prebuffer_ms is None else {"prebuffer_ms": prebuffer_ms}
+        frames: list[str | bytes] = []
+        if not context.is_binary:
+            frames.append(_message("audio", context, audio=base64_of(encoded), **told))
         else:
-            frame = _message("audio", context, audio=base64_of(encoded))
+            if told:  # a binary frame has no fields
+                frames.append(_message("audio", context, audio="", **told))
+            frames.append(struct.pack(">I", context.number) + encoded)
         async with self._sending:
-            if not context.is_cancelled:
-                await self._send(frame)
+            for frame in frames:
+                if not context.is_cancelled:
+                    await self._send(frame)
 
     async def event(self, kind: str, **fields: object) -> None:
         async with self._sending:

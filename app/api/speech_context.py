@@ -20,6 +20,7 @@ from app.api.services import Services
 from app.api.speech_job import SpeechOptions
 from app.core import CancelAck, CancelState, FinishReason, Group, Mark, Marks, SessionKey
 from app.errors import BadRequest, ReaderStalled, ServeError
+from app.sessions.pacing import Playback
 from app.sessions.tasks import cancel_and_wait
 from app.text.incremental import IncrementalText
 
@@ -31,7 +32,10 @@ class Outbox(Protocol):
 
     async def tell(self, context: "SpeechContext", kind: str, **fields: object) -> None: ...
 
-    async def audio(self, context: "SpeechContext", encoded: bytes) -> None: ...
+    async def audio(
+        self, context: "SpeechContext", encoded: bytes, prebuffer_ms: int | None = None
+    ) -> None:
+        """`prebuffer_ms`: where playback begins, if known: how long the player waits with it."""
 
 
 class _Order(Enum):
@@ -52,11 +56,14 @@ class SpeechContext:
         outbox: Outbox,
         is_binary: bool,
         max_buffer_s: float,
+        is_held: bool,
     ) -> None:
+        """`is_held`: as in app.core.SynthesisRequest, for each take."""
         self.context_id = context_id
         self.number = number
         self.options = options
         self.is_binary = is_binary
+        self.is_held = is_held
         self.is_cancelled = False  # nothing more is sent
         self.is_done = False  # everything but the message `done` is sent
         self.session_id = session_id
@@ -75,6 +82,8 @@ class SpeechContext:
         self._finish = FinishReason.STOP
         self._marks = {Mark.RECEIVED: time.monotonic()}  # over all takes
         self._audio_s = 0.0  # sent so far, as it is heard
+        self._playback = Playback(time.monotonic)  # over all takes
+        self._prebuffer_ms: int | None = None  # to be told with the next audio
         self._num_chars = 0
         self.num_tokens = 0  # of the takes that have ended
 
@@ -243,9 +252,12 @@ class SpeechContext:
         self._num_chars += job.text.num_chars
         num_tokens = 0
         try:
-            async with aclosing(chunks_of(self._services, job.paced())) as chunks:
+            paced = job.paced(is_held=self.is_held, lead_s=self._playback.left_s)
+            async with aclosing(chunks_of(self._services, paced)) as chunks:
                 async for chunk in chunks:
                     num_tokens = chunk.num_tokens
+                    if chunk.prebuffer_s is not None and not self._playback.left_s:
+                        self._prebuffer_ms = self._services.prebuffers.told_ms(chunk)
                     sending = self._send(encoder, await encoder.feed(chunk.pcm))
                     await self._hand_over(job.request.key, sending)
                     if chunk.finish is not None:
@@ -271,5 +283,7 @@ class SpeechContext:
     async def _send(self, encoder: SpeechEncoder, encoded: bytes) -> None:
         audio_s = encoder.audio_s
         if encoded:
-            await self._outbox.audio(self, encoded)
+            told_ms, self._prebuffer_ms = self._prebuffer_ms, None
+            await self._outbox.audio(self, encoded, told_ms)
+            self._playback.taken(audio_s - self._audio_s, (told_ms or 0) / 1e3)
             self._audio_s = audio_s

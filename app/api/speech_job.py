@@ -13,7 +13,7 @@ from app.api.admission import Ticket
 from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
-from app.config import Limits
+from app.config import Limits, StreamStart
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.key_settings import Quota
@@ -58,10 +58,11 @@ class SpeechJob:
     def predicted_s(self) -> float:
         return predicted_s(self.text.num_chars)
 
-    def paced(self) -> "SpeechJob":
+    def paced(self, *, is_held: bool, lead_s: float = 0.0) -> "SpeechJob":
         """The same job for a listener who plays it as it comes: the sound is sent little faster
-        than it plays."""
-        return replace(self, request=replace(self.request, is_paced=True))
+        than it plays. `is_held` and `lead_s`: as in SynthesisRequest."""
+        request = replace(self.request, is_paced=True, is_held=is_held, lead_s=lead_s)
+        return replace(self, request=request)
 
     def in_voice(self, voice: VoiceRef, ticket: Ticket) -> "SpeechJob":
         """The same job in a voice that was made after the job was planned. The request counts as
@@ -81,6 +82,10 @@ class SpeechPlanner:
     def max_body_bytes(self) -> int:
         """The most that a body with a text can have, without a recording."""
         return self._limits.max_text_chars * MAX_CHAR_BYTES + OTHER_FIELDS_BYTES
+
+    def is_held(self, start: StreamStart | None) -> bool:
+        """Whether a stream's first sound waits until the rest follows without a gap."""
+        return (start or self._limits.start) == "smooth"
 
     def check_model(self, name: str) -> None:
         if name != self._card().name:

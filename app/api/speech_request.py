@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from app.audio.formats import FormatName
+from app.config import StreamStart
 from app.errors import BadRequest, UnknownField
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
@@ -81,7 +82,17 @@ class SpeechOptionFields(BaseModel):
     max_tokens: int | None = Field(None, ge=1, description="per segment; 25 tokens are a second")
 
 
-class SpeechFields(SpeechOptionFields):
+class StreamOptionFields(SpeechOptionFields):
+    """The same for speech that is played as it comes."""
+
+    start: StreamStart | None = Field(
+        None,
+        description="smooth: the first sound is held until the rest follows without a gap; "
+        "soonest: it is sent at once, and X-Prebuffer-Ms says how long the player should wait",
+    )
+
+
+class SpeechFields(StreamOptionFields):
     """The body of POST /v1/audio/speech."""
 
     model: str = Field(description="a name that GET /v1/models lists")

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.connection import while_connected
 from app.api.encoding import chunks_of
 from app.api.errors import code_of
+from app.api.prebuffer import PREBUFFER
 from app.api.services import Services
 from app.api.speech_bodies import Body, StreamBroken
 from app.api.speech_job import SpeechJob
@@ -80,6 +81,8 @@ class SpeechResponse(Response):
         """The next bytes of the body, and whether they are the last."""
         try:
             while (chunk := await anext(chunks)).finish is None:
+                if (wait_ms := self._services.prebuffers.told_ms(chunk)) is not None:
+                    self.headers[PREBUFFER] = str(wait_ms)
                 if part := await self._speech.feed(chunk):
                     return part, False
             return await self._speech.end(chunk), True

@@ -93,7 +93,7 @@ def speech_routes(services: Services) -> APIRouter:
         is_file = _is_file(fields)
         options = planner.options(fields, voice, caller)
         job = await planner.job(fields.input, options, request.state.request_id)
-        job = job if is_file else job.paced()
+        job = job if is_file else job.paced(is_held=planner.is_held(fields.start))
         body: Body
         if is_file:
             body = WholeFile(job)
@@ -141,6 +141,8 @@ def _is_file(fields: SpeechFields) -> bool:
     """Whether the answer is one file instead of a stream."""
     if fields.stream is False and fields.stream_format == "sse":
         raise BadRequest("stream: server-sent events cannot be sent as one file", param="stream")
+    if fields.stream is False and fields.start is not None:
+        raise BadRequest("start: one file is not played as it comes", param="start")
     return fields.stream is False
 
 

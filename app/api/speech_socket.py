@@ -191,6 +191,7 @@ class SpeechSocket:
             outbox=self._outbox,
             is_binary=message.audio == "binary",
             max_buffer_s=buffer_ms / 1e3,
+            is_held=planner.is_held(message.start),
         )
         self._open[message.context_id] = context
         running = self._running[context] = self._spawn(self._run(context))
@@ -229,6 +230,7 @@ class SpeechSocket:
             response_format=options.format_name,
             sample_rate=options.sample_rate,
             seed=options.sampling.seed,
+            prebuffer_ms=self._services.prebuffers.expected_ms(is_held=context.is_held),
         )
         speaking = asyncio.ensure_future(context.run())
         try:

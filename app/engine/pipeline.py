@@ -30,7 +30,8 @@ from app.core import (
 )
 from app.engine.conditionals import S3GenConditionals
 from app.engine.loop import EngineLoop
-from app.engine.s3gen.messages import OpenSegment, SegmentAudio, VocoderMessage
+from app.engine.s3gen.messages import OpenSegment, PlaybackBegins, SegmentAudio, VocoderMessage
+from app.engine.start import StartRule, StreamStart, started
 from app.engine.stream import EngineStream
 from app.errors import BadRequest, SynthesisFailed
 from app.sessions.tasks import cancel_and_wait
@@ -57,10 +58,14 @@ class SpeechPipeline:
         *,
         lead_s: float | None = None,
         max_tokens: Callable[[S3GenConditionals], float] = lambda _: math.inf,
+        start: StartRule | None = None,
     ) -> None:
         """`lead_s`: how far T3 may be ahead of a paced session's listener; None: no bound.
-        `max_tokens`: that the vocoder can voice in one segment."""
+        `max_tokens`: that the vocoder can voice in one segment. `start`: None where no first sound
+        is held and no player is told how long to wait."""
         self._lead_s = lead_s
+        self._start = start
+        self._num_spoken = 0  # sessions that are being spoken now
         self._max_tokens = max_tokens
         self._tokens = tokens
         self._vocoder = vocoder
@@ -71,8 +76,41 @@ class SpeechPipeline:
         engines. Raises BadRequest, before any work, where a segment may become too long."""
         conditionals = await self._conditionals(request.voice)
         self._refuse_too_long(request.sampling.max_tokens, self._max_tokens(conditionals))
-        playback = _Playback(request)
+        playback = _Playback(request, self._start_of(request))
         playback.marks[Mark.CONDITIONED] = time.monotonic()
+        self._num_spoken += 1
+        try:
+            async with aclosing(self._chunks(request, conditionals, playback)) as chunks:
+                async for chunk in self._started(chunks, request, playback):
+                    yield chunk
+        finally:
+            self._num_spoken -= 1
+
+    def _start_of(self, request: SynthesisRequest) -> StreamStart | None:
+        """None where nobody plays the sound as it comes."""
+        if self._start is None or not request.is_paced:
+            return None
+        return StreamStart(self._start, request, lambda: self._num_spoken - 1, time.monotonic)
+
+    def _started(
+        self,
+        chunks: AsyncGenerator[AudioChunk, None],
+        request: SynthesisRequest,
+        playback: "_Playback",
+    ) -> AsyncGenerator[AudioChunk, None]:
+        if playback.start is None:
+            return chunks
+
+        def begin(plays_s: float) -> None:
+            playback.begins_at(plays_s)
+            if self._vocoder.failure is None:
+                self._vocoder.send(PlaybackBegins(request.key, plays_s))
+
+        return started(chunks, playback.start, begin)
+
+    async def _chunks(
+        self, request: SynthesisRequest, conditionals: S3GenConditionals, playback: "_Playback"
+    ) -> AsyncGenerator[AudioChunk, None]:
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
         start, is_cut = 0, False
@@ -84,7 +122,7 @@ class SpeechPipeline:
                         request, index, conditionals, playback, after=current.feeding
                     )
                 async for audio in current.audio():
-                    marks = playback.begin()
+                    marks = playback.voiced(audio)
                     is_cut |= audio.finish is FinishReason.LENGTH
                     chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
                     if chunk.finish is FinishReason.STOP and is_cut:  # words are missing
@@ -122,6 +160,7 @@ class SpeechPipeline:
             conditionals,
             seed=request.sampling.seed,
             fade_in=index == 0,
+            is_told=playback.start is not None,
         )
         stream = self._vocoder.open(request.key, index, message)
         feeding = self._feed(request, index, playback, after)
@@ -151,12 +190,11 @@ class SpeechPipeline:
                 request.is_paced,
                 request.speed,
             )
+            playback.asked(index)
             async with aclosing(self._tokens.tokens(segment)) as groups:
                 async for group in groups:
                     finish = group.finish
-                    playback.num_tokens += len(group.ids)
-                    if index == 0:
-                        playback.marks |= group.marks
+                    playback.add(group)
                     self._vocoder.send(group)
             return finish
         finally:
@@ -176,28 +214,47 @@ class SpeechPipeline:
 
 class _Playback:
     """The sound of a session that its listener still has to hear, if each chunk is played as it
-    comes."""
+    comes, the first when its hold is over."""
 
-    def __init__(self, request: SynthesisRequest) -> None:
+    def __init__(self, request: SynthesisRequest, start: StreamStart | None) -> None:
         self._request = request
-        self.num_tokens = 0  # of all segments so far
+        self.start = start
+        self._num_tokens = 0  # of all segments so far
         self.marks: dict[Mark, float] = {}  # until the first chunk takes them along
         self.has_begun = asyncio.Event()
         self._began_s: float | None = None
 
-    def begin(self) -> Marks:
-        """Call for each chunk. Playback begins with the first, which gets the marks."""
+    def asked(self, segment: int) -> None:
+        """T3 is asked for the segment."""
+        if self.start is not None:
+            self.start.asked(segment)
+
+    def add(self, group: SpeechTokens) -> None:
+        self._num_tokens += len(group.ids)
+        if group.segment == 0:
+            self.marks |= group.marks
+        if self.start is not None:
+            self.start.tokens(group)
+
+    def voiced(self, audio: SegmentAudio) -> Marks:
+        """Call for each part. Playback begins with the first, which gets the marks."""
+        if self.start is not None:
+            self.start.sound(audio.segment, audio.num_tokens)
         if self._began_s is not None:
             return NO_MARKS
         self._began_s = time.monotonic()
         self.has_begun.set()
-        return self.marks | {Mark.FIRST_CELL: self._began_s}
+        return self.marks | {Mark.FIRST_CELL: self._began_s, Mark.RELEASED: self._began_s}
+
+    def begins_at(self, at_s: float) -> None:
+        """Playback begins at this time instead."""
+        self._began_s = at_s
 
     def lead_s(self, segment: int) -> float:
         """The listener's seconds until the segment is due: the sound of all tokens so far, and the
         pauses before the segment."""
         played_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
-        sound_s = self.num_tokens / TOKENS_PER_S + sum(self._request.pauses_s[: segment + 1])
+        sound_s = self._num_tokens / TOKENS_PER_S + sum(self._request.pauses_s[: segment + 1])
         return max(0.0, sound_s / self._request.speed - played_s)
 
 

@@ -31,6 +31,7 @@ from app.engine.stages.vocoder import VocoderStage
 from app.sessions.live import LiveSessions
 from app.sessions.registry import Registry
 from app.sessions.replica_table import health_of
+from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from app.sessions.tasks import TaskSet
 
@@ -111,14 +112,17 @@ class LocalSynthesizer:
 
 
 class LocalRegistry:
-    """The registry in this process. Implements app.sessions.table.RegistryClient."""
+    """The registry in this process. Implements app.sessions.registry_client.RegistryClient."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._finishing = TaskSet()
 
-    async def claim(self, key: SessionKey, predicted_s: float) -> Claim:
-        return await self._registry.claim(key, predicted_s)
+    async def claim(self, key: SessionKey, work: Work) -> Claim:
+        return await self._registry.claim(key, work)
+
+    async def wait_s(self, key: SessionKey) -> float:
+        return await self._registry.wait_s(key)
 
     async def claim_group(self, key: SessionKey) -> Claim:
         return await self._registry.claim_group(key)

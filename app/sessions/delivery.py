@@ -32,6 +32,7 @@ class Delivery:
         self._num_unsent = 0  # samples that the listener was given and has not sent yet
         self._unsent_s = 0.0  # the same as they are heard
         self._left_s: float | None = None  # when the listener was seen to leave
+        self._prebuffer_s = 0.0  # how long the listener waits with the chunk
         self._num_tokens = 0
         self._segment = 0
         self._num_pauses = 0  # of the request's, in the chunks so far
@@ -53,6 +54,7 @@ class Delivery:
         self._num_unsent = len(chunk.pcm)
         self._unsent_s = self._heard_s(chunk)
         self._num_pauses = max(self._num_pauses, chunk.segment + 1)
+        self._prebuffer_s = chunk.prebuffer_s or 0.0
         self._num_tokens = max(self._num_tokens, chunk.num_tokens)
         self._segment = chunk.segment
         self._marks = merged(self._marks, chunk.marks)
@@ -64,7 +66,8 @@ class Delivery:
             now = self._now()
             self._marks.setdefault(Mark.FIRST_BYTE, now)
             self._marks[Mark.LAST_BYTE] = now
-            self._playback.taken(self._unsent_s)
+            self._playback.taken(self._unsent_s, self._prebuffer_s)
+            self._prebuffer_s = 0.0
             self.playing_s += self._unsent_s if self._request.is_paced else 0.0
             self._num_unsent = 0
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 from app.core import Group, SessionKey
 from app.errors import Unavailable
-from app.sessions.table import Claim, RegistryClient, SessionEnd
+from app.sessions.registry_client import RegistryClient
+from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet
 
 

@@ -29,12 +29,15 @@ from app.errors import (
 )
 from app.sessions.delivery import Delivery
 from app.sessions.groups import SessionGroups
-from app.sessions.table import Claim, RegistryClient, SessionEnd
+from app.sessions.registry_client import RegistryClient
+from app.sessions.smooth_admission import Work
+from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet, cancel_and_wait
 from app.text.duration import predicted_s
 
 T = TypeVar("T")
 Stop = asyncio.Future[str]  # done: the session was stopped, with the cause
+ASK_AGAIN_S = 0.2  # a session that waits for its turn
 LEAVING_S = 1.0  # Ray may cancel a listener's calls this long before the listener
 OpenChunks = Callable[[SynthesisRequest], AsyncGenerator[AudioChunk, None]]
 Prepare = Callable[[VoiceRef], Awaitable[None]]  # a voice, before its first use
@@ -44,8 +47,14 @@ Load = Callable[[], Awaitable[None]]  # the model, where it is out of memory
 _NO_ROOM = {  # message, code
     Claim.DRAINING: ("the server is about to stop", "draining"),
     Claim.FULL: ("no slot will be free in time", "overloaded"),
+    Claim.BUSY: (
+        "running streams would stall beside this session, and none ended within "
+        "limits.first_audio_s; limits.admit is smooth, and /health tells the capacity",
+        "overloaded",
+    ),
     Claim.UNLOADED: ("the model is not loaded", "model_unloaded"),
 }
+_FULL = (Claim.FULL, Claim.BUSY)  # time helps
 
 
 class _Live(NamedTuple):
@@ -174,19 +183,37 @@ class LiveSessions:
         if claim is Claim.UNLOADED and self._load is not None:
             await self._unless_stopped(self._until_loaded(self._load), live)
             claim = Claim.CANCELLED if live.stop.done() else await self._ask(request)
+        if claim is Claim.BUSY:
+            claim = await self._turn(request, live)
         if claim is Claim.DUPLICATE:
             message = f"session id {key.session_id} has been used already"
             raise DuplicateSession(message, param="X-Request-ID")
         if claim in _NO_ROOM:
             message, code = _NO_ROOM[claim]
-            raise Overloaded(message, code=code)
+            wait_s = await self._registry.wait_s(key) if claim in _FULL else 0.0
+            raise Overloaded(message, code=code, retry_after_s=wait_s)
         return claim
+
+    async def _turn(self, request: SynthesisRequest, live: _Live) -> Claim:
+        """The claim once the session's turn has come; BUSY where that takes too long."""
+        until_s = live.delivery.started_s + self._limits.first_audio_s
+        claim = Claim.BUSY
+        while claim is Claim.BUSY and self._now() < until_s and not live.stop.done():
+            with live.delivery.leaving():
+                await asyncio.wait({live.stop}, timeout=ASK_AGAIN_S)
+            claim = await self._ask(request)
+        return Claim.CANCELLED if live.stop.done() else claim
 
     async def _ask(self, request: SynthesisRequest) -> Claim:
         """A claim that is granted after the listener left is given back."""
-        seconds = predicted_s(sum(map(len, request.segments)))
+        work = Work(
+            predicted_s(sum(map(len, request.segments))),
+            request.is_paced,
+            request.speed,
+            goes_on=request.lead_s > 0,
+        )
         return await self._claims.ask(
-            self._registry.claim(request.key, seconds), partial(self._give_back, request.key)
+            self._registry.claim(request.key, work), partial(self._give_back, request.key)
         )
 
     async def _until_loaded(self, load: Load) -> None:

@@ -26,9 +26,11 @@ from app.sessions.cancel_log import CancelBatch, CancelLog
 from app.sessions.cell_agreement import CellAgreement, Cells
 from app.sessions.model_state import ModelState
 from app.sessions.replica_table import Heartbeat, ReplicaTable
+from app.sessions.smooth_admission import NO_WORK, SmoothAdmission, Work
 from app.sessions.table import Claim, Confirmation, ReplicaId, Session, SessionEnd, SessionTable
 
 ACK_WAIT_S = 0.05  # a cancel is answered when all have confirmed, or after this time
+REACHES_VOCODER_S = 1.0  # a session that was claimed longer ago is in the vocoder, or has been
 
 
 class Drain(NamedTuple):
@@ -54,15 +56,19 @@ class Registry:
         remember_s: float = 300.0,
         live_s: float = 1200.0,
         queue_s: float = math.inf,
+        admits_all: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """A session that would wait longer than `queue_s` for a vocoder's slot is refused."""
+        """A session that would wait longer than `queue_s` for a vocoder's slot or for its turn is
+        refused. `admits_all`: sessions that make running streams stall begin too."""
         self._now = now
         self._table = SessionTable(remember_s, live_s, now)
         self._log = CancelLog(remember_s, now)
         self._replicas = ReplicaTable(now)
         self._cells = CellAgreement()
         self._queue_s = queue_s
+        self._admits_all = admits_all
+        self._admission = SmoothAdmission(now)
         self._configured_s = -math.inf
         self._draining = False
         self._num_restored = 0
@@ -70,7 +76,7 @@ class Registry:
         self._changed = asyncio.Condition()
 
     async def configure(
-        self, remember_s: float, live_s: float, queue_s: float, since_s: float
+        self, remember_s: float, live_s: float, queue_s: float, admits_all: bool, since_s: float
     ) -> None:
         """The constructor's limits, from an ingress that began at `since_s`. The limits of the
         ingress that began last are in force."""
@@ -80,22 +86,44 @@ class Registry:
         self._table.keep_for(remember_s, live_s)
         self._log.keep_for(remember_s)
         self._queue_s = queue_s
+        self._admits_all = admits_all
 
-    async def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
-        """`predicted_s`: seconds of audio, estimated from the session's text. A session that is
-        refused for DRAINING, UNLOADED or FULL has not used its id."""
+    async def claim(self, key: SessionKey, work: Work = NO_WORK) -> Claim:
+        """A session that is refused for DRAINING, UNLOADED, FULL or BUSY has not used its id."""
         if self._draining:
             return Claim.DRAINING
         if self._model is not ModelState.LOADED:
             return Claim.UNLOADED
-        if self._table.get(key) is None and self._wait_s() > self._queue_s:
-            return Claim.FULL
-        return self._table.claim(key, predicted_s)
+        if self._table.get(key) is None:
+            if self._slot_s() > self._queue_s:
+                return Claim.FULL
+            if not self._is_smooth_with(key, work):
+                return Claim.BUSY if self._turn_s(key) <= self._queue_s else Claim.FULL
+        return self._table.claim(key, work)
+
+    async def wait_s(self, key: SessionKey) -> float:
+        """Estimated seconds until a session that was refused for FULL or BUSY would be granted."""
+        return max(self._slot_s(), self._turn_s(key))
 
     async def claim_group(self, key: SessionKey) -> Claim:
         return self._table.claim_group(key)
 
-    def _wait_s(self) -> float:
+    def _is_smooth_with(self, key: SessionKey, work: Work) -> bool:
+        """Whether the running streams do not stall beside the session. True where no stage has told
+        what it bears, or where the stages tell it to another registry actor."""
+        capacity = self._replicas.capacity
+        if self._admits_all or capacity is None:
+            return True
+        keys, told_at = self._replicas.in_work()
+        running = self._table.works(keys, told_at - REACHES_VOCODER_S)
+        return self._admission.admits(key, work, running, capacity)
+
+    def _turn_s(self, key: SessionKey) -> float:
+        """The estimated wait of a session for its turn, after those that wait longer."""
+        capacity = max(1, self._replicas.capacity or 1)
+        return self._table.wait_s(capacity) + self._admission.ahead_s(key) / capacity
+
+    def _slot_s(self) -> float:
         """The estimated wait for a vocoder's slot. 0 where no vocoder has told its slots, or where
         vocoders tell them to another registry actor.
 
@@ -187,6 +215,8 @@ class Registry:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._changed.wait_for(lambda: self._log.has_after(epoch, cursor))
+        if replica.stage != "t3":
+            await asyncio.sleep(0)  # T3's replicas are answered first: the cancel waits for them
         return self._log.after(epoch, cursor)
 
     def follow(self, replica: ReplicaId) -> None:

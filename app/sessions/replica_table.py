@@ -4,11 +4,13 @@ A replica is lost when nothing has come from it for a while. Knows nothing about
 waiting or Ray.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from app.core import Health, HealthStatus, SessionKey, StageStats
 from app.sessions.model_state import ModelState
+from app.sessions.smoothness import Capacity
 from app.sessions.table import ReplicaId
 
 HEARTBEAT_LOST_S = 3.0  # a replica whose last heartbeat is older is not counted
@@ -37,6 +39,7 @@ class StageSlots(NamedTuple):
 class ReplicaTable:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self._capacity = Capacity()
         self._polled_at: dict[ReplicaId, float] = {}
         self._heartbeats: dict[ReplicaId, tuple[float, Heartbeat]] = {}
 
@@ -85,24 +88,41 @@ class ReplicaTable:
             min(at for at, _ in told),
         )
 
+    def in_work(self) -> tuple[frozenset[SessionKey], float]:
+        """The sessions that the vocoders work on, and the time of their oldest heartbeat."""
+        told = [entry for r, entry in self._heartbeats.items() if r.stage == "vocoder"]
+        sessions = (heartbeat.sessions for _, heartbeat in told)
+        return frozenset().union(*sessions), min((at for at, _ in told), default=-math.inf)
+
+    @property
+    def capacity(self) -> int | None:
+        """Of the replicas that have told a heartbeat lately; None: not measured yet."""
+        return self._capacity.follow(self._sums())
+
     def health(self, needed: tuple[str, ...], model: ModelState) -> Health:
         """The sums of each stage. `needed`: the stages without which nothing can be spoken."""
-        sums: dict[str, StageStats] = {}
-        failed = False
-        for replica, heartbeat in self.heartbeats().items():
-            failed |= heartbeat.failed
-            sums[replica.stage] = sums.get(replica.stage, StageStats()) + heartbeat.stats
-        if failed:
-            return health_of(HealthStatus.FAILED, sums)
+        sums, capacity = self._sums(), self.capacity
+        if any(heartbeat.failed for heartbeat in self.heartbeats().values()):
+            return health_of(HealthStatus.FAILED, sums, capacity)
         if model is not ModelState.LOADED:
-            return health_of(HealthStatus.UNLOADED, sums)
+            return health_of(HealthStatus.UNLOADED, sums, capacity)
         is_complete = sums.keys() >= set(needed)
-        return health_of(HealthStatus.OK if is_complete else HealthStatus.STARTING, sums)
+        status = HealthStatus.OK if is_complete else HealthStatus.STARTING
+        return health_of(status, sums, capacity)
+
+    def _sums(self) -> dict[str, StageStats]:
+        """Of each stage."""
+        sums: dict[str, StageStats] = {}
+        for replica, heartbeat in self.heartbeats().items():
+            sums[replica.stage] = sums.get(replica.stage, StageStats()) + heartbeat.stats
+        return sums
 
 
-def health_of(status: HealthStatus, stages: dict[str, StageStats]) -> Health:
+def health_of(
+    status: HealthStatus, stages: dict[str, StageStats], capacity: int | None = None
+) -> Health:
     """With the lateness of the latest stage. A status that is ok becomes late beyond LATE_S."""
     late_s = max((stats.late_s for stats in stages.values()), default=0.0)
     if status is HealthStatus.OK and late_s > LATE_S:
         status = HealthStatus.LATE
-    return Health(status, stages, late_s)
+    return Health(status, stages, late_s, capacity, None if capacity is None else capacity > 0)

@@ -7,10 +7,10 @@ after its end. Knows nothing about waiting, Ray, HTTP or engines.
 import heapq
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from app.core import (
     NO_MARKS,
@@ -23,7 +23,8 @@ from app.core import (
     SessionKey,
     SessionReport,
 )
-from app.sessions.timeline import merged
+from app.sessions.smooth_admission import NO_WORK, Work
+from app.sessions.timeline import all_legs, merged
 
 # A second of the estimate may play for 16: a script of 3 characters a second, at a speed of 0.25.
 LONGEST_PER_PREDICTED = 16
@@ -37,6 +38,7 @@ class Claim(StrEnum):
     CANCELLED = "cancelled"  # the session's cancel arrived before its request
     DRAINING = "draining"  # the server is about to stop: no session begins
     FULL = "full"  # no slot will be free in time
+    BUSY = "busy"  # running streams would stall: ask again soon
     UNLOADED = "unloaded"  # no session begins until the model is loaded
 
 
@@ -74,7 +76,7 @@ class Session:
 
     taken_at: float
     claimed: bool = False  # a request has used the id
-    predicted_s: float = 0.0  # seconds of audio, estimated from the text
+    work: Work = NO_WORK
     live_s: float = math.inf  # after this time the id is free again, even if its ingress died
     cancelled_at: float | None = None
     finish: FinishReason | None = None  # set once, when the ingress has sent the last audio
@@ -106,6 +108,7 @@ class Session:
             cells_after_abort=self._num_after("vocoder"),
             marks=self.marks,
             cause=self.cause,
+            legs_ms=all_legs(self.marks),
         )
 
     @property
@@ -168,13 +171,13 @@ class SessionTable:
             return None
         return session
 
-    def claim(self, key: SessionKey, predicted_s: float = 0.0) -> Claim:
+    def claim(self, key: SessionKey, work: Work = NO_WORK) -> Claim:
         session = self.get(key)
         if session is None:
             now = self._now()
             marks = {Mark.CLAIMED: now}
-            live_s = self._live_s + LONGEST_PER_PREDICTED * predicted_s
-            session = Session(now, True, predicted_s, live_s, marks=marks)
+            live_s = self._live_s + LONGEST_PER_PREDICTED * work.predicted_s
+            session = Session(now, True, work, live_s, marks=marks)
             self._sessions[key] = self._live[key] = session
             return Claim.GRANTED
         if session.claimed:
@@ -190,8 +193,8 @@ class SessionTable:
             return self.claim(key)
         while len(self._groups) >= MAX_GROUPS:
             self._groups.popitem(last=False)
-        now = self._now()
-        self._groups[key] = Session(now, True, marks={Mark.CLAIMED: now})
+        # Without the mark CLAIMED: the id is taken before the group's first text is received.
+        self._groups[key] = Session(self._now(), claimed=True)
         return Claim.GRANTED
 
     def cancel(self, key: SessionKey) -> tuple[Session, CancelState]:
@@ -240,6 +243,12 @@ class SessionTable:
         """The number of live sessions that were claimed at `at` or later."""
         return sum(session.taken_at >= at for session in self._live.values())
 
+    def works(self, keys: Collection[SessionKey], since: float) -> list[Work]:
+        """Of the live sessions with these keys, and of those that were claimed after `since`."""
+        self._forget()
+        live = self._live.items()
+        return [s.work for key, s in live if key in keys or s.taken_at >= since]
+
     def wait_s(self, slots: int) -> float:
         """Seconds until one of `slots` slots is free for a further session. Assumes that the live
         sessions got their slots in the order of their claims, and that each session holds its slot
@@ -250,7 +259,7 @@ class SessionTable:
             begun = session.taken_at
             if len(ends) == slots:
                 begun = max(begun, heapq.heappop(ends))
-            heapq.heappush(ends, max(now, begun + session.predicted_s))
+            heapq.heappush(ends, max(now, begun + session.work.predicted_s))
         return ends[0] - now if len(ends) == slots else 0.0
 
     def adopt(self, key: SessionKey, *, is_group: bool = False) -> None:
@@ -275,21 +284,3 @@ class SessionTable:
     def _is_over(self, session: Session) -> bool:
         keep_s = session.live_s if session.is_live else self._remember_s
         return self._now() - session.taken_at > keep_s
-
-
-class RegistryClient(Protocol):
-    """The registry as an ingress sees it: in this process, or an actor that may not answer."""
-
-    async def claim(self, key: SessionKey, predicted_s: float) -> Claim: ...
-
-    async def claim_group(self, key: SessionKey) -> Claim:
-        """GRANTED, CANCELLED or DUPLICATE. Raises Unavailable."""
-        ...
-
-    async def cancel(self, key: SessionKey) -> CancelAck: ...
-
-    def finish(self, key: SessionKey, end: SessionEnd) -> None:
-        """Returns at once: the end of a session never waits for the registry."""
-        ...
-
-    def finish_group(self, key: SessionKey, end: SessionEnd) -> None: ...

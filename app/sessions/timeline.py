@@ -13,7 +13,8 @@ _FIRST_AUDIO = {
     "queue": (Mark.QUEUED, Mark.PREFILL),
     "first_tokens": (Mark.PREFILL, Mark.FIRST_TOKEN),
     "first_cell": (Mark.FIRST_TOKEN, Mark.FIRST_CELL),
-    "to_proxy": (Mark.FIRST_CELL, Mark.FIRST_BYTE),
+    "hold": (Mark.FIRST_CELL, Mark.RELEASED),
+    "to_proxy": (Mark.RELEASED, Mark.FIRST_BYTE),
     "first_audio": (Mark.RECEIVED, Mark.FIRST_BYTE),  # the sum of the legs before it
     "whole": (Mark.RECEIVED, Mark.LAST_BYTE),
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from app.core import (
     SAMPLES_PER_TOKEN,
+    Cost,
     FinishReason,
+    Mark,
     SamplingParams,
     SessionKey,
     SpeechTokens,
@@ -19,9 +22,11 @@ from app.core import (
 )
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline
-from app.engine.s3gen.messages import OpenSegment, SegmentAudio
+from app.engine.s3gen.messages import OpenSegment, PlaybackBegins, SegmentAudio
+from app.engine.start import StartRule
 from app.engine.stream import SegmentKey
 from app.errors import BadRequest
+from app.sessions.smoothness import Shape
 from tests.support.eventually import eventually
 
 WAIT_S = 30.0
@@ -64,10 +69,14 @@ class Vocoder:
     def __init__(self) -> None:
         self.live: set[SegmentKey] = set()
         self.items: list[SegmentAudio] = []
+        self.begun: list[PlaybackBegins] = []
 
     def receive(self, message) -> None:
         if isinstance(message, OpenSegment):
             self.live.add(SegmentKey(message.key, message.segment))
+            return
+        if isinstance(message, PlaybackBegins):
+            self.begun.append(message)
             return
         pcm = np.zeros(len(message.ids) * SAMPLES_PER_TOKEN, np.float32)
         self.items.append(SegmentAudio(KEY, message.segment, 0, pcm, 1, message.finish))
@@ -100,8 +109,12 @@ class Vocoder:
 
 
 @pytest.fixture
-def vocoder():
-    engine = Vocoder()
+def engine():
+    return Vocoder()
+
+
+@pytest.fixture
+def vocoder(engine):
     loop = EngineLoop(engine, "vocoder")
     loop.start()
     yield loop
@@ -164,3 +177,57 @@ async def test_a_segment_that_the_vocoder_cannot_voice_is_refused_before_any_wor
         await anext(speaking)
     assert refusal.value.param == "max_tokens"
     assert tokens.asked == []
+
+
+SLOW = StartRule(  # a call of the vocoder takes a minute, or so its stats say
+    lambda: Shape((13,), held_back_s=0.0, first_group=3, group=13),
+    lambda: StageStats(cost=Cost(60.0, 0.0)),
+    first_audio_s=120.0,
+)
+HELD = replace(REQUEST, is_paced=True, is_held=True)
+
+
+async def hold(tokens: Tokens) -> None:
+    tokens.holding.set()
+    await tokens.may_leave.wait()
+
+
+async def test_a_held_stream_gives_nothing_before_the_hold_is_over(vocoder, engine):
+    tokens = Tokens(segment_2=hold)
+    async with aclosing(pipeline(tokens, vocoder, start=SLOW).speak(HELD)) as chunks:
+        first = asyncio.ensure_future(anext(chunks))
+        await eventually(tokens.holding.is_set, WAIT_S, "T3 is asked for the last segment")
+        assert not first.done()  # though two segments are spoken
+        assert engine.begun == []
+        tokens.may_leave.set()  # the text is spoken to its end, so nothing is left to wait for
+        chunk = await first
+        assert chunk.prebuffer_s is not None
+        assert chunk.marks[Mark.FIRST_CELL] < chunk.marks[Mark.RELEASED]
+        rest = [one async for one in chunks]
+    assert [one.finish for one in rest] == [None, FinishReason.STOP]
+    await vocoder.cancel(SessionKey("default", "nobody"))  # the engine has read its inbox
+    assert [begun.key for begun in engine.begun] == [KEY]
+
+
+async def test_a_listener_that_leaves_during_a_hold_frees_both_engines(vocoder, engine):
+    tokens = Tokens(segment_2=hold)
+    listening = asyncio.ensure_future(anext(pipeline(tokens, vocoder, start=SLOW).speak(HELD)))
+    await eventually(tokens.holding.is_set, WAIT_S, "T3 is asked for the last segment")
+    listening.cancel()
+    await asyncio.wait({listening})
+    await vocoder.cancel(SessionKey("default", "nobody"))  # the engine has read its inbox
+    assert engine.live == set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"), [({"is_held": False}, True), ({"is_paced": False}, False)]
+)
+async def test_what_is_not_held_is_given_at_once(vocoder, changes, is_told):
+    tokens = Tokens(segment_1=hold)
+    request = replace(HELD, **changes)
+    async with aclosing(pipeline(tokens, vocoder, start=SLOW).speak(request)) as chunks:
+        chunk = await anext(chunks)
+        assert not tokens.may_leave.is_set()
+        tokens.may_leave.set()
+    assert ((chunk.prebuffer_s or 0.0) > 30.0) is is_told

@@ -68,3 +68,13 @@ def test_a_reader_that_stalls_ends_the_session_as_cancelled(clock, finish):
     end = delivery.end("reader_stalled", None)
     assert (end.reason, end.cause) == (FinishReason.CANCELLED, "reader_stalled")
     assert end.audio_sent_s == 2.0
+
+
+def test_the_playback_of_a_stream_begins_when_its_player_was_told_to_begin(clock):
+    """So neither the account of underruns nor the pacing takes the wait for a stall."""
+    delivery = Delivery(paced(), clock)
+    sent(delivery, replace(sound(0.3), prebuffer_s=0.2))
+    clock.now += 0.45
+    sent(delivery, sound(1.0))
+    assert delivery.end(None, None).num_underruns == 0
+    assert delivery.wait_s(sound(1.0), AHEAD_S) == pytest.approx(0.05 + 1.0 + 1.0 - AHEAD_S)

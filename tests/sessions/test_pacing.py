@@ -61,3 +61,26 @@ def test_a_listener_who_ran_dry_is_as_far_behind_as_it_has_waited(playback, cloc
     clock.now += 12.0
     playback.taken(2.5)
     assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(0.5)
+
+
+def test_a_listener_that_waits_as_told_runs_dry_later(playback, clock):
+    playback.taken(0.5, prebuffer_s=0.25)
+    assert playback.left_s == 0.75
+    clock.now += 0.75
+    playback.taken(1.0)
+    assert (playback.num_underruns, playback.stalled_s) == (0, 0.0)
+    clock.now += 1.1
+    playback.taken(1.0)
+    assert playback.num_underruns == 1
+    assert playback.stalled_s == pytest.approx(0.1)
+
+
+def test_a_prebuffer_is_no_wait_for_a_listener_who_still_plays(playback, clock):
+    playback.taken(2.0)
+    clock.now += 0.5
+    playback.taken(1.0, prebuffer_s=0.25)
+    assert playback.left_s == 2.5
+    clock.now += 3.0
+    assert playback.left_s == 0.0
+    playback.taken(1.0, prebuffer_s=0.25)
+    assert playback.left_s == 1.25

@@ -8,6 +8,7 @@ import pytest
 from app.core import CancelState, FinishReason, HealthStatus, Mark, SessionKey, StageStats
 from app.sessions.registry import Registry
 from app.sessions.replica_table import HEARTBEAT_LOST_S, Heartbeat
+from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from app.sessions.timeline import all_legs
 from tests.support.clock import Clock
@@ -98,6 +99,23 @@ async def test_a_replica_of_another_epoch_gets_every_logged_cancel():
     assert (await registry.poll(T3, batch.epoch, batch.cursor, timeout_s=0.01)).cancelled == ()
 
 
+async def test_t3_hears_of_a_cancel_before_replicas_that_no_cancel_waits_for():
+    registry = Registry()
+    told = []
+
+    async def follow(stage: str) -> None:
+        batch = await registry.poll(ReplicaId(stage, "1"), "", 0)
+        await registry.poll(ReplicaId(stage, "1"), batch.epoch, batch.cursor)
+        told.append(stage)
+
+    following = [asyncio.ensure_future(follow(stage)) for stage in ("ingress", "vocoder", "t3")]
+    for _ in range(5):  # turns of the loop, until all wait
+        await asyncio.sleep(0)
+    await registry.cancel(A)
+    await asyncio.gather(*following)
+    assert told == ["t3", "ingress", "vocoder"]
+
+
 async def test_a_heartbeat_is_answered_with_the_sessions_that_the_consumers_want(clock):
     registry = Registry(now=clock)
     vocoder = ReplicaId("vocoder", "v")
@@ -134,7 +152,8 @@ async def test_a_claim_that_would_wait_too_long_is_refused_and_uses_no_id(clock)
     late = SessionKey("default", "late")
     for n, predicted_s in enumerate((60.0, 30.0, 30.0)):
         await registry.heartbeat(ReplicaId("vocoder", "v"), two_slots)
-        assert await registry.claim(SessionKey("default", str(n)), predicted_s) is Claim.GRANTED
+        work = Work(predicted_s)
+        assert await registry.claim(SessionKey("default", str(n)), work) is Claim.GRANTED
         clock.now += 10.0  # the third finds both slots taken, the first free of them in 20 s
     await registry.heartbeat(ReplicaId("vocoder", "v"), two_slots)
     assert await registry.claim(late) is Claim.FULL  # the third has yet to begin
@@ -149,15 +168,15 @@ async def test_a_session_that_is_only_played_holds_no_slot(clock):
     for n in range(10):
         clock.now += 0.1
         await registry.heartbeat(ReplicaId("vocoder", "v"), idle)  # what came before has been made
-        assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
-    assert await registry.claim(SessionKey("default", "at once"), 60.0) is Claim.GRANTED
+        assert await registry.claim(SessionKey("default", str(n)), Work(60.0)) is Claim.GRANTED
+    assert await registry.claim(SessionKey("default", "at once"), Work(60.0)) is Claim.GRANTED
     assert await registry.claim(SessionKey("default", "too many")) is Claim.FULL
 
 
 async def test_no_claim_is_refused_for_slots_before_a_vocoder_has_told_its_own():
     registry = Registry(queue_s=0.0)
     for n in range(100):
-        assert await registry.claim(SessionKey("default", str(n)), 60.0) is Claim.GRANTED
+        assert await registry.claim(SessionKey("default", str(n)), Work(60.0)) is Claim.GRANTED
 
 
 async def test_no_session_begins_while_the_model_is_unloaded():
@@ -223,7 +242,7 @@ async def test_a_session_begins_once_an_unloaded_model_is_deployed_again(clock):
 async def test_a_live_session_keeps_the_limit_that_it_began_with(clock):
     registry = Registry(live_s=660, now=clock)
     await registry.claim(A)
-    await registry.configure(300, 90, math.inf, since_s=1)
+    await registry.configure(300, 90, math.inf, admits_all=False, since_s=1)
     clock.now += 100
     assert await registry.claim(A) is Claim.DUPLICATE
     await registry.claim(B)

@@ -3,6 +3,7 @@
 import pytest
 
 from app.core import CancelState, FinishReason, SessionKey
+from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, SessionEnd, SessionTable
 from tests.support.clock import Clock
 
@@ -43,7 +44,7 @@ def test_a_live_id_is_taken_until_its_ingress_must_be_dead(table, clock):
 
 def test_a_long_text_may_live_for_as_long_as_it_plays_at_a_quarter_of_the_speed(table, clock):
     """4,096 characters of a script of three characters a second."""
-    table.claim(A, predicted_s=4096 / 12)
+    table.claim(A, Work(predicted_s=4096 / 12))
     clock.now += 599 + 4096 / 3 / 0.25
     assert table.claim(A) is Claim.DUPLICATE
     assert table.num_live() == 1

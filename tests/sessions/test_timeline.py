@@ -26,12 +26,13 @@ def test_the_legs_before_the_first_audio_add_up_to_it():
         Mark.PREFILL,
         Mark.FIRST_TOKEN,
         Mark.FIRST_CELL,
+        Mark.RELEASED,
         Mark.FIRST_BYTE,
     ]
     legs = first_audio_legs({mark: 10 + n**2 / 1000 for n, mark in enumerate(order)})
     whole = legs.pop("first_audio")
     assert len(legs) == len(order) - 1
-    assert round(sum(legs.values()), 3) == whole == 49.0
+    assert round(sum(legs.values()), 3) == whole == 64.0
 
 
 def test_a_leg_without_both_marks_is_left_out():

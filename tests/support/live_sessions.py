@@ -25,13 +25,19 @@ class Client:
 
     def __init__(self, claim=Claim.GRANTED):
         self.answer = claim
+        self.works = []
+        self.wait_s_told = 0.0
         self.finished = []
         self.ends = []
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def claim(self, key, predicted_s):
+    async def wait_s(self, key):
+        return self.wait_s_told
+
+    async def claim(self, key, work):
+        self.works.append(work)
         self.asked.set()
         await self.may_answer.wait()
         return self.answer

@@ -70,9 +70,12 @@ class LiveSynthesizer:
 
     # RegistryClient
 
-    async def claim(self, key, predicted_s):
+    async def claim(self, key, work):
         self._keys.append(key)
-        return self._table.claim(key, predicted_s)
+        return self._table.claim(key, work)
+
+    async def wait_s(self, key):
+        return 0.0
 
     def finish(self, key, end):
         self._table.finish(key, end)

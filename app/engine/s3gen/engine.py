@@ -23,6 +23,7 @@ from app.engine.s3gen.decoder import Decoder, VocoderState
 from app.engine.s3gen.ladders import Ladder
 from app.engine.s3gen.messages import (
     OpenSegment,
+    PlaybackBegins,
     SegmentAudio,
     UseCells,
     VocoderCall,
@@ -94,6 +95,8 @@ class VocoderEngine:
                 self._open(message)
             case SpeechTokens():
                 self._push(message)
+            case PlaybackBegins():
+                self._scheduler.begin(message.key, message.at_s)
             case UseCells():
                 self._use(message.ladder)
 
@@ -155,7 +158,7 @@ class VocoderEngine:
         if entry.key in self._segments:
             raise ValueError(f"segment {request.segment} of {request.key.session_id} is open")
         self._segments[entry.key] = entry
-        self._scheduler.add(entry.key)
+        self._scheduler.add(entry.key, is_told=request.is_told)
 
     def _use(self, ladder: Ladder) -> None:
         if self._segments:  # their sound would depend on the moment

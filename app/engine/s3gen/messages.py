@@ -19,7 +19,8 @@ from app.engine.s3gen.ladders import Ladder
 @dataclass(frozen=True, slots=True)
 class OpenSegment:
     """Begin a segment. `fade_in` is set on a request's first: upstream fades 40 ms in, so that
-    nothing of the reference is heard."""
+    nothing of the reference is heard. `is_told`: PlaybackBegins says when the session's playback
+    begins; else it begins with the first sound."""
 
     key: SessionKey
     segment: int
@@ -27,6 +28,16 @@ class OpenSegment:
     conditionals: S3GenConditionals
     seed: int
     fade_in: bool
+    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackBegins:
+    """The session's listener begins to hear its sound at `at_s`, by the engine's clock. Ignored if
+    the session has ended."""
+
+    key: SessionKey
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class UseCells:
 
 
 # SpeechTokens: the next tokens of an open segment. They are ignored if the segment has ended.
-VocoderMessage = OpenSegment | SpeechTokens | UseCells
+VocoderMessage = OpenSegment | SpeechTokens | PlaybackBegins | UseCells
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Least slack first: which segments' cells run next.
 
 The slack of a session is the time that its listener can still play: seconds of audio sent, less
-seconds since its first audio. The session with the least slack goes first. A session that has sent
+seconds since its playback began. Playback begins with the first audio, or when that is told, where
+the first audio is held. The session with the least slack goes first. A session that has sent
 nothing yet has a slack of START_MARGIN_S: it starts once every other ready session has more, and
 such sessions start in the order in which they became ready. Slack decides when a cell runs and
 beside which others, never what it contains. Knows nothing about torch, tokens or devices.
@@ -28,16 +29,19 @@ class _Playback:
     """What the listener of one session plays: its segments, one after another."""
 
     num_segments: int = 0
-    began_s: float | None = None  # the time of its first audio
+    is_told: bool = False  # when it begins; else it begins with the first audio
+    began_s: float | None = None
     sent_s: float = 0.0
 
     def slack_s(self, now_s: float) -> float:
-        return START_MARGIN_S if self.began_s is None else self.sent_s - (now_s - self.began_s)
+        if self.began_s is None:
+            return self.sent_s or START_MARGIN_S
+        return self.sent_s - (now_s - self.began_s)
 
     def due_s(self, ready_s: float) -> float:
         """When the listener wants a cell that became ready at `ready_s`. The first cell of a
-        session is due when it is ready."""
-        return ready_s if self.began_s is None else self.began_s + self.sent_s
+        session is due when it is ready. A listener that has not begun might begin then."""
+        return (ready_s if self.began_s is None else self.began_s) + self.sent_s
 
 
 class SlackScheduler:
@@ -48,8 +52,15 @@ class SlackScheduler:
         self._sessions: dict[SessionKey, _Playback] = {}
         self._ready: dict[SegmentKey, float] = {}  # since when; in order of readiness
 
-    def add(self, segment: SegmentKey) -> None:
-        self._sessions.setdefault(segment.key, _Playback()).num_segments += 1
+    def add(self, segment: SegmentKey, *, is_told: bool = False) -> None:
+        """`is_told`: `begin` says when the session's playback begins."""
+        playback = self._sessions.setdefault(segment.key, _Playback(is_told=is_told))
+        playback.num_segments += 1
+
+    def begin(self, key: SessionKey, at_s: float) -> None:
+        """The session's playback begins at `at_s`."""
+        if (session := self._sessions.get(key)) is not None:
+            session.began_s = at_s
 
     def remove(self, segment: SegmentKey) -> None:
         session = self._sessions[segment.key]
@@ -91,8 +102,8 @@ class SlackScheduler:
             return 0.0
         session, now_s = self._sessions[segment.key], self._clock()
         late_s = 0.0 if session.began_s is None else max(0.0, -session.slack_s(now_s))
-        if session.began_s is None or late_s:  # playback starts, or goes on after a stall
-            session.began_s = now_s - session.sent_s
+        if late_s or (session.began_s is None and not session.is_told):
+            session.began_s = now_s - session.sent_s  # playback goes on after a stall, or starts
         session.sent_s += num_samples / SAMPLE_RATE
         return late_s
 

@@ -36,6 +36,7 @@ from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.sessions.recent_cancels import RecentCancels
+from app.sessions.smoothness import t3_bears
 from app.sessions.table import Confirmation
 
 OnStep = Callable[[Seq[Sequence]], None]
@@ -149,7 +150,10 @@ class T3Stage:
         return self.engine.speed.measured
 
     def stats(self) -> StageStats:
-        return self._loop.stats()
+        stats = self._loop.stats()
+        if stats.cost is None:
+            return stats
+        return replace(stats, bears=t3_bears(stats.cost, stats.slots_total))
 
     @property
     def counts(self) -> TokenCounts:

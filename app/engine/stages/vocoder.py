@@ -1,6 +1,7 @@
 """The vocoder opened from a configuration: the content of one vocoder replica. As stages/t3.py."""
 
 import time
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -19,8 +20,11 @@ from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.ladders import Ladder, choose
 from app.engine.s3gen.messages import UseCells
 from app.engine.s3gen.warmup import warm_vocoder
+from app.engine.start import StartRule
 from app.engine.stats import CellCounts
 from app.engine.voices.provider import VoiceProvider
+from app.sessions.recurrence import held_back_s
+from app.sessions.smoothness import Shape, vocoder_bears
 from app.sessions.table import Confirmation
 
 
@@ -70,7 +74,14 @@ class VocoderStage:
             self._conditionals,
             lead_s=self._args.limits.lead_s,
             max_tokens=self.engine.max_tokens,
+            start=StartRule(self._shape, self._loop.stats, self._args.limits.first_audio_s),
         )
+
+    def _shape(self) -> Shape:
+        """Of the streams that begin now."""
+        t3, halo_frames = self._args.t3, self._args.vocoder.halo_frames
+        ladder = self._loop.stats().cells
+        return Shape(ladder, held_back_s(halo_frames), t3.first_group, t3.group)
 
     @property
     def can_choose_cells(self) -> bool:
@@ -102,7 +113,11 @@ class VocoderStage:
         return Confirmation(stopped.num_tokens, num_after, marks)
 
     def stats(self) -> StageStats:
-        return self._loop.stats()
+        stats = self._loop.stats()
+        if stats.cost is None:
+            return stats
+        bears = vocoder_bears(stats.cost, self._shape(), stats.slots_total)
+        return replace(stats, bears=bears)
 
     @property
     def counts(self) -> CellCounts:

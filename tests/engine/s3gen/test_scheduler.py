@@ -203,3 +203,38 @@ def test_a_first_cell_is_due_from_the_moment_it_could_run():
     clock.now += 0.5
     assert scheduler.due_s({}) == clock.now - 0.5
     assert scheduler.due_s({stream("slotless"): clock.now - 1.5}) == clock.now - 1.5
+
+
+def test_a_held_stream_is_not_late_before_its_playback_begins():
+    clock = Clock()
+    scheduler = scheduler_of(clock)
+    held = stream("held")
+    scheduler.add(held, is_told=True)
+    assert scheduler.sent(held, SAMPLE_RATE // 2) == 0.0
+    clock.now += 3.0  # without the hold its listener had run dry 2.5 s ago
+    scheduler.ready(held)
+    assert scheduler.due_s({}) == clock.now + 0.5
+    assert scheduler.sent(held, SAMPLE_RATE) == 0.0
+    scheduler.begin(held.key, clock.now + 0.25)  # its player waits a little longer
+    assert scheduler.due_s({}) == clock.now + 0.25 + 1.5
+    clock.now += 2.0
+    assert scheduler.sent(held, SAMPLE_RATE) == 0.25
+
+
+def test_a_held_stream_has_the_slack_of_the_sound_that_it_has():
+    clock = Clock()
+    scheduler = scheduler_of(clock, "rich")
+    held = stream("held")
+    scheduler.add(held, is_told=True)
+    scheduler.sent(held, SAMPLE_RATE // 2)
+    scheduler.sent(stream("rich"), 2 * SAMPLE_RATE)
+    clock.now += 1.0  # rich has 1 s left, and held half a second whatever the time
+    for key in (stream("rich"), held):
+        scheduler.ready(key)
+    assert scheduler.schedule(1) == [held]
+
+
+def test_the_playback_of_a_stream_that_has_ended_begins_nothing():
+    scheduler = scheduler_of(Clock())
+    scheduler.begin(stream("gone").key, 1.0)
+    assert scheduler.is_empty

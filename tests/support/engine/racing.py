@@ -119,8 +119,8 @@ class Raced:
                 async for chunk in chunks:
                     yield chunk
 
-        async def held_claim(registry, key, predicted_s):
-            granted = await claim(registry, key, predicted_s)
+        async def held_claim(registry, key, work):
+            granted = await claim(registry, key, work)
             await self.gate.hold_here("claim")
             return granted
 

@@ -1,0 +1,218 @@
+"""The forecast of a stream against a simulation that knows its end, and what a stage bears."""
+
+import random
+from dataclasses import dataclass, replace
+
+import pytest
+
+from app.core import LOOK_AHEAD_TOKENS, TOKENS_PER_S, Cost, StageStats
+from app.sessions.smoothness import (
+    Capacity,
+    Shape,
+    StreamForecast,
+    cost_beside,
+    t3_bears,
+    vocoder_bears,
+)
+
+NUM_MACHINES = 1000
+SHAPE = Shape(ladder=(13, 26, 52), held_back_s=0.22, first_group=3, group=13)
+
+
+@dataclass(frozen=True)
+class Machine:
+    tokens_per_s: float
+    cost: Cost
+    prompt_s: float
+    speed: float = 1.0
+    pauses_s: tuple[float, ...] = ()
+
+
+def machines(num: int = NUM_MACHINES) -> list[Machine]:
+    """Slow and fast ones: from a half of real time to twenty times."""
+    dice = random.Random(12)
+    return [
+        Machine(
+            dice.uniform(12, 500),
+            Cost(dice.uniform(0, 0.5), dice.uniform(0, 0.06)),
+            dice.uniform(0.001, 1),
+            dice.choice((0.5, 1.0, 2.0)),
+            tuple(dice.choice((0.0, 0.5)) for _ in range(4)),
+        )
+        for _ in range(num)
+    ]
+
+
+def text_of(num_tokens: int) -> str:
+    """A text of which this number of tokens is expected."""
+    return "a" * round(num_tokens * 12 / TOKENS_PER_S)
+
+
+@dataclass(frozen=True)
+class Event:
+    at_s: float
+    segment: int
+    kind: str  # asked, tokens, sound
+    num_tokens: int = 0
+    is_last: bool = False
+
+
+def play(machine: Machine, texts: tuple[str, ...]) -> tuple[list[Event], float]:
+    """Everything that happens to a stream, and how long its player must wait after the first
+    sound."""
+    events: list[Event] = []
+    arrived: list[tuple[float, float]] = []  # when sound was there, the sound that left before it
+    asked_s = voiced_s = sound_s = pause_s = 0.0
+    for segment, text in enumerate(texts):
+        pause_s += machine.pauses_s[segment] if machine.pauses_s else 0.0
+        total = round(len(text) * TOKENS_PER_S / 12)
+        events.append(Event(asked_s, segment, "asked"))
+        sent = {}
+        num_sent = min(SHAPE.first_group, total)
+        while True:
+            at_s = asked_s + machine.prompt_s + num_sent / machine.tokens_per_s
+            sent[num_sent] = at_s
+            events.append(Event(at_s, segment, "tokens", num_sent, num_sent == total))
+            if num_sent == total:
+                break
+            num_sent = min(total, num_sent + SHAPE.group)
+        asked_s = at_s
+        end = 0
+        for size in SHAPE.cells(total):
+            start, end = end, end + size
+            needed = min(total, end + LOOK_AHEAD_TOKENS)
+            ready_s = min(s for n, s in sent.items() if n >= needed)
+            voiced_s = max(ready_s, voiced_s) + machine.cost.of(size)
+            left_s = sound_s + start / TOKENS_PER_S - (SHAPE.held_back_s if start else 0.0)
+            arrived.append((voiced_s, (left_s + pause_s) / machine.speed))
+            events.append(Event(voiced_s, segment, "sound", end))
+        sound_s += total / TOKENS_PER_S
+    first_s = arrived[0][0]
+    late = [at_s - first_s - played_s for at_s, played_s in arrived[1:]]
+    return sorted(events, key=lambda event: event.at_s), max([0.0, *late])
+
+
+def forecast(machine: Machine, texts: tuple[str, ...], until_s: float, events) -> float:
+    """By what had happened until then."""
+    told = StreamForecast(SHAPE, texts, speed=machine.speed, pauses_s=machine.pauses_s)
+    for event in events:
+        if event.at_s > until_s:
+            break
+        if event.kind == "asked":
+            told.asked(event.segment, event.at_s)
+        elif event.kind == "tokens":
+            num_tokens, is_last = event.num_tokens, event.is_last
+            told.tokens(event.segment, num_tokens, event.at_s, is_last=is_last)
+        else:
+            told.sound(event.segment, event.num_tokens, event.at_s)
+    return told.prebuffer_s(until_s, machine.cost.of)
+
+
+def sounds(events) -> list[float]:
+    return [event.at_s for event in events if event.kind == "sound"]
+
+
+@pytest.mark.parametrize("lengths", [(20,), (200,), (60, 120, 30)])
+def test_the_forecast_at_the_first_sound_is_what_the_player_needs(lengths):
+    texts = tuple(map(text_of, lengths))
+    waits = 0
+    for machine in machines():
+        events, needed_s = play(machine, texts)
+        told_s = forecast(machine, texts, sounds(events)[0], events)
+        assert told_s == pytest.approx(needed_s, abs=1e-6), machine
+        waits += needed_s > 0.05
+    assert waits > NUM_MACHINES // 10  # the control: there was something to foresee
+
+
+def test_each_later_look_says_the_same_as_long_as_the_machine_does():
+    texts = (text_of(150), text_of(80))
+    for machine in machines(100):
+        events, needed_s = play(machine, texts)
+        for at_s in sounds(events):
+            assert forecast(machine, texts, at_s, events) == pytest.approx(needed_s, abs=1e-6)
+
+
+def test_a_machine_that_gets_slower_is_seen_at_the_next_look():
+    """The forecast follows the newest messages and the present cost, not those of the start."""
+    machine, texts = Machine(100.0, Cost(0.1, 0.002), 0.1), (text_of(300),)
+    events, _ = play(machine, texts)
+    slow = replace(machine, cost=Cost(0.4, 0.05))
+    at_s = sounds(events)[0]
+    assert forecast(slow, texts, at_s, events) > forecast(machine, texts, at_s, events) + 0.5
+
+
+def test_a_cell_that_is_late_cannot_arrive_in_the_past():
+    machine, texts = Machine(100.0, Cost(0.1, 0.0), 0.1), (text_of(300),)
+    events, _ = play(machine, texts)
+    first_s = sounds(events)[0]
+    told = StreamForecast(SHAPE, texts)
+    told.asked(0, 0.0)
+    told.tokens(0, 3, 0.13, is_last=False)
+    told.tokens(0, 16, 0.26, is_last=False)
+    told.sound(0, 13, first_s)
+    much_later_s = first_s + 7.0  # and no second cell has come
+    assert told.prebuffer_s(much_later_s, machine.cost.of) >= 7.0 - 0.3
+
+
+def test_a_stream_without_sound_needs_nothing_yet():
+    assert StreamForecast(SHAPE, ("",)).prebuffer_s(1.0, Cost(0.1, 0.0).of) == 0.0
+
+
+def test_a_slow_machine_needs_as_long_as_the_text():
+    machine = Machine(12.5, Cost(0.0, 0.001), 0.1)
+    needs = [forecast_at_first(machine, text_of(num)) for num in (100, 200, 400)]
+    assert needs == pytest.approx([100 / 25, 200 / 25, 400 / 25], rel=0.35)
+    assert needs[0] < needs[1] < needs[2]
+
+
+def forecast_at_first(machine: Machine, text: str) -> float:
+    events, _ = play(machine, (text,))
+    return forecast(machine, (text,), sounds(events)[0], events)
+
+
+def test_beside_others_a_cell_waits_for_one_call_of_theirs():
+    cost = Cost(0.1, 0.01)
+    assert cost_beside(cost, SHAPE, 0)(26) == cost.of(26)
+    assert cost_beside(cost, SHAPE, 1)(26) == cost.of(26) + cost.of(52)
+
+
+def test_cells_have_the_ladders_sizes_and_a_short_rest_joins_the_last():
+    assert SHAPE.cells(200) == [13, 26, 52, 52, 52, 5]
+    assert SHAPE.cells(13 + 26 + 2) == [13, 28]
+    assert SHAPE.cells(60, index=2) == [52, 8]
+    assert SHAPE.cells(0) == []
+
+
+def test_a_stage_bears_the_streams_whose_work_fits_into_the_time_they_play():
+    assert t3_bears(Cost(0.01, 0.01), 16) == pytest.approx(3.0)
+    assert t3_bears(Cost(0.001, 0.001), 16) == 16
+    assert t3_bears(Cost(0.04, 0.04), 16) == pytest.approx(0.5)  # half of real time
+    assert t3_bears(Cost(0.01, 0.0), 16) == 16
+    assert vocoder_bears(Cost(0.0, 0.02), SHAPE, 16) == pytest.approx(2.0)
+    assert vocoder_bears(Cost(0.0, 0.08), SHAPE, 16) == pytest.approx(0.5)
+
+
+def stages(t3: float | None, vocoder: float | None) -> dict[str, StageStats]:
+    return {"t3": StageStats(bears=t3), "vocoder": StageStats(bears=vocoder)}
+
+
+def test_the_capacity_is_that_of_the_stage_that_bears_least():
+    assert Capacity().follow(stages(9.0, 3.0)) == 2  # a part of the time is kept free
+    assert Capacity().follow(stages(3.0, 9.0)) == 2
+    assert Capacity().follow(stages(1.05, 9.0)) == 1
+    assert Capacity().follow(stages(0.9, 9.0)) == 0
+
+
+def test_the_capacity_is_not_known_before_every_stage_has_told():
+    assert Capacity().follow(stages(9.0, None)) is None
+    assert Capacity().follow({"t3": StageStats(bears=3.0)}) is None
+
+
+def test_noise_does_not_lower_the_capacity_and_a_real_change_does():
+    capacity = Capacity()
+    assert capacity.follow(stages(2.4, 9.0)) == 2
+    assert capacity.follow(stages(2.3, 9.0)) == 2  # alone, that would be 1
+    assert capacity.follow(stages(None, None)) == 2  # the engines start anew
+    assert capacity.follow(stages(1.8, 9.0)) == 1
+    assert capacity.follow(stages(2.3, 9.0)) == 1  # nor is it raised by noise
+    assert capacity.follow(stages(2.4, 9.0)) == 2
