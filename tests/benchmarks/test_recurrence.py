@@ -59,7 +59,7 @@ def test_the_held_back_sound_of_the_first_cell_shortens_the_lead():
 
 def test_this_server_chooses_its_cells_by_the_speed():
     slower, faster = this_server(60, 0.05), this_server(200, 0.05)
-    assert slower.cells == (13, 13, 26, 52)
+    assert slower.cells == (13, 13, 26, 26, 52)
     assert faster.cells == (13, 26, 52)
     assert slower.held_back_s == faster.held_back_s == pytest.approx(0.22)
     assert prebuffer_s(slower, 1000) == prebuffer_s(faster, 1000) == pytest.approx(0)

@@ -17,8 +17,8 @@ Ladder = tuple[int, ...]
 # is chosen; an earlier one has fewer calls.
 LADDERS: tuple[Ladder, ...] = (
     (13, 26, 52),
-    (13, 13, 26, 52),
-    (26, 26, 52),
+    (13, 13, 26, 26, 52),
+    (26, 39, 52),
 )
 RESERVE = 1.25  # each engine may be this much slower than measured: other work on its cores
 _TOKENS_SEEN = 500  # of a segment; 20 s of sound
