@@ -40,7 +40,7 @@ Actors = tuple[Any, ...]
 def registry_actors(app_name: str, args: ServeArgs) -> Actors:
     """The handles of an application's registry actors. The actors stay while the application's
     replicas are replaced, so a session outlives an update."""
-    settings = _settings(args.limits)
+    settings = _settings(args.limits, args.registry_shards)
     names = (f"{app_name}-registry-{shard}" for shard in range(args.registry_shards))
     return tuple(named_actor(Registry, name, *settings) for name in names)
 
@@ -52,8 +52,10 @@ def every_registry() -> dict[str, Any]:
     return {name: ray.get_actor(name, namespace=NAMESPACE) for name in names if _NAME.search(name)}
 
 
-def _settings(limits: Limits) -> tuple[float, float, float, bool]:
-    return limits.remember_s, limits.live_s, limits.first_audio_s, limits.admit == "all"
+def _settings(limits: Limits, num_shards: int) -> tuple[float, float, float, bool]:
+    """One of several registries does not see all running streams: it admits all sessions."""
+    admits_all = limits.admit == "all" or num_shards > 1
+    return limits.remember_s, limits.live_s, limits.first_audio_s, admits_all
 
 
 def shard_of(key: SessionKey, actors: Actors) -> int:
@@ -155,7 +157,8 @@ class RemoteRegistry:
         """Tells an actor that is new to this ingress the ingress's limits, its live sessions, its
         open groups and the cancels that were acknowledged to it. Raises RayActorError."""
         actor = self._actors[shard]
-        await actor.configure.remote(*_settings(self._limits), self._since_s)
+        settings = _settings(self._limits, len(self._actors))
+        await actor.configure.remote(*settings, self._since_s)
         known = (live, self._acknowledged, groups)
         await actor.restore.remote(
             *([key for key in keys if shard_of(key, self._actors) == shard] for keys in known)

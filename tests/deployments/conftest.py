@@ -8,7 +8,7 @@ import pytest
 import ray
 from ray import serve
 
-from app.config import ServeArgs
+from app.config import Limits, ServeArgs
 from deployments.app import assemble
 from deployments.server import READER_WATCH, free_port
 from tests.support.deployments.controlled_stages import held_t3
@@ -54,7 +54,8 @@ def served(cluster: None, http_port: int, tmp_path_factory: pytest.TempPathFacto
     voices = folder / "voices"
     voices.mkdir()
     record_voice(voices, seed=7)
-    args = ServeArgs(model="embedded-babble", voices=str(voices))
+    limits = Limits(admit="all")  # tests speak side by side, on any machine
+    args = ServeArgs(model="embedded-babble", voices=str(voices), limits=limits)
     gate = folder / "gate"
     serve.run(assemble(args, t3_class=held_t3(gate)), name="served")
     url = f"http://127.0.0.1:{http_port}"
