@@ -10,24 +10,22 @@ models or Ray.
 """
 
 import argparse
-import math
 import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
-from unittest.mock import create_autospec
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from anywhere
 
-from app.api.app import create_app
-from app.config import Limits, ServeArgs
-from app.core import Synthesizer
+import route_tables
+from tables import table_of
+
+from app.config import ServeArgs
 from app.key_settings import KeySettings
 from benchmarks import recurrence as formula
 
@@ -97,7 +95,7 @@ def _settings_table(model: type[BaseModel]) -> str:
         (f"`{setting.name}`", setting.unit, setting.default, setting.values, setting.meaning)
         for setting in settings_of(model)
     ]
-    return _table(("setting", "unit", "default", "allowed", "meaning"), rows)
+    return table_of(("setting", "unit", "default", "allowed", "meaning"), rows)
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -154,7 +152,7 @@ def _kind(annotation: Any) -> str:
         return "text"
     if get_origin(annotation) is dict:
         return "a mapping"
-    return "a list" if get_origin(annotation) is tuple else "any"
+    return "a list" if tuple in map(get_origin, kinds_of(annotation)) else "any"
 
 
 def kinds_of(annotation: Any) -> tuple[Any, ...]:
@@ -177,127 +175,6 @@ def _is_optional(annotation: Any) -> bool:
     return is_union and type(None) in get_args(annotation)
 
 
-# Routes
-
-
-def document() -> dict[str, Any]:
-    """The OpenAPI document, with the versions of libraries left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return create_app(create_autospec(Synthesizer, instance=True), Limits()).openapi()
-
-
-_GROUPS = (
-    ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions", "/v1/admin")),
-    ("Voices", ("/v1/audio/voices",)),
-    ("Models and health", ("/v1/models", "/health", "/openapi.json", "/")),
-    ("Routes of a desktop app", ("/api/",)),
-)
-
-
-def routes() -> str:
-    told = document()
-    paths: dict[str, Any] = told["paths"]
-    grouped: dict[str, list[str]] = {title: [] for title, _ in _GROUPS}
-    bodies: dict[str, str] = {}  # the route of each table of fields that is written already
-    for path, methods in paths.items():
-        for method, operation in methods.items():
-            grouped[_group_of(path)].append(_route(method, path, operation, bodies))
-    for path, description in told["x-websockets"].items():
-        grouped[_group_of(path)].append(f"#### `WS {path}`\n\n{description}.")
-    return "\n\n".join(
-        f"### {title}\n\n" + "\n\n".join(parts) for title, parts in grouped.items() if parts
-    )
-
-
-def _group_of(path: str) -> str:
-    fitting = [
-        (len(start), title)
-        for title, starts in _GROUPS
-        for start in starts
-        if path.startswith(start)
-    ]
-    return max(fitting)[1]
-
-
-def _route(method: str, path: str, operation: Mapping[str, Any], bodies: dict[str, str]) -> str:
-    name = f"{method.upper()} {path}"
-    parts = [f"#### `{name}`", operation.get("description", "")]
-    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        table = _fields_table(content["schema"])
-        first = bodies.setdefault(table, name)
-        parts.append(f"Body: `{kind}`" + (f", the fields of `{first}`." if first != name else ""))
-        parts += [table] if first == name else []
-    parts.append("Answers: " + "; ".join(_answers(operation["responses"])) + ".")
-    return "\n\n".join(filter(None, parts))
-
-
-def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
-    """Those that are no errors, which are the same for every route."""
-    for status, answer in responses.items():
-        if status not in ("4XX", "5XX"):
-            kinds = ", ".join(f"`{kind}`" for kind in answer.get("content", {}))
-            told = answer["description"].replace("Successful Response", "done")
-            yield f"{status} {told}" + (f" ({kinds})" if kinds else "")
-
-
-def _fields_table(schema: Mapping[str, Any]) -> str:
-    required = schema.get("required", ())
-    rows = []
-    for name, field in sorted(
-        schema["properties"].items(), key=lambda item: item[0] not in required
-    ):
-        described = _merged(field)
-        rows.append(
-            (
-                f"`{name}`" + (" (required)" if name in required else ""),
-                _type_of(described),
-                _range_of(described),
-                described.get("description", ""),
-            )
-        )
-    return _table(("field", "type", "allowed", "meaning"), rows)
-
-
-def _merged(field: Mapping[str, Any]) -> dict[str, Any]:
-    """A field that may be null as the field that it is otherwise."""
-    kinds = [kind for kind in field.get("anyOf", ()) if kind.get("type") != "null"]
-    if len(kinds) == 1:
-        return {**kinds[0], **{k: v for k, v in field.items() if k != "anyOf"}}
-    nested = [inner for kind in kinds for inner in kind.get("anyOf", (kind,))]
-    return {**field, "anyOf": nested} if nested else dict(field)
-
-
-def _type_of(field: Mapping[str, Any]) -> str:
-    if "anyOf" in field:
-        return " or ".join(dict.fromkeys(_type_of(kind) for kind in field["anyOf"]))
-    kind: str = field.get("type", "")
-    if field.get("format") == "binary":
-        return "file"
-    return f"{kind} of {field['items']['type']}s" if kind == "array" else kind
-
-
-def _range_of(field: Mapping[str, Any]) -> str:
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    names = (
-        ("minimum", "{} or more"),
-        ("exclusiveMinimum", "more than {}"),
-        ("maximum", "at most {}"),
-        ("exclusiveMaximum", "less than {}"),
-        ("maxLength", "at most {} characters"),
-        ("maxItems", "at most {}"),
-    )
-    return ", ".join(told.format(_number(field[name])) for name, told in names if name in field)
-
-
-def _number(value: float) -> str:
-    """8000.0 as 8000, and 2**63 as such."""
-    if value >= 2**53:
-        return f"2^{round(math.log2(value))}"
-    return f"{value:g}" if value != int(value) else str(int(value))
-
-
 # Formulas
 
 
@@ -305,7 +182,7 @@ def recurrence() -> str:
     """What benchmarks/recurrence.py prints."""
     rows = [formula.row_of(stream) for stream in formula.examples()]
     head = ("pipeline", "first sound", "gaps before the next cells", *_PREBUFFERS)
-    return _table(head, [[str(cell) for cell in _flat(row)] for row in rows])
+    return table_of(head, [[str(cell) for cell in _flat(row)] for row in rows])
 
 
 _PREBUFFERS = tuple(f"prebuffer, {number} cells" for number in formula.LENGTHS)
@@ -316,21 +193,9 @@ def _flat(row: formula.Row) -> tuple[object, ...]:
     return (row["name"], row["first_sound_s"], gaps, *row["prebuffer_s"].values())
 
 
-# Tables
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "\\<")
-
-
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
-    "routes": routes,
+    "routes": route_tables.routes,
     "recurrence": recurrence,
 }
 

@@ -1,8 +1,10 @@
 """Builds the HTTP interface of a Synthesizer, without globals: a process may have several, and
 tests put a fake synthesizer behind one."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from types import MappingProxyType
 
@@ -12,10 +14,13 @@ from starlette.responses import Response
 
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
+from app.api.answers import Model, ModelList, ServerName
 from app.api.desktop import desktop_routes
 from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.model_routes import model_routes
+from app.api.openapi import HEALTH, answer
+from app.api.prebuffer import PREBUFFER
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.slow_readers import ReaderLimit
@@ -28,6 +33,7 @@ from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
 from app.config import Limits, SocketLimits
 from app.core import HealthStatus, Synthesizer
+from app.errors import ServeError
 from app.key_settings import AdmissionSettings, KeySettings
 from app.sessions.model_state import ModelLoader
 from app.voices.catalogue import VoiceCatalogue
@@ -37,6 +43,7 @@ from app.voices.recordings import RecordingReader
 # A late server is not sent away: a balancer would cut its callers off, and all replicas may be late
 # together. New sessions are refused by admission, one by one.
 _SPEAKING = (HealthStatus.OK, HealthStatus.LATE)
+HEALTH_WITHIN_S = 1.0  # the list of models does not wait longer for the machine's speed
 
 
 def create_app(
@@ -82,7 +89,7 @@ def create_app(
             allow_origins=origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", "Retry-After"],
+            expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", PREBUFFER, "Retry-After"],
         )
     app.add_middleware(ReaderLimit, stalled_s=limits.stalled_reader_s)
     errors.install(app, refused)
@@ -110,37 +117,44 @@ def _model_list_routes(services: Services) -> APIRouter:
     synthesizer = services.synthesizer
     created = int(time.time())
 
-    def model() -> dict[str, object]:
+    async def model() -> Model:
         card = synthesizer.card()
-        return {
-            "id": card.name,
-            "object": "model",
-            "created": created,
-            "owned_by": "chatterbox-serve",
-            "family": card.family,
-            "languages": card.languages,
-        }
+        return Model(
+            id=card.name,
+            created=created,
+            family=card.family,
+            languages=card.languages,
+            realtime=await _is_realtime(synthesizer),
+        )
 
-    @router.get("/", response_model=None)
+    @router.get("/", response_model=None, responses=answer(ServerName))
     async def root() -> Response:
         """The name of this server. Needs no API key."""
-        return JsonResponse({"name": "chatterbox-serve", "speech": "/v1/audio/speech"})
+        return JsonResponse(ServerName())
 
-    @router.get("/health", response_model=None)
+    @router.get("/health", response_model=None, responses=HEALTH)
     async def health() -> Response:
         """The status and the load of each stage; 503 unless it is ok or late. Needs no API key."""
         now = await synthesizer.health()
         return JsonResponse(asdict(now), 200 if now.status in _SPEAKING else 503)
 
-    @router.get("/v1/models", response_model=None)
+    @router.get("/v1/models", response_model=None, responses=answer(ModelList))
     async def models() -> Response:
         """The model that is served."""
-        return JsonResponse({"object": "list", "data": [model()]})
+        return JsonResponse(ModelList(data=(await model(),)))
 
-    @router.get("/v1/models/{model_id:path}", response_model=None)
+    @router.get("/v1/models/{model_id:path}", response_model=None, responses=answer(Model))
     async def one_model(model_id: str) -> Response:
         """The model that is served, by its name."""
         services.planner.check_model(model_id)
-        return JsonResponse(model())
+        return JsonResponse(await model())
 
     return router
+
+
+async def _is_realtime(synthesizer: Synthesizer) -> bool | None:
+    """None where that is not measured, or is not told in time."""
+    with suppress(ServeError, TimeoutError):
+        async with asyncio.timeout(HEALTH_WITHIN_S):
+            return (await synthesizer.health()).realtime
+    return None

@@ -7,12 +7,13 @@ import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.api.answers import Speaking, StoppedSession, StoppedSessions
 from app.api.dependencies import caller_of, require_role
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of, event_of, usage_of
 from app.api.json_body import read_object
-from app.api.openapi import WAV_EVENTS, WAV_FILE
+from app.api.openapi import NOT_SERVED, WAV_EVENTS, WAV_FILE, answer
 from app.api.services import Services
 from app.api.session_routes import stop_sessions
 from app.api.speech_bodies import EVENT_STREAM, WholeFile
@@ -38,6 +39,7 @@ _VOX_BODY = {
         "content": {"application/json": {"schema": VoxFields.model_json_schema()}},
     }
 }
+_STOPPED = answer(StoppedSessions)
 
 
 class WavEvents:
@@ -102,22 +104,22 @@ def desktop_routes(services: Services) -> APIRouter:
         job = await _job(services, request)
         return SpeechResponse(services, nullcontext(job), WavEvents(job))
 
-    @router.post("/vox_stop", response_model=None)
-    @router.post("/vox_stop_speak", response_model=None)
-    @router.post("/stop_all_vox", response_model=None)
+    @router.post("/vox_stop", response_model=None, responses=_STOPPED)
+    @router.post("/vox_stop_speak", response_model=None, responses=_STOPPED)
+    @router.post("/stop_all_vox", response_model=None, responses=_STOPPED)
     async def stop(request: Request) -> Response:
         """Stop every session of the caller's tenant."""
         acks = await stop_sessions(synthesizer, caller_of(request).tenant)
-        stopped = [{"session_id": ack.session_id, "state": ack.state} for ack in acks]
-        return JsonResponse({"stopped": stopped})
+        stopped = [StoppedSession(session_id=ack.session_id, state=ack.state) for ack in acks]
+        return JsonResponse(StoppedSessions(stopped=tuple(stopped)))
 
-    @router.get("/tts_is_speaking", response_model=None)
+    @router.get("/tts_is_speaking", response_model=None, responses=answer(Speaking))
     async def is_speaking(request: Request) -> Response:
         """Whether a session of the caller's tenant is live."""
         num_live = len(await synthesizer.live(caller_of(request).tenant))
-        return JsonResponse({"is_speaking": num_live > 0, "sessions": num_live})
+        return JsonResponse(Speaking(is_speaking=num_live > 0, sessions=num_live))
 
-    @router.post("/vox_speak", response_model=None, status_code=501)
+    @router.post("/vox_speak", response_model=None, status_code=501, responses=NOT_SERVED)
     async def speak_aloud() -> Response:
         """Not served: a server has no loudspeaker of its caller."""
         raise NotServed("a server cannot play sound on your device; use /api/vox_speak_wav")

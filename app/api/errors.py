@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,6 +53,8 @@ class JsonResponse(Response):
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
+        if isinstance(content, BaseModel):
+            content = content.model_dump(mode="json")
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 

@@ -6,9 +6,14 @@ FastAPI adds the paths and parameters. Bodies are described beside the routes th
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
+from app.api.answers import BODIES
 from app.audio.formats import FORMATS
+from app.core import CancelAck, Health
 
+_REFERENCE = "#/components/schemas/{model}"  # pydantic fills it in
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -26,14 +31,21 @@ ERROR = {
         }
     },
 }
-_ERRORS = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=name)}
+
+
+_ERRORS = {"application/json": {"schema": _reference("Error")}}
+Answers = dict[int | str, dict[str, Any]]  # by status
 # Any route may answer with these.
-REFUSALS: dict[int | str, dict[str, Any]] = {
+REFUSALS: Answers = {
     "4XX": {"description": "the request was refused and nothing was done", "content": _ERRORS},
     "5XX": {"description": "the server could not do what was asked", "content": _ERRORS},
 }
 
-SPOKEN: dict[int | str, dict[str, Any]] = {
+SPOKEN: Answers = {
     200: {
         "description": "speech",
         "content": {
@@ -42,25 +54,71 @@ SPOKEN: dict[int | str, dict[str, Any]] = {
     },
     204: {"description": "the session was cancelled before its first sound"},
 }
-WAV_FILE: dict[int | str, dict[str, Any]] = {
+WAV_FILE: Answers = {
     200: {"description": "a WAV file", "content": {"audio/wav": {}}},
     204: {"description": "the session was cancelled before its first sound"},
 }
-WAV_EVENTS: dict[int | str, dict[str, Any]] = {
+WAV_EVENTS: Answers = {
     200: {
         "description": "server-sent events, each with a WAV file",
         "content": {"text/event-stream": {}},
     },
 }
-CANCELLED: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "the cancel is on its way, and not confirmed yet",
-        "content": {"application/json": {}},
-    },
-}
+
+
+def answer(body: type) -> Answers:
+    """200 with a JSON body of app.api.answers."""
+    return _json(200, "done", _reference(body.__name__))
+
+
+def _json(status: int, description: str, schema: Any) -> Answers:
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": description, "content": content}}
+
+
+CANCELLED = answer(CancelAck) | _json(
+    202, "the cancel is on its way, and not confirmed yet", _reference("CancelAck")
+)
+HEALTH = answer(Health) | _json(
+    503, "no session can begin", {"anyOf": [_reference("Health"), _reference("Error")]}
+)
+NOT_SERVED = _json(501, "not served", _reference("Error"))
 SOCKETS = {
     "/v1/audio/speech/stream": "JSON messages; docs/websocket.md describes the protocol",
 }
+
+
+class _BodySchemas(GenerateJsonSchema):
+    """Every field is in every answer, but for those with `exclude_if`."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        return "serialization_exclude_if" not in field
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def schemas() -> dict[str, Any]:
+    """The JSON schemas of all bodies of answers, by name."""
+    adapters: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (body, "serialization", TypeAdapter(body)) for body in BODIES
+    ]
+    _, told = TypeAdapter.json_schemas(
+        adapters, ref_template=_REFERENCE, schema_generator=_BodySchemas
+    )
+    found: dict[str, Any] = told["$defs"]
+    return found
+
+
+def _correct(responses: dict[str, Any]) -> None:
+    """Takes away what FastAPI adds: a 422, which this interface never sends, and a guess of the
+    JSON's type."""
+    responses.pop("422", None)
+    for content in (told.get("content", {}) for told in responses.values()):
+        if len(content) > 1:
+            content.pop("application/json", None)
+        elif "application/json" in content:
+            content["application/json"]["schema"].pop("type", None)
 
 
 def install(app: FastAPI) -> None:
@@ -72,16 +130,9 @@ def install(app: FastAPI) -> None:
         schema = made()
         for methods in schema["paths"].values():
             for operation in methods.values():
-                operation["responses"].pop(
-                    "422", None
-                )  # FastAPI adds it; this interface never sends it
-                good = operation["responses"].get("200", {}).get("content", {})
-                if "application/json" in good:
-                    good["application/json"]["schema"] = {"type": "object"}
-                if len(good) > 1:  # FastAPI adds its default to the route's own types
-                    good.pop("application/json", None)
+                _correct(operation["responses"])
         components = schema.setdefault("components", {})
-        components["schemas"] = {"Error": ERROR}
+        components["schemas"] = {"Error": ERROR} | schemas()
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from app.api.answers import StopCounts
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_optional_object
 from app.api.middleware import check_target_id
+from app.api.openapi import answer
 from app.api.speech_request import parse
 from app.core import CancelAck, CancelState, SessionKey, SessionReport, Synthesizer
 from app.errors import NotFound
 from app.key_settings import TENANT, Role
-from app.sessions.timeline import all_legs
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def session_routes(synthesizer: Synthesizer) -> APIRouter:
     @router.post(
         "/v1/admin/stop",
         response_model=None,
+        responses=answer(StopCounts),
         dependencies=[require_role(Role.ADMIN)],
         openapi_extra=_STOP_BODY,
     )
@@ -63,12 +65,16 @@ def session_routes(synthesizer: Synthesizer) -> APIRouter:
         message = "key %s stopped %d sessions of %s"
         log.warning(message, caller_of(request).name, len(acks), fields.tenant or "every tenant")
         states = Counter(ack.state for ack in acks)
-        return JsonResponse(
-            {"stopped": states[CancelState.STOPPED], "stopping": states[CancelState.STOPPING]}
+        counts = StopCounts(
+            stopped=states[CancelState.STOPPED], stopping=states[CancelState.STOPPING]
         )
+        return JsonResponse(counts)
 
     @router.get(
-        "/v1/sessions/{session_id}", response_model=None, dependencies=[require_role(Role.SPEAK)]
+        "/v1/sessions/{session_id}",
+        response_model=None,
+        responses=answer(SessionReport),
+        dependencies=[require_role(Role.SPEAK)],
     )
     async def session(request: Request, session_id: str) -> Response:
         """The report of a session of the caller's tenant, while the registry remembers it."""
@@ -86,8 +92,6 @@ def session_routes(synthesizer: Synthesizer) -> APIRouter:
 
 
 def _body_of(report: SessionReport) -> dict[str, object]:
-    """Marks are seconds on the server machine's monotonic clock; legs are the times between
-    them."""
+    """Marks are seconds on the server machine's monotonic clock, in the order of time."""
     marks = sorted(report.marks.items(), key=lambda item: item[1])
-    body = asdict(report) | {"marks": {mark.value: round(at_s, 6) for mark, at_s in marks}}
-    return body | {"legs_ms": all_legs(report.marks)}
+    return asdict(report) | {"marks": {mark.value: round(at_s, 6) for mark, at_s in marks}}

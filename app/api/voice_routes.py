@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from app.api.answers import DeletedVoice, Voice, VoiceList
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import WAV_FILE
+from app.api.openapi import WAV_FILE, answer
 from app.api.services import Services
 from app.api.speech_bodies import WholeFile
 from app.api.speech_request import SpeechOptionFields, parse
@@ -57,6 +58,7 @@ _CHANGE = {
         "content": {"application/json": {"schema": VoiceChanges.model_json_schema()}},
     }
 }
+_VOICE = answer(Voice)
 
 
 def voice_routes(services: Services) -> APIRouter:
@@ -64,12 +66,14 @@ def voice_routes(services: Services) -> APIRouter:
     voices, planner = services.voices, services.planner
     makers = [require_role(Role.VOICES)]
 
-    @router.get("", response_model=None)
+    @router.get("", response_model=None, responses=answer(VoiceList))
     async def all_voices(request: Request) -> Response:
         """The voices that the caller may use."""
-        return JsonResponse({"voices": await voices.all(caller_of(request))})
+        return JsonResponse(VoiceList(voices=tuple(await voices.all(caller_of(request)))))
 
-    @router.post("", response_model=None, openapi_extra=_UPLOAD, dependencies=makers)
+    @router.post(
+        "", response_model=None, responses=_VOICE, openapi_extra=_UPLOAD, dependencies=makers
+    )
     async def add_voice(request: Request) -> Response:
         """Make a voice from a recording of 5 to 30 s and the speaker's written consent."""
         form = await read_form(request, ("name", "consent"), ("audio_sample",), MAX_BYTES)
@@ -83,12 +87,18 @@ def voice_routes(services: Services) -> APIRouter:
             )
         return JsonResponse(body_of(voice))
 
-    @router.get("/{voice_id}", response_model=None)
+    @router.get("/{voice_id}", response_model=None, responses=_VOICE)
     async def one_voice(request: Request, voice_id: str) -> Response:
         """One voice, by its id."""
         return JsonResponse(body_of(await voices.get(caller_of(request), voice_id)))
 
-    @router.patch("/{voice_id}", response_model=None, openapi_extra=_CHANGE, dependencies=makers)
+    @router.patch(
+        "/{voice_id}",
+        response_model=None,
+        responses=_VOICE,
+        openapi_extra=_CHANGE,
+        dependencies=makers,
+    )
     async def change_voice(request: Request, voice_id: str) -> Response:
         """Change the name or the aliases of a voice that a caller made."""
         changes = parse(VoiceChanges, await read_object(request, MAX_CHANGE_BYTES))
@@ -96,11 +106,16 @@ def voice_routes(services: Services) -> APIRouter:
         voice = await voices.change(caller_of(request), voice_id, changes.name, aliases)
         return JsonResponse(body_of(voice))
 
-    @router.delete("/{voice_id}", response_model=None, dependencies=makers)
+    @router.delete(
+        "/{voice_id}",
+        response_model=None,
+        responses=answer(DeletedVoice),
+        dependencies=makers,
+    )
     async def delete_voice(request: Request, voice_id: str) -> Response:
         """Half a second after the answer, no request can use the voice any more."""
         await voices.delete(caller_of(request), voice_id)
-        return JsonResponse({"object": "audio.voice", "id": voice_id, "deleted": True})
+        return JsonResponse(DeletedVoice(id=voice_id))
 
     @router.get(
         "/{voice_id}/preview",

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from app.api.answers import Voice
 from app.auth.api_keys import Caller
 from app.core import Synthesizer, VoiceKind, VoiceRef
 from app.errors import BadRequest, Conflict, NotFound, NotServed
@@ -36,7 +37,7 @@ class Voices:
                 return made.ref
         return self.catalogue.find(name).ref
 
-    async def all(self, caller: Caller) -> list[dict[str, object]]:
+    async def all(self, caller: Caller) -> list[Voice]:
         listed = [body_of(voice) for voice in self.catalogue.named()]
         if self.library is None:
             return listed
@@ -124,13 +125,8 @@ class Voices:
             raise Conflict(f"the name {name!r} is taken already", param="name", code="name_taken")
 
 
-def body_of(voice: NamedVoice | LibraryVoice) -> dict[str, object]:
-    body: dict[str, object] = {
-        "object": "audio.voice",
-        "id": voice.id,
-        "name": voice.name,
-        "aliases": list(voice.aliases),
-    }
+def body_of(voice: NamedVoice | LibraryVoice) -> Voice:
+    body = Voice(id=voice.id, name=voice.name, aliases=voice.aliases)
     if isinstance(voice, LibraryVoice):
-        body |= {"created_at": voice.created_at, "seconds": voice.seconds}
+        return body.model_copy(update={"created_at": voice.created_at, "seconds": voice.seconds})
     return body

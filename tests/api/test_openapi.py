@@ -5,13 +5,16 @@ import warnings
 import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from hypothesis import HealthCheck, given, settings
+from jsonschema import Draft202012Validator
 
 from app.api.app import create_app
 from app.config import Limits
 from app.voices.library import VoiceLibrary
+from tests.support.api_clients import in_process, speech
 from tests.support.api_keys import key
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
 from tests.support.routes import routes
+from tests.support.strict_schema import strict
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -48,6 +51,58 @@ def test_every_body_and_every_refusal_is_documented():
     for path in ("/v1/audio/speech", "/v1/audio/voices", "/api/vox_speak_wav"):
         assert document["paths"][path]["post"]["requestBody"]["required"] is True
     assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+
+
+def good_answers(document):
+    """(route, schema) of every JSON answer that is no refusal."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {}).get("application/json")
+                if content is not None and status not in ("4XX", "5XX"):
+                    yield f"{method} {path} {status}", content["schema"]
+
+
+def test_every_json_answer_names_a_schema_of_the_document():
+    document = documented()
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    answers = dict(good_answers(document))
+    assert len(answers) > 20
+    for route, schema in answers.items():
+        references = {each.get("$ref") for each in schema.get("anyOf", [schema])}
+        assert references <= known, route
+
+
+ANSWERS = [
+    ("/", "ServerName"),
+    ("/health", "Health"),
+    ("/v1/models", "ModelList"),
+    ("/v1/models/multilingual", "Model"),
+    ("/v1/audio/voices", "VoiceList"),
+    ("/v1/sessions/told", "SessionReport"),
+    ("/api/tts_is_speaking", "Speaking"),
+]
+
+
+def faults(document, name, body):
+    """A field that the document does not know is one, and so is a missing one."""
+    schema = strict(document) | {"$ref": f"#/components/schemas/{name}"}
+    return [error.message for error in Draft202012Validator(schema).iter_errors(body)]
+
+
+@pytest.mark.parametrize(("path", "name"), ANSWERS)
+async def test_an_answer_has_the_documented_fields_and_no_other(path, name):
+    headers = {"X-Request-ID": "told"}
+    async with in_process(FakeSynthesizer(MULTILINGUAL)) as client:
+        await client.post(
+            "/v1/audio/speech", json=speech(model="multilingual", language="en"), headers=headers
+        )
+        body = (await client.get(path)).json()
+    document = documented()
+    assert faults(document, name, body) == []
+    assert faults(document, name, body | {"more": 1}) != []
+    for field in body:
+        assert faults(document, name, {k: v for k, v in body.items() if k != field}) != [], field
 
 
 HEADERS = {"X-API-Key": "everything"}

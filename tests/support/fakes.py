@@ -28,6 +28,7 @@ from app.core import (
     SessionReport,
     StageStats,
 )
+from app.sessions.timeline import all_legs
 from tests.support.eventually import eventually_sync
 
 WAIT_S = 10
@@ -179,7 +180,10 @@ class FakeSynthesizer:
             return None
         marks = {Mark.RECEIVED: 100.0, Mark.CLAIMED: 100.002, Mark.FIRST_BYTE: 100.25}
         finish = {"finished": self.finish, None: None}.get(how, FinishReason.CANCELLED)
-        return SessionReport(key.session_id, finish, 600.0, 15, 0, None, None, marks)
+        legs_ms = all_legs(marks)
+        return SessionReport(
+            key.session_id, finish, 600.0, 15, 0, None, None, marks, legs_ms=legs_ms
+        )
 
     async def live(self, tenant):
         keys = [request.key for request in self.requests if tenant in (None, request.key.tenant)]

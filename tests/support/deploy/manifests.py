@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from tests.support.strict_schema import strict
+
 ROOT = Path(__file__).parents[3]
 KUBERAY = ROOT / "deploy" / "kuberay"
 RAYSERVICE_SCHEMA = Path(__file__).parent / "schemas" / "rayservice-v1.json.gz"
@@ -94,20 +96,8 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 
 def faults(content: dict[str, Any]) -> list[str]:
-    validator = Draft202012Validator(_strict(schema_of(content["kind"])))
+    validator = Draft202012Validator(strict(schema_of(content["kind"])))
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(content)]
-
-
-def _strict(schema: Any) -> Any:
-    """Refuses keys that an object's schema does not name, where the schema names any."""
-    if isinstance(schema, list):
-        return [_strict(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    strict = {key: _strict(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        strict.setdefault("additionalProperties", False)
-    return strict
 
 
 def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,100 @@
+"""The bodies of JSON answers. The nouns of app/core.py that a client sees are sent as they are; the
+others are here. Their names are those of the OpenAPI document."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app.core import CancelAck, CancelState, Health, SessionReport
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Body(BaseModel, frozen=True):
+    """A field is in every answer, but for those with `exclude_if`."""
+
+
+class ServerName(Body):
+    name: str = "chatterbox-serve"
+    speech: str = Field("/v1/audio/speech", description="the path of the speech route")
+
+
+class Model(Body):
+    """In OpenAI's shape, with `family` and `languages` beside."""
+
+    id: str = Field(description="the value of `model` in a request")
+    object: Literal["model"] = "model"
+    created: int = Field(description="Unix time of this server's start")
+    owned_by: str = "chatterbox-serve"
+    family: str = Field(description="english, multilingual or turbo")
+    languages: tuple[str, ...] = Field(
+        description="values of `language`; empty: the field is refused"
+    )
+    realtime: bool | None = Field(
+        None,
+        description="whether a lone stream's sound is made faster than it plays; null: not known",
+    )
+
+
+class ModelList(Body):
+    object: Literal["list"] = "list"
+    data: tuple[Model, ...]
+
+
+class ModelState(Body):
+    model: str
+    family: str | SkipJsonSchema[None] = Field(None, exclude_if=_is_none)
+    loaded: bool
+
+
+class Voice(Body):
+    object: Literal["audio.voice"] = "audio.voice"
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    created_at: int | SkipJsonSchema[None] = Field(
+        None, exclude_if=_is_none, description="Unix time; of a caller's voice"
+    )
+    seconds: float | SkipJsonSchema[None] = Field(
+        None, exclude_if=_is_none, description="length of the recording; of a caller's voice"
+    )
+
+
+class VoiceList(Body):
+    voices: tuple[Voice, ...]
+
+
+class DeletedVoice(Body):
+    object: Literal["audio.voice"] = "audio.voice"
+    id: str
+    deleted: Literal[True] = True
+
+
+class StopCounts(Body):
+    stopped: int = Field(description="sessions that have stopped")
+    stopping: int = Field(description="sessions that are told to stop and have not confirmed yet")
+
+
+class StoppedSession(Body):
+    session_id: str
+    state: CancelState
+
+
+class StoppedSessions(Body):
+    stopped: tuple[StoppedSession, ...]
+
+
+class Speaking(Body):
+    is_speaking: bool
+    sessions: int = Field(description="live sessions of the caller's tenant")
+
+
+BODIES: tuple[type, ...] = (
+    *(CancelAck, Health, SessionReport),
+    *(ServerName, Model, ModelList, ModelState),
+    *(Voice, VoiceList, DeletedVoice),
+    *(StopCounts, StoppedSessions, Speaking),
+)
