@@ -17,6 +17,7 @@ TURN_LEGS = (  # in their order, from the received request to the first byte
     "queue",
     "first_tokens",
     "first_cell",
+    "hold",
     "to_proxy",
 )
 SIZE = (7.2, 3.4)  # inches
