@@ -1,7 +1,6 @@
 """Which parts of a server's cluster run now, by the process table and by /health. Knows nothing
 about what a missing part means."""
 
-import contextlib
 import math
 import threading
 import time
@@ -10,19 +9,19 @@ from collections.abc import Callable
 import httpx
 import psutil
 
+from app.core import HealthStatus
 from app.errors import Unavailable
+from deployments import process_titles
 from deployments.cluster_watch import Part
+from deployments.process_titles import titled
 from deployments.server import ServerProcess
 
 SEARCH_EVERY_S = 3.0  # reads the environment of every process of the machine
 ASK_EVERY_S = 2.0
 ASK_WITHIN_S = 10.0
-_TITLES = {  # how a process's command line begins, or the name of its executable
-    Part.RAYLET: ("raylet",),
-    Part.GCS: ("gcs_server",),
-    Part.CONTROLLER: ("ray::ServeController",),
-    Part.PROXY: ("ray::ProxyActor", "ray::HAProxyManager"),
-}
+_NAMES = {Part.RAYLET: "raylet", Part.GCS: "gcs_server"}  # of executables
+_TITLES = {Part.CONTROLLER: process_titles.CONTROLLER, Part.PROXY: process_titles.PROXY}
+_WATCHED = len(_NAMES) + len(_TITLES)
 
 
 class ClusterProcesses:
@@ -35,18 +34,17 @@ class ClusterProcesses:
 
     def present(self) -> set[Part]:
         self._found = {part: process for part, process in self._found.items() if _runs(process)}
-        if len(self._found) < len(_TITLES) and time.monotonic() > self._searched_s + SEARCH_EVERY_S:
+        if len(self._found) < _WATCHED and time.monotonic() > self._searched_s + SEARCH_EVERY_S:
             self._search()
             self._searched_s = time.monotonic()
         return {*self._found, *([Part.SERVE_RUN] if self._server.is_running else [])}
 
     def _search(self) -> None:
-        for process in self._server.processes():
-            with contextlib.suppress(psutil.Error):  # the process has ended since
-                title = " ".join(process.cmdline()).strip()
-                for part, titles in _TITLES.items():
-                    if process.name() in titles or title.startswith(titles):
-                        self._found[part] = process
+        processes = self._server.processes()
+        found = {part: titled(processes, titles) for part, titles in _TITLES.items()}
+        for part, name in _NAMES.items():
+            found[part] = [process for process in processes if process.info["name"] == name]
+        self._found |= {part: those[-1] for part, those in found.items() if those}
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -61,7 +59,7 @@ class HealthProbe:
 
     def __init__(self, server: ServerProcess, on_ready: Callable[[], None]) -> None:
         """`on_ready` is called once, in that thread."""
-        self.is_answered = False  # the last time
+        self.present = frozenset[Part]()
         self._server = server
         self._on_ready = on_ready
         threading.Thread(target=self._run, daemon=True).start()
@@ -75,8 +73,17 @@ class HealthProbe:
         with httpx.Client(base_url=self._server.url, timeout=ASK_WITHIN_S) as client:
             while True:
                 try:
-                    client.get("/health")
-                    self.is_answered = True
+                    self.present = _told(client.get("/health"), self.present)
                 except httpx.HTTPError:
-                    self.is_answered = False
+                    self.present -= {Part.ANSWERS}  # nothing is known of the GCS
                 time.sleep(ASK_EVERY_S)
+
+
+def _told(health: httpx.Response, before: frozenset[Part]) -> frozenset[Part]:
+    """The parts that this answer shows. `before`: those of the answer before it. An answer of the
+    proxy itself says nothing of the GCS."""
+    try:
+        is_away = health.json()["status"] == HealthStatus.CLUSTER_AWAY
+    except (ValueError, KeyError, TypeError):
+        return before | {Part.ANSWERS}
+    return frozenset({Part.ANSWERS} if is_away else {Part.ANSWERS, Part.GCS_ANSWERS})

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import yaml
 
-from app.config import ServeArgs
+from app.config import Limits, ServeArgs
 from app.errors import ConfigError, Unavailable
 from deployments import haproxy
 from deployments.config_check import check_config, check_model
@@ -70,8 +70,15 @@ class ServerProcess:
 
     @property
     def longest_session_s(self) -> float:
-        arguments = [app.get("args") or {} for app in self._content["applications"]]
-        return max(ServeArgs.model_validate(args).limits.request_timeout_s for args in arguments)
+        return max(limits.request_timeout_s for limits in self._limits())
+
+    @property
+    def gcs_silence_s(self) -> float:
+        return max(limits.gcs_silence_s for limits in self._limits())
+
+    def _limits(self) -> Iterator[Limits]:
+        for app in self._content["applications"]:
+            yield ServeArgs.model_validate(app.get("args") or {}).limits
 
     def check_model(self) -> None:
         """Checks the model's files while the server boots, so that a fault is one clear error."""

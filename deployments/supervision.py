@@ -30,13 +30,12 @@ def supervise(
     on_drain: Callable[[], None],
 ) -> Part | None:
     """Returns None when the server is to be stopped, or the part that is lost."""
-    watch, processes = ClusterWatch(), ClusterProcesses(server)
+    watch, processes = ClusterWatch(server.gcs_silence_s), ClusterProcesses(server)
     probe = HealthProbe(server, on_ready)
     with contextlib.ExitStack() as undo:
         draining = None
         while not orders.stop.wait(LOOK_EVERY_S):
-            answers = [Part.ANSWERS] if probe.is_answered else []
-            if part := watch.lost({*processes.present(), *answers}, time.monotonic()):
+            if part := watch.lost(processes.present() | probe.present, time.monotonic()):
                 return part
             if orders.drain.is_set() and draining is None:
                 on_drain()

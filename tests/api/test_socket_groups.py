@@ -101,6 +101,23 @@ async def test_a_context_that_ends_by_itself_has_a_report(synthesizer):
         assert (report["finish"], report["cause"]) == ("stop", "finished")
 
 
+@pytest.mark.parametrize("session_id", ["red-0", "red-0-0"])
+async def test_no_leg_of_a_report_is_negative(synthesizer, session_id):
+    """The id of a context is taken before its first text comes."""
+    synthesizer.num_chunks = 3
+    async with talking(synthesizer, contexts=()) as (talker, http):
+        await talker.start("a")
+        await talker.until("started")
+        await eventually(lambda: report_of(http, "red-0"), WAIT_S, "the id is taken")
+        await talker.send("text", "a", text="Hello there. ")
+        await talker.send("close", "a")
+        await talker.until("done")
+        await eventually(lambda: ended(http, session_id), WAIT_S, "the end is told")
+        legs_ms = (await report_of(http, session_id))["legs_ms"]
+        assert legs_ms.keys() >= {"first_audio", "whole"}
+        assert min(legs_ms.values()) >= 0, legs_ms
+
+
 async def test_the_ids_of_a_socket_with_the_longest_id_are_accepted(synthesizer):
     async with talking(synthesizer, socket_id=LONG_ID) as (talker, http):
         assert await report_of(http, f"{LONG_ID}-0-0") is not None

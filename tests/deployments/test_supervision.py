@@ -1,6 +1,7 @@
 """How `chatterbox-serve serve` notices that its cluster is dead. The parts are processes that only
 bear the names of Ray's; tests/deployments/test_server.py kills Ray's own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core import HealthStatus
 from deployments import cluster_processes, supervision
 from deployments.cluster_watch import CLUSTER_LOST_STATUS, PATIENCE_S, ClusterWatch, Part
 from deployments.server import ServerProcess, free_port
@@ -29,10 +31,17 @@ TITLES = {
 }
 
 
+class Health(HTTPServer):
+    status = HealthStatus.OK
+
+
 class Answering(BaseHTTPRequestHandler):
+    server: Health
+
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
+        self.wfile.write(json.dumps({"status": self.server.status}).encode())
 
     def log_message(self, *_: object) -> None:
         pass
@@ -47,7 +56,7 @@ class Cluster(ServerProcess):
         self._folder = tempfile.TemporaryDirectory()
         self.drains: list[subprocess.Popen[str]] = []
         self.parts = {part: self.begin(part) for part in TITLES}
-        self.health = HTTPServer(("127.0.0.1", self.port), Answering)
+        self.health = Health(("127.0.0.1", self.port), Answering)
         threading.Thread(target=self.health.serve_forever, args=(0.01,)).start()
         return subprocess.Popen(["sleep", "600"], env=self.environment())
 
@@ -114,6 +123,7 @@ def supervised(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Su
     monkeypatch.setattr(supervision, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(cluster_processes, "SEARCH_EVERY_S", 0.05)
     monkeypatch.setattr(cluster_processes, "ASK_EVERY_S", 0.02)
+    monkeypatch.setattr(Cluster, "gcs_silence_s", 0.0)
     for part in PATIENCE_S:
         monkeypatch.setitem(PATIENCE_S, part, 0.5)
     supervised = Supervised(cluster, monkeypatch)
@@ -151,6 +161,24 @@ def test_the_end_of_serve_run_is_noticed(supervised: Supervised):
 def test_a_health_route_that_no_longer_answers_is_noticed(supervised: Supervised):
     supervised.cluster.mute()
     assert supervised.ends_with.result(WITHIN_S) is Part.ANSWERS
+
+
+def test_a_gcs_that_runs_and_does_not_answer_is_noticed_by_the_status_of_health(
+    supervised: Supervised,
+):
+    supervised.cluster.health.status = HealthStatus.CLUSTER_AWAY
+    assert supervised.ends_with.result(WITHIN_S) is Part.GCS_ANSWERS
+
+
+def test_a_gcs_that_answers_again_is_no_reason_to_end(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(PATIENCE_S, Part.GCS_ANSWERS, WITHIN_S)
+    supervised.cluster.health.status = HealthStatus.CLUSTER_AWAY
+    assert supervised.missed.wait(WITHIN_S)
+    supervised.cluster.health.status = HealthStatus.LATE
+    assert supervised.came_back.wait(WITHIN_S)
+    assert not supervised.ends_with.done()
 
 
 def test_a_stop_is_obeyed(supervised: Supervised):
