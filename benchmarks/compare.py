@@ -22,8 +22,9 @@ baseline. The figures:
                     proxy together. Shared pages count once per process. Ray's own daemons and the
                     memory of a GPU do not count
 
-Our server is serve_config.yaml with a slot for every caller, without pacing and without guards. The
-last line is one JSON object.
+Our server is serve_config.yaml with a slot for every caller, without pacing and without guards. It
+admits all callers (`limits.admit: all`), and begins each stream as `--start` says. The last line is
+one JSON object.
 """
 
 import argparse
@@ -75,6 +76,7 @@ def main() -> None:
         policy=options.policy,
         vocoders=options.vocoders,
         max_rows=options.max_rows,
+        start=options.start,
         most_callers=max(options.num_callers),
     )
     policy = options.policy or "the model's policy"
@@ -102,6 +104,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", choices=["window", "chunked", "full"])
     parser.add_argument("--max-rows", type=int, help="cells per call (default: the server's)")
+    parser.add_argument("--start", choices=["smooth", "soonest"], default="soonest")
     parser.add_argument(
         "--vocoders", type=int, default=1, help="vocoder replicas; on a CPU each uses one core"
     )

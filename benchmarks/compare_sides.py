@@ -46,6 +46,7 @@ class Load(NamedTuple):
     most_callers: int
     vocoders: int = 1  # replicas of our vocoder
     max_rows: int | None = None  # cells in one call of our vocoder
+    start: str = "soonest"  # of our streams
 
 
 class Side(Protocol):
@@ -145,6 +146,7 @@ class Ours:
             "input": TEXT,
             "response_format": "pcm",
             "max_tokens": load.max_tokens,
+            "start": load.start,
         }
 
     async def speak(self, client: httpx.AsyncClient) -> Player:
@@ -189,6 +191,11 @@ def config(load: Load) -> dict[str, Any]:
             "max_rows": load.max_rows,
         },
         "vocoder_replicas": load.vocoders,
-        "limits": {"send_ahead_s": None, "lead_s": None, "first_audio_s": ENDED_WITHIN_S},
+        "limits": {
+            "send_ahead_s": None,
+            "lead_s": None,
+            "first_audio_s": ENDED_WITHIN_S,
+            "admit": "all",
+        },
     }
     return content

@@ -93,7 +93,7 @@ class Caller:
         return await play(self._client, "/v1/audio/speech", body)
 
     async def capacity(self) -> int | None:
-        claimed: int | None = (await self._client.get("/health")).json().get("capacity")
+        claimed: int | None = (await self._client.get("/health")).json()["capacity"]
         return claimed
 
 

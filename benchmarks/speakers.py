@@ -21,7 +21,9 @@ class Speaker(Protocol):
     async def cancel(self, name: str) -> None: ...
 
 
-def request_of(card: ModelCard, text: str, name: str, *, is_paced: bool) -> SynthesisRequest:
+def request_of(
+    card: ModelCard, text: str, name: str, *, is_paced: bool, is_held: bool = False
+) -> SynthesisRequest:
     """In the first voice and language of the model, with its defaults."""
     return SynthesisRequest(
         SessionKey("benchmark", name),
@@ -30,6 +32,7 @@ def request_of(card: ModelCard, text: str, name: str, *, is_paced: bool) -> Synt
         card.defaults,
         card.languages[0] if card.languages else None,
         is_paced=is_paced,
+        is_held=is_held,
     )
 
 

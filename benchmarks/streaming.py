@@ -3,11 +3,13 @@
     python benchmarks/streaming.py --model embedded --num-streams 1,4,16
 
 The listeners of a round start evenly over the length of one stream, so that the load is steady.
-Each plays its audio from the first chunk on. A stream is stalled if its listener then waits longer
-than 100 ms for more audio. `needed_prebuffer_ms` is how long a player must wait after the first
-chunk to never run dry. The floor: real-time playback of all streams needs as many audio seconds per
-second as there are streams. The last line is one JSON object. Needs no Ray; runs on a CPU or on
-CUDA.
+Each plays its audio from the first chunk on, or waits as long as it is told. A stream is stalled if
+its listener then waits longer than 100 ms for more audio. `needed_prebuffer_ms` is how long a
+player must wait after the first chunk to never run dry. Without `--start` the streams are made as
+fast as possible, and nobody is told anything. With `--start` they are paced, so `audio_s_per_s`
+says nothing about throughput. The floor: real-time playback of all streams needs as many audio
+seconds per second as there are streams. The last line is one JSON object. Needs no Ray; runs on a
+CPU or on CUDA.
 """
 
 import argparse
@@ -22,8 +24,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
-from app.config import ServeArgs, T3Settings, VocoderSettings
-from app.core import SAMPLE_RATE, FinishReason
+from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
+from app.core import SAMPLE_RATE, FinishReason, SynthesisRequest
 from app.engine.synthesizer import LocalSynthesizer
 from benchmarks.measure import machine, parse_counts, resolve_device, say
 from benchmarks.players import figures
@@ -42,6 +44,7 @@ def main() -> None:
     args = ServeArgs(
         model=options.model,
         device=options.device,
+        limits=Limits(admit="all"),
         t3=T3Settings(slots=2 * most),
         vocoder=VocoderSettings(slots=2 * most, policy=options.policy),
     )
@@ -57,6 +60,7 @@ def main() -> None:
         "model": options.model,
         "device": options.device,
         "policy": options.policy,
+        "start": options.start,
         "rows": rows,
     }
     say(json.dumps(result))
@@ -70,6 +74,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--num-streams", type=parse_counts, default=[1, 4, 16], help="for example 1,4,16"
     )
+    parser.add_argument("--start", choices=["smooth", "soonest"], help="of paced streams")
     parser.add_argument("--rounds", type=int, default=3, help="rounds per number of streams")
     parser.add_argument("--text", default=TEXT, help="the text of every stream")
     options = parser.parse_args(arguments)
@@ -81,7 +86,19 @@ async def _measure(
     synthesizer: LocalSynthesizer, options: argparse.Namespace
 ) -> list[dict[str, object]]:
     text = options.text
-    length_s = (await _listen(synthesizer, text, "warm", 0.0)).audio_s
+
+    async def listen(name: str, after_s: float) -> Player:
+        await asyncio.sleep(after_s)
+        request = request_of(
+            synthesizer.card(),
+            text,
+            name,
+            is_paced=options.start is not None,
+            is_held=options.start == "smooth",
+        )
+        return await _listen(synthesizer, request)
+
+    length_s = (await listen("warm", 0.0)).audio_s
     say(f"the text is {length_s:.1f} s of audio")
     say("streams  first audio ms p50  p95  prebuffer ms p50  p95  stalled  audio-s/s")
     rows: list[dict[str, object]] = []
@@ -91,8 +108,7 @@ async def _measure(
         for number in range(options.rounds):
             started = time.perf_counter()
             listeners = [
-                _listen(synthesizer, text, f"{count}-{number}-{n}", length_s * n / count)
-                for n in range(count)
+                listen(f"{count}-{number}-{n}", length_s * n / count) for n in range(count)
             ]
             players += await asyncio.gather(*listeners)
             took_s += time.perf_counter() - started
@@ -100,13 +116,12 @@ async def _measure(
     return rows
 
 
-async def _listen(synthesizer: LocalSynthesizer, text: str, name: str, after_s: float) -> Player:
-    await asyncio.sleep(after_s)
-    request = request_of(synthesizer.card(), text, name, is_paced=False)
+async def _listen(synthesizer: LocalSynthesizer, request: SynthesisRequest) -> Player:
     player, started = Player(), time.perf_counter()
     async for chunk in synthesizer.speak(request):
         if chunk.finish not in (None, FinishReason.STOP, FinishReason.LENGTH):
-            raise RuntimeError(f"{name} ended with {chunk.finish}")
+            raise RuntimeError(f"{request.key.session_id} ended with {chunk.finish}")
+        player.tell(chunk.prebuffer_s)
         if len(chunk.pcm):
             player.feed(time.perf_counter() - started, len(chunk.pcm) / SAMPLE_RATE)
     return player

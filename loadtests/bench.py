@@ -82,13 +82,15 @@ class Bench:
         return self.http.get(path).raise_for_status().json()[name][0]["id"]
 
     def claimed_capacity(self) -> int | None:
-        """The number of smooth streams that the server bears by its own account; None: it gives no
-        account. Raises UnusableServer."""
+        """The number of smooth streams that the server bears by its own account; None: it has not
+        measured that. Raises UnusableServer for any other account."""
         try:
-            claimed = self.http.get("/health").json().get("capacity")
-        except (httpx.HTTPError, ValueError) as error:
+            claimed = self.http.get("/health").json()["capacity"]
+            if claimed is not None and type(claimed) is not int:
+                raise ValueError(f"the capacity {claimed!r} is neither an integer nor null")
+        except (httpx.HTTPError, KeyError, ValueError) as error:
             raise UnusableServer(f"{self.url}/health: {error or type(error).__name__}") from error
-        return None if claimed is None else int(claimed)
+        return claimed
 
     def warm_up(self) -> None:
         """Sends one request that does not count. An error will appear again in a later request."""

@@ -59,8 +59,8 @@ def _converse(bench: Bench, exchange: Exchange) -> None:
         proxy=None,
     ) as socket:
         exchange.status = 101
-        options = {"model": bench.model, "voice": bench.voice}
-        options |= {**bench.stream_fields, **request.fields}
+        fields = {**bench.stream_fields, **request.fields}
+        options = {"model": bench.model, "voice": bench.voice, **fields}
         _send(socket, {"type": "start", **options, "audio": "binary"})
         _send(socket, {"type": "text", "text": request.text})
         _send(socket, {"type": "close"})

@@ -60,8 +60,9 @@ def test_the_text_is_one_segment_for_both():
     assert len(segment(TEXT, max_chars=280)) == 1
 
 
-def test_our_config_has_room_for_every_caller():
+def test_our_config_has_room_for_every_caller_and_admits_all():
     args = config(LOAD)["applications"][0]["args"]
+    assert args["limits"]["admit"] == "all"
     assert (args["model"], args["vocoder"]["policy"]) == ("embedded-turbo", "chunked")
     assert (args["t3"]["slots"], args["vocoder"]["slots"]) == (8, 16)
     assert config(LOAD._replace(vocoders=2))["applications"][0]["args"]["vocoder_replicas"] == 2

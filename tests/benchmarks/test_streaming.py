@@ -19,6 +19,7 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
         assert 0 < row["ttfa_ms"]["p50"] <= row["ttfa_ms"]["p95"]
         assert 0 <= row["needed_prebuffer_ms"]["p50"] <= row["needed_prebuffer_ms"]["p95"]
         assert row["audio_s_per_s"] > 0
+        assert row["told_prebuffer_ms"]["p50"] is None
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from loadtests.bench import Bench, RefusedHost, UnusableServer, check_host
 from loadtests.records import Outcome, read_records, violations
 from loadtests.run_log import RunLog
 from tests.support.eventually import eventually_sync
-from tests.support.loadtests.benches import QUICK
+from tests.support.loadtests.benches import QUICK, bench_on
 from tests.support.loadtests.fake_server import fake_server
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,18 @@ def test_this_machine_is_accepted(url):
 def test_a_server_that_does_not_answer_is_unusable():
     with pytest.raises(UnusableServer, match=r"^http://127\.0\.0\.1:9: "):
         Bench("http://127.0.0.1:9", QUICK, RunLog())
+
+
+@pytest.mark.parametrize("claimed", [None, 0, 4])
+def test_the_claim_of_a_server_is_read_from_its_health(claimed):
+    with bench_on(capacity=claimed) as (bench, _):
+        assert bench.claimed_capacity() == claimed
+
+
+@pytest.mark.parametrize("claimed", ["4", 3.5, True])
+def test_a_server_with_another_claim_is_unusable(claimed):
+    with bench_on(capacity=claimed) as (bench, _), pytest.raises(UnusableServer, match="capacity"):
+        bench.claimed_capacity()
 
 
 @pytest.mark.long
