@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,10 +108,27 @@ def serve(config: Config = CONFIG, port: Port = None) -> None:
 
 
 def _tell_ready(server: "ServerProcess") -> None:
-    typer.echo(f"The server is ready at {server.url}.")
+    typer.echo(f"The server is ready at {server.url}. {_told_capacity(server.url)}")
     if (dashboard := server.dashboard_url()) is not None:
         ray = Path(sys.executable).with_name("ray")
         typer.echo(f"Ray's dashboard: {dashboard}. Its token: {ray} get-auth-token")
+
+
+def _told_capacity(url: str) -> str:
+    """What /health says of the number of smooth streams."""
+    import httpx
+
+    capacity = None
+    with suppress(httpx.HTTPError, ValueError):
+        capacity = httpx.get(f"{url}/health", timeout=2).json()["capacity"]
+    if capacity is None:
+        return "Its speed is not measured."
+    if capacity == 0:
+        return (
+            "It is slower than real time for this model: the first sound of a stream is held for "
+            "as long as its text needs, at most limits.first_audio_s."
+        )
+    return f"Its capacity is {capacity}: streams at the same time without a gap."
 
 
 def _tell_draining() -> None:

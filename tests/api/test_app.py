@@ -1,9 +1,14 @@
 """The routes besides speech, and the shape of every error."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
+from app.api import app
 from app.config import Limits
-from app.core import Health, HealthStatus, StageStats
+from app.core import Cost, Health, HealthStatus, StageStats
+from app.errors import Unavailable
 from app.voices.catalogue import OPENAI_VOICES
 from tests.support.api_clients import in_process, speech
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
@@ -57,16 +62,40 @@ async def test_voices_are_listed():
 )
 async def test_health_is_200_while_the_server_speaks(status, code):
     synthesizer = FakeSynthesizer()
-    synthesizer.health_now = Health(status, {"t3": StageStats(1, 2, 3, 4, late_s=0.5)}, late_s=0.5)
+    stages = {"t3": StageStats(1, 2, 3, 4, late_s=0.5, cost=Cost(0.01, 0.002), bears=3.5)}
+    synthesizer.health_now = Health(status, stages, 0.5, capacity=2, realtime=True)
     response = await get("/health", synthesizer)
     assert response.status_code == code
-    assert response.json() == {
-        "status": status,
-        "stages": {
-            "t3": {"live": 1, "waiting": 2, "slots_free": 3, "slots_total": 4, "late_s": 0.5}
-        },
-        "late_s": 0.5,
-    }
+    told = response.json()
+    stage = {"live": 1, "waiting": 2, "slots_free": 3, "slots_total": 4, "late_s": 0.5}
+    stage |= {"cost": {"base_s": 0.01, "each_s": 0.002}, "bears": 3.5}
+    assert told["stages"]["t3"] | stage == told["stages"]["t3"]
+    assert (told["status"], told["late_s"]) == (status, 0.5)
+    assert (told["capacity"], told["realtime"]) == (2, True)
+
+
+@pytest.mark.parametrize("realtime", [True, False, None])
+async def test_a_model_says_whether_this_machine_speaks_it_in_real_time(realtime):
+    synthesizer = FakeSynthesizer()
+    synthesizer.health_now = replace(synthesizer.health_now, realtime=realtime)
+    assert (await get("/v1/models/english", synthesizer)).json()["realtime"] is realtime
+    (listed,) = (await get("/v1/models", synthesizer)).json()["data"]
+    assert listed["realtime"] is realtime
+
+
+async def test_models_are_listed_though_nobody_tells_the_speed(monkeypatch):
+    class Away(FakeSynthesizer):
+        async def health(self):
+            raise Unavailable("The cancel registry does not answer.")
+
+    class Hangs(FakeSynthesizer):
+        async def health(self):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(app, "HEALTH_WITHIN_S", 0.01)
+    for synthesizer in (Away(), Hangs()):
+        answer = await get("/v1/models/english", synthesizer)
+        assert (answer.status_code, answer.json()["realtime"]) == (200, None)
 
 
 @pytest.mark.parametrize(
