@@ -3,6 +3,7 @@
 import contextlib
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -24,9 +25,9 @@ def library(tmp_path):
 
 
 @contextlib.contextmanager
-def bench_before(synthesizer, **options):
+def bench_before(synthesizer, settings=QUICK, **options):
     with serving(synthesizer, **options) as url:
-        bench = Bench(url, QUICK, RunLog())
+        bench = Bench(url, settings, RunLog())
         with contextlib.closing(bench.http):
             yield bench
 
@@ -43,6 +44,31 @@ def test_all_sent_audio_is_received(bench, kind):
     assert (record.outcome, record.finish) == (Outcome.HEARD, "stop")
     assert record.audio_s == pytest.approx(0.6)
     assert record.legs_ms["claim"] == pytest.approx(2.0)
+
+
+class Told(FakeSynthesizer):
+    """The first chunk of a stream says how long its player waits."""
+
+    async def _chunks(self, request):
+        async for chunk in super()._chunks(request):
+            is_told = request.is_paced and not chunk.start
+            yield replace(chunk, prebuffer_s=0.12) if is_told else chunk
+
+
+@pytest.mark.parametrize("start", ["smooth", "soonest"])
+def test_a_player_is_told_its_prebuffer(start):
+    with bench_before(Told(), settings=replace(QUICK, start=start)) as bench:
+        record = speak_once(bench)
+        assert speak_once(bench, Kind.WHOLE).outcome is Outcome.HEARD
+    assert (record.outcome, record.told_prebuffer_ms) == (Outcome.HEARD, 120)
+
+
+def test_the_claimed_capacity_is_that_of_the_health():
+    synthesizer = FakeSynthesizer()
+    with bench_before(synthesizer) as bench:
+        assert bench.claimed_capacity() is None
+        synthesizer.health_now = replace(synthesizer.health_now, capacity=3)
+        assert bench.claimed_capacity() == 3
 
 
 def test_a_cancel_before_the_first_audio_gives_204():
