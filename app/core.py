@@ -145,6 +145,25 @@ class TokenRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call of an engine takes on this machine: `base_s + count * each_s` seconds.
+
+    T3: a decode step of `count` sequences. Vocoder: a cell of `count` tokens, run alone.
+    """
+
+    base_s: float
+    each_s: float
+
+    def of(self, count: float) -> float:
+        """Seconds."""
+        return self.base_s + count * self.each_s
+
+
+Costs = Mapping[str, Cost]  # by stage name: t3, vocoder
+NO_COSTS: Costs = {}
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechTokens:
     """A group of consecutive codec ids of one segment, T3 -> vocoder. Only the last message of a
     segment has `finish`; that message may be empty. Only the first has `marks`."""
@@ -156,6 +175,7 @@ class SpeechTokens:
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
     fault: Fault | None = None  # set only with ERROR
+    cost: Cost | None = field(default=None, compare=False)  # of a step now, where `marks` are
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +192,7 @@ class AudioChunk:
     marks: Marks = field(default_factory=dict, compare=False)
     # Of a paced session's first chunk: how long its player waits with it to never run dry.
     prebuffer_s: float | None = field(default=None, compare=False)
+    costs: Costs = field(default_factory=dict, compare=False)  # of the first chunk: the speed now
 
 
 class CancelState(StrEnum):
@@ -207,21 +228,7 @@ class SessionReport:
     marks: Marks
     cause: str | None = None  # what ended the session, as app.sessions.table.SessionEnd names it
     legs_ms: Mapping[str, float] = field(default_factory=dict)  # between marks, see timeline.py
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a call of an engine takes on this machine: `base_s + count * each_s` seconds.
-
-    T3: a decode step of `count` sequences. Vocoder: a cell of `count` tokens, run alone.
-    """
-
-    base_s: float
-    each_s: float
-
-    def of(self, count: float) -> float:
-        """Seconds."""
-        return self.base_s + count * self.each_s
+    costs: Costs = field(default_factory=dict)  # the engines' speed when its first sound was made
 
 
 @dataclass(frozen=True, slots=True)

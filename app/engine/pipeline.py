@@ -16,9 +16,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.core import (
-    NO_MARKS,
     SAMPLES_PER_TOKEN,
-    TOKENS_PER_S,
     AudioChunk,
     FinishReason,
     Mark,
@@ -30,6 +28,7 @@ from app.core import (
 )
 from app.engine.conditionals import S3GenConditionals
 from app.engine.loop import EngineLoop
+from app.engine.playback import Playback
 from app.engine.s3gen.messages import OpenSegment, PlaybackBegins, SegmentAudio, VocoderMessage
 from app.engine.start import StartRule, StreamStart, started
 from app.engine.stream import EngineStream
@@ -76,7 +75,7 @@ class SpeechPipeline:
         engines. Raises BadRequest, before any work, where a segment may become too long."""
         conditionals = await self._conditionals(request.voice)
         self._refuse_too_long(request.sampling.max_tokens, self._max_tokens(conditionals))
-        playback = _Playback(request, self._start_of(request))
+        playback = Playback(request, self._start_of(request))
         playback.marks[Mark.CONDITIONED] = time.monotonic()
         self._num_spoken += 1
         try:
@@ -96,7 +95,7 @@ class SpeechPipeline:
         self,
         chunks: AsyncGenerator[AudioChunk, None],
         request: SynthesisRequest,
-        playback: "_Playback",
+        playback: Playback,
     ) -> AsyncGenerator[AudioChunk, None]:
         if playback.start is None:
             return chunks
@@ -109,7 +108,7 @@ class SpeechPipeline:
         return started(chunks, playback.start, begin)
 
     async def _chunks(
-        self, request: SynthesisRequest, conditionals: S3GenConditionals, playback: "_Playback"
+        self, request: SynthesisRequest, conditionals: S3GenConditionals, playback: Playback
     ) -> AsyncGenerator[AudioChunk, None]:
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
@@ -127,6 +126,8 @@ class SpeechPipeline:
                     chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
                     if chunk.finish is FinishReason.STOP and is_cut:  # words are missing
                         chunk = replace(chunk, finish=FinishReason.LENGTH)
+                    if marks:
+                        chunk = replace(chunk, costs=playback.costs(self._vocoder.stats()))
                     start += len(audio.pcm)
                     yield chunk
                     if chunk.finish is not None:
@@ -150,7 +151,7 @@ class SpeechPipeline:
         request: SynthesisRequest,
         index: int,
         conditionals: S3GenConditionals,
-        playback: "_Playback",
+        playback: Playback,
         after: Feeding | None,
     ) -> "_Segment":
         message = OpenSegment(
@@ -167,7 +168,7 @@ class SpeechPipeline:
         return _Segment(index, stream, asyncio.ensure_future(feeding))
 
     async def _feed(
-        self, request: SynthesisRequest, index: int, playback: "_Playback", after: Feeding | None
+        self, request: SynthesisRequest, index: int, playback: Playback, after: Feeding | None
     ) -> FinishReason | None:
         """Send one segment's tokens to the vocoder as they come, and end the segment there in
         every case. Begins when `after`, the segment before, has ended; asks T3 for nothing if that
@@ -202,7 +203,7 @@ class SpeechPipeline:
                 broken = SpeechTokens(request.key, index, 0, (), FinishReason.ERROR)
                 self._vocoder.send(broken)
 
-    async def _near(self, request: SynthesisRequest, playback: "_Playback", index: int) -> None:
+    async def _near(self, request: SynthesisRequest, playback: Playback, index: int) -> None:
         """Returns once the listener of a paced session is near the segment."""
         bound_s = (
             math.inf if self._lead_s is None or not request.is_paced else self._lead_s - ROOM_S
@@ -210,52 +211,6 @@ class SpeechPipeline:
         if playback.lead_s(index) > bound_s:
             await playback.has_begun.wait()
             await asyncio.sleep(playback.lead_s(index) - bound_s)
-
-
-class _Playback:
-    """The sound of a session that its listener still has to hear, if each chunk is played as it
-    comes, the first when its hold is over."""
-
-    def __init__(self, request: SynthesisRequest, start: StreamStart | None) -> None:
-        self._request = request
-        self.start = start
-        self._num_tokens = 0  # of all segments so far
-        self.marks: dict[Mark, float] = {}  # until the first chunk takes them along
-        self.has_begun = asyncio.Event()
-        self._began_s: float | None = None
-
-    def asked(self, segment: int) -> None:
-        """T3 is asked for the segment."""
-        if self.start is not None:
-            self.start.asked(segment)
-
-    def add(self, group: SpeechTokens) -> None:
-        self._num_tokens += len(group.ids)
-        if group.segment == 0:
-            self.marks |= group.marks
-        if self.start is not None:
-            self.start.tokens(group)
-
-    def voiced(self, audio: SegmentAudio) -> Marks:
-        """Call for each part. Playback begins with the first, which gets the marks."""
-        if self.start is not None:
-            self.start.sound(audio.segment, audio.num_tokens)
-        if self._began_s is not None:
-            return NO_MARKS
-        self._began_s = time.monotonic()
-        self.has_begun.set()
-        return self.marks | {Mark.FIRST_CELL: self._began_s, Mark.RELEASED: self._began_s}
-
-    def begins_at(self, at_s: float) -> None:
-        """Playback begins at this time instead."""
-        self._began_s = at_s
-
-    def lead_s(self, segment: int) -> float:
-        """The listener's seconds until the segment is due: the sound of all tokens so far, and the
-        pauses before the segment."""
-        played_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
-        sound_s = self._num_tokens / TOKENS_PER_S + sum(self._request.pauses_s[: segment + 1])
-        return max(0.0, sound_s / self._request.speed - played_s)
 
 
 class _Segment:

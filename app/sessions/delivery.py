@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason, Mark, SynthesisRequest
+from app.core import SAMPLE_RATE, AudioChunk, Costs, FinishReason, Mark, SynthesisRequest
 from app.errors import ReaderStalled, ServeError, SynthesisFailed
 from app.sessions.pacing import Playback
 from app.sessions.table import SessionEnd
@@ -37,6 +37,7 @@ class Delivery:
         self._segment = 0
         self._num_pauses = 0  # of the request's, in the chunks so far
         self._marks = {Mark.RECEIVED: request.received_s}
+        self._costs: Costs = {}
 
     @property
     def is_heard(self) -> bool:
@@ -58,6 +59,7 @@ class Delivery:
         self._num_tokens = max(self._num_tokens, chunk.num_tokens)
         self._segment = chunk.segment
         self._marks = merged(self._marks, chunk.marks)
+        self._costs = self._costs or chunk.costs
         self.finish = chunk.finish
 
     def sent(self) -> None:
@@ -137,6 +139,7 @@ class Delivery:
             self._request.is_paced,
             self._playback.num_underruns,
             self._playback.stalled_s,
+            self._costs,
         )
 
     def _cause(self, stop_cause: str | None, error: Exception | None) -> str:

@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.core import (
+    NO_COSTS,
     NO_MARKS,
     TOKENS_PER_S,
     CancelAck,
     CancelState,
+    Costs,
     FinishReason,
     Mark,
     Marks,
@@ -68,6 +70,7 @@ class SessionEnd(NamedTuple):
     is_stream: bool = False  # the listener played it while it arrived
     num_underruns: int = 0  # how often the listener ran out of audio
     stalled_s: float = 0.0  # the time without audio, in all
+    costs: Costs = NO_COSTS  # the engines' when its first sound was made
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class Session:
     confirmed_at: float | None = None  # the last time that an ingress or T3 confirmed the end
     confirmed: dict[ReplicaId, Confirmation] = field(default_factory=dict)
     marks: Marks = field(default_factory=dict)
+    costs: Costs = field(default_factory=dict)
 
     def ack(self, session_id: str, state: CancelState, now: float) -> CancelAck:
         return CancelAck(
@@ -109,6 +113,7 @@ class Session:
             marks=self.marks,
             cause=self.cause,
             legs_ms=all_legs(self.marks),
+            costs=self.costs,
         )
 
     @property
@@ -226,6 +231,7 @@ class SessionTable:
         session.cause = end.cause
         session.audio_sent_s = end.audio_sent_s
         session.num_tokens_used = end.num_tokens
+        session.costs = end.costs
         session.mark(end.marks)
         session.taken_at = session.confirmed_at = self._now()
         self._sessions.move_to_end(key)

@@ -17,7 +17,7 @@ from app.core import (
     TokenRequest,
     VoiceRef,
 )
-from app.engine import pipeline
+from app.engine import pipeline, playback
 from app.engine.stages.vocoder import VocoderStage
 from app.engine.start import StreamStart
 
@@ -44,9 +44,15 @@ def vocoder():
     stage.close()
 
 
+def use_clock(monkeypatch, now_s: list[float]) -> None:
+    clock = SimpleNamespace(monotonic=lambda: now_s[0])
+    monkeypatch.setattr(pipeline, "time", clock)
+    monkeypatch.setattr(playback, "time", clock)
+
+
 async def test_the_lead_of_a_segment_is_the_sound_still_to_be_heard(vocoder, monkeypatch):
     now_s = [100.0]
-    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    use_clock(monkeypatch, now_s)
     source = ScriptedTokens()
     request = SynthesisRequest(
         KEY, ("a" * 50, "b" * 25, "c" * 25), VoiceRef("ada"), SamplingParams()
@@ -60,7 +66,7 @@ async def test_the_lead_of_a_segment_is_the_sound_still_to_be_heard(vocoder, mon
 
 async def test_the_lead_of_a_listener_that_ran_dry_is_zero(vocoder, monkeypatch):
     now_s = [100.0]
-    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    use_clock(monkeypatch, now_s)
     source = ScriptedTokens()
     request = SynthesisRequest(
         KEY, ("a" * 25, "b" * 25, "c" * 25), VoiceRef("ada"), SamplingParams()
@@ -94,7 +100,7 @@ async def test_the_lead_is_in_the_listeners_seconds_with_the_pauses(vocoder, spe
 async def test_t3_is_asked_for_a_segment_when_the_listener_is_near(vocoder, monkeypatch, is_paced):
     """14 s of sound come at once, and T3 may be 10 s ahead: less a second, so that it can run."""
     now_s, asked_s = [100.0], []
-    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    use_clock(monkeypatch, now_s)
 
     async def sleep(delay_s):
         now_s[0] += delay_s

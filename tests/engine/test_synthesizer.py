@@ -15,17 +15,21 @@ from app.core import (
     SAMPLES_PER_TOKEN,
     CancelState,
     FinishReason,
+    SessionKey,
+    SessionReport,
     SynthesisRequest,
     TokenRequest,
     VoiceKind,
     VoiceRef,
 )
+from app.engine.s3gen.ladders import LADDERS
 from app.engine.stages.enrol import EnrolStage
 from app.engine.synthesizer import LocalSynthesizer
 from app.errors import BadRequest, DuplicateSession, NotEnrolled, NotFound
 from app.sessions.registry import Registry
 from tests.support.audio_samples import spoken_vowels
 from tests.support.engine.speaking import TEXT, WAIT_S, request_of, until_idle
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.full
 NUM_VOICES = 10
@@ -132,6 +136,24 @@ async def test_a_cancel_ends_the_stream_and_reports_what_it_stopped(synthesizer,
     assert ack.tokens_generated >= ack.audio_sent_ms / 40
     assert (await synthesizer.cancel(request.key)).state is CancelState.ALREADY_DONE
     await until_idle(synthesizer)
+
+
+async def test_the_report_of_a_session_has_the_speed_of_both_engines(synthesizer):
+    request = request_of(synthesizer, "timed")
+    await sound(synthesizer, request)
+    report = await eventually(
+        lambda: finished(synthesizer, request.key), WAIT_S, "the session has not ended"
+    )
+    health = await synthesizer.health()
+    for stage in ("t3", "vocoder"):
+        told, now = report.costs[stage], health.stages[stage].cost
+        assert 0.5 < told.of(13) / now.of(13) < 2
+    assert health.stages["vocoder"].cells in LADDERS
+
+
+async def finished(synthesizer: LocalSynthesizer, key: SessionKey) -> SessionReport | None:
+    report = await synthesizer.session(key)
+    return report if report is not None and report.finish is not None else None
 
 
 async def test_t3_begins_no_segment_of_a_cancelled_session(synthesizer):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.core import AudioChunk, FinishReason, SynthesisRequest
+from app.core import AudioChunk, Cost, FinishReason, SynthesisRequest
 from app.sessions.delivery import Delivery
 from tests.support.clock import Clock
 from tests.support.live_sessions import REQUEST, A
@@ -50,6 +50,14 @@ def test_the_pauses_of_a_text_are_played_too(clock):
 def test_a_session_without_a_playback_clock_never_waits(clock):
     delivery = sent(Delivery(REQUEST, clock), sound(60.0))
     assert delivery.wait_s(sound(1.0), AHEAD_S) == 0.0
+
+
+def test_the_speed_is_that_of_the_first_sound(clock):
+    first, later = {"t3": Cost(0.01, 0.0)}, {"t3": Cost(0.05, 0.0)}
+    delivery = Delivery(paced(), clock)
+    for costs in (first, later, {}):
+        sent(delivery, replace(sound(0.5), costs=costs))
+    assert delivery.end(None, None).costs == first
 
 
 def test_a_chunk_that_was_abandoned_counts_as_not_sent(clock):

@@ -16,12 +16,10 @@ import torch
 
 from app.config import Limits, Precision, ServeArgs
 from app.core import (
-    NO_MARKS,
     TOKENS_PER_S,
     Cost,
     FinishReason,
     Mark,
-    Marks,
     SessionKey,
     SpeechTokens,
     StageStats,
@@ -111,18 +109,17 @@ class T3Stage:
             try:
                 async for group in groups:
                     finish = group.finish
-                    is_first = group.start == 0
-                    marks = self._marks(request.key, queued_s) if is_first else NO_MARKS
-                    yield replace(group, marks=marks)
+                    yield group if group.start else self._with_marks(group, queued_s)
             finally:
                 if finish is None:  # the consumer has left, or the engine has failed
                     self.engine.step_log.abort(request.key, time.monotonic())
 
-    def _marks(self, key: SessionKey, queued_s: float) -> Marks:
+    def _with_marks(self, group: SpeechTokens, queued_s: float) -> SpeechTokens:
+        """A segment's first group, with the times that led to it and the speed now."""
         marks = {Mark.QUEUED: queued_s, Mark.FIRST_TOKEN: time.monotonic()}
-        if (span := self.engine.step_log.span_s(key)) is not None:
+        if (span := self.engine.step_log.span_s(group.key)) is not None:
             marks[Mark.PREFILL] = span[0]
-        return marks
+        return replace(group, marks=marks, cost=self.engine.speed.cost)
 
     def _max_tokens(self, request: TokenRequest) -> int:
         """A model that rarely stops by itself is limited to a length that its text can need."""
