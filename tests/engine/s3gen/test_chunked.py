@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import accumulate, chain
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.chunked import ChunkCell, ChunkedFlow, FlowState
 from app.engine.s3gen.flow import FlowNet
+from app.engine.s3gen.ladders import LADDERS, Ladder, cells_of
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.s3gen.flow_cells import upstream_mel
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
@@ -118,6 +119,15 @@ def test_cells_equal_upstream_under_the_chunk_mask(modules, spec, net, num_promp
     expected = upstream_under_mask(modules, spec, utterance)
     mel = utterance.say(ChunkedFlow(net, UNBOUNDED))
     assert mel.shape == expected.shape
+    assert float((mel - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("ladder", LADDERS)
+@torch.inference_mode()
+def test_the_cells_of_every_ladder_equal_upstream(modules, spec, net, ladder: Ladder):
+    utterance = Utterance(net, 1, 60, tuple(accumulate(cells_of(ladder, 100))))
+    expected = upstream_under_mask(modules, spec, utterance)
+    mel = utterance.say(ChunkedFlow(net, UNBOUNDED))
     assert float((mel - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
 
 

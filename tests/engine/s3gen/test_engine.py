@@ -15,7 +15,8 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.s3gen.call_stage import CallStage
 from app.engine.s3gen.engine import VocoderEngine
-from app.engine.s3gen.messages import SegmentAudio, VocoderMessage
+from app.engine.s3gen.ladders import LADDERS, Ladder
+from app.engine.s3gen.messages import SegmentAudio, UseCells, VocoderMessage
 from app.engine.watermark import OVERLAP
 from tests.support.engine.border_steps import worst_step
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
@@ -57,6 +58,28 @@ def test_the_sound_does_not_depend_on_the_grouping_of_tokens(
         np.testing.assert_array_equal(joined(say(engine, "again", 1, ids, groups)), whole)
     other_seed = joined(say(engine, "other", 2, ids))
     assert far(other_seed, whole) > 0.01
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_a_ladder_that_is_chosen_late_sounds_like_one_of_the_configuration(ladder: Ladder):
+    """And a stream in T3's messages equals the whole file, which comes at once."""
+    settings, ids = CHUNKED.model_copy(update={"cells": ladder}), speech(1, 100)
+    whole = joined(say(engine_of(TINY_MEANFLOW, settings), "whole", 1, ids))
+    chosen = engine_of(TINY_MEANFLOW, CHUNKED.model_copy(update={"cells": None}))
+    chosen.receive(UseCells(ladder))
+    np.testing.assert_array_equal(joined(say(chosen, "a", 1, ids, [3, *[13] * 7])), whole)
+    assert chosen.call_log[0].cell.num_tokens == ladder[0]
+    assert chosen.stats().cells == ladder
+
+
+def test_cells_cannot_change_while_a_segment_is_open(engine: VocoderEngine):
+    engine.receive(opening("a", 1))
+    with pytest.raises(RuntimeError, match="1 segments are open"):
+        engine.receive(UseCells((13, 26)))
+    engine.cancel(session("a"), None)
+    drain(engine)
+    engine.check_integrity()
 
 
 @pytest.mark.parametrize("num_tokens", [1, 2, 3, 4, 11, 12, 13, 14, 15, 16, 40, 100])

@@ -21,6 +21,7 @@ from app.config import VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SpeechTokens
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.build import build_vocoder_engine
+from app.engine.s3gen.ladders import LADDERS, Ladder
 from app.engine.s3gen.messages import OpenSegment
 from app.engine.watermark import OVERLAP
 from tests.support.engine.border_steps import AROUND, border_step
@@ -58,11 +59,12 @@ def streams(request: pytest.FixtureRequest, size: Size) -> list[Stream]:
     return [stream for policy in MODELS[model] for stream in voiced(model, policy, size)]
 
 
-def voiced(model: str, policy: str, size: Size) -> list[Stream]:
+def voiced(model: str, policy: str, size: Size, ladder: Ladder = (CELL,)) -> list[Stream]:
+    """`ladder`: the cells, of streams that are as long as `size` says in any case."""
     checkpoint = open_checkpoint(model)
     settings = VocoderSettings(
         policy=policy,
-        cells=(CELL,),
+        cells=ladder,
         prompt_s=1.0,
         left_tokens=10,
         max_rows=size.num_streams,
@@ -120,6 +122,15 @@ def test_no_border_is_audible(streams: list[Stream], size: Size):
     assert share_above_one(streams, border_step) <= 0.001
     assert share_above_one(streams, surprise) <= 0.01  # the share anywhere in the sound
     assert spectral_jump(streams) <= 1.5
+
+
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_no_border_of_a_ladder_is_audible(ladder: Ladder, size: Size):
+    heard = voiced("embedded", "chunked", size, ladder)
+    assert sum(len(stream.borders) // 2 for stream in heard) >= 5 * size.num_streams
+    assert share_above_one(heard, border_step) <= 0.001
+    assert share_above_one(heard, surprise) <= 0.1  # of few borders
+    assert spectral_jump(heard) <= 1.5
 
 
 @pytest.mark.parametrize("defect", ["drop", "gap", "step"])
