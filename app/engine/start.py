@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
-from app.core import AudioChunk, Mark, SpeechTokens, StageStats, SynthesisRequest
+from app.core import AudioChunk, Cost, Mark, SpeechTokens, StageStats, SynthesisRequest
 from app.sessions.smoothness import Shape, StreamForecast, cost_beside
 from app.sessions.tasks import cancel_and_wait
 
 LOOK_AGAIN_S = 0.02  # T3 has made more meanwhile, or has not
 # Of the time in which a session must have sound: what is left is for the way to the ingress.
 HELD_SHARE = 0.9
+HELD_RESERVE = 1.15  # a stream that was released too early stalls, and a late one only waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +68,20 @@ class StreamStart:
         self._first_s = now_s if self._first_s is None else self._first_s
         self._forecast.sound(segment, num_tokens, now_s)
 
-    def plays_s(self) -> float:
-        """When playback should begin, on the clock, so that the player never runs dry."""
+    def plays_s(self, reserve: float = 1.0) -> float:
+        """When playback should begin, on the clock, so that the player never runs dry. `reserve`:
+        how much longer than its cost each cell may take."""
         now_s, cost = self.now(), self._stats().cost
         if cost is None or self._first_s is None:
             return max(now_s, self._earlier_ends_s)
+        cost = Cost(reserve * cost.base_s, reserve * cost.each_s)
         cell_cost = cost_beside(cost, self._shape, self._num_others())
         wait_s = self._forecast.prebuffer_s(now_s, cell_cost)
         return max(now_s, self._first_s + wait_s, self._earlier_ends_s)
 
     def hold_s(self) -> float:
         """How long the first sound must still be held; 0 or less: no longer."""
-        plays_s = self.plays_s()
+        plays_s = self.plays_s(HELD_RESERVE)
         if not self._is_held or plays_s <= self._earlier_ends_s:
             return 0.0
         return min(plays_s, self._held_until_s) - self.now()

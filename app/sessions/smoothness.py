@@ -6,7 +6,7 @@ one clock. Knows nothing about engines, messages or waiting.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from app.sessions.recurrence import TOKEN_S, CellCost, prebuffer_s
 from app.text.duration import predicted_s
 
 RATE_GROUPS = 2  # T3's rate is that of its newest messages: older ones tell of another load
+MOST_SLOWER = 3.0  # a cell that took longer was stopped by something that ends
 TYPICAL_TOKENS = 100  # of a segment, where one must be assumed
 BUSY = 0.85  # the share of a stage's time that streams may take: prompts and chance take the rest
 NOISE = 0.35  # of what a stage bears, in streams
@@ -84,6 +85,12 @@ class _Segment:
         return (newest[-1].num_tokens - newest[0].num_tokens) / took_s if took_s > 0 else None
 
 
+def _slower(took_s: float, cost_s: float) -> float:
+    """How much longer than its cost a cell has taken. A machine that is busy now with other work
+    is slower than its cost says, which follows within seconds."""
+    return min(max(1.0, took_s / cost_s), MOST_SLOWER) if cost_s > 0 else 1.0
+
+
 class StreamForecast:
     """Of one stream. `tokens` and `sound` note what comes of it, in order."""
 
@@ -122,28 +129,38 @@ class StreamForecast:
         arrived: list[float] = []
         played: list[float] = []
         sound_s, asked_s = 0.0, 0.0  # of the segments before; when T3 is asked for the next one
+        slower = 1.0  # than its cost: the newest cell
         for there, pause_s in zip(self._segments, self._pauses_s, strict=True):
-            ready_s = self._ready_s(there, asked_s)
-            ends = [count.num_tokens for count in there.voiced]
-            num_voiced = ends[-1] if ends else 0
-            arrived += [count.at_s for count in there.voiced]
-            num_left = there.num_tokens - num_voiced
-            for size in self._shape.cells(num_left, len(ends)):
-                ends.append((ends[-1] if ends else 0) + size)
-                is_last = ends[-1] >= there.num_tokens
-                needed = ends[-1] + (0 if is_last else LOOK_AHEAD_TOKENS)
-                begins_s = max([ready_s(needed), *arrived[-1:]])
-                arrived.append(max(now_s, begins_s + cell_cost(size)))
-            starts = [0, *ends[:-1]]
-            played += [
-                max(0.0, sound_s + start * TOKEN_S - (self._shape.held_back_s if start else 0.0))
-                + pause_s
-                for start in starts[: len(ends)]
-            ]
+            ready_s, end = self._ready_s(there, asked_s), 0
+            for size, voiced_s in self._cells(there):
+                held_back_s = self._shape.held_back_s if end else 0.0
+                played.append(max(0.0, sound_s + end * TOKEN_S - held_back_s) + pause_s)
+                end += size
+                begins_s = max([ready_s(self._needed(there, end)), *arrived[-1:]])
+                cost_s = cell_cost(size)
+                if voiced_s is not None:
+                    arrived.append(voiced_s)
+                    slower = _slower(voiced_s - begins_s, cost_s)
+                else:
+                    arrived.append(max(now_s, begins_s + slower * cost_s))
             sound_s += there.num_tokens * TOKEN_S
             asked_s = ready_s(there.num_tokens)
         played = [played_s / self._speed for played_s in played]
         return prebuffer_s(arrived, [0.0, *played[1:]]) if arrived else 0.0
+
+    def _cells(self, there: _Segment) -> Iterator[tuple[int, float | None]]:
+        """The tokens of each cell, and when its sound was there; None: it is not there yet."""
+        end = 0
+        for count in there.voiced:
+            yield count.num_tokens - end, count.at_s
+            end = count.num_tokens
+        for size in self._shape.cells(there.num_tokens - end, len(there.voiced)):
+            yield size, None
+
+    @staticmethod
+    def _needed(there: _Segment, end: int) -> int:
+        """The tokens that must be there before the cell that ends at `end` can run."""
+        return end if end >= there.num_tokens else end + LOOK_AHEAD_TOKENS
 
     def _ready_s(self, there: _Segment, asked_s: float) -> Callable[[int], float]:
         """When T3 has sent the first n tokens of a segment. T3 is asked for it at `asked_s`, unless

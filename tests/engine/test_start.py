@@ -20,7 +20,7 @@ from app.core import (
     SynthesisRequest,
     VoiceRef,
 )
-from app.engine.start import HELD_SHARE, StartRule, StreamStart, started
+from app.engine.start import HELD_RESERVE, HELD_SHARE, StartRule, StreamStart, started
 from app.sessions.smoothness import Shape
 from tests.support.clock import Clock
 
@@ -53,7 +53,8 @@ def start_of(clock: Clock, cost: Cost | None = SLOW, others: int = 0, **changes)
 
 def test_a_held_stream_waits_until_the_rest_follows_without_a_gap(clock):
     start = start_of(clock)
-    assert start.hold_s() == pytest.approx(0.26 - 0.2 + 0.5 - 0.3)  # its second cell comes then
+    second_s = 0.26 - 0.2 + HELD_RESERVE * 0.5  # its second cell comes then
+    assert start.hold_s() == pytest.approx(second_s - 0.3)
 
 
 def test_a_fast_machine_holds_nothing(clock):
@@ -78,11 +79,11 @@ def test_a_hold_ends_earlier_where_the_next_cell_comes_earlier(clock):
     assert start.hold_s() <= 0.0
 
 
-def test_a_stream_that_is_sent_at_once_is_told_what_the_other_is_held(clock):
+def test_a_stream_that_is_sent_at_once_is_told_what_it_needs_without_a_reserve(clock):
     hold_s = start_of(Clock()).hold_s()
     told = start_of(clock, is_held=False)
     assert told.hold_s() == 0.0
-    assert told.plays_s() - clock.now == pytest.approx(hold_s)
+    assert told.plays_s() - clock.now == pytest.approx(hold_s - (HELD_RESERVE - 1) * 0.5)
 
 
 def test_a_hold_never_takes_the_time_in_which_there_must_be_sound(clock):

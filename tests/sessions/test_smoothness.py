@@ -141,6 +141,18 @@ def test_a_machine_that_gets_slower_is_seen_at_the_next_look():
     assert forecast(slow, texts, at_s, events) > forecast(machine, texts, at_s, events) + 0.5
 
 
+def test_a_first_cell_that_took_longer_than_its_cost_lengthens_the_next_ones():
+    """Another program took the cores: the cost has not followed yet."""
+    machine, texts = Machine(1000.0, Cost(0.4, 0.0), 0.1), (text_of(300),)
+    events, needed_s = play(machine, texts)
+    at_s = sounds(events)[0]
+    believed = replace(machine, cost=Cost(0.25, 0.0))
+    assert needed_s > 0.05
+    assert forecast(believed, texts, at_s, events) == pytest.approx(needed_s)
+    stopped = replace(machine, cost=Cost(0.01, 0.0))  # a cell that took 40 times its cost
+    assert forecast(stopped, texts, at_s, events) < needed_s
+
+
 def test_a_cell_that_is_late_cannot_arrive_in_the_past():
     machine, texts = Machine(100.0, Cost(0.1, 0.0), 0.1), (text_of(300),)
     events, _ = play(machine, texts)
