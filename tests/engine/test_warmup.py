@@ -14,7 +14,8 @@ from app.config import T3Settings, VocoderSettings
 from app.core import Cost, SamplingParams, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.call_stage import CallStage
-from app.engine.s3gen.ladders import LADDERS
+from app.engine.s3gen.grid import Grid
+from app.engine.s3gen.ladders import LADDERS, cells_of, choose
 from app.engine.s3gen.warmup import NUM_MEASURED, warm_vocoder
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
@@ -22,12 +23,16 @@ from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import COUNTS, NUM_STEPS, warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.engine.warmup import WARMUP_KEY
+from app.sessions.recurrence import arrivals_s, held_back_s, played_s, prebuffer_s
 from tests.support.clock import Clock
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import begin, drain, engine_of, session
 from tests.support.engine.s3gen.voicing import voice as conditionals
+from tests.support.simulated_stream import Machine, is_dry, simulate
 
+pytestmark = pytest.mark.full
 CPU = torch.device("cpu")
+HALO = VocoderSettings().halo_frames
 FACTORS = [0.5, 1.0, 2.0, 4.0]  # how much slower the machine is
 STEP = Cost(0.005, 0.001)  # of T3
 STAGE_S = 0.01  # of each stage of a vocoder's call
@@ -140,6 +145,35 @@ def test_each_engine_knows_what_its_calls_cost_on_this_machine(
     step, cell = t3.warm(), vocoder.warm()
     assert (step.base_s, step.each_s) == pytest.approx((factor * STEP.base_s, factor * STEP.each_s))
     assert (cell.base_s, cell.each_s) == pytest.approx((NUM_STAGES * factor * STAGE_S, 0.0))
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_t3_schedules_by_what_rows_and_prompts_cost_on_this_machine(t3: T3, factor: float):
+    t3.factor = factor
+    t3.warm()
+    cost, num_tokens = t3.engine._scheduler.cost, t3.engine.num_prompt_tokens
+    assert num_tokens > 0
+    assert cost.base_s == pytest.approx(factor * STEP.base_s)
+    assert cost.row_s == pytest.approx(factor * STEP.each_s / 2)  # a guided sequence has two
+    assert cost.token_s == pytest.approx(factor * STEP.each_s / num_tokens)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_on_every_machine_the_chosen_cells_never_stall_a_player_that_waits_as_told(
+    t3: T3, vocoder: Vocoder, factor: float
+):
+    """From the warm-up to the last sound: nothing is tuned to one processor."""
+    t3.factor = vocoder.factor = factor
+    step, cell = t3.warm(), vocoder.warm()
+    ladder, hidden_s = choose(step, cell, HALO), held_back_s(HALO)
+    told_s = prebuffer_s(
+        arrivals_s(cells_of(ladder), 1 / step.of(1), cell.of), played_s(cells_of(ladder), hidden_s)
+    )
+    slowed = Cost(factor * NUM_STAGES * STAGE_S, 0.0)
+    machine = Machine(1 / (factor * STEP.of(1)), slowed, 0.0, Grid(ladder), 400)
+    sizes, arrived = simulate(machine)
+    assert not is_dry(arrived, sizes, hidden_s, told_s)
+    assert told_s == 0.0 if factor < 1 else told_s < 1.0
 
 
 def test_few_slots_are_measured_as_far_as_they_go():

@@ -31,16 +31,14 @@ from app.engine.t3.runner import Noise, Runner, counter_noise
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import Sequence, SequenceRequest
+from app.engine.t3.step_cost import UNKNOWN_CPU, UNKNOWN_GPU, StepCost
 from app.engine.t3.step_log import StepLog
 from app.errors import BadRequest
 
 log = logging.getLogger(__name__)
 
 _CALL_WEIGHT = 1 / 64  # in the estimate of the speed: 64 steps are about a second
-# The number of tokens that are computed in the time that reading all weights takes. A CPU in
-# float32: 2 while decoding, 8 in a prompt (full-size turbo, 2026-11; more for a small model). A GPU
-# in bfloat16: its operations per byte.
-_FREE_TOKENS = {"cpu": 6, "cuda": 256}
+_UNKNOWN_COST = {"cpu": UNKNOWN_CPU, "cuda": UNKNOWN_GPU}  # until the warm-up has measured it
 
 
 class TokenEngine:
@@ -65,6 +63,7 @@ class TokenEngine:
         self.counts = TokenCounts()
         self.speed = CallSpeed(_CALL_WEIGHT)
         self.last_count: float | None = None  # sequences of the last step; None: it had a prompt
+        self.num_prompt_tokens = 0  # of the last step, over all rows
         self._model = model
         self._settings = settings
         self._tail_tokens = tail_tokens
@@ -85,7 +84,7 @@ class TokenEngine:
             self._runner,
             clock,
             num_pages=num_pages,
-            free_tokens=_FREE_TOKENS[model.device.type],
+            cost=_UNKNOWN_COST[model.device.type],
         )
         self._last_groups: list[SpeechTokens] = []  # of sequences that ended between steps
 
@@ -106,6 +105,13 @@ class TokenEngine:
     @property
     def device(self) -> torch.device:
         return self._model.device
+
+    def schedule_by(self, prompt_token_s: float | None) -> None:
+        """The scheduler goes by the measured cost of decoding from now on, and by this cost of a
+        token of a prompt, in each of its rows; None: not measured."""
+        if (decoding := self.speed.measured) is not None:
+            rows_of_one = _most_rows(self._model.spec)
+            self._scheduler.cost = StepCost.measured(decoding, rows_of_one, prompt_token_s)
 
     def prepare(self, request: SequenceRequest) -> Sequence:
         """The sequence for `receive`. Any thread.
@@ -267,6 +273,9 @@ class TokenEngine:
         if all(chunk.is_decode for chunk in chunks):
             self.last_count = scheduler.num_rows / _most_rows(self._model.spec)
             self.speed.follow(self.last_count, took_s)
+        self.num_prompt_tokens = sum(
+            chunk.num_tokens * chunk.sequence.num_rows for chunk in chunks if not chunk.is_decode
+        )
         counts.num_rows += scheduler.num_rows
         counts.num_prefix_hits = scheduler.prefixes.num_hits
         counts.num_prefix_misses = scheduler.prefixes.num_misses

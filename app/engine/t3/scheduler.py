@@ -22,8 +22,10 @@ from app.engine.t3.kv_budget import KVCache, PageBudget, PrefixCache
 from app.engine.t3.prefill import prompts_to_compute
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult, advance, chunk_of, slot_of
 from app.engine.t3.sequence import Sequence, SequenceState
+from app.engine.t3.step_cost import StepCost
 
 SHORTEST_PAUSE_S = 1e-3  # a shorter one is not worth a sleep
+_MOST_ROWS = 2  # of a sequence: one token of a prompt in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ class Scheduler:
         clock: Callable[[], float],
         *,
         num_pages: int,
-        free_tokens: int,
+        cost: StepCost,
     ) -> None:
-        """`free_tokens`: a step with this many tokens takes twice as long as an empty step, which
-        only reads the weights. `clock` gives seconds."""
+        """`cost` may be set again, once the machine is measured. `clock` gives seconds."""
+        self.cost = cost
         self.num_slots = settings.slots
         self.budget = PageBudget(num_pages)
         self.prefixes = PrefixCache(self.budget, settings.prefixes_kept, kv_cache.forget)
@@ -54,7 +56,6 @@ class Scheduler:
         self._ending = ending
         self._kv_cache = kv_cache
         self._clock = clock
-        self._free_tokens = free_tokens
         self._free_slots = list(reversed(range(settings.slots)))
         self._waiting: list[Sequence] = []  # by deadline, the earliest first
         self._running: list[Sequence] = []  # in order of admission
@@ -209,20 +210,19 @@ class Scheduler:
     def _prompt_chunks(self, decoding: Seq[Sequence]) -> list[ScheduledChunk]:
         """The next chunks of prompts, by deadline, beside the sequences that decode.
 
-        A step takes as long as `free_tokens` and its own tokens: its work, apart from reading the
-        weights, grows with each token. Prompts may add `prefill_share` of the time that the step
-        would take without them.
+        Prompts may add `prefill_share` of the time that the step would take without them. One token
+        of a prompt may always be added.
         """
         settings, num_left = self._settings, self._settings.prefill_tokens
         if decoding:
-            num_tokens = self._free_tokens + sum(sequence.num_rows for sequence in decoding)
-            num_left = min(num_left, int(settings.prefill_share * num_tokens))
+            free_s = settings.prefill_share * self.cost.decode_s(sum(s.num_rows for s in decoding))
+            num_left = min(num_left, max(_MOST_ROWS, int(free_s / self.cost.token_s)))
         prompts = [s for s in self._running if s.state is SequenceState.PREFILL]
         chunks = []
         for sequence in prompts_to_compute(
             sorted(prompts, key=self._due_s),
             decoding,
-            free_tokens=self._free_tokens,
+            cost=self.cost,
             first_tokens=settings.first_group + settings.group,
         ):
             start = sequence.prompt_start

@@ -260,6 +260,7 @@ def test_an_error_in_the_model_ends_every_live_sequence_with_error(monkeypatch):
     engine.check_integrity()
 
 
+@pytest.mark.usefixtures("all_prompts_at_once")
 def test_logits_that_are_not_finite_end_their_sequence_only(english, monkeypatch):
     engine = TokenEngine(english, settings())
     good, bad = (

@@ -94,6 +94,7 @@ def test_pairs_and_single_rows_share_a_step(shapes):
     assert (5, Shape(num_rows=8, num_pages=8, sorts=False)) in shapes
 
 
+@pytest.mark.usefixtures("all_prompts_at_once")
 def test_logits_that_are_not_finite_end_their_sequence_only(monkeypatch):
     engine = fast_engine("english")
     good, bad = (request(name, LONG, voice=voice) for voice, name in ((1, "good"), (2, "bad")))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.core import FinishReason
 from app.engine.t3 import prefill
 from app.engine.t3.sequence import SequenceState
+from app.engine.t3.step_cost import StepCost
 from tests.support.engine.t3.lone_scheduler import (
     FREE_TOKENS,
     STOP_TOKEN,
@@ -213,6 +214,28 @@ def test_prompts_add_at_most_prefill_share_to_a_step_and_always_go_on(rows, shar
     assert num_without <= 16 * len(num_prompts)  # while earlier ones come to their first sound
 
 
+def test_more_of_a_prompt_fits_beside_a_step_where_its_tokens_are_cheaper():
+    """Eight tokens of a prompt cost one decoding row."""
+    lone = LoneScheduler()
+    lone.scheduler.cost = StepCost(4.0, 1.0, 1 / 8)
+    lone.add(sequence("decoding", num_prompt=1, max_tokens=100))
+    for _ in range(20):  # past its first sound
+        lone.step()
+    lone.add(sequence("prompt", num_prompt=100))
+    chunks = {chunk.sequence.key.session_id: chunk.num_tokens for chunk in lone.step()}
+    assert chunks == {"decoding": 1, "prompt": (4 + 2) * 8 // 2}  # in each of two rows
+
+
+def test_a_prompt_goes_on_where_a_token_costs_more_than_a_step_may_add():
+    lone = LoneScheduler()
+    lone.scheduler.cost = StepCost(1e-6, 1e-6, 1.0)
+    lone.add(sequence("decoding", num_prompt=1, max_tokens=100))
+    for _ in range(20):  # past its first sound
+        lone.step()
+    lone.add(sequence("prompt", num_prompt=3))
+    assert [len(lone.step()) for _ in range(4)] == [2] * 4
+
+
 def test_prompts_have_the_whole_step_where_no_sequence_decodes():
     lone = LoneScheduler(prefill_tokens=100, prefill_share=0.25)
     lone.add(sequence("a", num_prompt=40), sequence("b", num_prompt=40))
@@ -246,6 +269,19 @@ def heard_after(num: int, *, free_tokens: int, first_cell: int = 0) -> list[int]
     return sorted(heard.values())
 
 
+@pytest.mark.parametrize(("num", "groups"), [(2, [2]), (3, [3]), (4, [2, 2]), (8, [4, 4])])
+def test_the_groups_of_a_burst_follow_the_measured_cost_and_are_equal(num, groups):
+    """The embedded model on an AVX-512 machine (2026-11): a step takes 3.5 ms, a row 0.48 ms, a
+    token of a prompt 0.13 ms."""
+    lone = LoneScheduler(num_slots=num, prefill_share=10)
+    lone.scheduler.cost = StepCost(3.5, 0.48, 0.13)
+    lone.add(*[sequence(f"{n}", num_prompt=35, max_tokens=100) for n in range(num)])
+    begun = []
+    while sum(begun) < num:
+        begun.append(sum(not chunk.start for chunk in lone.step()))
+    assert [count for count in begun if count] == groups
+
+
 @pytest.mark.parametrize("num", [6, 8, 16])
 def test_a_burst_in_groups_is_heard_sooner_and_its_last_no_later(num, monkeypatch):
     """A first cell costs as much as ten steps, as at full size on a CPU."""
@@ -264,10 +300,10 @@ def test_a_burst_is_heard_at_once_where_a_step_costs_its_weights():
 def test_a_prompt_does_not_wait_for_prompts_that_are_wanted_later():
     lone = LoneScheduler(num_slots=8, free_tokens=8, prefill_share=10)
     lone.add(*[sequence(f"later {n}", num_prompt=30, max_tokens=50, lead_s=2.0) for n in range(4)])
-    assert names(lone.step()) == ["later 0", "later 1", "later 2"]
+    assert names(lone.step()) == ["later 0", "later 1"]
     lone.add(sequence("now", num_prompt=30), sequence("last", num_prompt=30, lead_s=3.0))
     begun = {name for _ in range(4) for name in names(lone.step())}
-    assert begun == {"later 0", "later 1", "later 2", "now"}
+    assert begun == {"later 0", "later 1", "now"}
 
 
 def test_a_sequence_that_does_not_fit_waits_and_is_not_overtaken():

@@ -6,6 +6,7 @@ from app.engine.t3.kv_budget import Prefix
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import Sequence, SequenceRequest
+from app.engine.t3.step_cost import StepCost
 
 STOP_TOKEN = 6562
 FREE_TOKENS = 16
@@ -61,7 +62,7 @@ class LoneScheduler:
             self.freed,
             lambda: self.now_s,
             num_pages=num_pages,
-            free_tokens=free_tokens,
+            cost=StepCost(float(free_tokens), 1.0, 1.0),
         )
 
     def add(self, *sequences: Sequence) -> None:
