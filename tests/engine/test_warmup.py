@@ -5,7 +5,7 @@ The clock of these engines moves by what a hook says that a call costs, and by n
 
 from collections.abc import Sequence as Seq
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -137,12 +137,22 @@ def test_warm_vocoder_runs_cells_of_every_usual_length_and_leaves_nothing():
     engine.check_integrity()
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_each_engine_knows_what_its_calls_cost_on_this_machine(
-    t3: T3, vocoder: Vocoder, factor: float
-):
-    t3.factor = vocoder.factor = factor
-    step, cell = t3.warm(), vocoder.warm()
+class Warmed(NamedTuple):
+    """What both engines have measured on a machine."""
+
+    factor: float
+    step: Cost
+    cell: Cost
+
+
+@pytest.fixture(scope="module", params=FACTORS)
+def warmed(request: pytest.FixtureRequest, t3: T3, vocoder: Vocoder) -> Warmed:
+    t3.factor = vocoder.factor = request.param
+    return Warmed(request.param, t3.warm(), vocoder.warm())
+
+
+def test_each_engine_knows_what_its_calls_cost_on_this_machine(warmed: Warmed):
+    factor, step, cell = warmed
     assert (step.base_s, step.each_s) == pytest.approx((factor * STEP.base_s, factor * STEP.each_s))
     assert (cell.base_s, cell.each_s) == pytest.approx((NUM_STAGES * factor * STAGE_S, 0.0))
 
@@ -158,13 +168,9 @@ def test_t3_schedules_by_what_rows_and_prompts_cost_on_this_machine(t3: T3, fact
     assert cost.token_s == pytest.approx(factor * STEP.each_s / num_tokens)
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-def test_on_every_machine_the_chosen_cells_never_stall_a_player_that_waits_as_told(
-    t3: T3, vocoder: Vocoder, factor: float
-):
+def test_the_chosen_cells_never_stall_a_player_that_waits_as_told(warmed: Warmed):
     """From the warm-up to the last sound: nothing is tuned to one processor."""
-    t3.factor = vocoder.factor = factor
-    step, cell = t3.warm(), vocoder.warm()
+    factor, step, cell = warmed
     ladder, hidden_s = choose(step, cell, HALO), held_back_s(HALO)
     told_s = prebuffer_s(
         arrivals_s(cells_of(ladder), 1 / step.of(1), cell.of), played_s(cells_of(ladder), hidden_s)
