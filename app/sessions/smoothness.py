@@ -17,7 +17,7 @@ from app.sessions.recurrence import TOKEN_S, CellCost, prebuffer_s
 from app.text.duration import predicted_s
 
 RATE_GROUPS = 2  # T3's rate is that of its newest messages: older ones tell of another load
-MOST_SLOWER = 3.0  # a cell that took longer was stopped by something that ends
+MOST_SLOWER = 3.0  # a cell that took even longer was stopped by something that ends
 TYPICAL_TOKENS = 100  # of a segment, where one must be assumed
 BUSY = 0.85  # the share of a stage's time that streams may take: prompts and chance take the rest
 NOISE = 0.35  # of what a stage bears, in streams
@@ -86,9 +86,9 @@ class _Segment:
 
 
 def _slower(took_s: float, cost_s: float) -> float:
-    """How much longer than its cost a cell has taken. A machine that is busy now with other work
-    is slower than its cost says, which follows within seconds."""
-    return min(max(1.0, took_s / cost_s), MOST_SLOWER) if cost_s > 0 else 1.0
+    """How much longer than their costs the next cells will take, after one that took `took_s`.
+    Other work on the cores may go on, or was a chance: the mean of both, as factors."""
+    return math.sqrt(min(max(1.0, took_s / cost_s), MOST_SLOWER)) if cost_s > 0 else 1.0
 
 
 class StreamForecast:
@@ -129,7 +129,7 @@ class StreamForecast:
         arrived: list[float] = []
         played: list[float] = []
         sound_s, asked_s = 0.0, 0.0  # of the segments before; when T3 is asked for the next one
-        slower = 1.0  # than its cost: the newest cell
+        slower = 1.0  # than their costs: the next cells
         for there, pause_s in zip(self._segments, self._pauses_s, strict=True):
             ready_s, end = self._ready_s(there, asked_s), 0
             for size, voiced_s in self._cells(there):

@@ -1,6 +1,8 @@
 """How a stream begins: its first sound is held, or its player is told how long to wait."""
 
 import asyncio
+import math
+import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -20,12 +22,17 @@ from app.core import (
     SynthesisRequest,
     VoiceRef,
 )
-from app.engine.start import HELD_RESERVE, HELD_SHARE, StartRule, StreamStart, started
-from app.sessions.smoothness import Shape
+from app.engine.start import (
+    HELD_RESERVE,
+    HELD_SHARE,
+    StartRule,
+    StreamStart,
+    started,
+)
 from tests.support.clock import Clock
+from tests.support.simulated_streams import SHAPE, Event, Machine, machines, play, sounds, text_of
 
 KEY = SessionKey("default", "a")
-SHAPE = Shape((13, 26, 52), held_back_s=0.22, first_group=3, group=13)
 REQUEST = SynthesisRequest(
     KEY, ("a" * 144,), VoiceRef("anna"), SamplingParams(), is_paced=True, is_held=True
 )
@@ -98,6 +105,59 @@ def test_earlier_sound_that_still_plays_takes_the_place_of_a_hold(clock):
     assert start.hold_s() == 0.0
     assert start.plays_s() == began_s + 9.0
     assert start_of(clock, lead_s=0.4).hold_s() > 0.0  # the earlier sound ends too early
+
+
+# -- whole streams, simulated ----------------------------------------------------------------------
+
+
+def released_s(machine: Machine, texts: tuple[str, ...], events: list[Event]) -> float:
+    """When the hold of the stream is over, looked at whenever something happens."""
+    clock = Clock()
+    clock.now = 0.0
+    rule = StartRule(lambda: SHAPE, lambda: StageStats(cost=machine.cost), 10_000.0)
+    request = replace(REQUEST, segments=texts, speed=machine.speed, pauses_s=machine.pauses_s)
+    start = StreamStart(rule, request, lambda: 0, clock)
+    coming = list(events)
+    while True:
+        next_s = coming[0].at_s if coming else math.inf
+        while coming and coming[0].at_s <= next_s:
+            event = coming.pop(0)
+            clock.now = event.at_s
+            if event.kind == "asked":
+                start.asked(event.segment)
+            elif event.kind == "tokens":
+                finish = FinishReason.STOP if event.is_last else None
+                ids = (1,) * event.num_tokens
+                start.tokens(SpeechTokens(KEY, event.segment, 0, ids, finish))
+            else:
+                start.sound(event.segment, event.num_tokens)
+        if clock.now < sounds(events)[0]:
+            continue
+        until_s = coming[0].at_s if coming else clock.now
+        while 0 < (hold_s := start.hold_s()) < until_s - clock.now:
+            clock.now += hold_s
+        if hold_s <= 0 or not coming:
+            return clock.now
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0, 4.0])
+def test_a_held_stream_does_not_stall_on_any_machine_though_its_cells_vary(factor):
+    """Each cell takes 0.9 to 1.1 times its cost; `factor`: all engines are this much slower."""
+    dice, texts, num_held = random.Random(3), (text_of(120), text_of(60)), 0
+    for each in machines(60):
+        cost = Cost(factor * each.cost.base_s, factor * each.cost.each_s)
+        machine = replace(each, tokens_per_s=each.tokens_per_s / factor, cost=cost)
+        events, needed_s = play(machine, texts, lambda: dice.uniform(0.9, 1.1))
+        wait_s = released_s(machine, texts, events) - sounds(events)[0]
+        assert needed_s - wait_s < 0.1, machine
+        num_held += wait_s > 0.05
+    assert num_held > 10
+
+
+def test_without_the_hold_the_same_streams_stall():
+    """The positive control."""
+    texts = (text_of(120), text_of(60))
+    assert sum(play(machine, texts)[1] > 0.1 for machine in machines(100)) > 10
 
 
 # -- the chunks ----------------------------------------------------------------------------------

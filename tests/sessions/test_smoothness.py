@@ -1,95 +1,27 @@
 """The forecast of a stream against a simulation that knows its end, and what a stage bears."""
 
-import random
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 
 import pytest
 
-from app.core import LOOK_AHEAD_TOKENS, TOKENS_PER_S, Cost, StageStats
+from app.core import Cost, StageStats
 from app.sessions.smoothness import (
     Capacity,
-    Shape,
     StreamForecast,
     cost_beside,
     t3_bears,
     vocoder_bears,
 )
-
-NUM_MACHINES = 1000
-SHAPE = Shape(ladder=(13, 26, 52), held_back_s=0.22, first_group=3, group=13)
-
-
-@dataclass(frozen=True)
-class Machine:
-    tokens_per_s: float
-    cost: Cost
-    prompt_s: float
-    speed: float = 1.0
-    pauses_s: tuple[float, ...] = ()
-
-
-def machines(num: int = NUM_MACHINES) -> list[Machine]:
-    """Slow and fast ones: from a half of real time to twenty times."""
-    dice = random.Random(12)
-    return [
-        Machine(
-            dice.uniform(12, 500),
-            Cost(dice.uniform(0, 0.5), dice.uniform(0, 0.06)),
-            dice.uniform(0.001, 1),
-            dice.choice((0.5, 1.0, 2.0)),
-            tuple(dice.choice((0.0, 0.5)) for _ in range(4)),
-        )
-        for _ in range(num)
-    ]
-
-
-def text_of(num_tokens: int) -> str:
-    """A text of which this number of tokens is expected."""
-    return "a" * round(num_tokens * 12 / TOKENS_PER_S)
-
-
-@dataclass(frozen=True)
-class Event:
-    at_s: float
-    segment: int
-    kind: str  # asked, tokens, sound
-    num_tokens: int = 0
-    is_last: bool = False
-
-
-def play(machine: Machine, texts: tuple[str, ...]) -> tuple[list[Event], float]:
-    """Everything that happens to a stream, and how long its player must wait after the first
-    sound."""
-    events: list[Event] = []
-    arrived: list[tuple[float, float]] = []  # when sound was there, the sound that left before it
-    asked_s = voiced_s = sound_s = pause_s = 0.0
-    for segment, text in enumerate(texts):
-        pause_s += machine.pauses_s[segment] if machine.pauses_s else 0.0
-        total = round(len(text) * TOKENS_PER_S / 12)
-        events.append(Event(asked_s, segment, "asked"))
-        sent = {}
-        num_sent = min(SHAPE.first_group, total)
-        while True:
-            at_s = asked_s + machine.prompt_s + num_sent / machine.tokens_per_s
-            sent[num_sent] = at_s
-            events.append(Event(at_s, segment, "tokens", num_sent, num_sent == total))
-            if num_sent == total:
-                break
-            num_sent = min(total, num_sent + SHAPE.group)
-        asked_s = at_s
-        end = 0
-        for size in SHAPE.cells(total):
-            start, end = end, end + size
-            needed = min(total, end + LOOK_AHEAD_TOKENS)
-            ready_s = min(s for n, s in sent.items() if n >= needed)
-            voiced_s = max(ready_s, voiced_s) + machine.cost.of(size)
-            left_s = sound_s + start / TOKENS_PER_S - (SHAPE.held_back_s if start else 0.0)
-            arrived.append((voiced_s, (left_s + pause_s) / machine.speed))
-            events.append(Event(voiced_s, segment, "sound", end))
-        sound_s += total / TOKENS_PER_S
-    first_s = arrived[0][0]
-    late = [at_s - first_s - played_s for at_s, played_s in arrived[1:]]
-    return sorted(events, key=lambda event: event.at_s), max([0.0, *late])
+from tests.support.simulated_streams import (
+    NUM_MACHINES,
+    SHAPE,
+    Machine,
+    machines,
+    play,
+    sounds,
+    text_of,
+)
 
 
 def forecast(machine: Machine, texts: tuple[str, ...], until_s: float, events) -> float:
@@ -106,10 +38,6 @@ def forecast(machine: Machine, texts: tuple[str, ...], until_s: float, events) -
         else:
             told.sound(event.segment, event.num_tokens, event.at_s)
     return told.prebuffer_s(until_s, machine.cost.of)
-
-
-def sounds(events) -> list[float]:
-    return [event.at_s for event in events if event.kind == "sound"]
 
 
 @pytest.mark.parametrize("lengths", [(20,), (200,), (60, 120, 30)])
@@ -143,14 +71,14 @@ def test_a_machine_that_gets_slower_is_seen_at_the_next_look():
 
 def test_a_first_cell_that_took_longer_than_its_cost_lengthens_the_next_ones():
     """Another program took the cores: the cost has not followed yet."""
-    machine, texts = Machine(1000.0, Cost(0.4, 0.0), 0.1), (text_of(300),)
+    machine, texts = Machine(1000.0, Cost(0.8, 0.0), 0.1), (text_of(300),)
     events, needed_s = play(machine, texts)
     at_s = sounds(events)[0]
-    believed = replace(machine, cost=Cost(0.25, 0.0))
-    assert needed_s > 0.05
-    assert forecast(believed, texts, at_s, events) == pytest.approx(needed_s)
-    stopped = replace(machine, cost=Cost(0.01, 0.0))  # a cell that took 40 times its cost
-    assert forecast(stopped, texts, at_s, events) < needed_s
+    half = forecast(replace(machine, cost=Cost(0.4, 0.0)), texts, at_s, events)
+    assert half == pytest.approx(0.4 * math.sqrt(2) - 0.3)  # the second cell, less what plays
+    assert half < needed_s == pytest.approx(0.8 - 0.3)
+    tenth = forecast(replace(machine, cost=Cost(0.08, 0.0)), texts, at_s, events)
+    assert tenth == 0.0  # a cell that took ten times its cost was stopped by something that ends
 
 
 def test_a_cell_that_is_late_cannot_arrive_in_the_past():
