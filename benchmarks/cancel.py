@@ -4,8 +4,9 @@ closed connection.
     python benchmarks/cancel.py --url http://127.0.0.1:8000 --n 662 --num-streams 1 4 16
 
 The floor: the way of the cancel through the proxy to T3 (a few milliseconds), plus the rest of the
-running step. `step_ms` is the time of a T3 step, and `legs_ms` are the parts of the
-acknowledgement, one after another, which sum up to it. Half of the stops come before the first
+running step. `step_ms` is the time of a T3 step, and `over_step_ms` is what the acknowledgement
+takes longer than that. `legs_ms` are the parts of the acknowledgement, one after another, which sum
+up to it. Half of the stops come before the first
 audio, half after it. A p99 claim needs 662 stops of each kind. Server and client must run on one
 machine. The last line is one JSON object.
 """
@@ -102,6 +103,11 @@ def summarise(plan: Plan, done: list[Turn], baseline: list[float]) -> dict[str, 
         "n": len(done),
         "ack_ms": percentiles(turn.ack_ms for turn in done),
         "step_ms": percentiles(turn.step_ms for turn in done),
+        "over_step_ms": percentiles(
+            turn.ack_ms - turn.step_ms
+            for turn in done
+            if turn.ack_ms is not None and turn.step_ms is not None
+        ),
         "legs_ms": {name: percentiles(turn[name] for turn in legs) for name in ACK_LEGS},
         "legs_sum_ms": percentiles(sum(turn.values()) for turn in legs),
         "empty_ms": percentiles(turn.empty_ms for turn in done),

@@ -66,6 +66,7 @@ def test_the_legs_of_an_acknowledgement_sum_up_to_it():
     assert figures["legs_ms"]["to_registry"]["p50"] == pytest.approx(1.0)
     assert figures["legs_sum_ms"]["p95"] == pytest.approx(10.0)
     assert figures["step_ms"]["p50"] == pytest.approx(5.0)
+    assert figures["over_step_ms"]["p95"] == pytest.approx(5.0)  # of the turn whose step is known
 
 
 def test_a_turn_that_t3_had_not_stopped_has_no_legs():
