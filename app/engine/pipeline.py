@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from app.core import (
@@ -21,6 +22,7 @@ from app.core import (
     FinishReason,
     Mark,
     Marks,
+    SessionKey,
     SpeechTokens,
     SynthesisRequest,
     TokenRequest,
@@ -33,6 +35,7 @@ from app.engine.s3gen.messages import OpenSegment, PlaybackBegins, SegmentAudio,
 from app.engine.start import StartRule, StreamStart, started
 from app.engine.stream import EngineStream
 from app.errors import BadRequest, SynthesisFailed
+from app.sessions.smoothness import Company
 from app.sessions.tasks import cancel_and_wait
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
@@ -64,7 +67,7 @@ class SpeechPipeline:
         is held and no player is told how long to wait."""
         self._lead_s = lead_s
         self._start = start
-        self._num_spoken = 0  # sessions that are being spoken now
+        self._spoken: dict[SessionKey, Playback] = {}  # of the sessions that are being spoken
         self._max_tokens = max_tokens
         self._tokens = tokens
         self._vocoder = vocoder
@@ -77,19 +80,26 @@ class SpeechPipeline:
         self._refuse_too_long(request.sampling.max_tokens, self._max_tokens(conditionals))
         playback = Playback(request, self._start_of(request))
         playback.marks[Mark.CONDITIONED] = time.monotonic()
-        self._num_spoken += 1
+        self._spoken[request.key] = playback
         try:
             async with aclosing(self._chunks(request, conditionals, playback)) as chunks:
                 async for chunk in self._started(chunks, request, playback):
                     yield chunk
         finally:
-            self._num_spoken -= 1
+            del self._spoken[request.key]
 
     def _start_of(self, request: SynthesisRequest) -> StreamStart | None:
         """None where nobody plays the sound as it comes."""
         if self._start is None or not request.is_paced:
             return None
-        return StreamStart(self._start, request, lambda: self._num_spoken - 1, time.monotonic)
+        return StreamStart(
+            self._start, request, partial(self._company, request.key), time.monotonic
+        )
+
+    def _company(self, key: SessionKey) -> Company:
+        others = [playback for other, playback in self._spoken.items() if other != key]
+        num_starting = sum(playback.is_starting for playback in others)
+        return Company(num_starting, len(others) - num_starting)
 
     def _started(
         self,

@@ -18,6 +18,8 @@ from app.core import (
 from app.engine.s3gen.messages import SegmentAudio
 from app.engine.start import StreamStart
 
+STARTING_S = 2.0  # after that, a session has sound left beside one that starts
+
 
 class Playback:
     """The sound of a session that its listener still has to hear, if each chunk is played as it
@@ -62,6 +64,11 @@ class Playback:
     def begins_at(self, at_s: float) -> None:
         """Playback begins at this time instead."""
         self._began_s = at_s
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether its next cells are wanted as soon as those of any other session."""
+        return self._began_s is None or time.monotonic() < self._began_s + STARTING_S
 
     def lead_s(self, segment: int) -> float:
         """The listener's seconds until the segment is due: the sound of all tokens so far, and the

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
 from app.core import AudioChunk, Cost, Mark, SpeechTokens, StageStats, SynthesisRequest
-from app.sessions.smoothness import Shape, StreamForecast, cost_beside
+from app.sessions.smoothness import Company, Shape, StreamForecast, cost_beside
 from app.sessions.tasks import cancel_and_wait
 
 LOOK_AGAIN_S = 0.02  # T3 has made more meanwhile, or has not
@@ -36,13 +36,12 @@ class StreamStart:
         self,
         rule: StartRule,
         request: SynthesisRequest,
-        num_others: Callable[[], int],
+        company: Callable[[], Company],
         now: Callable[[], float],
     ) -> None:
-        """`num_others`: sessions that are spoken beside this one."""
         self._stats = rule.stats
         self._shape = rule.shape()
-        self._num_others = num_others
+        self._company = company
         self.now = now
         self._is_held = request.is_held
         began_s = now()
@@ -75,7 +74,7 @@ class StreamStart:
         if cost is None or self._first_s is None:
             return max(now_s, self._earlier_ends_s)
         cost = Cost(reserve * cost.base_s, reserve * cost.each_s)
-        cell_cost = cost_beside(cost, self._shape, self._num_others())
+        cell_cost = cost_beside(cost, self._shape, self._company())
         wait_s = self._forecast.prebuffer_s(now_s, cell_cost)
         return max(now_s, self._first_s + wait_s, self._earlier_ends_s)
 

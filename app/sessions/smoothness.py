@@ -49,10 +49,18 @@ class Shape:
         return self.first_group + groups * self.group
 
 
-def cost_beside(cost: Cost, shape: Shape, num_others: int) -> CellCost:
-    """Of a cell beside other streams: it waits for the end of one call for another."""
-    wait_s = cost.of(max(shape.ladder)) if num_others else 0.0
-    return lambda num_tokens: wait_s + cost.of(num_tokens)
+class Company(NamedTuple):
+    """The other sessions that a replica speaks."""
+
+    num_starting: int = 0  # their first cells are wanted now
+    num_ahead: int = 0  # they have sound left, and give way
+
+
+def cost_beside(cost: Cost, shape: Shape, company: Company) -> CellCost:
+    """Of a cell beside other sessions. It waits for the end of one call for those that are ahead,
+    and for a cell like itself of each one that starts."""
+    wait_s = cost.of(max(shape.ladder)) if company.num_ahead else 0.0
+    return lambda num_tokens: wait_s + (1 + company.num_starting) * cost.of(num_tokens)
 
 
 class _Count(NamedTuple):

@@ -20,13 +20,14 @@ from app.core import (
     SynthesisRequest,
     VoiceRef,
 )
+from app.engine import playback
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.pipeline import SpeechPipeline
 from app.engine.s3gen.messages import OpenSegment, PlaybackBegins, SegmentAudio
 from app.engine.start import StartRule
 from app.engine.stream import SegmentKey
 from app.errors import BadRequest
-from app.sessions.smoothness import Shape
+from app.sessions.smoothness import Company, Shape
 from tests.support.eventually import eventually
 
 WAIT_S = 30.0
@@ -231,3 +232,27 @@ async def test_what_is_not_held_is_given_at_once(vocoder, changes, is_told):
         assert not tokens.may_leave.is_set()
         tokens.may_leave.set()
     assert ((chunk.prebuffer_s or 0.0) > 30.0) is is_told
+
+
+async def test_a_stream_is_told_of_those_that_start_beside_it_and_of_those_that_are_ahead(
+    vocoder, monkeypatch
+):
+    """A session that waits for its first sound, or has just begun, wants the next cells too."""
+    tokens = Tokens(segment_1=hold)
+    rule = replace(SLOW, stats=lambda: StageStats(cost=Cost(0.1, 0.0)))
+    speaking = pipeline(tokens, vocoder, start=rule)
+    told = []
+    for name in "ab":
+        key = SessionKey("default", name)
+        chunks = speaking.speak(replace(HELD, key=key, is_held=False))
+        told.append((chunks, asyncio.ensure_future(anext(chunks))))
+        await eventually(lambda key=key: key in speaking._spoken, WAIT_S, "it is spoken")
+    assert speaking._company(key) == Company(num_starting=1)
+    monkeypatch.setattr(playback, "STARTING_S", -1.0)
+    await told[0][1]
+    assert speaking._company(key) == Company(num_ahead=1)
+    for chunks, first in told:
+        first.cancel()
+        await asyncio.wait({first})
+        await chunks.aclose()
+    assert speaking._spoken == {}

@@ -29,6 +29,7 @@ from app.engine.start import (
     StreamStart,
     started,
 )
+from app.sessions.smoothness import Company
 from tests.support.clock import Clock
 from tests.support.simulated_streams import SHAPE, Event, Machine, machines, play, sounds, text_of
 
@@ -38,6 +39,7 @@ REQUEST = SynthesisRequest(
 )
 FAST, SLOW = Cost(0.01, 0.0), Cost(0.5, 0.0)
 FIRST_AUDIO_S = 25.0
+ALONE = Company()
 
 
 @pytest.fixture
@@ -45,10 +47,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def start_of(clock: Clock, cost: Cost | None = SLOW, others: int = 0, **changes) -> StreamStart:
+def start_of(
+    clock: Clock, cost: Cost | None = SLOW, company: Company = ALONE, **changes
+) -> StreamStart:
     """A stream that has its first sound now, from a T3 of 100 tokens a second."""
     rule = StartRule(lambda: SHAPE, lambda: StageStats(cost=cost), FIRST_AUDIO_S)
-    start = StreamStart(rule, replace(REQUEST, **changes), lambda: others, clock)
+    start = StreamStart(rule, replace(REQUEST, **changes), lambda: company, clock)
     start.asked(0)
     for num_tokens in (3, 16):
         clock.now += 0.03 if num_tokens == 3 else 0.13
@@ -75,7 +79,8 @@ def test_a_machine_whose_speed_is_not_known_holds_nothing(clock):
 
 
 def test_beside_others_the_hold_is_longer(clock):
-    assert start_of(clock, others=1).hold_s() > start_of(clock).hold_s() + 0.4
+    for company in (Company(num_ahead=1), Company(num_starting=1)):
+        assert start_of(clock, company=company).hold_s() > start_of(clock).hold_s() + 0.4
 
 
 def test_a_hold_ends_earlier_where_the_next_cell_comes_earlier(clock):
@@ -116,7 +121,7 @@ def released_s(machine: Machine, texts: tuple[str, ...], events: list[Event]) ->
     clock.now = 0.0
     rule = StartRule(lambda: SHAPE, lambda: StageStats(cost=machine.cost), 10_000.0)
     request = replace(REQUEST, segments=texts, speed=machine.speed, pauses_s=machine.pauses_s)
-    start = StreamStart(rule, request, lambda: 0, clock)
+    start = StreamStart(rule, request, lambda: ALONE, clock)
     coming = list(events)
     while True:
         next_s = coming[0].at_s if coming else math.inf

@@ -8,6 +8,7 @@ import pytest
 from app.core import Cost, StageStats
 from app.sessions.smoothness import (
     Capacity,
+    Company,
     StreamForecast,
     cost_beside,
     t3_bears,
@@ -110,10 +111,14 @@ def forecast_at_first(machine: Machine, text: str) -> float:
     return forecast(machine, (text,), sounds(events)[0], events)
 
 
-def test_beside_others_a_cell_waits_for_one_call_of_theirs():
+def test_a_cell_waits_for_one_call_of_those_ahead_and_for_a_cell_of_each_that_starts():
     cost = Cost(0.1, 0.01)
-    assert cost_beside(cost, SHAPE, 0)(26) == cost.of(26)
-    assert cost_beside(cost, SHAPE, 1)(26) == cost.of(26) + cost.of(52)
+    assert cost_beside(cost, SHAPE, Company())(26) == cost.of(26)
+    for num_ahead in (1, 5):
+        beside = cost_beside(cost, SHAPE, Company(num_ahead=num_ahead))
+        assert beside(26) == cost.of(26) + cost.of(52)
+    assert cost_beside(cost, SHAPE, Company(num_starting=2))(26) == 3 * cost.of(26)
+    assert cost_beside(cost, SHAPE, Company(2, 1))(26) == 3 * cost.of(26) + cost.of(52)
 
 
 def test_cells_have_the_ladders_sizes_and_a_short_rest_joins_the_last():
