@@ -8,13 +8,12 @@ import pytest
 
 from benchmarks import smooth
 from benchmarks.players import Refused
-from benchmarks.smooth import Case, Found, Heard, measure, missed, parse, steady
+from benchmarks.smooth import PARTS, amount_of, measure, parse, steady
+from benchmarks.smooth_rows import Case, Found, Heard, missed
 from tests.support.loadtests.fake_server import fake_server
 from tests.support.players import player_of
 
-SHORT = parse(
-    ["--rounds", "1", "--turns", "2", "--bursts", "1", "--callers", "1", "2", "--minutes", "0.005"]
-)
+OPTIONS = "--rounds 2 --turns 3 --bursts 1 --callers 1 2 --minutes 0.01"
 GOOD = [player_of(0.3, 4.0, late_s=0.01, told_s=0.02)] * 20
 STALLED = player_of(0.3, 4.0, late_s=0.3)
 CASES = {  # of a good checkout, beside one that begins later
@@ -81,7 +80,8 @@ async def test_this_checkout_is_asked_for_both_starts_and_the_other_for_none():
     found = Found()
     with fake_server(capacity=2, told_s=0.02) as (url, server):
         for side in ("now", "before"):
-            await measure(url, side, found, SHORT, 0)
+            for part in PARTS:
+                await measure(url, side, part, found, amount_of(parse(OPTIONS.split()), 0))
     assert set(server.starts) == {"smooth", "soonest", None}
     assert found.capacity == 2
     assert list(found.heard) == [
