@@ -88,11 +88,21 @@ def kill(process: psutil.Process) -> None:
 @pytest.mark.parametrize("stage", ["T3", "Vocoder"])
 async def test_a_killed_stage_ends_its_streams_with_an_error_and_is_replaced(app, client, stage):
     streams = await one_of_each_kind(client)
+    cells = await cells_of(client)
     (process,) = app.replicas(stage)
     kill(process)
     assert await errors_of(streams) == ["replica_lost", BROKEN_OFF]
     await until_it_speaks(client, SHORT)
     await until_idle(client)
+    assert await cells_of(client) == cells  # else the same request would sound different
+
+
+async def cells_of(client: httpx.AsyncClient) -> list[int]:
+    """The sizes of cells, which the vocoder has told with its speed."""
+    vocoder = (await client.get("health")).json()["stages"]["vocoder"]
+    assert vocoder["cells"]
+    assert vocoder["cost"]["each_s"] > 0
+    return list(vocoder["cells"])
 
 
 async def test_a_killed_ingress_breaks_off_its_own_streams_alone(app, client):

@@ -16,13 +16,13 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.call_stage import CallStage
 from app.engine.s3gen.grid import Grid
 from app.engine.s3gen.ladders import LADDERS, cells_of, choose
-from app.engine.s3gen.warmup import NUM_MEASURED, warm_vocoder
+from app.engine.s3gen.warmup import NUM_RUNS, warm_vocoder
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import COUNTS, NUM_STEPS, warm_t3
 from app.engine.voices.provider import VoiceProvider
-from app.engine.warmup import WARMUP_KEY
+from app.engine.warmup import MEASURE_S, WARMUP_KEY
 from app.sessions.recurrence import arrivals_s, held_back_s, played_s, prebuffer_s
 from tests.support.clock import Clock
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
@@ -130,7 +130,7 @@ def test_warm_vocoder_runs_cells_of_every_usual_length_and_leaves_nothing():
     assert engine.stats().cost is None
     assert cold.warm() == engine.stats().cost
     cells = [call.cell for call in engine.call_log if call.key == WARMUP_KEY]
-    assert [cell.num_tokens for cell in cells] == list(LADDERS[0]) * (1 + NUM_MEASURED)
+    assert [cell.num_tokens for cell in cells] == list(LADDERS[0]) * NUM_RUNS
     assert engine.stats().cells == LADDERS[0]
     assert not engine.has_work()
     assert engine.stats().slots_free == VocoderSettings().slots
@@ -180,6 +180,25 @@ def test_the_chosen_cells_never_stall_a_player_that_waits_as_told(warmed: Warmed
     sizes, arrived = simulate(machine)
     assert not is_dry(arrived, sizes, hidden_s, told_s)
     assert told_s == 0.0 if factor < 1 else told_s < 1.0
+
+
+def test_a_slow_machine_measures_no_longer_than_a_fast_one(vocoder: Vocoder):
+    """It is warm after one synthesis, which tells the speed too."""
+    vocoder.factor = 100.0
+    vocoder.engine.call_log.clear()
+    cost = vocoder.warm()
+    assert [call.cell.num_tokens for call in vocoder.engine.call_log] == list(LADDERS[0])
+    assert cost.base_s == pytest.approx(NUM_STAGES * 100 * STAGE_S)
+    assert not vocoder.engine.has_work()
+
+
+def test_a_measurement_is_cut_off_when_its_time_is_over(t3: T3):
+    t3.factor, began_s = 20.0, t3.clock.now
+    t3.warm()
+    longest_s = t3.factor * STEP.of(8)  # the step that was running, and those with prompts alone
+    assert t3.clock.now - began_s < MEASURE_S + 6 * longest_s
+    assert not t3.engine.has_work()
+    t3.engine.check_integrity()
 
 
 def test_few_slots_are_measured_as_far_as_they_go():

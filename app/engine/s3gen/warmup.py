@@ -5,10 +5,10 @@ from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.ladders import cells_of
 from app.engine.s3gen.messages import OpenSegment, VocoderMessage
 from app.engine.voices.provider import VoiceProvider
-from app.engine.warmup import WARMUP_KEY, Timer, measure, timer_of, warm_up
+from app.engine.warmup import WARMUP_KEY, Timer, measure, timer_of
 
 NUM_TOKENS = 60  # at least, of each synthesis: cells of every size up to the longest usual one
-NUM_MEASURED = 2  # syntheses, where the time suffices
+NUM_RUNS = 3  # syntheses, where the time suffices
 
 
 def warm_vocoder(engine: VocoderEngine, voices: VoiceProvider, timer: Timer | None = None) -> None:
@@ -20,5 +20,4 @@ def warm_vocoder(engine: VocoderEngine, voices: VoiceProvider, timer: Timer | No
         opened = OpenSegment(WARMUP_KEY, 0, voice, s3gen, seed=1, fade_in=True)
         tokens = SpeechTokens(WARMUP_KEY, 0, 0, tuple(range(num_tokens)), FinishReason.STOP)
         messages: list[VocoderMessage] = [opened, tokens]
-        warm_up(engine, messages)
-        measure(engine, [messages] * NUM_MEASURED, timer or timer_of(engine.device.type))
+        measure(engine, [messages] * NUM_RUNS, timer or timer_of(engine.device.type))

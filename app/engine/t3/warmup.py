@@ -33,7 +33,6 @@ def warm_t3(
         text_ids = tokenizer.encode(TEXT, language)
         conditionals = voices.get(VoiceRef(voice)).t3
         request = SequenceRequest(WARMUP_KEY, 0, text_ids, conditionals, spec.sampling)
-        warm_up(engine, _sequences(engine, request, 1, NUM_STEPS))
         timer = timer or timer_of(engine.device.type)
         measure(engine, _runs(engine, request), timer)
         # A GPU's step returns before its work is done: its time says nothing about one prompt.
@@ -42,6 +41,7 @@ def warm_t3(
 
 
 def _runs(engine: TokenEngine, request: SequenceRequest) -> Iterator[list[Sequence]]:
+    yield _sequences(engine, request, 1, NUM_STEPS)
     for count in COUNTS:
         if count <= engine.stats().slots_total:
             num_tokens = NUM_MEASURED + STEPS_OF_A_PROMPT * count
