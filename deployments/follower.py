@@ -59,6 +59,7 @@ class RegistryFollower:
         self._on_epoch = on_epoch
         self._metrics = StageMetrics(replica.stage, counts)
         self._tasks = TaskSet(detached=True)
+        self._ending: set[SessionKey] = set()
 
     def start(self) -> None:
         for shard, actor in enumerate(self._actors):
@@ -66,8 +67,10 @@ class RegistryFollower:
         self._tasks.start(self._send_heartbeats())
 
     def left(self, key: SessionKey) -> None:
-        """The consumer of one of the session's streams has left: all of the session is stopped."""
-        self._tasks.start(self._end(key))
+        """The consumer of one of the session's streams has left: all of the session is stopped. A
+        cancel makes the consumers leave too. The registry needs no second confirmation then."""
+        if key not in self._ending:
+            self._tasks.start(self._end(key))
 
     async def _follow(self, shard: int, actor: Any) -> None:
         epoch, cursor = "", 0
@@ -86,11 +89,18 @@ class RegistryFollower:
             epoch, cursor = batch.epoch, batch.cursor
             for key in batch.cancelled:
                 self._tasks.start(self._end(key))
+            await asyncio.sleep(0)  # the stops begin, and the next poll is sent after that
 
     async def _end(self, key: SessionKey) -> None:
-        confirmation = await self._stop(key)
-        if confirmation is None:
-            return
+        self._ending.add(key)
+        try:
+            confirmation = await self._stop(key)
+            if confirmation is not None:
+                await self._confirm(key, confirmation)
+        finally:
+            self._ending.discard(key)
+
+    async def _confirm(self, key: SessionKey, confirmation: Confirmation) -> None:
         actor = self._actors[shard_of(key, self._actors)]
         call = partial(actor.confirm.remote, self._replica, key, confirmation)
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Collection
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -12,6 +13,7 @@ import deployments.registry
 from app.config import Limits, ServeArgs
 from app.core import CancelState, FinishReason, Health, HealthStatus, SessionKey, StageStats
 from app.errors import Unavailable
+from app.sessions.cancel_log import CancelBatch
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from deployments.drain import drain
@@ -95,6 +97,32 @@ async def test_every_replica_hears_of_a_cancel(actor):
     assert [await replica.stopped() for replica in replicas] == [a] * 4
 
 
+async def test_a_replica_stops_a_session_before_it_asks_for_the_next_cancels():
+    order: list[str] = []
+    has_asked_again = asyncio.Event()
+
+    async def poll(replica: ReplicaId, epoch: str, cursor: int) -> CancelBatch:
+        order.append("ask")
+        if cursor:
+            has_asked_again.set()
+            await asyncio.Event().wait()
+        return CancelBatch("epoch", 1, (SessionKey("default", "a"),))
+
+    async def heartbeat(replica: ReplicaId, heartbeat: Heartbeat) -> frozenset[SessionKey]:
+        return frozenset()
+
+    async def stop(key: SessionKey) -> None:
+        order.append("stop")
+
+    methods = {"poll": poll, "heartbeat": heartbeat}
+    actor = SimpleNamespace(**{name: SimpleNamespace(remote=m) for name, m in methods.items()})
+    replica = ReplicaId("t3", "1")
+    RegistryFollower((actor,), replica, stop, heartbeat=lambda: Heartbeat(StageStats())).start()
+    async with asyncio.timeout(WITHIN_S):
+        await has_asked_again.wait()
+    assert order == ["ask", "stop", "ask"]
+
+
 async def test_a_cancel_of_a_finished_session_is_already_done(actor):
     client = RemoteRegistry((actor,), LIMITS)
     a = key()
@@ -121,6 +149,18 @@ async def test_a_cancel_waits_for_the_confirmation_of_t3(actor):
     replica.may_stop.set()
     ack = await cancelling
     assert (ack.state, ack.tokens_generated, ack.tokens_discarded) == (CancelState.STOPPED, 40, 35)
+
+
+async def test_a_consumer_that_leaves_a_cancelled_session_stops_it_no_second_time(actor):
+    cancelled, left = key(), key()
+    replica = Replica((actor,), "t3")
+    replica.may_stop.clear()
+    await RemoteRegistry((actor,), LIMITS).cancel(cancelled)
+    assert await replica.stopped() == cancelled
+    replica.follower.left(cancelled)
+    replica.follower.left(left)
+    assert await replica.stopped() == left
+    replica.may_stop.set()
 
 
 async def test_replicas_hear_cancels_of_a_restarted_registry(actor, monkeypatch):
