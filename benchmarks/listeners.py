@@ -18,6 +18,7 @@ TEXT = (
     "should reach you before noon tomorrow. Is there anything else that I can do for you today?"
 )
 ANSWER_WITHIN_S = 10.0  # of a cancel
+AGAIN_S = 1.0  # after a stream that was refused
 PAUSE_S = 0.3  # of the cancelling talker, between two turns
 
 
@@ -56,6 +57,8 @@ async def listen(speaker: Speaker, until_s: float) -> list[Heard]:
     heard = []
     while time.monotonic() < until_s:
         heard.append(await hear(speaker, uuid.uuid4().hex, until_s))
+        if not heard[-1].audio_s:
+            await asyncio.sleep(AGAIN_S)
     return heard
 
 

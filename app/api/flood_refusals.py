@@ -3,14 +3,16 @@
 A request costs the proxy and the ingress several milliseconds together, also where it is refused.
 So the first message of a refusal for asking too often says for how long it holds, and
 `FloodRefusals` answers what the same caller asks for in that time. Serve takes it from
-`middlewares` in app/api/slow_readers.py. Knows no keys and no settings: it repeats what an ingress
-has said of the same credentials.
+`middlewares` in app/api/slow_readers.py. A repeated refusal comes after a pause, so that a client
+that asks again at once on each of its connections takes little of a core. Knows no keys and no
+settings: it repeats what an ingress has said of the same credentials.
 """
 
+import asyncio
 import hashlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +26,8 @@ from app.auth.request_limiter import Room
 from app.errors import RateLimited
 
 MAX_KEPT = 10_000
+PAUSE_S = 0.25  # before a repeated refusal
+MAX_WAITING = 1000  # repeated refusals in their pause; any more come at once
 _HOLDS = "chatterbox.refusal_holds"  # in the first message of an answer: limit, seconds
 _REPEATED = "chatterbox.refusals_repeated"  # in a scope: the number since the last scope
 _ROUTES = ("/v1/", "/cancel/", "/api/", "/health")  # after the prefix of an application
@@ -53,11 +57,17 @@ def num_repeated(scope: Scope) -> int:
 
 
 class FloodRefusals:
-    def __init__(self, app: ASGIApp, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        now: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._app = app
         self._now = now
+        self._pause = pause
         self._kept: dict[_Caller, _Refusal] = {}
-        self._num_repeated = 0
+        self._num_repeated = self._num_waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,9 +77,9 @@ class FloodRefusals:
         kept = self._kept.get(caller)
         if kept is not None and (left_s := kept.until_s - self._now()) > 0:
             self._num_repeated += 1
-            await _repeat(
-                RateLimited(kept.limit, left_s, "too_many_requests"), scope, receive, send
-            )
+            refusal = RateLimited(kept.limit, left_s, "too_many_requests")
+            await self._wait()
+            await _repeat(refusal, scope, receive, send)
             return
 
         async def send_noting(message: Message) -> None:
@@ -80,6 +90,14 @@ class FloodRefusals:
 
         num_repeated, self._num_repeated = self._num_repeated, 0
         await self._app({**scope, _REPEATED: num_repeated}, receive, send_noting)
+
+    async def _wait(self) -> None:
+        if self._num_waiting < MAX_WAITING:
+            self._num_waiting += 1
+            try:
+                await self._pause(PAUSE_S)
+            finally:
+                self._num_waiting -= 1
 
     def _keep(self, caller: _Caller, refusal: _Refusal) -> None:
         if len(self._kept) >= MAX_KEPT:

@@ -19,6 +19,10 @@ RED, BLUE = bearer_of("red-key"), bearer_of("blue-key")
 SLOW = AdmissionSettings(requests_per_s=0.01)  # the first one; then the next after 100 s
 
 
+async def no_pause(seconds):
+    pass
+
+
 class Spied:
     """Counts what the proxy passes on."""
 
@@ -37,7 +41,7 @@ async def test_a_flood_does_not_reach_the_application_and_everything_else_does()
 
     def proxied(app):
         spies.append(Spied(app))
-        return FloodRefusals(spies[0])
+        return FloodRefusals(spies[0], pause=no_pause)
 
     options = {"keys": KEYS, "admission": SLOW, "refused": codes.append, "proxied": proxied}
     with serving(FakeSynthesizer(), **options) as url:
@@ -97,7 +101,7 @@ def app():
 
 
 async def test_a_refusal_is_repeated_for_as_long_as_it_holds(app, clock):
-    proxy = FloodRefusals(app, clock)
+    proxy = FloodRefusals(app, clock, no_pause)
     for _ in range(5):
         assert (await ask(proxy))["status"] == 429
     assert len(app.scopes) == 1
@@ -120,7 +124,7 @@ async def test_a_refusal_is_repeated_for_as_long_as_it_holds(app, clock):
 )
 @pytest.mark.parametrize("prefix", ["", "/turbo"])
 async def test_it_is_not_repeated_to_others_or_in_other_rooms(app, clock, prefix, other):
-    proxy = FloodRefusals(app, clock)
+    proxy = FloodRefusals(app, clock, no_pause)
     path = prefix + other.get("path", "/v1/models")
     await ask(proxy, f"{prefix}/v1/models")
     await ask(proxy, **{**other, "path": path})
@@ -128,7 +132,7 @@ async def test_it_is_not_repeated_to_others_or_in_other_rooms(app, clock, prefix
 
 
 async def test_callers_without_credentials_are_known_by_their_address(app, clock):
-    proxy = FloodRefusals(app, clock)
+    proxy = FloodRefusals(app, clock, no_pause)
     for client in ("127.0.0.1", "127.0.0.1", "10.0.0.1"):
         await ask(proxy, secret=None, client=client)
     assert len(app.scopes) == 2
@@ -136,7 +140,7 @@ async def test_callers_without_credentials_are_known_by_their_address(app, clock
 
 async def test_the_number_of_kept_refusals_is_bounded(app, clock, monkeypatch):
     monkeypatch.setattr(flood_refusals, "MAX_KEPT", 3)
-    proxy = FloodRefusals(app, clock)
+    proxy = FloodRefusals(app, clock, no_pause)
     for number in range(5):
         await ask(proxy, secret=f"key-{number}")
     assert len(app.scopes) == 5
@@ -146,3 +150,25 @@ async def test_the_number_of_kept_refusals_is_bounded(app, clock, monkeypatch):
     await ask(proxy, secret="key-4")
     await ask(proxy, secret="key-4")
     assert len(app.scopes) == 8
+
+
+async def test_a_repeated_refusal_comes_after_a_pause_but_for_those_of_a_crowd(
+    app, clock, monkeypatch
+):
+    monkeypatch.setattr(flood_refusals, "MAX_WAITING", 3)
+    over, pauses_s = asyncio.Event(), []
+
+    async def pause(seconds):
+        pauses_s.append(seconds)
+        await over.wait()
+
+    proxy = FloodRefusals(app, clock, pause)
+    await ask(proxy)
+    assert pauses_s == []
+    repeated = [asyncio.ensure_future(ask(proxy)) for _ in range(5)]
+    await asyncio.wait(repeated, return_when=asyncio.FIRST_COMPLETED)
+    assert ([each.done() for each in repeated], len(pauses_s)) == ([False] * 3 + [True] * 2, 3)
+    over.set()
+    assert [sent["status"] for sent in await asyncio.gather(*repeated)] == [429] * 5
+    await ask(proxy)
+    assert len(pauses_s) == 4
