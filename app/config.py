@@ -175,7 +175,6 @@ class Limits(_Frozen):
         description="whether a session loads a model that was unloaded, and waits for the model at "
         "most first_audio_s; false: 503 model_unloaded until an admin loads the model",
     )
-
     gcs_silence_s: float = Field(
         5.0,
         ge=2,
