@@ -23,25 +23,26 @@ demo: install
 serve: install
 	$(BIN)/chatterbox-serve serve $(if $(PORT),--port $(PORT))
 
-# What CI runs, with no model hub. The tests without a server run on two cores at once; the tests
-# with a server share one Ray cluster. CONTRIBUTING.md says what each lane proves.
+# What CI runs, with no model hub. Tests without a server wait for a good part of their time, so three
+# workers keep two cores busy. The tests with a server share one Ray cluster. CONTRIBUTING.md says
+# what each lane proves.
 PYTEST := HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 test: install
 ifdef TESTS
 	$(PYTEST) $(TESTS)
 else
-	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments
+	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile --ignore=tests/deployments
 	$(PYTEST) tests/deployments
 endif
 
 # No server, no full-size model, nothing that takes seconds.
 NOT_FAST := deployments training benchmarks loadtests docs
 test-fast: install
-	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"
+	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"
 
 # The repetitions: fifty races per point, full-size weights, five storms, the configs of clusters.
 test-long: install
-	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile --ignore=tests/deployments -m long
+	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile --ignore=tests/deployments -m long
 	$(PYTEST) tests/deployments -m long
 
 # Some four minutes; the report is in loadtests/out.
