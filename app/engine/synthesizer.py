@@ -32,6 +32,7 @@ from app.sessions.live import LiveSessions
 from app.sessions.registry import Registry
 from app.sessions.replica_table import health_of
 from app.sessions.smooth_admission import Work
+from app.sessions.smoothness import Capacity
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from app.sessions.tasks import TaskSet
 
@@ -49,6 +50,7 @@ class LocalSynthesizer:
         self.vocoder = vocoder
         self._card = card
         self._args = args
+        self._capacity = Capacity()
         self._enroller: EnrolStage | None = None
         self._enrolling = asyncio.Lock()
         self._pipeline = vocoder.pipeline(t3)
@@ -98,7 +100,8 @@ class LocalSynthesizer:
     async def health(self) -> Health:
         failed = self.t3.failure or self.vocoder.failure
         stages = {"t3": self.t3.stats(), "vocoder": self.vocoder.stats()}
-        return health_of(HealthStatus.FAILED if failed else HealthStatus.OK, stages)
+        status = HealthStatus.FAILED if failed else HealthStatus.OK
+        return health_of(status, stages, self._capacity.follow(stages))
 
     async def enrol(self, voice: VoiceRef) -> None:
         async with self._enrolling:  # the first use loads the models, once

@@ -98,7 +98,10 @@ class Registry:
             if self._slot_s() > self._queue_s:
                 return Claim.FULL
             if not self._is_smooth_with(key, work):
-                return Claim.BUSY if self._turn_s(key) <= self._queue_s else Claim.FULL
+                if self._turn_s(key) <= self._queue_s:
+                    return Claim.BUSY
+                self._admission.leave(key)
+                return Claim.FULL
         return self._table.claim(key, work)
 
     async def wait_s(self, key: SessionKey) -> float:

@@ -6,7 +6,8 @@ begins, so a lone caller is never refused. A session that waits asks again and a
 about engines, registries or sound.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from app.core import SessionKey
@@ -45,25 +46,32 @@ class SmoothAdmission:
     def admits(self, key: SessionKey, work: Work, running: Iterable[Work], capacity: int) -> bool:
         """Whether the session may begin beside those that the engines have now; else it waits."""
         self._forget()
-        is_first = next(iter(self._waiting), key) == key
         works = list(running)
-        load = work.weight + sum(one.weight for one in works)
-        fits = load <= max(1, capacity) or not any(one.is_stream for one in works)
-        if work.goes_on or (fits and is_first):
-            self._waiting.pop(key, None)
+        room = max(1, capacity) - sum(one.weight for one in works)
+        if not any(one.is_stream for one in works):
+            room = math.inf
+        is_next = not any(waiting.work.weight <= room for waiting in self._before(key))
+        if work.goes_on or (work.weight <= room and is_next):
+            self.leave(key)
             return True
         self._waiting[key] = _Waiting(work, self._now())
         return False
 
+    def leave(self, key: SessionKey) -> None:
+        """The session waits no longer."""
+        self._waiting.pop(key, None)
+
     def ahead_s(self, key: SessionKey) -> float:
         """Seconds of audio that are predicted for the sessions that wait before this one."""
         self._forget()
-        ahead_s = 0.0
+        return sum(waiting.work.predicted_s for waiting in self._before(key))
+
+    def _before(self, key: SessionKey) -> Iterator[_Waiting]:
+        """Those that have waited longer than this session."""
         for other, waiting in self._waiting.items():
             if other == key:
-                break
-            ahead_s += waiting.work.predicted_s
-        return ahead_s
+                return
+            yield waiting
 
     def _forget(self) -> None:
         oldest_s = self._now() - ASKS_WITHIN_S

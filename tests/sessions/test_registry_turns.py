@@ -88,7 +88,8 @@ async def test_a_wait_that_would_take_too_long_is_refused_at_once_and_estimated(
     assert await registry.claim(A, long) is Claim.GRANTED
     assert await registry.claim(B, long) is Claim.BUSY
     assert await registry.wait_s(B) == pytest.approx(20.0)
-    assert await registry.claim(C, long) is Claim.FULL  # after A and B
+    for _ in range(3):  # a refused session does not stand in the line of the others
+        assert await registry.claim(C, long) is Claim.FULL  # after A and B
     assert await registry.wait_s(C) == pytest.approx(40.0)
 
 

@@ -61,6 +61,22 @@ def test_who_waits_longest_begins_first(admission):
     assert admission.ahead_s(key("c")) == 0.0
 
 
+def test_a_stream_that_is_too_heavy_now_holds_up_none_that_fits(admission):
+    fast = Work(10.0, is_stream=True, speed=4.0)
+    assert not admission.admits(key("fast"), fast, [STREAM], capacity=2)
+    assert admission.admits(key("b"), STREAM, [STREAM], capacity=2)
+    assert not admission.admits(key("c"), STREAM, [STREAM, STREAM], capacity=2)
+    assert not admission.admits(key("c"), STREAM, [], capacity=2)  # fast is the first now
+    assert admission.admits(key("fast"), fast, [], capacity=2)
+
+
+def test_a_session_that_was_refused_waits_no_longer(admission):
+    assert not admission.admits(key("b"), STREAM, [STREAM], capacity=1)
+    admission.leave(key("b"))
+    assert admission.ahead_s(key("c")) == 0.0
+    assert admission.admits(key("c"), STREAM, [], capacity=1)
+
+
 def test_a_session_that_asks_no_more_has_left(admission, clock):
     assert not admission.admits(key("b"), STREAM, [STREAM], capacity=1)
     clock.now += ASKS_WITHIN_S / 2
