@@ -149,6 +149,8 @@ async def test_the_report_of_a_session_has_the_speed_of_both_engines(synthesizer
         told, now = report.costs[stage], health.stages[stage].cost
         assert 0.5 < told.of(13) / now.of(13) < 2
     assert health.stages["vocoder"].cells in LADDERS
+    assert all(health.stages[stage].bears > 0 for stage in ("t3", "vocoder"))
+    assert health.realtime is (health.capacity > 0)
 
 
 async def finished(synthesizer: LocalSynthesizer, key: SessionKey) -> SessionReport | None:
