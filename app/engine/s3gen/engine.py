@@ -115,7 +115,8 @@ class VocoderEngine:
 
     def step(self) -> list[SegmentAudio]:
         self._admit()
-        self._run(self._scheduler.schedule(self._max_rows, self._num_upcoming, self._call_tokens))
+        limits = self._max_rows, self._num_upcoming, self._call_tokens
+        self._run(self._scheduler.schedule(*limits, self.speed.cost))
         self.check_integrity()
         items, self._items = self._items, []
         return items
@@ -136,7 +137,9 @@ class VocoderEngine:
         )
 
     def pause_s(self) -> float:
-        return 0.0
+        if self._items or self._can_admit():
+            return 0.0
+        return self._scheduler.pause_s(self._max_rows, self._num_upcoming, self.speed.cost)
 
     def due_s(self) -> float:
         return self._scheduler.due_s(self._waiting)
@@ -178,6 +181,7 @@ class VocoderEngine:
         else:
             entry.tokens.extend(tokens.ids)
             entry.finish = tokens.finish
+            self._scheduler.came(entry.key)
             self._advance(entry)
 
     def _advance(self, entry: Segment) -> None:

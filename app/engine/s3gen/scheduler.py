@@ -5,15 +5,20 @@ seconds since its playback began. Playback begins with the first audio, or when 
 the first audio is held. The session with the least slack goes first. A session that has sent
 nothing yet has a slack of START_MARGIN_S: it starts once every other ready session has more, and
 such sessions start in the order in which they became ready. Slack decides when a cell runs and
-beside which others, never what it contains. Knows nothing about torch, tokens or devices.
+beside which others, never what it contains.
+
+One more cell in a call makes the listeners of the others wait longer, and saves a call of its own,
+which every other session would wait for. The cost of a call and the number of sessions decide which
+weighs more, and whether a first cell waits for one that is almost there. Knows nothing about torch,
+tokens or devices.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
 
-from app.core import SAMPLE_RATE, SessionKey
+from app.core import SAMPLE_RATE, Cost, SessionKey
 from app.engine.stream import SegmentKey
 
 Weight = Callable[[SegmentKey], float]
@@ -51,6 +56,7 @@ class SlackScheduler:
         self._clock = clock
         self._sessions: dict[SessionKey, _Playback] = {}
         self._ready: dict[SegmentKey, float] = {}  # since when; in order of readiness
+        self._coming: dict[SegmentKey, float] = {}  # since when tokens came; inf: a cell has run
 
     def add(self, segment: SegmentKey, *, is_told: bool = False) -> None:
         """`is_told`: `begin` says when the session's playback begins."""
@@ -68,26 +74,79 @@ class SlackScheduler:
         if session.num_segments == 0:
             del self._sessions[segment.key]
         self._ready.pop(segment, None)
+        self._coming.pop(segment, None)
+
+    def came(self, segment: SegmentKey) -> None:
+        """Tokens of the segment came. Idempotent: the first ones count."""
+        self._coming.setdefault(segment, self._clock())
 
     def ready(self, segment: SegmentKey) -> None:
         """The segment's next cell can run. Idempotent."""
         self._ready.setdefault(segment, self._clock())
 
     def schedule(
-        self, limit: int, weight: Weight = _no_weight, max_weight: float = 0.0
+        self,
+        limit: int,
+        weight: Weight = _no_weight,
+        max_weight: float = 0.0,
+        cost: Cost | None = None,
     ) -> list[SegmentKey]:
-        """Take at most `limit` ready segments, the most urgent first. The first is always taken,
-        the others while all that are taken weigh at most `max_weight` together."""
+        """Take at most `limit` ready segments, the most urgent first; none in a pause. The first is
+        always taken. Others are taken while all that are taken weigh at most `max_weight` together,
+        where the sessions gain by it: `cost`, of a cell by its weight; None: not known, and taken
+        to be the same with more cells."""
+        if self.pause_s(limit, weight, cost):
+            return []
         now_s = self._clock()
         slack_s = {key: session.slack_s(now_s) for key, session in self._sessions.items()}
         taken: list[SegmentKey] = []
-        for segment in sorted(self._ready, key=lambda segment: slack_s[segment.key])[:limit]:
-            max_weight -= weight(segment)
-            if taken and max_weight < 0:
+        weights: list[float] = []
+        for segment in sorted(self._ready, key=lambda segment: slack_s[segment.key]):
+            own = weight(segment)
+            if taken and (len(taken) == limit or sum(weights) + own > max_weight):
                 break
-            taken.append(segment)
+            if not taken or cost is None or self._gain_s(weights, own, cost) >= 0:
+                taken.append(segment)
+                weights.append(own)
+        for segment in taken:
             del self._ready[segment]
+            self._coming[segment] = inf
         return taken
+
+    def pause_s(self, limit: int, weight: Weight, cost: Cost | None) -> float:
+        """How long first cells that are ready still wait for one that is almost there, to run
+        beside it; 0 where any other cell is ready.
+
+        A segment is almost there where its first tokens came at most `base_s` before or after those
+        of the first of these. Where the sessions gain by one more cell in the call, these wait
+        for it at most `base_s`: so much of a call of its own is saved.
+        """
+        if cost is None or not 0 < len(self._ready) < limit:
+            return 0.0
+        first, ready_s = next(iter(self._ready.items()))
+        left_s = ready_s + cost.base_s - self._clock()
+        if left_s <= 0 or any(map(self._has_sent, self._ready)):
+            return 0.0
+        weights = [weight(segment) for segment in self._ready]
+        if self._gain_s(weights, weights[0], cost) < 0:
+            return 0.0
+        began_s = self._coming.get(first, inf)
+        is_expected = any(
+            segment not in self._ready and abs(came_s - began_s) <= cost.base_s
+            for segment, came_s in self._coming.items()
+        )
+        return left_s if is_expected else 0.0
+
+    def _gain_s(self, weights: Sequence[float], own: float, cost: Cost) -> float:
+        """What all sessions together wait less where one more cell is part of a call, and not of a
+        call of its own. Each row of a call is computed to the length of the longest."""
+        num = len(weights)
+        more = (num + 1) * max(*weights, own) - num * max(weights)
+        added_s = more * cost.each_s
+        return (len(self._sessions) - num) * (cost.of(own) - added_s) - num * added_s
+
+    def _has_sent(self, segment: SegmentKey) -> bool:
+        return self._sessions[segment.key].sent_s > 0
 
     def due_s(self, waiting: Mapping[SegmentKey, float]) -> float:
         """When the most urgent cell is due; inf where there is none. `waiting` are segments that

@@ -47,7 +47,7 @@ def num_together(
     there, `num_rows` rows decode and are past it.
 
     n sequences have prompts of p seconds each, and then d steps to their first sound, of b seconds
-    and r seconds for each of the n. When k of them go at a time, each group of k is heard
+    and r seconds for each sequence. When k of them go at a time, each group of k is heard
     k (p + d r) + d b after the group before. The mean is least at k² = n d b / (p + d r), and k is
     better than k - 1 where k (k - 1) is below that. On a GPU a step costs its weights, and k is n.
     With groups, the vocoder makes the first group's sound while the next group is computed. So the

@@ -10,7 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from app.config import VocoderSettings
-from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, FinishReason, SessionKey
+from app.core import (
+    SAMPLE_RATE,
+    SAMPLES_PER_TOKEN,
+    Cost,
+    FinishReason,
+    SessionKey,
+    SpeechTokens,
+)
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.loop import EngineLoop, Stopped
 from app.engine.s3gen.call_stage import CallStage
@@ -18,6 +25,7 @@ from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.ladders import LADDERS, Ladder
 from app.engine.s3gen.messages import SegmentAudio, UseCells, VocoderMessage
 from app.engine.watermark import OVERLAP
+from tests.support.clock import Clock
 from tests.support.engine.border_steps import worst_step
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.s3gen.voicing import (
@@ -183,6 +191,27 @@ def together(engine: VocoderEngine, count: int) -> dict[int, NDArray[np.float32]
     items += drain(engine)
     engine.check_integrity()
     return {n: joined(items, f"{n}") for n in range(count)}
+
+
+def test_first_cells_whose_tokens_come_one_after_the_other_share_a_call():
+    """As over Ray, where T3's step gives each caller a message of its own."""
+    clock = Clock()
+    settings = SETTINGS.model_copy(update={"max_rows": 4})
+    engine = engine_of(TINY_MEANFLOW, settings, clock=clock)
+    engine.speed.begin(Cost(0.1, 0.0))
+    for n in range(2):
+        engine.receive(opening(f"{n}", n))
+        push(engine, f"{n}", speech(n, 3), finish=None)
+    clock.now += 0.1
+    engine.receive(SpeechTokens(session("0"), 0, 3, speech(0, 20)[3:], None))
+    engine.step()  # takes a slot
+    assert engine.pause_s() == pytest.approx(0.1)
+    assert engine.step() == []
+    clock.now += 0.01
+    engine.receive(SpeechTokens(session("1"), 0, 3, speech(1, 20)[3:], None))
+    assert {item.key.session_id for item in engine.step()} == {"0", "1"}
+    first, second = engine.call_log
+    assert first.started_s == second.started_s
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(16, marks=pytest.mark.long)])

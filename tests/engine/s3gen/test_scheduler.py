@@ -2,10 +2,14 @@
 
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
-from app.core import SAMPLE_RATE, SessionKey
+import pytest
+
+from app.core import SAMPLE_RATE, Cost, SessionKey
 from app.engine.s3gen.scheduler import START_MARGIN_S, SlackScheduler
 from app.engine.stream import SegmentKey
 from tests.support.clock import Clock
@@ -93,6 +97,130 @@ def test_only_cells_that_are_light_enough_join_the_most_urgent():
     assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("a")]  # the first always
     assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("b"), stream("c")]
     assert scheduler.schedule(8, weights.__getitem__, 100) == [stream("d")]
+
+
+# -- what runs together, by its cost -------------------------------------------------------------
+
+# Of a cell of the embedded model on an AVX-512 machine (2026-11): two short ones in one call cost
+# 1.6 times one. On a GPU one more costs nothing.
+CPU, GPU = Cost(0.030, 0.003), Cost(0.020, 0.0)
+SHORT, LONG = 13, 52
+
+
+def with_ready(clock: Clock, weights: Mapping[str, int], num_sessions: int) -> SlackScheduler:
+    names = [*weights, *(f"idle {n}" for n in range(num_sessions - len(weights)))]
+    scheduler = scheduler_of(clock, *names)
+    for name in weights:
+        scheduler.came(stream(name))
+        scheduler.ready(stream(name))
+    return scheduler
+
+
+@pytest.mark.parametrize(
+    ("cost", "size", "num_sessions", "expected"),
+    [
+        (CPU, SHORT, 2, 1),  # the second waits less than the first would
+        (CPU, SHORT, 4, 2),
+        (CPU, SHORT, 16, 7),
+        (CPU, LONG, 4, 1),  # a call of two takes as long as two calls
+        (CPU, LONG, 16, 3),
+        (GPU, LONG, 2, 2),
+        (GPU, LONG, 8, 8),
+        (None, LONG, 8, 8),
+    ],
+)
+def test_more_cells_share_a_call_the_more_sessions_would_wait_for_their_own_calls(
+    cost, size, num_sessions, expected
+):
+    weights = {f"{n}": size for n in range(min(num_sessions, 8))}
+    scheduler = with_ready(Clock(), weights, num_sessions)
+    taken = scheduler.schedule(8, lambda _: size, 1000, cost)
+    assert [key.key.session_id for key in taken] == list(weights)[:expected]
+
+
+def test_a_cell_shares_no_call_with_much_longer_ones():
+    """It would be computed to their length."""
+    weights = {"long": LONG, "short": SHORT, "as long": LONG - 2}
+    scheduler = with_ready(Clock(), weights, 16)
+    call = partial(scheduler.schedule, 8, lambda key: weights[key.key.session_id], 1000, CPU)
+    assert call() == [stream("long"), stream("as long")]
+    assert call() == [stream("short")]
+
+
+def two_callers(clock: Clock, apart_s: float, num_sessions: int = 2) -> SlackScheduler:
+    """The first one's cell is ready 0.1 s after its first tokens; the second's came later."""
+    scheduler = with_ready(clock, {}, num_sessions - 2)
+    for name in ("first", "second"):
+        scheduler.add(stream(name))
+    scheduler.came(stream("first"))
+    clock.now += apart_s
+    scheduler.came(stream("second"))
+    clock.now += 0.1 - apart_s
+    scheduler.ready(stream("first"))
+    return scheduler
+
+
+def short(_: SegmentKey) -> int:
+    return SHORT
+
+
+@pytest.mark.parametrize(("cost", "num_sessions"), [(GPU, 2), (CPU, 4)])
+def test_a_first_cell_waits_for_one_that_is_almost_there(cost, num_sessions):
+    clock = Clock()
+    scheduler = two_callers(clock, 0.01, num_sessions)
+    assert scheduler.pause_s(8, short, cost) == pytest.approx(cost.base_s)
+    assert scheduler.schedule(8, short, 100, cost) == []
+    clock.now += 0.01
+    scheduler.ready(stream("second"))
+    assert scheduler.pause_s(8, short, cost) == 0
+    assert scheduler.schedule(8, short, 100, cost) == [stream("first"), stream("second")]
+
+
+def test_it_waits_no_longer_than_a_call_saves():
+    clock = Clock()
+    scheduler = two_callers(clock, 0.01)
+    clock.now += GPU.base_s
+    assert scheduler.schedule(8, short, 100, GPU) == [stream("first")]
+
+
+@pytest.mark.parametrize(
+    ("cost", "limit", "apart_s"),
+    [
+        (None, 8, 0.01),  # not measured
+        (GPU, 1, 0.01),  # cells run one at a time
+        (GPU, 8, 0.05),  # the other one is too far away
+        (CPU, 8, 0.01),  # two calls are heard sooner
+    ],
+)
+def test_a_first_cell_does_not_wait_in_vain(cost, limit, apart_s):
+    scheduler = two_callers(Clock(), apart_s)
+    assert scheduler.pause_s(limit, short, cost) == 0
+    assert scheduler.schedule(limit, short, 100, cost) == [stream("first")]
+
+
+def test_no_cell_waits_beside_one_of_a_stream_that_plays():
+    clock = Clock()
+    scheduler = two_callers(clock, 0.01)
+    scheduler.add(stream("playing"))
+    scheduler.sent(stream("playing"), SAMPLE_RATE)
+    scheduler.ready(stream("playing"))
+    assert scheduler.pause_s(8, short, GPU) == 0
+
+
+def test_nothing_waits_for_a_segment_whose_tokens_stopped_coming():
+    clock = Clock()
+    scheduler = scheduler_of(clock, "stopped", "first")
+    scheduler.came(stream("stopped"))
+    clock.now += 1.0
+    scheduler.came(stream("first"))
+    scheduler.ready(stream("first"))
+    assert scheduler.schedule(8, short, 100, GPU) == [stream("first")]
+
+
+def test_nothing_waits_for_a_segment_that_has_ended():
+    scheduler = two_callers(Clock(), 0.01)
+    scheduler.remove(stream("second"))
+    assert scheduler.schedule(8, short, 100, GPU) == [stream("first")]
 
 
 class FirstComeFirstServed:
