@@ -3,9 +3,10 @@
 The cost is a line (app.core.Cost): seconds that every call takes, and seconds for each sequence or
 token. The warm-up measures the line. After that a factor scales the line: each live call moves the
 factor towards what the call took, other work on the same cores included, because a stream waits for
-that too. One call moves the factor by a few per cent at most, whatever it took. So neither a
-machine that stood still nor a client's odd request spoils the estimate, and a lasting change is
-followed within seconds. Knows nothing about engines or devices.
+that too. One call moves the factor by a few per cent at most, whatever it took; the first live
+calls by more, because the warm-up did not see the other engine. So neither a machine that stood
+still nor a client's odd request spoils the estimate, and a lasting change is followed within
+seconds. Knows nothing about engines or devices.
 """
 
 import math
@@ -15,7 +16,8 @@ from statistics import median
 
 from app.core import Cost
 
-FARTHEST = 0.25  # log of took / expected; a call that is farther off counts as this
+FARTHEST = 0.5  # log of took / expected; a call that is farther off counts as this
+_MEASURED_COUNTS = 4  # the warm-up's measurement weighs as this number of live calls
 
 
 class CallSpeed:
@@ -25,13 +27,14 @@ class CallSpeed:
         """`weight`: the share of its distance by which one live call moves the estimate."""
         self._weight = weight
         self._log_factor = 0.0
+        self._num_followed = 0
         self.measured: Cost | None = None  # in the warm-up; None: not measured
         self.cost: Cost | None = None  # now
 
     def begin(self, measured: Cost) -> None:
         """Follow live calls from this cost on."""
         self.measured = self.cost = measured
-        self._log_factor = 0.0
+        self._log_factor, self._num_followed = 0.0, 0
 
     def follow(self, count: float, took_s: float) -> None:
         """A live call of `count` sequences or tokens. Ignored before the cost is measured."""
@@ -39,7 +42,9 @@ class CallSpeed:
         if measured is None or cost is None or took_s <= 0:
             return
         distance = math.log(took_s / cost.of(count))
-        self._log_factor += self._weight * min(max(distance, -FARTHEST), FARTHEST)
+        weight = max(self._weight, 1 / (_MEASURED_COUNTS + self._num_followed))
+        self._num_followed += 1
+        self._log_factor += weight * min(max(distance, -FARTHEST), FARTHEST)
         factor = math.exp(self._log_factor)
         self.cost = Cost(measured.base_s * factor, measured.each_s * factor)
 

@@ -8,7 +8,7 @@ from app.engine.speed import CallSpeed, fit
 TRUE = Cost(0.010, 0.002)
 
 
-def following(weight: float = 1 / 32, cost: Cost = TRUE) -> CallSpeed:
+def following(weight: float = 1 / 64, cost: Cost = TRUE) -> CallSpeed:
     speed = CallSpeed(weight)
     speed.begin(cost)
     return speed
@@ -63,13 +63,27 @@ def test_a_lasting_change_of_the_machine_is_followed(factor: float):
     assert off(speed, factor) < 0.05
 
 
-def test_one_call_moves_the_estimate_by_less_than_a_per_cent():
+@pytest.mark.parametrize("took_s", [3600.0, 1e-9])  # the machine stood still; a broken clock
+def test_one_call_moves_the_estimate_by_less_than_a_per_cent(took_s: float):
     speed = following()
-    speed.follow(1, 3600.0)  # the machine stood still
+    for _ in range(100):
+        speed.follow(1, TRUE.of(1))
+    speed.follow(1, took_s)
     assert off(speed) < 0.01
+
+
+def test_even_the_first_call_moves_it_by_an_eighth_at_most():
     speed = following()
-    speed.follow(1, 1e-9)
-    assert off(speed) < 0.01
+    speed.follow(1, 3600.0)
+    assert off(speed) < 0.15
+
+
+def test_what_the_warm_up_could_not_see_is_known_after_a_few_calls():
+    """The other engine on the same cores makes each cell take half as long again."""
+    speed = following(weight=1 / 8)
+    for _ in range(8):
+        speed.follow(26, 1.5 * TRUE.of(26))
+    assert off(speed, 1.5) < 0.1
 
 
 def test_calls_that_take_far_longer_now_and_then_leave_the_estimate_where_it_is():
@@ -77,7 +91,7 @@ def test_calls_that_take_far_longer_now_and_then_leave_the_estimate_where_it_is(
     for n in range(2000):
         outlier = 100.0 if n % 10 == 0 else 1.0
         speed.follow(1, outlier * TRUE.of(1) * dice.uniform(0.9, 1.1))
-    assert off(speed) < 0.05
+    assert off(speed) < 0.1
 
 
 def test_no_mix_of_sizes_spoils_the_line():
