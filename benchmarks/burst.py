@@ -29,15 +29,10 @@ class Side:
 
     def __init__(self, name: str, tree: Path, options: argparse.Namespace) -> None:
         self.name = name
-        shared = {
-            name: getattr(options, name) for name in ("model", "threads", "max_rows", "slots")
-        }
         self.bursts: dict[int, list[dict[str, Any]]] = {num: [] for num in options.callers}
-        command = [
-            sys.executable,
-            str(SIDE),
-            *(f"--{name}={getattr(options, name)}" for name in names),
-        ]
+        names = ("model", "threads", "max_rows", "slots")
+        shared = (f"--{name}={getattr(options, name)}" for name in names)
+        command = [sys.executable, str(SIDE), *shared]
         environment = {
             **os.environ,
             "BURST_TREE": str(tree),
