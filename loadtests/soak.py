@@ -38,6 +38,7 @@ CANCELLED, IN_ERROR = 0.30, 0.05  # shares of the requests
 NUM_CALLERS = 4
 WARM_UP = 100  # requests before the first comparison, to fill the caches
 SAMPLES = 25
+SETTLED_AFTER = 1000  # requests, after which a process has filled its pools and caches
 GROWTH_MB = 10.0  # over the second half
 GROWTH_BYTES = 512.0  # per request, over the second half
 SLACK = {"num_fds": 8, "num_threads": 4}  # for pools and short connections
@@ -79,6 +80,7 @@ async def soak(server: ServerProcess, requests: int, minutes: float) -> Mapping[
         "faults": faults,
         "num_requests": num_done,
         "num_requests_at": [s.num_requests for s in samples],
+        "kb_per_request": settled_growth(samples),
         "resident_mb": resident,
         "held": {"before": before["held"], "after": after["held"]},
     }
@@ -185,12 +187,26 @@ def growth(samples: Sequence[Sample]) -> Iterator[str]:
     for title in half[-1].rss:
         sizes = [s.rss[title] for s in half if title in s.rss]
         grown = (max(sizes) - min(sizes[: max(1, len(sizes) // 10)])) / 2**20
-        at = [s.num_requests for s in half if title in s.rss]
-        per_request = min(slope(at, sizes), rise_of_floor(at, sizes))
+        per_request = steady_growth(half, title)
         line = f"{title}: {grown:+.1f} MB, {per_request:+.0f} bytes per request"
         sys.stdout.write(line + "\n")
         if grown > GROWTH_MB or (grown > 1 and per_request > GROWTH_BYTES):
             yield line
+
+
+def settled_growth(samples: Sequence[Sample]) -> dict[str, float]:
+    """KB per request of each process, after the first SETTLED_AFTER requests."""
+    settled = [sample for sample in samples if sample.num_requests >= SETTLED_AFTER]
+    if len(settled) < 2:
+        return {}
+    return {title: round(steady_growth(settled, title) / 1024, 2) for title in settled[-1].rss}
+
+
+def steady_growth(samples: Sequence[Sample], title: str) -> float:
+    """Bytes per request."""
+    seen = [(sample.num_requests, sample.rss[title]) for sample in samples if title in sample.rss]
+    at, sizes = [num for num, _ in seen], [size for _, size in seen]
+    return min(slope(at, sizes), rise_of_floor(at, sizes))
 
 
 def slope(at: Sequence[float], values: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadtests.soak import Sample, differences, growth, title_of
+from loadtests.soak import Sample, differences, growth, settled_growth, title_of
 
 NUM_SAMPLES = 60
 REQUESTS_BETWEEN = 166
@@ -37,6 +37,13 @@ def test_memory_that_goes_up_and_down_is_no_growth():
 
 def test_a_growth_of_more_than_ten_megabytes_is_found():
     assert len(list(growth(samples(2500)))) == 1
+
+
+def test_growth_is_told_in_kb_per_request_after_the_first_thousand():
+    assert settled_growth(samples(2048))["t3"] == pytest.approx(2.0, abs=0.1)
+    filling = [Sample(n, {"t3": min(n, 1000) * 50_000}) for n in range(0, 5000, 100)]
+    assert settled_growth(filling) == {"t3": 0.0}
+    assert settled_growth(filling[:10]) == {}
 
 
 def test_leaked_descriptors_and_dead_processes_are_found():
