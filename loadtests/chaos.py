@@ -79,8 +79,9 @@ def in_drawn_order(faults: Sequence[Fault], seed: int) -> Iterator[Fault]:
 
 
 def config(folder: Path) -> Path:
-    """serve_config.yaml with small limits, keys, a folder of uploads, and one step of the flow,
-    because chaos is about requests."""
+    """serve_config.yaml with small limits, keys and a folder of uploads. One step of the flow:
+    chaos is about requests. One row in a call of the vocoder: every sound is then the same sample
+    by sample, beside any others."""
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"][0]["args"] |= {
         "limits": LIMITS,
@@ -88,7 +89,7 @@ def config(folder: Path) -> Path:
         "access": {"keys_file": str(write_keys(folder, (CALLERS, ATTACKERS)))},
         "uploads": str(folder / "uploads"),
     }
-    content["applications"][0]["args"]["vocoder"]["euler_steps"] = 1
+    content["applications"][0]["args"]["vocoder"] |= {"euler_steps": 1, "max_rows": 1}
     path = folder / "chaos.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

@@ -7,7 +7,6 @@ import pytest
 
 from loadtests.chaos_verdict import (
     LATE,
-    MOST_DIFFERENT,
     NO_ANSWER,
     OK,
     TOLD_WITHIN_S,
@@ -99,7 +98,7 @@ def test_an_upload_may_be_refused_in_every_round_but_must_be_answered():
     assert rule.startswith("silent end: enrol")
 
 
-@pytest.mark.parametrize(("by", "num_found"), [(MOST_DIFFERENT, 0), (MOST_DIFFERENT + 1, 1)])
+@pytest.mark.parametrize(("by", "num_found"), [(None, 0), (0, 0), (1, 1)])
 def test_other_sound_is_found(by, num_found):
     found = rules_of(heard=[Heard(GOOD, by)], harm=Harm.ENDS)
     assert len(found) == num_found
