@@ -31,8 +31,12 @@ TITLES = {
 }
 
 
+def told(status: HealthStatus) -> bytes:
+    return json.dumps({"status": status}).encode()
+
+
 class Health(HTTPServer):
-    status = HealthStatus.OK
+    content = told(HealthStatus.OK)
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -41,7 +45,7 @@ class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"status": self.server.status}).encode())
+        self.wfile.write(self.server.content)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -163,10 +167,13 @@ def test_a_health_route_that_no_longer_answers_is_noticed(supervised: Supervised
     assert supervised.ends_with.result(WITHIN_S) is Part.ANSWERS
 
 
+@pytest.mark.parametrize("after", [told(HealthStatus.CLUSTER_AWAY), b"the proxy's own answer"])
 def test_a_gcs_that_runs_and_does_not_answer_is_noticed_by_the_status_of_health(
-    supervised: Supervised,
+    supervised: Supervised, after: bytes
 ):
-    supervised.cluster.health.status = HealthStatus.CLUSTER_AWAY
+    supervised.cluster.health.content = told(HealthStatus.CLUSTER_AWAY)
+    assert supervised.missed.wait(WITHIN_S)
+    supervised.cluster.health.content = after
     assert supervised.ends_with.result(WITHIN_S) is Part.GCS_ANSWERS
 
 
@@ -174,9 +181,9 @@ def test_a_gcs_that_answers_again_is_no_reason_to_end(
     supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(PATIENCE_S, Part.GCS_ANSWERS, WITHIN_S)
-    supervised.cluster.health.status = HealthStatus.CLUSTER_AWAY
+    supervised.cluster.health.content = told(HealthStatus.CLUSTER_AWAY)
     assert supervised.missed.wait(WITHIN_S)
-    supervised.cluster.health.status = HealthStatus.LATE
+    supervised.cluster.health.content = told(HealthStatus.LATE)
     assert supervised.came_back.wait(WITHIN_S)
     assert not supervised.ends_with.done()
 
