@@ -29,6 +29,7 @@ from tests.support.eventually import eventually_sync
 
 ROOT = Path(__file__).parents[2]
 ENDS_WITHIN_S = 25  # 10 s on a quiet machine
+HANGS_FOR_S = 5.0  # longer: a GCS that hangs may go on, a dead one cannot
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
 
 
@@ -212,15 +213,30 @@ def test_ray_listens_on_loopback_but_for_one_port_of_each_replica(tmp_path):
             assert len(listens_outside(other)) == bool(is_replica), other
 
 
-@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
-def test_a_dead_part_of_the_cluster_ends_serve_with_3_and_its_name(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "number", "why", "within_s"),
+    [
+        ("raylet", signal.SIGKILL, "has died", ENDS_WITHIN_S),
+        ("gcs_server", signal.SIGKILL, "has died", ENDS_WITHIN_S),
+        pytest.param(
+            "gcs_server",
+            signal.SIGSTOP,
+            "does not answer",
+            ENDS_WITHIN_S + HANGS_FOR_S,
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_a_dead_part_of_the_cluster_ends_serve_with_3_and_its_name(
+    tmp_path, name, number, why, within_s
+):
     with serving_no_model(tmp_path) as (process, _):
         before = cluster_of(process)
         (part,) = cluster_of(process, name)
-        part.kill()
-        assert process.wait(ENDS_WITHIN_S) == 3
+        part.send_signal(number)
+        assert process.wait(within_s) == 3
         told = (tmp_path / "errors").read_text()
-        assert re.search(rf"^error: .*\b{name}\b.* has died", told, re.MULTILINE)
+        assert re.search(rf"^error: .*\b{name}\b.* {why}", told, re.MULTILINE)
         _, left = psutil.wait_procs(before, timeout=5)
         assert left == []
 
