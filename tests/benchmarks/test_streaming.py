@@ -23,9 +23,12 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
 
 
 @pytest.mark.long
-def test_the_script_runs_from_a_checkout():
-    _, result = run_script("streaming.py", *OPTIONS, *TEXT, "--num-streams", "1")
-    assert result["benchmark"] == "streaming"
+def test_the_script_runs_from_a_checkout_and_paced_players_are_told_their_prebuffer():
+    options = (*OPTIONS, *TEXT, "--num-streams", "1", "--start", "soonest")
+    _, result = run_script("streaming.py", *options)
+    (row,) = result["rows"]
+    assert (result["benchmark"], result["start"]) == ("streaming", "soonest")
+    assert row["told_prebuffer_ms"]["p50"] is not None
 
 
 def test_a_wait_of_more_than_100_ms_is_a_stall():
