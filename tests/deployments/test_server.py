@@ -30,6 +30,7 @@ from tests.support.eventually import eventually_sync
 ROOT = Path(__file__).parents[2]
 ENDS_WITHIN_S = 25  # 10 s on a quiet machine
 HANGS_FOR_S = 5.0  # longer: a GCS that hangs may go on, a dead one cannot
+LONG = pytest.mark.long  # another part that dies in the same way
 COMMAND = [sys.executable, "-W", "ignore", "-m", "deployments.cli"]
 
 
@@ -135,6 +136,7 @@ def test_sigterm_refuses_new_sessions_and_finishes_running_ones():
         assert process.wait(60) == 0
 
 
+@pytest.mark.long
 def test_serve_ends_when_the_application_cannot_be_deployed(tmp_path):
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"][0]["args"]["voices"] = str(tmp_path / "nowhere")
@@ -176,22 +178,6 @@ def cluster_of(process: "subprocess.Popen[str]", *names: str) -> list[psutil.Pro
     return [other for other in found if not names or other.name() in names]
 
 
-def test_serve_tells_the_dashboard_and_exits_with_1_when_its_server_dies(tmp_path):
-    with serving_no_model(tmp_path) as (process, url):
-        told = next(line for line in process.stdout or () if line.startswith("Ray's dashboard: "))
-        assert re.search(r": http://127\.0\.0\.1:\d+\. Its token: \S+/ray get-auth-token$", told)
-        (child,) = [
-            other
-            for other in psutil.Process(process.pid).children()
-            if "deployments.serve_run" in other.cmdline()
-        ]
-        child.kill()
-        assert process.wait(90) == 1
-    assert "the server ended by itself" in (tmp_path / "errors").read_text()
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"{url}/health")
-
-
 def listens_outside(process: psutil.Process) -> list[int]:
     """The ports on which it listens for other machines."""
     ports = []
@@ -204,26 +190,40 @@ def listens_outside(process: psutil.Process) -> list[int]:
     return ports
 
 
-def test_ray_listens_on_loopback_but_for_one_port_of_each_replica(tmp_path):
-    with serving_no_model(tmp_path) as (process, _):
-        cluster = cluster_of(process)
-        assert {"raylet", "gcs_server"} < {other.name() for other in cluster}
-        for other in cluster:
-            is_replica = other.cmdline()[:1] and other.cmdline()[0].startswith("ray::ServeReplica")
-            assert len(listens_outside(other)) == bool(is_replica), other
+def loopback_alone_but_for_one_port_of_each_replica(process: "subprocess.Popen[str]") -> None:
+    cluster = cluster_of(process)
+    assert {"raylet", "gcs_server"} < {other.name() for other in cluster}
+    for other in cluster:
+        is_replica = other.cmdline()[:1] and other.cmdline()[0].startswith("ray::ServeReplica")
+        assert len(listens_outside(other)) == bool(is_replica), other
+
+
+def test_serve_tells_the_dashboard_stays_on_loopback_and_exits_with_1_when_its_server_dies(
+    tmp_path,
+):
+    with serving_no_model(tmp_path) as (process, url):
+        told = next(line for line in process.stdout or () if line.startswith("Ray's dashboard: "))
+        assert re.search(r": http://127\.0\.0\.1:\d+\. Its token: \S+/ray get-auth-token$", told)
+        loopback_alone_but_for_one_port_of_each_replica(process)
+        (child,) = [
+            other
+            for other in psutil.Process(process.pid).children()
+            if "deployments.serve_run" in other.cmdline()
+        ]
+        child.kill()
+        assert process.wait(90) == 1
+    assert "the server ended by itself" in (tmp_path / "errors").read_text()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{url}/health")
 
 
 @pytest.mark.parametrize(
     ("name", "number", "why", "within_s"),
     [
         ("raylet", signal.SIGKILL, "has died", ENDS_WITHIN_S),
-        ("gcs_server", signal.SIGKILL, "has died", ENDS_WITHIN_S),
+        pytest.param("gcs_server", signal.SIGKILL, "has died", ENDS_WITHIN_S, marks=LONG),
         pytest.param(
-            "gcs_server",
-            signal.SIGSTOP,
-            "does not answer",
-            ENDS_WITHIN_S + HANGS_FOR_S,
-            marks=pytest.mark.long,
+            "gcs_server", signal.SIGSTOP, "does not answer", ENDS_WITHIN_S + HANGS_FOR_S, marks=LONG
         ),
     ],
 )
@@ -242,7 +242,11 @@ def test_a_dead_part_of_the_cluster_ends_serve_with_3_and_its_name(
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("raylet", signal.SIGKILL), ("gcs_server", signal.SIGSTOP)]
+    ("name", "number"),
+    [
+        pytest.param("raylet", signal.SIGKILL, marks=LONG),
+        ("gcs_server", signal.SIGSTOP),
+    ],
 )
 def test_sigterm_does_not_wait_for_a_cluster_that_cannot_answer(tmp_path, name, number):
     with serving_no_model(tmp_path) as (process, _):
