@@ -4,10 +4,11 @@
 
 The cancels are of unknown ids, one after another: no session is stopped, and every message between
 the processes is sent. Beside them stands a `GET` of the models, which an ingress answers alone. A
-wake-up is a time slice of a thread, as Linux counts them. Programs beside the server change its
-times and hardly its counts. What the server does by itself is measured first and taken off. The
-floor is a call of an empty program through the same proxy (benchmarks/proxy.py). Server and client
-must run on one machine. The last line is one JSON object.
+wake-up is a time slice of a thread, as Linux counts them. Programs beside the server change the
+waits most and the CPU time least; threads that wait for a core together wake less often. What the
+server does by itself is measured first and taken off. The floor is a call of an empty program
+through the same proxy (benchmarks/proxy.py). Server and client must run on one machine. The last
+line is one JSON object.
 """
 
 import argparse
