@@ -12,9 +12,13 @@ EPYC, torch 2.11, 2026-11):
     oneDNN, by parts of weight   23    27    29    30    36   172   196   222
     oneDNN, weight on the left   49    48    46    49    48    47    60    82    98   188   365
 
-A weight of up to 8 MiB is fastest whole for up to 15 rows: all weights of a step of the embedded
-model's T3 (20 MiB) take 2.0, 2.5 and 2.8 ms for 4, 6 and 8 rows on one core; by parts 2.7, 2.7 and
-2.8.
+Weights of up to 8 MiB stay in the processor's cache and need no parts. All weights of a step of the
+embedded model's T3 (20 MiB, the largest 6.4), one core, milliseconds:
+
+    rows                          1     2     4     6     8
+    oneDNN, whole               1.7   1.3   2.0   2.5   2.8
+    oneDNN, by parts of weight  2.2   2.0   2.7   2.7   2.8
+    MKL, weight on the left     2.0   1.2   1.6   2.6   2.9
 
 Without AVX-512, MKL with the weight on the left is best for 2 to 4 rows (six GPT-2 blocks on one
 such core: 30, 39 and 33 ms, where oneDNN takes 44, 50 and 47). From 5 rows on, no way is faster
@@ -29,13 +33,13 @@ _MAX_ROWS_WHOLE = 3  # oneDNN is fast with the whole weight
 _MAX_ROWS_BY_PARTS = 15  # oneDNN is fast by parts of the weight
 _MAX_ROWS_ON_LEFT = 63  # oneDNN is fast with the weight on the left
 _PART_LINES = 1024  # of the weight: some MiB
-_SMALL_BYTES = 8 * 2**20  # a weight that stays in the processor's cache needs no parts
+_SMALL_BYTES = 8 * 2**20  # of a weight that stays in the processor's cache
 _ROW_MULTIPLE = 16
 # In bfloat16 `F.linear` is oneDNN's already. With AMX, 4 to 48 rows are 1.5 times as fast with the
 # weight on the left (Sapphire Rapids, 2026-07); without AMX they are slower.
 _AMX_ROWS = range(4, 49)
 HAS_AMX = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
-_FEW_ROWS = range(2, 5)  # by MKL with the weight on the left, without AVX-512
+_FEW_ROWS = range(2, 5)  # by MKL with the weight on the left: without AVX-512, or a small weight
 HAS_AVX512 = bool(torch.cpu.get_capabilities().get("avx512_f", False))
 HAS_ONEDNN = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
@@ -61,10 +65,10 @@ def apply_linear(layer: nn.Linear, x: Tensor) -> Tensor:
 
 def _in_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     num_rows = len(x)
-    if not HAS_AVX512 and num_rows in _FEW_ROWS:
+    is_small = weight.nbytes <= _SMALL_BYTES
+    if num_rows in _FEW_ROWS and (is_small or not HAS_AVX512):
         return _weight_on_left(x, weight, bias)
-    is_small = num_rows <= _MAX_ROWS_BY_PARTS and weight.nbytes <= _SMALL_BYTES
-    if num_rows <= _MAX_ROWS_WHOLE or is_small:
+    if num_rows <= (_MAX_ROWS_BY_PARTS if is_small else _MAX_ROWS_WHOLE):
         return _onednn(x, weight, bias)
     if num_rows <= _MAX_ROWS_BY_PARTS:
         out = x.new_empty(num_rows, len(weight))

@@ -11,10 +11,14 @@ NUM_ROWS = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 48, 49, 63, 64, 200]
 
 
 @pytest.mark.parametrize("has_avx512", [False, True])
+@pytest.mark.parametrize("small_bytes", [0, 2**20], ids=["large weight", "small weight"])
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("num_rows", NUM_ROWS)
-def test_any_number_of_float32_rows_equals_f_linear(num_rows, with_bias, has_avx512, monkeypatch):
+def test_any_number_of_float32_rows_equals_f_linear(
+    num_rows, with_bias, small_bytes, has_avx512, monkeypatch
+):
     monkeypatch.setattr(module, "HAS_AVX512", has_avx512)
+    monkeypatch.setattr(module, "_SMALL_BYTES", small_bytes)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(num_rows, 64, generator=generator)
     weight = torch.randn(2100, 64, generator=generator)  # two parts and a rest
