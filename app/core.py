@@ -6,11 +6,10 @@ a thread is one of these types. Knows nothing about models, HTTP or Ray.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -303,37 +302,3 @@ class Group:
     audio_sent_s: float = 0.0
     num_tokens: int = 0
     marks: Marks = field(default_factory=dict)
-
-
-class Synthesizer(Protocol):
-    """The one seam between interface and engines: in this process, over Ray handles, or a fake."""
-
-    def card(self) -> ModelCard: ...
-
-    def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        """Chunks with sound in order, then an empty one with the finish reason and all marks.
-        Closing the generator cancels the session. Raises before the first chunk: DuplicateSession
-        if the id is live or remembered, Overloaded if there is no room. A cancel that came first
-        yields the empty chunk with CANCELLED alone."""
-
-    async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
-        """`sending` gives the last chunk to the transport. A stop cancels it: it is not sent."""
-
-    def reader_stalled(self, key: SessionKey) -> None:
-        """The client takes no more: the session ends as `reader_stalled` when it is closed."""
-
-    def group(self, key: SessionKey) -> AbstractContextManager[Group]:
-        """While the context is open, `key` names the group, whose last state is reported."""
-
-    async def cancel(self, key: SessionKey) -> CancelAck: ...
-
-    async def session(self, key: SessionKey) -> SessionReport | None:
-        """The report of a session that has begun or was cancelled; None once it is forgotten."""
-
-    async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
-        """The live sessions of this tenant, or of every tenant. Raises Unavailable."""
-
-    async def health(self) -> Health: ...
-
-    async def enrol(self, voice: VoiceRef) -> None:
-        """Returns when a recorded voice can speak. Raises BadRequest, NotFound, Unavailable."""

@@ -32,10 +32,11 @@ from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
 from app.config import Limits, SocketLimits
-from app.core import HealthStatus, Synthesizer
+from app.core import HealthStatus
 from app.errors import ServeError
 from app.key_settings import AdmissionSettings, KeySettings
 from app.sessions.model_state import ModelLoader
+from app.synthesizer import Synthesizer
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.library import VoiceLibrary
 from app.voices.recordings import RecordingReader

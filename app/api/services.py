@@ -8,7 +8,7 @@ from app.api.prebuffer import Prebuffers
 from app.api.speech_job import SpeechPlanner
 from app.api.voices import Voices
 from app.config import SocketLimits
-from app.core import Synthesizer
+from app.synthesizer import Synthesizer
 
 
 @dataclass(frozen=True, slots=True)

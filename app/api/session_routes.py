@@ -16,9 +16,10 @@ from app.api.json_body import read_optional_object
 from app.api.middleware import check_target_id
 from app.api.openapi import answer
 from app.api.speech_request import parse
-from app.core import CancelAck, CancelState, SessionKey, SessionReport, Synthesizer
+from app.core import CancelAck, CancelState, SessionKey, SessionReport
 from app.errors import NotFound
 from app.key_settings import TENANT, Role
+from app.synthesizer import Synthesizer
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from app.api.answers import Voice
 from app.auth.api_keys import Caller
-from app.core import Synthesizer, VoiceKind, VoiceRef
+from app.core import VoiceKind, VoiceRef
 from app.errors import BadRequest, Conflict, NotFound, NotServed
 from app.key_settings import Role
+from app.synthesizer import Synthesizer
 from app.voices.catalogue import NamedVoice, VoiceCatalogue
 from app.voices.library import LibraryVoice, VoiceLibrary
 from app.voices.recordings import RecordingReader
