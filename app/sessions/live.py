@@ -44,17 +44,18 @@ Prepare = Callable[[VoiceRef], Awaitable[None]]  # a voice, before its first use
 Load = Callable[[], Awaitable[None]]  # the model, where it is out of memory
 
 
+_STALLS = (
+    "running streams would stall beside this session, and its turn does not come within "
+    "limits.first_audio_s (limits.admit: smooth; /health tells the capacity)"
+)
 _NO_ROOM = {  # message, code
     Claim.DRAINING: ("the server is about to stop", "draining"),
     Claim.FULL: ("no slot will be free in time", "overloaded"),
-    Claim.BUSY: (
-        "running streams would stall beside this session, and none ended within "
-        "limits.first_audio_s; limits.admit is smooth, and /health tells the capacity",
-        "overloaded",
-    ),
+    Claim.BUSY: (_STALLS, "overloaded"),
+    Claim.NO_TURN: (_STALLS, "overloaded"),
     Claim.UNLOADED: ("the model is not loaded", "model_unloaded"),
 }
-_FULL = (Claim.FULL, Claim.BUSY)  # time helps
+_FULL = (Claim.FULL, Claim.BUSY, Claim.NO_TURN)  # time helps
 
 
 class _Live(NamedTuple):

@@ -89,7 +89,7 @@ class Registry:
         self._admits_all = admits_all
 
     async def claim(self, key: SessionKey, work: Work = NO_WORK) -> Claim:
-        """A session that is refused for DRAINING, UNLOADED, FULL or BUSY has not used its id."""
+        """A session that is neither GRANTED nor CANCELLED nor a DUPLICATE has not used its id."""
         if self._draining:
             return Claim.DRAINING
         if self._model is not ModelState.LOADED:
@@ -101,11 +101,11 @@ class Registry:
                 if self._turn_s(key) <= self._queue_s:
                     return Claim.BUSY
                 self._admission.leave(key)
-                return Claim.FULL
+                return Claim.NO_TURN
         return self._table.claim(key, work)
 
     async def wait_s(self, key: SessionKey) -> float:
-        """Estimated seconds until a session that was refused for FULL or BUSY would be granted."""
+        """Estimated seconds until a session that was refused for want of room would begin."""
         return max(self._slot_s(), self._turn_s(key))
 
     async def claim_group(self, key: SessionKey) -> Claim:

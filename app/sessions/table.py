@@ -41,6 +41,7 @@ class Claim(StrEnum):
     DRAINING = "draining"  # the server is about to stop: no session begins
     FULL = "full"  # no slot will be free in time
     BUSY = "busy"  # running streams would stall: ask again soon
+    NO_TURN = "no_turn"  # running streams would stall, and the session's turn comes too late
     UNLOADED = "unloaded"  # no session begins until the model is loaded
 
 

@@ -64,10 +64,10 @@ async def test_a_turn_that_does_not_come_is_an_overload_that_says_when_to_come_a
 
 
 async def test_a_refusal_without_a_wait_says_so_at_once():
-    client = BusyClient(times=2, claim=Claim.FULL)
+    client = BusyClient(times=2, claim=Claim.NO_TURN)
     client.wait_s_told = 40.0
     sessions = LiveSessions(client, Limits())
-    with pytest.raises(Overloaded, match="no slot") as refusal:
+    with pytest.raises(Overloaded, match="its turn does not come") as refusal:
         await anext(sessions.speak(REQUEST, Source()))
     assert (refusal.value.retry_after_s, len(client.works)) == (40, 3)
 

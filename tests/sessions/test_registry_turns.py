@@ -10,7 +10,7 @@ from app.sessions.table import Claim, ReplicaId, SessionEnd
 from tests.support.clock import Clock
 
 STREAM, FILE = Work(10.0, is_stream=True), Work(10.0)
-WAITS = (Claim.BUSY, Claim.FULL)
+WAITS = (Claim.BUSY, Claim.NO_TURN)
 T3, VOCODER = ReplicaId("t3", "r"), ReplicaId("vocoder", "r")
 A, B, C = (SessionKey("default", name) for name in "abc")
 
@@ -89,7 +89,7 @@ async def test_a_wait_that_would_take_too_long_is_refused_at_once_and_estimated(
     assert await registry.claim(B, long) is Claim.BUSY
     assert await registry.wait_s(B) == pytest.approx(20.0)
     for _ in range(3):  # a refused session does not stand in the line of the others
-        assert await registry.claim(C, long) is Claim.FULL  # after A and B
+        assert await registry.claim(C, long) is Claim.NO_TURN  # after A and B
     assert await registry.wait_s(C) == pytest.approx(40.0)
 
 
