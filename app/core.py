@@ -49,7 +49,7 @@ class Fault(StrEnum):
 
 
 class Mark(StrEnum):
-    """A moment of a session on the machine's monotonic clock, which its processes share. A session
+    """A moment of a session on the monotonic clock that all processes of a machine share. A session
     without a cancel passes the first block in this order. A cancel adds the second."""
 
     RECEIVED = "received"  # the interface has read and accepted the request
@@ -145,21 +145,17 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a call of an engine takes on this machine: `base_s + count * each_s` seconds.
-
-    T3: a decode step of `count` sequences. Vocoder: a cell of `count` tokens, run alone.
-    """
+    """A call of an engine takes `base_s + count * each_s` seconds on this machine. T3: a decode
+    step of `count` sequences. Vocoder: a cell of `count` tokens, run alone."""
 
     base_s: float
     each_s: float
 
     def of(self, count: float) -> float:
-        """Seconds."""
         return self.base_s + count * self.each_s
 
 
 Costs = Mapping[str, Cost]  # by stage name: t3, vocoder
-NO_COSTS: Costs = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,8 @@ class SpeechTokens:
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
     """Consecutive watermarked samples, vocoder -> client. Only the last chunk of a session has
-    `finish`; that chunk may be empty. Only the first and the last have `marks`."""
+    `finish`; that chunk may be empty. Only the first and the last have `marks`. A player that waits
+    `prebuffer_s` never runs dry."""
 
     key: SessionKey
     segment: int
@@ -189,8 +186,7 @@ class AudioChunk:
     num_tokens: int = 0  # speech tokens that the session has used so far
     finish: FinishReason | None = None
     marks: Marks = field(default_factory=dict, compare=False)
-    # Of a paced session's first chunk: how long its player waits with it to never run dry.
-    prebuffer_s: float | None = field(default=None, compare=False)
+    prebuffer_s: float | None = field(default=None, compare=False)  # of a paced session's first
     costs: Costs = field(default_factory=dict, compare=False)  # of the first chunk: the speed now
 
 

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.core import (
-    NO_COSTS,
     NO_MARKS,
     TOKENS_PER_S,
     CancelAck,
@@ -60,6 +59,9 @@ class Confirmation(NamedTuple):
     marks: Marks = NO_MARKS
 
 
+_NO_COSTS: Costs = {}
+
+
 class SessionEnd(NamedTuple):
     """How a session ended, as the ingress saw it."""
 
@@ -71,7 +73,7 @@ class SessionEnd(NamedTuple):
     is_stream: bool = False  # the listener played it while it arrived
     num_underruns: int = 0  # how often the listener ran out of audio
     stalled_s: float = 0.0  # the time without audio, in all
-    costs: Costs = NO_COSTS  # the engines' when its first sound was made
+    costs: Costs = _NO_COSTS  # the engines' when its first sound was made
 
 
 @dataclass(slots=True)

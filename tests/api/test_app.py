@@ -83,6 +83,22 @@ async def test_a_model_says_whether_this_machine_speaks_it_in_real_time(realtime
     assert listed["realtime"] is realtime
 
 
+async def test_many_lists_of_models_ask_for_the_speed_once(monkeypatch):
+    class Counting(FakeSynthesizer):
+        num_asked = 0
+
+        async def health(self):
+            self.num_asked += 1
+            return await super().health()
+
+    monkeypatch.setattr(app, "ASK_EVERY_S", 1000.0)
+    synthesizer = Counting()
+    async with in_process(synthesizer) as client:
+        for _ in range(10):
+            await client.get("/v1/models")
+    assert synthesizer.num_asked == 1
+
+
 async def test_models_are_listed_though_nobody_tells_the_speed(monkeypatch):
     class Away(FakeSynthesizer):
         async def health(self):

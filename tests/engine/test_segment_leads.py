@@ -106,7 +106,9 @@ async def test_t3_is_asked_for_a_segment_when_the_listener_is_near(vocoder, monk
         now_s[0] += delay_s
         await pause(0)
 
-    monkeypatch.setattr(StreamStart, "plays_s", lambda start: start.now())  # on any machine
+    monkeypatch.setattr(
+        StreamStart, "plays_s", lambda start, reserve=1: start.now()
+    )  # on any machine
     pause = asyncio.sleep
     monkeypatch.setattr(pipeline, "asyncio", AsyncioWith(sleep))
 
