@@ -11,7 +11,7 @@ from tables import table_of
 
 from app.api.app import create_app
 from app.config import Limits
-from app.core import Synthesizer
+from app.synthesizer import Synthesizer
 
 NO_SCHEMAS: Mapping[str, Any] = {}
 
