@@ -40,6 +40,7 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
     "app/api/speech_response.py": 1,
     "app/api/speech_socket.py": 2,
     "deployments/session_log.py": 1,
+    "deployments/shared_cells.py": 1,
 }
 
 
@@ -78,6 +79,11 @@ def wrote(call: LogCall, line: dict[str, Any]) -> bool:
 
 def test_every_info_call_is_shown():
     assert Counter(call.path for call in INFO_CALLS) == SHOWN
+
+
+async def test_the_cells_of_the_vocoder_are_logged(logged):
+    told = await until_logged("Vocoder", "deployments/shared_cells.py")
+    assert "A segment's cells have" in told["message"]
 
 
 async def test_the_end_of_a_session_is_logged(client):
