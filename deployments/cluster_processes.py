@@ -40,7 +40,7 @@ class ClusterProcesses:
         return {*self._found, *([Part.SERVE_RUN] if self._server.is_running else [])}
 
     def _search(self) -> None:
-        processes = self._server.processes()
+        processes = [process for process in self._server.processes() if _runs(process)]
         found = {part: titled(processes, titles) for part, titles in _TITLES.items()}
         for part, name in _NAMES.items():
             found[part] = [process for process in processes if process.info["name"] == name]
@@ -48,6 +48,7 @@ class ClusterProcesses:
 
 
 def _runs(process: psutil.Process) -> bool:
+    """A process that has ended stays in the table as a zombie until its parent asks for it."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
