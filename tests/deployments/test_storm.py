@@ -120,5 +120,5 @@ async def drop(
     async with request as response:
         assert response.status_code == httpx.codes.OK, session
         parts = response.aiter_raw()
-        for _ in range(chance.randrange(1, 4)):
+        for _ in range(chance.randrange(1, 3)):  # less than limits.send_ahead_s of sound
             await anext(parts)

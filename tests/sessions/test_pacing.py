@@ -75,6 +75,13 @@ def test_a_listener_that_waits_as_told_runs_dry_later(playback, clock):
     assert playback.stalled_s == pytest.approx(0.1)
 
 
+def test_sound_is_not_kept_from_a_listener_who_does_not_wait_as_told(playback, clock):
+    playback.taken(0.5, prebuffer_s=20.0)
+    assert playback.wait_s(2.5, ahead_s=3.0) <= 0
+    playback.taken(2.5)
+    assert playback.wait_s(1.0, ahead_s=3.0) == pytest.approx(1.0)
+
+
 def test_a_prebuffer_is_no_wait_for_a_listener_who_still_plays(playback, clock):
     playback.taken(2.0)
     clock.now += 0.5
