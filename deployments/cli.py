@@ -119,7 +119,7 @@ def _told_capacity(url: str) -> str:
     import httpx
 
     capacity = None
-    with suppress(httpx.HTTPError, ValueError):
+    with suppress(httpx.HTTPError, ValueError, KeyError, TypeError):  # or an error's body
         capacity = httpx.get(f"{url}/health", timeout=2).json()["capacity"]
     if capacity is None:
         return "Its speed is not measured."
