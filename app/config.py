@@ -15,7 +15,7 @@ from app.key_settings import AccessSettings, AdmissionSettings, KeySettings
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ContextPolicy = Literal["full", "window", "chunked"]
-StreamStart = Literal["smooth", "soonest"]
+StartMode = Literal["smooth", "soonest"]
 
 
 class _Frozen(BaseModel):
@@ -137,7 +137,7 @@ class Limits(_Frozen):
         description="a session without sound after this time is refused with 503; the time in "
         "which a recorded voice is prepared does not count",
     )
-    start: StreamStart = Field(
+    start: StartMode = Field(
         "smooth",
         description="of streams that do not say. smooth: the first sound is held until the rest "
         "follows without a gap, in first_audio_s; soonest: the player is told how long to wait",

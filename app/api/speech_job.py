@@ -13,7 +13,7 @@ from app.api.admission import Ticket
 from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
-from app.config import Limits, StreamStart
+from app.config import Limits, StartMode
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.key_settings import Quota
@@ -83,7 +83,7 @@ class SpeechPlanner:
         """The most that a body with a text can have, without a recording."""
         return self._limits.max_text_chars * MAX_CHAR_BYTES + OTHER_FIELDS_BYTES
 
-    def is_held(self, start: StreamStart | None) -> bool:
+    def is_held(self, start: StartMode | None) -> bool:
         """Whether a stream's first sound waits until the rest follows without a gap."""
         return (start or self._limits.start) == "smooth"
 

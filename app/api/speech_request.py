@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from app.audio.formats import FormatName
-from app.config import StreamStart
+from app.config import StartMode
 from app.errors import BadRequest, UnknownField
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
@@ -85,7 +85,7 @@ class SpeechOptionFields(BaseModel):
 class StreamOptionFields(SpeechOptionFields):
     """The same for speech that is played as it comes."""
 
-    start: StreamStart | None = Field(
+    start: StartMode | None = Field(
         None,
         description="smooth: the first sound is held until the rest follows without a gap; "
         "soonest: it is sent at once, and X-Prebuffer-Ms says how long the player should wait",

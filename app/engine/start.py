@@ -80,8 +80,10 @@ class StreamStart:
 
     def hold_s(self) -> float:
         """How long the first sound must still be held; 0 or less: no longer."""
+        if not self._is_held:
+            return 0.0
         plays_s = self.plays_s(HELD_RESERVE)
-        if not self._is_held or plays_s <= self._earlier_ends_s:
+        if plays_s <= self._earlier_ends_s:
             return 0.0
         return min(plays_s, self._held_until_s) - self.now()
 

@@ -15,6 +15,11 @@ WATERMARK_OVERLAP_S = 0.02  # app/engine/watermark.py holds it back for its cros
 CellCost = Callable[[int], float]  # seconds of a cell, by its tokens
 
 
+def cell_size(ladder: Sequence[int], index: int) -> int:
+    """The tokens of a cell. The last size of the ladder is repeated."""
+    return ladder[min(index, len(ladder) - 1)]
+
+
 def held_back_s(halo_frames: int) -> float:
     """Sound of the newest cell that leaves with the next one (`vocoder.halo_frames`)."""
     return halo_frames / (TOKENS_PER_S * FRAMES_PER_TOKEN) + WATERMARK_OVERLAP_S

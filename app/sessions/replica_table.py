@@ -101,7 +101,8 @@ class ReplicaTable:
 
     def health(self, needed: tuple[str, ...], model: ModelState) -> Health:
         """The sums of each stage. `needed`: the stages without which nothing can be spoken."""
-        sums, capacity = self._sums(), self.capacity
+        sums = self._sums()
+        capacity = self._capacity.follow(sums)
         if any(heartbeat.failed for heartbeat in self.heartbeats().values()):
             return health_of(HealthStatus.FAILED, sums, capacity)
         if model is not ModelState.LOADED:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from app.core import LOOK_AHEAD_TOKENS, TOKENS_PER_S, Cost, StageStats
 from app.sessions.model_state import ENGINES
-from app.sessions.recurrence import TOKEN_S, CellCost, prebuffer_s
+from app.sessions.recurrence import TOKEN_S, CellCost, cell_size, prebuffer_s
 from app.text.duration import predicted_s
 
 RATE_GROUPS = 2  # T3's rate is that of its newest messages: older ones tell of another load
@@ -37,7 +37,7 @@ class Shape:
         rest that is shorter than a look-ahead joins the cell before it."""
         sizes: list[int] = []
         while num_tokens > 0:
-            size = self.ladder[min(index + len(sizes), len(self.ladder) - 1)]
+            size = cell_size(self.ladder, index + len(sizes))
             size = num_tokens if num_tokens < size + LOOK_AHEAD_TOKENS else size
             sizes.append(size)
             num_tokens -= size

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from app.config import VocoderSettings
 from app.core import FRAMES_PER_TOKEN, LOOK_AHEAD_TOKENS, TOKENS_PER_S
 from app.engine.s3gen.ladders import LADDERS, Ladder
+from app.sessions.recurrence import cell_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Grid:
         return max(self.ladder)
 
     def size(self, index: int) -> int:
-        return self.ladder[min(index, len(self.ladder) - 1)]
+        return cell_size(self.ladder, index)
 
     def next_cell(self, after: Cell | None, num_tokens: int, finished: bool) -> Cell | None:
         """The cell that follows `after`; None while it cannot run.

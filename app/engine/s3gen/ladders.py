@@ -8,7 +8,7 @@ Knows nothing about time or torch.
 """
 
 from app.core import Cost
-from app.sessions.recurrence import arrivals_s, held_back_s, played_s, prebuffer_s
+from app.sessions.recurrence import arrivals_s, cell_size, held_back_s, played_s, prebuffer_s
 
 Ladder = tuple[int, ...]
 
@@ -28,7 +28,7 @@ def cells_of(ladder: Ladder, num_tokens: int = _TOKENS_SEEN) -> list[int]:
     """The sizes of the cells that a segment of about this length has."""
     sizes: list[int] = []
     while sum(sizes) < num_tokens:
-        sizes.append(ladder[min(len(sizes), len(ladder) - 1)])
+        sizes.append(cell_size(ladder, len(sizes)))
     return sizes
 
 
