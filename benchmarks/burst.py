@@ -19,6 +19,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
+
+from benchmarks.measure import parse_counts
+
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = Path(__file__).resolve().with_name("burst_sides.py")
 MOST_CALLERS = 8  # burst_sides.TEXTS
@@ -99,8 +103,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if min(counts) < 1 or max(counts) > MOST_CALLERS:
+    counts = parse_counts(text)
+    if max(counts) > MOST_CALLERS:
         raise ValueError(f"a count must be in 1..{MOST_CALLERS}")
     return counts
 

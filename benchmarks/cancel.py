@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 from app.client.speech_client import key_headers
 from app.core import Mark
 from benchmarks.measure import quantile
+from benchmarks.players import first_voice
 from benchmarks.turns import ACK_LEGS, Turn, Turns, Via
 
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
@@ -143,9 +144,7 @@ def percentiles(values: Iterable[float | None]) -> dict[str, float | None] | Non
 
 async def warm_turns(client: httpx.AsyncClient) -> Turns:
     """Turns with the server's first model and voice, after a few turns of warm-up."""
-    model = (await client.get("/v1/models")).json()["data"][0]["id"]
-    voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
-    turns = Turns(client, model, voice)
+    turns = Turns(client, *await first_voice(client))
     await turns.check_clock()
     for _ in range(WARM_UP):
         await turns.listen_to_end(TEXT)

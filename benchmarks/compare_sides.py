@@ -24,6 +24,7 @@ from app.errors import Unavailable
 from benchmarks.players import play
 from benchmarks.turns import Turns
 from benchmarks.upstream_server import WAV_HEADER_BYTES
+from deployments.process_titles import PROXY, REGISTRY, REPLICA, titled
 from deployments.server import ServerProcess, free_port
 from loadtests.playback import Player
 
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 TEXT = "Your parcel is there."
 STARTED_WITHIN_S = 300.0
 ENDED_WITHIN_S = 1800.0  # upstream finishes the requests of all callers that left, one by one
-REPLICAS = ("ray::ServeReplica:", "ray::Registry", "ray::ProxyActor")
+OURS = (*REPLICA, *REGISTRY, *PROXY)
 
 
 class Load(NamedTuple):
@@ -163,11 +164,7 @@ class Ours:
         return max(0.0, max(ended) - turn.stopped_s)
 
     def processes(self) -> list[psutil.Process]:
-        return [
-            process
-            for process in self._server.processes()
-            if " ".join(process.cmdline()).startswith(REPLICAS)
-        ]
+        return titled(self._server.processes(), OURS)
 
     def stop(self) -> None:
         self._server.stop()

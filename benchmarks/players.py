@@ -26,6 +26,13 @@ class Refused(Exception):
         self.after_s = after_s
 
 
+async def first_voice(client: httpx.AsyncClient) -> tuple[str, str]:
+    """The server's model, and the first of its voices."""
+    model = (await client.get("/v1/models")).json()["data"][0]["id"]
+    voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
+    return model, voice
+
+
 async def play(
     client: httpx.AsyncClient, path: str, body: Mapping[str, Any], num_header: int = 0
 ) -> Player:

@@ -46,7 +46,7 @@ class Stream:
         return self.call_s + self.token_s * num_tokens
 
     def sizes(self, num_cells: int) -> list[int]:
-        return [self.cells[min(index, len(self.cells) - 1)] for index in range(num_cells)]
+        return [recurrence.cell_size(self.cells, index) for index in range(num_cells)]
 
 
 def arrivals_s(stream: Stream, num_cells: int) -> list[float]:

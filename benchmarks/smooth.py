@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 
 from app.client.speech_client import key_headers
 from benchmarks.measure import say
-from benchmarks.players import Refused, play
+from benchmarks.players import Refused, first_voice, play
 from benchmarks.smooth_rows import Case, Found, Heard, missed
 from benchmarks.startup_sides import Server, Side
 from loadtests.playback import Player
@@ -68,8 +68,7 @@ class Caller:
 
     @classmethod
     async def of(cls, client: httpx.AsyncClient) -> "Caller":
-        model = (await client.get("/v1/models")).json()["data"][0]["id"]
-        voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
+        model, voice = await first_voice(client)
         return cls(client, {"model": model, "voice": voice, "response_format": "pcm"})
 
     async def play(self, text: str, start: str | None) -> Player:

@@ -12,6 +12,7 @@ import httpx
 from app.core import SAMPLE_RATE, ModelCard, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
 from app.text.segments import segment
+from benchmarks.players import first_voice
 
 
 class Speaker(Protocol):
@@ -63,9 +64,7 @@ class ServedSpeaker:
     @classmethod
     async def of(cls, client: httpx.AsyncClient) -> "ServedSpeaker":
         """With the server's first model and voice."""
-        model = (await client.get("/v1/models")).json()["data"][0]["id"]
-        voice = (await client.get("/v1/audio/voices")).json()["voices"][0]["id"]
-        return cls(client, model, voice)
+        return cls(client, *await first_voice(client))
 
     async def listen(self, text: str, name: str) -> AsyncGenerator[float, None]:
         body, headers = self._body | {"input": text}, {"X-Request-ID": name}
