@@ -5,14 +5,8 @@ import pytest
 from app.core import SessionKey
 from app.sessions import cancel_log
 from app.sessions.cancel_log import CancelLog
-from tests.support.clock import Clock
 
 A, B, C = (SessionKey("default", name) for name in "abc")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -7,15 +7,9 @@ import pytest
 
 from app.core import AudioChunk, Cost, FinishReason, SynthesisRequest
 from app.sessions.delivery import Delivery
-from tests.support.clock import Clock
 from tests.support.live_sessions import REQUEST, A
 
 AHEAD_S = 3.0
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def sound(seconds: float, segment: int = 0, finish: FinishReason | None = None) -> AudioChunk:

@@ -3,12 +3,6 @@
 import pytest
 
 from app.sessions.pacing import Playback
-from tests.support.clock import Clock
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

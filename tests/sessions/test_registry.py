@@ -3,8 +3,6 @@
 import asyncio
 import math
 
-import pytest
-
 from app.core import CancelState, FinishReason, HealthStatus, Mark, SessionKey, StageStats
 from app.sessions.registry import Registry
 from app.sessions.replica_table import HEARTBEAT_LOST_S, Heartbeat
@@ -15,11 +13,6 @@ from tests.support.clock import Clock
 
 A, B = SessionKey("default", "a"), SessionKey("default", "b")
 T3 = ReplicaId("t3", "replica-1")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 async def test_a_cancel_is_acknowledged_when_ingress_and_t3_have_confirmed():

@@ -15,11 +15,6 @@ T3, VOCODER = ReplicaId("t3", "r"), ReplicaId("vocoder", "r")
 A, B, C = (SessionKey("default", name) for name in "abc")
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 async def tell(registry: Registry, bears: float, *working: SessionKey) -> None:
     stats = StageStats(slots_free=16, slots_total=16, bears=bears)
     for replica in (T3, VOCODER):

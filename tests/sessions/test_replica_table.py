@@ -13,16 +13,10 @@ from app.sessions.replica_table import (
     StageSlots,
 )
 from app.sessions.table import ReplicaId
-from tests.support.clock import Clock
 
 A, B = SessionKey("default", "a"), SessionKey("default", "b")
 T3, VOCODER, INGRESS = (ReplicaId(stage, "r") for stage in ("t3", "vocoder", "ingress"))
 NEEDED = ("t3", "vocoder")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

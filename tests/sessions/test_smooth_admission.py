@@ -4,7 +4,6 @@ import pytest
 
 from app.core import SessionKey
 from app.sessions.smooth_admission import ASKS_WITHIN_S, SmoothAdmission, Work
-from tests.support.clock import Clock
 
 STREAM = Work(10.0, is_stream=True)
 FILE = Work(10.0)
@@ -12,11 +11,6 @@ FILE = Work(10.0)
 
 def key(name: str) -> SessionKey:
     return SessionKey("default", name)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -5,14 +5,8 @@ import pytest
 from app.core import CancelState, FinishReason, SessionKey
 from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, SessionEnd, SessionTable
-from tests.support.clock import Clock
 
 A = SessionKey("default", "a")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
