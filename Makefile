@@ -26,7 +26,7 @@ serve: install
 # What CI runs, with no model hub. Tests wait for a good part of their time, so three workers keep two
 # cores busy (tests/support/workers.py). CONTRIBUTING.md says what each lane proves.
 PYTEST := HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadscope
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadgroup --no-loadscope-reorder
 test: install
 ifdef TESTS
 	$(PYTEST) $(TESTS)

@@ -26,12 +26,12 @@ def budget_of(item: pytest.Item) -> float | None:
     marker = item.get_closest_marker("budget")
     if marker is not None:
         return float(marker.args[0])
-    return SERVER_WALL_S if needs_server(item.nodeid) else IN_PROCESS_CPU_S
+    return SERVER_WALL_S if needs_server(item) else IN_PROCESS_CPU_S
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    clock = time.monotonic if needs_server(item.nodeid) else time.process_time
+    clock = time.monotonic if needs_server(item) else time.process_time
     began_s = clock()
     result: Any = yield
     spent_s, budget_s = clock() - began_s, budget_of(item)
