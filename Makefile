@@ -23,21 +23,22 @@ demo: install
 serve: install
 	$(BIN)/chatterbox-serve serve $(if $(PORT),--port $(PORT))
 
-# What CI runs, with no model hub. Tests wait for a good part of their time, so three workers keep two
-# cores busy (tests/support/workers.py). CONTRIBUTING.md says what each lane proves.
+# What CI runs, with no model hub. Tests without a server wait for a good part of their time, so three
+# workers keep two cores busy. The tests with a server share one Ray cluster. CONTRIBUTING.md says
+# what each lane proves.
 PYTEST := HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadgroup --no-loadscope-reorder
 test: install
 ifdef TESTS
 	$(PYTEST) $(TESTS)
 else
-	$(SIDE_BY_SIDE)
+	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile --ignore=tests/deployments
+	$(PYTEST) tests/deployments
 endif
 
 # No server, no full-size model, nothing that takes seconds.
 NOT_FAST := deployments training benchmarks loadtests docs
 test-fast: install
-	$(SIDE_BY_SIDE) $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"
+	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"
 
 # The repetitions: fifty races per point, full-size weights, five storms, the configs of clusters.
 test-long: install

@@ -5,4 +5,4 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.support.workers", "tests.support.budgets"]
+pytest_plugins = ["tests.support.budgets"]

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.workers import needs_server
-
 IN_PROCESS_CPU_S = 60.0
 SERVER_WALL_S = 240.0
+SERVER_FOLDER = "tests/deployments/"
 
 
 def budget_of(item: pytest.Item) -> float | None:
@@ -27,6 +26,10 @@ def budget_of(item: pytest.Item) -> float | None:
     if marker is not None:
         return float(marker.args[0])
     return SERVER_WALL_S if needs_server(item) else IN_PROCESS_CPU_S
+
+
+def needs_server(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(SERVER_FOLDER)
 
 
 @pytest.hookimpl(wrapper=True)
