@@ -35,7 +35,7 @@ else
 	$(PYTEST) tests/deployments
 endif
 
-# No server, no full-size model, nothing that takes seconds.
+# No server, no full-size model, no test or file that takes seconds.
 NOT_FAST := deployments training benchmarks loadtests docs
 test-fast: install
 	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"

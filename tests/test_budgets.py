@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.full  # seconds in all
+
 BUSY = """
 import time
 import pytest

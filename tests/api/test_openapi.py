@@ -16,6 +16,8 @@ from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
 from tests.support.routes import routes
 from tests.support.strict_schema import strict
 
+pytestmark = pytest.mark.full  # seconds in all
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import schemathesis

@@ -14,6 +14,8 @@ from tests.support.eventually import eventually_sync
 from tests.support.fakes import FakeSynthesizer
 from tests.support.raw_http import connected, until_closed
 
+pytestmark = pytest.mark.full  # seconds in all
+
 KEYS = (
     key("red-key", "red", "red", ("speak", "voices", "admin")),
     key("blue-key", "blue", "blue"),

@@ -11,6 +11,8 @@ from tests.support.api_clients import in_process, speech
 from tests.support.api_keys import bearer_of, key
 from tests.support.made_voices import URL, WAV, add, stored
 
+pytestmark = pytest.mark.full  # seconds in all
+
 KEYS = (
     key("two-voices", "two-voices", "red", ("speak", "voices"), max_voices=2),
     key("one-at-once", "one-at-once", "blue", ("speak", "voices"), max_uploads=1),

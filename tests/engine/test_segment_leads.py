@@ -21,6 +21,8 @@ from app.engine import pipeline, playback
 from app.engine.stages.vocoder import VocoderStage
 from app.engine.start import StreamStart
 
+pytestmark = pytest.mark.full  # seconds in all
+
 KEY = SessionKey("default", "a")
 
 

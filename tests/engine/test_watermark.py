@@ -17,6 +17,8 @@ from app.engine.watermark import OVERLAP, Watermark
 from app.errors import ConfigError
 from tests.support.engine.border_steps import worst_step
 
+pytestmark = pytest.mark.full  # seconds in all
+
 Wave = NDArray[np.float32]
 HOP = 3840  # 160 ms: all windows of the vocoder but one are longer
 

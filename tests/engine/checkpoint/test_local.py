@@ -26,6 +26,8 @@ from tests.support.engine.checkpoint.layouts import published
 from tests.support.engine.checkpoint.tiny import CPU, F32, FAMILIES, SPECS, TINY
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, FolderSource]:

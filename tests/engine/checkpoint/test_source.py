@@ -16,6 +16,8 @@ from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.errors import CheckpointError, NotFound
 from tests.support.engine.checkpoint.tiny import CPU, F32
 
+pytestmark = pytest.mark.full  # seconds in all
+
 EMBEDDED = ("embedded-babble", "embedded-turbo")
 
 

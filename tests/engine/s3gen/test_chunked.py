@@ -22,6 +22,8 @@ from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
 from tests.support.engine.s3gen.flow_cells import upstream_mel
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
+pytestmark = pytest.mark.full  # seconds in all
+
 UNBOUNDED = 1000
 
 

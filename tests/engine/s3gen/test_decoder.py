@@ -23,6 +23,8 @@ from tests.support.engine.s3gen.voicing import (
     speech,
 )
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 def test_the_chunked_policy_is_refused_without_enough_memory(monkeypatch):
     monkeypatch.setattr(context, "free_bytes", lambda _: 100_000)

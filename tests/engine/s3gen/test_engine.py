@@ -46,6 +46,8 @@ from tests.support.engine.s3gen.voicing import (
     voice,
 )
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 @pytest.fixture
 def engine() -> VocoderEngine:
@@ -68,7 +70,6 @@ def test_the_sound_does_not_depend_on_the_grouping_of_tokens(
     assert far(other_seed, whole) > 0.01
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("ladder", LADDERS)
 def test_a_ladder_that_is_chosen_late_sounds_like_one_of_the_configuration(ladder: Ladder):
     """And a stream in T3's messages equals the whole file, which comes at once."""
@@ -122,7 +123,6 @@ def test_a_segment_cut_at_t3s_limit_is_voiced_to_its_end(engine: VocoderEngine):
     assert items[-1].finish is FinishReason.LENGTH
 
 
-@pytest.mark.full
 def test_a_segment_is_watermarked_and_no_border_clicks(engine: VocoderEngine):
     """Random weights make noise; test_watermark.py controls the measure on speech."""
     items = say(engine, "a", 1, speech(1, 200))
@@ -148,7 +148,6 @@ def test_only_the_first_segment_of_a_request_fades_in_slowly(engine: VocoderEngi
     assert heard[1][ramp].max() < 0.1 * heard[1].max()  # 5 ms: no step where segments meet
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("settings", [SETTINGS, CHUNKED], ids=["window", "chunked"])
 @pytest.mark.parametrize("num_prompt", [75, 250])
 def test_forty_seconds_with_a_long_prompt_are_voiced_to_the_end(settings, num_prompt):
@@ -216,7 +215,6 @@ def test_first_cells_whose_tokens_come_one_after_the_other_share_a_call():
 
 @pytest.mark.parametrize("count", [6, pytest.param(16, marks=pytest.mark.long)])
 @EVERY_POLICY
-@pytest.mark.full
 def test_many_segments_at_once_each_sound_as_alone(
     spec: S3GenSpec, settings: VocoderSettings, count: int
 ):

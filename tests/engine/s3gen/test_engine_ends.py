@@ -25,6 +25,8 @@ from tests.support.engine.s3gen.voicing import (
     voice,
 )
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 @pytest.fixture
 def engine() -> VocoderEngine:

@@ -11,6 +11,8 @@ from tests.support.engine.fake_capture import FakeCapture
 from tests.support.engine.s3gen.flow_cells import inner_cell, upstream_mel, whole_cell
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
+pytestmark = pytest.mark.full  # seconds in all
+
 UNGUIDED = TINY_S3GEN.model_copy(update={"cfg_rate": 0.0})
 SHAPES = pytest.mark.parametrize(
     "spec", [TINY_S3GEN, UNGUIDED, TINY_MEANFLOW], ids=["standard", "unguided", "meanflow"]

@@ -25,6 +25,8 @@ from tests.support.engine.s3gen.voicing import (
 )
 from tests.support.engine.short_memory import Shortage, Times
 
+pytestmark = pytest.mark.full  # seconds in all
+
 NAMES = ("1", "2", "3")
 BATCHED = 1e-4  # of the peak: the rows of a batch change each other's last bits
 

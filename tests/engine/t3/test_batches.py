@@ -21,6 +21,8 @@ from tests.support.engine.t3 import models
 from tests.support.engine.t3.mixes import Plan, plans, run_mix
 from tests.support.engine.t3.models import SPECS, Recorded, our_t3, request, send, settings
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 @cache
 def model_of(family: str) -> T3Model:
@@ -60,7 +62,6 @@ def test_a_sequence_in_a_batch_has_the_tokens_that_it_has_alone(family, mix, cha
             assert ids == expected
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("fast", "number"),
     [

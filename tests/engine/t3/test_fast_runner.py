@@ -21,6 +21,8 @@ from tests.support.engine.t3 import models
 from tests.support.engine.t3.mixes import Plan, plans, run_mix
 from tests.support.engine.t3.models import SPECS, Recorded, our_t3, request, run_all, send, settings
 
+pytestmark = pytest.mark.full  # seconds in all
+
 LONG = SamplingParams(max_tokens=40, ignore_eos=True)
 SINGLE = replace(LONG, cfg_weight=0.0)
 
@@ -57,7 +59,6 @@ def shapes(monkeypatch) -> list[tuple[int, Shape]]:
 @pytest.mark.parametrize("family", SPECS)
 @given(mix=st.lists(plans, min_size=2, max_size=7), slots=st.integers(1, 5))
 @hypothesis_settings(max_examples=25, deadline=None, derandomize=True)
-@pytest.mark.full
 def test_any_mix_gives_the_tokens_of_the_plain_runner(family, mix, slots):
     plain = run_mix(TokenEngine(stopping_model(family), settings(slots=slots)), mix)
     fast = run_mix(fast_engine(family, slots), mix)

@@ -12,6 +12,8 @@ from app.engine.t3.model import T3Model
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.lone_scheduler import STOP_TOKEN, UNGUARDED
 
+pytestmark = pytest.mark.full  # seconds in all
+
 ON = GuardSettings()
 OFF = UNGUARDED
 DEFAULTS = SamplingParams()

@@ -12,6 +12,8 @@ from tests.support.clock import Clock
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.models import our_t3, request, run_to_end, send, session, settings
 
+pytestmark = pytest.mark.full  # seconds in all
+
 LEAD_S = 4.0
 START_LEAD_S = 0.3  # T3's estimate of the time from its first tokens to their sound
 STEP_S = 0.005

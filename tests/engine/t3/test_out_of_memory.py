@@ -14,6 +14,8 @@ from tests.support.engine.short_memory import Shortage, Times
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.models import SPECS, Recorded, our_t3, request, run_all, send, settings
 
+pytestmark = pytest.mark.full  # seconds in all
+
 LONG = SamplingParams(max_tokens=40, ignore_eos=True)
 
 

@@ -15,6 +15,8 @@ from app.errors import BadRequest
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.models import SPECS, Recorded, our_t3, request, run_all, send, settings
 
+pytestmark = pytest.mark.full  # seconds in all
+
 SAMPLING = SamplingParams(max_tokens=30, ignore_eos=True)
 NUM_PREFIX = {"english": 34, "turbo": 1 + 21}  # positions; voice 1 has a prompt of 21 tokens
 
