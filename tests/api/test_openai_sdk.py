@@ -16,6 +16,8 @@ from tests.support.api_clients import serving
 from tests.support.decoding import DELAY, FRAME, decode
 from tests.support.fakes import FakeSynthesizer, tone
 
+pytestmark = pytest.mark.full  # seconds in all
+
 REQUEST = {"model": "english", "voice": "default", "input": "Hello there."}
 
 

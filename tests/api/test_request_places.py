@@ -15,6 +15,8 @@ from tests.support.api_keys import bearer_of, key
 from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
 
+pytestmark = pytest.mark.full  # seconds in all
+
 KEYS = (key("red-key", "red", "red"), key("blue-key", "blue", "blue"))
 RED, BLUE = bearer_of("red-key"), bearer_of("blue-key")
 WAIT_S = 60  # a busy machine

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections import defaultdict
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -25,6 +26,8 @@ from app.voices.catalogue import VoiceCatalogue
 from app.voices.recordings import RecordingReader
 from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
+
+pytestmark = pytest.mark.full  # seconds in all
 
 ENDS = {"done", "cancelled", "error"}
 TENANTS = st.sampled_from(["red", "blue"])

@@ -11,6 +11,8 @@ from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
 from tests.support.speech_sockets import ENDS, connected
 
+pytestmark = pytest.mark.full  # seconds in all
+
 FIRST = "This is the first sentence of it all. "
 
 

@@ -12,6 +12,8 @@ from tests.support.api_clients import in_process, speech
 from tests.support.failing_store import FailingStore
 from tests.support.made_voices import BLUE, KEYS, RED, WAV, add, stored
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 @pytest.fixture
 async def client(synthesizer, folder, monkeypatch):

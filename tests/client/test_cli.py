@@ -18,6 +18,8 @@ from app.errors import SynthesisFailed
 from tests.support.api_clients import serving
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer, tone
 
+pytestmark = pytest.mark.full  # seconds in all
+
 
 @pytest.fixture
 def synthesizer():

@@ -11,6 +11,8 @@ from app.core import TOKENS_PER_S
 from app.engine.t3.sequence import Sequence, SequenceState
 from tests.support.engine.t3.lone_scheduler import FREE_TOKENS, LoneScheduler, names, sequence
 
+pytestmark = pytest.mark.full  # seconds in all
+
 FIRST_GROUP, GROUP = 4, 12
 
 
