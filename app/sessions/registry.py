@@ -156,8 +156,12 @@ class Registry:
     async def cancel(
         self, key: SessionKey, received_s: float | None = None, wait_s: float = ACK_WAIT_S
     ) -> CancelAck:
-        """`received_s`: when an ingress had read the cancel."""
+        """`received_s`: when an ingress had read the cancel. A session that waits for its turn is
+        stopped at once: no engine has it, and its next claim is CANCELLED."""
         session, state = self._table.cancel(key)
+        if state is CancelState.UNKNOWN and key in self._admission.waiting():
+            state = CancelState.STOPPED
+            self._admission.leave(key)
         if state is not CancelState.ALREADY_DONE:
             if received_s is not None:
                 session.mark({Mark.CANCEL_RECEIVED: received_s})
@@ -175,8 +179,10 @@ class Registry:
         return None if session is None else session.report(key.session_id)
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
-        """The live sessions of this tenant, or of every tenant."""
-        return self._table.live(tenant)
+        """The sessions of this tenant, or of every tenant, that are live or wait for their turn."""
+        waiting = self._admission.waiting()
+        of_tenant = [key for key in waiting if tenant is None or key.tenant == tenant]
+        return (*self._table.live(tenant), *of_tenant)
 
     async def restore(
         self,

@@ -61,6 +61,11 @@ class SmoothAdmission:
         """The session waits no longer."""
         self._waiting.pop(key, None)
 
+    def waiting(self) -> frozenset[SessionKey]:
+        """The sessions that wait for their turn now."""
+        self._forget()
+        return frozenset(self._waiting)
+
     def ahead_s(self, key: SessionKey) -> float:
         """Seconds of audio that are predicted for the sessions that wait before this one."""
         self._forget()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core import FinishReason, HealthStatus, SessionKey, StageStats
+from app.core import CancelState, FinishReason, HealthStatus, SessionKey, StageStats
 from app.sessions.registry import REACHES_VOCODER_S, Registry
 from app.sessions.replica_table import Heartbeat
 from app.sessions.smooth_admission import Work
@@ -35,6 +35,26 @@ async def test_one_stream_more_than_the_capacity_is_busy_until_another_ends(cloc
     assert await registry.session(C) is None  # its id is not used
     await registry.finish(A, SessionEnd(FinishReason.STOP))
     assert await registry.claim(C, STREAM) is Claim.GRANTED
+
+
+async def test_a_session_that_waits_for_its_turn_is_stopped_by_a_cancel(clock):
+    registry = await registry_of(clock, bears=1.2)
+    assert await registry.claim(A, STREAM) is Claim.GRANTED
+    assert await registry.claim(B, STREAM) is Claim.BUSY
+    assert (await registry.cancel(B)).state is CancelState.STOPPED
+    assert await registry.claim(B, STREAM) is Claim.CANCELLED
+    assert (await registry.cancel(C)).state is CancelState.UNKNOWN  # this one never asked
+
+
+async def test_a_session_that_waits_is_listed_for_its_tenant_alone(clock):
+    registry = await registry_of(clock, bears=1.2)
+    assert await registry.claim(A, STREAM) is Claim.GRANTED
+    assert await registry.claim(B, STREAM) is Claim.BUSY
+    assert set(await registry.live("default")) == {A, B}
+    assert set(await registry.live(None)) == {A, B}
+    assert await registry.live("another") == ()
+    await registry.cancel(B)
+    assert await registry.live("default") == (A,)
 
 
 async def test_a_stream_that_is_only_played_makes_room(clock):
