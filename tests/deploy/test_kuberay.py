@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from app.config import Limits, ServeArgs
+from deployments import haproxy
 from deployments.app import LONGEST_STREAM_GRACE_S
 from deployments.config_check import check_config
 from tests.support.deploy.manifests import KUBERAY, containers, faults, objects
@@ -150,6 +151,16 @@ def test_a_pod_has_probes_read_only_weights_and_keys_from_a_secret(name):
 def test_a_pod_gets_requests_when_its_proxy_answers():
     (container,) = containers(PODS["ingress"])
     assert ":8000/-/healthz" in container["readinessProbe"]["exec"]["command"][-1]
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_every_pod_has_haproxy_without_splicing(name):
+    (container,) = containers(PODS[name])
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+    assert environment["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
+    assert environment[haproxy.VARIABLE] == f"/usr/local/bin/{haproxy.NAME}"  # the system's Python
+    assert environment[haproxy.SILENCE] == haproxy.variables()[haproxy.SILENCE]
 
 
 def test_the_ports_of_ray_need_a_token():
