@@ -19,7 +19,7 @@ from app.text.duration import predicted_s
 RATE_GROUPS = 2  # T3's rate is that of its newest messages: older ones tell of another load
 MOST_SLOWER = 3.0  # a cell that took even longer was stopped by something that ends
 TYPICAL_TOKENS = 100  # of a segment, where one must be assumed
-BUSY = 0.85  # the share of a stage's time that streams may take: prompts and chance take the rest
+BUSY = 0.75  # the share of a stage's time that streams may take: prompts and chance take the rest
 NOISE = 0.35  # of what a stage bears, in streams
 
 
@@ -211,6 +211,12 @@ def vocoder_bears(cell: Cost, shape: Shape, slots: int) -> float:
     """The same of the vocoder, for segments of a usual length, voiced cell by cell."""
     work_s = sum(map(cell.of, shape.cells(TYPICAL_TOKENS)))
     return min(slots, TYPICAL_TOKENS * TOKEN_S / work_s) if work_s > 0 else float(slots)
+
+
+def stage_bears(bears: Callable[[Cost], float], now: Cost, full: Cost | None) -> float:
+    """`bears`, of the cost on a full machine; a lone stream has the machine of now. `full`: None
+    where it is not known."""
+    return max(bears(full or now), min(1.0, bears(now)))
 
 
 class Capacity:

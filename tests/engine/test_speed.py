@@ -3,7 +3,7 @@ import random
 import pytest
 
 from app.core import Cost
-from app.engine.speed import CallSpeed, fit
+from app.engine.speed import FULL, CallSpeed, fit
 
 TRUE = Cost(0.010, 0.002)
 
@@ -118,3 +118,19 @@ def test_a_plain_mean_would_have_been_spoilt():
     """The positive control: the outliers above move a mean to eleven times the cost."""
     times = [100.0 if n % 10 == 0 else 1.0 for n in range(2000)]
     assert sum(times) / len(times) > 10
+
+
+def test_a_full_machine_is_slower_than_the_warm_up_from_the_start():
+    speed = following()
+    assert speed.full_cost == Cost(FULL * TRUE.base_s, FULL * TRUE.each_s)
+    assert CallSpeed(0.1).full_cost is None
+
+
+def test_a_full_machine_is_as_slow_as_live_calls_are():
+    speed = following(weight=1 / 4)
+    for _ in range(100):
+        speed.follow(4, 3 * TRUE.of(4))
+    assert speed.full_cost == speed.cost
+    for _ in range(100):
+        speed.follow(4, TRUE.of(4))  # a lone stream tells nothing of a full machine
+    assert speed.full_cost == pytest.approx(Cost(FULL * TRUE.base_s, FULL * TRUE.each_s))

@@ -28,7 +28,7 @@ async def registry_of(clock: Clock, bears: float, **options) -> Registry:
 
 
 async def test_one_stream_more_than_the_capacity_is_busy_until_another_ends(clock):
-    registry = await registry_of(clock, bears=2.5)
+    registry = await registry_of(clock, bears=2.8)
     assert await registry.claim(A, STREAM) is Claim.GRANTED
     assert await registry.claim(B, STREAM) is Claim.GRANTED
     assert await registry.claim(C, STREAM) is Claim.BUSY

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ from app.sessions.smoothness import (
     Company,
     StreamForecast,
     cost_beside,
+    stage_bears,
     t3_bears,
     vocoder_bears,
 )
@@ -137,6 +139,16 @@ def test_a_stage_bears_the_streams_whose_work_fits_into_the_time_they_play():
     assert vocoder_bears(Cost(0.0, 0.08), SHAPE, 16) == pytest.approx(0.5)
 
 
+def test_a_stage_is_judged_by_a_full_machine_and_a_lone_stream_by_the_machine_of_now():
+    bears = partial(t3_bears, slots=16)
+    now, full = Cost(0.01, 0.01), Cost(0.02, 0.02)
+    assert stage_bears(bears, now, full) == pytest.approx(1.0)
+    assert stage_bears(bears, Cost(0.01, 0.005), Cost(0.01, 0.01)) == pytest.approx(3.0)
+    assert stage_bears(bears, now, None) == pytest.approx(3.0)
+    assert stage_bears(bears, Cost(0.012, 0.024), Cost(0.024, 0.048)) == pytest.approx(1.0)
+    assert stage_bears(bears, Cost(0.04, 0.04), Cost(0.08, 0.08)) == pytest.approx(0.5)
+
+
 def stages(t3: float | None, vocoder: float | None) -> dict[str, StageStats]:
     return {"t3": StageStats(bears=t3), "vocoder": StageStats(bears=vocoder)}
 
@@ -155,9 +167,9 @@ def test_the_capacity_is_not_known_before_every_stage_has_told():
 
 def test_noise_does_not_lower_the_capacity_and_a_real_change_does():
     capacity = Capacity()
-    assert capacity.follow(stages(2.4, 9.0)) == 2
-    assert capacity.follow(stages(2.3, 9.0)) == 2  # alone, that would be 1
+    assert capacity.follow(stages(2.7, 9.0)) == 2
+    assert capacity.follow(stages(2.6, 9.0)) == 2  # alone, that would be 1
     assert capacity.follow(stages(None, None)) == 2  # the engines start anew
-    assert capacity.follow(stages(1.8, 9.0)) == 1
-    assert capacity.follow(stages(2.3, 9.0)) == 1  # nor is it raised by noise
-    assert capacity.follow(stages(2.4, 9.0)) == 2
+    assert capacity.follow(stages(2.2, 9.0)) == 1
+    assert capacity.follow(stages(2.6, 9.0)) == 1  # nor is it raised by noise
+    assert capacity.follow(stages(2.7, 9.0)) == 2

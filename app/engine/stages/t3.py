@@ -34,7 +34,7 @@ from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.sessions.recent_cancels import RecentCancels
-from app.sessions.smoothness import t3_bears
+from app.sessions.smoothness import stage_bears, t3_bears
 from app.sessions.table import Confirmation
 
 OnStep = Callable[[Seq[Sequence]], None]
@@ -150,7 +150,9 @@ class T3Stage:
         stats = self._loop.stats()
         if stats.cost is None:
             return stats
-        return replace(stats, bears=t3_bears(stats.cost, stats.slots_total))
+        bears = partial(t3_bears, slots=stats.slots_total)
+        full_cost = self.engine.speed.full_cost
+        return replace(stats, bears=stage_bears(bears, stats.cost, full_cost))
 
     @property
     def counts(self) -> TokenCounts:

@@ -24,7 +24,7 @@ from app.engine.start import StartRule
 from app.engine.stats import CellCounts
 from app.engine.voices.provider import VoiceProvider
 from app.sessions.recurrence import held_back_s
-from app.sessions.smoothness import Shape, vocoder_bears
+from app.sessions.smoothness import Shape, stage_bears, vocoder_bears
 from app.sessions.table import Confirmation
 
 
@@ -116,8 +116,9 @@ class VocoderStage:
         stats = self._loop.stats()
         if stats.cost is None:
             return stats
-        bears = vocoder_bears(stats.cost, self._shape(), stats.slots_total)
-        return replace(stats, bears=bears)
+        bears = partial(vocoder_bears, shape=self._shape(), slots=stats.slots_total)
+        full_cost = self.engine.speed.full_cost
+        return replace(stats, bears=stage_bears(bears, stats.cost, full_cost))
 
     @property
     def counts(self) -> CellCounts:
