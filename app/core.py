@@ -286,6 +286,9 @@ class ModelCard:
     has_top_k: bool
     max_segment_chars: int = 280
     recorded_voices: tuple[str, ...] = ()  # those among `voices` that are in the operator's store
+    characters: str | None = None  # that the model can read; None: all
+    folds_characters: bool = False  # it reads small letters, and accents apart from their letters
+    tags: tuple[str, ...] = ()  # that the model acts, without brackets: laugh
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ class Replacement:
     end: int
     say: str
     is_final: bool = False  # later replacements leave the new characters alone
+    dropped: str | None = None  # why the characters are left out, where the caller is told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,10 @@ class SpannedText:
     def __getitem__(self, part: slice) -> "SpannedText":
         """A slice without a step."""
         return SpannedText(self.text[part], self.starts[part], self.ends[part], self.finals[part])
+
+    def unlocked(self) -> "SpannedText":
+        """The same with no final characters."""
+        return SpannedText(self.text, self.starts, self.ends, np.zeros_like(self.finals))
 
     def span(self, start: int, end: int) -> Span:
         """Where the characters start..end came from. An empty range lies behind the character
