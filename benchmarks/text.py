@@ -56,7 +56,7 @@ class Side:
         self._process = subprocess.Popen(
             [sys.executable, str(WORKER)],
             cwd=root,
-            env={"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+            env={"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -30,7 +30,8 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpannedText:
-    """Immutable. Character i came from `starts[i]:ends[i]` of the caller's text."""
+    """Immutable. Character i came from `starts[i]:ends[i]` of the caller's text. Neither ever
+    falls from one character to the next."""
 
     text: str
     starts: NDArray[np.int32]
@@ -69,9 +70,10 @@ class SpannedText:
         """Where the characters start..end came from. An empty range lies behind the character
         before it."""
         if start < end:
-            return Span(int(self.starts[start:end].min()), int(self.ends[start:end].max()))
-        at = int(self.ends[start - 1]) if start else int(self.starts[0]) if len(self) else 0
-        return Span(at, at)
+            return Span(int(self.starts[start]), int(self.ends[end - 1]))
+        before = int(self.ends[start - 1]) if start else 0
+        after = int(self.starts[start]) if start < len(self) else before
+        return Span(min(before, after), before) if start else Span(after, after)
 
     def replaced(self, replacements: Iterable[Replacement]) -> "SpannedText":
         """Each new character came from all of its replacement's span. A replacement that touches a

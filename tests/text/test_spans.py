@@ -1,5 +1,6 @@
 """A rewritten text knows where each of its characters came from."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,13 @@ def test_an_insertion_lies_behind_the_character_before_it():
     assert text.text == "xa.b"
     assert text.span(0, 1) == Span(0, 0)
     assert text.span(2, 3) == Span(1, 1)
+
+
+def test_an_insertion_between_words_of_one_form_has_its_place():
+    text = SpannedText.of("a $5 b").replaced([Replacement(2, 4, "five dollars")])
+    again = text.replaced([Replacement(6, 6, ",")])
+    assert again.text == "a five, dollars b"
+    assert again.span(6, 7) == Span(2, 4)
 
 
 def test_what_is_final_is_replaced_no_more():
@@ -82,8 +90,18 @@ def test_a_rewritten_text_is_what_slicing_gives_and_keeps_order(rewriting):
         at = each.end
     assert said.text == expected + text[at:]
     assert len(said.starts) == len(said.ends) == len(said.finals) == len(said)
-    assert (said.starts[1:] >= said.starts[:-1]).all()
-    assert (said.ends[1:] >= said.ends[:-1]).all()
+    assert (np.diff(said.starts) >= 0).all()
+    assert (np.diff(said.ends) >= 0).all()
+
+
+@given(rewritings(), st.data())
+def test_places_stay_in_order_when_a_text_is_rewritten_again(rewriting, data):
+    said = SpannedText.of(rewriting[0]).replaced(rewriting[1])
+    borders = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=8)))
+    pairs = zip(borders[::2], borders[1::2], strict=False)
+    again = said.replaced(Replacement(a, b, "new"[: b - a + 1]) for a, b in pairs)
+    assert (np.diff(again.starts) >= 0).all()
+    assert (np.diff(again.ends) >= 0).all()
 
 
 @given(st.text(max_size=40), st.integers(0, 40))
