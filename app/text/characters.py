@@ -37,7 +37,7 @@ _FOLDED_KINDS = {
 }
 _ORDINARY = re.compile(r"[ -~\n\r\t]*")
 _CJK_MARKS = "，！？：；（）"  # they end sentences and clauses
-_KEPT = set(_CJK_MARKS + "…")
+_KEPT = set(_CJK_MARKS + "…№")
 _PLAIN_MARKS = {
     **dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'),
     **dict.fromkeys("‘’‚‛‹›′ʼ`´ʻ", "'"),
