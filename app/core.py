@@ -81,8 +81,6 @@ NO_MARKS: Marks = {}
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How T3 draws tokens."""
-
     temperature: float = 0.8
     cfg_weight: float = 0.5  # 0 runs one row instead of a pair
     exaggeration: float = 0.5
@@ -105,8 +103,6 @@ class VoiceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VoiceRef:
-    """A voice, as the stages know it."""
-
     name: str
     kind: VoiceKind = VoiceKind.BUILT_IN
 

@@ -8,13 +8,17 @@ that is open where a take begins: the take repeats it. Pure; knows nothing about
 """
 
 import re
+from collections.abc import Sequence
 
 from app.text.blocks import blocks
 from app.text.markdown import open_link_at
 from app.text.open_markup import OpenMarkup, Reasoning
+from app.text.plan import TextRules
+from app.text.pronunciations import Pronunciation, open_term_at, replacements
 from app.text.segments import MAX_CHARS, SHORT_CHARS, cut_at, speakable
 from app.text.sentences import sentences
-from app.text.spans import SpannedText
+from app.text.spans import Replacement, SpannedText
+from app.text.spoken.open_forms import open_form_at
 from app.text.ssml import open_tag_at
 from app.text.tags import open_bracket_at
 
@@ -35,15 +39,30 @@ class IncrementalText:
         max_chars: int = MAX_CHARS,
         *,
         strip_markdown: bool = False,
+        has_spoken_forms: bool = True,
+        pronunciations: Sequence[Pronunciation] = (),
     ) -> None:
-        """`strip_markdown`: as the takes will be planned."""
+        """The takes will be planned with the same values, and with spoken forms or without."""
         self._language = language or "en"
         self._max_chars = max_chars
         self._strips_markdown = strip_markdown
+        self._has_spoken_forms = has_spoken_forms
+        self._pronunciations = tuple(pronunciations)
         self._text = ""
         self._num_taken = 0
         self._opened = OpenMarkup(strip_markdown)
         self._reasoning = Reasoning()
+
+    @classmethod
+    def of(cls, rules: TextRules) -> "IncrementalText":
+        """For takes that are planned with these rules."""
+        return cls(
+            rules.language,
+            rules.max_segment_chars,
+            strip_markdown=rules.strip_markdown,
+            has_spoken_forms=rules.normalise != "off",
+            pronunciations=rules.pronunciations,
+        )
 
     def __len__(self) -> int:
         """Number of characters that are in no take yet."""
@@ -57,7 +76,7 @@ class IncrementalText:
             if self._strips_markdown and self._reasoning.takes(char):
                 continue
             if self._is_decided_at(char):
-                takes += self._taken()
+                takes += self._taken(is_spaced=char.isspace())
             self._append(char)
             if self._strips_markdown and char == ">":
                 self._text = self._reasoning.begin(self._text)
@@ -91,9 +110,10 @@ class IncrementalText:
         ended = char.isspace() or self._text[-1:] in _UNSPACED
         return ended and not self._text[-1:].isspace()
 
-    def _taken(self) -> list[str]:
+    def _taken(self, *, is_spaced: bool) -> list[str]:
+        """`is_spaced`: white space follows the text."""
         takes: list[str] = []
-        while (end := self._end()) is not None:
+        while (end := self._end(is_spaced)) is not None:
             takes += self._take(end)
         return takes
 
@@ -106,9 +126,9 @@ class IncrementalText:
         self._num_taken += 1
         return [opened + take]
 
-    def _end(self) -> int | None:
+    def _end(self, is_spaced: bool) -> int | None:
         """Where the next take ends. None: wait for more text."""
-        closed = self._closed_end()
+        closed = self._closed_end(is_spaced)
         ends = [end for end in self._sentence_ends() if end <= closed]
         wanted = SENTENCES[min(self._num_taken, len(SENTENCES) - 1)]
         for number, end in enumerate(ends, 1):
@@ -122,14 +142,20 @@ class IncrementalText:
                 return standing[-1] if standing else cut_at(self._text, self._max_chars)
         return self._first_clause(closed) if self._num_taken == 0 else None
 
-    def _closed_end(self) -> int:
-        """What stands before it can be taken: markup that is still open begins there."""
+    def _closed_end(self, is_spaced: bool) -> int:
+        """What stands before it can be taken: markup, a written form or a pronounced term that is
+        still open begins there."""
         text = self._text
         if len(text) > 2 * self._max_chars:
             return len(text)
         opened = [open_tag_at(text), open_bracket_at(text)]
         if self._strips_markdown:
             opened.append(open_link_at(text))
+        spaced = f"{text} " if is_spaced else text
+        if self._has_spoken_forms:
+            opened.append(open_form_at(spaced, self._language))
+        if self._pronunciations:
+            opened.append(open_term_at(spaced, self._pronunciations, self._language))
         return min((at for at in opened if at is not None), default=len(text))
 
     def _sentence_ends(self) -> list[int]:
@@ -138,11 +164,15 @@ class IncrementalText:
             return []
         spanned = SpannedText.of(self._text)
         spanned = spanned.replaced(blocks(self._text, self._language))
+        spanned = spanned.replaced(self._terms(spanned.text))
         ends, end = [], 0
         for sentence in sentences(spanned.text, self._language)[:-1]:
             end += len(sentence)
             ends.append(int(spanned.ends[end - 1]))
         return ends
+
+    def _terms(self, text: str) -> list[Replacement]:
+        return replacements(text, self._pronunciations, self._language)
 
     def _can_stand(self, end: int) -> bool:
         said = self._text[:end].strip()
@@ -150,5 +180,10 @@ class IncrementalText:
 
     def _first_clause(self, closed: int) -> int | None:
         last = min(closed, len(self._text) - 1)
-        ends = [match.end() for match in _CLAUSE.finditer(self._text, 0, last)]
+        within = {at for term in self._terms(self._text) for at in range(term.start, term.end)}
+        ends = [
+            match.end()
+            for match in _CLAUSE.finditer(self._text, 0, last)
+            if match.start() not in within
+        ]
         return next((end for end in ends if self._can_stand(end)), None)

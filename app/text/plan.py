@@ -18,6 +18,7 @@ from app.text.markdown import stray_marks, without_markdown
 from app.text.pronunciations import Pronunciation
 from app.text.segments import FIRST_MAX_CHARS, MAX_CHARS, segments
 from app.text.spans import Replacement, SpannedText
+from app.text.spoken.forms import replacements as spoken_forms
 from app.text.tags import tags, without_reasoning
 from app.text.words import Word, words_of
 
@@ -112,7 +113,7 @@ def _rewrite(now: _Rewriting, rules: TextRules) -> list[float]:
     language = rules.language or "en"
     if rules.strip_markdown:
         now.apply(without_reasoning(now.text.text))
-    markup = ssml.read_ssml(now.text.text, is_ssml=rules.is_ssml)
+    markup = ssml.read_ssml(now.text.text, language, is_ssml=rules.is_ssml)
     now.apply(markup.replacements)
     if rules.strip_markdown:
         now.apply(without_markdown(now.text.text))
@@ -123,6 +124,8 @@ def _rewrite(now: _Rewriting, rules: TextRules) -> list[float]:
     now.apply(characters.folded(now.text.text))
     now.apply(blocks(now.text.text, language))
     now.apply(pronunciations.replacements(now.text.text, rules.pronunciations, language))
+    if rules.normalise != "off":
+        now.apply(spoken_forms(now.text.text, language))
     if rules.characters is not None:
         readable = _as_set(rules.characters)
         now.text = now.text.unlocked()  # a model that has tags reads every character

@@ -67,81 +67,83 @@ def is_document(text: str) -> bool:
     return _DOCUMENT.match(text) is not None
 
 
-def read_ssml(text: str, *, is_ssml: bool | None = None) -> SpokenMarkup:
-    """Raises BadRequest for an unknown element of a document, a document type, an attribute that
-    cannot be read, and a pause that is malformed or too long."""
+def read_ssml(text: str, language: str = "en", *, is_ssml: bool | None = None) -> SpokenMarkup:
+    """`language`: of the numbers in a `say-as`. Raises BadRequest for an unknown element of a
+    document, a document type, an attribute that cannot be read, and a pause that is malformed or
+    too long."""
     if "<" not in text and "[" not in text and "&" not in text and PAUSE not in text:
         return SpokenMarkup([], [])
     strict = is_document(text) if is_ssml is None else is_ssml
-    found = SpokenMarkup([], [])
-    items = _ITEM.finditer(text)
-    for item in items:
-        for each in _replacements(item, text, items, found.pauses_s, strict=strict):
-            found.replacements.append(each)
-    return found
+    reader = _Reader(text, language, strict)
+    return SpokenMarkup([*reader.replacements()], reader.pauses_s)
 
 
-def _replacements(
-    item: re.Match[str],
-    text: str,
-    items: Iterator[re.Match[str]],
-    pauses_s: list[float],
-    *,
-    strict: bool,
-) -> Iterator[Replacement]:
-    start, end = item.span()
-    if item["doctype"] is not None:
-        raise _refused("a document type (<!DOCTYPE>) is not allowed")
-    if item["pause"] is not None:
-        pauses_s.append(_seconds(item["pause_s"]))
-        yield Replacement(start, end, PAUSE, is_final=True)
-    elif item["silent"] is not None or item["private"] is not None:
-        yield Replacement(start, end, "")
-    elif item["entity"] is not None:
-        yield Replacement(start, end, unescape(item["entity"]).replace(PAUSE, ""))
-    elif item["name"].lower() in _KNOWN:
-        yield from _element(item, text, items, pauses_s)
-    elif strict:
-        names = ", ".join(sorted(_KNOWN))
-        raise _refused(f"<{item['name']}> is not known here; these are: {names}")
+class _Reader:
+    """Goes through the markup of one text."""
 
+    def __init__(self, text: str, language: str, strict: bool) -> None:
+        self._text = text
+        self._language = language
+        self._strict = strict
+        self._items = _ITEM.finditer(text)
+        self.pauses_s: list[float] = []
 
-def _element(
-    tag: re.Match[str], text: str, items: Iterator[re.Match[str]], pauses_s: list[float]
-) -> Iterator[Replacement]:
-    start, end = tag.span()
-    name = tag["name"].lower()
-    is_empty = text[end - 2] == "/"
-    if name == "break":
-        if not tag["close"]:
-            pauses_s.append(_break_s(_attributes(tag)))
-            yield Replacement(start, end, PAUSE, is_final=True)
+    def replacements(self) -> Iterator[Replacement]:
+        for item in self._items:
+            if item["name"] is None:
+                yield self._mark(item)
+            elif (name := item["name"].lower()) in _KNOWN:
+                yield from self._element(item, name)
+            elif self._strict:
+                names = ", ".join(sorted(_KNOWN))
+                raise _refused(f"<{item['name']}> is not known here; these are: {names}")
+
+    def _mark(self, item: re.Match[str]) -> Replacement:
+        start, end = item.span()
+        if item["doctype"] is not None:
+            raise _refused("a document type (<!DOCTYPE>) is not allowed")
+        if item["pause"] is not None:
+            return self._pause(item, _seconds(item["pause_s"]))
+        if item["entity"] is not None:
+            return Replacement(start, end, unescape(item["entity"]).replace(PAUSE, ""))
+        return Replacement(start, end, "")
+
+    def _pause(self, item: re.Match[str], seconds: float) -> Replacement:
+        self.pauses_s.append(seconds)
+        return Replacement(*item.span(), PAUSE, is_final=True)
+
+    def _element(self, tag: re.Match[str], name: str) -> Iterator[Replacement]:
+        start, end = tag.span()
+        attributes = {} if tag["close"] else _attributes(tag)
+        if name == "break" and not tag["close"]:
+            yield self._pause(tag, _break_s(attributes))
+        elif name in _SAID and not tag["close"] and self._text[end - 2] != "/":
+            yield from self._words(tag, name, attributes)
         else:
-            yield Replacement(start, end, "")
-    elif name in _SAID and not tag["close"] and not is_empty:
-        close = next((item for item in items if _closes(item, name)), None)
-        content_end, stop = close.span() if close is not None else (len(text), len(text))
-        words = unescape(_ITEM.sub("", text[end:content_end])).strip()
-        said, is_final = _said(name, _attributes(tag), words)
-        yield Replacement(start, end, "")
-        yield Replacement(end, content_end, said, is_final)
-        yield Replacement(content_end, stop, "")
-    else:
-        if not tag["close"]:
-            _attributes(tag)
-        yield Replacement(start, end, BLOCK if name in _BLOCKS else "")
+            yield Replacement(start, end, BLOCK if name in _BLOCKS else "")
+
+    def _words(
+        self, tag: re.Match[str], name: str, attributes: dict[str, str]
+    ) -> Iterator[Replacement]:
+        """Of an element that says other words than those within it."""
+        length = len(self._text)
+        close = next((item for item in self._items if _closes(item, name)), None)
+        end, stop = close.span() if close is not None else (length, length)
+        words = unescape(_ITEM.sub("", self._text[tag.end() : end])).strip()
+        yield Replacement(*tag.span(), "")
+        if name == "say-as":
+            kind, form = attributes.get("interpret-as", ""), attributes.get("format")
+            yield Replacement(tag.end(), end, say_as(kind, words, form, self._language))
+        elif "alias" in attributes:
+            alias = attributes["alias"].replace(PAUSE, "")
+            yield Replacement(tag.end(), end, alias, is_final=True)
+        else:
+            raise _refused("<sub> needs an alias")
+        yield Replacement(end, stop, "")
 
 
 def _closes(item: re.Match[str], name: str) -> bool:
     return bool(item["close"]) and item["name"].lower() == name
-
-
-def _said(name: str, attributes: dict[str, str], words: str) -> tuple[str, bool]:
-    if name == "say-as":
-        return say_as(attributes.get("interpret-as", ""), words, attributes.get("format")), False
-    if "alias" not in attributes:
-        raise _refused("<sub> needs an alias")
-    return attributes["alias"].replace(PAUSE, ""), True
 
 
 def _attributes(tag: re.Match[str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ def rewritten(text, replacements):
         ("𝐛𝐨𝐥𝐝 𝓈𝒸𝓇𝒾𝓅𝓉 𝚖𝚘𝚗𝚘", "bold script mono"),
         ("ﬁne oﬄine Ĳ", "fine offline IJ"),
         ("①②", "12"),
-        ("Ⅷ ㎏ ㎡ ℃ №5", "VIII kg m² °C No5"),
+        ("Ⅷ ㎏ ㎡ ℃ №5", "VIII kg m² °C №5"),
         ("ｶﾞｷﾞ ﾊﾟ", "ガギ パ"),
         ("cafe\u0301 u\u0308ber", "café über"),
         ("\u1112\u1161\u11ab", "한"),
