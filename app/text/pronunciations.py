@@ -7,12 +7,12 @@ voices or stores.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from app.text.spans import Replacement
+from app.text.term_index import Forms, Term, TermIndex
 from app.text.word_borders import NO_SPACES, begins_word, ends_word
 
 MAX_TERM_CHARS = 100
@@ -39,15 +39,6 @@ class Pronunciation:
     case_sensitive: bool = False
 
 
-class _Term(NamedTuple):
-    form: str
-    is_exact: bool
-    say: str
-
-
-_Index = Mapping[str, Sequence[_Term]]  # by the first character, in lower case; longest first
-
-
 def merged(*levels: Iterable[Pronunciation]) -> tuple[Pronunciation, ...]:
     """The pronunciations of all levels. Of two with the same term, the one of the earlier level
     counts; within a level, the one with the narrower condition."""
@@ -69,8 +60,8 @@ def replacements(
         return []
     plain, places = _plain(text)
     return [
-        Replacement(places[start], places[end - 1] + 1, say, is_final=True)
-        for start, end, say in _found(plain, index, language)
+        Replacement(places[at], places[at + len(term.form) - 1] + 1, term.say, is_final=True)
+        for at, term in _found(plain, index, language)
     ]
 
 
@@ -82,61 +73,52 @@ def open_term_at(text: str, entries: Sequence[Pronunciation], language: str | No
     if not index:
         return None
     plain, places = _plain(text)
-    folded = _folded(plain, language)
-    longest = max(len(terms[0].form) for terms in index.values())
-    for at in range(max(0, len(plain) - longest), len(plain)):
-        terms = index.get(folded[at], ()) if begins_word(plain, at, language) else ()
-        rest = {True: plain[at:], False: folded[at:]}
-        if any(term.form.startswith(rest[term.is_exact]) for term in terms):
+    forms = Forms(plain, _folded(plain, language))
+    for at in range(max(0, len(plain) - index.longest), len(plain)):
+        if index.may_begin_at(forms, at) and begins_word(plain, at, language):
             return places[at]
     last_word = len(plain)
     while last_word and _TOKEN.match(plain[last_word - 1]):
         last_word -= 1
-    for start, end, _ in _found(plain, index, language):
-        if end > last_word:  # more text may make another word, or an address, of it
-            return places[start]
+    for at, term in _found(plain, index, language):
+        if at + len(term.form) > last_word:  # more text may make another word, or an address, of it
+            return places[at]
     return None
 
 
-def _found(plain: str, index: _Index, language: str) -> Iterator[tuple[int, int, str]]:
-    """Start, end and spoken form of each term."""
-    folded = _folded(plain, language)
+def _found(plain: str, index: TermIndex, language: str) -> Iterator[tuple[int, Term]]:
+    """The place of each term."""
+    forms = Forms(plain, _folded(plain, language))
     in_address = _in_address(plain)
     at = 0
     while at < len(plain):
-        terms = index.get(folded[at])
-        term = None
-        if terms is not None and begins_word(plain, at, language):
-            term = _term_at(plain, folded, at, terms, language)
-        if term is None or (at in in_address and not _ADDRESS.match(term.form)):
-            at += 1
+        for term in index.at(forms, at):
+            if _stands_at(plain, at, term, language) and (
+                at not in in_address or _ADDRESS.match(term.form)
+            ):
+                yield at, term
+                at += len(term.form)
+                break
         else:
-            yield at, at + len(term.form), term.say
-            at += len(term.form)
+            at += 1
 
 
-def _term_at(
-    plain: str, folded: str, at: int, terms: Sequence[_Term], language: str
-) -> _Term | None:
-    for term in terms:
-        has_form = (plain if term.is_exact else folded).startswith(term.form, at)
-        if has_form and ends_word(plain, at + len(term.form), language):
-            return term
-    return None
+def _stands_at(plain: str, at: int, term: Term, language: str) -> bool:
+    """Whether the term is a whole word there."""
+    end = at + len(term.form)
+    return begins_word(plain, at, language) and ends_word(plain, end, language)
 
 
 @lru_cache(maxsize=16)
-def _index(entries: tuple[Pronunciation, ...], language: str) -> _Index:
-    by_first: dict[str, list[_Term]] = {}
+def _index(entries: tuple[Pronunciation, ...], language: str) -> TermIndex:
+    terms = []
     for entry in entries:
         form, _ = _plain(unicodedata.normalize("NFC", entry.term).strip())
-        folded = _folded(form, language)
         if form and entry.language in (None, language):
-            term = _Term(form if entry.case_sensitive else folded, entry.case_sensitive, entry.say)
-            by_first.setdefault(folded[0], []).append(term)
-    for terms in by_first.values():
-        terms.sort(key=lambda term: -len(term.form))  # stable: the earlier entry stays first
-    return by_first
+            is_exact = entry.case_sensitive
+            form = form if is_exact else _folded(form, language)
+            terms.append(Term(form, is_exact, entry.say))
+    return TermIndex(terms)
 
 
 def _plain(text: str) -> tuple[str, Sequence[int]]:

@@ -37,9 +37,9 @@ def begins_word(text: str, at: int, language: str) -> bool:
     """Whether a word may begin at `text[at]`."""
     if at == 0:
         return True
-    if _joins(text, at - 1) and text[at - 1] in _JOINERS:
+    if _joins(text, at - 1):
         return text[at - 1] == "'" and language in _ELIDING
-    return _is_border(text, at)
+    return _is_border(text, at) and not _joins(text, at)
 
 
 def ends_word(text: str, at: int, language: str) -> bool:
@@ -48,7 +48,7 @@ def ends_word(text: str, at: int, language: str) -> bool:
         return True
     if text[at] == "'":
         return language != "en" or not _NOT.match(text, at)
-    if _joins(text, at) or _PROGRAMMING.match(text, at):
+    if _joins(text, at) or _joins(text, at - 1) or _PROGRAMMING.match(text, at):
         return False
     return _is_border(text, at) or (language == "ko" and _PARTICLE.match(text, at) is not None)
 

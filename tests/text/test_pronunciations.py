@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.text.incremental import IncrementalText
+from app.text.plan import TextRules, plan_text
 from app.text.pronunciations import Pronunciation, merged, open_term_at, replacements
 from app.text.spans import Replacement, SpannedText
 
@@ -106,6 +108,7 @@ def test_a_term_is_found_however_it_is_written(text, term, language):
 
 
 def test_turkish_has_two_letters_i():
+    assert said("Irmak", entry("Irmak", "x", case_sensitive=True), language="tr") == "x"
     assert said("IRMAK", entry("irmak", "x"), language="tr") == "IRMAK"
     assert said("IRMAK", entry("irmak", "x"), language="en") == "x"
 
@@ -182,3 +185,69 @@ def test_a_thousand_terms_are_told_apart():
     entries = [entry(f"term{number} of many", "x") for number in range(1000)]
     text = "term7 of many words " * 14
     assert len(replacements(text, entries, "en")) == 14
+
+
+# -- text that comes in pieces ---------------------------------------------------------------------
+
+TERMS = (
+    entry("New York", "the big apple"),
+    entry("New York Times", "a paper"),
+    entry("Yahoo! Inc.", "that company"),
+    entry("Hello, World", "the first program"),
+    entry("東京", "tokyo"),
+    entry("York", "a town"),
+)
+PROSE = st.lists(
+    st.sampled_from(
+        [
+            *(term.term for term in TERMS),
+            "new",
+            "York's",
+            "We",
+            "know",
+            "it.",
+            "Why,",
+            "Hello,",
+            "and",
+        ]
+    ),
+    max_size=40,
+).map(" ".join)
+
+
+def words_of(takes):
+    rules = TextRules(language="en", pronunciations=TERMS)
+    segments = [text for take in takes for text in plan_text(take, rules).segments]
+    return " ".join(segments).split()
+
+
+def takes_of(pieces):
+    stream = IncrementalText("en", pronunciations=TERMS)
+    takes = [take for piece in pieces for take in stream.push(piece)]
+    return [*takes, *stream.flush()]
+
+
+@given(PROSE, st.data())
+def test_text_in_pieces_has_the_words_of_the_whole(text, data):
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=20)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert words_of(takes_of(pieces)) == words_of([text])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["The news of New Yo", "rk Ti", "mes is good. So it is, they say."], "a paper"),
+        (["We have all read the news of Yahoo! ", "Inc. today. So it is."], "that company"),
+        (["The very first text was Hello, ", "World and then more"], "the first program"),
+    ],
+)
+def test_a_term_that_is_cut_is_said_whole(pieces, said):
+    takes = takes_of(pieces)
+    assert said in " ".join(words_of(takes))
+
+
+def test_only_the_open_term_is_held_back():
+    stream = IncrementalText("en", pronunciations=TERMS)
+    first = "This is a sentence about a town. "
+    assert stream.push(f"{first}It is called New ") == [first]

@@ -47,6 +47,7 @@ def test_a_whole_word_is_one(text, word, language):
         ("AT&T", "AT", "en"),
         ("I use C++ and C#", "C", "en"),
         ("ASP.NET", ".NET", "en"),
+        ("U.S.A.", "U.S.", "en"),
         ("ランプ", "ラン", "ja"),
         ("쿠버네티스들", "쿠버", "ko"),
         ("कीमत", "क", "hi"),
