@@ -4,7 +4,7 @@
 
 `--before` is a checkout of the commit to compare with. Each side is a process of its own; the
 sides take turns, one text at a time. The aim: at most 10 ms for 280 characters at p95, on one core.
-The last line is JSON: ms for 280 characters, p50 and p95, by side and by kind of text.
+The last line is JSON: ms of one core for 280 characters, p50 and p95, by side and by kind of text.
 """
 
 import argparse

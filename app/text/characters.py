@@ -75,7 +75,7 @@ _PLAIN_LETTERS = {
 
 
 def without_emoji(text: str) -> list[Replacement]:
-    if text.isascii():
+    if _emoji_characters().isdisjoint(text):
         return []
     found = []
     for each in emoji.emoji_list(text):
@@ -85,6 +85,12 @@ def without_emoji(text: str) -> list[Replacement]:
             found.append(Replacement(start - 1, start, ""))
         found.append(Replacement(start, end, " " if is_inside else "", dropped=EMOJI))
     return found
+
+
+@cache
+def _emoji_characters() -> frozenset[str]:
+    """One of them is in every emoji. (The library takes half a millisecond to find none.)"""
+    return frozenset(char for each in emoji.EMOJI_DATA for char in each if not char.isascii())
 
 
 def folded(text: str) -> list[Replacement]:

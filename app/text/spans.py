@@ -86,7 +86,9 @@ class SpannedText:
             last = each.end
             if not self._is_free(each.start, each.end):
                 continue
-            parts += [self[at : each.start], self._said(each)]
+            parts.append(self[at : each.start])
+            if each.say:
+                parts.append(self._said(each))
             at = each.end
         return SpannedText.joined([*parts, self[at:]]) if parts else self
 
