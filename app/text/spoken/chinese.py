@@ -6,12 +6,15 @@ import re
 from app.text.spoken.addresses import address_rules
 from app.text.spoken.numbers import cardinal, digits
 from app.text.spoken.rules import Rule, rule
-from app.text.spoken.wetext_rules import wetext_rule
+from app.text.spoken.wetext_rules import HAN, wetext_rule
 
 _MARKS = {
     ".": "点", "@": "艾特", "/": "斜杠", "-": "杠", "_": "下划线", "?": "问号", "=": "等于",
     "&": "和", "#": "井号", ":": "冒号", "+": "加", "%": "百分号", "~": "波浪号",
 }  # fmt: skip
+_DIALLED = (
+    "打话話号號码碼机機拨撥年月"  # behind these the digits are said one by one, or are a date
+)
 _ALONE = {"&": "和", "@": "艾特", "%": "百分之", "№": "号", "©": "", "®": "", "™": "", "°": "度"}
 
 
@@ -21,12 +24,20 @@ def _digits(written: str) -> str:
 
 def _say_decimal(match: re.Match[str]) -> str:
     """Digit by digit behind the point. The grammar takes 10.05 for a day of October."""
-    whole = cardinal(int(match["whole"]), "zh").replace("〇", "零")
-    return f"{whole}点{_digits(match['fraction'])}"
+    return f"{_cardinal(match['whole'])}点{_digits(match['fraction'])}"
+
+
+def _say_number(match: re.Match[str]) -> str:
+    """What needs no grammar: no telephone, no year, and no 2 that a counter changes."""
+    return _cardinal(match[0])
+
+
+def _cardinal(written: str) -> str:
+    return cardinal(int(written), "zh").replace("〇", "零")
 
 
 def _say_version(match: re.Match[str]) -> str:
-    return "点".join(cardinal(int(part), "zh").replace("〇", "零") for part in match[0].split("."))
+    return "点".join(_cardinal(part) for part in match[0].split("."))
 
 
 def _say_mark(match: re.Match[str]) -> str:
@@ -39,6 +50,10 @@ RULES: tuple[Rule, ...] = (
     rule(
         r"(?<![\d.,:/$€£¥-])(?P<whole>\d{1,2})\.(?P<fraction>\d{2})(?![\d.,:/%°a-zA-Z年月日号元])",
         _say_decimal,
+    ),
+    rule(
+        rf"(?<![\d.,:/$€£¥~*+=×-])(?<![{_DIALLED}])(?!2\D)[1-9]\d{{0,3}}(?=[{HAN}])(?![年月点])",
+        _say_number,
     ),
     wetext_rule("zh"),
     rule(r"[&@%№©®™°]", _say_mark),

@@ -4,9 +4,9 @@
 import re
 
 from app.text.spoken.addresses import address_rules
-from app.text.spoken.numbers import digits
+from app.text.spoken.numbers import cardinal, digits
 from app.text.spoken.rules import Rule, rule
-from app.text.spoken.wetext_rules import wetext_rule
+from app.text.spoken.wetext_rules import HAN, wetext_rule
 
 _MARKS = {
     ".": "ドット", "@": "アットマーク", "/": "スラッシュ", "-": "ハイフン", "_": "アンダーバー",
@@ -19,6 +19,10 @@ _ALONE = {"&": "アンド", "@": "アットマーク", "%": "パーセント", "
 
 def _digits(written: str) -> str:
     return digits(written, "ja").replace("〇", "ゼロ")
+
+
+def _say_number(match: re.Match[str]) -> str:
+    return cardinal(int(match[0]), "ja")
 
 
 def _say_zero(match: re.Match[str]) -> str:
@@ -42,6 +46,9 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<=[\d日時分月年円%])[〜~](?=\d)", _say_to),
     rule(r"(?<=\d)\s?°C(?![a-zA-Z])", _say_degrees),
     rule(r"(?<![\w.,:/-])0(?![\w.,:/%])", _say_zero),
+    rule(
+        rf"(?<![\d.,:/$€£¥~*+=×-])[1-9]\d{{0,7}}(?=[{HAN}\u3040-\u30ff])(?![年月日時])", _say_number
+    ),
     wetext_rule("ja"),
     rule(r"[&@%№©®™°]", _say_mark),
 )

@@ -4,12 +4,14 @@ Knows nothing about any language.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from app.text.spans import Replacement
 
 FORM = "form"  # a pattern's group of this name is what the words replace; else all of the match
+MAX_CHARS = 1000
 _TAKEN = "\0"  # stands for a character of a form that was found before
 
 
@@ -35,8 +37,38 @@ def written(match: re.Match[str], group: str) -> str:
     return match.groupdict().get(group) or ""
 
 
-def apply_rules(text: str, rules: Iterable[Rule]) -> list[Replacement]:
+def apart(words: str, match: re.Match[str]) -> str:
+    """The words, with a space where a letter or a digit stands directly beside the match."""
+    before, behind = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    left = " " if before.isalnum() or before in (",", ";") else ""
+    return f"{left}{words}{' ' if behind.isalnum() else ''}"
+
+
+def apply_rules(text: str, rules: Sequence[Rule]) -> list[Replacement]:
     """In order of the text. A form belongs to the first rule that finds it."""
+    found: list[Replacement] = []
+    at = 0
+    while at < len(text):
+        end = _piece_end(text, at)
+        piece = _applied(text[at:end], rules)
+        found += [replace(each, start=each.start + at, end=each.end + at) for each in piece]
+        at = end
+    return found
+
+
+def _piece_end(text: str, at: int) -> int:
+    """Where the rules may stop to look: the time of some grows with the square of a text."""
+    end = at + MAX_CHARS
+    if end >= len(text):
+        return len(text)
+    for border in ("\n", ". ", "。", " "):
+        found = text.rfind(border, at, end)
+        if found > at:
+            return found + len(border)
+    return end
+
+
+def _applied(text: str, rules: Sequence[Rule]) -> list[Replacement]:
     found: list[Replacement] = []
     for each in rules:
         new = _found_by(each, text)

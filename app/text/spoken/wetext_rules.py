@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Language = Literal["zh", "ja"]
 _BEFORE, _BEHIND = 3, 2  # characters beside a form
 _MAX_FORM = 40  # characters; a longer run of digits and marks is no form
-_HAN = "\u3400-\u9fff"
+HAN = "\u3400-\u9fff"
 # Digits, and what joins them to one form: 2026年11月24日, 100km/h, 7+8=15.
 _UNIT = r"°[CF]|[%°℃℉‰]|\s?[a-zA-Zµ°²³]{1,4}(?:/[a-zA-Z]{1,2})?(?![a-zA-Z])"
 _JOINT = rf"[.,:/~〜×x+*=÷-]|[年月日号號时時分秒点點]|{_UNIT}"
-_SIGN = rf"(?:[-\N{{MINUS SIGN}}](?<![\d{_HAN}].))?[¥$€£￥₩]?"
+_SIGN = rf"(?:[-\N{{MINUS SIGN}}](?<![\d{HAN}].))?[¥$€£￥₩]?"
 FORM_PATTERN = rf"(?<![\d.]){_SIGN}\d(?:(?:{_JOINT})*\d)*(?:{_UNIT})?"
 
 
@@ -64,5 +64,5 @@ def wetext_rule(language: Language) -> Rule:
 
 def _beside(text: str) -> str:
     """The characters nearest to the form, up to a mark, a space or another form."""
-    letters = re.match(rf"[{_HAN}\u3040-\u30ff]*", text)
+    letters = re.match(rf"[{HAN}\u3040-\u30ff]*", text)
     return letters[0] if letters else ""

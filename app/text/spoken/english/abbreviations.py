@@ -2,6 +2,7 @@
 
 The point of an abbreviation at the end of a sentence stays.
 """
+# ruff: noqa: RUF001
 
 import re
 
@@ -49,7 +50,7 @@ _NUMBERED = {
 }  # fmt: skip
 _STREETS = {"St.": "Street", "Dr.": "Drive", "Ln.": "Lane", "Pl.": "Place", "Ct.": "Court",
             "Sq.": "Square", "Pkwy.": "Parkway", "St": "Street"}  # fmt: skip
-_NEW_SENTENCE = re.compile(r"\s*$|\s+[\"'“(]?[A-Z]")
+_NEW_SENTENCE = re.compile(r"\s*$|\s+[\"'“(]?[A-Z](?![A-Z]\b)")
 
 
 def _alternatives(table: dict[str, str]) -> str:
@@ -89,7 +90,7 @@ RULES: tuple[Rule, ...] = (
         rf"(?:[\d\0]|\d(?:st|nd|rd|th))\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s){{1,2}}(?P<form>{_alternatives(_STREETS)})(?!\w)",
         _say_street,
     ),
-    rule(r"\b[A-Z][a-z]+\s(?P<form>St\.|Ln\.)(?=\s?(?:$|[,;)]|[a-z]))", _say_street),
+    rule(r"\b[A-Z][a-z'’]+\s(?P<form>St\.|Ln\.)(?=\s?(?:$|[,;)]|[a-z]))", _say_street),
     rule(rf"\b(?:{_alternatives(_TITLES)})(?=\s[A-Z])", _say_title),
     rule(rf"(?<![\w.])(?:{_alternatives(_WORDS)})(?![\w])", _say_word),
     rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}", _say_letters),

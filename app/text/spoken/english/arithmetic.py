@@ -85,6 +85,11 @@ def _say_to(match: re.Match[str]) -> str:
     return " to "
 
 
+def _say_nothing(match: re.Match[str]) -> str:
+    """fifty fifty"""
+    return " "
+
+
 def _say_ratio(match: re.Match[str]) -> str:
     return f"{number(match['left'])} to {number(match['right'])}"
 
@@ -120,7 +125,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,])(?P<left>\d{3,4})\s?[x×]\s?(?P<right>\d{3,4})(?!\w|[.,]\d)", _say_pixels),
     rule(rf"{_ASKED}(?P<form>{_SUM}){_END}", _say_asked),
     rule(
-        rf"""(?<=\d)[x×](?=\d)|(?<=\d)\sx\s(?=\d)
+        rf"""(?<=\d)[x×](?=\d)|(?<=[\d"″'])\sx\s(?=\d)
         |(?<=\d)\s×\s(?=\d+(?:\.\d+)?(?:\s?[x×]\s?\d+(?:\.\d+)?)?\s?{_SIDE})""",
         _say_by,
     ),
@@ -141,6 +146,7 @@ POWER_RULES = (rule(r"(?<=[\da-z)\0])[⁰¹²³⁴⁵⁶⁷⁸⁹]+(?!\w)", _say
 # Between two numbers whose own rules come later.
 RANGE_RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,:/-])(?P<left>\d{1,4}):(?P<right>\d{1,4})(?![\w:]|[.,]\d)", _say_ratio),
+    rule(r"(?<![\w.,-])(?P<left>\d+)(?P<form>-)(?P=left)(?![\w.,-]\w)(?!\w)", _say_nothing),
     rule(rf"(?<=[\d\0%°])\s?{DASH}\s?(?=[$€£~]?\.?[\d\0])", _say_to),
     rule(
         rf"(?<=\d[CFmgsh]){DASH}(?=\d)|(?:(?<=[AaPp][Mm])|(?<=[ap]\.m\.))\s?{DASH}\s?(?=\d)",

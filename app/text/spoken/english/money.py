@@ -90,6 +90,7 @@ def _say(match: re.Match[str]) -> str:
 def _amount(amount: str, scale: str, currency: Currency) -> str:
     if scale:
         return f"{number(amount)} {scale} {currency.many}"
+    amount = _DECIMAL_COMMA.sub(".", amount)
     whole, _, fraction = amount.replace(",", "").partition(".")
     if len(fraction) != 2 or not currency.cent:
         return f"{number(amount)} {currency.one if is_one(amount) else currency.many}"
@@ -101,21 +102,28 @@ def _amount(amount: str, scale: str, currency: Currency) -> str:
     return f"{major} and {minor}" if cents else major
 
 
+def _say_pence(match: re.Match[str]) -> str:
+    return f"{number(match['amount'])} {'penny' if is_one(match['amount']) else 'pence'}"
+
+
 def _say_cents(match: re.Match[str]) -> str:
     return f"{number(match['amount'])} {'cent' if is_one(match['amount']) else 'cents'}"
 
 
+_DECIMAL_COMMA = re.compile(r",(?=\d\d$)")  # €3,50
+_AMOUNT = rf"(?P<amount>\d+,\d\d(?!\d)|{NUMBER})"
 _RANGE = rf"(?:(?P<from>{NUMBER})\s?{DASH}\s?(?:%s)?)?"
 RULES: tuple[Rule, ...] = (
     rule(
         rf"""(?<![\w.,])(?P<sign>{MINUS})?(?P<currency>{_SYMBOL})\s?
-        {_RANGE % _SYMBOL}(?P<amount>{NUMBER}){_SCALE}{_PER}(?![\w])""",
+        {_RANGE % _SYMBOL}{_AMOUNT}{_SCALE}{_PER}(?![\w])""",
         _say,
     ),
     rule(
         rf"""(?<![\w.,])(?P<sign>{MINUS})?
-        {_RANGE % _SYMBOL}(?P<amount>{NUMBER}){_SCALE}\s?(?P<currency>{_SYMBOL})(?!\w){_PER}""",
+        {_RANGE % _SYMBOL}{_AMOUNT}{_SCALE}\s?(?P<currency>{_SYMBOL})(?!\w){_PER}""",
         _say,
     ),
     rule(rf"(?<![\w.,])(?P<amount>{NUMBER})\s?¢", _say_cents),
+    rule(r"(?<![\w.,])(?!(?:480|720|1080|1440|2160)p)(?P<amount>\d{1,4})p(?!\w)", _say_pence),
 )

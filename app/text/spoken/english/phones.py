@@ -2,7 +2,7 @@
 
 import re
 
-from app.text.spoken.english.numbers import code, digits
+from app.text.spoken.english.numbers import code, digits, spelled
 from app.text.spoken.rules import Rule, rule
 
 _GROUPS = re.compile(r"\+|\d+|(?<=\d)\s?(?:x|ext\.?|extension)\s?(?=\d)", re.IGNORECASE)
@@ -35,6 +35,14 @@ def _group(group: str) -> str:
     return f"{digits(group[0])} hundred" if is_toll_free else digits(group)
 
 
+def _say_named(match: re.Match[str]) -> str:
+    return f"{_say_groups(match)}, "
+
+
+def _say_spelled(match: re.Match[str]) -> str:
+    return ", ".join(spelled(group) for group in re.findall(r"\w+", match["digits"]))
+
+
 def _say_digits(match: re.Match[str]) -> str:
     return digits(match["digits"])
 
@@ -65,6 +73,8 @@ RULES: tuple[Rule, ...] = (
         _say_digits,
     ),
     rule(rf"(?<=\b)(?:{_PLACED})\s(?P<form>(?P<digits>\d{{3,4}}))(?![\w%]|[.,:/-]\d)", _say_code),
+    rule(r"(?<![\w-])(?:1-)?8\d\d-(?=[A-Z]{3})", _say_named),
+    rule(r"(?<![\w-])(?P<digits>9-1-1|(?:[0-9A-F]{2}:){5}[0-9A-F]{2})(?![\w-])", _say_spelled),
     # a ZIP code behind a state
     rule(r"\b[A-Z]{2}\s(?P<form>(?P<digits>\d{5}(?:-\d{4})?))(?![\w-])", _say_digits),
     rule(r"(?<=\b[Cc]all\s)(?P<digits>911|112|999|411|311|211|988)\b", _say_digits),

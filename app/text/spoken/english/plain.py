@@ -12,7 +12,7 @@ from app.text.spoken.english.numbers import (
     ordinal,
     spelled,
 )
-from app.text.spoken.rules import Rule, rule, written
+from app.text.spoken.rules import Rule, apart, rule, written
 
 
 def _say_item(match: re.Match[str]) -> str:
@@ -35,7 +35,7 @@ def _say_version(match: re.Match[str]) -> str:
 
 
 def _say_number(match: re.Match[str]) -> str:
-    return number(match[0])
+    return apart(number(match[0]), match)
 
 
 def _say_plus(match: re.Match[str]) -> str:
@@ -51,6 +51,7 @@ def _say_serial(match: re.Match[str]) -> str:
 
 
 _MARKS = {"&": " and ", "@": " at ", "%": " percent ", "+": " plus ", "=": " equals ",
+          "==": " equals ",
           "#": " hash ",
           "§": "section ", "§§": "sections ", "©": "copyright ", "®": "", "™": "", "°": " degrees ",
           "→": " to ", "->": " to ", "=>": " to ", "~": "about ", "_": " ", "±": " plus or minus ",
@@ -65,7 +66,7 @@ def _say_mark(match: re.Match[str]) -> str:
     """One space on each side, and none beside another."""
     said = _MARKS[match["mark"]]
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
-    if before.isspace() or not before:
+    if before.isspace() or not before or _MARKS.get(before, "").endswith(" "):
         said = said.lstrip()
     return said.rstrip() if after.isspace() or not after else said
 
@@ -90,10 +91,10 @@ RULES: tuple[Rule, ...] = (
     rule(r"\#\s?(?=[\d\0])", _say_hash_number),
     rule(rf"(?<![\w.,])(?P<amount>{NUMBER})\+(?!\w|\+)", _say_plus),
     rule(rf"(?<![\w.,\0]){MINUS}(?:{NUMBER})(?![\d])", _say_number),
-    rule(rf"(?:(?<![\d.,])|(?<=\D[.,])|(?<=^[.,]))(?:{NUMBER})(?!\d)", _say_number),
+    rule(rf"(?:(?<![\d.,])|(?<=\D[.,])|(?<=^[.,])|(?<=\d,))(?:{NUMBER})(?!\d)", _say_number),
 )
 MARK_RULES: tuple[Rule, ...] = (
-    rule(r"(?P<mark>->|=>|§§|[&@%+=§©®™°→~_±×÷\\|≈≤≥≠№€£¥]|\$(?!\w))", _say_mark),
+    rule(r"(?P<mark>->|=>|==|§§|[&@%+=§©®™°→~_±×÷\\|≈≤≥≠№€£¥]|\$(?!\w))", _say_mark),
     rule(r"(?P<mark>\#)(?=\w)", _say_mark),
-    rule(r"(?<=\w)(?P<mark>/)(?=\w)", _say_mark),
+    rule(r"(?<=[\w\0])(?P<mark>/)(?=[\w\0])", _say_mark),
 )

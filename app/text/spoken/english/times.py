@@ -88,7 +88,7 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(
         r"""(?<![\w:.,/])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)
-        (?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?P<half>)(?![\w:%])(?!\.\d)""",
+        (?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?P<half>)(?![^\WZ]|[:%])(?!\.\d)""",
         _say_clock,
     ),
     rule(r"(?<=\0)Z\b", _say_utc),

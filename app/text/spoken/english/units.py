@@ -16,7 +16,7 @@ _NAMES = {
     "l": "liter", "L": "liter", "gal": "gallon", "tsp": "teaspoon", "tbsp": "tablespoon",
     "s": "second", "sec": "second", "secs": "second", "ms": "millisecond", "µs": "microsecond",
     "μs": "microsecond", "ns": "nanosecond", "min": "minute", "mins": "minute",
-    "h": "hour", "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year", "wk": "week",
+    "h": "hour", "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year", "wk": "week", "d": "day",
     "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "mW": "milliwatt",
     "Wh": "watt hour", "kWh": "kilowatt hour", "MWh": "megawatt hour",
     "V": "volt", "kV": "kilovolt", "mV": "millivolt", "A": "amp", "mA": "milliamp",
@@ -72,7 +72,7 @@ PER = {
     "s²": "per second squared", "s2": "per second squared", "s^2": "per second squared",
 }  # fmt: skip
 # These are also words or letters: they stand close behind the number, or with a point.
-_CLOSE = ("in", "t", "A", "B", "K", "N", "pt", "bar", "cal", "acre")
+_CLOSE = ("in", "d", "t", "A", "B", "K", "N", "pt", "bar", "cal", "acre")
 
 
 def _alternatives(units: list[str]) -> str:
@@ -82,6 +82,7 @@ def _alternatives(units: list[str]) -> str:
 _UNIT = _alternatives([unit for unit in UNITS if unit not in _CLOSE])
 _CLOSE_UNIT = _alternatives([unit for unit in UNITS if unit not in ("K", "B")])
 _PER = _alternatives(list(PER))
+_NO_NOUN = r"(?:tall|wide|long|deep|high|thick|by|x|in|of|and|or|to|from|is|are|apart)\b"
 _TEMPERATURES = {"C": "Celsius", "F": "Fahrenheit", "K": "kelvin", "": ""}
 
 
@@ -107,7 +108,9 @@ def _say_feet(match: re.Match[str]) -> str:
 
 
 def _say_inches(match: re.Match[str]) -> str:
-    return _inches(match["amount"])
+    """One inch before a noun: a twenty-seven inch screen."""
+    is_adjective = re.match(rf"\s(?!{_NO_NOUN})[a-z]", match.string[match.end() :])
+    return f"{number(match['amount'])} inch" if is_adjective else _inches(match["amount"])
 
 
 def _inches(amount: str) -> str:

@@ -7,7 +7,7 @@ from app.text.spoken import numbers
 from app.text.spoken.general.numbers import DASH, MINUS, canonical, number_pattern, say_number
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import months_of
-from app.text.spoken.rules import Rule, alternatives, rule
+from app.text.spoken.rules import Rule, alternatives, apart, rule
 
 
 def list_rules(words: Words) -> list[Rule]:
@@ -119,7 +119,7 @@ def number_rules(words: Words) -> list[Rule]:
 
     def say(match: re.Match[str]) -> str:
         gender = words.agreement(match.string[match.end() :]) if words.agreement else ""
-        return say_number(canonical(match[0], words), words, gender)
+        return apart(say_number(canonical(match[0], words), words, gender), match)
 
     def say_year(match: re.Match[str]) -> str | None:
         return words.year(int(match[0])) if words.year else None
