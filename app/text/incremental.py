@@ -30,6 +30,7 @@ _CLAUSE = re.compile(
 )
 _TERMINATOR = re.compile(r"[.!?…。！？؟।۔\n]")  # noqa: RUF001
 _UNSPACED = "。！？、，；："  # noqa: RUF001 - no space follows these marks
+_BORDERS = (" ", "\n", *_UNSPACED)  # of words
 
 
 class IncrementalText:
@@ -49,6 +50,8 @@ class IncrementalText:
         self._has_spoken_forms = has_spoken_forms
         self._pronunciations = tuple(pronunciations)
         self._text = ""
+        self._ends: list[int] = []  # of sentences, as they were last looked for
+        self._checked: int | None = None  # where the last word began then; None: look again
         self._num_taken = 0
         self._opened = OpenMarkup(strip_markdown)
         self._reasoning = Reasoning()
@@ -120,6 +123,7 @@ class IncrementalText:
     def _take(self, end: int) -> list[str]:
         """At most one: a very long line of dashes is dropped."""
         take, self._text = self._text[:end], self._text[end:]
+        self._checked = None
         opened = self._opened.before(take)
         if not speakable(take):
             return []
@@ -128,9 +132,12 @@ class IncrementalText:
 
     def _end(self, is_spaced: bool) -> int | None:
         """Where the next take ends. None: wait for more text."""
-        closed = self._closed_end(is_spaced)
-        ends = [end for end in self._sentence_ends() if end <= closed]
+        ends = self._sentence_ends()
         wanted = SENTENCES[min(self._num_taken, len(SENTENCES) - 1)]
+        if self._num_taken and len(ends) < wanted and len(self._text) <= self._max_chars:
+            return None
+        closed = self._closed_end(is_spaced)
+        ends = [end for end in ends if end <= closed]
         for number, end in enumerate(ends, 1):
             next_end = ends[number] if number < len(ends) else None
             is_full = next_end is not None and next_end > self._max_chars
@@ -159,7 +166,15 @@ class IncrementalText:
         return min((at for at in opened if at is not None), default=len(text))
 
     def _sentence_ends(self) -> list[int]:
-        """The ends of all sentences except the last, which may go on."""
+        """The ends of all sentences except the last, which may go on. They are looked for again
+        when a mark that may end a sentence has come, and when the word behind it has."""
+        if self._checked is None or _TERMINATOR.search(self._text, self._checked):
+            self._ends = self._found_ends()
+        last_word = max(map(self._text[:-1].rfind, _BORDERS)) + 1
+        self._checked = last_word
+        return self._ends
+
+    def _found_ends(self) -> list[int]:
         if not _TERMINATOR.search(self._text):
             return []
         spanned = SpannedText.of(self._text)
