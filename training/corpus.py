@@ -50,8 +50,9 @@ def held_out() -> list[Sentence]:
 
 
 def with_numbers() -> list[NumberSentence]:
-    """The sentences of `with_numbers.txt`, none of which was read aloud in training. Each line is
-    a text, a tab and the words of the text."""
+    """The sentences of `with_numbers.txt`. Each line is a text, a tab and the words of the text.
+    Nobody reads them aloud in training: no 4-gram of these words is in the first 20,000 training
+    sentences of the seeds 1 and 2."""
     lines = WITH_NUMBERS.read_text(encoding="utf-8").splitlines()
     return [NumberSentence(*line.split("\t")) for line in lines]
 
