@@ -29,7 +29,7 @@ def say_address(text: str, names: Mapping[str, str], digits: Callable[[str], str
     dropped."""
     said = []
     for piece in _PIECES.findall(text):
-        if piece.isdigit():
+        if piece.isdecimal():
             said.append(digits(piece))
         elif piece.isalpha():
             said.append(_letters(piece))

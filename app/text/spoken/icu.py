@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 Value = int | str | Decimal | datetime
 SOFT_HYPHEN = "\N{SOFT HYPHEN}"  # ICU shows with it where a long number could be broken
 _LOCALES = {"no": "nb"}
-# Arabic hundreds are one word, which the locale data writes as two.
+# Arabic hundreds are one word, which the locale data writes as two. A Greek word has one accent,
+# and ninety one nu.
 _CORRECTIONS = {
+    "el": {"χίλιάδες": "χιλιάδες", "εννενήντα": "ενενήντα"},
     "ar": {
         "ثلاثة مائة": "ثلاثمائة", "أربعة مائة": "أربعمائة", "خمسة مائة": "خمسمائة",
         "ستة مائة": "ستمائة",
@@ -43,7 +45,7 @@ def spelled(number: int | Decimal, language: str, rules: str = "") -> str:
     words = formatted(number, f"spellout,%spellout-{rules}" if rules else "spellout", language)
     for wrong, right in _CORRECTIONS.get(language, {}).items():
         words = words.replace(wrong, right)
-    return words
+    return " ".join(words.split())
 
 
 @lru_cache(4096)

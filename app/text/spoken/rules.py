@@ -2,6 +2,7 @@
 
 Knows nothing about any language.
 """
+# ruff: noqa: RUF001
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,8 @@ from typing import NamedTuple
 from app.text.spans import Replacement
 
 FORM = "form"  # a pattern's group of this name is what the words replace; else all of the match
-MAX_CHARS = 1000
+MAX_CHARS = 500  # at a time
+_SENTENCE_END = re.compile(r"[^\W\d_]{4}[.!?]\s+(?=[^\W\d_])|[。！？।]")  # of no abbreviation
 _TAKEN = "\0"  # stands for a character of a form that was found before
 
 
@@ -57,15 +59,21 @@ def apply_rules(text: str, rules: Sequence[Rule]) -> list[Replacement]:
 
 
 def _piece_end(text: str, at: int) -> int:
-    """Where the rules may stop to look: the time of some grows with the square of a text."""
+    """Where the rules may stop to look: the time of some grows with the square of a text. A line
+    ends there, else a sentence, else a word."""
     end = at + MAX_CHARS
     if end >= len(text):
         return len(text)
-    for border in ("\n", ". ", "。", " "):
-        found = text.rfind(border, at, end)
-        if found > at:
-            return found + len(border)
-    return end
+    line = text.rfind("\n", at, end) + 1
+    if line > at:
+        return line
+    sentences = [match.end() for match in _SENTENCE_END.finditer(text, at, end)]
+    return sentences[-1] if sentences else _word_end(text, at, end)
+
+
+def _word_end(text: str, at: int, end: int) -> int:
+    space = text.rfind(" ", at, end) + 1
+    return space if space > at else end
 
 
 def _applied(text: str, rules: Sequence[Rule]) -> list[Replacement]:

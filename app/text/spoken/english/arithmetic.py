@@ -35,18 +35,18 @@ _TOKENS = re.compile(rf"{NUMBER}|{_COMPARED}|{_OPERATOR}|[a-zA-Z]|[√π²³%]",
 
 
 def _say_sum(match: re.Match[str]) -> str | None:
-    if not any(char.isdigit() for char in match[0]):
+    if not any(char.isdecimal() for char in match[0]):
         return None
     said: list[str] = []
     is_term = True  # x is a name where a term is due, else a sign
     form = match[FORM] if FORM in match.re.groupindex else match[0]
     for token in _TOKENS.findall(form):
-        if token[0].isdigit() or token[0] == ".":
+        if token[0].isdecimal() or token[0] == ".":
             said.append(number(token))
         else:
             is_name = is_term and token == "x"
             said.append(token if is_name else _SIGNS.get(token, token))
-        is_term = not (token[0].isdigit() or token.isalpha()) or (token == "x" and not is_term)
+        is_term = not (token[0].isdecimal() or token.isalpha()) or (token == "x" and not is_term)
     words = " ".join(said)
     return words.replace("to the power of two", "squared").replace("to the power of three", "cubed")
 

@@ -64,7 +64,7 @@ def _say_model(match: re.Match[str]) -> str:
     """Letters and a number: B2B, MP3, H2O, A4, Q3, 4K, 5G, 1080p."""
     said = []
     for piece in re.findall(r"[A-Za-z]+|\d+", match[0].translate(_SUBSCRIPTS)):
-        if piece.isdigit():
+        if piece.isdecimal():
             said.append(_model_number(piece))
         elif len(piece) <= 3 and (piece.isupper() or not re.search("[aeiouy]", piece.lower())):
             said.append(" ".join(piece.upper()) if piece.isupper() else " ".join(piece))

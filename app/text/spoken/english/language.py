@@ -31,8 +31,8 @@ def _address_digits(written: str) -> str:
 
 RULES: tuple[Rule, ...] = (
     *address_rules(_MARKS, _address_digits),
-    *plain.LIST_RULES,
     *phones.RULES,
+    *plain.LIST_RULES,
     *dates.RULES,
     *times.RULES,
     *arithmetic.RULES,

@@ -84,7 +84,7 @@ def code(written: str) -> str:
 
 def spelled(letters: str) -> str:
     """Letter by letter, and digit by digit."""
-    said = [digits(char) if char.isdigit() else char.upper() for char in letters]
+    said = [digits(char) if char.isdecimal() else char.upper() for char in letters]
     return " ".join(said)
 
 

@@ -22,7 +22,7 @@ def _say_groups(match: re.Match[str]) -> str:
     for group in _GROUPS.findall(match[0]):
         if group == "+":
             plus = "plus "
-        elif not group.isdigit():
+        elif not group.isdecimal():
             plus = "extension "
         else:
             said.append(plus + _group(group))
@@ -62,7 +62,7 @@ RULES: tuple[Rule, ...] = (
     # +44 20 7946 0958, +49 (0)30 123456
     rule(r"(?<!\w)\+\d{1,3}(?:[\s.-]?\(?\d{1,5}\)?){1,5}(?:[\s.-]?\d{2,})(?![\w-])", _say_groups),
     rule(r"(?<![\w.,-])0\d{2,4}[\s-]\d{3,4}[\s-]?\d{3,4}(?![\w-])", _say_groups),
-    rule(r"(?<![\w.,$€£-])[2-9]\d{2}-\d{4}(?![\w-])", _say_groups),
+    rule(rf"(?<![\w.,$€£-])[2-9]\d{{2}}-\d{{4}}{_EXTENSION}(?![\w-])", _say_groups),
     # the groups of a card, or of a social security number
     rule(
         r"(?<![\w.,-])\d{4}(?:[\s-]\d{4}){2,4}(?![\w-])|(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])",

@@ -9,7 +9,7 @@ from app.text.spoken.general.words import Words
 from app.text.spoken.rules import Rule
 
 TABLES = ("ar", "de", "es", "fr", "hi", "ru", "sv")
-_NUMBERS_ALONE = {
+NUMBERS_ALONE = {
     "da": Words(language="da", minus="minus", percent="procent", to="til"),
     "el": Words(language="el", minus="μείον", percent="τοις εκατό", to="έως"),
     "fi": Words(language="fi", minus="miinus", percent="prosenttia", to="viiva"),
@@ -38,8 +38,8 @@ def rules_for(language: str) -> tuple[Rule, ...]:
     if language in TABLES:
         table = import_module(f"app.text.spoken.tables.{language}")
         words, extra = table.WORDS, table.RULES
-    elif language in _NUMBERS_ALONE:
-        words = _NUMBERS_ALONE[language]
+    elif language in NUMBERS_ALONE:
+        words = NUMBERS_ALONE[language]
     else:
         return ()
 

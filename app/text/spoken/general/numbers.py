@@ -35,8 +35,8 @@ def canonical(written: str, words: Words) -> str:
         is_thousands = "." in words.groups and re.fullmatch(r"\d{1,3}(?:\.\d{3})+", bare)
         if point and not is_thousands:
             whole, fraction = head, tail
-    whole = "".join(str(int(char)) for char in whole if char.isdigit())
-    fraction = "".join(str(int(char)) for char in fraction if char.isdigit())
+    whole = "".join(str(int(char)) for char in whole if char.isdecimal())
+    fraction = "".join(str(int(char)) for char in fraction if char.isdecimal())
     return sign + (whole or "0") + (f".{fraction}" if fraction else "")
 
 
