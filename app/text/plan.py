@@ -123,7 +123,9 @@ def _rewrite(now: _Rewriting, rules: TextRules) -> list[float]:
         now.apply(characters.without_emoji(now.text.text))
     now.apply(characters.folded(now.text.text))
     now.apply(blocks(now.text.text, language))
-    now.apply(pronunciations.replacements(now.text.text, rules.pronunciations, language))
+    unpronounced = now.text.text
+    now.apply(pronunciations.replacements(unpronounced, rules.pronunciations, language))
+    pronunciations.check_growth(unpronounced, now.text.text)
     if rules.normalise != "off":
         now.apply(spoken_forms(now.text.text, language))
     if rules.characters is not None:

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from app.errors import BadRequest
 from app.text.spans import Replacement
 from app.text.term_index import Forms, Term, TermIndex
 from app.text.word_borders import NO_SPACES, begins_word, ends_word
 
 MAX_TERM_CHARS = 100
 MAX_SAY_CHARS = 200
+MAX_GROWTH = 10
+SHORT_CHARS = 400  # a shorter text counts as one of this length
 
 _PLAIN = {
     **{code: " " for code in range(0x3001) if chr(code).isspace()},
@@ -63,6 +66,14 @@ def replacements(
         Replacement(places[at], places[at + len(term.form) - 1] + 1, term.say, is_final=True)
         for at, term in _found(plain, index, language)
     ]
+
+
+def check_growth(text: str, pronounced: str) -> None:
+    """Raises BadRequest where the pronunciations make a text much longer, so that a short request
+    cannot ask for hours of speech."""
+    if len(pronounced) > MAX_GROWTH * max(len(text), SHORT_CHARS):
+        message = f"pronunciations: they may make a text {MAX_GROWTH} times as long, not more"
+        raise BadRequest(message, param="pronunciations", code="string_above_max_length")
 
 
 def open_term_at(text: str, entries: Sequence[Pronunciation], language: str | None) -> int | None:

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import BadRequest
 from app.text.incremental import IncrementalText
 from app.text.plan import TextRules, plan_text
-from app.text.pronunciations import Pronunciation, merged, open_term_at, replacements
+from app.text.pronunciations import (
+    Pronunciation,
+    check_growth,
+    merged,
+    open_term_at,
+    replacements,
+)
 from app.text.spans import Replacement, SpannedText
 
 
@@ -185,6 +192,16 @@ def test_a_thousand_terms_are_told_apart():
     entries = [entry(f"term{number} of many", "x") for number in range(1000)]
     text = "term7 of many words " * 14
     assert len(replacements(text, entries, "en")) == 14
+
+
+def test_a_short_text_cannot_ask_for_hours_of_speech():
+    long = (entry("a", "word " * 39 + "word"),)
+    rules = TextRules(language="en", pronunciations=long)
+    assert len(plan_text("a " * 20, rules).segments) > 10
+    with pytest.raises(BadRequest) as refused:
+        plan_text("a " * 2000, rules)
+    assert refused.value.param == "pronunciations"
+    check_growth("a " * 2000, "word " * 8000)
 
 
 # -- text that comes in pieces ---------------------------------------------------------------------
