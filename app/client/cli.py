@@ -1,4 +1,4 @@
-"""The commands that need only a running server: say, models, voices, cancel.
+"""The commands that need only a running server: say, explain, models, voices, cancel.
 
 Other modules register further commands on `app`. Results go to stdout, progress and errors to
 stderr. Knows nothing about Ray.
@@ -102,6 +102,33 @@ def say(
         if timeline:
             for line in describe_timeline(spoken, client.timeline(spoken.session_id)):
                 typer.echo(line)
+
+
+@app.command(
+    epilog=examples(
+        'explain "It costs $5.3 billion."', 'explain "# Title\\n\\nText 🙂" --strip-markdown'
+    )
+)
+def explain(
+    text: Annotated[str, typer.Argument(help="The text; nothing is spoken.")],
+    *,
+    voice: Annotated[
+        str | None, typer.Option(help="A name that `voices` lists: its pronunciations count.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The language of the text, for a multilingual model.")
+    ] = None,
+    strip_markdown: Annotated[
+        bool, typer.Option("--strip-markdown", help="Read the text as Markdown.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show what the model would get of a text: the segments, what is said in other words, and what
+    is left out."""
+    with SpeechClient(url) as client:
+        plan = client.plan(text, voice=voice, language=language, strip_markdown=strip_markdown)
+    for line in plan.lines(text):
+        typer.echo(line)
 
 
 @app.command(epilog=examples("models", "models --url http://10.0.0.5:8000"))

@@ -39,7 +39,8 @@ def _open_form(language: str) -> re.Pattern[str]:
     """One or more words of a form, then the word that is not complete yet."""
     strong = rf"(?:{_STRONG}|(?:{_MONTHS.get(language, '(?!)')})\.?,?)"
     weak = rf"(?i:{_WEAK.get(language, '(?!)')}),?"
-    chain = rf"(?<!\S)(?:{weak}\s+){{0,2}}{strong}(?:\s+(?:{weak}|{strong}))*"
+    weak_next = rf"(?<![^\W\d_]\.\s){weak}"  # "all. And then": a sentence begins
+    chain = rf"(?<!\S)(?:{weak}\s+){{0,2}}{strong}(?:\s+(?:{weak_next}|{strong}))*"
     return re.compile(rf"{chain}\s+\S*$|{chain}$|(?<!\S)\S*(?:://|www\.)\S*$")
 
 
