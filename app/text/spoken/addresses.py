@@ -15,7 +15,7 @@ _ENDINGS = (
     "cn|kr|br|mx|ar|il|ae|sa|za|eu"
 )
 _HOST = r"[^\W_][\w-]*(?:\.[^\W_][\w-]*)*"
-_PATH = r"(?::\d{1,5})?(?:[/?\#][\w./?=&%\#:~+@,;!$'()*-]*[\w/])?"
+_PATH = r"(?::\d{1,5})?(?:[/?\#][\w./?=&%\#:~+@,;!$'()*-]*[\w/]|/)?"
 _FILES = (
     "pdf|docx?|xlsx?|pptx?|csv|tsv|txt|md|json|ya?ml|toml|ini|cfg|py|js|ts|jsx|tsx|html?|css|png|"
     "jpe?g|gif|svg|webp|mp3|mp4|wav|flac|ogg|zip|tar|gz|exe|sh|log|sql|xml|java|cpp|rs|go|rb|php"

@@ -36,6 +36,10 @@ def _cardinal(written: str) -> str:
     return cardinal(int(written), "zh").replace("〇", "零")
 
 
+def _say_minus(match: re.Match[str]) -> str:
+    return "负"
+
+
 def _say_version(match: re.Match[str]) -> str:
     return "点".join(_cardinal(part) for part in match[0].split("."))
 
@@ -46,7 +50,9 @@ def _say_mark(match: re.Match[str]) -> str:
 
 RULES: tuple[Rule, ...] = (
     *address_rules(_MARKS, _digits),
-    rule(r"(?<![\w.,-])\d+(?:\.\d+){2,}(?![\w.%])", _say_version),
+    rule(r"(?<![\da-zA-Z.,-])\d+(?:\.\d+){2,}(?![\da-zA-Z.%])", _say_version),
+    rule(r"(?<=第)\d{1,4}", _say_number),
+    rule(r"[-\N{MINUS SIGN}](?=\d+(?:\.\d+)?\s?[°度℃])", _say_minus),
     rule(
         r"(?<![\d.,:/$€£¥-])(?P<whole>\d{1,2})\.(?P<fraction>\d{2})(?![\d.,:/%°a-zA-Z年月日号元])",
         _say_decimal,

@@ -29,6 +29,16 @@ def _say_zero(match: re.Match[str]) -> str:
     return "ゼロ"
 
 
+def _say_version(match: re.Match[str]) -> str:
+    return "点".join(
+        cardinal(int(part), "ja").replace("〇", "ゼロ") for part in match[0].split(".")
+    )
+
+
+def _say_minus(match: re.Match[str]) -> str:
+    return "マイナス"
+
+
 def _say_degrees(match: re.Match[str]) -> str:
     return "度"
 
@@ -44,8 +54,10 @@ def _say_mark(match: re.Match[str]) -> str:
 RULES: tuple[Rule, ...] = (
     *address_rules(_MARKS, _digits),
     rule(r"(?<=[\d日時分月年円%])[〜~](?=\d)", _say_to),
+    rule(r"[-\N{MINUS SIGN}](?=\d+(?:\.\d+)?\s?[°度℃])", _say_minus),
     rule(r"(?<=\d)\s?°C(?![a-zA-Z])", _say_degrees),
-    rule(r"(?<![\w.,:/-])0(?![\w.,:/%])", _say_zero),
+    rule(r"(?<![\da-zA-Z.,:/-])0(?![\da-zA-Z.,:/%])", _say_zero),
+    rule(r"(?<![\da-zA-Z.,-])\d+(?:\.\d+){2,}(?![\da-zA-Z.%])", _say_version),
     rule(
         rf"(?<![\d.,:/$€£¥~*+=×-])[1-9]\d{{0,7}}(?=[{HAN}\u3040-\u30ff])(?![年月日時])", _say_number
     ),

@@ -26,6 +26,9 @@ _SIGN = rf"(?:[-\N{{MINUS SIGN}}](?<![\d{HAN}].))?[¥$€£￥₩]?"
 FORM_PATTERN = rf"(?<![\d.]){_SIGN}\d(?:(?:{_JOINT})*\d)*(?:{_UNIT})?"
 
 
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
 @cache
 def _normalizer(language: Language) -> "Normalizer":
     from wetext import Normalizer  # noqa: PLC0415 (1 s)
@@ -36,6 +39,7 @@ def _normalizer(language: Language) -> "Normalizer":
 @lru_cache(4096)
 def said(before: str, form: str, behind: str, language: Language) -> str | None:
     """None where the grammar changes more than the form, even alone."""
+    form = _THOUSANDS.sub("", form)  # the grammar takes them for commas where decimals follow
     for left, right in ((before, behind), ("", behind), ("", "")):
         words = _normalized(left + form + right, language)
         if words.startswith(left) and words.endswith(right) and words != left + form + right:

@@ -5,7 +5,7 @@ import re
 from app.text.spoken.english.numbers import code, digits, spelled
 from app.text.spoken.rules import Rule, rule
 
-_GROUPS = re.compile(r"\+|\d+|(?<=\d)\s?(?:x|ext\.?|extension)\s?(?=\d)", re.IGNORECASE)
+_GROUPS = re.compile(r"\+|\d+|x|ext", re.IGNORECASE)
 _CODED = (
     "code|pin|PIN|passcode|password|OTP|otp|zip|ZIP|ZIP code|account|serial|tracking|order|ticket|"
     "case|invoice|ID|id|card|reference|ref|confirmation"

@@ -5,30 +5,54 @@ from importlib import import_module
 from app.text.spoken import numbers
 from app.text.spoken.addresses import address_rules
 from app.text.spoken.general import plain, rules
-from app.text.spoken.general.words import Words
+from app.text.spoken.general.words import GROUPS, Words
+from app.text.spoken.icu import month_name
 from app.text.spoken.rules import Rule
 
 TABLES = ("ar", "de", "es", "fr", "hi", "ru", "sv")
+_EURO_AND = {"it": "e", "pt": "e", "el": "και"}  # cinque euro e cinquanta
+_DAY_OF_MONTH = {"el": " ", "it": " ", "ms": " ", "nl": " ", "pt": " de ", "sw": " ", "tr": " "}
+_POINT = ("he", "ko", "ms", "sw")  # the languages with a point before decimals
+
+
+def _words(language: str, minus: str, to: str) -> Words:
+    """Of a language without a table: its numbers, and what the locale data has."""
+    of = _DAY_OF_MONTH.get(language)
+
+    def date(day: int, month: int, year: int | None, before: str) -> str:
+        said = f"{numbers.cardinal(day, language)}{of}{month_name(month, language)}"
+        return f"{said}{of}{numbers.cardinal(year, language)}" if year else said
+
+    return Words(
+        language=language,
+        decimal="." if language in _POINT else ",",
+        groups="," if language in _POINT else GROUPS,
+        minus=minus,
+        percent="퍼센트" if language == "ko" else "",
+        to=to,
+        cents={"": ("",)},
+        cents_link=_EURO_AND.get(language, ""),
+        date=None if of is None else date,
+    )
+
+
 NUMBERS_ALONE = {
-    "da": Words(language="da", minus="minus", percent="procent", to="til"),
-    "el": Words(language="el", minus="μείον", percent="τοις εκατό", to="έως"),
-    "fi": Words(language="fi", minus="miinus", percent="prosenttia", to="viiva"),
-    "he": Words(language="he", decimal=".", groups=",", minus="מינוס", percent="אחוז", to="עד"),
-    "it": Words(language="it", minus="meno", percent="per cento", to="a"),
-    "ko": Words(
-        language="ko", decimal=".", groups=",", minus="마이너스", percent="퍼센트", to="에서"
-    ),
-    "ms": Words(
-        language="ms", decimal=".", groups=",", minus="negatif", percent="peratus", to="hingga"
-    ),
-    "nl": Words(language="nl", minus="min", percent="procent", to="tot"),
-    "no": Words(language="no", minus="minus", percent="prosent", to="til"),
-    "pl": Words(language="pl", minus="minus", percent="procent", to="do"),
-    "pt": Words(language="pt", minus="menos", percent="por cento", to="a"),
-    "sw": Words(
-        language="sw", decimal=".", groups=",", minus="hasi", percent="asilimia", to="hadi"
-    ),
-    "tr": Words(language="tr", minus="eksi", percent="yüzde", to="ila"),
+    language: _words(language, minus, to)
+    for language, minus, to in (
+        ("da", "minus", "til"),
+        ("el", "μείον", "έως"),
+        ("fi", "miinus", "viiva"),
+        ("he", "מינוס", "עד"),
+        ("it", "meno", "a"),
+        ("ko", "마이너스", "에서"),
+        ("ms", "negatif", "hingga"),
+        ("nl", "min", "tot"),
+        ("no", "minus", "til"),
+        ("pl", "minus", "do"),
+        ("pt", "menos", "a"),
+        ("sw", "hasi", "hadi"),
+        ("tr", "eksi", "ila"),
+    )
 }
 
 

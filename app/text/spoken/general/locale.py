@@ -1,6 +1,8 @@
 """The written units and currencies, and their names in a language, with the right plural."""
 # ruff: noqa: RUF001
 
+import re
+
 from app.text.spoken.icu import counted
 
 # By the names of Unicode's locale data.
@@ -33,7 +35,7 @@ _UNITS = {
     "hPa": "hectopascal", "bar": "bar",
 }  # fmt: skip
 # The same units in the letters of other alphabets.
-_NATIVE = {
+_NATIVE: dict[str, dict[str, str]] = {
     "ru": {
         "мм": "mm", "см": "cm", "м": "m", "км": "km", "мг": "mg", "г": "g", "кг": "kg", "т": "t",
         "мл": "ml", "л": "l", "м²": "m²", "км²": "km²", "м³": "m³", "км/ч": "km/h", "м/с": "m/s",
@@ -42,6 +44,8 @@ _NATIVE = {
     },
     "hi": {"किमी": "km", "सेमी": "cm", "मिमी": "mm", "किग्रा": "kg", "ग्रा": "g", "मी": "m",
            "मिली": "ml", "किमी/घंटा": "km/h"},
+    "nl": {"km/u": "km/h"}, "da": {"km/t": "km/h"}, "no": {"km/t": "km/h"},
+    "sv": {"km/tim": "km/h"},
     "ar": {"كم": "km", "سم": "cm", "مم": "mm", "كغ": "kg", "كجم": "kg", "غ": "g", "م": "m",
            "مل": "ml", "كم/س": "km/h", "ل": "l"},
 }  # fmt: skip
@@ -86,6 +90,9 @@ _EVERYDAY = {
 }  # fmt: skip
 
 
+_SYMBOL = re.compile(r"[₺₴€$£]")  # Turkish has one beside the name
+
+
 def units_of(language: str) -> dict[str, str]:
     """Each written unit, and its name in the locale data."""
     native = {short: _UNITS[unit] for short, unit in _NATIVE.get(language, {}).items()}
@@ -102,7 +109,7 @@ def noun_of(number: str, kind: str, language: str) -> str:
     said = counted(number, "", kind, language).strip()
     for full, everyday in _EVERYDAY.get(language, {}).items():
         said = said.replace(full, everyday)
-    return said
+    return _SYMBOL.sub("", said).strip()
 
 
 def currency_name(code: str, number: str, language: str) -> str:

@@ -19,9 +19,10 @@ def number_pattern(decimal: str, groups: str) -> str:
     group, mark = re.escape(groups), re.escape(decimal)
     lakh = r"\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|" if groups == "," else ""
     whole = rf"(?:{lakh}\d{{1,3}}(?:[{group}٬]\d{{3}})+(?!\d)|\d+)"
-    other = "." if decimal == "," else ""
     tail = rf"(?:[{mark}٫]\d+)?"
-    return rf"(?:{whole}{tail}|\d+\.\d+)" if other else rf"(?:{whole}{tail}|[{mark}]\d+)"
+    if decimal == ",":
+        return rf"(?:\d+\.(?!\d{{3}}(?!\d))\d+(?![.\d])|{whole}{tail})"
+    return rf"(?:{whole}{tail}|[{mark}]\d+)"
 
 
 def canonical(written: str, words: Words) -> str:

@@ -53,7 +53,12 @@ def joint_rules(words: Words) -> list[Rule]:
     def say_times(match: re.Match[str]) -> str:
         return f" {words.times}"
 
+    def say_ratio(match: re.Match[str]) -> str:
+        return f" {words.ratio} "
+
     rules = []
+    if words.ratio:
+        rules.append(rule(r"(?<=\d)(?<!\d:\d):(?=\d{1,3}(?![\d:]))", say_ratio))
     if words.by:
         rules.append(rule(r"(?<=\d)\s?[x×]\s?(?=\d)", say_by))
     if words.times:

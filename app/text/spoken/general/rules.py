@@ -14,6 +14,7 @@ from app.text.spoken.general.words import NotSaid, Words
 from app.text.spoken.icu import months_of, plural_of
 from app.text.spoken.rules import Rule, alternatives, rule, written
 
+_VOWELS = "aeiouhé"
 Say = Callable[[re.Match[str]], str | None]
 
 
@@ -38,7 +39,7 @@ def dates(words: Words) -> list[Rule]:
 
     before = r"(?:(?<!\w)(?P<before>[^\W\d]+)\s)?"
     linked = r"(?:\s(?:de|del|of))?\s"
-    name = rf"(?P<name>(?:{alternatives(months)})\.?)(?P<month>)(?!\w)"
+    name = rf"(?P<name>(?:{alternatives(months)})(?:\.(?=\s?\d|\s[a-zà-ÿ]))?)(?P<month>)(?!\w)"
     return [
         rule(
             rf"{before}(?P<form>(?<![\w.-])(?P<year>\d{{4}})-(?P<month>\d\d?)-(?P<day>\d\d?))(?P<name>)(?![\w-])",
@@ -102,8 +103,9 @@ def say_money(amount: str, scale: str, code: str, words: Words) -> str:
     number = canonical(amount, words)
     if scale:
         noun = currency_name(code, "1000000", words.language)
-        link = f" {words.scale_link}" if words.scale_link and scale != "mil" else ""
-        return f"{_scaled(number, scale, words)}{link} {noun}"
+        link = "" if scale == "mil" else words.scale_link
+        link = words.scale_link_vowel if words.scale_link_vowel and noun[0] in _VOWELS else link
+        return f"{_scaled(number, scale, words)} {link}{noun}"
     whole, _, fraction = number.partition(".")
     forms = words.cents.get(code, words.cents.get("", ()))
     if len(fraction) != 2 or not forms:
@@ -145,7 +147,10 @@ def units(words: Words) -> list[Rule]:
         return unit_phrase(amount, said, unit, words.language)
 
     def say_percent(match: re.Match[str]) -> str:
-        return f"{say_number(canonical(match['amount'], words), words)} {words.percent}"
+        amount = canonical(match["amount"] or match["behind"], words)
+        said = say_number(amount, words)
+        phrase = unit_phrase(amount, said, "percent", words.language)
+        return f"{said} {words.percent}" if words.percent else phrase
 
     def say_degrees(match: re.Match[str]) -> str | None:
         degrees = f"{say_number(canonical(match['amount'], words), words)} {words.degrees}"
@@ -153,7 +158,7 @@ def units(words: Words) -> list[Rule]:
 
     amount = rf"(?<![\w.,])(?P<amount>(?:(?<!\d){MINUS})?{number})"
     return [
-        rule(rf"{amount}\s?[%٪]", say_percent),
+        rule(rf"{amount}\s?[%٪]|(?<!\w)%\s?(?P<behind>{number})(?!\w)", say_percent),
         rule(rf"{amount}\s?(?P<unit>{alternatives(names)})(?![\w²³/]|-\w)", say),
         rule(rf"{amount}\s?°(?!\w)", say_degrees),
     ]

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+GROUPS = ". \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
+
 
 class NotSaid(Exception):
     """The form stays as it is written."""
@@ -21,12 +23,13 @@ def _empty() -> Mapping[str, str]:
 class Words:
     language: str
     decimal: str = ","  # between a number and its decimals
-    groups: str = ". \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between thousands
+    groups: str = GROUPS  # between thousands
     point: str = ""  # the word for decimals that are said digit by digit; else ICU says them
     minus: str = "minus"
-    percent: str = "percent"
+    percent: str = ""  # behind a number; else the locale data has it
     degrees: str = ""  # the word behind a number with a lone degree sign
     to: str = ""  # between the ends of a range
+    ratio: str = ""  # between the numbers of 3:2
     by: str = ""  # between the sides of an area
     times: str = ""  # behind a factor: 10x
     over: str = ""  # between the numbers of a fraction without a name
@@ -36,7 +39,8 @@ class Words:
     abbreviations: Mapping[str, str] = field(default_factory=_empty)
     numbered: Mapping[str, str] = field(default_factory=_empty)  # abbreviations before a number
     scales: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
-    scale_link: str = ""  # between a million and its noun: de
+    scale_link: str = ""  # between a million and its noun, with the space behind it: de
+    scale_link_vowel: str = ""  # the same before a vowel: d'
     cents: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     cents_link: str = ""  # between euros and cents: con
     genders: Mapping[str, str] = field(default_factory=_empty)  # of a noun: ICU's rule set for it

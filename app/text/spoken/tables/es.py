@@ -51,12 +51,17 @@ def _say_roman(match: re.Match[str]) -> str:
     return cardinal(value_of(match["roman"]), "es")
 
 
+_MASCULINE = ("día", "problema", "tema", "mapa", "idioma", "sistema", "programa", "planeta")
+
+
 def _gender_before(following: str) -> str:
-    """By the ending of a noun in the plural; none where it does not tell."""
-    noun = re.match(r"\s([a-záéíóúñ]+)", following)
+    """By the ending of the noun behind a number; none where it does not tell."""
+    noun = re.match(r"\s([a-záéíóúñ]{3,})", following)
     if noun is None:
         return ""
-    return "feminine" if noun[1].endswith("as") else "masculine" if noun[1].endswith("os") else ""
+    if noun[1].endswith(("as", "a")) and noun[1].rstrip("s") not in _MASCULINE:
+        return "feminine"
+    return "masculine" if noun[1].endswith(("os", "o", "a", "as")) else ""
 
 
 _ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
@@ -84,9 +89,9 @@ WORDS = Words(
     language="es",
     point="coma",
     minus="menos",
-    percent="por ciento",
     degrees="grados",
     to="a",
+    ratio="a",
     by="por",
     times="veces",
     over="sobre",
@@ -127,7 +132,7 @@ WORDS = Words(
     scales={"mil": ("mil", "mil"), "M": ("millón", "millones"), "millón": ("millón", "millones"),
             "millones": ("millón", "millones"), "mill.": ("millón", "millones"),
             "billones": ("billón", "billones"), "mil millones": ("mil millones", "mil millones")},
-    scale_link="de",
+    scale_link="de ",
     cents={"EUR": ("",), "USD": ("centavo", "centavos"), "GBP": ("penique", "peniques"),
            "MXN": ("centavo", "centavos")},
     cents_link="con",

@@ -45,7 +45,6 @@ WORDS = Words(
     groups=",",
     point="दशमलव",
     minus="ऋण",
-    percent="प्रतिशत",
     degrees="डिग्री",
     to="से",
     by="गुणा",
