@@ -1,4 +1,5 @@
-"""The commands that need only a running server: say, explain, models, voices, cancel.
+"""The commands that need only a running server: say, explain, models, voices, pronunciations,
+cancel.
 
 Other modules register further commands on `app`. Results go to stdout, progress and errors to
 stderr. Knows nothing about Ray.
@@ -145,6 +146,19 @@ def voices(url: Url = DEFAULT_URL) -> None:
     with SpeechClient(url) as client:
         for name in client.voices():
             typer.echo(name)
+
+
+@app.command(epilog=examples("pronunciations", "pronunciations --voice bela"))
+def pronunciations(
+    voice: Annotated[
+        str | None, typer.Option(help="A name that `voices` lists. Default: those of every voice.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List the pronunciations that the server keeps for you."""
+    with SpeechClient(url) as client:
+        for term, say in client.pronunciations(voice):
+            typer.echo(f"{term}: {say}")
 
 
 @app.command(epilog=examples("cancel 3f2a9c", "cancel 3f2a9c --url http://10.0.0.5:8000"))

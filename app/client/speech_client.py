@@ -102,6 +102,13 @@ class SpeechClient:
             self._call("POST", "/v1/audio/speech/plan", {"input": text, **fields}).json()
         )
 
+    def pronunciations(self, voice: str | None = None) -> list[tuple[str, str]]:
+        """Each term that the caller's tenant keeps for every voice, or for one, and what is said
+        instead."""
+        query = "" if voice is None else f"?voice={quote(voice, safe='')}"
+        body = self._call("GET", f"/v1/audio/pronunciations{query}").json()
+        return [(entry["term"], entry["say"]) for entry in body["pronunciations"]]
+
     def cancel(self, session_id: str) -> CancelAck:
         """An unknown session is a normal answer: its state is UNKNOWN."""
         with self._failures():
