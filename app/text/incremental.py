@@ -14,10 +14,11 @@ from app.text.blocks import blocks
 from app.text.markdown import open_link_at
 from app.text.open_markup import OpenMarkup, Reasoning
 from app.text.plan import TextRules
-from app.text.pronunciations import Pronunciation, open_term_at, replacements
+from app.text.pronouncer import pronouncer
+from app.text.pronunciations import Pronunciation
 from app.text.segments import MAX_CHARS, SHORT_CHARS, cut_at, speakable
 from app.text.sentences import sentences
-from app.text.spans import Replacement, SpannedText
+from app.text.spans import SpannedText
 from app.text.spoken.open_forms import open_form_at
 from app.text.ssml import open_tag_at
 from app.text.tags import open_bracket_at
@@ -48,7 +49,7 @@ class IncrementalText:
         self._max_chars = max_chars
         self._strips_markdown = strip_markdown
         self._has_spoken_forms = has_spoken_forms
-        self._pronunciations = tuple(pronunciations)
+        self._pronouncer = pronouncer(tuple(pronunciations), language)
         self._text = ""
         self._ends: list[int] = []  # of sentences, as they were last looked for
         self._checked: int | None = None  # where the last word began then; None: look again
@@ -136,8 +137,8 @@ class IncrementalText:
         wanted = SENTENCES[min(self._num_taken, len(SENTENCES) - 1)]
         if self._num_taken and len(ends) < wanted and len(self._text) <= self._max_chars:
             return None
-        closed = self._closed_end(is_spaced)
-        ends = [end for end in ends if end <= closed]
+        closed, in_terms = self._closed_end(is_spaced), self._in_terms()
+        ends = [end for end in ends if end <= closed and end not in in_terms]
         for number, end in enumerate(ends, 1):
             next_end = ends[number] if number < len(ends) else None
             is_full = next_end is not None and next_end > self._max_chars
@@ -147,7 +148,12 @@ class IncrementalText:
             standing = [end for end in ends if self._can_stand(end)]
             if standing or closed == len(self._text):
                 return standing[-1] if standing else cut_at(self._text, self._max_chars)
-        return self._first_clause(closed) if self._num_taken == 0 else None
+        return self._first_clause(closed, in_terms) if self._num_taken == 0 else None
+
+    def _in_terms(self) -> set[int]:
+        """Where a cut would fall within a term that is said otherwise."""
+        terms = self._pronouncer.replacements(self._text)
+        return {at for term in terms for at in range(term.start + 1, term.end)}
 
     def _closed_end(self, is_spaced: bool) -> int:
         """What stands before it can be taken: markup, a written form or a pronounced term that is
@@ -161,8 +167,7 @@ class IncrementalText:
         spaced = f"{text} " if is_spaced else text
         if self._has_spoken_forms:
             opened.append(open_form_at(spaced, self._language))
-        if self._pronunciations:
-            opened.append(open_term_at(spaced, self._pronunciations, self._language))
+        opened.append(self._pronouncer.open_at(spaced))
         return min((at for at in opened if at is not None), default=len(text))
 
     def _sentence_ends(self) -> list[int]:
@@ -179,26 +184,17 @@ class IncrementalText:
             return []
         spanned = SpannedText.of(self._text)
         spanned = spanned.replaced(blocks(self._text, self._language))
-        spanned = spanned.replaced(self._terms(spanned.text))
         ends, end = [], 0
         for sentence in sentences(spanned.text, self._language)[:-1]:
             end += len(sentence)
             ends.append(int(spanned.ends[end - 1]))
         return ends
 
-    def _terms(self, text: str) -> list[Replacement]:
-        return replacements(text, self._pronunciations, self._language)
-
     def _can_stand(self, end: int) -> bool:
         said = self._text[:end].strip()
         return len(said) >= SHORT_CHARS and speakable(said)
 
-    def _first_clause(self, closed: int) -> int | None:
+    def _first_clause(self, closed: int, in_terms: set[int]) -> int | None:
         last = min(closed, len(self._text) - 1)
-        within = {at for term in self._terms(self._text) for at in range(term.start, term.end)}
-        ends = [
-            match.end()
-            for match in _CLAUSE.finditer(self._text, 0, last)
-            if match.start() not in within
-        ]
-        return next((end for end in ends if self._can_stand(end)), None)
+        ends = [match.end() for match in _CLAUSE.finditer(self._text, 0, last)]
+        return next((end for end in ends if end not in in_terms and self._can_stand(end)), None)

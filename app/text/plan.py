@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import Literal
 
 from app.errors import BadRequest
-from app.text import characters, pronunciations, ssml
+from app.text import characters, ssml
 from app.text.blocks import blocks
 from app.text.markdown import stray_marks, without_markdown
-from app.text.pronunciations import Pronunciation
+from app.text.pronouncer import pronouncer
+from app.text.pronunciations import Pronunciation, check_growth
 from app.text.segments import FIRST_MAX_CHARS, MAX_CHARS, segments
 from app.text.spans import Replacement, SpannedText
 from app.text.spoken.forms import replacements as spoken_forms
@@ -124,8 +125,8 @@ def _rewrite(now: _Rewriting, rules: TextRules) -> list[float]:
     now.apply(characters.folded(now.text.text))
     now.apply(blocks(now.text.text, language))
     unpronounced = now.text.text
-    now.apply(pronunciations.replacements(unpronounced, rules.pronunciations, language))
-    pronunciations.check_growth(unpronounced, now.text.text)
+    now.apply(pronouncer(rules.pronunciations, language).replacements(unpronounced))
+    check_growth(unpronounced, now.text.text)
     if rules.normalise != "off":
         now.apply(spoken_forms(now.text.text, language))
     if rules.characters is not None:
