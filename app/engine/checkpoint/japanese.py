@@ -17,6 +17,8 @@ from chatterbox.models.tokenizers.tokenizer import hiragana_normalize
 log = logging.getLogger(__name__)
 
 _KANJI = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_KANA = re.compile("[\u3041-\u309f]")
+_SPACES = re.compile(r"(\s+)")
 _KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 # A dictionary takes this for the greeting, which is written in kana today. It is one when alone.
 _TODAY = re.compile(r"今日は(?!\s*(?:[。!.]|$))")
@@ -65,22 +67,37 @@ class DictionaryReader:
             words = self._kakasi.convert(char)
             self._is_known[char] = any(word["hira"] for word in words)
             if not self._is_known[char]:
-                log.warning("no Japanese reading of %s; it is not spoken", char)
+                _tell(char)
         return self._is_known[char]
 
 
 class OpenJTalkReader:
+    """It drops spaces: it is given the text between them."""
+
     def __init__(self) -> None:
         import pyopenjtalk  # noqa: PLC0415 (optional)
 
         self._read: Any = pyopenjtalk.run_frontend
         self._lock = threading.Lock()  # its state is one for the process
+        self._told: set[str] = set()
 
     def kana(self, text: str) -> str:
+        pieces = _SPACES.split(prepared(text))
         with self._lock:
-            words = self._read(prepared(text))
-        said = [_spoken(word["string"], _hiragana(word["read"])) for word in words]
+            said = [self._piece(piece) if piece.strip() else piece for piece in pieces]
         return normalize("NFKD", "".join(said))
+
+    def _piece(self, text: str) -> str:
+        words = [(word["string"], _hiragana(word["read"])) for word in self._read(text)]
+        unread = {orig for orig, hira in words if _KANJI.search(orig) and not _KANA.search(hira)}
+        for orig in unread - self._told:
+            _tell(orig)
+        self._told |= unread
+        return "".join(_spoken(orig, hira) for orig, hira in words if orig not in unread)
+
+
+def _tell(characters: str) -> None:
+    log.warning("no Japanese reading of %s; it is not spoken", characters)
 
 
 def open_reader() -> JapaneseReader:

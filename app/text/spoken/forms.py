@@ -13,6 +13,13 @@ from app.text.spoken.rules import Rule, apply_rules
 
 # English without any of these has no written form.
 _ANY_FORM = re.compile(r"[^a-zA-Z\s,!?'\"]|[A-Z][A-Z]|\b[IVXLC]\b|\bvs\b")
+# The languages that have rules.
+LANGUAGES = frozenset(
+    (
+        *("ar", "da", "de", "el", "en", "es", "fi", "fr", "he", "hi", "it", "ja"),
+        *("ko", "ms", "nl", "no", "pl", "pt", "ru", "sv", "sw", "tr", "zh"),
+    )
+)
 
 
 def replacements(text: str, language: str) -> list[Replacement]:

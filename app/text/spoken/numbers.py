@@ -23,8 +23,10 @@ _ORDINALS = {
 
 @lru_cache(_NUM_KEPT)
 def cardinal(number: int, language: str, gender: str = "") -> str:
-    """`gender`: masculine, feminine, neuter, reale; or none, as in counting. Of at most MAX_DIGITS
-    digits."""
+    """`gender`: masculine, feminine, neuter, reale; or none, as in counting. A number of more than
+    MAX_DIGITS digits is said digit by digit."""
+    if abs(number) >= 10**MAX_DIGITS:
+        return digits(str(number), language)
     return spelled(number, language, f"cardinal-{gender}" if gender else "")
 
 

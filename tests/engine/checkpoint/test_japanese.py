@@ -1,8 +1,10 @@
 """Japanese text becomes the kana that the model was trained on."""
 
 import logging
+import re
 import sys
 from types import ModuleType
+from typing import ClassVar
 from unicodedata import normalize
 
 import pytest
@@ -85,22 +87,33 @@ def test_full_width_letters_are_folded_before_the_look_up() -> None:
 class Frontend:
     """Stands for pyopenjtalk.run_frontend."""
 
+    READINGS: ClassVar = {"花": "ハナ", "を": "ヲ", "カメラ": "カメラ", "龘": "、"}
+
     def __call__(self, text: str) -> list[dict[str, str]]:
-        return [
-            {"string": "花", "read": "ハナ"},
-            {"string": "を", "read": "ヲ"},
-            {"string": "カメラ", "read": "カメラ"},
-        ]
+        words = re.findall("|".join(self.READINGS), text)
+        return [{"string": word, "read": self.READINGS[word]} for word in words]
 
 
-def test_open_jtalk_reads_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def open_jtalk(monkeypatch: pytest.MonkeyPatch) -> JapaneseReader:
     module = ModuleType("pyopenjtalk")
     module.run_frontend = Frontend()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pyopenjtalk", module)
     monkeypatch.setattr("app.engine.checkpoint.japanese.find_spec", lambda name: name)
-    reader = open_reader()
-    assert isinstance(reader, OpenJTalkReader)
-    assert kana(reader, "花をカメラ") == " はなをカメラ"
+    return open_reader()
+
+
+def test_open_jtalk_reads_where_it_is_installed(open_jtalk: JapaneseReader) -> None:
+    assert isinstance(open_jtalk, OpenJTalkReader)
+    assert kana(open_jtalk, "花をカメラ") == " はなをカメラ"
+
+
+def test_open_jtalk_keeps_spaces_and_tells_what_it_cannot_read(
+    open_jtalk: JapaneseReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert kana(open_jtalk, "カメラ 龘カメラ 龘") == "カメラ カメラ "
+    assert [record.args for record in caplog.records] == [("龘",)]
 
 
 def test_pykakasi_reads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

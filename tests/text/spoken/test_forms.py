@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.text.spoken import forms
 from app.text.spoken.forms import replacements
 from app.text.spoken.general.language import NUMBERS_ALONE, TABLES
 from tests.support.spoken import said
 
-LANGUAGES = (*TABLES, *NUMBERS_ALONE, "en", "zh", "ja", "xx")
+KNOWN = ("en", "zh", "ja", *TABLES, *NUMBERS_ALONE)
+LANGUAGES = (*KNOWN, "xx")
 PROSE = [
     "I met him on the mall's second floor, and he said: no!",
     "May I come in? It was in the cards (or so we thought).",
@@ -32,7 +34,11 @@ def test_a_form_alone_is_replaced():
     assert found.say == "five point three billion dollars"
 
 
-@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "xx"])
+def test_the_languages_with_rules_are_named():
+    assert set(KNOWN) == forms.LANGUAGES
+
+
+@pytest.mark.parametrize("language", KNOWN)
 def test_every_language_has_numbers(language):
     text = said("7 12,", language)
     assert not any(char.isascii() and char.isdigit() for char in text)

@@ -87,7 +87,8 @@ RULES: tuple[Rule, ...] = (
     rule(rf"\b(?:{_alternatives(_NUMBERED)})(?=\s?\#?[\d\0])", _say_numbered),
     # 12 Main St., behind a number and a name
     rule(
-        rf"(?:[\d\0]|\d(?:st|nd|rd|th))\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s){{1,2}}(?P<form>{_alternatives(_STREETS)})(?!\w)",
+        rf"""(?:[\d\0]|\d(?:st|nd|rd|th))\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s){{1,2}}
+        (?P<form>{_alternatives(_STREETS)})(?!\w)""",
         _say_street,
     ),
     rule(r"\b[A-Z][a-z'’]+\s(?P<form>St\.|Ln\.)(?=\s?(?:$|[,;)]|[a-z]))", _say_street),

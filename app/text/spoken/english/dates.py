@@ -145,12 +145,14 @@ RULES: tuple[Rule, ...] = (
     rule(rf"\b(?P<month>(?:{_SHORT_MONTH})\.)(?=\s|$|,)", _say_month),
     rule(_WEEKDAYS, _say_weekdays),
     rule(
-        rf"\b(?:{_SHORT_DAY})\b(?:\.(?=,|\s[a-z])|\.?(?=,?\s(?:{'|'.join(MONTHS)}|{_SHORT_MONTH}|\d)))",
+        rf"""\b(?:{_SHORT_DAY})\b
+        (?:\.(?=,|\s[a-z])|\.?(?=,?\s(?:{"|".join(MONTHS)}|{_SHORT_MONTH}|\d)))""",
         _say_weekday,
     ),
     rule(r"(?<![\w.,$€£])(?<!\d-)(?P<decade>1[1-9]\d0|20\d0)['’]?s\b", _say_decade),
     rule(
-        r"""(?:(?<=\bthe\s)|(?<=\b(?:early|their)\s)|(?<=\b(?:late|mid-)\s)|(?<=\bmid-)|(?<=\bh(?:er|is)\s)|(?<!\w)['’])
+        r"""(?:(?<=\bthe\s)|(?<=\b(?:early|their)\s)|(?<=\b(?:late|mid-)\s)|(?<=\bmid-)
+        |(?<=\bh(?:er|is)\s)|(?<!\w)['’])
         (?P<decade>[2-9]0)['’]?s\b""",
         _say_decade,
     ),

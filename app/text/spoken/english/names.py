@@ -43,7 +43,8 @@ RULES: tuple[Rule, ...] = (
     rule(rf"\b(?:{_RULERS})\s(?P<form>(?!I\b){_ROMAN}){_END}", _say_ruler),
     # I may be the speaker.
     rule(
-        rf"\b(?:{_RULERS})\s(?P<form>I)(?=\s(?:of|became|reigned|ruled|died|and\sII)\b|['’]s\b|[,.;:)])",
+        rf"""\b(?:{_RULERS})\s(?P<form>I)
+        (?=\s(?:of|became|reigned|ruled|died|and\sII)\b|['’]s\b|[,.;:)])""",
         _say_ruler,
     ),
     rule(rf"\b(?:{_NUMBERED}|[A-Z]{{3,}})\s(?P<form>(?!I\b){_ROMAN}){_END}", _say_number),

@@ -55,7 +55,8 @@ _EXTENSION = r"(?:,?\s?(?:x|ext\.?|extension)\s?\d{1,5})?"
 RULES: tuple[Rule, ...] = (
     # +1 206-555-0147, (206) 555-0147, 1-800-555-0199, 206.555.0147
     rule(
-        rf"""(?<![\w.,-])(?:\+?\d{{1,3}}[\s.-]?)?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.-])\d{{3}}[\s.-]\d{{4}}
+        rf"""(?<![\w.,-])(?:\+?\d{{1,3}}[\s.-]?)?
+        (?:\(\d{{3}}\)\s?|\d{{3}}[\s.-])\d{{3}}[\s.-]\d{{4}}
         {_EXTENSION}(?![\w-])""",
         _say_groups,
     ),
@@ -69,10 +70,11 @@ RULES: tuple[Rule, ...] = (
         _say_groups,
     ),
     rule(
-        rf"(?<=\b)(?:{_CODED})(?:\snumber|\scode)?(?:\sis|:)?\s\#?(?P<form>(?P<digits>\d{{3,}}))(?![\w%]|[.,:/-]\d)",
+        rf"""\b(?:{_CODED})(?:\snumber|\scode)?(?:\sis|:)?\s\#?
+        (?P<form>(?P<digits>\d{{3,}}))(?![\w%]|[.,:/-]\d)""",
         _say_digits,
     ),
-    rule(rf"(?<=\b)(?:{_PLACED})\s(?P<form>(?P<digits>\d{{3,4}}))(?![\w%]|[.,:/-]\d)", _say_code),
+    rule(rf"\b(?:{_PLACED})\s(?P<form>(?P<digits>\d{{3,4}}))(?![\w%]|[.,:/-]\d)", _say_code),
     rule(r"(?<![\w-])(?:1-)?8\d\d-(?=[A-Z]{3})", _say_named),
     rule(r"(?<![\w-])(?P<digits>9-1-1|(?:[0-9A-F]{2}:){5}[0-9A-F]{2})(?![\w-])", _say_spelled),
     # a ZIP code behind a state

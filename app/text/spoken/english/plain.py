@@ -79,7 +79,8 @@ LIST_RULES: tuple[Rule, ...] = (
 )
 RULES: tuple[Rule, ...] = (
     rule(
-        r"(?<![\w.,])(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH|ˢᵗ|ⁿᵈ|ʳᵈ|ᵗʰ)(?!\w)",
+        r"""(?<![\w.,])(?P<number>\d{1,3}(?:,\d{3})+|\d+)
+        (?:st|nd|rd|th|ST|ND|RD|TH|ˢᵗ|ⁿᵈ|ʳᵈ|ᵗʰ)(?!\w)""",
         _say_ordinal,
     ),
     rule(r"(?<![\w.])(?P<v>[vV])\.?(?P<version>\d+(?:\.\d+)*)(?!\w)(?!\.\d)", _say_version),

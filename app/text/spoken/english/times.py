@@ -104,7 +104,8 @@ RULES: tuple[Rule, ...] = (
         _say_duration,
     ),
     rule(
-        r"""(?<![\w:.,/])(?P<days>)(?P<hours>)(?P<minutes>\d+)(?:m|min)\s?(?P<seconds>\d+)(?:s|sec)\b""",
+        r"""(?<![\w:.,/])(?P<days>)(?P<hours>)
+        (?P<minutes>\d+)(?:m|min)\s?(?P<seconds>\d+)(?:s|sec)\b""",
         _say_duration,
     ),
 )

@@ -141,13 +141,15 @@ RULES: tuple[Rule, ...] = (
         _say_degrees,
     ),
     rule(
-        r"""(?<![\w.,'’‘"“])(?P<feet>\d{1,2})['′’]\s?(?:(?P<inches>\d{1,2}(?:\.\d)?)(?:["″”]|'')|(?!\w))
+        r"""(?<![\w.,'’‘"“])(?P<feet>\d{1,2})['′’]\s?
+        (?:(?P<inches>\d{1,2}(?:\.\d)?)(?:["″”]|'')|(?!\w))
         (?!\w)""",
         _say_feet,
     ),
     rule(rf"(?<![\w.,\"“]){_AMOUNT}[\"″”](?![\w])(?=[^\"”]*$|[^\"”]*[\"“])", _say_inches),
     rule(
-        rf"{_START}{_AMOUNT}(?P<hyphen>)(?P<unit>{_CLOSE_UNIT})(?:\s?/\s?(?P<per>{_PER}))?(?![\w²³])",
+        rf"""{_START}{_AMOUNT}(?P<hyphen>)(?P<unit>{_CLOSE_UNIT})
+        (?:\s?/\s?(?P<per>{_PER}))?(?![\w²³])""",
         _say,
     ),
     rule(

@@ -57,20 +57,6 @@ CURRENCIES = {
 _CODES = ("EUR", "USD", "GBP", "JPY", "INR", "RUB", "KRW", "TRY", "CHF", "SEK", "NOK", "DKK", "PLN",
           "CNY", "CAD", "AUD", "BRL", "MXN", "SAR", "AED", "EGP", "CZK", "HUF")  # fmt: skip
 CURRENCIES |= {code: code for code in _CODES}
-# The everyday names, where the locale data is longer: US-Dollar.
-_SHORT = {
-    "de": {"USD": "Dollar", "GBP": "Pfund", "JPY": "Yen"},
-    "es": {"USD": ("dólar", "dólares"), "GBP": ("libra", "libras"), "JPY": ("yen", "yenes")},
-    "fr": {"USD": ("dollar", "dollars"), "GBP": ("livre", "livres"), "JPY": ("yen", "yens"),
-           "CHF": ("franc suisse", "francs suisses")},
-    "sv": {"USD": "dollar", "GBP": "pund", "SEK": ("krona", "kronor"), "JPY": "yen"},
-    "ru": {"USD": ("доллар", "доллара", "долларов"), "RUB": ("рубль", "рубля", "рублей"),
-           "GBP": ("фунт", "фунта", "фунтов"), "EUR": "евро"},
-    "hi": {"INR": ("रुपया", "रुपये"), "USD": "डॉलर", "EUR": "यूरो", "GBP": "पाउंड"},
-    "ar": {"USD": ("دولار", "دولارات"), "EUR": "يورو"},
-}  # fmt: skip
-
-
 # Names that the locale data gives in full, in everyday words.
 _EVERYDAY = {
     "de": {"US-Dollar": "Dollar"},
@@ -88,8 +74,6 @@ _EVERYDAY = {
     "hi": {"भारतीय रुपए": "रुपये", "भारतीय रुपया": "रुपया", "यूएस डॉलर": "डॉलर"},
     "ar": {"دولار أمريكي": "دولار", "دولارات أمريكية": "دولارات"},
 }  # fmt: skip
-
-
 _SYMBOL = re.compile(r"[₺₴€$£]")  # Turkish has one beside the name
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from app.text.spoken import numbers
 from app.text.spoken.general.locale import CURRENCIES, currency_name, noun_of, unit_phrase, units_of
 from app.text.spoken.general.numbers import MINUS, canonical, number_pattern, say_number
-from app.text.spoken.general.words import NotSaid, Words
+from app.text.spoken.general.words import Words
 from app.text.spoken.icu import months_of, plural_of
 from app.text.spoken.rules import Rule, alternatives, rule, written
 
@@ -19,7 +19,7 @@ Say = Callable[[re.Match[str]], str | None]
 
 
 def dates(words: Words) -> list[Rule]:
-    """24.11.2026, 24/11/2026, 2026-11-24, 24. November 2026."""
+    """24.11.2026, 24/11/2026, 2026-11-24, 24. November 2026. The word before gives its case."""
     say_date = words.date
     if say_date is None:
         return []
@@ -30,24 +30,21 @@ def dates(words: Words) -> list[Rule]:
         month = months.get(named) or months.get(f"{named}.") or int(written(match, "month") or 0)
         year, before = written(match, "year"), written(match, "before").strip().lower()
         full = int(year) + (2000 if len(year) == 2 else 0) if year else None
-        try:
-            if not (1 <= month <= 12 and 1 <= int(match["day"]) <= 31):
-                return None
-            return say_date(int(match["day"]), month, full, before)
-        except NotSaid:
-            return None
+        is_date = 1 <= month <= 12 and 1 <= int(match["day"]) <= 31
+        return say_date(int(match["day"]), month, full, before) if is_date else None
 
     before = r"(?:(?<!\w)(?P<before>[^\W\d]+)\s)?"
     linked = r"(?:\s(?:de|del|of))?\s"
     name = rf"(?P<name>(?:{alternatives(months)})(?:\.(?=\s?\d|\s[a-zà-ÿ]))?)(?P<month>)(?!\w)"
     return [
         rule(
-            rf"{before}(?P<form>(?<![\w.-])(?P<year>\d{{4}})-(?P<month>\d\d?)-(?P<day>\d\d?))(?P<name>)(?![\w-])",
+            rf"""{before}(?P<form>(?<![\w.-])(?P<year>\d{{4}})-(?P<month>\d\d?)-(?P<day>\d\d?))
+            (?P<name>)(?![\w-])""",
             say,
         ),
         rule(
-            rf"""{before}(?P<form>(?<![\w/.-])(?P<day>\d\d?)(?P<sep>[./-])\s?(?P<month>\d\d?)(?P=sep)\s?
-            (?P<year>\d{{4}}|\d\d)?)(?P<name>)(?![\w/-])(?!\.\d)""",
+            rf"""{before}(?P<form>(?<![\w/.-])(?P<day>\d\d?)(?P<sep>[./-])\s?
+            (?P<month>\d\d?)(?P=sep)\s?(?P<year>\d{{4}}|\d\d)?)(?P<name>)(?![\w/-])(?!\.\d)""",
             say,
         ),
         rule(
@@ -66,17 +63,13 @@ def times(words: Words) -> list[Rule]:
 
     def say(match: re.Match[str]) -> str | None:
         second = written(match, "second")
-        try:
-            return say_time(
-                int(match["hour"]), int(match["minute"] or 0), int(second) if second else None
-            )
-        except NotSaid:
-            return None
+        return say_time(int(match["hour"]), int(match["minute"]), int(second) if second else None)
 
     clock = r"(?P<hour>[01]?\d|2[0-4])"
     return [
         rule(
-            rf"(?<![\w:.,]){clock}:(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\w:]|[.,]\d)(?:\s?(?:Uhr|h|horas|heures|часов|बजे)(?!\w))?",
+            rf"""(?<![\w:.,]){clock}:(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\w:]|[.,]\d)
+            (?:\s?(?:Uhr|h|horas|heures|часов|बजे)(?!\w))?""",
             say,
         ),
     ]

@@ -1,7 +1,7 @@
 """What a language's table says: the words of marks, how dates and times are said, abbreviations.
 
 The names of months, currencies and units, and their plurals, are not here: they come from Unicode's
-locale data (locale.py).
+locale data (locale.py, app/text/spoken/icu.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -9,10 +9,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 GROUPS = ". \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
-
-
-class NotSaid(Exception):
-    """The form stays as it is written."""
 
 
 def _empty() -> Mapping[str, str]:

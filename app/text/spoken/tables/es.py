@@ -71,7 +71,8 @@ _KINGS = (
 )
 RULES: tuple[Rule, ...] = (
     rule(
-        r"""(?<![\w:.,])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)\s?(?P<half>[ap]\.\s?m\.|[aApP][mM]\b)""",
+        r"""(?<![\w:.,])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)\s?
+        (?P<half>[ap]\.\s?m\.|[aApP][mM]\b)""",
         _say_clock,
     ),
     rule(
@@ -81,7 +82,8 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,])(?P<number>\d{1,3})\.?(?P<suffix>º|ª|°(?=\s[a-z])|er(?!\w))", _say_ordinal),
     rule(rf"\b(?P<name>{_KINGS})\s(?P<form>{_ROMAN})(?![\w-])", _say_king),
     rule(
-        rf"\b(?:siglos?|Siglos?|capítulo|Capítulo|tomo|Tomo|parte|Parte|Mundial|s\.)\s(?P<form>{_ROMAN})(?![\w-])",
+        rf"""\b(?:[Ss]iglos?|[Cc]apítulo|[Tt]omo|[Pp]arte|Mundial|s\.)\s
+        (?P<form>{_ROMAN})(?![\w-])""",
         _say_roman,
     ),
 )

@@ -56,11 +56,13 @@ _KINGS = (
 RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,-])0\d(?:[\s.-]\d\d){4}(?![\w-])", _say_pairs),
     rule(
-        r"(?<![\w:.,])(?P<hour>[01]?\d|2[0-4])\s?(?:h|H|heures?)\s?(?P<minute>[0-5]\d)?(?!\w)(?!\s?[-/]\w)",
+        r"""(?<![\w:.,])(?P<hour>[01]?\d|2[0-4])\s?(?:h|H|heures?)\s?(?P<minute>[0-5]\d)?
+        (?!\w)(?!\s?[-/]\w)""",
         _say_hours,
     ),
     rule(
-        rf"(?<![\w.,])(?:(?P<number>\d{{1,4}})|{_ROMAN})(?P<suffix>ers?|res?|ères?|èmes?|emes?|es?|nde?s?|ᵉ|ᵉʳ)(?!\w)",
+        rf"""(?<![\w.,])(?:(?P<number>\d{{1,4}})|{_ROMAN})
+        (?P<suffix>ers?|res?|ères?|èmes?|emes?|es?|nde?s?|ᵉ|ᵉʳ)(?!\w)""",
         _say_ordinal,
     ),
     rule(rf"\b(?:{_KINGS})\s(?P<form>{_ROMAN})(?![\w-]|['’])", _say_ruler),

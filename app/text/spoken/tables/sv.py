@@ -44,12 +44,14 @@ def _say_ruler(match: re.Match[str]) -> str:
 _ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 RULES: tuple[Rule, ...] = (
     rule(
-        r"\b[Kk]l(?:\.|ockan)\s?(?P<hour>[01]?\d|2[0-4])(?:[.:](?P<minute>[0-5]\d))?(?![\w:])(?!\.\d)",
+        r"""\b[Kk]l(?:\.|ockan)\s?(?P<hour>[01]?\d|2[0-4])(?:[.:](?P<minute>[0-5]\d))?
+        (?![\w:])(?!\.\d)""",
         _say_clock,
     ),
     rule(r"(?<![\w.,])(?P<number>\d{1,4}):(?:e|a)(?!\w)", _say_ordinal),
     rule(
-        rf"\b(?:Karl|Gustav|Gustaf|Oscar|Carl|Erik|Henrik|Ludvig|Elizabeth|Margareta|Fredrik|Adolf)\s(?P<form>{_ROMAN})(?!\w)",
+        rf"""\b(?:Karl|Gustav|Gustaf|Oscar|Carl|Erik|Henrik|Ludvig|Elizabeth|Margareta|Fredrik
+        |Adolf)\s(?P<form>{_ROMAN})(?!\w)""",
         _say_ruler,
     ),
 )
