@@ -38,6 +38,7 @@ _FOLDED_KINDS = {
 _ORDINARY = re.compile(r"[ -~\n\r\t]*")
 _CJK_MARKS = "，！？：；（）"  # they end sentences and clauses
 _KEPT = set(_CJK_MARKS + "…№")
+_KANJI_OF_NAMES = set("髙﨑𠮷濵瀨栁桒槗冨塚德黑邊邉齋齊澤廣國會澁靜眞惠櫻濱嶋槙凛圓々〆〇")
 _PLAIN_MARKS = {
     **dict.fromkeys("“”„‟«»″〝〞「」『』《》〈〉", '"'),
     **dict.fromkeys("‘’‚‛‹›′ʼ`´ʻ", "'"),
@@ -215,6 +216,18 @@ def _is_folded_by_model(char: str, characters: Set[str], language: str | None) -
     """Chinese and Japanese characters become other characters before the vocabulary is asked."""
     is_han = "\u3400" <= char <= "\u9fff" or char in "々〇〆" or char >= "\U00020000"
     is_kana = "\u3040" <= char <= "\u30ff"
-    if (is_han and language in ("zh", "ja")) or (is_kana and language == "ja"):
+    if (is_han and language == "zh") or (is_kana and language == "ja"):
         return True
+    if is_han and language == "ja":
+        return _has_reading(char)
     return _all_in(unicodedata.normalize("NFKD", char.lower()), characters)
+
+
+def _has_reading(kanji: str) -> bool:
+    """Readers of Japanese know the kanji of JIS X 0208, and some others in names."""
+    if kanji in _KANJI_OF_NAMES:
+        return True
+    try:
+        return bool(kanji.encode("shift_jis"))
+    except UnicodeEncodeError:
+        return False

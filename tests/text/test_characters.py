@@ -117,6 +117,12 @@ def test_chinese_and_japanese_characters_are_read_in_their_languages():
     assert readable("你好", ASCII, "en", folds=True) != []
 
 
+@pytest.mark.parametrize(("text", "dropped"), [("必ず髙橋さん", 0), ("山𪚥川", 1), ("々〆", 0)])
+def test_kanji_without_a_reading_are_dropped_and_told(text, dropped):
+    found = readable(text, ASCII, "ja", folds=True)
+    assert sum(each.end - each.start for each in found) == dropped
+
+
 @given(st.text(max_size=80))
 def test_nothing_unreadable_is_left(text):
     left = rewritten(text, readable(text, ASCII, None, folds=False))

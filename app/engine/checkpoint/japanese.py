@@ -21,7 +21,7 @@ _KANA = re.compile("[\u3041-\u309f]")
 _SPACES = re.compile(r"(\s+)")
 _KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 # A dictionary takes this for the greeting, which is written in kana today. It is one when alone.
-_TODAY = re.compile(r"今日は(?!\s*(?:[。!.]|$))")
+_TODAY = re.compile(r"今日は(?P<alone>\s*(?=[。!.]|$))?")
 # Forms of a character that dictionaries know under another: mostly in names.
 _VARIANTS = str.maketrans(
     "髙﨑𠮷濵瀨栁桒槗冨塚德黑邊邉齋齊澤廣國會澁靜眞惠櫻濱嶋槙凛圓",
@@ -88,12 +88,28 @@ class OpenJTalkReader:
         return normalize("NFKD", "".join(said))
 
     def _piece(self, text: str) -> str:
-        words = [(word["string"], _hiragana(word["read"])) for word in self._read(text)]
+        words = [
+            (word["string"], _hiragana(_sounded(word["read"], word["pron"])))
+            for word in self._read(text)
+        ]
         unread = {orig for orig, hira in words if _KANJI.search(orig) and not _KANA.search(hira)}
         for orig in unread - self._told:
             _tell(orig)
         self._told |= unread
         return "".join(_spoken(orig, hira) for orig, hira in words if orig not in unread)
+
+
+def _sounded(read: str, pron: str) -> str:
+    """The reading as it is written, with the consonants that a counter changes: さんぼん."""
+    heard = pron.replace("\N{RIGHT SINGLE QUOTATION MARK}", "")
+    if len(heard) != len(read):
+        return read
+    pairs = zip(read, heard, strict=True)
+    return "".join(new if _is_changed(old, new) else old for old, new in pairs)
+
+
+def _is_changed(old: str, new: str) -> bool:
+    return new == "ッ" or normalize("NFD", old)[0] == normalize("NFD", new)[0]
 
 
 def _tell(characters: str) -> None:
@@ -107,7 +123,11 @@ def open_reader() -> JapaneseReader:
 def prepared(text: str) -> str:
     """What a dictionary can read."""
     composed = normalize("NFKC", text.translate(_VARIANTS))
-    return _TODAY.sub("きょうは", composed)
+    return _TODAY.sub(_today, composed)
+
+
+def _today(match: re.Match[str]) -> str:
+    return "きょうは" if match["alone"] is None else "こんにちは"
 
 
 def _hiragana(katakana: str) -> str:

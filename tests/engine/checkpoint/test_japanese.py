@@ -87,11 +87,26 @@ def test_full_width_letters_are_folded_before_the_look_up() -> None:
 class Frontend:
     """Stands for pyopenjtalk.run_frontend."""
 
-    READINGS: ClassVar = {"花": "ハナ", "を": "ヲ", "カメラ": "カメラ", "龘": "、"}
+    READINGS: ClassVar = {
+        "花": "ハナ",
+        "を": "ヲ",
+        "カメラ": "カメラ",
+        "龘": "、",
+        "本": "ホン",
+        "京": "キョウ",
+    }
+    SOUNDS: ClassVar = {"本": "ボン\N{RIGHT SINGLE QUOTATION MARK}", "京": "キョー"}
 
     def __call__(self, text: str) -> list[dict[str, str]]:
         words = re.findall("|".join(self.READINGS), text)
-        return [{"string": word, "read": self.READINGS[word]} for word in words]
+        return [
+            {
+                "string": word,
+                "read": self.READINGS[word],
+                "pron": self.SOUNDS.get(word, self.READINGS[word]),
+            }
+            for word in words
+        ]
 
 
 @pytest.fixture
@@ -106,6 +121,10 @@ def open_jtalk(monkeypatch: pytest.MonkeyPatch) -> JapaneseReader:
 def test_open_jtalk_reads_where_it_is_installed(open_jtalk: JapaneseReader) -> None:
     assert isinstance(open_jtalk, OpenJTalkReader)
     assert kana(open_jtalk, "花をカメラ") == " はなをカメラ"
+
+
+def test_a_counter_is_sounded_and_long_vowels_are_as_written(open_jtalk: JapaneseReader) -> None:
+    assert kana(open_jtalk, "本京") == "ぼんきょう"
 
 
 def test_open_jtalk_keeps_spaces_and_tells_what_it_cannot_read(
