@@ -1,6 +1,6 @@
 """What reading a text costs before the model gets it: markup, characters, spoken forms, segments.
 
-    python -m benchmarks.text [--before PATH] [--rounds 40]
+    python benchmarks/text.py [--before PATH] [--rounds 40]
 
 `--before` is a checkout of the commit to compare with. Each side is a process of its own; the
 sides take turns, one text at a time. The aim: at most 10 ms for 280 characters at p95, on one core.

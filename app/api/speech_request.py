@@ -65,8 +65,8 @@ class SpeechOptionFields(BaseModel):
     strip_emoji: bool | None = Field(None, description="remove emoji")
     normalise: Normalise | None = Field(
         None,
-        description="auto: numbers, dates, money and the like are spoken in words; on: the same, "
-        "and refused for a language without such rules; off: as written",
+        description="auto, on: numbers, dates, money and the like are said in words, as far as "
+        "the language has rules for them; off: as written",
     )
     pronunciations: RequestList | None = Field(
         None, description="terms that are said otherwise, before those that the tenant keeps"

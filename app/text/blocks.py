@@ -18,6 +18,7 @@ _SEPARATOR = re.compile(r"[\W_]*")
 _SEPARATOR_MARKS = re.compile(r"(?:(?:[^\w\s!?]|_)\s*){3,}")
 _INLINE_SEPARATOR = re.compile(r"(?<!\S)([-*_=~#•·])(?:[ \t]*\1){2,}(?!\S)")
 _BULLET = re.compile(r"[ \t]*[-*+•‣◦▪●○■–—]\s+(?=\S)")  # noqa: RUF001
+_TASK = re.compile(r"[ \t]*\[[ xX]\]\s+(?=\S)")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+(?=\S)")
 _NUMBER = re.compile(r"[ \t]*(?P<number>\d{1,3}|[A-Za-z](?=\)))(?P<mark>[.)])[ \t]+(?=\S)")
 _INLINE_NUMBER = re.compile(r"(?<!\S)(?P<number>\d{1,2})(?P<mark>[.)])[ \t]+(?=\S)")
@@ -80,8 +81,8 @@ def _line_numbers(text: str) -> list[re.Match[str]]:
 
 def _read(line: _Line, numbers: set[int], *, is_first: bool) -> None:
     if _SEPARATOR.fullmatch(line.text) and PAUSE not in line.text:
-        line.is_silent = not line.text.strip() or _SEPARATOR_MARKS.search(line.text) is not None
-        if line.is_silent and line.text.strip():
+        line.is_silent = True
+        if _SEPARATOR_MARKS.search(line.text):
             line.replacements.append(Replacement(line.start, line.end, ""))
         return
     if _ROW.match(line.text):
@@ -94,10 +95,13 @@ def _read(line: _Line, numbers: set[int], *, is_first: bool) -> None:
         _say_number(line, number, number.end("number"))
         return
     mark = _BULLET.match(line.text) or _HEADING.match(line.text)
-    if mark is not None:
+    at = mark.end() if mark else 0
+    task = _TASK.match(line.text, at)
+    at = task.end() if task else at
+    if at:
         line.is_block = True
-        line.replacements.append(_cut(line, mark.start(), mark.end()))
-    _read_inline(line, mark.end() if mark else 0)
+        line.replacements.append(_cut(line, 0, at))
+    _read_inline(line, at)
 
 
 def _cut(line: _Line, start: int, end: int, say: str = "") -> Replacement:

@@ -23,6 +23,7 @@ from app.text.spoken.open_forms import open_form_at
 from app.text.ssml import open_tag_at
 from app.text.tags import open_bracket_at
 
+MAX_LOOKS = 24  # for the ends of sentences in a text that gives no take; ordinary ones need ten
 SENTENCES = (1, 1, 2, 3)  # in the first, second, third and each later take
 
 # A comma within a number or a date is no clause's.
@@ -53,6 +54,7 @@ class IncrementalText:
         self._text = ""
         self._ends: list[int] = []  # of sentences, as they were last looked for
         self._checked: int | None = None  # where the last word began then; None: look again
+        self._num_looks = 0  # for the ends, since the last take
         self._num_taken = 0
         self._opened = OpenMarkup(strip_markdown)
         self._reasoning = Reasoning()
@@ -109,7 +111,7 @@ class IncrementalText:
 
     def _is_decided_at(self, char: str) -> bool:
         """Whether a word is complete before `char`, or the text is too long to wait for one."""
-        if len(self._text) > 2 * self._max_chars:
+        if self._is_overlong():
             return True
         ended = char.isspace() or self._text[-1:] in _UNSPACED
         return ended and not self._text[-1:].isspace()
@@ -124,7 +126,7 @@ class IncrementalText:
     def _take(self, end: int) -> list[str]:
         """At most one: a very long line of dashes is dropped."""
         take, self._text = self._text[:end], self._text[end:]
-        self._checked = None
+        self._checked, self._num_looks = None, 0
         opened = self._opened.before(take)
         if not speakable(take):
             return []
@@ -133,9 +135,11 @@ class IncrementalText:
 
     def _end(self, is_spaced: bool) -> int | None:
         """Where the next take ends. None: wait for more text."""
-        ends = self._sentence_ends()
+        if not speakable(self._text):
+            return cut_at(self._text, self._max_chars) if self._is_long() else None
+        ends = self._sentence_ends(is_spaced)
         wanted = SENTENCES[min(self._num_taken, len(SENTENCES) - 1)]
-        if self._num_taken and len(ends) < wanted and len(self._text) <= self._max_chars:
+        if self._num_taken and len(ends) < wanted and not self._is_long():
             return None
         closed, in_terms = self._closed_end(is_spaced), self._in_terms()
         ends = [end for end in ends if end <= closed and end not in in_terms]
@@ -144,7 +148,7 @@ class IncrementalText:
             is_full = next_end is not None and next_end > self._max_chars
             if self._can_stand(end) and (number >= wanted or is_full):
                 return end
-        if len(self._text) > self._max_chars:
+        if self._is_long():
             standing = [end for end in ends if self._can_stand(end)]
             if standing or closed == len(self._text):
                 return standing[-1] if standing else cut_at(self._text, self._max_chars)
@@ -155,11 +159,18 @@ class IncrementalText:
         terms = self._pronouncer.replacements(self._text)
         return {at for term in terms for at in range(term.start + 1, term.end)}
 
+    def _is_long(self) -> bool:
+        return len(self._text) > self._max_chars
+
+    def _is_overlong(self) -> bool:
+        """Too long to wait for anything."""
+        return len(self._text) > 2 * self._max_chars
+
     def _closed_end(self, is_spaced: bool) -> int:
         """What stands before it can be taken: markup, a written form or a pronounced term that is
         still open begins there."""
         text = self._text
-        if len(text) > 2 * self._max_chars:
+        if self._is_overlong():
             return len(text)
         opened = [open_tag_at(text), open_bracket_at(text)]
         if self._strips_markdown:
@@ -170,10 +181,17 @@ class IncrementalText:
         opened.append(self._pronouncer.open_at(spaced))
         return min((at for at in opened if at is not None), default=len(text))
 
-    def _sentence_ends(self) -> list[int]:
+    def _sentence_ends(self, is_spaced: bool) -> list[int]:
         """The ends of all sentences except the last, which may go on. They are looked for again
-        when a mark that may end a sentence has come, and when the word behind it has."""
+        when a mark that may end a sentence has come, and when the word behind it has; not where the
+        text begins with something open, and at most MAX_LOOKS times: hostile text would have them
+        looked for all the time."""
         if self._checked is None or _TERMINATOR.search(self._text, self._checked):
+            is_open = self._closed_end(is_spaced) < SHORT_CHARS
+            if is_open or (self._num_looks >= MAX_LOOKS and not self._is_overlong()):
+                self._checked = None
+                return []
+            self._num_looks += 1
             self._ends = self._found_ends()
         last_word = max(map(self._text[:-1].rfind, _BORDERS)) + 1
         self._checked = last_word

@@ -22,6 +22,7 @@ SENTENCES_PER_SEGMENT = 3
 
 # C0, DEL and C1, except those that str.split takes as white space; halves of surrogate pairs.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")  # as str.isalnum
 _PARAGRAPH = re.compile(r"\n\s*\n")
 # A long sentence may be cut after a clause mark and its space. CJK marks need no space.
 _CLAUSE = re.compile(r"[,;:—–،؛][\"'”’)\]]*(?= )|[、，；：]")  # noqa: RUF001
@@ -30,7 +31,7 @@ _SPACE = re.compile(r"\s+")
 
 def speakable(text: str) -> bool:
     """Whether the text has a letter or a digit of any script."""
-    return any(char.isalnum() for char in text)
+    return _LETTER_OR_DIGIT.search(text) is not None
 
 
 def normalise(text: str) -> str:

@@ -6,10 +6,12 @@ about what is rewritten, or why.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Value = TypeVar("Value", np.int32, np.bool_)
 
 
 class Span(NamedTuple):
@@ -78,28 +80,41 @@ class SpannedText:
     def replaced(self, replacements: Iterable[Replacement]) -> "SpannedText":
         """Each new character came from all of its replacement's span. A replacement that touches a
         final character is dropped. Raises ValueError unless they are in order without overlap."""
-        parts: list[SpannedText] = []
+        pieces: list[str] = []
+        lengths: list[int] = []  # of the pieces
+        froms: list[int] = []  # where each piece begins in this text, or stands for a new one
+        new: list[tuple[Span, bool]] = []  # place and finality of every second piece
         at = last = 0
         for each in replacements:
             if not last <= each.start <= each.end <= len(self):
                 raise ValueError(f"a replacement is out of order, or overlaps another: {each}")
             last = each.end
-            if not self._is_free(each.start, each.end):
-                continue
-            parts.append(self[at : each.start])
-            if each.say:
-                parts.append(self._said(each))
-            at = each.end
-        return SpannedText.joined([*parts, self[at:]]) if parts else self
+            if self._is_free(each.start, each.end):
+                pieces += (self.text[at : each.start], each.say)
+                lengths += (each.start - at, len(each.say))
+                froms += (at, each.start)
+                new.append((self.span(each.start, each.end), each.is_final))
+                at = each.end
+        if not new:
+            return self
+        return self._assembled(
+            [*pieces, self.text[at:]], [*lengths, len(self) - at], [*froms, at], new
+        )
 
-    def _said(self, new: Replacement) -> "SpannedText":
-        span = self.span(new.start, new.end)
-        shape = len(new.say)
+    def _assembled(
+        self, pieces: list[str], lengths: list[int], froms: list[int], new: list[tuple[Span, bool]]
+    ) -> "SpannedText":
+        """Of kept and new pieces in turn. One step for all pieces: a text may have hundreds."""
+        ends = np.cumsum(lengths)
+        of_piece = np.repeat(np.arange(len(pieces)), lengths)
+        is_new = of_piece % 2 == 1
+        old = np.arange(ends[-1]) - (ends - lengths)[of_piece] + np.array(froms)[of_piece]
+        starts, stops, finals = zip(*((*span, is_final) for span, is_final in new), strict=True)
         return SpannedText(
-            new.say,
-            np.full(shape, span.start, np.int32),
-            np.full(shape, span.end, np.int32),
-            np.full(shape, new.is_final, np.bool_),
+            "".join(pieces),
+            _mixed(self.starts, old, np.array(starts, np.int32), of_piece // 2, is_new),
+            _mixed(self.ends, old, np.array(stops, np.int32), of_piece // 2, is_new),
+            _mixed(self.finals, old, np.array(finals, np.bool_), of_piece // 2, is_new),
         )
 
     def _is_free(self, start: int, end: int) -> bool:
@@ -107,3 +122,17 @@ class SpannedText:
         if start == end:
             return not (0 < start < len(self) and self.finals[start - 1 : start + 1].all())
         return not self.finals[start:end].any()
+
+
+def _mixed(
+    kept: NDArray[Value],
+    old: NDArray[np.intp],
+    new: NDArray[Value],
+    of_new: NDArray[np.intp],
+    is_new: NDArray[np.bool_],
+) -> NDArray[Value]:
+    """`new[of_new]` where `is_new`, else `kept[old]`."""
+    found = np.empty(len(old), kept.dtype)
+    found[is_new] = new[of_new[is_new]]
+    found[~is_new] = kept[old[~is_new]]
+    return found

@@ -31,7 +31,7 @@ KNOWN_TAGS = frozenset(
     )
 )
 MAX_TAG_CHARS = 24
-_TAG = re.compile(r"\[([A-Za-z][A-Za-z ]{1,20})\]")
+_TAG = re.compile(r"\[([A-Za-z][A-Za-z ]{1,20})\](?!\()")  # and no link
 _REASONING = re.compile(
     r"<(think|thinking|thought|reasoning)>(?:(?!</\1>).)*(?:</\1>|\Z)|</think>",
     re.IGNORECASE | re.DOTALL,

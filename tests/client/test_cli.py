@@ -105,6 +105,16 @@ def test_say_sends_model_voice_language_and_seed(tmp_path):
     assert request.sampling.seed == 9
 
 
+def test_explain_prints_what_the_model_would_get(url, synthesizer, capsys):
+    assert main(["explain", "# I **owe** $5\n\n[laugh]", "--strip-markdown", "--url", url]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "I owe five dollars",
+        "    '$5' is said as 'five dollars'",
+        "left out: '[laugh]' (tag)",
+    ]
+    assert synthesizer.requests == []
+
+
 def test_models_and_voices_print_one_name_per_line(url, capsys):
     assert main(["models", "--url", url]) == 0
     assert main(["voices", "--url", url]) == 0
@@ -124,6 +134,7 @@ def test_pronunciations_are_printed_one_per_line(synthesizer, tmp_path, capsys, 
 @pytest.mark.parametrize(
     "command",
     [
+        ["explain", "Hi"],
         ["models"],
         ["pronunciations"],
         ["voices"],

@@ -27,6 +27,8 @@ def said(text, language="en"):
         ("- Milk and\n  honey\n- Bread", ["Milk and", "honey.", "Bread"]),
         ("- Milk and\nhoney\n- Bread", ["Milk and", "honey.", "Bread"]),
         ("1. Crack them\n2. Beat them", ["1, Crack them.", "2, Beat them"]),
+        ("- [ ] Milk\n- [x] Bread", ["Milk.", "Bread"]),
+        ("[x] Milk\n\n[ ] Bread", ["Milk.", "Bread"]),
         ("1) one\n2) two", ["1, one.", "2, two"]),
         ("a) one\nb) two", ["a, one.", "b, two"]),
         ("Do:\n7. Seven\n8. Eight", ["Do:", "7, Seven.", "8, Eight"]),

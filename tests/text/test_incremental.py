@@ -239,3 +239,24 @@ def test_a_text_that_goes_on_after_a_flush_keeps_its_markup():
     assert stream.flush() == ["```\ny = 2"]
     stream.push("z = 3")
     assert stream.flush() == ["z = 3"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "We have cooked the whole thing approx. 3 times in a row. Yes."),
+        ("en", "We have talked for hours to the old Dr. Lee of the U.S. army. Yes."),
+        ("hi", "आज सुबह हमारे घर बहुत दूर से डॉ. शर्मा जी आए थे। हाँ।"),
+        ("ar", "جاء إلى بيتنا في الصباح الباكر د. أحمد مع أخيه. نعم."),
+        ("ms", "Pagi tadi kami semua pergi bertemu En. Ali di rumahnya. Ya."),
+        ("ru", "Сегодня утром пришёл наш хороший друг т. е. сам Иван. Да."),  # noqa: RUF001
+        ("es", "Nos vemos mañana en la plaza a las 5 p. m. como siempre. Sí."),
+        ("sv", "Vi kan träffas vid den stora stationen t.ex. kl. 5 i morgon. Ja."),
+        ("no", "Vi kan møtes ved den store stasjonen f.eks. i morgen tidlig. Ja."),
+        ("sw", "Leo asubuhi tulikwenda kumwona Bw. Juma na Dkt. Ali. Ndiyo."),
+    ],
+)
+def test_no_take_ends_behind_an_abbreviation(language, text):
+    sentence = text[: text.rindex(" ")]
+    takes = takes_of(list(f"{text} Abc abc "), language)
+    assert takes[0].strip() == sentence

@@ -24,7 +24,9 @@ def test_a_tag_on_a_model_without_it_is_dropped_and_told():
     assert [each.dropped for each in replacements] == [TAG, TAG]
 
 
-@pytest.mark.parametrize("text", ["[1] says so", "[he left]", "array[laugh", "no tags"])
+@pytest.mark.parametrize(
+    "text", ["[1] says so", "[he left]", "array[laugh", "[laugh](http://a.b)", "no tags"]
+)
 def test_other_brackets_stay(text):
     assert tags(text, ("laugh",)) == []
 
