@@ -224,8 +224,7 @@ class ServeArgs(_Frozen):
         None, description="folder or fsspec URL for prepared voices; null: beside the recordings"
     )
     uploads: str | None = Field(
-        None,
-        description="folder or fsspec URL for voices that callers make; null: none",
+        None, description="folder or fsspec URL for callers' voices and pronunciations; null: none"
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"

@@ -81,8 +81,6 @@ NO_MARKS: Marks = {}
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How T3 draws tokens."""
-
     temperature: float = 0.8
     cfg_weight: float = 0.5  # 0 runs one row instead of a pair
     exaggeration: float = 0.5
@@ -105,8 +103,6 @@ class VoiceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VoiceRef:
-    """A voice, as the stages know it."""
-
     name: str
     kind: VoiceKind = VoiceKind.BUILT_IN
 
@@ -286,6 +282,9 @@ class ModelCard:
     has_top_k: bool
     max_segment_chars: int = 280
     recorded_voices: tuple[str, ...] = ()  # those among `voices` that are in the operator's store
+    characters: str | None = None  # that the model can read; None: all
+    folds_characters: bool = False  # it reads small letters, and accents apart from their letters
+    tags: tuple[str, ...] = ()  # that the model acts, without brackets: laugh
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ TENANT = r"^[a-z0-9_-]{1,64}$"
 
 class Role(StrEnum):
     SPEAK = "speak"  # may speak, cancel the tenant's sessions, read reports
-    VOICES = "voices"  # may make, rename and delete voices
+    VOICES = "voices"  # may make, rename and delete voices, and keep pronunciations
     ADMIN = "admin"  # may load and unload the model, and stop the sessions of every tenant
 
 
@@ -28,6 +28,9 @@ class Quota(BaseModel, extra="forbid", frozen=True):
         None, ge=1, description="recordings processed at the same time, at one ingress replica"
     )
     max_voices: int | None = Field(None, ge=0, description="voices that the tenant keeps")
+    max_pronunciations: int | None = Field(
+        None, ge=0, description="pronunciations that the tenant keeps; null: 1,000, the most"
+    )
 
     @property
     def is_limited(self) -> bool:
@@ -41,12 +44,13 @@ class KeySettings(BaseModel, extra="forbid", frozen=True):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hash of the key")
     tenant: str = Field(
         pattern=TENANT,
-        description="the key sees the sessions and uploaded voices of this tenant alone",
+        description="the key sees the sessions, uploaded voices and pronunciations of this tenant "
+        "alone",
     )
     roles: tuple[Role, ...] = Field(
         (Role.SPEAK,),
-        description="speak: speak, cancel, read reports; voices: make, rename, delete voices; "
-        "admin: load and unload the model, stop the sessions of every tenant",
+        description="speak: speak, cancel, read reports; voices: make, rename, delete voices, keep "
+        "pronunciations; admin: load and unload the model, stop the sessions of every tenant",
     )
     quota: Quota = Quota()
 

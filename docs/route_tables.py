@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
 
 _GROUPS = (
     ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions", "/v1/admin")),
-    ("Voices", ("/v1/audio/voices",)),
+    ("Voices and pronunciations", ("/v1/audio/voices", "/v1/audio/pronunciations")),
     ("Models and health", ("/v1/models", "/health", "/openapi.json", "/")),
     ("Routes of a desktop app", ("/api/",)),
 )

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "config": ("core", "errors", "key_settings"),
     "text": _GROUND,
     "audio": _GROUND,
-    "voices": _GROUND,
+    "voices": (*_GROUND, "text.pronunciations"),  # the noun that it stores
     "auth": _GROUND,
     "client": _GROUND,
     "sessions": (*_GROUND, "text.duration"),  # the estimate of a text's length alone

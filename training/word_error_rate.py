@@ -3,6 +3,7 @@ Pocketsphinx knows nothing about the model.
 
     python -m training.word_error_rate --model embedded
     python -m training.word_error_rate --model teacher    # flite itself: the floor
+    python -m training.word_error_rate --numbers 1        # sentences with numbers, in each form
 
 The last line is JSON.
 """
@@ -31,7 +32,8 @@ from app.core import (
     VoiceRef,
 )
 from app.engine.synthesizer import LocalSynthesizer
-from training.corpus import Sentence, held_out, words_of
+from app.text.plan import TextRules, plan_text
+from training.corpus import NumberSentence, Sentence, held_out, with_numbers, words_of
 from training.options import parse_options
 from training.synthesise_corpus import flite
 
@@ -41,6 +43,7 @@ LOUD = 99.9  # this percentile becomes the peak, so that one click does not mute
 PAUSE_S = 0.3  # of silence before and after
 
 Wav = NDArray[np.float32]
+Speak = Callable[[str], Wav]
 
 
 def recognise(decoder: Decoder, wav: Wav) -> tuple[str, ...]:
@@ -70,9 +73,7 @@ def word_errors(spoken: Sequence[str], recognised: Sequence[str]) -> int:
     return row[-1]
 
 
-def word_error_rates(
-    sentences: Sequence[Sentence], speak: Callable[[str], Wav]
-) -> dict[str, float]:
+def word_error_rates(sentences: Sequence[Sentence], speak: Speak) -> dict[str, float]:
     """The word error rate of each kind of sentence, and of all."""
     decoder = Decoder(samprate=RECOGNISER_HZ, loglevel="FATAL")
     wrong: dict[str, int] = {}
@@ -86,24 +87,59 @@ def word_error_rates(
     return {kind: round(wrong[kind] / total[kind], 4) for kind in total}
 
 
+def as_normalised(sentence: NumberSentence) -> str:
+    return " ".join(plan_text(sentence.written, TextRules(language="en")).segments)
+
+
+FORMS: Mapping[str, Callable[[NumberSentence], str]] = {  # what the model gets
+    "as written": lambda sentence: sentence.written,
+    "normalised": as_normalised,
+    "in words": lambda sentence: sentence.spoken,  # what a perfect normalisation gives
+}
+
+
+def rates_by_form(sentences: Sequence[NumberSentence], speak: Speak) -> dict[str, float]:
+    """The word error rate of each form. The words to be heard are the same in all."""
+    return {form: _rate_of_form(form, sentences, speak) for form in FORMS}
+
+
+def _rate_of_form(form: str, sentences: Sequence[NumberSentence], speak: Speak) -> float:
+    texts = {sentence.spoken: FORMS[form](sentence) for sentence in sentences}
+    words = [Sentence(form, spoken) for spoken in texts]
+    return word_error_rates(words, lambda spoken: speak(texts[spoken]))[form]
+
+
+def texts_of_forms(sentences: Sequence[NumberSentence]) -> list[Sentence]:
+    """Each text once."""
+    texts = (text_of(sentence) for text_of in FORMS.values() for sentence in sentences)
+    return [Sentence("numbers", text) for text in dict.fromkeys(texts)]
+
+
 def main() -> None:
     options = parse_options(
         "word_error_rate",
         model="embedded",
         voices="ada,bela,cleo",
         sentences=100,
+        numbers=0,  # 1: those of with_numbers.txt instead, in each form
         at_once=4,
         vocoder="{}",  # VocoderSettings as JSON
         sampling="{}",  # SamplingParams as JSON; the others are the model's defaults
     )
     sentences = held_out()[: options.sentences]
+    rate: Callable[[Speak], dict[str, float]] = partial(word_error_rates, sentences)
+    if options.numbers:
+        numbers = with_numbers()[: options.sentences]
+        sentences, rate = texts_of_forms(numbers), partial(rates_by_form, numbers)
     voices = options.voices.split(",")
     if options.model == "teacher":
-        rates = {v: word_error_rates(sentences, partial(speak_as_teacher, v)) for v in voices}
+        rates = {voice: rate(partial(speak_as_teacher, voice)) for voice in voices}
     else:
         args = ServeArgs(model=options.model, vocoder=json.loads(options.vocoder))
         sampling = {"seed": options.seed, **json.loads(options.sampling)}
-        rates = asyncio.run(rate_model(args, voices, sentences, sampling, options.at_once))
+        rates = asyncio.run(
+            rate_model(args, voices, sentences, sampling, at_once=options.at_once, rate=rate)
+        )
     line = {
         "model": options.model,
         "vocoder": options.vocoder,
@@ -122,18 +158,19 @@ async def rate_model(
     voices: Sequence[str],
     sentences: Sequence[Sentence],
     sampling: Mapping[str, Any],
+    *,
     at_once: int,
+    rate: Callable[[Speak], dict[str, float]],
 ) -> dict[str, dict[str, float]]:
-    """The real engines in this process speak whole utterances, `at_once` at the same time."""
+    """The real engines in this process speak whole utterances, `at_once` at the same time. `rate`
+    gets a function that gives the sound of a sentence."""
     synthesizer = LocalSynthesizer.open(args)
     by_voice = {
         voice: await synthesise(synthesizer, VoiceRef(voice), sentences, sampling, at_once)
         for voice in voices
     }
     synthesizer.close()
-    return {
-        voice: word_error_rates(sentences, wavs.__getitem__) for voice, wavs in by_voice.items()
-    }
+    return {voice: rate(wavs.__getitem__) for voice, wavs in by_voice.items()}
 
 
 async def synthesise(

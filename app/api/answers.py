@@ -33,6 +33,9 @@ class Model(Body):
     languages: tuple[str, ...] = Field(
         description="values of `language`; empty: the field is refused"
     )
+    tags: tuple[str, ...] = Field(
+        description="what the model acts where it stands in brackets in a text, such as laugh"
+    )
     realtime: bool | None = Field(
         None,
         description="whether a lone stream's sound is made faster than it plays; null: not known",
@@ -73,6 +76,46 @@ class DeletedVoice(Body):
     deleted: Literal[True] = True
 
 
+class PronunciationEntry(Body):
+    term: str
+    say: str
+    language: str | None = Field(description="of the texts in which it counts; null: all")
+    case_sensitive: bool
+
+
+class PronunciationList(Body):
+    voice: str | None = Field(description="the id of the voice; null: every voice of the tenant")
+    pronunciations: tuple[PronunciationEntry, ...]
+
+
+class PlannedWord(Body):
+    """`start` and `end`: the place in the request's `input` that it came from."""
+
+    text: str
+    start: int
+    end: int
+
+
+class PlannedSegment(Body):
+    text: str = Field(description="what the model gets, before its own punctuation rules")
+    pause_before_s: float
+    words: tuple[PlannedWord, ...]
+
+
+class DroppedText(Body):
+    text: str
+    start: int
+    end: int
+    reason: str = Field(description="emoji, unreadable, tag or reasoning")
+
+
+class SpeechPlan(Body):
+    segments: tuple[PlannedSegment, ...]
+    pause_after_s: float
+    dropped: tuple[DroppedText, ...]
+    dropped_characters: int
+
+
 class StopCounts(Body):
     stopped: int = Field(description="sessions that have stopped")
     stopping: int = Field(description="sessions that are told to stop and have not confirmed yet")
@@ -96,5 +139,7 @@ BODIES: tuple[type, ...] = (
     *(CancelAck, Health, SessionReport),
     *(ServerName, Model, ModelList, ModelState),
     *(Voice, VoiceList, DeletedVoice),
+    *(PronunciationEntry, PronunciationList),
+    *(PlannedWord, PlannedSegment, DroppedText, SpeechPlan),
     *(StopCounts, StoppedSessions, Speaking),
 )

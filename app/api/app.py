@@ -21,11 +21,15 @@ from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.model_routes import model_routes
 from app.api.openapi import HEALTH, answer
+from app.api.plan_routes import plan_routes
 from app.api.prebuffer import PREBUFFER
+from app.api.pronunciation_routes import pronunciation_routes
+from app.api.pronunciations import Pronunciations
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.slow_readers import ReaderLimit
 from app.api.speech_job import SpeechPlanner
+from app.api.speech_response import DROPPED
 from app.api.speech_routes import speech_routes
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
@@ -90,24 +94,35 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "X-Sample-Rate", "X-Seed", PREBUFFER, "Retry-After"],
+            expose_headers=[
+                REQUEST_ID,
+                "X-Sample-Rate",
+                "X-Seed",
+                DROPPED,
+                PREBUFFER,
+                "Retry-After",
+            ],
         )
     app.add_middleware(ReaderLimit, stalled_s=limits.stalled_reader_s)
     errors.install(app, refused)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
+    voices = Voices(catalogue, library, synthesizer, RecordingReader())
     services = Services(
         synthesizer,
         SpeechPlanner(synthesizer.card, limits),
-        Voices(catalogue, library, synthesizer, RecordingReader()),
+        voices,
+        Pronunciations(voices),
         sockets or SocketLimits(),
         AdmissionControl(ledger or UsageCounter(), limits.live_s),
         refused,
     )
     app.include_router(speech_routes(services))
+    app.include_router(plan_routes(services))
     app.include_router(session_routes(synthesizer))
     app.include_router(voice_routes(services))
+    app.include_router(pronunciation_routes(services.pronunciations))
     app.include_router(desktop_routes(services))
     app.include_router(model_routes(services, loader))
     app.include_router(_model_list_routes(services))
@@ -128,6 +143,7 @@ def _model_list_routes(services: Services) -> APIRouter:
             created=created,
             family=card.family,
             languages=card.languages,
+            tags=card.tags,
             realtime=await real_time.answer(),
         )
 

@@ -133,9 +133,9 @@ async def _job(services: Services, request: Request) -> SpeechJob:
     if fields.response_format not in (None, "wav"):
         message = "response_format: this route sends wav only"
         raise BadRequest(message, param="response_format")
-    if fields.voice is None:
-        voice = services.voices.catalogue.named()[0].ref
-    else:
-        voice = await services.voices.find(caller, fields.voice)
-    options = planner.options(fields, voice, caller, default_format="wav")
+    first = services.voices.catalogue.named()[0].name
+    name = first if fields.voice is None else fields.voice
+    voice = await services.voices.find(caller, name)
+    kept = await services.pronunciations.of_speech(caller, name)
+    options = planner.options(fields, voice, caller, default_format="wav", kept=kept)
     return await planner.job(fields.text, options, request.state.request_id)

@@ -17,7 +17,7 @@ from app.audio.formats import AudioStream
 from app.audio.pcm import Samples
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason
 from app.errors import SynthesisFailed
-from app.text.markup import SpokenText
+from app.text.plan import SpokenText
 
 
 async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from app.api.admission import AdmissionControl
 from app.api.errors import CountRefusal, uncounted
 from app.api.prebuffer import Prebuffers
+from app.api.pronunciations import Pronunciations
 from app.api.speech_job import SpeechPlanner
 from app.api.voices import Voices
 from app.config import SocketLimits
@@ -16,6 +17,7 @@ class Services:
     synthesizer: Synthesizer
     planner: SpeechPlanner
     voices: Voices
+    pronunciations: Pronunciations
     sockets: SocketLimits
     admission: AdmissionControl
     refused: CountRefusal = uncounted

@@ -74,7 +74,7 @@ class ServerSentEvents:
     content_type = EVENT_STREAM
 
     def __init__(self, job: SpeechJob) -> None:
-        self._num_chars = job.text.num_chars
+        self._text = job.text
         self._encoder = SpeechEncoder(job.options)
         self._is_heard = False
 
@@ -87,7 +87,8 @@ class ServerSentEvents:
             return b""
         return tail + event_of(
             "speech.audio.done",
-            usage=usage_of(self._num_chars, last.num_tokens),
+            usage=usage_of(self._text.num_chars, last.num_tokens),
+            dropped_characters=self._text.num_dropped_chars,
             timing=timing_of(last.marks, self._encoder.audio_s),
             finish_reason=last.finish,
         )

@@ -71,7 +71,7 @@ class SpeechContext:
         self._max_held_chars = services.sockets.max_held_chars
         self._outbox = outbox
         self._max_buffer_s = max_buffer_s
-        self._text = IncrementalText(options.language, options.max_segment_chars)
+        self._text = IncrementalText.of(options.rules)
         self._orders: asyncio.Queue[str | _Order] = asyncio.Queue()
         self._buffered_since_s = 0.0  # when the text that is in no take yet began to come
         self._num_waiting_chars = 0  # in takes that are not being spoken yet
@@ -85,6 +85,8 @@ class SpeechContext:
         self._playback = Playback(time.monotonic)  # over all takes
         self._prebuffer_ms: int | None = None  # to be told with the next audio
         self._num_chars = 0
+        self._num_dropped_chars = 0
+        self._unreadable: BadRequest | None = None  # of a take that was left out
         self.num_tokens = 0  # of the takes that have ended
 
     def push(self, text: str) -> None:
@@ -179,6 +181,7 @@ class SpeechContext:
             finish_reason=self._finish,
             usage=usage_of(self._num_chars, self.num_tokens),
             timing=timing_of(self._marks, self._audio_s),
+            dropped_characters=self._num_dropped_chars,
         )
 
     async def _stop(self) -> None:
@@ -206,6 +209,8 @@ class SpeechContext:
         while self._finish is not FinishReason.CANCELLED and not self.is_cancelled:
             order = await self._next()
             if order is _Order.CLOSE:
+                if self._unreadable is not None and not self._num_chars:
+                    raise self._unreadable
                 break
             if order is _Order.FLUSHED:
                 await self._outbox.tell(self, "flushed")
@@ -232,7 +237,7 @@ class SpeechContext:
                 async with asyncio.timeout_at(until_s):
                     order = await self._orders.get()
             except TimeoutError:
-                self._order(self._text.flush())
+                self._order(self._text.flush(goes_on=True))
                 continue
             if order is not _Order.NUDGE:
                 return order
@@ -243,13 +248,17 @@ class SpeechContext:
         try:
             job = await self._services.planner.job(take, self.options, session_id)
         except BadRequest as error:
-            if error.code == "empty_input":  # nothing but markup
-                return
-            raise
+            if error.code == "unsupported_characters":  # the other takes may be readable
+                self._unreadable = error
+                self._num_dropped_chars += len(take.strip())
+            elif error.code != "empty_input":  # nothing but markup
+                raise
+            return
         if self.is_cancelled:
             return
         self._live = job.request.key
         self._num_chars += job.text.num_chars
+        self._num_dropped_chars += job.text.num_dropped_chars
         num_tokens = 0
         try:
             paced = job.paced(is_held=self.is_held, lead_s=self._playback.left_s)

@@ -6,10 +6,11 @@ Wrong values and values without effect are refused here. Knows nothing about tra
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 from app.api.admission import Ticket
+from app.api.pronunciation_fields import MAX_REQUEST_BYTES
 from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
@@ -18,10 +19,11 @@ from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, Vo
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.key_settings import Quota
 from app.text.duration import predicted_s
-from app.text.markup import SpokenText, parse_markup, without_emoji, without_markdown
+from app.text.plan import SpokenText, TextRules, plan_text
+from app.text.pronunciations import Pronunciation, merged
 
 MAX_CHAR_BYTES = 12  # of a character in a JSON body: "\ud83d\ude42" at worst
-OTHER_FIELDS_BYTES = 16_384  # of a request body, beside its text
+OTHER_FIELDS_BYTES = 16_384 + MAX_REQUEST_BYTES  # of a request body, beside its text
 _SAMPLING = {field.name for field in fields(SamplingParams)} & set(SpeechOptionFields.model_fields)
 
 
@@ -31,14 +33,11 @@ class SpeechOptions:
 
     caller: Caller
     voice: VoiceRef
-    language: str | None
+    rules: TextRules
     sampling: SamplingParams
     format_name: FormatName
     sample_rate: int
     speed: float
-    strip_markdown: bool
-    strip_emoji: bool
-    max_segment_chars: int
 
     @property
     def format(self) -> AudioFormat:
@@ -99,32 +98,63 @@ class SpeechPlanner:
         caller: Caller,
         *,
         default_format: FormatName = "mp3",
+        kept: Sequence[Pronunciation] = (),
     ) -> SpeechOptions:
-        """Raises BadRequest for a value that this model or this caller cannot have."""
+        """`kept` are the pronunciations of the voice and of the tenant. Raises BadRequest for a
+        value that this model or this caller cannot have."""
         card = self._card()
         _refuse_fields_without_effect(fields, card)
         format_name = fields.response_format or default_format
         return SpeechOptions(
             caller,
             voice,
-            _language(fields, card),
+            self._rules(fields, card, kept),
             _sampling(fields, card, caller.quota),
             format_name,
             _sample_rate(fields, format_name),
             1.0 if fields.speed is None else float(fields.speed),
-            bool(fields.strip_markdown),
-            bool(fields.strip_emoji),
-            min(card.max_segment_chars, self._limits.max_segment_chars),
+        )
+
+    def _rules(
+        self, fields: SpeechOptionFields, card: ModelCard, kept: Sequence[Pronunciation]
+    ) -> TextRules:
+        """The pronunciations of the request come before those that are kept."""
+        return TextRules(
+            language=_language(fields, card),
+            normalise=fields.normalise or "auto",
+            strip_markdown=bool(fields.strip_markdown),
+            strip_emoji=bool(fields.strip_emoji),
+            pronunciations=(*merged(each.entry for each in fields.pronunciations or ()), *kept),
+            max_segment_chars=min(card.max_segment_chars, self._limits.max_segment_chars),
+            characters=card.characters,
+            folds_characters=card.folds_characters,
+            tags=card.tags,
         )
 
     async def job(self, text: str, options: SpeechOptions, session_id: str) -> SpeechJob:
-        """Raises BadRequest for a text that is too long, or has nothing to speak.
+        """Raises the errors of `plan`."""
+        spoken = await self.plan(text, options)
+        key = SessionKey(options.caller.tenant, session_id)
+        request = SynthesisRequest(
+            key,
+            spoken.segments,
+            options.voice,
+            options.sampling,
+            options.rules.language,
+            speed=options.speed,
+            pauses_s=spoken.pauses_s,
+        )
+        return SpeechJob(request, spoken, options)
 
-        The text is cut on another thread: a long one takes tens of milliseconds, in which no other
+    async def plan(self, text: str, options: SpeechOptions) -> SpokenText:
+        """Raises BadRequest for a text that is too long, has nothing to speak, or has markup or
+        characters that cannot be read.
+
+        The text is read on another thread: a long one takes tens of milliseconds, in which no other
         stream of this process would move."""
-        return await asyncio.to_thread(self._job, text, options, session_id)
+        return await asyncio.to_thread(self._plan, text, options)
 
-    def _job(self, text: str, options: SpeechOptions, session_id: str) -> SpeechJob:
+    def _plan(self, text: str, options: SpeechOptions) -> SpokenText:
         limit = self._limits.max_text_chars
         limit = min(limit, options.caller.quota.max_text_chars or limit)
         if len(text) > limit:
@@ -133,25 +163,11 @@ class SpeechPlanner:
                 param="input",
                 code="string_above_max_length",
             )
-        if options.strip_markdown:
-            text = without_markdown(text)
-        if options.strip_emoji:
-            text = without_emoji(text)
-        spoken = parse_markup(text, options.language, options.max_segment_chars)
+        spoken = plan_text(text, options.rules)
         if not spoken.segments:
             message = "input: the text has no letter or digit, so there is nothing to speak"
             raise BadRequest(message, param="input", code="empty_input")
-        key = SessionKey(options.caller.tenant, session_id)
-        request = SynthesisRequest(
-            key,
-            spoken.segments,
-            options.voice,
-            options.sampling,
-            options.language,
-            speed=options.speed,
-            pauses_s=spoken.pauses_s,
-        )
-        return SpeechJob(request, spoken, options)
+        return spoken
 
 
 def _sample_rate(fields: SpeechOptionFields, format_name: FormatName) -> int:

@@ -9,9 +9,11 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from app.api.pronunciation_fields import RequestList
 from app.audio.formats import FormatName
 from app.config import StartMode
 from app.errors import BadRequest, UnknownField
+from app.text.plan import Normalise
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
 
@@ -57,8 +59,18 @@ class SpeechOptionFields(BaseModel):
     )
     instructions: str | None = Field(None, description="refused: no model here follows them")
     language: str | None = Field(None, description="of the text; for a multilingual model only")
-    strip_markdown: bool | None = Field(None, description="remove Markdown and speak the words")
+    strip_markdown: bool | None = Field(
+        None, description="remove Markdown and speak the words; reasoning in <think> is left out"
+    )
     strip_emoji: bool | None = Field(None, description="remove emoji")
+    normalise: Normalise | None = Field(
+        None,
+        description="auto, on: numbers, dates, money and the like are said in words, as far as "
+        "the language has rules for them; off: as written",
+    )
+    pronunciations: RequestList | None = Field(
+        None, description="terms that are said otherwise, before those that the tenant keeps"
+    )
     exaggeration: float | None = Field(None, ge=0, le=2, description="how lively the voice is")
     cfg_weight: float | None = Field(
         None, ge=0, le=1, description="how strongly the text guides; 0 takes half of the work"
@@ -116,6 +128,7 @@ def parse(kind: type[FieldsT], body: dict[str, object]) -> FieldsT:
         return kind.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = str(first["loc"][0])
-        message = f"{name}: {first['msg'].removeprefix(_VALUE_ERROR)}"
-        raise BadRequest(message, param=name) from None
+        field, *within = first["loc"]
+        place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in within)
+        message = f"{field}{place}: {first['msg'].removeprefix(_VALUE_ERROR)}"
+        raise BadRequest(message, param=str(field)) from None

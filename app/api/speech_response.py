@@ -27,6 +27,7 @@ from app.errors import ReaderStalled
 
 log = logging.getLogger(__name__)
 
+DROPPED = "X-Dropped-Characters"  # of the text: the model cannot read them, or they are no words
 PART_BYTES = 65_536  # of a long last part: the client must take each within the limit of readers
 
 
@@ -49,6 +50,7 @@ class SpeechResponse(Response):
             self.headers["X-Voice"] = quote(job.request.voice.name)
             self.headers["X-Sample-Rate"] = str(job.options.sample_rate)
             self.headers["X-Seed"] = str(job.request.sampling.seed)
+            self.headers[DROPPED] = str(job.text.num_dropped_chars)
             await while_connected(self._speak(job, send), receive)
 
     async def _speak(self, job: SpeechJob, send: Send) -> None:

@@ -91,7 +91,8 @@ def speech_routes(services: Services) -> APIRouter:
         if fields.voice is not None:
             voice = await services.voices.find(caller, fields.voice)
         is_file = _is_file(fields)
-        options = planner.options(fields, voice, caller)
+        kept = await services.pronunciations.of_speech(caller, fields.voice)
+        options = planner.options(fields, voice, caller, kept=kept)
         job = await planner.job(fields.input, options, request.state.request_id)
         job = job if is_file else job.paced(is_held=planner.is_held(fields.start))
         body: Body

@@ -178,7 +178,8 @@ class SpeechSocket:
         if message.model is not None:
             planner.check_model(message.model)
         voice = await self._services.voices.find(self._caller, message.voice)
-        options = planner.options(message, voice, self._caller, default_format="pcm")
+        kept = await self._services.pronunciations.of_speech(self._caller, message.voice)
+        options = planner.options(message, voice, self._caller, default_format="pcm", kept=kept)
         number = self._num_started
         self._num_started += 1
         buffer_ms = MAX_BUFFER_MS if message.max_buffer_ms is None else message.max_buffer_ms

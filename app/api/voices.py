@@ -29,14 +29,17 @@ class Voices:
     reader: RecordingReader
 
     async def find(self, caller: Caller, name: str) -> VoiceRef:
+        return (await self.named(caller, name)).ref
+
+    async def named(self, caller: Caller, name: str) -> NamedVoice | LibraryVoice:
         """The voice of a name: the served voices' own names first, then the tenant's voices, then
         aliases. Raises NotFound."""
         card = self.synthesizer.card()
         if self.library is not None and name not in card.voices:
             made = await asyncio.to_thread(self.library.find, caller.tenant, name)
             if made is not None:
-                return made.ref
-        return self.catalogue.find(name).ref
+                return made
+        return self.catalogue.find(name)
 
     async def all(self, caller: Caller) -> list[Voice]:
         listed = [body_of(voice) for voice in self.catalogue.named()]
@@ -55,7 +58,7 @@ class Voices:
 
     async def add(self, caller: Caller, name: str, sample: bytes, consent: str) -> LibraryVoice:
         """Decodes, checks, stores and enrols the recording. A refused recording leaves nothing."""
-        library = self._library()
+        library = self.stored()
         self._check_name(name)
         await self._refuse_more(caller, library)
         recording = await self.reader.read(sample, "audio_sample")
@@ -80,19 +83,19 @@ class Voices:
     async def change(
         self, caller: Caller, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
-        library = self._library()
+        library = self.stored()
         for given in (*(() if name is None else (name,)), *(aliases or ())):
             self._check_name(given)
         return await asyncio.to_thread(library.change, caller.tenant, voice_id, name, aliases)
 
     async def delete(self, caller: Caller, voice_id: str) -> None:
-        await asyncio.to_thread(self._library().delete, caller.tenant, voice_id)
+        await asyncio.to_thread(self.stored().delete, caller.tenant, voice_id)
 
     @asynccontextmanager
     async def once(self, caller: Caller, sample: bytes) -> AsyncGenerator[VoiceRef, None]:
         """A voice for one request. It is deleted afterwards."""
         caller.require(Role.VOICES)
-        library = self._library()
+        library = self.stored()
         recording = await self.reader.read(sample, "reference_audio")
         reference = library.new_reference()
         try:
@@ -103,9 +106,10 @@ class Voices:
         finally:
             await asyncio.shield(asyncio.to_thread(library.drop, reference))
 
-    def _library(self) -> VoiceLibrary:
+    def stored(self) -> VoiceLibrary:
+        """Raises NotServed."""
         if self.library is None:
-            message = "this server stores no voices, because its configuration has no `uploads`"
+            message = "this server stores nothing, because its configuration has no `uploads`"
             raise NotServed(message, code="uploads_off")
         return self.library
 

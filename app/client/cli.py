@@ -1,4 +1,5 @@
-"""The commands that need only a running server: say, models, voices, cancel.
+"""The commands that need only a running server: say, explain, models, voices, pronunciations,
+cancel.
 
 Other modules register further commands on `app`. Results go to stdout, progress and errors to
 stderr. Knows nothing about Ray.
@@ -104,6 +105,33 @@ def say(
                 typer.echo(line)
 
 
+@app.command(
+    epilog=examples(
+        'explain "It costs $5.3 billion."', 'explain "# Title\\n\\nText 🙂" --strip-markdown'
+    )
+)
+def explain(
+    text: Annotated[str, typer.Argument(help="The text; nothing is spoken.")],
+    *,
+    voice: Annotated[
+        str | None, typer.Option(help="A name that `voices` lists: its pronunciations count.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The language of the text, for a multilingual model.")
+    ] = None,
+    strip_markdown: Annotated[
+        bool, typer.Option("--strip-markdown", help="Read the text as Markdown.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show what the model would get of a text: the segments, what is said in other words, and what
+    is left out."""
+    with SpeechClient(url) as client:
+        plan = client.plan(text, voice=voice, language=language, strip_markdown=strip_markdown)
+    for line in plan.lines(text):
+        typer.echo(line)
+
+
 @app.command(epilog=examples("models", "models --url http://10.0.0.5:8000"))
 def models(url: Url = DEFAULT_URL) -> None:
     """List the models of the server."""
@@ -118,6 +146,19 @@ def voices(url: Url = DEFAULT_URL) -> None:
     with SpeechClient(url) as client:
         for name in client.voices():
             typer.echo(name)
+
+
+@app.command(epilog=examples("pronunciations", "pronunciations --voice bela"))
+def pronunciations(
+    voice: Annotated[
+        str | None, typer.Option(help="A name that `voices` lists. Default: those of every voice.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List the pronunciations that the server keeps for you."""
+    with SpeechClient(url) as client:
+        for term, say in client.pronunciations(voice):
+            typer.echo(f"{term}: {say}")
 
 
 @app.command(epilog=examples("cancel 3f2a9c", "cancel 3f2a9c --url http://10.0.0.5:8000"))

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from app.client.speech_plan import Plan, plan_of
 from app.config import client_key
 from app.core import SAMPLE_RATE, CancelAck, CancelState
 
@@ -87,6 +88,27 @@ class SpeechClient:
     def voices(self) -> list[str]:
         return [voice["id"] for voice in self._call("GET", "/v1/audio/voices").json()["voices"]]
 
+    def plan(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        language: str | None = None,
+        strip_markdown: bool = False,
+    ) -> Plan:
+        """What the model would get of the text. Nothing is spoken."""
+        fields = {"voice": voice, "language": language, "strip_markdown": strip_markdown}
+        return plan_of(
+            self._call("POST", "/v1/audio/speech/plan", {"input": text, **fields}).json()
+        )
+
+    def pronunciations(self, voice: str | None = None) -> list[tuple[str, str]]:
+        """Each term that the caller's tenant keeps for every voice, or for one, and what is said
+        instead."""
+        query = "" if voice is None else f"?voice={quote(voice, safe='')}"
+        body = self._call("GET", f"/v1/audio/pronunciations{query}").json()
+        return [(entry["term"], entry["say"]) for entry in body["pronunciations"]]
+
     def cancel(self, session_id: str) -> CancelAck:
         """An unknown session is a normal answer: its state is UNKNOWN."""
         with self._failures():
@@ -133,9 +155,11 @@ class SpeechClient:
             legs_s = {SERVER_LEG: time.monotonic() - sent_s}
             yield Speech(headers["X-Request-ID"], pcm, sent_s, legs_s)
 
-    def _call(self, method: str, path: str) -> httpx.Response:
+    def _call(
+        self, method: str, path: str, body: dict[str, object] | None = None
+    ) -> httpx.Response:
         with self._failures():
-            response = self._http.request(method, self.url + path)
+            response = self._http.request(method, self.url + path, json=body)
         if not response.is_success:
             raise _failure(response)
         return response

@@ -11,7 +11,9 @@ for that.
 import re
 import unicodedata
 
-import sentencex
+from app.text.sentences import sentences
+from app.text.spans import Replacement, Span, SpannedText
+from app.text.word_breaks import last_break
 
 MAX_CHARS = 280
 FIRST_MAX_CHARS = 120
@@ -20,28 +22,16 @@ SENTENCES_PER_SEGMENT = 3
 
 # C0, DEL and C1, except those that str.split takes as white space; halves of surrogate pairs.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")  # as str.isalnum
 _PARAGRAPH = re.compile(r"\n\s*\n")
 # A long sentence may be cut after a clause mark and its space. CJK marks need no space.
 _CLAUSE = re.compile(r"[,;:—–،؛][\"'”’)\]]*(?= )|[、，；：]")  # noqa: RUF001
-# Titles; the segmenter takes their period for the end of a sentence.
-_TITLES = {
-    "es": ("D", "Dña"),
-    "fi": ("Tri",),
-    "fr": ("M", "MM", "Mme", "Mlle", "Dr", "Pr", "Me", "Mgr"),
-    "it": ("Sig", "Sig.ra", "Dott", "Dott.ssa", "Prof", "Ing", "Avv"),
-    "nl": ("Dhr", "Mevr"),
-    "pl": ("dr", "prof", "mgr", "inż"),
-    "tr": ("Sn",),
-}
-_TITLE_AT_END = {
-    language: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, titles))})\. ?$")
-    for language, titles in _TITLES.items()
-}
+_SPACE = re.compile(r"\s+")
 
 
 def speakable(text: str) -> bool:
     """Whether the text has a letter or a digit of any script."""
-    return any(char.isalnum() for char in text)
+    return _LETTER_OR_DIGIT.search(text) is not None
 
 
 def normalise(text: str) -> str:
@@ -62,51 +52,85 @@ def segment(
     without a letter or digit (a line of dashes) that fits into no neighbour is dropped, because a
     model that is asked to speak such a piece babbles.
     """
-    groups: list[str] = []
+    spanned = SpannedText.of(text)
+    return tuple(each.text for each in segments(spanned, language, max_chars, first_max_chars))
+
+
+def segments(
+    spanned: SpannedText,
+    language: str | None = None,
+    max_chars: int = MAX_CHARS,
+    first_max_chars: int = FIRST_MAX_CHARS,
+) -> list[SpannedText]:
+    """The same of a text with positions."""
+    paragraphs = _paragraphs(spanned)
+    flat = SpannedText.joined(paragraphs)
+    groups: list[Span] = []
     num_sentences = 0  # in the last group
-    for piece in _pieces(text, language or "en", max_chars):
-        said = speakable(piece)
-        silent_end = not said or not (groups and speakable(groups[-1]))  # joins a neighbour
-        short = bool(groups) and len(groups[-1].strip()) < SHORT_CHARS
+    for piece in _pieces(paragraphs, language or "en", max_chars):
+        said = speakable(flat.text[piece.start : piece.end])
+        last = _stripped(flat.text, groups[-1]) if groups else ""
+        silent_end = not said or not speakable(last)  # joins a neighbour
+        short = bool(groups) and len(last) < SHORT_CHARS
         is_first = len(groups) == 1 and not (silent_end or short)
         cap = min(first_max_chars, max_chars) if is_first else max_chars
-        fits = bool(groups) and len((groups[-1] + piece).strip()) <= cap
+        joined = Span(groups[-1].start if groups else piece.start, piece.end)
+        fits = bool(groups) and len(_stripped(flat.text, joined)) <= cap
         if fits and (silent_end or short or num_sentences < SENTENCES_PER_SEGMENT):
-            groups[-1] += piece
+            groups[-1] = joined
             num_sentences += said
         else:
             groups.append(piece)
             num_sentences = int(said)
-    spoken = [group.strip() for group in groups if speakable(group)]
-    return _without_short_end(spoken, max_chars)
+    spoken = [_strip(flat[group.start : group.end]) for group in groups]
+    return _without_short_end([group for group in spoken if speakable(group.text)], max_chars)
 
 
-def _without_short_end(groups: list[str], max_chars: int) -> tuple[str, ...]:
-    *before, last = groups or [""]
+def _paragraphs(spanned: SpannedText) -> list[SpannedText]:
+    """Normalised, each with a space behind it."""
+    plain = spanned.unlocked()
+    controls = [Replacement(*each.span(), "") for each in _CONTROL.finditer(plain.text)]
+    plain = plain.replaced(controls)
+    borders = [each.span() for each in _PARAGRAPH.finditer(plain.text)]
+    starts = [0, *(end for _, end in borders)]
+    ends = [*(start for start, _ in borders), len(plain)]
+    parts = [_strip(plain[a:b]) for a, b in zip(starts, ends, strict=True)]
+    return [_spaced(part) for part in parts if len(part)]
+
+
+def _spaced(text: SpannedText) -> SpannedText:
+    runs = [Replacement(*each.span(), " ") for each in _SPACE.finditer(text.text) if each[0] != " "]
+    return text.replaced([*runs, Replacement(len(text), len(text), " ")])
+
+
+def _strip(text: SpannedText) -> SpannedText:
+    start = len(text) - len(text.text.lstrip())
+    return text[start : start + len(text.text.strip())]
+
+
+def _stripped(text: str, group: Span) -> str:
+    return text[group.start : group.end].strip()
+
+
+def _without_short_end(groups: list[SpannedText], max_chars: int) -> list[SpannedText]:
+    *before, last = groups or [SpannedText.of("")]
     if before and len(last) < SHORT_CHARS and len(before[-1]) + 1 + len(last) <= max_chars:
-        return (*before[:-1], f"{before[-1]} {last}")
-    return tuple(groups)
+        end = len(before[-1])
+        spaced = before[-1].replaced([Replacement(end, end, " ")])
+        return [*before[:-1], SpannedText.joined([spaced, last])]
+    return groups
 
 
-def _pieces(text: str, language: str, max_chars: int) -> list[str]:
+def _pieces(paragraphs: list[SpannedText], language: str, max_chars: int) -> list[Span]:
     """Sentences, each with the space after it, if any. Sentences over the cap are cut."""
-    pieces: list[str] = []
-    for paragraph in _PARAGRAPH.split(text.replace("\r\n", "\n")):
-        for sentence in sentences(normalise(paragraph) + " ", language):
-            pieces += _cut(sentence, max_chars)
+    pieces: list[Span] = []
+    at = 0
+    for paragraph in paragraphs:
+        for sentence in sentences(paragraph.text, language):
+            for piece in _cut(sentence, max_chars):
+                pieces.append(Span(at, at + len(piece)))
+                at += len(piece)
     return pieces
-
-
-def sentences(text: str, language: str) -> list[str]:
-    """The sentences in order. Joined, they are the text."""
-    title = _TITLE_AT_END.get(language)
-    found: list[str] = []
-    for sentence in sentencex.segment(language, text):
-        if found and title is not None and title.search(found[-1]):
-            found[-1] += sentence
-        else:
-            found.append(sentence)
-    return found
 
 
 def _cut(sentence: str, max_chars: int) -> list[str]:
@@ -127,6 +151,8 @@ def cut_at(sentence: str, max_chars: int) -> int:
     if late:
         return late[-1]
     space = sentence.rfind(" ", 1, max_chars + 1)
+    if space < max_chars // 3 and (end := last_break(sentence, max_chars)) is not None:
+        return end
     if space > 0:
         return space
     end = max_chars

@@ -2,6 +2,7 @@
 
     <root>/voices/<tenant>/<id>.json     name, aliases, consent, reference
     <root>/references/<reference>.flac   the recording; its conditionals are stored beside it
+    <root>/pronunciations/<tenant>/      the pronunciations of the tenant and of its voices
 
 Ids are made here: no text of a caller becomes part of a path. A reference is named by its tenant
 and content, so the same recording is stored and enrolled once. Every process reads the store again
@@ -33,6 +34,7 @@ from app.errors import (
     StorageFull,
 )
 from app.voices.keyed_locks import KeyedLocks
+from app.voices.pronunciation_store import PronunciationStore
 from app.voices.storage import Storing, make_folder, put_whole
 
 FRESH_S = 0.5
@@ -76,6 +78,7 @@ class VoiceLibrary:
         open_references(url)
         self._files, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
+        self.pronunciations = PronunciationStore(self._files, self._root)
         self._tenant_locks = KeyedLocks()  # one change at a time in this process; see `add`
         self._seen: dict[str, tuple[float, tuple[LibraryVoice, ...]]] = {}  # by tenant
         self._seen_lock = threading.Lock()
@@ -164,10 +167,13 @@ class VoiceLibrary:
         return changed
 
     def delete(self, tenant: str, voice_id: str) -> None:
-        """Deletes the recording and its conditionals too, with the last voice that uses them."""
+        """Deletes its pronunciations, and with the last voice that uses them the recording and its
+        conditionals. The voice goes last, so that a failed delete can be repeated."""
         with self._tenant_locks.of(tenant):
             self._read_anew(tenant)
-            self._remove(tenant, self.get(tenant, voice_id))
+            voice = self.get(tenant, voice_id)
+            self.pronunciations.delete(tenant, voice_id)
+            self._remove(tenant, voice)
 
     def new_reference(self) -> str:
         """A new name for the recording of a single request."""

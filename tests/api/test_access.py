@@ -25,7 +25,8 @@ KEYS = (
 )
 OPEN_TO_ALL = {"/", "/health"}
 LISTS = {"/v1/models", "/v1/models/{model_id:path}", "/v1/audio/voices"}  # for any key
-LISTS |= {"/v1/audio/voices/{voice_id}"}
+LISTS |= {"/v1/audio/voices/{voice_id}", "/v1/audio/pronunciations"}
+MADE = ("/v1/audio/voices", "/v1/audio/pronunciations")  # with the role `voices`
 NOT_HERE = {"uploads_off", "not_served"}
 ORIGIN = "https://app.example"
 
@@ -86,8 +87,8 @@ async def test_every_route_answers_a_key_with_all_roles(method, path, headers):
 
 @pytest.mark.parametrize(("method", "path"), routes())
 async def test_a_key_without_the_role_gets_a_403(method, path):
-    makes_voices = path.startswith("/v1/audio/voices") and method != "GET"
-    response = await ask(method, path, bearer("red-key" if makes_voices else "no-role"))
+    makes = path.startswith(MADE) and method != "GET"
+    response = await ask(method, path, bearer("red-key" if makes else "no-role"))
     if path in OPEN_TO_ALL or (path in LISTS and method == "GET"):
         assert response.status_code == 200
     else:

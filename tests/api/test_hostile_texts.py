@@ -8,7 +8,7 @@ from unicodedata import category
 
 import pytest
 
-from app.text.markup import parse_markup
+from app.text.plan import plan_text
 from tests.support.api_clients import in_process, speech
 from tests.support.fakes import FakeSynthesizer
 
@@ -117,9 +117,9 @@ async def test_a_text_is_cut_on_another_thread(monkeypatch):
         if args[0] == "Slow.":
             loop.call_soon_threadsafe(cutting.set)
             asyncio.run_coroutine_threadsafe(go.wait(), loop).result(10)
-        return parse_markup(*args)
+        return plan_text(*args)
 
-    monkeypatch.setattr("app.api.speech_job.parse_markup", slow)
+    monkeypatch.setattr("app.api.speech_job.plan_text", slow)
     headers = {"content-type": "application/json"}
     async with in_process(FakeSynthesizer()) as client:
         first = asyncio.ensure_future(

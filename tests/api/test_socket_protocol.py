@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from starlette.websockets import WebSocketState
 
 from app.api.admission import AdmissionControl
+from app.api.pronunciations import Pronunciations
 from app.api.services import Services
 from app.api.speech_job import SpeechPlanner
 from app.api.speech_socket import SpeechSocket
@@ -72,10 +73,12 @@ class SlowToStop(FakeSynthesizer):
 
 
 def services_of(synthesizer):
+    voices = Voices(VoiceCatalogue(synthesizer.card, {}), None, synthesizer, RecordingReader())
     return Services(
         synthesizer,
         SpeechPlanner(synthesizer.card, Limits()),
-        Voices(VoiceCatalogue(synthesizer.card, {}), None, synthesizer, RecordingReader()),
+        voices,
+        Pronunciations(voices),
         SocketLimits(max_faults=10**6),
         AdmissionControl(UsageCounter(), live_s=60),
     )

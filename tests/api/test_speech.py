@@ -259,7 +259,7 @@ async def test_strip_markdown_and_strip_emoji_remove_them():
     await post(synthesizer, input="**Hello** there 🙂.", strip_markdown=True, strip_emoji=True)
     await post(synthesizer, input="**Hello** there 🙂.")
     told, plain = (request.segments for request in synthesizer.requests)
-    assert (told, plain) == (("Hello there .",), ("**Hello** there 🙂.",))
+    assert (told, plain) == (("Hello there.",), ("**Hello** there 🙂.",))
 
 
 async def test_overload_says_when_to_retry():

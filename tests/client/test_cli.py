@@ -7,6 +7,7 @@ import sys
 import threading
 import wave
 
+import httpx
 import pytest
 import typer
 
@@ -15,6 +16,7 @@ from app.client.cli import PROGRAM, app, main
 from app.client.speech_client import RequestFailed, SpeechClient
 from app.core import CancelState
 from app.errors import SynthesisFailed
+from app.voices.library import VoiceLibrary
 from tests.support.api_clients import serving
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer, tone
 
@@ -105,16 +107,38 @@ def test_say_sends_model_voice_language_and_seed(tmp_path):
     assert request.sampling.seed == 9
 
 
+def test_explain_prints_what_the_model_would_get(url, synthesizer, capsys):
+    assert main(["explain", "# I **owe** $5\n\n[laugh]", "--strip-markdown", "--url", url]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "I owe five dollars",
+        "    '$5' is said as 'five dollars'",
+        "left out: '[laugh]' (tag)",
+    ]
+    assert synthesizer.requests == []
+
+
 def test_models_and_voices_print_one_name_per_line(url, capsys):
     assert main(["models", "--url", url]) == 0
     assert main(["voices", "--url", url]) == 0
     assert capsys.readouterr().out.split() == ["english", "default", "anna", "søren"]
 
 
+@pytest.mark.parametrize("of", [[], ["--voice", "søren"]], ids=["every voice", "one voice"])
+def test_pronunciations_are_printed_one_per_line(synthesizer, tmp_path, capsys, of):
+    with serving(synthesizer, library=VoiceLibrary(str(tmp_path))) as url:
+        body = {"pronunciations": [{"term": "SQL", "say": "sequel"}, {"term": "C++", "say": "see"}]}
+        query = {"voice": of[1]} if of else {}
+        httpx.put(f"{url}/v1/audio/pronunciations", json=body, params=query).raise_for_status()
+        assert main(["pronunciations", *of, "--url", url]) == 0
+    assert capsys.readouterr().out.splitlines() == ["SQL: sequel", "C++: see"]
+
+
 @pytest.mark.parametrize(
     "command",
     [
+        ["explain", "Hi"],
         ["models"],
+        ["pronunciations"],
         ["voices"],
         ["cancel", "x"],
         ["say", "Hi", "--out", "never.wav"],
@@ -202,7 +226,7 @@ def test_say_reports_a_session_that_was_cancelled_before_its_first_audio(tmp_pat
     assert not out.exists()
 
 
-COMMANDS = ("say", "models", "voices", "cancel")
+COMMANDS = ("say", "explain", "models", "voices", "pronunciations", "cancel")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

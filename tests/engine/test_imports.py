@@ -28,6 +28,7 @@ WHOLE = ("chatterbox.tts", "perth.perth_net", "omegaconf", "scipy.signal", "torc
 ENROLMENT = ("librosa", "chatterbox.models.s3tokenizer", "chatterbox.models.voice_encoder")
 COMPILER = ("torch._dynamo", "sympy")
 HUB = ("huggingface_hub",)
+WORDS = ("icu4py.messageformat", "wetext")  # of spoken forms
 EVERY_LARGE_ONE = (
     *UPSTREAM_T3,
     *VOCODER,
@@ -37,6 +38,7 @@ EVERY_LARGE_ONE = (
     *COMPILER,
     *HUB,
     "transformers",
+    *WORDS,
 )
 
 
@@ -81,7 +83,20 @@ check_model(check_config(Path("serve_config.yaml")))
         uses=("ray",),
         spared=("torch",),
     ),
-    "all of upstream": Case("import chatterbox", uses=EVERY_LARGE_ONE, spared=("ray",)),
+    "all of upstream": Case(
+        "import chatterbox",
+        uses=tuple(name for name in EVERY_LARGE_ONE if name not in WORDS),
+        spared=("ray",),
+    ),
+    "spoken forms": Case(
+        """
+from app.text.spoken.forms import replacements
+replacements("5 km", "en")
+replacements("2024-01-05", "ja")
+""",
+        uses=WORDS,
+        spared=("torch", *(name for name in EVERY_LARGE_ONE if name not in WORDS)),
+    ),
 }
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.text.incremental import IncrementalText
-from app.text.markup import parse_markup
-from app.text.segments import MAX_CHARS, sentences, speakable
+from app.text.plan import TextRules, plan_text
+from app.text.segments import MAX_CHARS, speakable
+from app.text.sentences import sentences
 
 PROSE = (
     "Sure, I can help you with that today. Dr. Smith, who has lived in the U.S. since 1999, paid "
@@ -57,7 +58,7 @@ def test_markup_that_is_still_arriving_is_not_cut():
     stream = IncrementalText()
     pieces = ("Hello to all of you [pau", "se:1.5s] and a good day. N")
     takes = [take for piece in pieces for take in stream.push(piece)]
-    spoken = [parse_markup(take) for take in [*takes, *stream.flush()]]
+    spoken = [plan_text(take, TextRules()) for take in [*takes, *stream.flush()]]
     assert sum(sum(each.pauses_s) for each in spoken) == 1.5
 
 
@@ -137,3 +138,125 @@ def test_the_waiting_text_is_bounded(text, max_chars):
     for char in text:
         stream.push(char)
         assert len(stream) <= 2 * max_chars + 2
+
+
+def spoken_words(texts, rules):
+    """The letters of each word that is said."""
+    found = []
+    for text in texts:
+        spoken = plan_text(text, rules)
+        for part in " ".join(spoken.segments).split():
+            word = "".join(char for char in part if char.isalnum())
+            found += [word] if word else []
+    return found
+
+
+def pieces_of(text, cuts):
+    cuts = sorted(min(cut, len(text)) for cut in cuts)
+    return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+WRITTEN = [
+    "Now for something that is long enough to stand. ",
+    "Yes. ",
+    "It costs $5.30, not $6.10, at 9:30 p.m. today. ",
+    "On Nov. 24, 2026, Dr. Lee of the U.S. paid 1,000,000 dollars. ",
+    "Steps: 1. Crack the eggs 2. Beat them as you can 3. Fry them all. ",
+    "\n1. Crack the eggs as you can\n2. Beat the eggs as you can\n3. Fry them. Eat them.\n",
+    "\n- Milk\n- Two loaves of bread\n",
+    "\n\nA heading without a stop\n\n",
+    "“They came here. They all saw it. They left again,” he said. ",
+    "(See this. And that, too.) ",
+    "Wait [pause:1s] for it. ",
+    'The <sub alias="World Wide. Web">WWW</sub> is here. ',
+    '<prosody rate="1. 5">Slowly now.</prosody> ',
+    "Tom &amp; Jerry came. ",
+    "[laugh] Oh. [clear throat] Well. ",
+    "It is approx. 3 times as big. ",
+    "* * * * *\n",
+]
+MARKDOWN = [
+    "\n\n## A heading\n\n",
+    "**Bold words here. More of them.** ",
+    "See [the page. It is good](http://a.b/c?d=e. f) now. ",
+    "\n\n| Day | Meal |\n|---|---|\n| Monday. | Soup of the day. |\n| Friday. | Fish. It is. |\n\n",
+    "\n\n```\nx = 1. Then y.\nprint **x**. Done.\n```\n\n",
+    "<think>Let me think. This is long, too. 1. Yes.</think>",
+]
+CUTS = st.lists(st.integers(0, 900), max_size=30)
+
+
+@given(st.lists(st.sampled_from(WRITTEN), max_size=12).map("".join), CUTS, st.booleans())
+def test_any_cutting_gives_the_words_of_the_whole_text(text, cuts, is_ssml):
+    text = f"<speak>{text}</speak>" if is_ssml else text
+    rules = TextRules(tags=("laugh", "clear throat"))
+    takes = takes_of(pieces_of(text, cuts))
+    assert spoken_words(takes, rules) == spoken_words([text], rules)
+
+
+@given(st.lists(st.sampled_from([*WRITTEN, *MARKDOWN]), max_size=12).map("".join), CUTS)
+def test_any_cutting_of_markdown_gives_the_words_of_the_whole_text(text, cuts):
+    rules = TextRules(strip_markdown=True)
+    stream = IncrementalText("en", strip_markdown=True)
+    takes = [take for piece in pieces_of(text, cuts) for take in stream.push(piece)]
+    takes += stream.flush()
+    assert spoken_words(takes, rules) == spoken_words([text], rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "take"),
+    [
+        ("It is the first of them all. 2. Beat", "It is the first of them all. "),
+        ("This is a whole sentence. See [the pa", "This is a whole sentence. "),
+        ('This is a whole sentence. <sub alias="a', "This is a whole sentence. "),
+    ],
+)
+def test_no_more_than_the_open_item_is_held_back(text, take):
+    stream = IncrementalText("en", strip_markdown=True)
+    assert [each for char in f"{text} " for each in stream.push(char)] == [take]
+
+
+def test_a_later_take_of_a_document_is_read_as_a_document():
+    takes = takes_of(
+        ["<speak>This is the first sentence. This is <loud>the second</loud>.</speak>"]
+    )
+    assert takes[1].startswith("<speak>")
+
+
+def test_reasoning_is_not_kept():
+    stream = IncrementalText("en", strip_markdown=True)
+    assert stream.push("<think>" + "Let me see. " * 500) == []
+    assert len(stream) == 0
+    said = "Here is the answer that I found. "
+    assert stream.push(f"</think>{said}Then ") == [said]
+
+
+def test_a_text_that_goes_on_after_a_flush_keeps_its_markup():
+    stream = IncrementalText("en", strip_markdown=True)
+    stream.push("```\nx = 1")
+    assert stream.flush(goes_on=True) == ["```\nx = 1"]
+    stream.push("y = 2")
+    assert stream.flush() == ["```\ny = 2"]
+    stream.push("z = 3")
+    assert stream.flush() == ["z = 3"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "We have cooked the whole thing approx. 3 times in a row. Yes."),
+        ("en", "We have talked for hours to the old Dr. Lee of the U.S. army. Yes."),
+        ("hi", "आज सुबह हमारे घर बहुत दूर से डॉ. शर्मा जी आए थे। हाँ।"),
+        ("ar", "جاء إلى بيتنا في الصباح الباكر د. أحمد مع أخيه. نعم."),
+        ("ms", "Pagi tadi kami semua pergi bertemu En. Ali di rumahnya. Ya."),
+        ("ru", "Сегодня утром пришёл наш хороший друг т. е. сам Иван. Да."),  # noqa: RUF001
+        ("es", "Nos vemos mañana en la plaza a las 5 p. m. como siempre. Sí."),
+        ("sv", "Vi kan träffas vid den stora stationen t.ex. kl. 5 i morgon. Ja."),
+        ("no", "Vi kan møtes ved den store stasjonen f.eks. i morgen tidlig. Ja."),
+        ("sw", "Leo asubuhi tulikwenda kumwona Bw. Juma na Dkt. Ali. Ndiyo."),
+    ],
+)
+def test_no_take_ends_behind_an_abbreviation(language, text):
+    sentence = text[: text.rindex(" ")]
+    takes = takes_of(list(f"{text} Abc abc "), language)
+    assert takes[0].strip() == sentence

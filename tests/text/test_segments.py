@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text.segments import normalise, segment, sentences, speakable
+from app.text.segments import normalise, segment, segments, speakable
+from app.text.spans import SpannedText
 
 LANGUAGES = ["en", "de", "ja", "zh", "ar", "hi", "ko", "ru", "xx", None]
 
@@ -79,37 +80,6 @@ def test_a_short_segment_joins_a_neighbour(text):
     assert min(map(len, segment(text))) >= 24
 
 
-BOUNDARIES = [
-    ("en", "Mr. Smith went to Washington. He arrived at 5 p.m. sharp.", 2),
-    ("en", "It costs $3.50. That is 1,234.56 in all.", 2),
-    ("en", "See https://example.com/a.b?c=d. Then write to a.b@example.com.", 2),
-    ("en", "Wait... what? I mean, well... yes.", 2),
-    ("en", "The U.S. economy grew. So did e.g. the U.K.'s.", 2),
-    ("en", "Version 2.0.1 is out! Get it now.", 2),
-    ("de", "Dr. Müller kommt z.B. am 3. Mai. Er bleibt.", 2),
-    ("fr", "Il a payé 3,50 € hier. Il part à 9 h. Vraiment?", 3),
-    ("fr", "M. Dupont et Mme. Curie saluent le Dr. Martin. Il part.", 2),
-    ("fr", "Il vit à Rom. Il part.", 2),  # no title
-    ("es", "D. Juan llegó. ¿Qué tal?", 2),
-    ("it", "La Sig.ra Rossi vede il Dott. Bianchi. Ciao!", 2),
-    ("nl", "Mevr. Vries komt. Dag!", 2),
-    ("pl", "To jest dr. Nowak. Dobrze.", 2),
-    ("es", "El Sr. Pérez llegó. ¿Qué tal? Bien.", 3),
-    ("it", "Il dott. Rossi è qui. Ciao!", 2),
-    ("ja", "こんにちは。お元気ですか？はい。", 3),  # noqa: RUF001
-    ("zh", "你好。你好吗？我很好！", 3),  # noqa: RUF001
-    ("hi", "नमस्ते। आप कैसे हैं?", 2),
-    ("ar", "مرحبا. كيف حالك؟", 2),
-    ("ru", "Привет. Как дела? Хорошо.", 3),
-]
-
-
-@pytest.mark.parametrize(("language", "text", "num_sentences"), BOUNDARIES)
-def test_sentences_end_where_a_reader_expects(language, text, num_sentences):
-    found = [sentence for sentence in sentences(text, language) if speakable(sentence)]
-    assert len(found) == num_sentences, found
-
-
 def test_a_long_sentence_is_cut_at_its_last_late_clause():
     text = "a " * 30 + "first, " + "b " * 60 + "second; " + "c " * 60 + "end."
     first, rest = segment(text)
@@ -147,6 +117,41 @@ def test_a_cut_without_a_space_keeps_combined_characters_whole():
 )
 def test_a_letter_or_digit_is_speakable(text, expected):
     assert speakable(text) is expected
+
+
+SPEECH = (
+    "\u201cThey said that the house was old and that nobody had lived there for years. I did not "
+    "believe a word of it, because I had seen the light in the window every night since spring. "
+    "Now they all come to my door and ask me what I have seen, and I tell each of them the same "
+    "short story that I told you.\u201d He sat down."
+)
+
+
+def test_a_long_quotation_is_cut_at_a_full_stop_within_reach():
+    for text in (SPEECH, SPEECH.replace("\u201c", "(").replace("\u201d", ")")):
+        assert all(part.rstrip("\u201d)")[-1] == "." for part in segment(text))
+        assert len(segment(text)) > 1
+
+
+def test_an_inch_mark_hides_no_full_stop():
+    text = 'The screen has 27" and costs much. ' + "It is big and bright and new. " * 12
+    assert all(part.endswith(".") for part in segment(text))
+
+
+@pytest.mark.parametrize("script", ["ภาษาไทย", "ភាសាខ្មែរ", "བོད་ཡིག་"])
+def test_a_script_without_spaces_is_cut_between_words(script):
+    parts = segment(script * 100)
+    assert "".join(parts) == script * 100
+    assert len(parts) > 2
+    assert all(script.startswith(part[: len(script)][:2]) or part[0] in script for part in parts)
+    assert max(map(len, parts)) <= 280
+
+
+def test_segments_know_where_they_came_from():
+    text = "One  sentence\nhere. " + "Another one is here, and it is long enough. " * 8
+    for part in segments(SpannedText.of(text)):
+        span = part.span(0, len(part))
+        assert text[span.start : span.end].split() == part.text.split()
 
 
 @given(st.text(max_size=600), st.sampled_from(LANGUAGES), st.integers(40, 300))

@@ -3,7 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus import WORDNET, corpus, held_out, ngrams_of, plain, wordnet, words_of
+from training.corpus import (
+    WORDNET,
+    corpus,
+    held_out,
+    ngrams_of,
+    plain,
+    with_numbers,
+    wordnet,
+    words_of,
+)
 
 needs_wordnet = pytest.mark.skipif(not WORDNET.exists(), reason="wordnet-base is not installed")
 
@@ -29,6 +38,15 @@ def test_no_training_sentence_shares_four_words_in_a_row_with_a_held_out_one():
     for sentence in corpus(seed=1, num_sentences=20_000):
         assert kept_out.isdisjoint(ngrams_of(sentence.text)), sentence
         assert words_of(sentence.text) not in whole
+
+
+@needs_wordnet
+@pytest.mark.usefixtures("wordnet_once")
+@pytest.mark.parametrize("seed", [1, 2])  # of the trainings of the embedded model
+def test_no_sentence_with_numbers_was_read_aloud_in_training(seed: int):
+    new = {ngram for sentence in with_numbers() for ngram in ngrams_of(sentence.spoken)}
+    for sentence in corpus(seed, num_sentences=20_000):
+        assert new.isdisjoint(ngrams_of(sentence.text)), sentence
 
 
 @needs_wordnet

@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import Protocol
 
 from app.core import ModelCard
-from app.engine.checkpoint.model_files import PUBLISHED, ModelFolder, find_folder, find_published
+from app.engine.checkpoint.model_files import (
+    PUBLISHED,
+    ModelFolder,
+    find_folder,
+    find_published,
+    own_layout,
+)
 from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
+from app.engine.checkpoint.vocabulary import Readable, read_vocabulary_of
 from app.errors import CheckpointError
 
 EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
@@ -28,6 +35,10 @@ class Model(Protocol):
     def spec(self) -> ModelSpec: ...
 
     def voices(self) -> tuple[str, ...]: ...
+
+    def readable(self) -> Readable:
+        """Reads the vocabulary's files. Raises CheckpointError."""
+        ...
 
     def enrolment_id(self) -> str:
         """Part of a file name. It changes when the weights of enrolment change."""
@@ -44,6 +55,10 @@ class RandomModel:
 
     def voices(self) -> tuple[str, ...]:
         return RANDOM_VOICES
+
+    def readable(self) -> Readable:
+        files = own_layout(self.spec.family).text
+        return read_vocabulary_of(self.text_folder, files, self.spec.family)
 
     def enrolment_id(self) -> str:
         return f"{self.spec.name}-{self.seed}"
@@ -74,6 +89,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFolder | RandomMo
 def card_of(model: Model) -> ModelCard:
     """With the model's own voices alone."""
     spec = model.spec
+    readable = model.readable()
     return ModelCard(
         name=spec.name,
         family=spec.family,
@@ -82,6 +98,9 @@ def card_of(model: Model) -> ModelCard:
         languages=spec.languages,
         has_cfg=spec.family != "turbo",
         has_top_k=spec.family == "turbo",
+        characters=readable.characters,
+        folds_characters=spec.family == "multilingual",
+        tags=readable.tags,
     )
 
 

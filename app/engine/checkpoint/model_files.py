@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
+from app.engine.checkpoint.vocabulary import Readable, read_vocabulary_of
 from app.errors import CheckpointError
 
 CANGJIE_FILE = "Cangjie5_TC.json"
@@ -85,6 +86,9 @@ class ModelFolder:
 
     def voices(self) -> tuple[str, ...]:
         return tuple(self.voice_files)
+
+    def readable(self) -> Readable:
+        return read_vocabulary_of(self.folder, self.layout.text, self.spec.family)
 
     def enrolment_id(self) -> str:
         """A digest of each file's size, first and last megabyte. That tells two models apart

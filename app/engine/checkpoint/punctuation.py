@@ -46,3 +46,10 @@ def punctuated(text: str, family: Family) -> str:
         text = text.replace(old, new)
     text = text.rstrip(" ")
     return text if text.endswith(_ENDERS[family]) else text + FULL_STOP
+
+
+def replaced_marks(known: set[str], family: Family) -> set[str]:
+    """The characters that `punctuated` turns into `known` ones."""
+    return {
+        old for old, new in _REPLACEMENTS_OF[family] if len(old) == 1 and set(new.strip()) <= known
+    }

@@ -12,10 +12,10 @@ from chatterbox.models.tokenizers.tokenizer import (
     ChineseCangjieConverter,
     add_hebrew_diacritics,
     add_russian_stress,
-    hiragana_normalize,
     korean_normalize,
 )
 
+from app.engine.checkpoint.japanese import JapaneseReader, open_reader
 from app.engine.checkpoint.model_files import CANGJIE_FILE
 from app.engine.checkpoint.punctuation import punctuated
 from app.engine.checkpoint.tokenizer import SPACE, read_vocabulary
@@ -26,36 +26,48 @@ log = logging.getLogger(__name__)
 
 class MultilingualTokenizer:
     """Upstream: ChatterboxMultilingualTTS.generate and MTLTokenizer.encode. The Chinese front end
-    needs downloads. Upstream loads it for every language; here only Chinese text loads it."""
+    needs downloads. Upstream loads it for every language; here only Chinese text loads it, and only
+    Japanese text the reader of Japanese. `japanese` is for tests of parity: UpstreamReader."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, japanese: JapaneseReader | None = None) -> None:
         self._tokenizer = read_vocabulary(path)
         self._cangjie_path = path.parent / CANGJIE_FILE
         self._chinese: ChineseCangjieConverter | None = None
-        self._chinese_lock = threading.Lock()
+        self._japanese = japanese
+        self._lock = threading.Lock()  # while a front end loads
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        text = normalize("NFKD", punctuated(text, "multilingual").lower())
+        text = punctuated(text, "multilingual").lower()
+        if language == "ja":
+            return self._ids(self._japanese_reader().kana(text), language)
+        text = normalize("NFKD", text)
         match language:
             case "zh":
                 text = self._chinese_converter()(text)
-            case "ja":
-                text = hiragana_normalize(text)
             case "he":
                 text = add_hebrew_diacritics(text)
             case "ko":
                 text = korean_normalize(text)
             case "ru":
                 text = add_russian_stress(text)
+        return self._ids(text, language)
+
+    def _ids(self, text: str, language: str | None) -> tuple[int, ...]:
         if language is not None:
             text = f"[{language}]{text}"
         return tuple(self._tokenizer.encode(text.replace(" ", SPACE)).ids)
 
     def _chinese_converter(self) -> ChineseCangjieConverter:
-        with self._chinese_lock:
+        with self._lock:
             if self._chinese is None:
                 self._chinese = _load_chinese(self._cangjie_path)
             return self._chinese
+
+    def _japanese_reader(self) -> JapaneseReader:
+        with self._lock:
+            if self._japanese is None:
+                self._japanese = open_reader()
+            return self._japanese
 
 
 def _load_chinese(path: Path) -> ChineseCangjieConverter:

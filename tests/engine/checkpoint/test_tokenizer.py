@@ -13,10 +13,12 @@ from chatterbox.tts import punc_norm as english_punctuation
 from chatterbox.tts_turbo import punc_norm as turbo_punctuation
 from transformers import AutoTokenizer
 
+from app.engine.checkpoint.japanese import UpstreamReader
 from app.engine.checkpoint.model_files import PUBLISHED
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import Family
 from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
+from app.engine.checkpoint.tokenizer_multilingual import MultilingualTokenizer
 from app.errors import CheckpointError, UnsupportedField
 from tests.support.engine.checkpoint.layouts import write_text_files
 from tests.support.engine.checkpoint.tiny import TINY, TINY_TURBO
@@ -69,6 +71,7 @@ def without_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("가나 다", "ko"),
         ("明 日曰, abc", "zh"),
         ("日本の月火", "ja"),
+        ("必ず選ぶ。", "ja"),
         ("кот", "ru"),
         ("שלום", "he"),
     ],
@@ -76,8 +79,10 @@ def without_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_multilingual_text_becomes_upstreams_ids(
     text: str, language: str | None, tmp_path: Path
 ) -> None:
-    ours = opened("multilingual", tmp_path)
-    theirs = MTLTokenizer(str(tmp_path / PUBLISHED["multilingual"].text[0]))
+    path = tmp_path / PUBLISHED["multilingual"].text[0]
+    write_text_files(tmp_path, "multilingual")
+    ours = MultilingualTokenizer(path, japanese=UpstreamReader())
+    theirs = MTLTokenizer(str(path))
     ids = theirs.encode(multilingual_punctuation(text), language_id=language)
     assert ours.encode(text, language) == tuple(ids)
 

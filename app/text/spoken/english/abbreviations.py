@@ -1,0 +1,98 @@
+"""Abbreviations in English: Dr., approx., e.g., St., No. 5, vs., w/o.
+
+The point of an abbreviation at the end of a sentence stays.
+"""
+# ruff: noqa: RUF001
+
+import re
+
+from app.text.spoken.rules import Rule, rule
+
+_WORDS = {
+    "approx.": "approximately", "vs.": "versus", "vs": "versus", "e.g.": "for example",
+    "eg.": "for example", "i.e.": "that is", "ie.": "that is", "etc.": "et cetera",
+    "cf.": "compare",
+    "viz.": "namely", "al.": "al", "ca.": "circa", "a.k.a.": "A K A", "aka": "A K A",
+    "dept.": "department", "Dept.": "Department", "est.": "established", "Est.": "Established",
+    "govt.": "government", "Govt.": "Government", "Inc.": "Incorporated", "Ltd.": "Limited",
+    "Corp.": "Corporation", "Co.": "Company", "Bros.": "Brothers", "misc.": "miscellaneous",
+    "incl.": "including",
+    "excl.": "excluding", "min.": "minimum", "max.": "maximum", "avg.": "average",
+    "tel.": "telephone",
+    "Tel.": "Telephone", "ext.": "extension", "temp.": "temperature", "assoc.": "association",
+    "hr.": "hour", "hrs.": "hours", "mins.": "minutes", "secs.": "seconds", "yrs.": "years",
+    "ft.": "feet", "lbs.": "pounds", "oz.": "ounces", "tbsp.": "tablespoons", "tsp.": "teaspoons",
+    "w/o": "without", "w/": "with", "b/c": "because", "Blvd.": "Boulevard", "Ave.": "Avenue",
+    "Rd.": "Road", "Hwy.": "Highway", "Mt.": "Mount", "Ft.": "Fort", "Jr.": "Junior",
+    "Sr.": "Senior", "Esq.": "Esquire", "Ph.D.": "P H D", "Ph.D": "P H D", "PhD": "P H D",
+    "M.D.": "M D", "Nos.": "numbers", "wt.": "weight", "qty.": "quantity", "vol.": "volume",
+    "mos.": "months", "intl.": "international", "tech.": "technology", "orig.": "original",
+}  # fmt: skip
+_TITLES = {
+    "Dr.": "Doctor", "Mr.": "Mister", "Mrs.": "Missus", "Ms.": "Miz", "Prof.": "Professor",
+    "Rev.": "Reverend", "Hon.": "Honorable", "Gov.": "Governor", "Sen.": "Senator",
+    "Rep.": "Representative", "Pres.": "President", "Gen.": "General", "Col.": "Colonel",
+    "Maj.": "Major", "Capt.": "Captain", "Cpt.": "Captain", "Lt.": "Lieutenant",
+    "Sgt.": "Sergeant", "Cpl.": "Corporal", "Cmdr.": "Commander", "Adm.": "Admiral",
+    "Messrs.": "Messieurs", "Supt.": "Superintendent", "Fr.": "Father", "Dr": "Doctor",
+    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor", "St.": "Saint",
+    "Mt.": "Mount", "Ft.": "Fort",
+}  # fmt: skip
+_NUMBERED = {
+    "No.": "number", "no.": "number", "Nos.": "numbers", "nos.": "numbers", "Nr.": "number",
+    "p.": "page", "pp.": "pages", "Vol.": "volume", "vol.": "volume", "Fig.": "figure",
+    "fig.": "figure", "Figs.": "figures", "figs.": "figures", "Ch.": "chapter", "ch.": "chapter",
+    "Sec.": "section", "sec.": "section", "Art.": "article", "art.": "article", "Eq.": "equation",
+    "eq.": "equation", "Ex.": "exercise", "ex.": "example", "Tab.": "table", "App.": "appendix",
+    "Pt.": "part", "pt.": "part", "par.": "paragraph", "ca.": "circa", "c.": "circa",
+    "Apt.": "apartment", "Rm.": "room", "v.": "version", "ver.": "version", "lv.": "level",
+    "lvl.": "level", "vers.": "version", "Ext.": "extension", "ext.": "extension",
+}  # fmt: skip
+_STREETS = {"St.": "Street", "Dr.": "Drive", "Ln.": "Lane", "Pl.": "Place", "Ct.": "Court",
+            "Sq.": "Square", "Pkwy.": "Parkway", "St": "Street"}  # fmt: skip
+_NEW_SENTENCE = re.compile(r"\s*$|\s+[\"'“(]?[A-Z](?![A-Z]\b)")
+
+
+def _alternatives(table: dict[str, str]) -> str:
+    return "|".join(re.escape(short) for short in sorted(table, key=len, reverse=True))
+
+
+def with_end(words: str, match: re.Match[str], group: str | int = 0) -> str:
+    """The words, and the point where the abbreviation is the last word of a sentence."""
+    is_last = match[group].endswith(".") and _NEW_SENTENCE.match(match.string, match.end(group))
+    return f"{words}." if is_last else words
+
+
+def _say_word(match: re.Match[str]) -> str:
+    return with_end(_WORDS[match[0]], match)
+
+
+def _say_title(match: re.Match[str]) -> str:
+    return _TITLES[match[0]]
+
+
+def _say_numbered(match: re.Match[str]) -> str:
+    return _NUMBERED[match[0]]
+
+
+def _say_street(match: re.Match[str]) -> str:
+    return with_end(_STREETS[match["form"]], match, "form")
+
+
+def _say_letters(match: re.Match[str]) -> str:
+    return with_end(" ".join(char.upper() for char in match[0] if char.isalpha()), match)
+
+
+RULES: tuple[Rule, ...] = (
+    rule(rf"\b(?:{_alternatives(_NUMBERED)})(?=\s?\#?[\d\0])", _say_numbered),
+    # 12 Main St., behind a number and a name
+    rule(
+        rf"""(?:[\d\0]|\d(?:st|nd|rd|th))\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s){{1,2}}
+        (?P<form>{_alternatives(_STREETS)})(?!\w)""",
+        _say_street,
+    ),
+    rule(r"\b[A-Z][a-z'’]+\s(?P<form>St\.|Ln\.)(?=\s?(?:$|[,;)]|[a-z]))", _say_street),
+    rule(rf"\b(?:{_alternatives(_TITLES)})(?=\s[A-Z])", _say_title),
+    rule(rf"(?<![\w.])(?:{_alternatives(_WORDS)})(?![\w])", _say_word),
+    rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}", _say_letters),
+)

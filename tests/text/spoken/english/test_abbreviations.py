@@ -1,0 +1,22 @@
+"""Abbreviations are words, and their point ends a sentence where it did."""
+
+import pytest
+
+from tests.support.spoken import said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("No. 5 is here. No. It is not.", "number five is here. No. It is not."),
+        ("Use forks, etc. Then go.", "Use forks, et cetera. Then go."),
+        ("Use forks, etc. for it", "Use forks, et cetera for it"),
+        ("He lives at 5 St. James St.", "He lives at five Saint James Street."),
+        ("Dr. Who lives on Mulholland Dr.", "Doctor Who lives on Mulholland Dr."),
+        ("The U.S. won. I live in the U.S.", "The U S won. I live in the U S."),
+        ("w/ or w/o", "with or without"),
+        ("pp. 3-5, fig. 2", "pages three to five, figure two"),
+    ],
+)
+def test_an_abbreviation_is_said(text, words):
+    assert said(text) == words

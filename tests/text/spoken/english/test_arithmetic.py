@@ -1,0 +1,31 @@
+"""Signs between numbers are said as sums, ranges, sizes, ratios and fractions."""
+# ruff: noqa: RUF001
+
+import pytest
+
+from tests.support.spoken import said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("What's 6 x 7?", "What's six times seven?"),
+        ("a 6 x 7 grid", "a six by seven grid"),
+        ("x = 2 x 3", "x equals two times three"),
+        ("(2 + 3) * 4 = 20", "two plus three times four equals twenty"),
+        ("x² + y² = z²", "x squared plus y squared equals z squared"),
+        ("10^6", "ten to the power of six"),
+        ("10⁶", "ten to the power of six"),
+        ("1920x1080", "nineteen twenty by ten eighty"),
+        ("3 × 4 m, 3 × 4", "three by four meters, three times four"),
+        ("~50, >5%, ≤ 3", "about fifty, more than five percent, at most three"),
+        ("3:1 odds", "three to one odds"),
+        ("50-50", "fifty fifty"),
+        ("2½ cups, 3/8", "two and a half cups, three eighths"),
+        ("7/5 and 24/7", "seven five and twenty-four seven"),
+        ("pages 5 – 7", "pages five to seven"),
+        ("a well-known 5-year-old", "a well-known five-year-old"),
+    ],
+)
+def test_a_sign_is_said(text, words):
+    assert said(text) == words

@@ -1,0 +1,26 @@
+"""Money in English is said with its cents, its scale and what it is paid for."""
+
+import pytest
+
+from tests.support.spoken import said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It is $1.01.", "It is one dollar and one cent."),
+        ("£0.01", "one penny"),
+        ("$5-10 million", "five to ten million dollars"),
+        ("€3,50", "three euros and fifty cents"),
+        ("CA$1,234.50", "one thousand two hundred thirty-four Canadian dollars and fifty cents"),
+        ("-$3", "minus three dollars"),
+        ("$100/month", "one hundred dollars per month"),
+        ("$1.5k and £2m", "one point five thousand dollars and two million pounds"),
+        ("50p", "fifty pence"),
+        ("$5.00", "five dollars"),
+        ("¥12.50", "twelve point five zero yen"),
+        ("5$ or 5€.", "five dollars or five euros."),
+    ],
+)
+def test_money_is_said(text, words):
+    assert said(text) == words

@@ -1,0 +1,57 @@
+"""What each language says beside its numbers. The reference set has the common forms."""
+# ruff: noqa: RUF001
+
+import pytest
+
+from tests.support.spoken import said
+
+CASES = {
+    "de": [
+        ("Am 24.11.2026 um 9:30 Uhr", "Am vierundzwanzigsten November zweitausendsechsundzwanzig "
+         "um neun Uhr dreißig"),
+        ("Der 2. Weltkrieg. Ich habe 3. Dann", "Der zweite Weltkrieg. Ich habe drei. Dann"),
+        ("1 Mio. €, 0,99 €", "eine Million Euro, null Euro neunundneunzig"),
+        ("Python 3.11, 1.234,5 kg", "Python drei Komma eins eins, "
+         "eintausendzweihundertvierunddreißig Komma fünf Kilogramm"),
+        ("In den 80er Jahren", "In den achtziger Jahren"),
+        ("3:2, 5-10 kg", "drei zu zwei, fünf bis zehn Kilogramm"),
+        ("+49 30 901820", "plus vier neun, drei null, neun null eins acht zwei null"),
+    ],
+    "es": [
+        ("21 libros, 1 hora, 21 personas", "veintiún libros, una hora, veintiuna personas"),
+        ("Isabel II y el 24 de mayo.", "Isabel segunda y el veinticuatro de mayo."),
+        ("1:30 p. m. ya", "una y treinta p m ya"),
+        ("$5.3 millones", "cinco coma tres millones de dólares"),
+    ],
+    "fr": [
+        ("5 M€, 1 234,56 €", "cinq millions d'euros, mille deux cent trente-quatre euros "
+         "cinquante-six"),
+        ("21 h, 1h30", "vingt-et-une heures, une heure trente"),
+        ("Il vient le 1er mai.", "Il vient le premier mai."),
+    ],
+    "ru": [
+        ("24.11.2026", "двадцать четвертое ноября две тысячи двадцать шестого года"),
+        ("12,5 %, 1 %, 3 %", "двенадцать целых пять десятых процента, один процент, "
+         "три процента"),
+        ("1 234,56 руб.", "одна тысяча двести тридцать четыре рубля пятьдесят шесть копеек"),
+        ("XX век, Екатерина II", "двадцатый век, Екатерина вторая"),
+    ],
+    "sv": [("1 kg, 1 kr", "ett kilogram, en krona"), ("kl. 14.05", "klockan fjorton noll fem")],
+    "hi": [("₹1,23,456.50", "एक लाख तेईस हज़ार चार सौ छप्पन रुपये पचास पैसे"), ("3री बार", "तीसरी बार")],
+    "ar": [("الساعة 9:30", "الساعة التاسعة والنصف"), ("٢٥ كم", "خمسة وعشرون كيلومترًا")],
+    "it": [("5,50 €", "cinque euro e cinquanta"), ("24/11/2026", "ventiquattro novembre "
+            "duemilaventisei")],
+    "pt": [("24 de novembro.", "vinte e quatro de novembro.")],
+    "tr": [("%12,5, 50%", "yüzde on iki virgül beş, yüzde elli")],
+    "nl": [("5 km/u", "vijf kilometer per uur")],
+    "pl": [("2 km, 5 km", "dwa kilometry, pięć kilometrów")],
+    "ko": [("12.5%", "십이점오 퍼센트")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [(language, *case) for language, cases in CASES.items() for case in cases],
+)
+def test_a_form_is_said(language, text, words):
+    assert said(text, language).replace("ё", "е") == words
