@@ -1,5 +1,6 @@
 """The ingress as a Serve deployment: the HTTP app over stages that live behind handles."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractContextManager
 from functools import partial
@@ -30,6 +31,7 @@ from app.sessions.live import LiveSessions
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from app.sessions.tasks import TaskSet
+from app.text.plan import load_languages
 from app.voices.library import VoiceLibrary
 from deployments.follower import RegistryFollower
 from deployments.gcs_watch import GcsWatch, gcs_asker
@@ -189,6 +191,7 @@ class Ingress:
         self._follower.start()
         self._tasks = TaskSet(detached=True)
         self._tasks.start(gcs.follow())
+        self._tasks.start(asyncio.to_thread(load_languages, card.languages))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._app

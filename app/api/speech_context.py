@@ -25,6 +25,7 @@ from app.sessions.tasks import cancel_and_wait
 from app.text.incremental import IncrementalText
 
 MAX_ORDERS = 1000
+READ_AT_ONCE = 128  # characters: a millisecond, for hostile text tens of them
 
 
 class Outbox(Protocol):
@@ -89,18 +90,20 @@ class SpeechContext:
         self._unreadable: BadRequest | None = None  # of a take that was left out
         self.num_tokens = 0  # of the takes that have ended
 
-    def push(self, text: str) -> None:
+    async def push(self, text: str) -> None:
         """Raises BadRequest if the context is closing, or too much text waits already."""
         self._refuse_if_closing()
         held = len(self._text) + self._num_waiting_chars
         if held + len(text) > self._max_held_chars:
-            raise BadRequest(
-                f"text: {held} characters wait to be spoken; the limit is {self._max_held_chars}",
-                param="text",
-                code="buffer_full",
-            )
+            message = f"text: {held} characters wait already; the limit is {self._max_held_chars}"
+            raise BadRequest(message, param="text", code="buffer_full")
         if not self._num_takes and not held:
             self._marks = {Mark.RECEIVED: time.monotonic()}  # with the first text
+        for at in range(0, len(text), READ_AT_ONCE):
+            self._read(text[at : at + READ_AT_ONCE])
+            await asyncio.sleep(0)  # other streams move on while a long text is read
+
+    def _read(self, text: str) -> None:
         was_empty = not len(self._text)
         takes = self._text.push(text)
         if takes or was_empty:  # the text that is left came now
@@ -187,14 +190,13 @@ class SpeechContext:
     async def _stop(self) -> None:
         """The sessions, before the client of the socket is told."""
         self._finish = FinishReason.CANCELLED
-        if self._live is not None:
-            with suppress(ServeError):  # no registry: closing the stream stops the session too
+        with suppress(ServeError):  # no registry: closing the stream stops the session too
+            if self._live is not None:
                 await self._services.synthesizer.cancel(self._live)
 
     def _account(self, group: Group, speaking: "asyncio.Task[None]") -> None:
         group.finish, group.marks = self._finish, self._marks
-        group.num_tokens = self.num_tokens
-        group.audio_sent_s = self.audio_s
+        group.num_tokens, group.audio_sent_s = self.num_tokens, self.audio_s
         error = None if speaking.cancelled() else speaking.exception()
         if self._is_stalled:
             group.finish, group.cause = FinishReason.CANCELLED, ReaderStalled.code

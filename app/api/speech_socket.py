@@ -146,7 +146,7 @@ class SpeechSocket:
             case Start():
                 await self._start(message)
             case Text():
-                self._find(message.context_id).push(message.text)
+                await self._find(message.context_id).push(message.text)
             case Flush():
                 self._find(message.context_id).flush()
             case Cancel():  # the next turn may use the id at once

@@ -90,6 +90,13 @@ def plan_text(text: str, rules: TextRules) -> SpokenText:
     return spoken
 
 
+def load_languages(languages: Iterable[str]) -> None:
+    """Loads the libraries that read these languages, English where there are none. The first text
+    then need not wait for them, 0.1 to 2 s."""
+    for language in tuple(languages) or ("en",):
+        plan_text("5 km, 2026-11-30, $2.50.", TextRules(language))
+
+
 class _Rewriting:
     """A text on its way through the steps."""
 
