@@ -182,7 +182,8 @@ class Ingress:
             await remote.restore(shard, sessions.keys(), sessions.groups.keys())
 
         def heartbeat() -> Heartbeat:
-            return Heartbeat(StageStats(live=len(sessions)), sessions=sessions.keys())
+            keys = sessions.keys() | sessions.groups.keys()
+            return Heartbeat(StageStats(live=len(sessions)), sessions=keys)
 
         replica = ReplicaId("ingress", context.replica_id.unique_id)
         self._follower = RegistryFollower(

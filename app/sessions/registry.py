@@ -24,6 +24,7 @@ from app.core import (
 )
 from app.sessions.cancel_log import CancelBatch, CancelLog
 from app.sessions.cell_agreement import CellAgreement, Cells
+from app.sessions.lost_groups import LOST, LostGroups
 from app.sessions.model_state import ModelState
 from app.sessions.replica_table import Heartbeat, ReplicaTable
 from app.sessions.smooth_admission import NO_WORK, SmoothAdmission, Work
@@ -69,6 +70,7 @@ class Registry:
         self._queue_s = queue_s
         self._admits_all = admits_all
         self._admission = SmoothAdmission(now)
+        self._groups = LostGroups(now)
         self._configured_s = -math.inf
         self._draining = False
         self._num_restored = 0
@@ -236,6 +238,10 @@ class Registry:
         """Returns the sessions that the replica's consumers still want."""
         self._replicas.note_heartbeat(replica, heartbeat)
         self._forget_lost()
+        if replica.stage == "ingress":
+            named = self._replicas.wanted_from("vocoder")  # by all ingresses
+            for key in self._groups.lost(self._table.groups(), named):
+                self._table.finish(key, LOST)
         return self._replicas.wanted_from(replica.stage)
 
     async def health(self, stages: tuple[str, ...]) -> Health:

@@ -29,7 +29,7 @@ from app.sessions.timeline import all_legs, merged
 
 # A second of the estimate may play for 16: a script of 3 characters a second, at a speed of 0.25.
 LONGEST_PER_PREDICTED = 16
-MAX_GROUPS = 10_000  # open; beyond this number the oldest is forgotten: its ingress died
+MAX_GROUPS = 10_000  # open; beyond this number the oldest is forgotten
 MAX_REMEMBERED = 100_000  # ids; beyond this number the oldest is forgotten first
 
 
@@ -238,6 +238,9 @@ class SessionTable:
         session.mark(end.marks)
         session.taken_at = session.confirmed_at = self._now()
         self._sessions.move_to_end(key)
+
+    def groups(self) -> frozenset[SessionKey]:
+        return frozenset(self._groups)
 
     def num_live(self) -> int:
         self._forget()
