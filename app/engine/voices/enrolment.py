@@ -17,12 +17,8 @@ import math
 import threading
 from functools import lru_cache
 
-import librosa
 import numpy as np
-import pyloudnorm
 import torch
-from chatterbox.models.s3gen.utils.mel import mel_spectrogram
-from chatterbox.models.s3tokenizer import S3_SR
 from numpy.typing import NDArray
 from torch import Tensor
 from torchaudio.transforms import Resample
@@ -37,6 +33,8 @@ from app.engine.conditionals import (
     problem_of,
     without_odd_frame,
 )
+from app.engine.upstream.enrolment_modules import S3_SR, mel_spectrogram, pyloudnorm
+from app.engine.upstream.librosa_functions import resample
 from app.engine.voices.reference_audio import ReferenceAudio, refusal
 
 MIN_TURBO_S = 5.0  # turbo needs more than this; source: ChatterboxTurboTTS
@@ -55,12 +53,12 @@ def prepare(
     Raises BadRequest where the recording is too short for the family, or gives no voice.
     """
     source = f"the recording of voice {voice!r}"
-    wav_24k = librosa.resample(recording.wav, orig_sr=recording.sample_rate, target_sr=SAMPLE_RATE)
+    wav_24k = resample(recording.wav, orig_sr=recording.sample_rate, target_sr=SAMPLE_RATE)
     if family == "turbo":
         if len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
             raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
         wav_24k = _at_loudness(wav_24k, TURBO_LUFS)
-    wav_16k = librosa.resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
+    wav_16k = resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
     conditionals = Conditionals(
         voice,
         _for_t3(wav_16k, models, T3_WINDOW_S[family]),
