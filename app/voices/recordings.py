@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from app.errors import BadRequest
+from app.voices.speech_activity import Heard, parse_heard
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +18,11 @@ MAX_PROCESSES = 2
 
 @dataclass(frozen=True, slots=True)
 class Recording:
+    """From its first to its last word."""
+
     flac: bytes  # mono, 24 kHz, 16 bit
     seconds: float
+    heard: Heard
 
 
 class RecordingReader:
@@ -51,7 +55,7 @@ class RecordingReader:
         verdict = json.loads(line)
         if "refused" in verdict:
             raise _refusal(verdict["refused"], param)
-        return Recording(flac, verdict["seconds"])
+        return Recording(flac, verdict["seconds"], parse_heard(verdict["heard"]))
 
 
 def _refusal(problem: str, param: str) -> BadRequest:
