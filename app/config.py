@@ -16,6 +16,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ContextPolicy = Literal["full", "window", "chunked"]
 StartMode = Literal["smooth", "soonest"]
+Enrolment = Literal["speech", "upstream"]
 
 
 class _Frozen(BaseModel):
@@ -226,6 +227,12 @@ class ServeArgs(_Frozen):
     uploads: str | None = Field(
         None,
         description="folder or fsspec URL for voices that callers make; null: none",
+    )
+    enrolment: Enrolment = Field(
+        "speech",
+        description="what is done to a recording before it becomes a voice. speech: silence at its "
+        "ends and an offset are removed, and its level is set to -27 LUFS; upstream: what "
+        "upstream's package does, which is to set the level for turbo alone",
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"

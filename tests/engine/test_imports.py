@@ -74,6 +74,7 @@ from app.engine.voices.enrolment import prepare
 from app.engine.voices.reference_audio import ReferenceAudio
 models = open_checkpoint("embedded").load_enrolment(torch.device("cpu"))
 noise = np.random.default_rng(1).standard_normal(144_000).astype(np.float32) / 9
+noise *= 0.02 + np.sin(np.arange(144_000) / 4000) ** 2  # syllables
 prepare(ReferenceAudio(noise, 24_000, "noise"), models, "turbo", "noise")
 """,
         uses=("torch", "torchaudio", *ENROLMENT),
