@@ -6,8 +6,8 @@ Each round starts each side's server with `chatterbox-serve serve`: the checkout
 this one. `quiet`: a recording is uploaded `--after` seconds after /health answers 200; the answer
 comes when the voice can speak. `again`: a second recording follows at once. `beside`: another
 server starts, and two streams run until a first recording has become a voice; `gap` is the longest
-silence that a listener of the two heard. Prints medians in seconds. The last line is one JSON
-object.
+silence that a listener of the two heard meanwhile, `gap_before` the longest one in the ten seconds
+before. Prints medians in seconds. The last line is one JSON object.
 """
 
 import argparse
@@ -40,7 +40,7 @@ TEXT = (
     "be longer than five seconds, so one more sentence follows the other two. "
 )
 LONG_TEXT = TEXT * 24
-STREAMING_S = 3.0  # before the upload
+STREAMING_S = 10.0  # before the upload
 Figures = dict[str, float]
 
 
@@ -110,13 +110,20 @@ async def beside_streams(url: str, recording: bytes) -> Figures:
                 if listener.done():
                     listener.result()  # raises
         await asyncio.sleep(STREAMING_S)
+        before_s = longest_stall_s(players)
+        for player in players:
+            player.stalls_s.clear()
         took_s = await asyncio.to_thread(upload, url, "first", recording)
         if any(listener.done() for listener in listening):
             raise RuntimeError("a stream ended before the recording had become a voice")
         for listener in listening:
             listener.cancel()
         await asyncio.wait(listening)
-    return {"beside": took_s, "gap": max((s for each in players for s in each.stalls_s), default=0)}
+    return {"beside": took_s, "gap": longest_stall_s(players), "gap_before": before_s}
+
+
+def longest_stall_s(players: list[Player]) -> float:
+    return max((stall_s for player in players for stall_s in player.stalls_s), default=0.0)
 
 
 async def listen(client: httpx.AsyncClient, player: Player) -> None:

@@ -13,7 +13,9 @@ _PATHS = "/\\"
 def plain_name(text: str) -> str:
     """The name in the one form in which it is kept and compared: composed (NFC), with single spaces
     and none around it. `é` has two spellings, and macOS sends the longer one."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    composed = unicodedata.normalize("NFC", text).strip()
+    spaced = (" " if unicodedata.category(char) == "Zs" else char for char in composed)
+    return " ".join(part for part in "".join(spaced).split(" ") if part)
 
 
 def problem_of_name(name: str) -> str | None:

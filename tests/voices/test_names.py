@@ -43,6 +43,7 @@ def test_a_name_of_any_script_is_taken(name):
         ("a/b", "slash"),
         ("..\\x", "slash"),
         ("a\0b", "control"),
+        ("a\r\nb", "control"),
         ("a\x1b[31m", "control"),
         ("a\u202eb", r"U\+202E"),
         ("a\u200bb", r"U\+200B"),
@@ -57,4 +58,4 @@ def test_what_could_mislead_is_refused(name, problem):
 
 def test_two_spellings_of_a_name_are_one_name():
     assert plain_name(unicodedata.normalize("NFD", "Zoë")) == "Zoë"
-    assert plain_name("  Ann \u00a0\t Smith\n") == "Ann Smith"
+    assert plain_name("  Ann \u00a0 Smith\n") == "Ann Smith"
