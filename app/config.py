@@ -224,8 +224,8 @@ class ServeArgs(_Frozen):
     )
     enrolment: Enrolment = Field(
         "speech",
-        description="speech: a recording is cut to its speech and set to -27 LUFS before it becomes "
-        "a voice; upstream: it is left as upstream's package leaves it",
+        description="speech: a recording is cut to its speech and set to -27 LUFS before it is "
+        "enrolled; upstream: it is left as upstream's package leaves it",
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
