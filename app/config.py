@@ -1,6 +1,5 @@
 """The configuration: parsed and checked once, then frozen. This is the only module that reads
-environment variables. `ServeArgs` is the content of `args:` in serve_config.yaml; an unknown key is
-an error that names the key."""
+environment variables. `ServeArgs` is `args:` in serve_config.yaml; an unknown key is an error."""
 
 import os
 from pathlib import Path
@@ -16,6 +15,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ContextPolicy = Literal["full", "window", "chunked"]
 StartMode = Literal["smooth", "soonest"]
+Enrolment = Literal["speech", "upstream"]
 
 
 class _Frozen(BaseModel):
@@ -148,15 +148,11 @@ class Limits(_Frozen):
         "waits, at most first_audio_s, then 503; all: none waits",
     )
     step_timeout_s: float = Field(
-        120.0,
-        gt=0,
-        description="a longer step of an engine counts as hung and ends the replica",
+        120.0, gt=0, description="a longer step of an engine counts as hung and ends the replica"
     )
     remember_s: float = Field(300.0, gt=0, description="time a finished session's id stays taken")
     send_ahead_s: float | None = Field(
-        3.0,
-        ge=1,
-        description="how far a stream's sound is sent ahead of playback; null: no limit",
+        3.0, ge=1, description="how far a stream's sound is sent ahead of playback; null: no limit"
     )
     lead_s: float | None = Field(
         10.0,
@@ -225,6 +221,11 @@ class ServeArgs(_Frozen):
     )
     uploads: str | None = Field(
         None, description="folder or fsspec URL for callers' voices and pronunciations; null: none"
+    )
+    enrolment: Enrolment = Field(
+        "speech",
+        description="speech: a recording is cut to its speech and set to -27 LUFS before it is "
+        "enrolled; upstream: it is left as upstream's package leaves it",
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"

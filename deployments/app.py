@@ -19,6 +19,7 @@ from deployments.t3 import T3
 from deployments.vocoder import Vocoder
 
 QUEUED_PER_SLOT = 4  # sessions that may wait for each engine slot; further ones get 503
+ENROLLER_KEPT_S = 600.0  # without a recording: it has 0.6 GB, and takes seconds to start
 LONGEST_STREAM_GRACE_S = 10.0
 # Far above what `admission:` lets in. Serve would queue what is beyond it, also cancels and health.
 INGRESS_ONGOING = 100_000
@@ -106,7 +107,11 @@ def _enroller(args: ServeArgs) -> Application:
     deployment = serve.deployment(Enroller, name="Enroller").options(
         max_ongoing_requests=2,
         ray_actor_options={"num_cpus": 0.5},
-        autoscaling_config={"min_replicas": 0, "max_replicas": 1, "downscale_delay_s": 60},
+        autoscaling_config={
+            "min_replicas": 0,
+            "max_replicas": 1,
+            "downscale_to_zero_delay_s": ENROLLER_KEPT_S,
+        },
     )
     return deployment.bind(args)
 

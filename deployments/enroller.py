@@ -1,5 +1,6 @@
 """The enroller as a Serve deployment: a reference recording -> conditionals in the voice store. It
-runs on a CPU, starts with the first recording and ends when there is nothing to enrol.
+runs on a CPU, starts when the server can speak or with the first recording, and ends when there was
+nothing to enrol for a while.
 
 Only the replica imports the models: the application's builder imports this module too.
 """
@@ -30,6 +31,9 @@ class Enroller:
         from app.engine.stages.enrol import EnrolStage
 
         return EnrolStage.open(args)
+
+    async def wake(self) -> None:
+        """Returns when recordings can be enrolled at once."""
 
     async def enrol(self, voice: VoiceRef) -> None:
         """Returns when T3 and vocoder replicas can find the voice's conditionals."""

@@ -1,7 +1,7 @@
 """The ingress as a Serve deployment: the HTTP app over stages that live behind handles."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -42,7 +42,7 @@ from deployments.replica_log import log_as_serve_does
 from deployments.session_observer import ObservedRegistry
 from deployments.streams import owned, translated
 from deployments.usage import RemoteUsage, usage_actor
-from deployments.voice_preparation import VoicePreparation
+from deployments.voice_preparation import VoicePreparation, wake_when_served
 
 
 class HandleSynthesizer:
@@ -127,6 +127,18 @@ def _voices(enroller: "DeploymentHandle[object] | None") -> VoicePreparation | N
     return VoicePreparation(enrol)
 
 
+def _wake(enroller: "DeploymentHandle[object]") -> Callable[[], Awaitable[None]]:
+    call = enroller.options(method_name="wake")
+
+    async def wake() -> None:
+        try:
+            await call.remote()
+        except (RayTaskError, RayActorError) as error:
+            raise translated(error) from error
+
+    return wake
+
+
 def _usage(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
     """None where no key has a limit: there is nothing to count."""
     if not any(key.quota.is_limited for key in keys):
@@ -193,6 +205,8 @@ class Ingress:
         self._tasks = TaskSet(detached=True)
         self._tasks.start(gcs.follow())
         self._tasks.start(asyncio.to_thread(load_languages, card.languages))
+        if enroller is not None and args.uploads is not None:
+            self._tasks.start(wake_when_served(_wake(enroller), registry.health))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._app

@@ -4,16 +4,44 @@ Knows nothing about sessions, nor where recordings and conditionals are stored.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from cachetools import LRUCache
 
-from app.core import VoiceKind, VoiceRef
+from app.core import Health, HealthStatus, VoiceKind, VoiceRef
+from app.errors import ServeError
 from app.sessions.tasks import TaskSet
+
+log = logging.getLogger(__name__)
 
 MAX_PREPARED = 1000  # voices known to be prepared; the enroller is asked again for the others
 
+ASK_EVERY_S = 1.0
+
 Enrol = Callable[[VoiceRef], Awaitable[None]]
+
+
+async def wake_when_served(
+    wake: Callable[[], Awaitable[None]], health: Callable[[], Awaitable[Health]]
+) -> None:
+    """Starts the enroller once the server can speak, and not before: the first recording does not
+    wait for the enroller then, nor the start of the server."""
+    status = await _status(health)
+    while status is HealthStatus.STARTING:
+        await asyncio.sleep(ASK_EVERY_S)
+        status = await _status(health)
+    try:
+        await wake()
+    except ServeError as error:
+        log.warning("the enroller was not started before its first recording: %s", error)
+
+
+async def _status(health: Callable[[], Awaitable[Health]]) -> HealthStatus:
+    try:
+        return (await health()).status
+    except ServeError:
+        return HealthStatus.STARTING
 
 
 class VoicePreparation:

@@ -52,7 +52,8 @@ def assemble(work: Path, out: Path) -> None:
     for voice in speech.voices:
         wav = np.concatenate(draw_utterances(speech, voice, REFERENCE_SEED))
         name = NAMES.get(voice, voice)
-        voices.append(prepare(ReferenceAudio(wav, SAMPLE_RATE, name), enrolment, spec.family, name))
+        recording = ReferenceAudio(wav, SAMPLE_RATE, name)
+        voices.append(prepare(recording, enrolment, spec.family, name, "upstream"))
     write_checkpoint(out, spec, modules, voices)
 
 

@@ -86,7 +86,7 @@ def make(spec: ModelSpec, recipe: Recipe, folder: Path) -> None:
     )
     calibrate_enrolment(enrolment, list(references.values()))
     voices = [
-        prepare(ReferenceAudio(wav, SAMPLE_RATE, name), enrolment, spec.family, name)
+        prepare(ReferenceAudio(wav, SAMPLE_RATE, name), enrolment, spec.family, name, "upstream")
         for name, wav in references.items()
     ]
     calibrate_flow(flow, spec, recipe, voices)

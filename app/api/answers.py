@@ -53,6 +53,21 @@ class ModelState(Body):
     loaded: bool
 
 
+class HeardRecording(Body):
+    """Levels are root mean squares in dB relative to full scale, before the level is changed."""
+
+    speech_s: float = Field(description="seconds of speech, with short pauses")
+    level_dbfs: float = Field(description="level of the speech")
+    noise_dbfs: float | None = Field(
+        description="estimated level of the noise, from the pauses; null: there are too few"
+    )
+    clipped_share: float = Field(description="samples at full scale, 0 to 1")
+    warnings: tuple[Literal["clipped", "noisy", "quiet", "sparse"], ...] = Field(
+        description="what may make a worse voice. clipped: recorded too loud; noisy: the noise is "
+        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses"
+    )
+
+
 class Voice(Body):
     object: Literal["audio.voice"] = "audio.voice"
     id: str
@@ -62,7 +77,12 @@ class Voice(Body):
         None, exclude_if=_is_none, description="Unix time; of a caller's voice"
     )
     seconds: float | SkipJsonSchema[None] = Field(
-        None, exclude_if=_is_none, description="length of the recording; of a caller's voice"
+        None,
+        exclude_if=_is_none,
+        description="length of the recording from its first to its last word; of a caller's voice",
+    )
+    heard: HeardRecording | SkipJsonSchema[None] = Field(
+        None, exclude_if=_is_none, description="what was heard in it; of a caller's voice"
     )
 
 
@@ -138,7 +158,7 @@ class Speaking(Body):
 BODIES: tuple[type, ...] = (
     *(CancelAck, Health, SessionReport),
     *(ServerName, Model, ModelList, ModelState),
-    *(Voice, VoiceList, DeletedVoice),
+    *(HeardRecording, Voice, VoiceList, DeletedVoice),
     *(PronunciationEntry, PronunciationList),
     *(PlannedWord, PlannedSegment, DroppedText, SpeechPlan),
     *(StopCounts, StoppedSessions, Speaking),

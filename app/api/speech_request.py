@@ -111,7 +111,9 @@ class SpeechFields(StreamOptionFields):
     input: str = Field(description="the text")
     voice: VoiceField | None = Field(None, description='a name, an id, or {"id": ...}')
     reference_audio: str | None = Field(
-        None, description="a recording in base64 instead of a voice: WAV, FLAC, Ogg or MP3"
+        None,
+        description="a recording instead of a voice, in base64 or as a data URI; it may be what an "
+        "upload may be",
     )
     stream_format: Literal["audio", "sse"] | None = Field(
         None, description="audio: raw bytes; sse: server-sent events with base64"

@@ -1,7 +1,5 @@
 """The routes of speech over HTTP and over a socket, and of its cancel."""
 
-import base64
-import binascii
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict
@@ -16,6 +14,7 @@ from app.api.events import base64_of
 from app.api.json_body import parse_object, read_object
 from app.api.middleware import check_target_id
 from app.api.openapi import CANCELLED, SPOKEN
+from app.api.reference_audio import MAX_CHARS, recording_of
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
 from app.api.speech_job import SpeechJob
@@ -82,7 +81,7 @@ def speech_routes(services: Services) -> APIRouter:
         """Speech of a text. The id of the request is the id of the session."""
         caller = caller_of(request)
         may_clone = Role.VOICES in caller.roles and services.voices.library is not None
-        recording_bytes = MAX_BYTES * 4 // 3 if may_clone else 0
+        recording_bytes = MAX_CHARS if may_clone else 0
         fields = await _read(request, planner.max_body_bytes + recording_bytes)
         planner.check_model(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
@@ -102,7 +101,7 @@ def speech_routes(services: Services) -> APIRouter:
             body = ServerSentEvents(job) if fields.stream_format == "sse" else RawAudio(job)
         if fields.reference_audio is None:
             return SpeechResponse(services, nullcontext(job), body)
-        sample = _decoded(fields.reference_audio)
+        sample = recording_of(fields.reference_audio)
         return SpeechResponse(services, cloned(services, job, sample), body)
 
     @router.delete("/v1/audio/speech/{session_id}", response_model=None, responses=CANCELLED)
@@ -145,15 +144,3 @@ def _is_file(fields: SpeechFields) -> bool:
     if fields.stream is False and fields.start is not None:
         raise BadRequest("start: one file is not played as it comes", param="start")
     return fields.stream is False
-
-
-def _decoded(sample: str) -> bytes:
-    try:
-        content = base64.b64decode(sample, validate=True)
-    except (binascii.Error, ValueError):
-        message = "reference_audio: the value is not valid base64"
-        raise BadRequest(message, param="reference_audio") from None
-    if not 1 <= len(content) <= MAX_BYTES:
-        message = f"reference_audio: the recording must have 1 to {MAX_BYTES} bytes"
-        raise BadRequest(message, param="reference_audio")
-    return content

@@ -19,6 +19,7 @@ from app.api.speech_response import SpeechResponse
 from app.api.uploads import read_form
 from app.api.voices import body_of
 from app.key_settings import Role
+from app.voices.names import MAX_CHARS
 from app.voices.recordings import MAX_BYTES
 
 PREVIEW = "Hello there. This is how I sound when I read a sentence or two."
@@ -43,7 +44,7 @@ _UPLOAD = {
                     "required": ["name", "audio_sample", "consent"],
                     "additionalProperties": False,
                     "properties": {
-                        "name": {"type": "string", "maxLength": 64},
+                        "name": {"type": "string", "maxLength": MAX_CHARS},
                         "audio_sample": {"type": "string", "format": "binary"},
                         "consent": {"type": "string", "maxLength": MAX_CONSENT_CHARS},
                     },
@@ -81,7 +82,7 @@ def voice_routes(services: Services) -> APIRouter:
         with services.admission.upload_place(caller):
             voice = await voices.add(
                 caller,
-                form.text("name", 64),
+                form.text("name", 4 * MAX_CHARS),  # may be spelled longer than it is kept
                 form.file("audio_sample"),
                 form.text("consent", MAX_CONSENT_CHARS),
             )

@@ -1,12 +1,11 @@
 """The voices of a caller: those of the model and the operator, and those that its tenant makes."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from app.api.answers import Voice
+from app.api.answers import HeardRecording, Voice
 from app.auth.api_keys import Caller
 from app.core import VoiceKind, VoiceRef
 from app.errors import BadRequest, Conflict, NotFound, NotServed
@@ -14,9 +13,8 @@ from app.key_settings import Role
 from app.synthesizer import Synthesizer
 from app.voices.catalogue import NamedVoice, VoiceCatalogue
 from app.voices.library import LibraryVoice, VoiceLibrary
+from app.voices.names import plain_name, problem_of_name
 from app.voices.recordings import RecordingReader
-
-_NAME = re.compile(r"[^\W_][\w .'-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +57,14 @@ class Voices:
     async def add(self, caller: Caller, name: str, sample: bytes, consent: str) -> LibraryVoice:
         """Decodes, checks, stores and enrols the recording. A refused recording leaves nothing."""
         library = self.stored()
-        self._check_name(name)
+        name = self._checked_name(name)
         await self._refuse_more(caller, library)
         recording = await self.reader.read(sample, "audio_sample")
         voice = await asyncio.to_thread(
             library.add,
             caller.tenant,
             name,
-            flac=recording.flac,
-            seconds=recording.seconds,
+            recording=recording,
             consent=consent,
             made_by=caller.name,
         )
@@ -84,8 +81,8 @@ class Voices:
         self, caller: Caller, voice_id: str, name: str | None, aliases: tuple[str, ...] | None
     ) -> LibraryVoice:
         library = self.stored()
-        for given in (*(() if name is None else (name,)), *(aliases or ())):
-            self._check_name(given)
+        name = None if name is None else self._checked_name(name)
+        aliases = None if aliases is None else tuple(map(self._checked_name, aliases))
         return await asyncio.to_thread(library.change, caller.tenant, voice_id, name, aliases)
 
     async def delete(self, caller: Caller, voice_id: str) -> None:
@@ -122,16 +119,20 @@ class Voices:
             message = f"this API key may keep at most {limit} voices; delete one first"
             raise BadRequest(message, param="max_voices", code="too_many_voices")
 
-    def _check_name(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
-            message = "name: a name begins with a letter or digit and has at most 64 of "
-            raise BadRequest(f"{message}letters, digits, spaces and . ' _ -", param="name")
+    def _checked_name(self, name: str) -> str:
+        """As it is kept. Raises BadRequest, Conflict."""
+        name = plain_name(name)
+        if (problem := problem_of_name(name)) is not None:
+            raise BadRequest(f"name: a name {problem}", param="name")
         if name in self.synthesizer.card().voices:
             raise Conflict(f"the name {name!r} is taken already", param="name", code="name_taken")
+        return name
 
 
 def body_of(voice: NamedVoice | LibraryVoice) -> Voice:
     body = Voice(id=voice.id, name=voice.name, aliases=voice.aliases)
     if isinstance(voice, LibraryVoice):
-        return body.model_copy(update={"created_at": voice.created_at, "seconds": voice.seconds})
+        heard = None if voice.heard is None else HeardRecording(**asdict(voice.heard))
+        made = {"created_at": voice.created_at, "seconds": voice.seconds, "heard": heard}
+        return body.model_copy(update=made)
     return body

@@ -34,7 +34,10 @@ from app.errors import (
     StorageFull,
 )
 from app.voices.keyed_locks import KeyedLocks
+from app.voices.names import plain_name
 from app.voices.pronunciation_store import PronunciationStore
+from app.voices.recordings import Recording
+from app.voices.speech_activity import Heard, parse_heard
 from app.voices.storage import Storing, make_folder, put_whole
 
 FRESH_S = 0.5
@@ -54,6 +57,7 @@ class LibraryVoice:
     consent: str
     made_by: str  # the key's name
     reference: str  # its recording
+    heard: Heard | None = None  # None: of a version that did not measure the recording
 
     @property
     def ref(self) -> VoiceRef:
@@ -98,6 +102,7 @@ class VoiceLibrary:
 
     def find(self, tenant: str, name: str) -> LibraryVoice | None:
         """By id, name or alias."""
+        name = plain_name(name)
         for voice in self.all(tenant):
             if name in (voice.id, voice.name, *voice.aliases):
                 return voice
@@ -111,20 +116,21 @@ class VoiceLibrary:
         raise NotFound("there is no such voice", param="voice_id", code="voice_not_found")
 
     def add(
-        self, tenant: str, name: str, *, flac: bytes, seconds: float, consent: str, made_by: str
+        self, tenant: str, name: str, *, recording: Recording, consent: str, made_by: str
     ) -> LibraryVoice:
         """Raises Conflict for a name that is taken, BadRequest for one voice too many. Where two
         processes add the same name at once, one or both of them get Conflict."""
-        digest = hashlib.sha256(f"{tenant}\0".encode() + flac).hexdigest()
+        digest = hashlib.sha256(f"{tenant}\0".encode() + recording.flac).hexdigest()
         voice = LibraryVoice(
             f"voice_{secrets.token_hex(16)}",
             name,
             (),
             int(time.time()),
-            seconds,
+            recording.seconds,
             consent,
             made_by,
             f"up-{digest[:48]}",
+            recording.heard,
         )
         with self._tenant_locks.of(tenant):
             kept = self._read_anew(tenant)
@@ -132,7 +138,7 @@ class VoiceLibrary:
             if len(kept) >= MAX_VOICES:
                 message = f"there are {MAX_VOICES} voices already, the most that can be kept"
                 raise BadRequest(message, code="too_many_voices")
-            self.keep(flac, voice.reference)
+            self.keep(recording.flac, voice.reference)
             is_added = False
             try:
                 self._write(tenant, voice)
@@ -246,4 +252,9 @@ def _refuse_taken(voices: Iterable[LibraryVoice], names: Iterable[str], but: str
 
 def _parse(content: bytes) -> LibraryVoice:
     fields = json.loads(content)
-    return LibraryVoice(**{**fields, "aliases": tuple(fields["aliases"])})
+    heard = fields.get("heard")
+    read = {
+        "aliases": tuple(fields["aliases"]),
+        "heard": None if heard is None else parse_heard(heard),
+    }
+    return LibraryVoice(**(fields | read))

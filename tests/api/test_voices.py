@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import json
+import re
+import unicodedata
 
+import numpy as np
 import pytest
 
 from app.config import Limits
@@ -11,8 +14,9 @@ from app.errors import BadRequest, NotFound
 from app.voices.library import VoiceLibrary
 from tests.support.api_clients import in_process, speech
 from tests.support.api_keys import bearer_of
+from tests.support.containers import CONTAINERS, contained
 from tests.support.fakes import FakeSynthesizer
-from tests.support.hostile_uploads import HOSTILE
+from tests.support.hostile_uploads import GOOD, HOSTILE, encoded, silence
 from tests.support.made_voices import BLUE, KEYS, RED, URL, WAV, add, stored
 
 
@@ -47,6 +51,42 @@ async def test_a_made_voice_is_listed_renamed_and_deleted(client, folder):
     gone = await client.post("/v1/audio/speech", json=speech(voice=made["id"]), headers=RED)
     assert gone.status_code == 404
     assert stored(folder) == []
+
+
+async def test_the_answer_tells_what_was_heard_and_the_voice_keeps_it(client):
+    noisy = np.concatenate([silence(3), GOOD, silence(3)])
+    noisy += 0.03 * np.random.default_rng(1).standard_normal(len(noisy)).astype(np.float32)
+    made = (await add(client, sample=encoded(noisy))).json()
+    heard = made["heard"]
+    assert made["seconds"] == pytest.approx(6.1, abs=0.3)  # without the silence at its ends
+    assert heard["speech_s"] == pytest.approx(6.0, abs=0.3)
+    assert heard["noise_dbfs"] == pytest.approx(-30.5, abs=1.5)
+    assert heard["warnings"] == ["noisy"]
+    kept = (await client.get(f"{URL}/{made['id']}", headers=RED)).json()
+    assert kept["heard"] == heard
+
+
+async def test_a_good_recording_has_no_warnings(client):
+    assert (await add(client)).json()["heard"]["warnings"] == []
+
+
+@pytest.mark.parametrize("sender", ["Chrome, Edge, Firefox (WebM, Opus)", "iPhone (M4A, AAC)"])
+async def test_a_container_is_taken_whatever_the_name_of_the_file_says(client, sender):
+    made = await add(client, sample=contained(GOOD, CONTAINERS[sender]))  # called any.wav
+    assert made.status_code == 200, made.text
+    assert made.json()["seconds"] == pytest.approx(6.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["山田 太郎", "Zoë (Test) [2]", "D\u2019Artagnan", "प्रिया"])
+async def test_a_voice_with_a_name_of_any_script_speaks_under_it(client, name):
+    made = (await add(client, name=name)).json()
+    assert made["name"] == name
+    assert re.fullmatch("voice_[0-9a-f]{32}", made["id"])
+    for spelling in (name, unicodedata.normalize("NFD", name), f" {name} "):
+        body = speech(voice=spelling)
+        assert (await client.post("/v1/audio/speech", json=body, headers=RED)).status_code == 200
+    twice = await add(client, name=unicodedata.normalize("NFD", name))
+    assert (twice.status_code, twice.json()["error"]["code"]) == (409, "name_taken")
 
 
 @pytest.mark.parametrize("voice", ["made", "anna"])
@@ -106,6 +146,8 @@ async def test_a_key_without_the_role_cannot_make_or_change_voices(client, folde
         ({"name": "a\0b"}, "name", 400),
         ({"name": "a\r\nb"}, "name", 400),
         ({"name": "x" * 65}, "name", 400),
+        ({"name": "a\u202eb"}, "name", 400),
+        ({"name": "..."}, "name", 400),
         ({"name": "anna"}, "name", 409),
         ({"path": "/tmp/x"}, "path", 400),
         ({"tenant": "blue"}, "tenant", 400),
@@ -173,10 +215,13 @@ async def test_a_recording_without_a_voice_is_not_stored(client, synthesizer, fo
     assert stored(folder) == []
 
 
-@pytest.mark.parametrize("way", ["base64", "multipart"])
+@pytest.mark.parametrize("way", ["base64", "data URI", "wrapped", "multipart"])
 async def test_reference_audio_is_the_voice_of_one_request(client, synthesizer, folder, way):
-    if way == "base64":
-        body = speech(voice=..., reference_audio=base64.b64encode(WAV).decode())
+    if way != "multipart":
+        encode = base64.encodebytes if way == "wrapped" else base64.b64encode
+        field = encode(WAV).decode()
+        field = f"data:audio/wav;base64,{field}" if way == "data URI" else field
+        body = speech(voice=..., reference_audio=field)
         response = await client.post("/v1/audio/speech", json=body, headers=RED)
     else:
         response = await client.post(

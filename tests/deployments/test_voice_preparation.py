@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from app.core import VoiceKind, VoiceRef
+from app.core import Health, HealthStatus, VoiceKind, VoiceRef
 from app.errors import Unavailable
 from deployments import voice_preparation
-from deployments.voice_preparation import VoicePreparation
+from deployments.voice_preparation import VoicePreparation, wake_when_served
 
 ANN, BOB, CID = (VoiceRef(name, VoiceKind.RECORDED) for name in ("ann", "bob", "cid"))
 
@@ -101,3 +101,55 @@ async def test_the_least_recently_used_voice_is_forgotten_first(monkeypatch, enr
     for voice in (ANN, BOB, ANN, CID, ANN, BOB):
         await voices.prepare(voice)
     assert enroller.asked == [ANN, BOB, CID, BOB]
+
+
+class Server:
+    """Answers /health as it is told, one answer after another."""
+
+    def __init__(self, *answers: HealthStatus | Exception) -> None:
+        self.answers = list(answers)
+        self.num_woken = 0
+        self.wake_error: Exception | None = None
+
+    async def health(self) -> Health:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Health(answer)
+
+    async def wake(self) -> None:
+        assert not self.answers, "woken before the server could speak"
+        self.num_woken += 1
+        if self.wake_error is not None:
+            raise self.wake_error
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(voice_preparation, "ASK_EVERY_S", 0)
+
+
+STARTING = HealthStatus.STARTING
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (HealthStatus.OK,),
+        (STARTING, STARTING, HealthStatus.OK),
+        (Unavailable("no registry yet"), STARTING, HealthStatus.LATE),
+    ],
+)
+async def test_the_enroller_is_woken_once_the_server_can_speak(answers):
+    server = Server(*answers)
+    await wake_when_served(server.wake, server.health)
+    assert server.num_woken == 1
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_an_enroller_that_does_not_wake_is_logged_and_tried_with_the_first_recording(caplog):
+    server = Server(HealthStatus.OK)
+    server.wake_error = Unavailable("its node is away")
+    await wake_when_served(server.wake, server.health)
+    assert "its node is away" in caplog.text

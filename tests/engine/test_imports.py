@@ -25,7 +25,8 @@ UPSTREAM_T3 = ("chatterbox.models.t3", "chatterbox.models.tokenizers")
 VOCODER = ("chatterbox.models.s3gen.flow", "chatterbox.models.s3gen.hifigan")
 UPSTREAM_NETWORK = ("diffusers", "conformer", "chatterbox.models.s3gen.decoder")
 WHOLE = ("chatterbox.tts", "perth.perth_net", "omegaconf", "scipy.signal", "torchaudio")
-ENROLMENT = ("librosa", "chatterbox.models.s3tokenizer", "chatterbox.models.voice_encoder")
+ENROLMENT = ("chatterbox.models.s3tokenizer", "chatterbox.models.voice_encoder")
+LIBROSA = ("librosa", "numba", "onnx")
 COMPILER = ("torch._dynamo", "sympy")
 HUB = ("huggingface_hub",)
 WORDS = ("icu4py.messageformat", "wetext")  # of spoken forms
@@ -35,6 +36,7 @@ EVERY_LARGE_ONE = (
     *UPSTREAM_NETWORK,
     *WHOLE,
     *ENROLMENT,
+    *LIBROSA,
     *COMPILER,
     *HUB,
     "transformers",
@@ -63,6 +65,25 @@ CASES = {
         OPEN.format(module="vocoder", stage="VocoderStage", model="embedded"),
         uses=("torch", *VOCODER),
         spared=tuple(name for name in EVERY_LARGE_ONE if name not in VOCODER),
+    ),
+    "enroller": Case(
+        """
+import deployments.enroller
+import numpy as np
+import torch
+from app.engine.checkpoint.source import open_checkpoint
+from app.engine.voices.enrolment import prepare
+from app.engine.voices.reference_audio import ReferenceAudio
+models = open_checkpoint("embedded").load_enrolment(torch.device("cpu"))
+noise = np.random.default_rng(1).standard_normal(144_000).astype(np.float32) / 9
+noise *= 0.02 + np.sin(np.arange(144_000) / 4000) ** 2  # syllables
+prepare(ReferenceAudio(noise, 24_000, "noise"), models, "turbo", "noise")
+""",
+        uses=("torch", "torchaudio", *ENROLMENT),
+        spared=(
+            *(*LIBROSA, "scipy.signal", "transformers"),
+            *(*UPSTREAM_T3, *VOCODER, *UPSTREAM_NETWORK, *COMPILER, *HUB),
+        ),
     ),
     "application": Case(
         """

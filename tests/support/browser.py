@@ -12,9 +12,12 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 
 
 @contextmanager
-def browser_page(width: int = 1280, height: int = 720) -> Iterator[Page]:
+def browser_page(width: int = 1280, height: int = 720, *switches: str) -> Iterator[Page]:
+    """`switches` are more switches of Chromium's command line."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *switches]
+        )
         try:
             yield browser.new_page(viewport={"width": width, "height": height})
         finally:

@@ -1,5 +1,6 @@
 """The voice library: a voice belongs to its tenant, and its recording is stored once."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,8 +12,12 @@ from app.core import VoiceKind, VoiceRef
 from app.errors import BadRequest, ConfigError, Conflict, NotFound, StorageAway, StorageFull
 from app.voices import library as voice_library
 from app.voices.library import VoiceLibrary
+from app.voices.recordings import Recording
+from app.voices.speech_activity import Heard
 from tests.support import failing_store
 from tests.support.failing_store import FailingStore
+
+HEARD = Heard(5.5, -20.1, None, 0.002, ("clipped",))
 
 
 @pytest.fixture
@@ -21,7 +26,8 @@ def library(tmp_path):
 
 
 def add(library, tenant="red", name="Ann", flac=b"recording"):
-    return library.add(tenant, name, flac=flac, seconds=6.0, consent="I agree.", made_by="red-key")
+    recording = Recording(flac, 6.0, HEARD)
+    return library.add(tenant, name, recording=recording, consent="I agree.", made_by="red-key")
 
 
 def files(tmp_path):
@@ -147,6 +153,21 @@ def test_a_dropped_recording_leaves_nothing_and_may_be_dropped_again(library, tm
     library.drop(reference)
     library.drop(reference)
     assert files(tmp_path) == []
+
+
+def test_what_was_heard_is_kept_with_the_voice(library, tmp_path):
+    voice = add(library)
+    assert VoiceLibrary(str(tmp_path / "library")).get("red", voice.id).heard == HEARD
+
+
+def test_a_voice_of_a_version_that_heard_nothing_is_still_found(library, tmp_path):
+    voice = add(library)
+    (path,) = (tmp_path / "library" / "voices").rglob("*.json")
+    fields = json.loads(path.read_text())
+    del fields["heard"]
+    path.write_text(json.dumps(fields))
+    kept = VoiceLibrary(str(tmp_path / "library")).get("red", voice.id)
+    assert (kept.heard, kept.name) == (None, "Ann")
 
 
 def test_any_fsspec_url_can_hold_a_library():

@@ -12,9 +12,11 @@ import pytest
 import soundfile
 
 from app.errors import BadRequest
-from app.voices import decoder_process, recordings
+from app.voices import decoder_process, recordings, sound_file
 from app.voices.recordings import RecordingReader
+from app.voices.sound_file import UnusableSound
 from tests.support.audio_samples import spoken_vowels
+from tests.support.hostile_containers import hostile_containers
 from tests.support.hostile_uploads import GOOD, HOSTILE, RATE, encoded, silence
 
 
@@ -42,6 +44,14 @@ async def test_a_good_recording_becomes_mono_flac_at_24_khz(rate, kind, channels
     assert abs(recording.seconds - 6.0) < 0.1
 
 
+def refusal(content):
+    try:
+        decoder_process.decode(content)
+    except UnusableSound as refused:
+        return str(refused)
+    return "was accepted"
+
+
 @pytest.mark.full
 async def test_every_hostile_file_is_refused_with_its_reason():
     reader = RecordingReader()
@@ -62,8 +72,20 @@ async def test_every_hostile_file_is_refused_with_its_reason():
     assert not wrong
 
 
+@pytest.mark.full
+def test_every_hostile_variant_of_a_container_is_refused_with_its_reason():
+    corpus = list(hostile_containers())
+    assert len(corpus) > 300
+    wrong = [
+        (name, told)
+        for name, content, reason in corpus
+        if not re.search(reason, told := refusal(content))
+    ]
+    assert not wrong
+
+
 async def test_a_huge_recording_takes_no_memory_of_the_server():
-    bomb = encoded(silence(600), kind="FLAC")  # 115 MB of floats
+    bomb = encoded(silence(600), kind="FLAC")  # 58 MB of floats
     tracemalloc.start()
     try:
         with pytest.raises(BadRequest):
@@ -74,19 +96,29 @@ async def test_a_huge_recording_takes_no_memory_of_the_server():
     assert peak < len(bomb) + 4_000_000
 
 
-def test_the_decoder_stops_reading_after_thirty_seconds(monkeypatch):
-    read_frames = []
+@pytest.mark.parametrize("kind", ["FLAC", "OGG"])
+def test_the_decoder_stops_reading_at_its_limit(monkeypatch, kind):
+    num_samples = []
+    samples_of = sound_file._samples
 
-    class Counting(soundfile.SoundFile):
-        def read(self, *args, **options):
-            block = super().read(*args, **options)
-            read_frames.append(len(block))
-            return block
+    def counting(frame):
+        num_samples.append(frame.samples)
+        return samples_of(frame)
 
-    monkeypatch.setattr(decoder_process.soundfile, "SoundFile", Counting)
-    with pytest.raises(decoder_process.Refused, match="longer"):
-        decoder_process.decode(encoded(silence(600), kind="FLAC"))
-    assert sum(read_frames) <= 30 * RATE + decoder_process.BLOCK
+    monkeypatch.setattr(sound_file, "_samples", counting)
+    with pytest.raises(UnusableSound, match="longer"):
+        decoder_process.decode(encoded(silence(600), kind=kind))
+    assert sum(num_samples) <= decoder_process.MAX_FILE_S * RATE + max(num_samples)
+
+
+async def test_what_was_heard_comes_back_from_the_process():
+    noisy = np.concatenate([silence(3), GOOD, silence(2)])
+    noisy += 0.03 * np.random.default_rng(1).standard_normal(len(noisy)).astype(np.float32)
+    recording = await read(encoded(noisy))
+    assert 5.8 < recording.seconds < 6.4
+    assert abs(recording.heard.speech_s - 6.0) < 0.3
+    assert recording.heard.warnings == ("noisy",)
+    assert abs(recording.heard.noise_dbfs + 30.5) < 1.5
 
 
 @pytest.mark.parametrize(

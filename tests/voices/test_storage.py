@@ -58,9 +58,12 @@ import sys
 from pathlib import Path
 from app.errors import StorageFull
 from app.voices.library import VoiceLibrary
+from app.voices.recordings import Recording
+from app.voices.speech_activity import Heard
 
 def add(name, flac):
-    return library.add("red", name, flac=flac, seconds=6.0, consent="Yes.", made_by="key")
+    recording = Recording(flac, 6.0, Heard(5.5, -20.0, None, 0.0, ()))
+    return library.add("red", name, recording=recording, consent="Yes.", made_by="key")
 
 folder = Path(sys.argv[1])
 library = VoiceLibrary(str(folder / "library"))

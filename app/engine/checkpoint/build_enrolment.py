@@ -5,22 +5,23 @@ from collections.abc import Mapping
 from functools import partial
 
 import torch
-from chatterbox.models.s3gen.xvector import CAMPPlus
-from chatterbox.models.s3tokenizer import S3_SR, S3Tokenizer
-from chatterbox.models.voice_encoder import VoiceEncoder
-from chatterbox.models.voice_encoder.config import VoiceEncConfig
-from librosa.filters import mel as mel_filters
-from s3tokenizer.model_v2 import (
-    AudioEncoderV2,
-    FSQVectorQuantization,
-    ModelConfig,
-    precompute_freqs_cis,
-)
 from torch import nn
 
 from app.core import NUM_SPEECH_IDS
 from app.engine.checkpoint.blueprint import Blueprint, Undrawn
 from app.engine.checkpoint.spec import SpeakerEncoderSpec, SpeechTokenizerSpec
+from app.engine.upstream.enrolment_modules import (
+    S3_SR,
+    AudioEncoderV2,
+    CAMPPlus,
+    FSQVectorQuantization,
+    ModelConfig,
+    S3Tokenizer,
+    VoiceEncConfig,
+    VoiceEncoder,
+    precompute_freqs_cis,
+)
+from app.engine.upstream.librosa_functions import mel_filters
 
 _TOKENIZER_FFT = 400
 # Upstream's English S3Gen file leaves these out:

@@ -74,8 +74,8 @@ class WeightSource(Protocol):
 
 
 def blueprint_of(component: Component, spec: ModelSpec) -> Blueprint:
-    """Imports upstream's modules for this component only. T3's import transformers, 7 s, and those
-    of enrolment import librosa (2026-11)."""
+    """Imports upstream's modules for this component only. T3's import transformers, 7 s
+    (2026-11)."""
     match component:
         case Component.T3:
             from app.engine.checkpoint.build_t3 import t3_blueprint

@@ -24,11 +24,17 @@ class EnrolStage:
         family = checkpoint.spec.family
 
         def prepare_voice(recording: ReferenceAudio, voice: str) -> Conditionals:
-            return prepare(recording, models, family, voice)
+            return prepare(recording, models, family, voice, args.enrolment)
 
-        return cls(
-            VoiceProvider(checkpoint, args.voices, args.voices_cache, prepare_voice, args.uploads)
+        voices = VoiceProvider(
+            checkpoint,
+            args.voices,
+            args.voices_cache,
+            prepare_voice,
+            uploads=args.uploads,
+            enrolment=args.enrolment,
         )
+        return cls(voices)
 
     def enrol(self, voice: VoiceRef) -> None:
         """Blocks until the conditionals are stored. Raises NotFound, BadRequest."""

@@ -69,7 +69,13 @@ class T3Stage:
         place = torch.device(device)
         weights = checkpoint.t3_weights(place, _dtype_of(args.t3.dtype, place))
         engine = TokenEngine.from_weights(weights, checkpoint.spec, args.t3, on_step=on_step)
-        voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
+        voices = VoiceProvider(
+            checkpoint,
+            args.voices,
+            args.voices_cache,
+            uploads=args.uploads,
+            enrolment=args.enrolment,
+        )
         return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
 
     def start(self) -> None:

@@ -51,7 +51,13 @@ class VocoderStage:
         spec = checkpoint.spec.s3gen
         settings = with_policy(args.vocoder, spec)
         engine = build_vocoder_engine(vocoder, settings, spec.euler_steps, on_stage)
-        voices = VoiceProvider(checkpoint, args.voices, args.voices_cache, uploads=args.uploads)
+        voices = VoiceProvider(
+            checkpoint,
+            args.voices,
+            args.voices_cache,
+            uploads=args.uploads,
+            enrolment=args.enrolment,
+        )
         return cls(args, voices, engine, partial(run_engine_thread, place))
 
     def start(self) -> None:

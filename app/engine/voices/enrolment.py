@@ -1,8 +1,11 @@
 """Enrolment: a reference recording becomes a voice's Conditionals.
 
-Re-implements upstream's three `prepare_conditionals` and `S3Token2Mel.embed_ref` over upstream's
-own modules. It writes to none of them, changes none of its arguments and prints nothing. Each part
-has its own window and resampler, as upstream was trained:
+A recording is first made like all others: silence at its ends and an offset are removed, and its
+level is set to that of upstream's turbo. With the Enrolment "upstream" only turbo's level is set.
+
+The rest re-implements upstream's three `prepare_conditionals` and `S3Token2Mel.embed_ref` over
+upstream's own modules. It writes to none of them, changes none of its arguments and prints nothing.
+Each part has its own window and resampler, as upstream was trained:
 
     24 kHz (soxr) ─┬─ first 10 s ──────────────── mel ──────────────▶ s3gen.prompt_mel
                    │            └─ 16 kHz (torch) ┬ S3 tokenizer ───▶ s3gen.prompt_tokens
@@ -17,16 +20,13 @@ import math
 import threading
 from functools import lru_cache
 
-import librosa
 import numpy as np
-import pyloudnorm
 import torch
-from chatterbox.models.s3gen.utils.mel import mel_spectrogram
-from chatterbox.models.s3tokenizer import S3_SR
 from numpy.typing import NDArray
 from torch import Tensor
 from torchaudio.transforms import Resample
 
+from app.config import Enrolment
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE
 from app.engine.checkpoint.components import EnrolmentModels
 from app.engine.checkpoint.spec import Family
@@ -37,7 +37,10 @@ from app.engine.conditionals import (
     problem_of,
     without_odd_frame,
 )
-from app.engine.voices.reference_audio import ReferenceAudio, refusal
+from app.engine.upstream.enrolment_modules import S3_SR, mel_spectrogram, pyloudnorm
+from app.engine.upstream.librosa_functions import resample
+from app.engine.voices.reference_audio import MIN_S, ReferenceAudio, refusal
+from app.voices.speech_activity import find_speech
 
 MIN_TURBO_S = 5.0  # turbo needs more than this; source: ChatterboxTurboTTS
 VOCODER_WINDOW_S = 10
@@ -48,19 +51,26 @@ _mel_globals = threading.Lock()  # mel_spectrogram fills two module dicts, one a
 
 
 def prepare(
-    recording: ReferenceAudio, models: EnrolmentModels, family: Family, voice: str
+    recording: ReferenceAudio,
+    models: EnrolmentModels,
+    family: Family,
+    voice: str,
+    enrolment: Enrolment = "speech",
 ) -> Conditionals:
     """The voice of a recording at any rate. Takes seconds at full size.
 
-    Raises BadRequest where the recording is too short for the family, or gives no voice.
+    Raises BadRequest where the recording has no speech, is too short for the family, or gives no
+    voice.
     """
     source = f"the recording of voice {voice!r}"
-    wav_24k = librosa.resample(recording.wav, orig_sr=recording.sample_rate, target_sr=SAMPLE_RATE)
-    if family == "turbo":
-        if len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
-            raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
+    wav_24k = resample(recording.wav, orig_sr=recording.sample_rate, target_sr=SAMPLE_RATE)
+    if enrolment == "speech":
+        wav_24k = _speech_of(wav_24k, source)
+    if family == "turbo" and len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
+        raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
+    if enrolment == "speech" or family == "turbo":
         wav_24k = _at_loudness(wav_24k, TURBO_LUFS)
-    wav_16k = librosa.resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
+    wav_16k = resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
     conditionals = Conditionals(
         voice,
         _for_t3(wav_16k, models, T3_WINDOW_S[family]),
@@ -70,6 +80,16 @@ def prepare(
     if problem is not None:
         raise refusal(source, f"gives no voice: {problem}")
     return conditionals
+
+
+def _speech_of(wav: NDArray[np.float32], source: str) -> NDArray[np.float32]:
+    """From the first to the last word, without an offset."""
+    activity = find_speech(wav, SAMPLE_RATE)
+    if activity is None or activity.heard.speech_s < MIN_S:
+        raise refusal(source, f"has less than {MIN_S:g} s of speech that is louder than its noise")
+    used = wav[activity.start : activity.stop]
+    centred: NDArray[np.float32] = used - used.mean()
+    return centred
 
 
 def _for_t3(wav_16k: NDArray[np.float32], models: EnrolmentModels, window_s: int) -> T3Conditionals:

@@ -6,6 +6,7 @@ work even if the model's files go away later. Knows nothing about requests.
 
 import asyncio
 
+from app.config import Enrolment
 from app.core import VoiceKind, VoiceRef
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.conditionals import Conditionals
@@ -14,11 +15,13 @@ from app.engine.voices.store import Prepare, VoiceStore
 from app.errors import NotEnrolled, NotFound
 from app.voices.library import open_references
 
+_SPEECH = ".speech-1"  # in names of conditionals: how a recording is treated, and its version
+
 
 class VoiceProvider:
     """`url` is the operator's store, or None. `cache` is the place of prepared voices; None: beside
     the recordings. `uploads` is the root of the voice library, or None: the interface decides which
-    tenant may use an uploaded voice.
+    tenant may use an uploaded voice. `enrolment` names the conditionals that are looked for.
 
     Without `prepare`, the enroller must have enrolled a voice before it is used here. May be called
     from any thread; blocks on storage. Raises ConfigError where a store does not answer,
@@ -31,11 +34,15 @@ class VoiceProvider:
         url: str | None,
         cache: str | None = None,
         prepare: Prepare | None = None,
+        *,
         uploads: str | None = None,
+        enrolment: Enrolment = "speech",
     ) -> None:
         self._built_in = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
         self._stores: dict[VoiceKind, VoiceStore] = {}
         model, prepare = checkpoint.model.enrolment_id(), prepare or _refuse_to_prepare
+        if enrolment == "speech":
+            model += _SPEECH
         if url is not None:
             self._stores[VoiceKind.RECORDED] = VoiceStore(url, model, prepare, cache=cache)
         if uploads is not None:

@@ -3,17 +3,17 @@
 Knows nothing about enrolment.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from app.errors import BadRequest
+from app.voices.sound_file import UnusableSound, read_sound
 
 MIN_S = 1.0
 MAX_S = 300.0  # our limit: the voice encoder reads all of it
+RATES = (1000, 768_000)  # Hz
 MIN_PEAK = 1e-3  # -60 dBFS; below is silence
 
 
@@ -43,12 +43,13 @@ class ReferenceAudio:
 
 
 def decode_reference(content: bytes, source: str) -> ReferenceAudio:
-    """The recording in a sound file. Raises BadRequest where no voice can be made of it."""
+    """The recording in a sound file of the operator, or in one that the library made. Raises
+    BadRequest where no voice can be made of it."""
     try:
-        samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise refusal(source, f"is not a sound file ({error.error_string})") from error
-    return ReferenceAudio(samples.mean(axis=1), int(sample_rate), source)
+        wav, sample_rate = read_sound(content, 2 * MAX_S, RATES)
+    except UnusableSound as error:
+        raise refusal(source, str(error)) from error
+    return ReferenceAudio(wav, sample_rate, source)
 
 
 def refusal(source: str, problem: str) -> BadRequest:

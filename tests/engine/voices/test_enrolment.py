@@ -17,6 +17,7 @@ from chatterbox.tts_turbo import ChatterboxTurboTTS
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.components import EnrolmentModels
 from app.engine.checkpoint.spec import ENGLISH
+from app.engine.voices import enrolment
 from app.engine.voices.enrolment import prepare
 from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
 from app.errors import BadRequest
@@ -111,7 +112,7 @@ def assert_equals_upstream(modules, family, path):
     tts = modules.upstreams(family)
     tts.prepare_conditionals(str(path))
     theirs = tts.conds
-    ours = prepare(read_reference(path), modules.ours(family), family, "ann")
+    ours = prepare(read_reference(path), modules.ours(family), family, "ann", "upstream")
     num_frames = 2 * len(ours.s3gen.prompt_tokens)
     assert theirs.gen["prompt_feat"].shape[1] - num_frames in (0, 1)
     expected = {
@@ -192,19 +193,66 @@ def test_voices_enrolled_at_once_equal_voices_enrolled_alone(tiny, record):
     assert not torch.equal(alone[0].t3.speaker_emb, alone[1].t3.speaker_emb)
 
 
-def test_a_turbo_voice_does_not_depend_on_the_loudness_of_the_recording(tiny, record):
-    recording = read_reference(record(5, 6.0))
-    soft = ReferenceAudio(recording.wav / 8, recording.sample_rate, "quiet")
-    loud = prepare(recording, tiny.ours("turbo"), "turbo", "ann")
-    quiet = prepare(soft, tiny.ours("turbo"), "turbo", "ann")
-    assert torch.allclose(loud.s3gen.prompt_mel, quiet.s3gen.prompt_mel, atol=1e-2)
-    as_english = prepare(soft, tiny.ours("english"), "english", "ann")
-    assert not torch.allclose(loud.s3gen.prompt_mel, as_english.s3gen.prompt_mel, atol=1e-2)
+def silence(seconds):
+    return np.zeros(round(seconds * 24_000), np.float32)
+
+
+PLAIN = np.concatenate([silence(0.5), spoken_vowels(5, 7.0), silence(0.5)])
+OTHER_RECORDINGS = {  # of the same speech
+    "ten seconds of silence first": np.concatenate([silence(10), PLAIN]),
+    "silence behind it": np.concatenate([PLAIN, silence(10)]),
+    "quiet, -48 dBFS": PLAIN * np.float32(10 ** (-32 / 20)),
+    "loud": PLAIN * np.float32(1.9),
+    "an offset": PLAIN + np.float32(0.2),
+    "quiet, an offset and silence": np.concatenate([silence(4), PLAIN / 20]) + np.float32(0.05),
+}
+
+
+def distance(one, other):
+    """Of the speaker and of the prompt, 0 where they are the same."""
+    speaker = torch.cosine_similarity(one.t3.speaker_emb, other.t3.speaker_emb, dim=0)
+    num = min(len(one.s3gen.prompt_mel), len(other.s3gen.prompt_mel))
+    prompt = (one.s3gen.prompt_mel[:num] - other.s3gen.prompt_mel[:num]).abs().mean()
+    return max(1 - float(speaker), float(prompt))
+
+
+@pytest.mark.parametrize("family", UPSTREAM)
+@pytest.mark.parametrize("name", OTHER_RECORDINGS)
+def test_the_same_speech_gives_the_same_voice_however_it_was_recorded(tiny, family, name):
+    def enrolled(wav, enrolment):
+        recording = ReferenceAudio(wav, 24_000, "ann.wav")
+        return prepare(recording, tiny.ours(family), family, "ann", enrolment)
+
+    other = OTHER_RECORDINGS[name]
+    assert distance(enrolled(PLAIN, "speech"), enrolled(other, "speech")) < 0.02
+    if family == "english" and name != "silence behind it":  # the control
+        assert distance(enrolled(PLAIN, "upstream"), enrolled(other, "upstream")) > 0.05
+
+
+@pytest.mark.parametrize("family", UPSTREAM)
+def test_every_voice_has_the_level_of_upstreams_turbo(tiny, family, monkeypatch):
+    heard = []
+    for_s3gen = enrolment._for_s3gen
+
+    def listening(wav, models):
+        heard.append(wav)
+        return for_s3gen(wav, models)
+
+    monkeypatch.setattr(enrolment, "_for_s3gen", listening)
+    prepare(ReferenceAudio(PLAIN, 24_000, "ann.wav"), tiny.ours(family), family, "ann")
+    assert pyloudnorm.Meter(24_000).integrated_loudness(heard[0]) == pytest.approx(-27, abs=0.1)
+    assert abs(heard[0].mean()) < 1e-6
+
+
+def test_a_recording_without_speech_is_refused(tiny):
+    noise = 0.1 * np.random.default_rng(1).standard_normal(240_000).astype(np.float32)
+    with pytest.raises(BadRequest, match="less than 1 s of speech"):
+        prepare(ReferenceAudio(noise, 24_000, "x"), tiny.ours("english"), "english", "ann")
 
 
 def test_turbo_needs_more_than_five_seconds(tiny):
     models = tiny.ours("turbo")
-    short, enough = (ReferenceAudio(spoken_vowels(1, s), 24_000, "ann.wav") for s in (5.0, 5.1))
+    short, enough = (ReferenceAudio(spoken_vowels(1, s), 24_000, "ann.wav") for s in (5.0, 5.2))
     with pytest.raises(BadRequest, match="voice 'ann' must be longer than 5 s") as error:
         prepare(short, models, "turbo", "ann")
     assert error.value.param == "voice"

@@ -10,6 +10,7 @@ import soundfile
 from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
 from app.errors import BadRequest
 from tests.support.audio_samples import spoken_vowels
+from tests.support.containers import CONTAINERS, contained
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_an_unusable_recording_is_refused_by_its_source(wav, problem):
 
 
 def test_a_file_that_is_not_a_sound_file_is_refused_by_its_source():
-    with pytest.raises(BadRequest, match=r"^ann\.wav is not a sound file"):
+    with pytest.raises(BadRequest, match=r"^ann\.wav is no WAV, FLAC"):
         decode_reference(b"not a sound", "ann.wav")
 
 
@@ -42,6 +43,23 @@ def test_two_channels_of_a_file_become_one():
     soundfile.write(file, stereo, 24_000, format="WAV", subtype="FLOAT")
     recording = decode_reference(file.getvalue(), "ann.wav")
     np.testing.assert_allclose(recording.wav, wav / 2, atol=1e-6)
+
+
+def test_a_flac_file_whose_length_its_header_does_not_know_is_read_whole():
+    """As this server and ffmpeg stream it."""
+    wav = spoken_vowels(1, 3.0)
+    content = contained(wav, CONTAINERS["flac"], streamed=True)
+    recording = decode_reference(content, "ann.flac")
+    np.testing.assert_allclose(recording.wav, wav, atol=1 / 32_000)
+
+
+@pytest.mark.parametrize("rate", [4000, 192_000])
+def test_an_operator_may_use_any_rate(rate):
+    file, wav = io.BytesIO(), spoken_vowels(1, 16.0)
+    soundfile.write(file, wav, rate, format="WAV", subtype="FLOAT")
+    recording = decode_reference(file.getvalue(), "ann.wav")
+    assert recording.sample_rate == rate
+    np.testing.assert_array_equal(recording.wav, wav)
 
 
 @pytest.mark.parametrize("wav", [np.ones((48_000, 2), np.float32), np.ones(48_000)])

@@ -198,7 +198,7 @@ def test_the_least_recently_used_voice_leaves_memory(folder, enrol):
 def test_a_failed_enrolment_fails_its_caller_and_is_repeated_later(folder, enrol):
     (folder / "ann.wav").write_text("no sound")
     store = VoiceStore(str(folder), "tiny", enrol)
-    with pytest.raises(BadRequest, match=r"recording of this voice is not a sound file"):
+    with pytest.raises(BadRequest, match=r"recording of this voice is no WAV, FLAC"):
         store.get("ann")
     record(folder, "ann.wav", 1)
     assert store.get("ann").voice == "ann"
