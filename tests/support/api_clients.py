@@ -46,6 +46,6 @@ def serving(synthesizer, limits=None, *, proxied=lambda app: app, **options):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(30)
         listener.close()
     assert not thread.is_alive()

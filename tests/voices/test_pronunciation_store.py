@@ -10,6 +10,8 @@ from app.text.pronunciations import Pronunciation
 from app.voices import pronunciation_store
 from app.voices.library import VoiceLibrary
 from app.voices.pronunciation_store import MAX_KEPT, PronunciationStore
+from app.voices.recordings import Recording
+from app.voices.speech_activity import Heard
 from tests.support import failing_store
 from tests.support.failing_store import FailingStore
 
@@ -113,9 +115,8 @@ def test_what_was_read_is_seen_until_it_is_changed(store, monkeypatch):
 
 def test_a_deleted_voice_takes_its_list_with_it(tmp_path):
     library = VoiceLibrary(str(tmp_path / "library"))
-    voice = library.add(
-        "red", "Ann", flac=b"recording", seconds=6.0, consent="I agree.", made_by="red-key"
-    )
+    recording = Recording(b"recording", 6.0, Heard(6.0, -27.0, -60.0, 0.0, ()))
+    voice = library.add("red", "Ann", recording=recording, consent="I agree.", made_by="red-key")
     put(library.pronunciations, voice_id=voice.id)
     library.delete("red", voice.id)
     assert files(tmp_path) == []
