@@ -24,7 +24,7 @@ from app.core import (
 )
 from app.sessions.cancel_log import CancelBatch, CancelLog
 from app.sessions.cell_agreement import CellAgreement, Cells
-from app.sessions.lost_groups import LOST, LostGroups
+from app.sessions.lost_sessions import LOST, LostSessions
 from app.sessions.model_state import ModelState
 from app.sessions.replica_table import Heartbeat, ReplicaTable
 from app.sessions.smooth_admission import NO_WORK, SmoothAdmission, Work
@@ -70,7 +70,7 @@ class Registry:
         self._queue_s = queue_s
         self._admits_all = admits_all
         self._admission = SmoothAdmission(now)
-        self._groups = LostGroups(now)
+        self._lost = LostSessions(now)
         self._configured_s = -math.inf
         self._draining = False
         self._num_restored = 0
@@ -240,7 +240,7 @@ class Registry:
         self._forget_lost()
         if replica.stage == "ingress":
             named = self._replicas.wanted_from("vocoder")  # by all ingresses
-            for key in self._groups.lost(self._table.groups(), named):
+            for key in self._lost.lost(self._table.open_keys(), named):
                 self._table.finish(key, LOST)
         return self._replicas.wanted_from(replica.stage)
 

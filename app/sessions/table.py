@@ -239,8 +239,8 @@ class SessionTable:
         session.taken_at = session.confirmed_at = self._now()
         self._sessions.move_to_end(key)
 
-    def groups(self) -> frozenset[SessionKey]:
-        return frozenset(self._groups)
+    def open_keys(self) -> frozenset[SessionKey]:  # of live sessions and open groups
+        return frozenset((*self._live, *self._groups))
 
     def num_live(self) -> int:
         self._forget()
