@@ -12,7 +12,10 @@ TITLES = {
     "ar": "د أ م ص ق هـ",
     "de": "hr fr dr prof st",
     "el": "κ κα δρ αρ σελ τηλ",
-    "en": "mr mrs ms dr prof rev gen sen gov capt lt col sgt hon st mt ft vol ch fig eq pp ext",
+    "en": (
+        "mr mrs ms dr prof rev gen sen gov capt lt col sgt hon st mt ft vol ch fig figs eq eqs pp"
+        " ext"
+    ),
     "es": "d dña sr sra srta dr dra prof ud uds av avda núm nº pág tel art",
     "fi": "tri nro klo",
     "fr": "m mm mme mlle dr pr me mgr av",
@@ -31,8 +34,8 @@ TITLES = {
 }
 # Ends no sentence where a small letter or a digit follows.
 OTHERS = {
-    "da": "f.eks bl.a ca osv dvs m.m kl nr",
-    "de": "ca bzw usw evtl ggf inkl max min vgl sog z.b d.h u.a v",
+    "da": "f.eks bl.a ca osv dvs m.m kl nr kap fig",
+    "de": "abb abs bd kap tab ziff ca bzw usw evtl ggf inkl max min vgl sog z.b d.h u.a v",
     "el": "π.χ κ.λπ κ.ά μ.μ π.μ δηλ",
     "en": (
         "approx vs etc est no dept inc ltd max min incl excl cf al ca tel apt art sec jr sr hr hrs"
@@ -46,11 +49,11 @@ OTHERS = {
     "it": "ecc ca es pagg a.c d.c max min",
     "ms": "dll dsb sb",
     "nl": "bijv enz o.a d.w.z t.o.v i.v.m ca m.b.t e.d t/m",
-    "no": "f.eks bl.a ca osv dvs m.m jf",
+    "no": "f.eks bl.a ca osv dvs m.m jf kap fig",
     "pl": "np itd itp m.in tzn tj ok w tys mln mld jw tzw",
     "pt": "p.ex ex aprox etc séc máx mín",
     "ru": "т.е т.д т.п т др напр млн млрд тыс руб коп кв мин сек ч н э в вв гг",
-    "sv": "t.ex bl.a ca osv dvs m.m s.k f.d t.o.m fr.o.m resp",
+    "sv": "kap fig sid tab t.ex bl.a ca osv dvs m.m s.k f.d t.o.m fr.o.m resp",
     "sw": "k.m n.k k.v",
     "tr": "vb vs örn bkz yak m.ö m.s",
 }

@@ -20,15 +20,15 @@ from app.text.segments import MAX_CHARS, SHORT_CHARS, cut_at, speakable
 from app.text.sentences import sentences
 from app.text.spans import SpannedText
 from app.text.spoken.open_forms import open_form_at
-from app.text.ssml import open_tag_at
+from app.text.ssml import markup_spans, open_tag_at
 from app.text.tags import open_bracket_at
 
 MAX_LOOKS = 24  # for the ends of sentences in a text that gives no take; ordinary ones need ten
 SENTENCES = (1, 1, 2, 3)  # in the first, second, third and each later take
 
-# A comma within a number or a date is no clause's.
+# A comma within a number or a date is no clause's, and a code keeps what names it.
 _CLAUSE = re.compile(
-    r"(?!(?<=\d),\s\d)[,;:—–،؛][\"'”’)\]]*(?=\s)|[、，；：](?!(?<=\d.)\d)"  # noqa: RUF001
+    r"(?!(?<=\d),\s\d)(?!:\s(?:[#\d]|\Z))[,;:—–،؛][\"'”’)\]]*(?=\s)|[、，；：](?!(?<=\d.)\d)"  # noqa: RUF001
 )
 _TERMINATOR = re.compile(r"[.!?…。！？؟।۔\n]")  # noqa: RUF001
 _UNSPACED = "。！？、，；："  # noqa: RUF001 - no space follows these marks
@@ -155,9 +155,10 @@ class IncrementalText:
         return self._first_clause(closed, in_terms) if self._num_taken == 0 else None
 
     def _in_terms(self) -> set[int]:
-        """Where a cut would fall within a term that is said otherwise."""
-        terms = self._pronouncer.replacements(self._text)
-        return {at for term in terms for at in range(term.start + 1, term.end)}
+        """Where a cut would fall within a term that is said otherwise, or within markup."""
+        spans = [(term.start, term.end) for term in self._pronouncer.replacements(self._text)]
+        spans += markup_spans(self._text)
+        return {at for start, end in spans for at in range(start + 1, end)}
 
     def _is_long(self) -> bool:
         return len(self._text) > self._max_chars

@@ -29,7 +29,7 @@ def without_markdown(text: str) -> list[Replacement]:
             case "list_item_open" if token.info:
                 finder.go_to_line(token.map)
                 finder.begin(PARAGRAPH)
-                finder.say_number(f"{token.info}. ")
+                finder.say_number(token.info, token.markup)
             case "list_item_open" | "heading_open" | "tr_open":
                 finder.go_to_line(token.map)
                 finder.begin(PARAGRAPH)
@@ -64,7 +64,7 @@ def _with_next(tokens: list[Token]) -> Iterator[tuple[Token, Token | None]]:
 
 
 def _say(finder: "_Finder", token: Token, follows: Token | None) -> None:
-    if token.type == "link_close":
+    if token.type == "link_close" and token.info != "auto":
         finder.skip_address()
     elif token.type == "text_special":
         finder.say(token.content, written=token.markup)
@@ -128,8 +128,8 @@ class _Finder:
     def _is_ended(self) -> bool:
         return bool(self._said) and is_ended(self._said[-1].words)
 
-    def say_number(self, number: str) -> None:
-        self.say(number)
+    def say_number(self, number: str, mark: str) -> None:
+        self.say(f"{number}. ", written=f"{number}{mark}")
         self._is_numbered = True
 
     def say(self, words: str, written: str | None = None) -> None:

@@ -1,8 +1,8 @@
 """Where sentences end, in any language. Pure functions.
 
-The borders are those of the sentence library, with four corrections: a full stop inside quotes or
-brackets ends a sentence too, and an abbreviation, the number of a list's item, and the point of a
-decimal in native digits do not.
+The borders are those of the sentence library, with five corrections: a full stop inside quotes or
+brackets ends a sentence too, and an abbreviation, an ordinal number (`im 19. Jahrhundert`), the
+number of a list's item, and the point of a decimal in native digits do not.
 """
 
 import re
@@ -10,13 +10,14 @@ import re
 import sentencex
 
 from app.text.abbreviations import is_abbreviated
+from app.text.ordinals import is_ordinal
 
 _OPEN, _CLOSE = '"“”„‟«‹‘([{「『《〈', '"“”»›’)]}」』》〉'  # noqa: RUF001
 _ENDS = ".!?…。！？।؟۔"  # noqa: RUF001
 _POINTS = ".\u066b"  # of decimals
 _CLOSED_END = re.compile(rf"([{_ENDS}]+)([{re.escape(_CLOSE)}]+)")
 _QUOTES = re.compile(rf"(?<!\w)[{re.escape(_OPEN)}]|[{re.escape(_CLOSE)}](?!\w)")
-_OPENED_LAST = re.compile(rf"(?<=\s)[{re.escape(_OPEN)}\s]+$")
+_OPENED_LAST = re.compile(rf"(?<=\s)[{re.escape(_OPEN)}'’\s]+$")  # noqa: RUF001
 _NUMBER = re.compile(r"(?:^|\n)\s*(?:\d{1,3}|[A-Za-z])[.)]\s*$")
 _CLOSED = re.compile(rf"[{re.escape(_CLOSE)}]\s*$")
 
@@ -53,6 +54,8 @@ def _goes_on(before: str, after: str, language: str) -> bool:
         return True
     if _NUMBER.search(before):
         return True
-    if said == before and said[-1:] in _POINTS and said[-2:-1].isdigit() and after[:1].isdigit():
+    if said.endswith(".") and is_ordinal(said, after, language):
+        return True
+    if said == before and said[-1:] in _POINTS and said[-2:-1].isdigit() and after[:1].isalnum():
         return True
     return _CLOSED.search(before) is not None and after[:1].islower()

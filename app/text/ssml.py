@@ -187,8 +187,15 @@ def _refused(reason: str) -> BadRequest:
 def open_tag_at(text: str) -> int | None:
     """Where markup that may go on behind the end of `text` begins: a tag, a pause, an entity, or
     an element whose words are said in another way."""
-    opened = [at for at in (_open_tag(text), _open_element(text), _open_entity(text)) if at >= 0]
-    return min(opened, default=None)
+    found = (_open_tag(text), _open_element(text), _open_entity(text), _open_comment(text))
+    return min((at for at in found if at >= 0), default=None)
+
+
+def markup_spans(text: str) -> list[tuple[int, int]]:
+    """Where tags, pauses, comments and entities stand in the text."""
+    if "<" not in text and "[" not in text and "&" not in text:
+        return []
+    return [item.span() for item in _ITEM.finditer(text)]
 
 
 def _open_tag(text: str) -> int:
@@ -225,6 +232,12 @@ def _open_element(text: str) -> int:
             is_open = not item["close"] and text[item.end() - 2] != "/"
             found = item.start() if is_open else -1
     return found if len(text) - found <= MAX_TAG_CHARS else -1
+
+
+def _open_comment(text: str) -> int:
+    """Tags within a comment are a part of it."""
+    at = text.rfind("<!--", max(0, len(text) - MAX_TAG_CHARS))
+    return at if at >= 0 and "-->" not in text[at + len("<!--") :] else -1
 
 
 def _open_entity(text: str) -> int:

@@ -173,6 +173,9 @@ WRITTEN = [
     "Tom &amp; Jerry came. ",
     "[laugh] Oh. [clear throat] Well. ",
     "It is approx. 3 times as big. ",
+    "This is said <!-- and, as a note, this is not. It is long. --> to all. ",
+    "Your new PIN code: 4821 and the number: 55 are here. ",
+    "It was big in the 1980s. '90s music is good. ",
     "* * * * *\n",
 ]
 MARKDOWN = [
@@ -260,3 +263,26 @@ def test_no_take_ends_behind_an_abbreviation(language, text):
     sentence = text[: text.rindex(" ")]
     takes = takes_of(list(f"{text} Abc abc "), language)
     assert takes[0].strip() == sentence
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "whole"),
+    [
+        ("de", "Das schöne alte Schloss wurde im 19. Jahrhundert gebaut. ", "im 19. Jahrhundert"),
+        ("es", "Es verdad que fue la 3.ª vez que vine a esta casa. Sí. ", "3.ª vez"),
+        ("en", "Your new PIN code: 4821 and your order are here. Yes. ", "code: 4821"),
+        ("en", "Your new order number: #48 and the rest are here. Yes. ", "number: #48"),
+        ("en", "It was all in the 1980s. '90s music is better. Yes, it is. ", "'90s"),
+        ("en", "You can see all of it in Figs. 1-3 of this book. Yes. ", "Figs. 1-3"),
+        ("sv", "Läs gärna om det hela i kap. 3: där står det. Ja. ", "kap. 3"),
+        ("en", "This is said <!-- and, so, a note. A long one --> to all. Yes. ",
+         "<!-- and, so, a note. A long one -->"),
+        ("en", "This is said <!-- and <b>a, b</b> too --> to all. Yes. ",
+         "<!-- and <b>a, b</b> too -->"),
+        ("en", 'This is <prosody rate="so, so. Yes">said to</prosody> all. Yes. ',
+         '<prosody rate="so, so. Yes">'),
+    ],
+)  # fmt: skip
+def test_no_take_ends_within_what_belongs_together(language, text, whole):
+    takes = takes_of(list(f"{text}Abc abc "), language)
+    assert any(whole in take for take in takes), takes

@@ -53,6 +53,11 @@ def test_markdown_becomes_its_words(text, words):
     ("text", "word"),
     [
         ("# Some **bold** words", "bold"),
+        ("1) one (1. x)\n2) two. There", "There"),
+        ("1) one\n2) two", "one"),
+        ("1.\tone two", "two"),
+        ("<http://a.b/c> then [x] and ] this", "this"),
+        ("<http://a.b/c> then a] word", "then"),
         ("[here](http://here.org) is where", "where"),
         ("| a | b |\n|---|---|\n| x1 | y2 |", "y2"),
         ("1. one\n2. two", "two"),

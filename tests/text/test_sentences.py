@@ -44,6 +44,11 @@ BOUNDARIES = [
     ("sw", "Bw. Juma na Dkt. Ali. Ndiyo.", 2),
     ("el", "Ο κ. Γιάννης ήρθε π.χ. χθες. Ναι.", 2),
     ("tr", "Sn. Kaya geldi. Evet.", 2),
+    ("en", "See Figs. 1-3 and Eqs. 4-5. Yes.", 2),
+    ("sv", "Se kap. 3: där är boken. Ja.", 2),
+    ("de", "Siehe Kap. 3 und Abb. 4. Gut.", 2),
+    ("de", "Er wurde 19. Dann ging er.", 2),
+    ("de", "Die Note ist 3.5. Danke.", 2),
 ]
 
 
@@ -86,6 +91,35 @@ def test_a_full_stop_within_quotes_ends_a_sentence(text, expected):
 )
 def test_a_decimal_in_native_digits_is_whole(language, number):
     assert any(number in sentence for sentence in sentences(f"a {number} b", language))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Das Schloss wurde im 19. Jahrhundert gebaut."),
+        ("de", "Er wohnt im 3. Stock."),
+        ("de", "Zum 50. Geburtstag kam er."),
+        ("de", "Es war ihr 2. Versuch und sein 3. Versuch."),
+        ("de", "Er kam am 24. Dez. in Berlin an."),
+        ("de", "Wir haben am 5. und 6. Juni frei."),
+        ("de", "Der 1. und 2. Weltkrieg."),
+        ("de", "Montag, 5. Mai, ist frei."),
+        ("da", "Han kom den 5. Juni."),
+        ("no", "Han kom 5. Mai i fjor."),
+        ("fi", "Hän tuli 5. Kesäkuuta."),
+        ("es", "Fue la 3.ª Guerra y el 2.º Piso."),
+    ],
+)
+def test_an_ordinal_number_stays_with_its_noun(language, text):
+    assert sentences(f"{text} Abc abc.", language) == [f"{text} ", "Abc abc."]
+
+
+def test_an_apostrophe_opens_the_sentence_behind_it():
+    assert sentences("It was in the 1980s. '90s music came. Yes.", "en") == [
+        "It was in the 1980s. ",
+        "'90s music came. ",
+        "Yes.",
+    ]
 
 
 def test_the_number_of_an_item_stays_with_its_item():
