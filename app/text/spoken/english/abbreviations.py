@@ -38,7 +38,7 @@ _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor", "St.": "Saint",
     "Mt.": "Mount", "Ft.": "Fort",
 }  # fmt: skip
-_NUMBERED = {
+NUMBERED = {
     "No.": "number", "no.": "number", "Nos.": "numbers", "nos.": "numbers", "Nr.": "number",
     "p.": "page", "pp.": "pages", "Vol.": "volume", "vol.": "volume", "Fig.": "figure",
     "fig.": "figure", "Figs.": "figures", "figs.": "figures", "Ch.": "chapter", "ch.": "chapter",
@@ -72,7 +72,7 @@ def _say_title(match: re.Match[str]) -> str:
 
 
 def _say_numbered(match: re.Match[str]) -> str:
-    return _NUMBERED[match[0]]
+    return NUMBERED[match[0]]
 
 
 def _say_street(match: re.Match[str]) -> str:
@@ -84,7 +84,7 @@ def _say_letters(match: re.Match[str]) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(rf"\b(?:{_alternatives(_NUMBERED)})(?=\s?\#?[\d\0])", _say_numbered),
+    rule(rf"\b(?:{_alternatives(NUMBERED)})(?=\s?\#?[\d\0])", _say_numbered),
     # 12 Main St., behind a number and a name
     rule(
         rf"""(?:[\d\0]|\d(?:st|nd|rd|th))\s(?:[NSEW]\.?\s)?(?:[A-Z][a-z]+\s){{1,2}}

@@ -81,8 +81,22 @@ def _say_lone(match: re.Match[str]) -> str:
     return f"{_LONE[match['sign']]} "
 
 
+_IN_CHAIN = re.compile(r"\w-[\d.,\0]+$")
+_CHAIN_GOES_ON = re.compile(r"[\d.,\0]+-\d")
+
+
 def _say_to(match: re.Match[str]) -> str:
-    return " to "
+    """A number in a chain (4-4-2, Llama-3.1-70B) is the end of no range."""
+    before = match.string[max(0, match.start() - _MAX_CHAIN) : match.start()]
+    in_chain = match[0] == "-" and (
+        _IN_CHAIN.search(before) or _CHAIN_GOES_ON.match(match.string, match.end())
+    )
+    return " " if in_chain else " to "
+
+
+def _say_verses(match: re.Match[str]) -> str:
+    said = f"{number(match['chapter'])} {number(match['verse'])}"
+    return f"{said} to {number(match['to'])}" if match["to"] else said
 
 
 def _say_nothing(match: re.Match[str]) -> str:
@@ -116,6 +130,13 @@ def _say_pair(match: re.Match[str]) -> str:
     return f"{cardinal(int(match['top']))} {cardinal(int(match['bottom']))}"
 
 
+_MAX_CHAIN = 24  # characters before a hyphen that tell whether it is in a chain
+_BOOKS = (
+    "Genesis|Exodus|Leviticus|Numbers|Deuteronomy|Joshua|Judges|Samuel|Kings|Chronicles|Job|"
+    "Psalms?|Proverbs|Ecclesiastes|Isaiah|Jeremiah|Ezekiel|Daniel|Matthew|Mark|Luke|John|Acts|"
+    "Romans|Corinthians|Galatians|Ephesians|Philippians|Timothy|Hebrews|James|Peter|Revelation|"
+    "Surah|Quran"
+)
 _SIDE = r"(?:[cmk]?m|ft|in|px|feet|inches|meters|metres)\b"
 _START = r"(?<![\w.,/$€£-])"
 _END = r"(?!\w|\.\d)"
@@ -145,6 +166,11 @@ RULES: tuple[Rule, ...] = (
 POWER_RULES = (rule(r"(?<=[\da-z)\0])[⁰¹²³⁴⁵⁶⁷⁸⁹]+(?!\w)", _say_power),)
 # Between two numbers whose own rules come later.
 RANGE_RULES: tuple[Rule, ...] = (
+    rule(
+        rf"""\b(?:{_BOOKS})\s(?P<form>(?P<chapter>[1-9]\d{{0,2}}):(?P<verse>[1-9]\d{{0,2}})
+        (?:{DASH}(?P<to>\d{{1,3}}))?)(?![\w:-]|[.,]\d)""",
+        _say_verses,
+    ),
     rule(r"(?<![\w.,:/-])(?P<left>\d{1,4}):(?P<right>\d{1,4})(?![\w:]|[.,]\d)", _say_ratio),
     rule(r"(?<![\w.,-])(?P<left>\d+)(?P<form>-)(?P=left)(?![\w.,-]\w)(?!\w)", _say_nothing),
     rule(rf"(?<=[\d\0%°])\s?{DASH}\s?(?=[$€£~]?\.?[\d\0])", _say_to),

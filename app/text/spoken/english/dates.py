@@ -3,6 +3,7 @@
 
 import re
 
+from app.text.spoken.english.abbreviations import with_end
 from app.text.spoken.english.numbers import DASH, cardinal, ordinal, plural_of, year
 from app.text.spoken.rules import Rule, rule, written
 
@@ -14,6 +15,7 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 _MONTH_OF = {month[:3].lower(): month for month in MONTHS}
 _DAY_OF = {day[:3].lower(): day for day in DAYS}
 _SHORT_MONTH = "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
+SHORT_MONTHS = frozenset(_SHORT_MONTH.split("|"))
 _MONTH = rf"(?P<month>{'|'.join(MONTHS)}|(?:{_SHORT_MONTH})(?:\.|\b))"
 _SHORT_DAY = "Mon|Tues|Tue|Wed|Thurs|Thur|Thu|Fri|Sat|Sun"
 _YEAR = r"(?P<year>1\d{3}|20\d{2})"
@@ -77,7 +79,7 @@ def _say_month_year(match: re.Match[str]) -> str:
 
 
 def _say_month(match: re.Match[str]) -> str:
-    return _month(match)
+    return with_end(_month(match), match)
 
 
 def _say_weekday(match: re.Match[str]) -> str:
@@ -85,7 +87,8 @@ def _say_weekday(match: re.Match[str]) -> str:
 
 
 def _say_weekdays(match: re.Match[str]) -> str:
-    return f"{_DAY_OF[match['day'][:3].lower()]} to {_DAY_OF[match['to'][:3].lower()]}"
+    said = f"{_DAY_OF[match['day'][:3].lower()]} to {_DAY_OF[match['to'][:3].lower()]}"
+    return with_end(said, match)
 
 
 def _say_year(match: re.Match[str]) -> str:

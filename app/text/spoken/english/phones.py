@@ -6,10 +6,14 @@ from app.text.spoken.english.numbers import code, digits, spelled
 from app.text.spoken.rules import Rule, rule
 
 _GROUPS = re.compile(r"\+|\d+|x|ext", re.IGNORECASE)
+# In upper or lower case.
 _CODED = (
-    "code|pin|PIN|passcode|password|OTP|otp|zip|ZIP|ZIP code|account|serial|tracking|order|ticket|"
-    "case|invoice|ID|id|card|reference|ref|confirmation"
+    "code|pin|passcode|password|otp|zip|account|serial|tracking|order|ticket|case|invoice|id|card|"
+    "reference|ref|confirmation"
 )
+# Order 500 books, in case 10-20 come: an amount
+_AMOUNT = r"(?!(?:Order|Case)\s\d{1,3}\b)(?!(?i:order|case)\s\d+[ -]\d)"
+_CODE = r"\d{3,}(?:[ -]\d{2,})*|\d{2}(?:[ -]\d{2}){2,}"
 _PLACED = (
     "[Rr]oom|[Ff]light|[Gg]ate|[Aa]partment|Apt\\.|[Ss]uite|[Bb]us|line|[Rr]oute|[Hh]ighway|"
     "Interstate"
@@ -47,6 +51,22 @@ def _say_digits(match: re.Match[str]) -> str:
     return digits(match["digits"])
 
 
+def _say_code_groups(match: re.Match[str]) -> str:
+    """A comma between the groups."""
+    return ", ".join(spelled(group) for group in re.findall(r"\w+", match["form"]))
+
+
+def _say_one_piece(match: re.Match[str]) -> str:
+    """A phone number of ten digits, as if it were written in groups."""
+    phone = match["form"]
+    return ", ".join(digits(group) for group in (phone[:3], phone[3:6], phone[6:]))
+
+
+def _say_vulnerability(match: re.Match[str]) -> str:
+    year_of_it, serial = match["form"].strip("-").split("-")
+    return f" {code(year_of_it)}, {digits(serial)}"
+
+
 def _say_code(match: re.Match[str]) -> str:
     return code(match["digits"])
 
@@ -70,9 +90,16 @@ RULES: tuple[Rule, ...] = (
         _say_groups,
     ),
     rule(
-        rf"""\b(?:{_CODED})(?:\snumber|\scode)?(?:\sis|:)?\s\#?
-        (?P<form>(?P<digits>\d{{3,}}))(?![\w%]|[.,:/-]\d)""",
-        _say_digits,
+        rf"""\b{_AMOUNT}(?i:{_CODED})(?:\snumber|\scode)?(?:\sis)?:?\s\#?
+        (?P<form>{_CODE})(?![\w%]|[.,:/-]\d)""",
+        _say_code_groups,
+    ),
+    rule(r"\bISBN(?:-1[03])?:?\s(?P<form>\d[\d-]{8,15}[\dX])(?![\w-])", _say_code_groups),
+    rule(r"(?<=\bCVE)(?P<form>-\d{4}-\d{4,7})(?![\w-])", _say_vulnerability),
+    # 2065550147
+    rule(
+        r"(?<![\w.,$€£¥#-])(?P<form>[2-9]\d{6}(?!000)\d{3})(?![\w%]|[.,:/-]\d)",
+        _say_one_piece,
     ),
     rule(rf"\b(?:{_PLACED})\s(?P<form>(?P<digits>\d{{3,4}}))(?![\w%]|[.,:/-]\d)", _say_code),
     rule(r"(?<![\w-])(?:1-)?8\d\d-(?=[A-Z]{3})", _say_named),

@@ -3,11 +3,14 @@
 
 import re
 
+from app.text.spoken.english.abbreviations import NUMBERED
+from app.text.spoken.english.dates import SHORT_MONTHS
 from app.text.spoken.english.numbers import (
     MINUS,
     NUMBER,
     SCALES,
     cardinal,
+    digits,
     number,
     ordinal,
     spelled,
@@ -18,6 +21,21 @@ from app.text.spoken.rules import Rule, apart, rule, written
 def _say_item(match: re.Match[str]) -> str:
     """The number of a list's item: with a comma, so that no sentence ends behind it."""
     return f"{cardinal(int(match['item']))},"
+
+
+_LONG = re.compile(r"\d{7,}(?!000)\d{3}")  # a name of something, not an amount
+
+
+def _say_inner_item(match: re.Match[str]) -> str | None:
+    """An item in the middle of a line. Behind a colon it is the first, or another follows; behind
+    an abbreviation, as in No. 1, it is none."""
+    before, item = match.string[: match.start()], int(match["item"])
+    if before[-1] in ":;":
+        follows = re.search(rf"[.!?;]\s+{item + 1}[.)]\s", match.string[match.end() :])
+        return _say_item(match) if item == 1 or follows else None
+    last = before.split()[-1].lstrip("(\"'“")
+    is_short = last in NUMBERED or last.rstrip(".") in SHORT_MONTHS
+    return None if is_short else _say_item(match)
 
 
 def _say_ordinal(match: re.Match[str]) -> str:
@@ -35,7 +53,8 @@ def _say_version(match: re.Match[str]) -> str:
 
 
 def _say_number(match: re.Match[str]) -> str:
-    return apart(number(match[0]), match)
+    is_long = _LONG.fullmatch(match[0])
+    return apart(digits(match[0]) if is_long else number(match[0]), match)
 
 
 def _say_plus(match: re.Match[str]) -> str:
@@ -74,7 +93,7 @@ def _say_mark(match: re.Match[str]) -> str:
 _ITEM = r"(?P<form>(?P<item>\d{1,3})[.)])(?=[\ \t]+\S)"
 LIST_RULES: tuple[Rule, ...] = (
     rule(rf"^[\ \t]*{_ITEM}", _say_item, re.MULTILINE),
-    rule(rf"(?<=[.!?:;])\s+{_ITEM}(?=\s+[\"“'*_]?[A-Z])", _say_item),
+    rule(rf"(?<=[.!?:;])\s+{_ITEM}(?=\s+[\"“'*_]?[A-Z])", _say_inner_item),
     rule(r"(?<![\w])\((?P<item>\d{1,2})\)(?=\s+\S)", _say_item),
 )
 RULES: tuple[Rule, ...] = (

@@ -29,3 +29,17 @@ from tests.support.spoken import said
 )
 def test_a_sign_is_said(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a 4-4-2 formation", "a four four two formation"),
+        ("a 3-0-1 record", "a three zero one record"),
+        ("Llama-3.1-70B", "Llama-three point one seventy B"),
+        ("pages 10-20, a 5-10-minute walk", "pages ten to twenty, a five to ten-minute walk"),
+        ("Psalm 23:1-4, John 3:16", "Psalm twenty-three one to four, John three sixteen"),
+    ],
+)
+def test_a_chain_of_numbers_is_no_range(text, words):
+    assert said(text) == words

@@ -13,7 +13,7 @@ from tests.support.spoken import said
         ("99/99/2020", "ninety-nine slash ninety-nine slash two thousand twenty"),
         ("Nov 24-26", "November twenty-fourth to twenty-sixth"),
         ("the 24th of Nov.", "the twenty-fourth of November"),
-        ("Mon.-Fri.", "Monday to Friday"),
+        ("Mon.-Fri. we work", "Monday to Friday we work"),
         ("Tues., Jan. 5", "Tuesday, January fifth"),
         ("May I go? In May 2020.", "May I go? In May twenty twenty."),
         ("in 2020-21", "in twenty twenty to twenty-one"),
@@ -28,4 +28,16 @@ from tests.support.spoken import said
     ],
 )
 def test_a_date_is_said(text, words):
+    assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("We're open Mon-Fri. Call us.", "We're open Monday to Friday. Call us."),
+        ("See you in Jan. Bye!", "See you in January. Bye!"),
+        ("in Jan. or Feb. at last", "in January or February at last"),
+    ],
+)
+def test_a_sentence_that_ends_with_a_month_or_a_day_keeps_its_stop(text, words):
     assert said(text) == words

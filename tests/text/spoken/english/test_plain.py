@@ -27,3 +27,28 @@ from tests.support.spoken import said
 )
 def test_the_rest_is_said(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Total: 5. Thanks!", "Total: five. Thanks!"),
+        ("Answer: 4. Good job.", "Answer: four. Good job."),
+        ("See Ch. 5. It is long.", "See chapter five. It is long."),
+        ("She is No. 1. We won.", "She is number one. We won."),
+        ("On Oct. 5. We left.", "On October fifth. We left."),
+    ],
+)
+def test_a_number_at_the_end_of_a_sentence_is_no_item(text, words):
+    assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Do this: 1. Mix. 2. Bake.", "Do this: one, Mix. two, Bake."),
+        ("Go on: 3. Mix. 4. Bake.", "Go on: three, Mix. four, Bake."),
+    ],
+)
+def test_items_in_a_line_are_items(text, words):
+    assert said(text) == words
