@@ -12,6 +12,14 @@ from app.text.spoken.rules import Rule
 TABLES = ("ar", "de", "es", "fr", "hi", "ru", "sv")
 _EURO_AND = {"it": "e", "pt": "e", "el": "και"}  # cinque euro e cinquanta
 _DAY_OF_MONTH = {"el": " ", "it": " ", "ms": " ", "nl": " ", "pt": " de ", "sw": " ", "tr": " "}
+_CLOCK = {  # before a time with a point
+    "da": {"kl.": "klokken", "kl": "klokken", "klokken": "klokken"},
+    "fi": {"klo": "kello", "kello": "kello"},
+    "it": {"ore": "ore", "alle": "alle", "dalle": "dalle", "alle ore": "alle ore"},
+    "no": {"kl.": "klokka", "kl": "klokka", "klokka": "klokka", "klokken": "klokken"},
+    "pl": {"o": "o", "godz.": "godzina", "godzina": "godzina"},
+}
+_PHONES = {"pt": r"\(\d\d\)\s?9?\d{4}-\d{4}"}
 _POINT = ("he", "ko", "ms", "sw")  # the languages with a point before decimals
 
 
@@ -23,6 +31,14 @@ def _words(language: str, minus: str, to: str) -> Words:
         said = f"{numbers.cardinal(day, language)}{of}{month_name(month, language)}"
         return f"{said}{of}{numbers.cardinal(year, language)}" if year else said
 
+    def time(hour: int, minute: int, second: int | None) -> str:
+        said = numbers.cardinal(hour, language) + (" uur" if language == "nl" else "")
+        behind = [minute, second] if second else [minute] if minute else []
+        for part in behind:
+            zero = f"{numbers.cardinal(0, language)} " if part < 10 else ""
+            said += f" {zero}{numbers.cardinal(part, language)}"
+        return said
+
     return Words(
         language=language,
         decimal="." if language in _POINT else ",",
@@ -33,6 +49,9 @@ def _words(language: str, minus: str, to: str) -> Words:
         cents={"": ("",)},
         cents_link=_EURO_AND.get(language, ""),
         date=None if of is None else date,
+        time=time,
+        clock=_CLOCK.get(language, {}),
+        phones=_PHONES.get(language, ""),
     )
 
 
@@ -85,6 +104,7 @@ def rules_for(language: str) -> tuple[Rule, ...]:
         *rules.money(words),
         *plain.joint_rules(words),
         *rules.units(words),
+        *plain.quantity_ranges(words),
         *plain.word_rules(words),
         *plain.number_rules(words),
         *plain.mark_rules(words),

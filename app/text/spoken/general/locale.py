@@ -57,6 +57,7 @@ CURRENCIES = {
 _CODES = ("EUR", "USD", "GBP", "JPY", "INR", "RUB", "KRW", "TRY", "CHF", "SEK", "NOK", "DKK", "PLN",
           "CNY", "CAD", "AUD", "BRL", "MXN", "SAR", "AED", "EGP", "CZK", "HUF")  # fmt: skip
 CURRENCIES |= {code: code for code in _CODES}
+_CROWNS = {"da": "DKK", "no": "NOK", "sv": "SEK"}
 # Names that the locale data gives in full, in everyday words.
 _EVERYDAY = {
     "de": {"US-Dollar": "Dollar"},
@@ -72,6 +73,8 @@ _EVERYDAY = {
            "российского рубля": "рубля", "фунтов стерлингов": "фунтов",
            "фунта стерлингов": "фунта", "фунт стерлингов": "фунт"},
     "hi": {"भारतीय रुपए": "रुपये", "भारतीय रुपया": "रुपया", "यूएस डॉलर": "डॉलर"},
+    "da": {"danske kroner": "kroner", "dansk krone": "krone"},
+    "no": {"norske kroner": "kroner", "norsk krone": "krone"},
     "ar": {"دولار أمريكي": "دولار", "دولارات أمريكية": "دولارات"},
 }  # fmt: skip
 _SYMBOL = re.compile(r"[₺₴€$£]")  # Turkish has one beside the name
@@ -81,6 +84,12 @@ def units_of(language: str) -> dict[str, str]:
     """Each written unit, and its name in the locale data."""
     native = {short: _UNITS[unit] for short, unit in _NATIVE.get(language, {}).items()}
     return {**_UNITS, **native}
+
+
+def currencies_of(language: str) -> dict[str, str]:
+    """Each written currency, and its code. A crown is that of the language's land."""
+    crown = _CROWNS.get(language)
+    return {**CURRENCIES, "kr": crown, "kr.": crown} if crown else CURRENCIES
 
 
 def unit_phrase(number: str, words: str, unit: str, language: str) -> str:

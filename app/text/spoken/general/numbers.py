@@ -21,7 +21,7 @@ def number_pattern(decimal: str, groups: str) -> str:
     whole = rf"(?:{lakh}\d{{1,3}}(?:[{group}٬]\d{{3}})+(?!\d)|\d+)"
     tail = rf"(?:[{mark}٫]\d+)?"
     if decimal == ",":
-        return rf"(?:\d+\.(?!\d{{3}}(?!\d))\d+(?![.\d])|{whole}{tail})"
+        return rf"(?:\d+\.(?!\d{{3}}(?!\d))\d+(?!\.?\d)|{whole}{tail})"
     return rf"(?:{whole}{tail}|[{mark}]\d+)"
 
 

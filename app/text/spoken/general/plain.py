@@ -2,6 +2,7 @@
 # ruff: noqa: RUF001
 
 import re
+from collections.abc import Mapping
 
 from app.text.spoken import numbers
 from app.text.spoken.general.numbers import DASH, MINUS, canonical, number_pattern, say_number
@@ -17,10 +18,14 @@ def list_rules(words: Words) -> list[Rule]:
         return f"{numbers.cardinal(int(match['item']), words.language)},"
 
     months = alternatives(months_of(words.language))
+    # Nr. 3. ends a sentence; so does a number behind a colon, unless it begins a list.
+    shorts = {key for key in (*words.numbered, *words.abbreviations) if key.endswith(".")}
+    no_short = "".join(rf"(?<!\b{re.escape(key)})" for key in sorted(shorts))
     item = rf"(?P<form>(?P<item>\d{{1,3}})[.)])(?=[\ \t]+\S)(?!\s(?i:{months})\b)"
     return [
         rule(rf"^[\ \t]*{item}", say, re.MULTILINE),
-        rule(rf"(?<=[.!?:;।])\s+{item}(?=\s+[^\W\d])", say),
+        rule(rf"(?<=[.!?;।]){no_short}\s+{item}(?=\s+[^\W\d])", say),
+        rule(rf"(?<=:)\s+(?=1[.)]){item}(?=\s+[^\W\d])", say),
     ]
 
 
@@ -64,8 +69,13 @@ def joint_rules(words: Words) -> list[Rule]:
     if words.times:
         rules.append(rule(r"(?<=\d)[x×](?!\w)", say_times))
     if words.to:
-        rules.append(rule(rf"(?<=[\d%°\0])\s?{DASH}\s?(?=[$€£]?\d)", say_to))
+        rules.append(rule(rf"(?<=[\d%°\0])\s?{DASH}\s?(?=[$€£]?[\d\0])", say_to))
     return rules
+
+
+def quantity_ranges(words: Words) -> list[Rule]:
+    """Between two forms that were found: 5kg-10kg."""
+    return [rule(rf"(?<=\0){DASH}(?=\0)", lambda _: f" {words.to} ")] if words.to else []
 
 
 def phone_rules(words: Words) -> list[Rule]:
@@ -76,7 +86,12 @@ def phone_rules(words: Words) -> list[Rule]:
 
     return [
         rule(r"(?<!\w)\+\d{1,3}(?:[\s./-]?\(?\d{1,5}\)?){1,6}(?![\w-])", say),
-        rule(r"(?<![\w.,+-])(?<!\d\s)\(?0\d{1,5}\)?[\s/-]\d{2,}(?:[\s-]\d{2,})*(?![\w-])", say),
+        rule(rf"(?<![\w.,+:-])(?:{words.phones or '(?!)'})(?![\w-]|\s?[€$%])", say),
+        rule(
+            r"""(?<![\w.,+-])(?<!\d\s)(?<!\d:)\(?0\d{1,5}\)?[\s/-]\d{2,}(?:[\s-]\d{2,})*
+            (?![\w-]|:\d)""",
+            say,
+        ),
         rule(r"(?<![\w.,+-])\d{3}-\d{3,4}(?:-\d{4})?(?![\w-])", say),
     ]
 
@@ -97,12 +112,28 @@ def fraction_rules(words: Words) -> list[Rule]:
     ]
 
 
+_NEVER_FIRST = ("a. C.", "d. C.")  # capitals make initials of these: D. C.
+
+
+def _with_capitals(abbreviations: Mapping[str, str]) -> dict[str, str]:
+    """With those that begin a sentence: Z. B. beside z. B. A single letter is an initial there."""
+    found = dict(abbreviations)
+    for key, said in abbreviations.items():
+        is_long = key.endswith(".") and sum(char.isalpha() for char in key) > 1
+        if is_long and key[0].islower() and key not in _NEVER_FIRST:
+            found.setdefault(key[0].upper() + key[1:], said[:1].upper() + said[1:])
+    return found
+
+
 def word_rules(words: Words) -> list[Rule]:
     """Abbreviations. The point at the end of a sentence stays."""
 
+    spoken = _with_capitals(words.abbreviations)
+    without_spaces = {key.replace(" ", ""): said for key, said in spoken.items()}
+
     def say(match: re.Match[str]) -> str:
-        key = re.sub(r"\s", " ", match[0])
-        said = words.abbreviations.get(key) or words.abbreviations[key.replace(" ", "")]
+        key = re.sub(r"\s", "", match[0])
+        said = without_spaces[key]
         is_last = key.endswith(".") and re.match(r"\s*$", match.string[match.end() :])
         return f"{said}." if is_last else said
 
@@ -114,7 +145,7 @@ def word_rules(words: Words) -> list[Rule]:
         keys = alternatives(words.numbered)
         rules.append(rule(rf"(?<!\w)(?P<form>{keys})\s?(?=[\d\0])", say_numbered))
     if words.abbreviations:
-        keys = alternatives(words.abbreviations).replace(r"\ ", r"[\s]?")
+        keys = alternatives(spoken).replace(r"\ ", r"[\s]?")
         rules.append(rule(rf"(?<![\w.])(?:{keys})(?!\w)", say))
     return rules
 
@@ -137,11 +168,13 @@ def number_rules(words: Words) -> list[Rule]:
 
     def say_version(match: re.Match[str]) -> str:
         parts = [numbers.cardinal(int(part), words.language) for part in match[0].split(".")]
-        return f" {words.address.get('.', words.point)} ".join(parts)
+        point = words.address.get(".", words.point)
+        return apart((f" {point} " if point else " ").join(parts), match)
 
     scales = [scale for scale in words.scales if scale[:1].isupper() or scale.endswith(".")]
     rules = [
         rule(r"(?<![\w.,])(?!\d{1,3}(?:\.\d{3})+(?!\d))\d+(?:\.\d+){2,}(?!\w)", say_version),
+        rule(r"(?<=\b[vV])\d+(?:\.\d+){2,}(?!\w)", say_version),
         rule(r"(?<![\w.,:/])(?:1[1-9]\d\d|20\d\d)(?![\w%°]|[.,:/]\d)", say_year),
         rule(rf"(?<![\w.,\0]){MINUS}{number}(?!\d)", say),
         rule(rf"(?:(?<![\d.,])|(?<=\D[.,])|(?<=^[.,])){number}(?!\d)", say),

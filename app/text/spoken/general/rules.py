@@ -8,7 +8,13 @@ import re
 from collections.abc import Callable
 
 from app.text.spoken import numbers
-from app.text.spoken.general.locale import CURRENCIES, currency_name, noun_of, unit_phrase, units_of
+from app.text.spoken.general.locale import (
+    currencies_of,
+    currency_name,
+    noun_of,
+    unit_phrase,
+    units_of,
+)
 from app.text.spoken.general.numbers import MINUS, canonical, number_pattern, say_number
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import months_of, plural_of
@@ -31,11 +37,15 @@ def dates(words: Words) -> list[Rule]:
         year, before = written(match, "year"), written(match, "before").strip().lower()
         full = int(year) + (2000 if len(year) == 2 else 0) if year else None
         is_date = 1 <= month <= 12 and 1 <= int(match["day"]) <= 31
+        if not year and written(match, "sep") and not _is_day(match, words, before):
+            return None
         return say_date(int(match["day"]), month, full, before) if is_date else None
 
     before = r"(?:(?<!\w)(?P<before>[^\W\d]+)\s)?"
     linked = r"(?:\s(?:de|del|of))?\s"
-    name = rf"(?P<name>(?:{alternatives(months)})(?:\.(?=\s?\d|\s[a-zà-ÿ]))?)(?P<month>)(?!\w)"
+    name = (
+        rf"(?P<name>(?:{alternatives(months)})(?:\.(?=\s?\d|\s(?-i:[a-zà-ÿ])))?)(?P<month>)(?!\w)"
+    )
     return [
         rule(
             rf"""{before}(?P<form>(?<![\w.-])(?P<year>\d{{4}})-(?P<month>\d\d?)-(?P<day>\d\d?))
@@ -56,6 +66,21 @@ def dates(words: Words) -> list[Rule]:
     ]
 
 
+_BEFORE_A_DAY = frozenset(
+    ("am", "vom", "bis", "zum", "ab", "seit", "der", "den", "dem", "il", "al", "dal", "del", "le",
+     "el", "em", "op", "tot", "с", "до", "от", "к", "на", "по", "på", "στις", "du", "au", "dia")
+)  # fmt: skip
+
+
+def _is_day(match: re.Match[str], words: Words, before: str) -> bool:
+    """3.5. is a day behind a preposition, in German within a sentence too; else it is a number and
+    the end of a sentence."""
+    if words.decimal == "." or match["sep"] != ".":
+        return False
+    is_inside = re.match(r"\s?[a-zäöü–-]", match.string[match.end() :]) is not None
+    return before in _BEFORE_A_DAY or (words.language == "de" and is_inside)
+
+
 def times(words: Words) -> list[Rule]:
     say_time = words.time
     if say_time is None:
@@ -65,13 +90,25 @@ def times(words: Words) -> list[Rule]:
         second = written(match, "second")
         return say_time(int(match["hour"]), int(match["minute"]), int(second) if second else None)
 
+    def say_at(match: re.Match[str]) -> str | None:
+        before = match["before"]
+        said = words.clock[before.lower()]
+        said = said.capitalize() if before[0].isupper() else said
+        return f"{said} {say(match)}"
+
     clock = r"(?P<hour>[01]?\d|2[0-4])"
+    point = rf"{clock}[.](?P<minute>[0-5]\d)(?![\w:]|[.,]\d|\s?[€$%])"
+    lone = rf"{point}(?!\s?(?:Uhr|uur)\b)"
+    at = rf"(?<!\w)(?P<before>(?i:{alternatives(words.clock)}))\s{lone}" if words.clock else "(?!)"
     return [
         rule(
             rf"""(?<![\w:.,]){clock}:(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\w:]|[.,]\d)
-            (?:\s?(?:Uhr|h|horas|heures|часов|बजे)(?!\w))?""",
+            (?:\s?(?:Uhr|uur|h|horas|heures|часов|बजे)(?!\w))?""",
             say,
         ),
+        rule(at, say_at),
+        rule(rf"(?<![\w:.,]){point}\suur(?!\w)", say),
+        rule(rf"(?<=\0)\s?[-–]\s?(?P<form>{lone})", say),
     ]
 
 
@@ -80,15 +117,20 @@ def money(words: Words) -> list[Rule]:
     scale = (
         rf"(?:\s?(?P<scale>{alternatives(words.scales)})(?!\w))?" if words.scales else "(?P<scale>)"
     )
-    sign = alternatives(CURRENCIES)
+    currencies = currencies_of(words.language)
+    first = alternatives([sign for sign in currencies if sign != "Fr."])  # a Friday or a woman
+    last = alternatives(currencies)
 
     def say(match: re.Match[str]) -> str:
-        return say_money(match["amount"], written(match, "scale"), CURRENCIES[match["sign"]], words)
+        sign, rest = match["sign"], match.string[match.end() :]
+        said = say_money(match["amount"], written(match, "scale"), currencies[sign], words)
+        is_last = match[0].endswith(("kr.", "Fr.")) and re.match(r"\s*$|\s+[A-ZÅÄÖÆØÜ]", rest)
+        return f"{said}." if is_last else said
 
     amount = rf"(?P<amount>{MINUS}?{number})"
     return [
-        rule(rf"(?<![\w.,])(?P<sign>{sign})\s?{amount}{scale}(?!\w)", say),
-        rule(rf"(?<![\w.,]){amount}{scale}\s?(?:de\s)?(?P<sign>{sign})(?!\w)", say),
+        rule(rf"(?<![\w.,])(?P<sign>{first})\s?{amount}{scale}(?!\w)", say),
+        rule(rf"(?<![\w.,]){amount}{scale}\s?(?:de\s)?(?P<sign>{last})(?!\w|(?<=Fr\.)\s\d)", say),
     ]
 
 
@@ -115,7 +157,11 @@ def say_money(amount: str, scale: str, code: str, words: Words) -> str:
 
 def _counted_money(number: str, code: str, words: Words) -> str:
     name = currency_name(code, number, words.language)
-    return f"{say_number(number, words, _gender_of(name, words))} {name}"
+    said = say_number(number, words, _gender_of(name, words))
+    if words.scale_link and number.endswith("000000") and number.isdecimal():
+        vowel = words.scale_link_vowel if name[0] in _VOWELS else ""
+        name = f"{vowel or words.scale_link}{name}"
+    return f"{said} {name}"
 
 
 def _gender_of(noun: str, words: Words) -> str:
@@ -152,6 +198,6 @@ def units(words: Words) -> list[Rule]:
     amount = rf"(?<![\w.,])(?P<amount>(?:(?<!\d){MINUS})?{number})"
     return [
         rule(rf"{amount}\s?[%٪]|(?<!\w)%\s?(?P<behind>{number})(?!\w)", say_percent),
-        rule(rf"{amount}\s?(?P<unit>{alternatives(names)})(?![\w²³/]|-\w)", say),
+        rule(rf"{amount}\s?(?P<unit>{alternatives(names)})(?![\w²³/]|-[^\W\d])", say),
         rule(rf"{amount}\s?°(?!\w)", say_degrees),
     ]

@@ -43,5 +43,7 @@ class Words:
     fractions: Mapping[str, str] = field(default_factory=_empty)  # 1/2, 3/4
     date: Callable[[int, int, int | None, str], str] | None = None  # day, month, year, word before
     time: Callable[[int, int, int | None], str] | None = None  # hour, minute, second
+    clock: Mapping[str, str] = field(default_factory=_empty)  # before a time with a point: kl. 9.30
+    phones: str = ""  # a pattern of the telephone numbers that look like other numbers
     year: Callable[[int], str] | None = None
     agreement: Callable[[str], str] | None = None  # the gender that the text behind asks for

@@ -61,6 +61,33 @@ def _say_decade(match: re.Match[str]) -> str:
     return f"{year(int(decade)) if len(decade) == 4 else cardinal(int(decade), 'de')}er"
 
 
+_DAYS = {"Mo": "Montag", "Di": "Dienstag", "Mi": "Mittwoch", "Do": "Donnerstag", "Fr": "Freitag",
+         "Sa": "Samstag", "So": "Sonntag"}  # fmt: skip
+
+
+def _say_days(match: re.Match[str]) -> str:
+    return _ended(f"{_DAYS[match['from']]} bis {_DAYS[match['till']]}", match)
+
+
+def _say_day(match: re.Match[str]) -> str:
+    return _ended(_DAYS[match["day"]], match)
+
+
+def _say_woman(match: re.Match[str]) -> str:
+    return "Frau"
+
+
+def _say_street(match: re.Match[str]) -> str:
+    return _ended("straße", match)
+
+
+def _ended(said: str, match: re.Match[str]) -> str:
+    """With the stop of the text's last abbreviation."""
+    is_last = match[0].endswith(".") and not match.string[match.end() :].strip()
+    return f"{said}." if is_last else said
+
+
+_DAY = f"(?:{'|'.join(_DAYS)})"
 _BEFORE = "|".join((*_WITH_N, *_WITH_E, "ein", "sein", "ihr", "mein", "Ihr"))
 _ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 RULES: tuple[Rule, ...] = (
@@ -69,11 +96,25 @@ RULES: tuple[Rule, ...] = (
         rf"(?i:\b(?P<before>{_BEFORE}))\s(?P<form>(?P<number>\d{{1,3}})\.)(?=\s?[^\W\d])",
         _say_ordinal,
     ),
-    rule(rf"\b(?:[A-ZÄÖÜ][a-zäöü]+)\s(?P<form>{_ROMAN}\.)(?=\s[a-zäöü]|\s*$|[,;:])", _say_ruler),
+    rule(
+        rf"\b(?:[A-ZÄÖÜ][a-zäöü]+)\s(?P<form>{_ROMAN}\.)(?=\s[a-zäöü]|\s*(?:$|\n)|[,;:])",
+        _say_ruler,
+    ),
     rule(
         rf"\b(?:Kapitel|Teil|Band|Akt|Weltkrieg|Artikel|Abschnitt|Buch)\s(?P<form>{_ROMAN})(?!\w)",
         _say_number,
     ),
+    rule(
+        rf"""(?<![\w.])(?P<from>{_DAY})\.?\s?[-–—]\s?(?P<till>{_DAY})(?:\.|(?!\w))(?!\w)""",
+        _say_days,
+    ),
+    rule(rf"(?<![\w.])(?P<day>{_DAY})\.(?=,?\s?[\d\0]|\s(?:und|oder|bis)\s{_DAY}\b)", _say_day),
+    rule(
+        rf"\b(?:[Aa]m|[Jj]eden|und|oder|bis|[Vv]om|[Aa]b)\s(?P<form>(?P<day>{_DAY})\.)(?!\w)",
+        _say_day,
+    ),
+    rule(r"(?<![\w.])Fr\.(?=\s[A-ZÄÖÜ][a-zäöüß])", _say_woman),
+    rule(r"(?<=[a-zäöüß])str\.(?!\w)", _say_street),
     rule(r"(?<![\w.,])(?P<decade>1[1-9]\d0|20\d0|[2-9]0)er\b", _say_decade),
 )
 WORDS = Words(
@@ -101,13 +142,16 @@ WORDS = Words(
         "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
         "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter",
         "bzw.": "beziehungsweise", "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor",
-        "Hr.": "Herr", "Fr.": "Frau", "etc.": "et cetera", "ggf.": "gegebenenfalls",
+        "Hr.": "Herr", "etc.": "et cetera", "ggf.": "gegebenenfalls",
         "inkl.": "inklusive", "exkl.": "exklusive", "vgl.": "vergleiche", "St.": "Sankt",
         "evtl.": "eventuell", "max.": "maximal", "min.": "minimal", "Tel.": "Telefon",
         "Str.": "Straße", "str.": "straße", "Abb.": "Abbildung", "Mio.": "Millionen",
         "Mrd.": "Milliarden", "v. Chr.": "vor Christus", "n. Chr.": "nach Christus",
         "o. Ä.": "oder Ähnliches",
-        "u. Ä.": "und Ähnliches", "zzgl.": "zuzüglich", "bes.": "besonders", "geb.": "geboren",
+        "m. E.": "meines Erachtens", "z. T.": "zum Teil", "u. U.": "unter Umständen",
+        "s. o.": "siehe oben", "s. u.": "siehe unten", "MwSt.": "Mehrwertsteuer",
+        "MwSt": "Mehrwertsteuer", "u. Ä.": "und Ähnliches",
+        "zzgl.": "zuzüglich", "bes.": "besonders", "geb.": "geboren",
         "gest.": "gestorben", "i. d. R.": "in der Regel", "usf.": "und so fort",
         "sog.": "sogenannt",
         "allg.": "allgemein", "Std.": "Stunden", "Min.": "Minuten", "Sek.": "Sekunden",
@@ -139,5 +183,6 @@ WORDS = Words(
                "⅔": "zwei Drittel"},
     date=_date,
     time=_time,
+    clock={"um": "um", "gegen": "gegen", "ab": "ab"},
     year=year,
 )  # fmt: skip

@@ -51,6 +51,13 @@ def _say_roman(match: re.Match[str]) -> str:
     return cardinal(value_of(match["roman"]), "es")
 
 
+_FEMININE = (
+    "mujer", "mujeres", "vez", "veces", "noche", "noches", "clase", "clases", "calle", "calles",
+    "ciudad", "ciudades", "parte", "partes", "frase", "frases", "mano", "manos", "foto", "fotos",
+    "llave", "llaves", "opción", "opciones", "canción", "canciones", "habitación", "habitaciones",
+    "sesión", "sesiones", "versión", "versiones", "edición", "ediciones", "luz", "luces", "voz",
+    "voces", "tarde", "tardes", "flor", "flores", "red", "redes", "serie", "series",
+)  # fmt: skip
 _MASCULINE = ("día", "problema", "tema", "mapa", "idioma", "sistema", "programa", "planeta")
 
 
@@ -59,6 +66,8 @@ def _gender_before(following: str) -> str:
     noun = re.match(r"\s([a-záéíóúñ]{3,})", following)
     if noun is None:
         return ""
+    if noun[1] in _FEMININE:
+        return "feminine"
     if noun[1].endswith(("as", "a")) and noun[1].rstrip("s") not in _MASCULINE:
         return "feminine"
     return "masculine" if noun[1].endswith(("os", "o", "a", "as")) else ""
@@ -147,5 +156,6 @@ WORDS = Words(
                "¼": "un cuarto", "¾": "tres cuartos", "⅓": "un tercio", "⅔": "dos tercios"},
     date=_date,
     time=_time,
+    phones=r"[6789]\d{2}[ -]\d{3}[ -]\d{3}|[89]\d\ ?\d{3}\ \d\d\ \d\d|[6789]\d\d(?:\ \d\d){3}",
     agreement=_gender_before,
 )  # fmt: skip

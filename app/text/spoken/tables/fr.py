@@ -57,7 +57,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,-])0\d(?:[\s.-]\d\d){4}(?![\w-])", _say_pairs),
     rule(
         r"""(?<![\w:.,])(?P<hour>[01]?\d|2[0-4])\s?(?:h|H|heures?)\s?(?P<minute>[0-5]\d)?
-        (?!\w)(?!\s?[-/]\w)""",
+        (?!\w)(?!\s?/\w|\s?-[^\W\d])""",
         _say_hours,
     ),
     rule(

@@ -66,6 +66,20 @@ def _say_century(match: re.Match[str]) -> str:
     return ordinal(value_of(match["roman"]), "ru")
 
 
+def _say_in_century(match: re.Match[str]) -> str:
+    return f"{ordinal(value_of(match['roman']), 'ru', _PREPOSITIONAL)} веке"
+
+
+def _say_of_century(match: re.Match[str]) -> str:
+    return f"{ordinal(value_of(match['roman']), 'ru')} век"
+
+
+def _say_decade(match: re.Match[str]) -> str:
+    """A decade, in the nominative or in the cases that end alike."""
+    form = "-plural" if match["ending"] == "е" else "-plural-genitive"
+    return ordinal(int(match["decade"]), "ru", form).removeprefix("одна ")
+
+
 def _say_ruler(match: re.Match[str]) -> str:
     is_queen = match["name"] in ("Екатерина", "Елизавета", "Мария", "Анна")
     return ordinal(value_of(match["roman"]), "ru", "-feminine" if is_queen else "-masculine")
@@ -74,6 +88,9 @@ def _say_ruler(match: re.Match[str]) -> str:
 _ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 _YEAR = r"(?<![\w.,-])(?P<year>1\d{3}|20\d{2})\s?"
 RULES: tuple[Rule, ...] = (
+    rule(r"(?<![\w.,-])(?P<decade>(?:1\d|20)?\d0)-(?P<ending>е|х)(?!\w)", _say_decade),
+    rule(rf"(?<=[вВ]\s){_ROMAN}\s(?:веке\b|в\.)", _say_in_century),
+    rule(rf"(?<!\w){_ROMAN}\sв\.", _say_of_century),
     rule(rf"{_YEAR}(?:году|г\.?(?<=[вВ]\s\d{{4}}\sг\.)(?!\w))", _say_in_year),
     rule(rf"{_YEAR}года\b", _say_of_year),
     rule(rf"{_YEAR}год\b", _say_year),
@@ -139,4 +156,5 @@ WORDS = Words(
                "¾": "три четверти"},
     date=_date,
     time=_time,
+    phones=r"8[ -]?\(?\d{3}\)?[ -]\d{3}-\d\d-\d\d",
 )  # fmt: skip

@@ -81,7 +81,7 @@ WORDS = Words(
         "m.m.": "med mera", "osv.": "och så vidare", "o.s.v.": "och så vidare",
         "dvs.": "det vill säga",
         "d.v.s.": "det vill säga", "ca": "cirka", "ca.": "cirka", "kl.": "klockan", "nr": "nummer",
-        "nr.": "nummer", "st.": "stycken", "tel.": "telefon",
+        "nr.": "nummer", "st.": "stycken", "St.": "Sankt", "tel.": "telefon",
         "Tel.": "telefon", "dr": "doktor", "Dr": "doktor",
         "dr.": "doktor",
         "jfr": "jämför", "f.Kr.": "före Kristus", "e.Kr.": "efter Kristus", "p.g.a.": "på grund av",
