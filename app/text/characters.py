@@ -35,6 +35,11 @@ _FOLDED_KINDS = {
     "<vertical>",
     "<wide>",
 }
+MAX_NUMBER_CHARS = 24  # before a comma
+_THOUSANDS = re.compile(r"(?<![\d.．:：/／－-])[1-9１-９]\d{0,2}(?:[,，]\d{3})*\Z")
+_THREE_DIGITS = re.compile(r"\d{3}(?!\d)")
+_SIGNED = re.compile(r"[$€£¥￥＄][\d,，]*\Z")
+_COUNTED = re.compile(r"\d+\s?(?:[美日欧]?元|英镑|人民币|块)")
 _ORDINARY = re.compile(r"[ -~\n\r\t]*")
 _CJK_MARKS = "，！？：；（）"  # they end sentences and clauses
 _KEPT = set(_CJK_MARKS + "…№")
@@ -99,7 +104,7 @@ def folded(text: str) -> list[Replacement]:
     for start, end in _clusters(text):
         cluster = text[start:end]
         said = _fold(cluster)
-        if cluster in _KEPT and _is_between_digits(text, start, end):
+        if cluster in _KEPT and _is_in_number(text, start, end):
             said = _PLAIN_MARKS.get(cluster, cluster)
         if said != cluster:
             found.append(Replacement(start, end, said))
@@ -152,7 +157,13 @@ def _is_variation_selector(char: str) -> bool:
     return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
 
 
-def _is_between_digits(text: str, start: int, end: int) -> bool:
+def _is_in_number(text: str, start: int, end: int) -> bool:
+    """A comma is in one only where it divides thousands."""
+    if text[start:end] == "，":
+        before = text[max(0, start - MAX_NUMBER_CHARS) : start]
+        is_second_sum = _SIGNED.search(before) and _COUNTED.match(text, end)
+        is_divider = _THOUSANDS.search(before) and _THREE_DIGITS.match(text, end)
+        return is_divider is not None and is_second_sum is None
     return text[start - 1 : start].isdecimal() and text[end : end + 1].isdecimal()
 
 

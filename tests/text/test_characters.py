@@ -49,6 +49,24 @@ def test_nobody_hears_what_cannot_be_seen_or_is_another_form(text, words):
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("比分是3:2，3-5天", "比分是3:2，3-5天"),
+        ("10:05，12月", "10:05，12月"),
+        ("-5，100%", "-5，100%"),
+        ("3-5，100个", "3-5，100个"),
+        ("大约20，30人", "大约20，30人"),
+        ("$100，200美元", "$100，200美元"),
+        ("2000，300人", "2000，300人"),
+        ("１，０００，０００元", "1,000,000元"),
+        ("$1，000的", "$1,000的"),
+    ],
+)
+def test_a_full_width_comma_is_in_a_number_only_before_thousands(text, words):
+    assert rewritten(text, folded(text)) == words
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Plain text, with 1 line.\nAnd another.",

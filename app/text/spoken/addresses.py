@@ -53,8 +53,12 @@ def address_rules(names: Mapping[str, str], digits: Callable[[str], str]) -> tup
 
     return (
         rule(rf"(?:mailto:)?(?P<address>[\w.+%-]+@{_HOST}\.[^\W\d_]{{2,}})", say),
-        rule(rf"\b(?:https?|ftp|wss?)://(?P<address>(?:[\w.-]+@)?{_HOST}{_PATH})", say, re.I),
-        rule(rf"(?<![\w@.])(?P<address>www\.{_HOST}{_PATH})", say, re.I),
+        rule(
+            rf"(?<![A-Za-z0-9])(?:https?|ftp|wss?)://(?P<address>(?:[\w.-]+@)?{_HOST}{_PATH})",
+            say,
+            re.I,
+        ),
+        rule(rf"(?<![A-Za-z0-9_@.])(?P<address>www\.{_HOST}{_PATH})", say, re.I),
         rule(
             rf"(?<![\w@./-])(?P<address>{_HOST}\.(?:{_ENDINGS})(?![\w-]){_PATH})(?!\.\w)",
             say,

@@ -19,10 +19,23 @@ Language = Literal["zh", "ja"]
 _BEFORE, _BEHIND = 3, 2  # characters beside a form
 _MAX_FORM = 40  # characters; a longer run of digits and marks is no form
 HAN = "\u3400-\u9fff"
+# No letter before it, except the v of a version.
+VERSION_PATTERN = (
+    r"(?<![\d.,-])(?:(?<![a-zA-Z])|(?<=(?<![a-zA-Z])[vV]))\d+(?:\.\d+){2,}(?![\da-zA-Z.%])"
+)
+NAME_HYPHEN_PATTERN = r"(?<=[a-zA-Z])-(?=\d)"  # GPT-4, COVID-19
+_ALONE = r"(?<![\da-zA-Z.,:/~〜×x+*=÷$€£¥-])"
+_NO_MORE = r"(?![\d.,:/~〜×x+*=÷%-])"
+PAIR_PATTERN = rf"{_ALONE}(?P<left>\d{{1,4}})-(?P<right>\d{{1,4}}){_NO_MORE}"
+# No date.
+CHAIN_PATTERN = (
+    rf"{_ALONE}(?!(?:19|20)\d\d-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])(?!\d))"
+    rf"\d{{1,5}}(?:-\d{{1,5}}){{2,}}{_NO_MORE}"
+)
 # Digits, and what joins them to one form: 2026年11月24日, 100km/h, 7+8=15.
 _UNIT = r"°[CF]|[%°℃℉‰]|\s?[a-zA-Zµ°²³]{1,4}(?:/[a-zA-Z]{1,2})?(?![a-zA-Z])"
-_JOINT = rf"[.,:/~〜×x+*=÷-]|[年月日号號时時分秒点點]|{_UNIT}"
-_SIGN = rf"(?:[-\N{{MINUS SIGN}}](?<![\d{HAN}].))?[¥$€£￥₩]?"
+_JOINT = rf",(?=\d{{3}}(?!\d))|[.:/~〜×x+*=÷-]|[年月日号號时時分秒点點]|{_UNIT}"
+_SIGN = rf"(?:[-\N{{MINUS SIGN}}](?<![\dA-Za-z{HAN}].))?[¥$€£￥₩]?"
 FORM_PATTERN = rf"(?<![\d.]){_SIGN}\d(?:(?:{_JOINT})*\d)*(?:{_UNIT})?"
 
 
