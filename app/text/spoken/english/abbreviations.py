@@ -72,7 +72,8 @@ def _say_title(match: re.Match[str]) -> str:
 
 
 def _say_numbered(match: re.Match[str]) -> str:
-    return NUMBERED[match[0]]
+    is_glued = not match.string[match.end()].isspace()  # p.5
+    return NUMBERED[match[0]] + (" " if is_glued else "")
 
 
 def _say_street(match: re.Match[str]) -> str:

@@ -31,7 +31,7 @@ _COMPARED = r"[=!<>]=|[=<>≤≥≠≈]"
 _OPERATOR = r"\+/-|\*\*|[-+*×·÷/^±x\N{MINUS SIGN}\N{EN DASH}]"
 _TERM = rf"[-\N{{MINUS SIGN}}]?\(?√?(?:(?:{NUMBER})[a-z]?\b|\b[a-zA-Z]\b|π)[²³%]?\)?"
 _SUM = rf"{_TERM}(?:\s?(?:{_OPERATOR})\s?{_TERM})*"
-_TOKENS = re.compile(rf"{NUMBER}|{_COMPARED}|{_OPERATOR}|[a-zA-Z]|[√π²³%]", re.VERBOSE)
+_TOKENS = re.compile(rf"{NUMBER}|{_COMPARED}|{_OPERATOR}|[a-zA-Z]|[√π²³%()]", re.VERBOSE)
 
 
 def _say_sum(match: re.Match[str]) -> str | None:
@@ -40,14 +40,21 @@ def _say_sum(match: re.Match[str]) -> str | None:
     said: list[str] = []
     is_term = True  # x is a name where a term is due, else a sign
     form = match[FORM] if FORM in match.re.groupindex else match[0]
+    num_open = 0
     for token in _TOKENS.findall(form):
+        if token in "()":
+            num_open += 1 if token == "(" else -1
+            if num_open < 0:  # f(5): opened before the sum
+                said[-1] += ")"
+                num_open = 0
+            continue
         if token[0].isdecimal() or token[0] == ".":
             said.append(number(token))
         else:
             is_name = is_term and token == "x"
             said.append(token if is_name else _SIGNS.get(token, token))
         is_term = not (token[0].isdecimal() or token.isalpha()) or (token == "x" and not is_term)
-    words = " ".join(said)
+    words = "(" * num_open + " ".join(said)
     return words.replace("to the power of two", "squared").replace("to the power of three", "cubed")
 
 

@@ -80,7 +80,7 @@ def _model_number(digits: str) -> str:
 RULES: tuple[Rule, ...] = (
     rule(
         r"""(?<![\w.])(?:[A-Z]{1,4}\d{1,4}[A-Z]{0,3}(?:\d{1,2})?|[A-Z][₀-₉][A-Z]?
-            |\d{1,2}(?!ST|ND|RD|TH)[A-Z]{1,3})(?!\w)
+            |\d{1,2}(?!ST|ND|RD|TH)[A-Z]{1,3})(?!\w|\.\d)
         |(?<![\w.,$€£])(?:720|1080|1440|2160|480|360)[pi](?!\w)""",
         _say_model,
     ),

@@ -12,6 +12,7 @@ from app.text.spoken.english.numbers import (
     cardinal,
     is_one,
     number,
+    without_separators,
 )
 from app.text.spoken.english.units import PER
 from app.text.spoken.rules import Rule, rule, written
@@ -56,6 +57,8 @@ CURRENCIES = {
     "CNY": Currency("yuan", "yuan"),
     "RMB": Currency("yuan", "yuan"),
     "INR": Currency("rupee", "rupees", "paisa", "paise"),
+    "Rs.": Currency("rupee", "rupees", "paisa", "paise"),
+    "Rs": Currency("rupee", "rupees", "paisa", "paise"),
     "KRW": Currency("won", "won"),
     "CHF": Currency("Swiss franc", "Swiss francs", "centime", "centimes"),
     "AUD": Currency("Australian dollar", "Australian dollars", "cent", "cents"),
@@ -69,6 +72,7 @@ CURRENCIES = {
     "BTC": Currency("bitcoin", "bitcoins"),
 }
 _SYMBOL = "|".join(re.escape(sign) for sign in sorted(CURRENCIES, key=len, reverse=True))
+_BEHIND = "|".join(sign for sign in _SYMBOL.split("|") if not sign.endswith("."))
 _SCALE = rf"""(?:(?P<scale>[KkMmBbTt]|mn|[Bb]n|tn|MM)(?![\w])
            | [\ -](?P<scale_word>{SCALE_WORD}|[Bb]n|mn|tn)\b)?"""
 _PER = rf"(?:\s?/\s?(?P<per>{'|'.join(PER)})\b)?"
@@ -91,12 +95,14 @@ def _amount(amount: str, scale: str, currency: Currency) -> str:
     if scale:
         return f"{number(amount)} {scale} {currency.many}"
     amount = _DECIMAL_COMMA.sub(".", amount)
-    whole, _, fraction = amount.replace(",", "").partition(".")
+    if amount.count(".") > 1:
+        amount = amount.replace(".", "")
+    whole, _, fraction = amount.partition(".")
     if len(fraction) != 2 or not currency.cent:
         return f"{number(amount)} {currency.one if is_one(amount) else currency.many}"
     cents = int(fraction)
     minor = f"{cardinal(cents)} {currency.cent if cents == 1 else currency.cents}"
-    if not int(whole or "0"):
+    if not int(without_separators(whole) or "0"):
         return minor if cents else f"zero {currency.many}"
     major = f"{number(whole)} {currency.one if is_one(whole) else currency.many}"
     return f"{major} and {minor}" if cents else major
@@ -111,7 +117,8 @@ def _say_cents(match: re.Match[str]) -> str:
 
 
 _DECIMAL_COMMA = re.compile(r",(?=\d\d$)")  # €3,50
-_AMOUNT = rf"(?P<amount>\d+,\d\d(?!\d)|{NUMBER})"
+# $1.234.567, €3,50
+_AMOUNT = rf"(?P<amount>\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\d)|\d+,\d\d(?!\d|,\d)|{NUMBER})"
 _RANGE = rf"(?:(?P<from>{NUMBER})\s?{DASH}\s?(?:%s)?)?"
 RULES: tuple[Rule, ...] = (
     rule(
@@ -121,7 +128,7 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(
         rf"""(?<![\w.,])(?P<sign>{MINUS})?
-        {_RANGE % _SYMBOL}{_AMOUNT}{_SCALE}\s?(?P<currency>{_SYMBOL})(?!\w){_PER}""",
+        {_RANGE % _SYMBOL}{_AMOUNT}{_SCALE}\s?(?P<currency>{_BEHIND})(?!\w){_PER}""",
         _say,
     ),
     rule(rf"(?<![\w.,])(?P<amount>{NUMBER})\s?¢", _say_cents),

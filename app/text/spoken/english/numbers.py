@@ -4,8 +4,13 @@ import re
 
 from app.text.spoken import numbers
 
-# A number may have commas between its thousands, and decimals.
-NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+# Between thousands stand commas or spaces; 1,50,000 counts lakhs. Of two numbers in a row, as in
+# 5 100 m races, only some can be one number.
+_LAKHS = r"\d{1,2}(?:,\d{2})+,\d{3}(?!\d)"
+_COUNTED = "[ ](?:km|kg|g|MW|kW|people|inhabitants|years|dollars|euros)\\b"
+_SPACED = rf"""(?<!\d[ ])[1-9]\d{{0,2}}(?:(?:[ ]\d{{3}}){{2,}}|[ ]000|
+    [ ]\d{{3}}(?={_COUNTED}))(?![ ]?\d)"""
+NUMBER = rf"(?:{_LAKHS}|{_SPACED}|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 MINUS = "[-\N{MINUS SIGN}]"
 DASH = "[-\N{EN DASH}\N{EM DASH}]"
 SCALES = {
@@ -18,7 +23,10 @@ SCALES = {
     "t": "trillion",
     "tn": "trillion",
 }
-SCALE_WORD = "hundred|thousand|million|billion|trillion|quadrillion"
+SCALE_WORD = "hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?"
+_LAKH, _CRORE = 10**5, 10**7
+_GROUPED_IN_LAKHS = re.compile(rf"{_LAKHS}(?:\.\d+)?")
+_SEPARATORS = re.compile(r"[,\s]")
 
 
 def cardinal(number: int) -> str:
@@ -34,13 +42,30 @@ def digits(written: str) -> str:
     return numbers.digits(written, "en")
 
 
+def _in_lakhs(value: int) -> str:
+    crores, rest = divmod(value, _CRORE)
+    lakhs, rest = divmod(rest, _LAKH)
+    said = [cardinal(crores) + " crore"] if crores else []
+    said += [cardinal(lakhs) + " lakh"] if lakhs else []
+    said += [cardinal(rest)] if rest or not said else []
+    return " ".join(said)
+
+
+def without_separators(written: str) -> str:
+    return _SEPARATORS.sub("", written)
+
+
 def number(written: str) -> str:
     """As NUMBER writes it, with or without a sign. A number with leading zeros, and one that is too
     long, is said digit by digit."""
     sign = {"-": "minus ", "\N{MINUS SIGN}": "minus ", "+": "plus "}.get(written[:1], "")
-    whole, _, fraction = written.lstrip("+-\N{MINUS SIGN}").replace(",", "").partition(".")
+    bare = written.lstrip("+-\N{MINUS SIGN}")
+    is_indian = _GROUPED_IN_LAKHS.fullmatch(bare)
+    whole, _, fraction = without_separators(bare).partition(".")
     is_plain = len(whole) <= numbers.MAX_DIGITS and (whole[:1] != "0" or whole == "0")
     words = (cardinal(int(whole)) if is_plain else digits(whole)) if whole else ""
+    if is_indian:
+        words = _in_lakhs(int(whole))
     if fraction:
         words = f"{words} point {digits(fraction)}".strip()
     return sign + words

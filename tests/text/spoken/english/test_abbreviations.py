@@ -20,3 +20,18 @@ from tests.support.spoken import said
 )
 def test_an_abbreviation_is_said(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("p.5", "page five"),
+        ("No.1", "number one"),
+        ("v.2", "version two"),
+        ("V2.0", "version two point zero"),
+        ("5'-6\"", "five feet six inches"),
+        ("5'6\" or 6'", "five feet six inches or six feet"),
+    ],
+)
+def test_a_number_directly_behind_an_abbreviation_is_a_word_of_its_own(text, words):
+    assert said(text) == words

@@ -43,3 +43,16 @@ def test_a_sign_is_said(text, words):
 )
 def test_a_chain_of_numbers_is_no_range(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("f(5) = 25", "f(five) equals twenty-five"),
+        ("f(5) - 3 = 22", "f(five) minus three equals twenty-two"),
+        ("(where 10 - 3 = 7)", "(where ten minus three equals seven)"),
+        ("(3 + 4) * 2 = 14", "three plus four times two equals fourteen"),
+    ],
+)
+def test_a_sum_keeps_a_bracket_that_it_did_not_open(text, words):
+    assert said(text) == words

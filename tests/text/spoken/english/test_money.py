@@ -24,3 +24,26 @@ from tests.support.spoken import said
 )
 def test_money_is_said(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "$1.234.567",
+            "one million two hundred thirty-four thousand five hundred sixty-seven dollars",
+        ),
+        (
+            "₹1,20,000.78",
+            "one lakh twenty thousand rupees and seventy-eight paise",
+        ),
+        ("₹1,50,000", "one lakh fifty thousand rupees"),
+        ("₹5 lakh, ₹2 crore", "five lakh rupees, two crore rupees"),
+        ("Rs.500", "five hundred rupees"),
+        ("Rs 500", "five hundred rupees"),
+        ("It costs 500 Rs. It is.", "It costs five hundred rupees. It is."),
+        ("€3,50", "three euros and fifty cents"),
+    ],
+)
+def test_money_grouped_with_points_or_in_lakhs_is_one_amount(text, words):
+    assert said(text) == words

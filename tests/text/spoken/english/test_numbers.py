@@ -3,6 +3,7 @@
 import pytest
 
 from app.text.spoken.english.numbers import code, number, plural_of, spelled, year
+from tests.support.spoken import said
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,20 @@ def test_a_code_is_said_in_short_groups(written, words):
 def test_plurals_and_letters():
     assert [plural_of(word) for word in ("ninety", "six", "ten")] == ["nineties", "sixes", "tens"]
     assert spelled("b2") == "B two"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1 000 000 people", "one million people"),
+        ("5 000 km", "five thousand kilometers"),
+        ("1 500 km", "one thousand five hundred kilometers"),
+        ("$5 000", "five thousand dollars"),
+        ("1,50,000 people", "one lakh fifty thousand people"),
+        ("1,00,00,000", "one crore"),
+        ("Room 5 100 chairs", "Room five one hundred chairs"),
+        ("in 2020 100 people", "in twenty twenty one hundred people"),
+    ],
+)
+def test_thousands_may_stand_apart_or_in_lakhs(text, words):
+    assert said(text) == words
