@@ -133,6 +133,18 @@ def _say_fraction(match: re.Match[str]) -> str:
     return f"{number(whole)} and {said}" if whole else said
 
 
+def _say_out_of(match: re.Match[str]) -> str:
+    return f"{number(match['left'])} out of {number(match['right'])}"
+
+
+def _say_of(match: re.Match[str]) -> str:
+    return f"{number(match['left'])} of {number(match['right'])}"
+
+
+def _say_over(match: re.Match[str]) -> str:
+    return f"{number(match['left'])} over {number(match['right'])}"
+
+
 def _say_pair(match: re.Match[str]) -> str:
     return f"{cardinal(int(match['top']))} {cardinal(int(match['bottom']))}"
 
@@ -144,11 +156,28 @@ _BOOKS = (
     "Romans|Corinthians|Galatians|Ephesians|Philippians|Timothy|Hebrews|James|Peter|Revelation|"
     "Surah|Quran"
 )
+_COUNTED = (
+    "page|step|part|slide|chapter|episode|level|round|stage|day|question|item|task|file|test|week|"
+    "attempt|lesson|section|phase"
+)
+_RATED = r"(?:rated?|rating|scored?|graded?)|(?:gave|got|give)(?=[a-z\s]{1,20}\d+(?:\.\d)?/(?:5|10|100)\b)"
+_OVER = r"(?P<form>(?P<left>\d+(?:\.\d+)?)/(?P<right>\d+))(?![\w/%]|[.,]\d)"
 _SIDE = r"(?:[cmk]?m|ft|in|px|feet|inches|meters|metres)\b"
 _START = r"(?<![\w.,/$€£-])"
 _END = r"(?!\w|\.\d)"
 _ASKED = r"(?:\b[Ww]hat(?:\sis|['’]s)|\b(?:[Cc]alculate|[Cc]ompute|[Ss]olve))\s"
 RULES: tuple[Rule, ...] = (
+    rule(rf"\b(?i:{_COUNTED})\s{_OVER}", _say_of),
+    rule(
+        rf"""\b(?i:{_RATED})(?::|\s(?:is|was|of|it|them|him|her|us|me|a|an))*\s{_OVER}""",
+        _say_out_of,
+    ),
+    rule(rf"(?<![\w.,/$€£-]){_OVER}(?=\s(?:stars?|points|rating)\b)", _say_out_of),
+    rule(r"(?<![\w.,/$€£-])(?P<left>\d{1,2}\.\d)/(?P<right>5|10|100)(?![\w/%.])", _say_out_of),
+    rule(
+        rf"\b(?:BP|[Bb]lood\spressure)(?:\s(?:is|was|of|at))?:?\s(?=\d{{2,3}}/\d){_OVER}",
+        _say_over,
+    ),
     rule(rf"{_START}{_SUM}(?:\s?(?:{_COMPARED})\s?{_SUM})+{_END}", _say_sum),
     rule(r"(?<![\w.,])(?P<left>\d{3,4})\s?[x×]\s?(?P<right>\d{3,4})(?!\w|[.,]\d)", _say_pixels),
     rule(rf"{_ASKED}(?P<form>{_SUM}){_END}", _say_asked),
@@ -170,7 +199,7 @@ RULES: tuple[Rule, ...] = (
     rule(rf"(?<![\w.,/$€£-])(?P<whole>\d+)?\s?(?P<vulgar>[{''.join(_VULGAR)}])", _say_fraction),
     rule(r"(?<![\w.,/$€£-])(?P<top>\d{1,2})/(?P<bottom>\d{1,2})(?![\w/%]|[.,]\d)", _say_pair),
 )
-POWER_RULES = (rule(r"(?<=[\da-z)\0])[⁰¹²³⁴⁵⁶⁷⁸⁹]+(?!\w)", _say_power),)
+POWER_RULES = (rule(r"(?:(?<=[\da-z)\0])|(?<=\b[A-Z]))[⁰¹²³⁴⁵⁶⁷⁸⁹]+(?!\w)", _say_power),)
 # Between two numbers whose own rules come later.
 RANGE_RULES: tuple[Rule, ...] = (
     rule(

@@ -8,6 +8,7 @@ from app.text.spoken.english import (
     initials,
     money,
     names,
+    notes,
     phones,
     plain,
     times,
@@ -31,6 +32,7 @@ def _address_digits(written: str) -> str:
 
 RULES: tuple[Rule, ...] = (
     *address_rules(_MARKS, _address_digits),
+    *notes.RULES,
     *phones.RULES,
     *plain.LIST_RULES,
     *dates.RULES,

@@ -11,6 +11,11 @@ _CODED = (
     "code|pin|passcode|password|otp|zip|account|serial|tracking|order|ticket|case|invoice|id|card|"
     "reference|ref|confirmation"
 )
+_LETTERED = (
+    "[Ss]eat|[Uu]nit|[Ff]lat|[Rr]ow|[Pp]latform|[Ss]ection|[Ee]xhibit|[Tt]erminal|[Bb]lock|"
+    "[Bb]uilding|[Tt]rack|[Bb]ay|[Ll]ocker|[Cc]lass|[Gg]rade|[Ff]orm|[Tt]able|[Ff]igure"
+)
+_STREET = "St|Street|Ave|Avenue|Rd|Road|Lane|Ln|Dr|Drive|Blvd|Way|Court|Ct|Place|Pl|Square|Terrace"
 # Order 500 books, in case 10-20 come: an amount
 _AMOUNT = r"(?!(?:Order|Case)\s\d{1,3}\b)(?!(?i:order|case)\s\d+[ -]\d)"
 _CODE = r"\d{3,}(?:[ -]\d{2,})*|\d{2}(?:[ -]\d{2}){2,}"
@@ -62,6 +67,10 @@ def _say_one_piece(match: re.Match[str]) -> str:
     return ", ".join(digits(group) for group in (phone[:3], phone[3:6], phone[6:]))
 
 
+def _say_lettered(match: re.Match[str]) -> str:
+    return f"{code(match['digits'])} {match['letter']}"
+
+
 def _say_vulnerability(match: re.Match[str]) -> str:
     year_of_it, serial = match["form"].strip("-").split("-")
     return f" {code(year_of_it)}, {digits(serial)}"
@@ -100,6 +109,17 @@ RULES: tuple[Rule, ...] = (
     rule(
         r"(?<![\w.,$€£¥#-])(?P<form>[2-9]\d{6}(?!000)\d{3})(?![\w%]|[.,:/-]\d)",
         _say_one_piece,
+    ),
+    # Room 12A, 221B Baker St
+    rule(
+        rf"""\b(?:{_PLACED}|{_LETTERED})\s(?P<form>(?P<digits>[1-9]\d{{0,3}})(?P<letter>[A-Z]))
+        (?![\w%]|[.,:/-]\d)""",
+        _say_lettered,
+    ),
+    rule(
+        rf"""(?<![\w.,$€£#-])(?P<digits>[1-9]\d{{0,3}})(?P<letter>[A-H])
+        (?=\s(?:[A-Z][a-z]+\s){{1,2}}(?:{_STREET})\b)""",
+        _say_lettered,
     ),
     rule(rf"\b(?:{_PLACED})\s(?P<form>(?P<digits>\d{{3,4}}))(?![\w%]|[.,:/-]\d)", _say_code),
     rule(r"(?<![\w-])(?:1-)?8\d\d-(?=[A-Z]{3})", _say_named),

@@ -15,6 +15,7 @@ from app.text.spoken.english.numbers import (
     ordinal,
     spelled,
 )
+from app.text.spoken.english.units import PER
 from app.text.spoken.rules import Rule, apart, rule, written
 
 
@@ -81,6 +82,10 @@ _MARKS = {"&": " and ", "@": " at ", "%": " percent ", "+": " plus ", "=": " equ
           "¥": " yen "}  # fmt: skip
 
 
+def _say_per(match: re.Match[str]) -> str:
+    return f" {PER[match['per']]}"
+
+
 def _say_mark(match: re.Match[str]) -> str:
     """One space on each side, and none beside another."""
     said = _MARKS[match["mark"]]
@@ -90,6 +95,7 @@ def _say_mark(match: re.Match[str]) -> str:
     return said.rstrip() if after.isspace() or not after else said
 
 
+_PER = "s|sec|second|min|minute|h|hr|hour|day|wk|week|mo|month|yr|year|user|person|seat|night"
 _ITEM = r"(?P<form>(?P<item>\d{1,3})[.)])(?=[\ \t]+\S)"
 LIST_RULES: tuple[Rule, ...] = (
     rule(rf"^[\ \t]*{_ITEM}", _say_item, re.MULTILINE),
@@ -114,6 +120,11 @@ RULES: tuple[Rule, ...] = (
     rule(rf"(?:(?<![\d.,])|(?<=\D[.,])|(?<=^[.,])|(?<=\d,))(?:{NUMBER})(?!\d)", _say_number),
 )
 MARK_RULES: tuple[Rule, ...] = (
+    # 2x/day, 10 requests/s, a second one behind $5/user
+    rule(
+        rf"[\d\0]x?(?:\s[a-z]+)?(?P<form>\s?/\s?(?P<per>{_PER}))(?!\w|/\d)",
+        _say_per,
+    ),
     rule(r"(?P<mark>->|=>|==|§§|[&@%+=§©®™°→~_±×÷\\|≈≤≥≠№€£¥]|\$(?!\w))", _say_mark),
     rule(r"(?P<mark>\#)(?=\w)", _say_mark),
     rule(r"(?<=[\w\0])(?P<mark>/)(?=[\w\0])", _say_mark),

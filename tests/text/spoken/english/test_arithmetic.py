@@ -56,3 +56,18 @@ def test_a_chain_of_numbers_is_no_range(text, words):
 )
 def test_a_sum_keeps_a_bracket_that_it_did_not_open(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("4.5/5 stars", "four point five out of five stars"),
+        ("rated 8/10", "rated eight out of ten"),
+        ("a score of 3/7", "a score of three out of seven"),
+        ("Page 1/5, step 2/3", "Page one of five, step two of three"),
+        ("BP 120/80", "B P one hundred twenty over eighty"),
+        ("I gave it 9/10 and got 1/2 back", "I gave it nine out of ten and got one half back"),
+    ],
+)
+def test_a_stroke_that_counts_parts_is_no_fraction(text, words):
+    assert said(text) == words

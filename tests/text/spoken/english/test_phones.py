@@ -59,3 +59,15 @@ def test_an_amount_behind_the_name_of_a_code_is_a_number():
 )
 def test_ten_digits_in_one_piece_are_no_amount(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Room 12A, seat 10A, gate 5A", "Room twelve A, seat ten A, gate five A"),
+        ("221B Baker St", "two twenty-one B Baker Street"),
+        ("a 12A fuse", "a twelve amps fuse"),
+    ],
+)
+def test_a_letter_behind_the_number_of_a_place_is_no_unit(text, words):
+    assert said(text) == words

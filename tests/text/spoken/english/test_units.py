@@ -27,3 +27,17 @@ from tests.support.spoken import said
 )
 def test_a_unit_is_said(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2x/day", "two times per day"),
+        ("5 times/day", "five times per day"),
+        ("10 req/s", "ten req per second"),
+        ("$5/user/month", "five dollars per user per month"),
+        ("day/night", "day slash night"),
+    ],
+)
+def test_a_stroke_before_a_unit_of_time_is_per(text, words):
+    assert said(text) == words
