@@ -17,6 +17,7 @@ _CLOCK = {  # before a time with a point
     "fi": {"klo": "kello", "kello": "kello"},
     "it": {"ore": "ore", "alle": "alle", "dalle": "dalle", "alle ore": "alle ore"},
     "no": {"kl.": "klokka", "kl": "klokka", "klokka": "klokka", "klokken": "klokken"},
+    "tr": {"saat": "saat"},
     "pl": {"o": "o", "godz.": "godzina", "godzina": "godzina"},
 }
 _PHONES = {"pt": r"\(\d\d\)\s?9?\d{4}-\d{4}"}
@@ -51,6 +52,7 @@ def _words(language: str, minus: str, to: str) -> Words:
         date=None if of is None else date,
         time=time,
         clock=_CLOCK.get(language, {}),
+        genders={"krone": "common"} if language == "da" else {},
         phones=_PHONES.get(language, ""),
     )
 

@@ -53,7 +53,7 @@ def dates(words: Words) -> list[Rule]:
             say,
         ),
         rule(
-            rf"""{before}(?P<form>(?<![\w/.-])(?P<day>\d\d?)(?P<sep>[./-])\s?
+            rf"""{before}(?P<form>(?<![\w/.:-])(?P<day>\d\d?)(?P<sep>[./-])\s?
             (?P<month>\d\d?)(?P=sep)\s?(?P<year>\d{{4}}|\d\d)?)(?P<name>)(?![\w/-])(?!\.\d)""",
             say,
         ),
@@ -97,18 +97,21 @@ def times(words: Words) -> list[Rule]:
         return f"{said} {say(match)}"
 
     clock = r"(?P<hour>[01]?\d|2[0-4])"
-    point = rf"{clock}[.](?P<minute>[0-5]\d)(?![\w:]|[.,]\d|\s?[€$%])"
-    lone = rf"{point}(?!\s?(?:Uhr|uur)\b)"
+    minute = r"(?P<minute>[0-5]\d)(?![\w:]|[.,]\d|\s?(?:[€$%]|Euro\b|Prozent\b))"
+    point = rf"{clock}[.]{minute}" if words.decimal == "," else "(?!)"
+    lone = rf"{clock}[.:]{minute}(?!\s?(?:Uhr|uur)\b)"
+    letter = "h" if words.language in ("es", "pt") else ":"  # 9h30
     at = rf"(?<!\w)(?P<before>(?i:{alternatives(words.clock)}))\s{lone}" if words.clock else "(?!)"
     return [
+        rule(at, say_at),
         rule(
-            rf"""(?<![\w:.,]){clock}:(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\w:]|[.,]\d)
+            rf"""(?<![\w:.,]){clock}[:{letter}](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\w:]|[.,]\d)
             (?:\s?(?:Uhr|uur|h|horas|heures|часов|बजे)(?!\w))?""",
             say,
         ),
-        rule(at, say_at),
-        rule(rf"(?<![\w:.,]){point}\suur(?!\w)", say),
-        rule(rf"(?<=\0)\s?[-–]\s?(?P<form>{lone})", say),
+        rule(rf"(?<![\w:.,]){point}\s(?:uur|Uhr)(?!\w)", say),
+        rule(rf"(?<=\0)\s?[-–]\s?(?P<form>{point})", say),
+        rule(rf"(?<![\w:.,]){point}(?=\s?[-–]\s?\0)", say),
     ]
 
 
@@ -129,7 +132,10 @@ def money(words: Words) -> list[Rule]:
 
     amount = rf"(?P<amount>{MINUS}?{number})"
     return [
-        rule(rf"(?<![\w.,])(?P<sign>{first})\s?{amount}{scale}(?!\w)", say),
+        # 5 kr. 6 kr: the sign belongs to the amount before it.
+        rule(
+            rf"(?<![\w.,])(?!(?<=\d\s)(?:{first})\s)(?P<sign>{first})\s?{amount}{scale}(?!\w)", say
+        ),
         rule(rf"(?<![\w.,]){amount}{scale}\s?(?:de\s)?(?P<sign>{last})(?!\w|(?<=Fr\.)\s\d)", say),
     ]
 

@@ -109,6 +109,7 @@ RULES: tuple[Rule, ...] = (
         _say_days,
     ),
     rule(rf"(?<![\w.])(?P<day>{_DAY})\.(?=,?\s?[\d\0]|\s(?:und|oder|bis)\s{_DAY}\b)", _say_day),
+    rule(rf"(?<![\w.])(?P<day>{_DAY})(?=\s\0)", _say_day),
     rule(
         rf"\b(?:[Aa]m|[Jj]eden|und|oder|bis|[Vv]om|[Aa]b)\s(?P<form>(?P<day>{_DAY})\.)(?!\w)",
         _say_day,

@@ -80,6 +80,11 @@ def _say_decade(match: re.Match[str]) -> str:
     return ordinal(int(match["decade"]), "ru", form).removeprefix("одна ")
 
 
+def _say_about(match: re.Match[str]) -> str:
+    """3-5 days: as it is spoken, since the words of a range ask for the genitive."""
+    return f"{cardinal(int(match['low']), 'ru')}-{cardinal(int(match['high']), 'ru')}"
+
+
 def _say_ruler(match: re.Match[str]) -> str:
     is_queen = match["name"] in ("Екатерина", "Елизавета", "Мария", "Анна")
     return ordinal(value_of(match["roman"]), "ru", "-feminine" if is_queen else "-masculine")
@@ -88,6 +93,11 @@ def _say_ruler(match: re.Match[str]) -> str:
 _ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 _YEAR = r"(?<![\w.,-])(?P<year>1\d{3}|20\d{2})\s?"
 RULES: tuple[Rule, ...] = (
+    rule(
+        r"""(?<![\w.,:-])(?P<low>\d{1,3})\s?[-–]\s?(?P<high>\d{1,3})
+        (?=\s[а-яё]{4})""",
+        _say_about,
+    ),
     rule(r"(?<![\w.,-])(?P<decade>(?:1\d|20)?\d0)-(?P<ending>е|х)(?!\w)", _say_decade),
     rule(rf"(?<=[вВ]\s){_ROMAN}\s(?:веке\b|в\.)", _say_in_century),
     rule(rf"(?<!\w){_ROMAN}\sв\.", _say_of_century),

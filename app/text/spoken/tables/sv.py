@@ -44,7 +44,7 @@ def _say_ruler(match: re.Match[str]) -> str:
 _ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 RULES: tuple[Rule, ...] = (
     rule(
-        r"""\b[Kk]l(?:\.|ockan)\s?(?P<hour>[01]?\d|2[0-4])(?:[.:](?P<minute>[0-5]\d))?
+        r"""\b[Kk]l(?:\.\s?|ockan\s|\s)(?P<hour>[01]?\d|2[0-4])(?:[.:](?P<minute>[0-5]\d))?
         (?![\w:])(?!\.\d)""",
         _say_clock,
     ),

@@ -53,6 +53,11 @@ def test_a_zero_before_the_minute_is_said():
         ("nl", "om 9.30 uur", "om negen uur dertig"),
         ("de", "um 9.30.", "um neun Uhr dreißig."),
         ("de", "Um 9.30 Uhr", "Um neun Uhr dreißig"),
+        ("de", "9.30-17.00 Uhr", "neun Uhr dreißig bis siebzehn Uhr"),
+        ("nl", "9.30-17.00 uur", "negen uur dertig tot zeventien uur"),
+        ("sv", "kl 9.30", "klockan nio trettio"),
+        ("tr", "saat 9.30", "saat dokuz otuz"),
+        ("pt", "9h30", "nove trinta"),
     ],
 )
 def test_a_time_may_have_a_point(language, text, words):
@@ -64,12 +69,27 @@ def test_a_time_may_have_a_point(language, text, words):
     [
         ("da", "100 kr. om dagen", "hundrede kroner om dagen"),
         ("da", "Det er 5 kr. Og ja", "Det er fem kroner. Og ja"),
+        ("da", "1 kr.", "en krone."),
         ("no", "kr 500", "fem hundre kroner"),
         ("sv", "500 kr", "femhundra kronor"),
     ],
 )
 def test_a_crown_is_that_of_the_land(language, text, words):
     assert said(text, language) == words
+
+
+def test_a_sign_between_two_amounts_belongs_to_the_first():
+    assert said("2.000 $ 1.000 £", "es") == "dos mil dólares mil libras"
+    assert said("21 kr. 5,50 kr", "sv") == "tjugoen kronor fem kronor och femtio öre"
+
+
+@pytest.mark.parametrize("text", ["Um 3.15 Prozent", "um 3.15 Euro"])
+def test_an_amount_behind_a_preposition_is_no_time(text):
+    assert "Uhr" not in said(text, "de")
+
+
+def test_the_minutes_before_a_stop_begin_no_date():
+    assert "septiembre" not in said("a las 9:30. 9.30 h", "es")
 
 
 @pytest.mark.parametrize(

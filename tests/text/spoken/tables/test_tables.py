@@ -16,6 +16,8 @@ CASES = {
         ("In den 80er Jahren", "In den achtziger Jahren"),
         ("3:2, 5-10 kg", "drei zu zwei, fünf bis zehn Kilogramm"),
         ("Mo.–Fr. 9–17 Uhr", "Montag bis Freitag neun bis siebzehn Uhr"),
+        ("Mo-Fr 8-12 Uhr, Sa 9:00-12:00", "Montag bis Freitag acht bis zwölf Uhr, "
+         "Samstag neun Uhr bis zwölf Uhr"),
         ("Fr. 12. Mai", "Freitag zwölfter Mai"),
         ("Sa. und So. frei, am Fr. nicht", "Samstag und Sonntag frei, am Freitag nicht"),
         ("Fr. Huber zahlt 5 Fr. dafür", "Frau Huber zahlt fünf Schweizer Franken dafür"),
@@ -44,6 +46,7 @@ CASES = {
          "три процента"),
         ("1 234,56 руб.", "одна тысяча двести тридцать четыре рубля пятьдесят шесть копеек"),
         ("В XIX в. было, XX в.", "В девятнадцатом веке было, двадцатый век"),
+        ("3-5 дней", "три-пять дней"),
         ("1990-е, в 1990-х", "тысяча девятьсот девяностые, в тысяча девятьсот девяностых"),
         ("XX век, Екатерина II", "двадцатый век, Екатерина вторая"),
     ],
