@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from app.text.blocks import blocks
+from app.text.html_tags import html_tags, open_html_at
 from app.text.markdown import open_link_at
 from app.text.open_markup import OpenMarkup, Reasoning
 from app.text.plan import TextRules
@@ -158,6 +159,8 @@ class IncrementalText:
         """Where a cut would fall within a term that is said otherwise, or within markup."""
         spans = [(term.start, term.end) for term in self._pronouncer.replacements(self._text)]
         spans += markup_spans(self._text)
+        if self._strips_markdown:
+            spans += [(tag.start, tag.end) for tag in html_tags(self._text)]
         return {at for start, end in spans for at in range(start + 1, end)}
 
     def _is_long(self) -> bool:
@@ -175,7 +178,7 @@ class IncrementalText:
             return len(text)
         opened = [open_tag_at(text), open_bracket_at(text)]
         if self._strips_markdown:
-            opened.append(open_link_at(text))
+            opened += [open_link_at(text), open_html_at(text)]
         spaced = f"{text} " if is_spaced else text
         if self._has_spoken_forms:
             opened.append(open_form_at(spaced, self._language))

@@ -14,6 +14,7 @@ from typing import Literal
 from app.errors import BadRequest
 from app.text import characters, ssml
 from app.text.blocks import blocks
+from app.text.html_tags import html_tags
 from app.text.markdown import stray_marks, without_markdown
 from app.text.pronouncer import pronouncer
 from app.text.pronunciations import Pronunciation, check_growth
@@ -126,6 +127,7 @@ def _rewrite(now: _Rewriting, rules: TextRules) -> list[float]:
     if rules.strip_markdown:
         now.apply(without_markdown(now.text.text))
         now.apply(stray_marks(now.text.text))
+        now.apply(html_tags(now.text.text))
     now.apply(tags(now.text.text, rules.tags))
     if rules.strip_emoji or rules.characters is not None:
         now.apply(characters.without_emoji(now.text.text))

@@ -4,14 +4,15 @@ Elements count wherever they stand, because a text may come in pieces: a stream 
 `<speak>` has no end yet. Wrappers vanish and their words stay. `break`, `sub` and `say-as` act.
 A pause becomes PAUSE, one private character that no later step touches. Pure functions.
 
-Each tag is read by expat on its own, so there is no document type and no entity beyond XML's five
-and the numeric ones.
+Each tag is read by expat on its own, so there is no document type and no entity of a text's own.
+The references to characters are HTML's: they have XML's five among them.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
+from html.entities import html5
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from app.errors import BadRequest
@@ -43,7 +44,7 @@ _ITEM = re.compile(
     r"(?P<attributes>(?:\s(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*)?)/?>"
     r"|(?P<silent><\?.{0,200}?\?>|<!--.{0,500}?-->|<!\[CDATA\[|\]\]>)"
     r"|(?P<doctype><!DOCTYPE\b)"
-    r"|(?P<entity>&(?:amp|lt|gt|quot|apos|\#\d{1,7}|\#[xX][0-9a-fA-F]{1,6});)"
+    r"|(?P<entity>&(?:[a-z][a-z0-9]{1,7}|\#\d{1,7}|\#[xX][0-9a-fA-F]{1,6});)"
     rf"|(?P<private>{PAUSE})",
     re.IGNORECASE | re.DOTALL,
 )
@@ -90,7 +91,9 @@ class _Reader:
 
     def replacements(self) -> Iterator[Replacement]:
         for item in self._items:
-            if item["name"] is None:
+            if item["entity"] is not None:
+                yield from _character(item)
+            elif item["name"] is None:
                 yield self._mark(item)
             elif (name := item["name"].lower()) in _KNOWN:
                 yield from self._element(item, name)
@@ -104,8 +107,6 @@ class _Reader:
             raise _refused("a document type (<!DOCTYPE>) is not allowed")
         if item["pause"] is not None:
             return self._pause(item, _seconds(item["pause_s"]))
-        if item["entity"] is not None:
-            return Replacement(start, end, unescape(item["entity"]).replace(PAUSE, ""))
         return Replacement(start, end, "")
 
     def _pause(self, item: re.Match[str], seconds: float) -> Replacement:
@@ -140,6 +141,14 @@ class _Reader:
         else:
             raise _refused("<sub> needs an alias")
         yield Replacement(end, stop, "")
+
+
+def _character(item: re.Match[str]) -> Iterator[Replacement]:
+    """An unknown name stays."""
+    name = item["entity"].removeprefix("&")
+    said = unescape(item["entity"]) if name.startswith("#") else html5.get(name)
+    if said is not None:
+        yield Replacement(*item.span(), said.replace(PAUSE, ""))
 
 
 def _closes(item: re.Match[str], name: str) -> bool:

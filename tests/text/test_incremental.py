@@ -171,6 +171,7 @@ WRITTEN = [
     'The <sub alias="World Wide. Web">WWW</sub> is here. ',
     '<prosody rate="1. 5">Slowly now.</prosody> ',
     "Tom &amp; Jerry came. ",
+    "He came [sighs deeply] and, [clears throat] well, left. ",
     "[laugh] Oh. [clear throat] Well. ",
     "It is approx. 3 times as big. ",
     "This is said <!-- and, as a note, this is not. It is long. --> to all. ",
@@ -184,6 +185,8 @@ MARKDOWN = [
     "See [the page. It is good](http://a.b/c?d=e. f) now. ",
     "\n\n| Day | Meal |\n|---|---|\n| Monday. | Soup of the day. |\n| Friday. | Fish. It is. |\n\n",
     "\n\n```\nx = 1. Then y.\nprint **x**. Done.\n```\n\n",
+    'Read <b>this. And it</b>, too: <a href="/x" title="Oh, so. Yes">a link</a>.<br>',
+    "<ul><li>Milk &ndash; or tea</li><li>Bread</li></ul>",
     "<think>Let me think. This is long, too. 1. Yes.</think>",
 ]
 CUTS = st.lists(st.integers(0, 900), max_size=30)

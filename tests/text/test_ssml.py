@@ -138,8 +138,12 @@ def test_what_cannot_be_read_is_refused(text):
     assert refused.value.code == "unsupported_ssml"
 
 
-def test_only_five_named_entities_exist():
-    assert said("&nbsp;&amp;&lol;") == "&nbsp;&&lol;"
+def test_an_unknown_entity_stays():
+    assert said("x&lol;y &T; &Apos;") == "x&lol;y &T; &Apos;"
+
+
+def test_a_character_may_be_named_as_in_html():
+    assert said("&amp;&hellip;&Eacute;x&ndash;y&rsquo;") == "&…Éx–y’"  # noqa: RUF001
 
 
 def test_the_words_of_an_alias_came_from_the_words_that_they_replace():

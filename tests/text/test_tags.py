@@ -25,6 +25,21 @@ def test_a_tag_on_a_model_without_it_is_dropped_and_told():
 
 
 @pytest.mark.parametrize(
+    "tag",
+    ["laughs", "Laughter", "music", "APPLAUSE", "clears throat", "sighs deeply", "giggles",
+     "softly laughing", "whispers", "coughs", "gasps", "deep breath"],
+)  # fmt: skip
+def test_stage_directions_as_others_write_them_are_dropped_and_told(tag):
+    text = f"Oh [{tag}] well."
+    assert rewritten(text, tags(text, ("laugh",))).text == "Oh  well."
+    assert [each.dropped for each in tags(text, ())] == [TAG]
+
+
+def test_a_model_may_have_a_tag_that_is_a_stage_direction():
+    assert rewritten("[Laughs] Oh.", tags("[Laughs] Oh.", ("laughs",))).text == "[laughs] Oh."
+
+
+@pytest.mark.parametrize(
     "text", ["[1] says so", "[he left]", "array[laugh", "[laugh](http://a.b)", "no tags"]
 )
 def test_other_brackets_stay(text):
@@ -49,7 +64,15 @@ def test_reasoning_is_left_out(text, words):
 
 @pytest.mark.parametrize(
     ("text", "at"),
-    [("Oh [lau", 3), ("Oh [", 3), ("Oh [clear thr", 3), ("Oh [laugh]", None), ("Oh [them", None)],
+    [
+        ("Oh [lau", 3),
+        ("Oh [", 3),
+        ("Oh [clear thr", 3),
+        ("Oh [laugh]", None),
+        ("Oh [sighs deep", 3),
+        ("Oh [clears", 3),
+        ("Oh [them", None),
+    ],
 )
 def test_a_tag_that_may_go_on_is_found(text, at):
     assert open_bracket_at(text) == at
