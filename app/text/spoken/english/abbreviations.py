@@ -52,6 +52,16 @@ _STREETS = {"St.": "Street", "Dr.": "Drive", "Ln.": "Lane", "Pl.": "Place", "Ct.
             "Sq.": "Square", "Pkwy.": "Parkway", "St": "Street"}  # fmt: skip
 _NEW_SENTENCE = re.compile(r"\s*$|\s+[\"'“(]?[A-Z](?![A-Z]\b)")
 
+# A capital begins the name behind U.S. or J. R. R. as often as a sentence.
+_FIRST_WORDS = (
+    "I|It|The|He|She|We|They|You|This|That|These|Those|There|Here|But|And|Or|So|In|On|At|As|An?|My|"
+    "His|Her|Its|Our|Their|Your|If|When|What|Who|Where|Why|How|Then|Now|After|Before|While|Since|"
+    "For|From|With|To|By|No|Yes|Not|Let|Please|Some|Many|Most|All|Each|Every|Both|One|Two|Today|"
+    "However|Meanwhile|Still|Also|Because|Although|Is|Are|Was|Do|Does|Did|Can|Will|Would|Thanks"
+)
+_SURE_SENTENCE = re.compile(rf"\s*$|\s*\n|\s+[\"'“(]?(?:{_FIRST_WORDS})\b")
+_MAY_STAND_BEFORE_NAMES = ("Sr.", "Jr.")
+
 
 def _alternatives(table: dict[str, str]) -> str:
     return "|".join(re.escape(short) for short in sorted(table, key=len, reverse=True))
@@ -59,12 +69,19 @@ def _alternatives(table: dict[str, str]) -> str:
 
 def with_end(words: str, match: re.Match[str], group: str | int = 0) -> str:
     """The words, and the point where the abbreviation is the last word of a sentence."""
-    is_last = match[group].endswith(".") and _NEW_SENTENCE.match(match.string, match.end(group))
+    return _with_end(words, match, group, _NEW_SENTENCE)
+
+
+def _with_end(
+    words: str, match: re.Match[str], group: str | int, new_sentence: re.Pattern[str]
+) -> str:
+    is_last = match[group].endswith(".") and new_sentence.match(match.string, match.end(group))
     return f"{words}." if is_last else words
 
 
 def _say_word(match: re.Match[str]) -> str:
-    return with_end(_WORDS[match[0]], match)
+    is_sure = match[0] in _MAY_STAND_BEFORE_NAMES
+    return _with_end(_WORDS[match[0]], match, 0, _SURE_SENTENCE if is_sure else _NEW_SENTENCE)
 
 
 def _say_title(match: re.Match[str]) -> str:
@@ -81,7 +98,8 @@ def _say_street(match: re.Match[str]) -> str:
 
 
 def _say_letters(match: re.Match[str]) -> str:
-    return with_end(" ".join(char.upper() for char in match[0] if char.isalpha()), match)
+    letters = " ".join(char.upper() for char in match[0] if char.isalpha())
+    return _with_end(letters, match, 0, _SURE_SENTENCE)
 
 
 RULES: tuple[Rule, ...] = (
@@ -95,5 +113,5 @@ RULES: tuple[Rule, ...] = (
     rule(r"\b[A-Z][a-z'’]+\s(?P<form>St\.|Ln\.)(?=\s?(?:$|[,;)]|[a-z]))", _say_street),
     rule(rf"\b(?:{_alternatives(_TITLES)})(?=\s[A-Z])", _say_title),
     rule(rf"(?<![\w.])(?:{_alternatives(_WORDS)})(?![\w])", _say_word),
-    rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}", _say_letters),
+    rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?:[A-Za-z](?!\w))?(?!\w)", _say_letters),
 )

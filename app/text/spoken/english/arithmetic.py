@@ -133,6 +133,12 @@ def _say_fraction(match: re.Match[str]) -> str:
     return f"{number(whole)} and {said}" if whole else said
 
 
+def _say_fraction_of_an_inch(match: re.Match[str]) -> str | None:
+    """None where the mark ends a quotation."""
+    ends_quotation = match.string[: match.start()].count('"') % 2 == 1
+    return None if ends_quotation else f"{_say_fraction(match)} inch"
+
+
 def _say_out_of(match: re.Match[str]) -> str:
     return f"{number(match['left'])} out of {number(match['right'])}"
 
@@ -160,7 +166,8 @@ _COUNTED = (
     "page|step|part|slide|chapter|episode|level|round|stage|day|question|item|task|file|test|week|"
     "attempt|lesson|section|phase"
 )
-_RATED = r"(?:rated?|rating|scored?|graded?)|(?:gave|got|give)(?=[a-z\s]{1,20}\d+(?:\.\d)?/(?:5|10|100)\b)"
+_GIVEN = r"(?:gave|got|give)(?=[a-z\s]{1,20}\d+(?:\.\d)?/(?:5|10|100)\b)"
+_RATED = rf"rated?|rating|scored?|graded?|{_GIVEN}"
 _OVER = r"(?P<form>(?P<left>\d+(?:\.\d+)?)/(?P<right>\d+))(?![\w/%]|[.,]\d)"
 _SIDE = r"(?:[cmk]?m|ft|in|px|feet|inches|meters|metres)\b"
 _START = r"(?<![\w.,/$€£-])"
@@ -191,6 +198,11 @@ RULES: tuple[Rule, ...] = (
     rule(rf"√\s?(?:{NUMBER})", _say_sum),
     rule(rf"(?<![\w.,$€£-])(?P<amount>{NUMBER})[x×](?![\w])", _say_times),
     rule(r"(?<![\w<>=-])(?P<sign>\+/-|[<>]=|[<>≤≥~≈±])\s?(?=[$€£]?\d)", _say_lone),
+    rule(
+        rf"""(?<![\w.,/$€£"-])(?:(?P<whole>\d+)[\s-])?(?P<top>\d{{1,2}})[/⁄](?P<bottom>{_PARTS})
+        (?P<vulgar>)["″](?!\w)""",
+        _say_fraction_of_an_inch,
+    ),
     rule(
         rf"""(?<![\w.,/$€£-])(?:(?P<whole>\d+)[\s-])?(?P<top>\d{{1,2}})[/⁄](?P<bottom>{_PARTS})
         (?P<vulgar>)(?![\w/%]|[.,]\d)""",

@@ -121,6 +121,10 @@ _BEFORE_YEAR = r"(?<![\w.,$€£¥#+:/-])"
 _NO_YEAR = r"(?![\w%°€$£]|[,.:/]\d|[-\N{EN DASH}]\d)"
 _PLAIN_YEAR = rf"(?:1[1-9]\d\d|20\d\d){_NO_YEAR}"
 _WEEKDAYS = rf"""\b(?P<day>{_SHORT_DAY})\.?\s?{DASH}\s?(?P<to>{_SHORT_DAY})\b\.?"""
+_OF_A_DECADE = (
+    "music|rock|pop|disco|fashion|style|styles|movies?|films?|hits?|kids?|nostalgia|songs?|bands?|"
+    "shows?|era|vibes?|cartoons?|sitcoms?|playlist"
+)
 
 RULES: tuple[Rule, ...] = (
     rule(
@@ -157,6 +161,10 @@ RULES: tuple[Rule, ...] = (
         r"""(?:(?<=\bthe\s)|(?<=\b(?:early|their)\s)|(?<=\b(?:late|mid-)\s)|(?<=\bmid-)
         |(?<=\bh(?:er|is)\s)|(?<!\w)['’])
         (?P<decade>[2-9]0)['’]?s\b""",
+        _say_decade,
+    ),
+    rule(
+        rf"(?<![\w.,$€£-])(?P<decade>[2-9]0)['’]?s(?=\s(?:{_OF_A_DECADE})\b)",
         _say_decade,
     ),
     rule(r"(?<=(?:1[1-9]|20)\d\d)[-\N{EN DASH}](?P<short>\d\d)(?![\w-])(?!\.\d)", _say_short_year),

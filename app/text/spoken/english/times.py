@@ -2,7 +2,7 @@
 
 import re
 
-from app.text.spoken.english.numbers import DASH, cardinal
+from app.text.spoken.english.numbers import DASH, MINUS, cardinal, number
 from app.text.spoken.rules import Rule, rule, written
 
 _HALF = r"(?P<half>[AaPp]\.\s?[Mm]\.|[AaPp][Mm]\b)"
@@ -78,6 +78,19 @@ def _say_utc(match: re.Match[str]) -> str:
     return " U T C"
 
 
+def _say_run(match: re.Match[str]) -> str:
+    """The time of a race: 3:45.2"""
+    minutes, second = int(match["minutes"]), number(f"{int(match['second'])}.{match['tenths']}")
+    return f"{cardinal(minutes)} minute{'' if minutes == 1 else 's'} {second} seconds"
+
+
+def _say_zone(match: re.Match[str]) -> str:
+    """UTC-8"""
+    minute = int(match["minute"] or 0)
+    said = f" {'plus' if match['sign'] == '+' else 'minus'} {cardinal(int(match['hour']))}"
+    return f"{said} {cardinal(minute)}" if minute else said
+
+
 # Behind a date, whose characters are taken.
 RULES: tuple[Rule, ...] = (
     rule(r"(?<=\0)T(?=\d\d:\d\d)", _say_at),
@@ -91,7 +104,17 @@ RULES: tuple[Rule, ...] = (
         (?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?P<half>)(?![^\WZ]|[:%])(?!\.\d)""",
         _say_clock,
     ),
+    rule(
+        r"""(?<![\w:.,/])(?P<minutes>\d{1,2}):(?P<second>[0-5]\d)\.(?P<tenths>\d{1,3})
+        (?:\smin(?:utes?)?\b)?(?!\w|[:.]\d|\s?[ap]\.?m)""",
+        _say_run,
+    ),
     rule(r"(?<=\0)Z\b", _say_utc),
+    rule(
+        rf"""(?<=\b(?:UTC|GMT))\s?(?P<sign>\+|{MINUS})(?P<hour>1[0-4]|0?\d)
+        (?::?(?P<minute>00|15|30|45))?(?![\w:])""",
+        _say_zone,
+    ),
     rule(
         rf"(?<![\w:.,/-])(?P<from>1[0-2]|[1-9])\s?{DASH}\s?(?P<hour>1[0-2]|0?[1-9])\s?{_HALF}",
         _say_hours,

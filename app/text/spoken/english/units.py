@@ -129,6 +129,7 @@ def _say_percent(match: re.Match[str]) -> str:
     return f"{number(match['amount'])} percent"
 
 
+_BODY_HEAT = r"(?P<amount>\d{2,3}\.\d)(?P<scale>F)(?!\w)"  # 98.6F; 98F may be a name
 _START = r"(?<![\w.,$€£¥])"
 _AMOUNT = rf"(?P<amount>(?:(?<!\d){MINUS}|\+)?(?:{NUMBER}))"
 _SCALED = rf"(?:\ (?P<scale>{SCALE_WORD}))?"
@@ -140,6 +141,7 @@ RULES: tuple[Rule, ...] = (
         rf"{_START}{_AMOUNT}\s?(?:°|º|degrees\ (?=[CFK]\b))\s?(?P<scale>[CFKcf])?(?!\w)",
         _say_degrees,
     ),
+    rule(rf"{_START}{_BODY_HEAT}", _say_degrees),
     rule(
         r"""(?<![\w.,'’‘"“])(?P<feet>\d{1,2})['′’]
         (?:[\s-]?(?P<inches>\d{1,2}(?:\.\d)?)(?:["″”]|'')|\s?(?!\w))

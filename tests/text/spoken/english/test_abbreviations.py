@@ -35,3 +35,18 @@ def test_an_abbreviation_is_said(text, words):
 )
 def test_a_number_directly_behind_an_abbreviation_is_a_word_of_its_own(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The U.S. President spoke.", "The U S President spoke."),
+        ("J.P. Morgan, J.R.R. Tolkien", "J P Morgan, J R R Tolkien"),
+        ("I live in the U.S. It is big.", "I live in the U S. It is big."),
+        ("Sr. Engineer, Jr. Dev", "Senior Engineer, Junior Dev"),
+        ("He is John Smith Jr. He is old.", "He is John Smith Junior. He is old."),
+        ("a.b.c, U.S.A", "A B C, U S A"),
+    ],
+)
+def test_initials_before_a_name_end_no_sentence(text, words):
+    assert said(text) == words

@@ -41,3 +41,14 @@ def test_a_date_is_said(text, words):
 )
 def test_a_sentence_that_ends_with_a_month_or_a_day_keeps_its_stop(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("90s music, 80s kids", "nineties music, eighties kids"),
+        ("a 90s wait", "a ninety seconds wait"),
+    ],
+)
+def test_a_decade_before_what_is_of_it_is_no_duration(text, words):
+    assert said(text) == words

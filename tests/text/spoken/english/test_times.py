@@ -26,3 +26,14 @@ from tests.support.spoken import said
 )
 def test_a_time_is_said(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("3:45.2 min", "three minutes forty-five point two seconds"),
+        ("(UTC-8), GMT+5:30", "(U T C minus eight), G M T plus five thirty"),
+    ],
+)
+def test_the_time_of_a_race_and_a_zone_are_said(text, words):
+    assert said(text) == words

@@ -41,3 +41,16 @@ def test_a_unit_is_said(text, words):
 )
 def test_a_stroke_before_a_unit_of_time_is_per(text, words):
     assert said(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("98.6F", "ninety-eight point six degrees Fahrenheit"),
+        ('a 1/4" pipe', "a one quarter inch pipe"),
+        ('2 1/2" wide', "two and a half inch wide"),
+        ('"He ate 1/4" is right.', '"He ate one quarter" is right.'),
+    ],
+)
+def test_degrees_and_fractions_of_an_inch_are_said(text, words):
+    assert said(text) == words
