@@ -78,6 +78,15 @@ def _say_years(match: re.Match[str]) -> str:
     return f"{_digits(match['left'])}到{_digits(match['right'])}"
 
 
+def _say_percents(match: re.Match[str]) -> str:
+    return f"百分之{_decimal(match['left'])}到百分之{_decimal(match['right'])}"
+
+
+def _decimal(written: str) -> str:
+    whole, _, fraction = written.partition(".")
+    return _cardinal(whole) + (f"点{_digits(fraction)}" if fraction else "")
+
+
 def _say_score(match: re.Match[str]) -> str:
     return f"{_cardinal(match['left'])}比{_cardinal(match['right'])}"
 
@@ -101,6 +110,10 @@ RULES: tuple[Rule, ...] = (
     rule(_PHONE, _say_phone),
     rule(NAME_HYPHEN_PATTERN, _say_nothing),
     rule(rf"(?:(?<=第)|(?<=第\s)){PAIR_PATTERN}", _say_range),
+    rule(
+        r"(?<![\da-zA-Z.,:/+*=×-])(?P<left>\d+(?:\.\d+)?)%?[-~](?P<right>\d+(?:\.\d+)?)%",
+        _say_percents,
+    ),
     rule(rf"(?=(?:19|20)\d\d-){PAIR_PATTERN}(?=\s?(?:赛季|赛年|学年|财年|年))", _say_years),
     rule(rf"{PAIR_PATTERN}(?=\s?(?:{_SCORE}))", _say_score),
     rule(rf"(?:(?<=以)|(?<=比分)|(?<=比分[为是])){PAIR_PATTERN}", _say_score),
@@ -108,6 +121,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\d.,:/~〜-])2(?=[日号號])", _say_second),
     rule(r"(?<=第)\d{1,4}", _say_number),
     rule(r"[-\N{MINUS SIGN}](?=\d+(?:\.\d+)?\s?[°度℃])", _say_minus),
+    rule(r"(?<=[是为达于约])[-\N{MINUS SIGN}](?=\d)", _say_minus),
     rule(
         r"(?<![\d.,:/$€£¥-])(?P<whole>\d{1,2})\.(?P<fraction>\d{2})(?![\d.,:/%°a-zA-Z年月日号元])",
         _say_decimal,

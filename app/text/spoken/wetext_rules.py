@@ -39,6 +39,12 @@ _SIGN = rf"(?:[-\N{{MINUS SIGN}}](?<![\dA-Za-z{HAN}].))?[¥$€£￥₩]?"
 FORM_PATTERN = rf"(?<![\d.]){_SIGN}\d(?:(?:{_JOINT})*\d)*(?:{_UNIT})?"
 
 
+_PAIR = re.compile(rf"(?P<left>\d+(?:\.\d+)?)-(?P<right>\d+(?:\.\d+)?)(?:{_UNIT})?$")
+_RESULT = re.compile(r"\s*(?:[=＝]|等于|是多少|は\s?[\d\0]|は(?:いくつ|何))")
+_HYPHENS: dict[Language, tuple[str, str, str]] = {  # as a minus, of a range, of a score
+    "zh": ("减", "到", "比"),
+    "ja": ("マイナス", "から", "対"),
+}
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
@@ -74,9 +80,21 @@ def wetext_rule(language: Language) -> Rule:
         if end - start > _MAX_FORM:
             return None
         before = _beside(text[max(0, start - _BEFORE) : start][::-1])[::-1]
-        return said(before, match[0], _beside(text[end : end + _BEHIND]), language)
+        words = said(before, match[0], _beside(text[end : end + _BEHIND]), language)
+        return None if words is None else _without_minus(words, match[0], text[end:], language)
 
     return rule(FORM_PATTERN, say)
+
+
+def _without_minus(words: str, form: str, behind: str, language: Language) -> str:
+    """Two numbers with a hyphen are a range, or a score where the first is not the smaller one.
+    They are a sum only where its result is asked for."""
+    pair = _PAIR.match(form)
+    if pair is None or _RESULT.match(behind):
+        return words
+    minus, to, against = _HYPHENS[language]
+    is_range = float(pair["left"]) < float(pair["right"])
+    return words.replace(minus, to if is_range else against, 1)
 
 
 def _beside(text: str) -> str:
