@@ -8,7 +8,7 @@ from app.text.spoken import numbers
 from app.text.spoken.general.numbers import DASH, MINUS, canonical, number_pattern, say_number
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import months_of
-from app.text.spoken.rules import Rule, alternatives, apart, rule
+from app.text.spoken.rules import FORM, Rule, alternatives, apart, rule
 
 
 def list_rules(words: Words) -> list[Rule]:
@@ -19,7 +19,8 @@ def list_rules(words: Words) -> list[Rule]:
 
     months = alternatives(months_of(words.language))
     # Nr. 3. ends a sentence; so does a number behind a colon, unless it begins a list.
-    shorts = {key for key in (*words.numbered, *words.abbreviations) if key.endswith(".")}
+    known = _with_capitals({**words.numbered, **words.abbreviations})
+    shorts = {key for key in known if key.endswith(".")}
     no_short = "".join(rf"(?<!\b{re.escape(key)})" for key in sorted(shorts))
     item = rf"(?P<form>(?P<item>\d{{1,3}})[.)])(?=[\ \t]+\S)(?!\s(?i:{months})\b)"
     return [
@@ -92,7 +93,7 @@ def phone_rules(words: Words) -> list[Rule]:
             (?![\w-]|:\d)""",
             say,
         ),
-        rule(r"(?<![\w.,+-])\d{3}-\d{3,4}(?:-\d{4})?(?![\w-])", say),
+        rule(r"(?<![\w.,+-])\d{3}-(?:(?!\d+00\b)\d{4}|\d{3,4}-\d{4})(?![\w-])", say),
     ]
 
 
@@ -112,6 +113,7 @@ def fraction_rules(words: Words) -> list[Rule]:
     ]
 
 
+_LAST = ("usw.", "usf.", "etc.", "MwSt.", "osv.", "m.m.", "т.д.", "т.п.")  # before a capital
 _NEVER_FIRST = ("a. C.", "d. C.")  # capitals make initials of these: D. C.
 
 
@@ -134,15 +136,18 @@ def word_rules(words: Words) -> list[Rule]:
     def say(match: re.Match[str]) -> str:
         key = re.sub(r"\s", "", match[0])
         said = without_spaces[key]
-        is_last = key.endswith(".") and re.match(r"\s*$", match.string[match.end() :])
+        behind = r"\s*$|\s+[^\W\d_a-zà-ÿа-яё]" if key in _LAST else r"\s*$"
+        is_last = key.endswith(".") and re.match(behind, match.string[match.end() :])
         return f"{said}." if is_last else said
 
     def say_numbered(match: re.Match[str]) -> str:
-        return f"{words.numbered[match['form']]} "
+        is_apart = match.string[match.end(FORM) :][:1].isspace()
+        return numbered[match[FORM]] + ("" if is_apart else " ")
 
+    numbered = _with_capitals(words.numbered)
     rules = []
     if words.numbered:
-        keys = alternatives(words.numbered)
+        keys = alternatives(numbered)
         rules.append(rule(rf"(?<!\w)(?P<form>{keys})\s?(?=[\d\0])", say_numbered))
     if words.abbreviations:
         keys = alternatives(spoken).replace(r"\ ", r"[\s]?")

@@ -111,7 +111,7 @@ def times(words: Words) -> list[Rule]:
         ),
         rule(rf"(?<![\w:.,]){point}\s(?:uur|Uhr)(?!\w)", say),
         rule(rf"(?<=\0)\s?[-–]\s?(?P<form>{point})", say),
-        rule(rf"(?<![\w:.,]){point}(?=\s?[-–]\s?\0)", say),
+        rule(rf"(?<![\w:.,]){point}(?=\s?(?:[-–]|bis|tot)\s?\0)", say),
     ]
 
 

@@ -156,6 +156,7 @@ WORDS = Words(
                "¼": "un cuarto", "¾": "tres cuartos", "⅓": "un tercio", "⅔": "dos tercios"},
     date=_date,
     time=_time,
+    clock={f"{word} las": f"{word} las" for word in ("a", "de", "desde", "hasta")},
     phones=r"[6789]\d{2}[ -]\d{3}[ -]\d{3}|[89]\d\ ?\d{3}\ \d\d\ \d\d|[6789]\d\d(?:\ \d\d){3}",
     agreement=_gender_before,
 )  # fmt: skip

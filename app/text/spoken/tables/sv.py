@@ -81,6 +81,7 @@ WORDS = Words(
         "m.m.": "med mera", "osv.": "och så vidare", "o.s.v.": "och så vidare",
         "dvs.": "det vill säga",
         "d.v.s.": "det vill säga", "ca": "cirka", "ca.": "cirka", "kl.": "klockan", "nr": "nummer",
+        "Nr": "Nummer", "Ca": "Cirka",
         "nr.": "nummer", "st.": "stycken", "St.": "Sankt", "tel.": "telefon",
         "Tel.": "telefon", "dr": "doktor", "Dr": "doktor",
         "dr.": "doktor",

@@ -49,6 +49,13 @@ def test_abbreviations_are_written_without_spaces_too(language, text, words):
         ("es", "P. ej. uno. Aprox. dos", "Por ejemplo uno. Aproximadamente dos"),
         ("fr", "P. ex. un. Env. deux", "Par exemple un. Environ deux"),
         ("ru", "Т. е. да. См. выше", "То есть да. Смотри выше"),
+        ("fr", "Art. 5. Chap. 3", "Article cinq. Chapitre trois"),
+        (
+            "es",
+            "Vol. 3. Fig. 2. Aprox. 5. Fin",
+            "Volumen tres. Figura dos. Aproximadamente cinco. Fin",
+        ),
+        ("ru", "Рис. 3. Стр. 10", "Рисунок три. Страница десять"),
         ("sv", "T.ex. detta", "Till exempel detta"),
     ],
 )
@@ -116,6 +123,30 @@ def test_a_telephone_number_of_the_land_is_said_by_digits_in_groups(language, te
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("ru", "100-200 рублей", "сто-двести рублей"),
+        ("de", "100-200 €", "einhundert bis zweihundert Euro"),
+        ("de", "500-1000 Euro", "fünfhundert bis eintausend Euro"),
+    ],
+)
+def test_a_range_of_hundreds_is_no_telephone_number(language, text, words):
+    assert said(text, language) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("de", "Obst usw. Dann", "Obst und so weiter. Dann"),
+        ("ru", "и т. д. Потом", "и так далее. Потом"),
+        ("de", "Obst usw. gibt es", "Obst und so weiter gibt es"),
+    ],
+)
+def test_the_stop_of_an_abbreviation_stays_before_a_sentence(language, text, words):
+    assert said(text, language) == words
+
+
 def test_an_amount_is_no_telephone_number():
     assert said("600 123 456 €", "es").startswith("seiscientos")
 
@@ -136,7 +167,7 @@ def test_a_version_behind_its_letter_is_said(language, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Die Nr. 3. Dann kam er.", "Die Nummer  drei. Dann kam er."),
+        ("Die Nr. 3. Dann kam er.", "Die Nummer drei. Dann kam er."),
         ("Summe: 5. Danke.", "Summe: fünf. Danke."),
         ("Plan: 1. Essen. 2. Trinken.", "Plan: eins, Essen. zwei, Trinken."),
     ],

@@ -54,6 +54,8 @@ def test_a_zero_before_the_minute_is_said():
         ("de", "um 9.30.", "um neun Uhr dreißig."),
         ("de", "Um 9.30 Uhr", "Um neun Uhr dreißig"),
         ("de", "9.30-17.00 Uhr", "neun Uhr dreißig bis siebzehn Uhr"),
+        ("de", "von 9.30 bis 10.00 Uhr", "von neun Uhr dreißig bis zehn Uhr"),
+        ("es", "a las 10.30.", "a las diez y treinta."),
         ("nl", "9.30-17.00 uur", "negen uur dertig tot zeventien uur"),
         ("sv", "kl 9.30", "klockan nio trettio"),
         ("tr", "saat 9.30", "saat dokuz otuz"),
