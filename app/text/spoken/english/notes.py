@@ -37,7 +37,13 @@ RULES: tuple[Rule, ...] = (
         |\[\^\d{1,3}\]""",
         _say_nothing,
     ),
-    rule(r"(?<=[^\W\d_]\s)<3+(?=\s[^\W\d_]|\s?[.!?,]|\s*$)", _say_love),
+    # x <3 is a comparison
+    rule(r"(?:(?<=\bI\s)|(?<=\b[Ww]e\s))<3+(?=\s[^\W\d_])", _say_love),
+    rule(
+        r"""(?:(?<=\byou\s)|(?<=\ball\s)|(?<=\bguys\s)|(?<=\bmuch\s)|(?<=[!.,]\s))<3+
+        (?=\s?[.!]|\s*$)""",
+        _say_nothing,
+    ),
     rule(r"(?<!\S)[:;]'?-?[)(DP]+(?=[\s.!?,]|$)", _say_nothing),
     rule(r"(?<![\w&])\#(?![0-9A-Fa-f]{6}\b)(?=[^\W\d_])", _say_hashtag),
 )

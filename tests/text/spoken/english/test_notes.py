@@ -48,6 +48,8 @@ def test_a_hashtag_is_no_number(text, words):
     [
         ("I <3 you", "I love you"),
         ("Thanks :-D", "Thanks "),
+        ("love you <3", "love you "),
+        ("x <3 and latency <3", "x is less than three and latency less than three"),
         ("3 <3.5", "three is less than three point five"),
     ],
 )
