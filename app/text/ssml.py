@@ -118,6 +118,8 @@ class _Reader:
         attributes = {} if tag["close"] else _attributes(tag)
         if name == "break" and not tag["close"]:
             yield self._pause(tag, _break_s(attributes))
+        elif name == "sub" and "alias" not in attributes and not self._strict:
+            yield Replacement(start, end, "")  # HTML's, as in H<sub>2</sub>O
         elif name in _SAID and not tag["close"] and self._text[end - 2] != "/":
             yield from self._words(tag, name, attributes)
         else:

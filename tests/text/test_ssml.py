@@ -127,7 +127,7 @@ def test_an_unknown_element_of_a_document_is_named(element, name):
     [
         '<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>',
         '<sub alias="x" alias="y">z</sub>',
-        "<sub>z</sub>",
+        "<speak><sub>z</sub></speak>",
         "<prosody rate=slow>x</prosody>",
         '<say-as interpret-as="song">la</say-as>',
     ],
@@ -140,6 +140,10 @@ def test_what_cannot_be_read_is_refused(text):
 
 def test_an_unknown_entity_stays():
     assert said("x&lol;y &T; &Apos;") == "x&lol;y &T; &Apos;"
+
+
+def test_the_sub_of_html_is_left_out():
+    assert said("H<sub>2</sub>O is x<sub>i</sub>") == "H2O is xi"
 
 
 def test_a_character_may_be_named_as_in_html():
