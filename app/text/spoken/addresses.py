@@ -15,7 +15,9 @@ _ENDINGS = (
     "cn|kr|br|mx|ar|il|ae|sa|za|eu"
 )
 _HOST = r"[^\W_][\w-]*(?:\.[^\W_][\w-]*)*"
-_PATH = r"(?::\d{1,5})?(?:[/?\#][\w./?=&%\#:~+@,;!$'()*-]*[\w/]|/)?"
+_REST = r"[/?\#][\w./?=&%\#:~+@,;!$'()*-]*"
+# A bracket at its end belongs to it where it was opened within it: /Foo_(bar)
+_PATH = rf"(?::\d{{1,5}})?(?:{_REST}\([\w,.-]+\)(?![\w/])|{_REST}[\w/]|/)?"
 _FILES = (
     "pdf|docx?|xlsx?|pptx?|csv|tsv|txt|md|json|ya?ml|toml|ini|cfg|py|js|ts|jsx|tsx|html?|css|png|"
     "jpe?g|gif|svg|webp|mp3|mp4|wav|flac|ogg|zip|tar|gz|exe|sh|log|sql|xml|java|cpp|rs|go|rb|php"

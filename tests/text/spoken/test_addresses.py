@@ -36,3 +36,15 @@ def test_an_address_is_said(text, words):
 )
 def test_each_language_has_its_own_names_of_the_marks(language, words):
     assert said("anna@beispiel.de", language) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("https://a.org/Foo_(bar) is", "a dot org slash Foo underscore bar is"),
+        ("(see https://a.org/foo)", "(see a dot org slash foo)"),
+        ("https://a.org/Foo_(bar)/baz", "a dot org slash Foo underscore bar slash baz"),
+    ],
+)
+def test_a_bracket_that_an_address_opened_belongs_to_it(text, words):
+    assert said(text) == words
