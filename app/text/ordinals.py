@@ -10,6 +10,15 @@ _BEFORE = {
     "fi": "joka",
     "no": "den det til",
 }
+# No noun: a sentence begins with it.
+_BEGINS = {
+    "da": "han hun det den de vi jeg der så men og i på",
+    "de": (
+        "er sie es wir ich ihr man das die der den dem ein eine danach dann heute gestern aber doch"
+        " so da hier dort wenn weil als ob wer was wie wo warum dazu dafür deshalb"
+    ),
+    "no": "han hun det den de vi jeg der så men og i på",
+}
 _POSSESSIVE = {
     "de": r"(?:mein|dein|sein|ihr|unser|euer|eur)(?:e[mnrs]?)?|jede[mnrs]|diese[mnrs]?",
 }
@@ -51,4 +60,7 @@ def is_ordinal(before: str, after: str, language: str) -> bool:
     if _NUMBER.search(words) is None:
         return False
     is_dated = _MONTH_AFTERS[language].match(after) is not None
+    begins = re.match(r"\w*", after.lower())
+    if begins is not None and begins[0] in _BEGINS.get(language, "").split():
+        return False
     return is_dated or _BEFORES[language].search(words) is not None

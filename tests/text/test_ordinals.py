@@ -29,6 +29,8 @@ def test_a_number_before_its_noun_is_an_ordinal(language, before, after):
         ("de", "Die Note ist 3.5.", "Danke"),
         ("en", "It was in the 19.", "Century"),
         ("de", "Er wurde 19.", "Maier ging"),
+        ("de", "Die Feier ist am 5.", "Danach gehen wir"),
+        ("da", "Han kommer den 5.", "Vi rejser"),
     ],
 )
 def test_another_number_is_none(language, before, after):
