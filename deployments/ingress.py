@@ -116,27 +116,20 @@ class HandleSynthesizer:
 def _voices(enroller: "DeploymentHandle[object] | None") -> VoicePreparation | None:
     if enroller is None:
         return None
-    call = enroller.options(method_name="enrol")
+    return VoicePreparation(_asking(enroller, "enrol"))
 
-    async def enrol(voice: VoiceRef) -> None:
+
+def _asking(enroller: "DeploymentHandle[object]", method: str) -> Callable[..., Awaitable[None]]:
+    """A call of the enroller's method, which raises our errors."""
+    call = enroller.options(method_name=method)
+
+    async def ask(*arguments: object) -> None:
         try:
-            await call.remote(voice)
+            await call.remote(*arguments)
         except (RayTaskError, RayActorError) as error:
             raise translated(error) from error
 
-    return VoicePreparation(enrol)
-
-
-def _wake(enroller: "DeploymentHandle[object]") -> Callable[[], Awaitable[None]]:
-    call = enroller.options(method_name="wake")
-
-    async def wake() -> None:
-        try:
-            await call.remote()
-        except (RayTaskError, RayActorError) as error:
-            raise translated(error) from error
-
-    return wake
+    return ask
 
 
 def _usage(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
@@ -206,7 +199,7 @@ class Ingress:
         self._tasks.start(gcs.follow())
         self._tasks.start(asyncio.to_thread(load_languages, card.languages))
         if enroller is not None and args.uploads is not None:
-            self._tasks.start(wake_when_served(_wake(enroller), registry.health))
+            self._tasks.start(wake_when_served(_asking(enroller, "wake"), registry.health))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._app

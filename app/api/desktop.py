@@ -135,7 +135,6 @@ async def _job(services: Services, request: Request) -> SpeechJob:
         raise BadRequest(message, param="response_format")
     first = services.voices.catalogue.named()[0].name
     name = first if fields.voice is None else fields.voice
-    voice = await services.voices.find(caller, name)
-    kept = await services.pronunciations.of_speech(caller, name)
+    voice, kept = await services.pronunciations.of_speech(caller, name)
     options = planner.options(fields, voice, caller, default_format="wav", kept=kept)
     return await planner.job(fields.text, options, request.state.request_id)

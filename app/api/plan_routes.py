@@ -11,7 +11,6 @@ from app.api.json_body import read_object
 from app.api.openapi import answer
 from app.api.services import Services
 from app.api.speech_request import SpeechOptionFields, VoiceField, parse
-from app.core import VoiceRef
 from app.key_settings import Role
 from app.text.plan import SpokenText
 
@@ -48,10 +47,7 @@ def plan_routes(services: Services) -> APIRouter:
         fields = parse(PlanFields, await read_object(request, planner.max_body_bytes))
         if fields.model is not None:
             planner.check_model(fields.model)
-        voice = VoiceRef("")
-        if fields.voice is not None:
-            voice = await services.voices.find(caller, fields.voice)
-        kept = await services.pronunciations.of_speech(caller, fields.voice)
+        voice, kept = await services.pronunciations.of_speech(caller, fields.voice)
         options = planner.options(fields, voice, caller, kept=kept)
         return JsonResponse(body_of(await planner.plan(fields.input, options)))
 

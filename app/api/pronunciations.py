@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from app.api.answers import PronunciationEntry, PronunciationList
 from app.api.voices import Voices
 from app.auth.api_keys import Caller
+from app.core import VoiceRef
 from app.errors import StorageAway
 from app.text.pronunciations import Pronunciation, merged
 from app.voices.pronunciation_store import FRESH_S, MAX_KEPT, PronunciationStore
@@ -34,17 +35,21 @@ class Pronunciations:
     voices: Voices
     readers: Executor = field(default_factory=_readers)
 
-    async def of_speech(self, caller: Caller, voice: str | None) -> tuple[Pronunciation, ...]:
-        """The voice's, then the tenant's. Raises NotFound."""
+    async def of_speech(
+        self, caller: Caller, voice: str | None
+    ) -> tuple[VoiceRef, tuple[Pronunciation, ...]]:
+        """The voice, and its pronunciations before those of the tenant. `voice` None: a voice
+        without a name, and those of the tenant alone. Raises NotFound."""
+        named = None if voice is None else await self.voices.named(caller, voice)
+        ref = VoiceRef("") if named is None else named.ref
         library = self.voices.library
         if library is None:
-            return ()
+            return ref, ()
         kept, tenant = library.pronunciations, caller.tenant
         levels = [await self._read(kept, tenant, None)]
-        if voice is not None:
-            voice_id = (await self.voices.named(caller, voice)).id
-            levels.insert(0, await self._read(kept, tenant, voice_id))
-        return merged(*levels)
+        if named is not None:
+            levels.insert(0, await self._read(kept, tenant, named.id))
+        return ref, merged(*levels)
 
     async def get(self, caller: Caller, voice: str | None) -> PronunciationList:
         """Raises NotFound. A server that stores nothing has an empty list."""
@@ -93,13 +98,5 @@ class Pronunciations:
 
 
 def _body(voice_id: str | None, entries: Sequence[Pronunciation]) -> PronunciationList:
-    listed = (
-        PronunciationEntry(
-            term=entry.term,
-            say=entry.say,
-            language=entry.language,
-            case_sensitive=entry.case_sensitive,
-        )
-        for entry in entries
-    )
+    listed = (PronunciationEntry(**asdict(entry)) for entry in entries)
     return PronunciationList(voice=voice_id, pronunciations=tuple(listed))

@@ -22,7 +22,7 @@ from app.api.speech_request import SpeechFields, parse
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import SpeechSocket
 from app.api.uploads import read_form
-from app.core import CancelState, SessionKey, VoiceRef
+from app.core import CancelState, SessionKey
 from app.errors import BadRequest, NotFound
 from app.key_settings import Role
 from app.voices.recordings import MAX_BYTES
@@ -86,11 +86,9 @@ def speech_routes(services: Services) -> APIRouter:
         planner.check_model(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
             raise BadRequest("voice: send either voice or reference_audio", param="voice")
-        voice = VoiceRef("")  # of a clone, until its voice is made of the recording
-        if fields.voice is not None:
-            voice = await services.voices.find(caller, fields.voice)
         is_file = _is_file(fields)
-        kept = await services.pronunciations.of_speech(caller, fields.voice)
+        # A clone has no voice until its voice is made of the recording.
+        voice, kept = await services.pronunciations.of_speech(caller, fields.voice)
         options = planner.options(fields, voice, caller, kept=kept)
         job = await planner.job(fields.input, options, request.state.request_id)
         job = job if is_file else job.paced(is_held=planner.is_held(fields.start))

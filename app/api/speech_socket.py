@@ -177,8 +177,8 @@ class SpeechSocket:
         planner = self._services.planner
         if message.model is not None:
             planner.check_model(message.model)
-        voice = await self._services.voices.find(self._caller, message.voice)
-        kept = await self._services.pronunciations.of_speech(self._caller, message.voice)
+        pronunciations = self._services.pronunciations
+        voice, kept = await pronunciations.of_speech(self._caller, message.voice)
         options = planner.options(message, voice, self._caller, default_format="pcm", kept=kept)
         number = self._num_started
         self._num_started += 1

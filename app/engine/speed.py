@@ -39,8 +39,7 @@ class CallSpeed:
         measured = self.measured
         if measured is None:
             return None
-        factor = max(FULL, math.exp(self._log_factor))
-        return Cost(measured.base_s * factor, measured.each_s * factor)
+        return scaled(measured, max(FULL, math.exp(self._log_factor)))
 
     def begin(self, measured: Cost) -> None:
         """Follow live calls from this cost on."""
@@ -56,8 +55,11 @@ class CallSpeed:
         weight = max(self._weight, 1 / (_MEASURED_COUNTS + self._num_followed))
         self._num_followed += 1
         self._log_factor += weight * min(max(distance, -FARTHEST), FARTHEST)
-        factor = math.exp(self._log_factor)
-        self.cost = Cost(measured.base_s * factor, measured.each_s * factor)
+        self.cost = scaled(measured, math.exp(self._log_factor))
+
+
+def scaled(cost: Cost, factor: float) -> Cost:
+    return Cost(factor * cost.base_s, factor * cost.each_s)
 
 
 def fit(took_s: Mapping[float, Sequence[float]]) -> Cost | None:

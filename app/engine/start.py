@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
-from app.core import AudioChunk, Cost, Mark, SpeechTokens, StageStats, SynthesisRequest
+from app.core import AudioChunk, Mark, SpeechTokens, StageStats, SynthesisRequest
+from app.engine.speed import scaled
 from app.sessions.smoothness import Company, Shape, StreamForecast, cost_beside
 from app.sessions.tasks import cancel_and_wait
 
@@ -73,8 +74,7 @@ class StreamStart:
         now_s, cost = self.now(), self._stats().cost
         if cost is None or self._first_s is None:
             return max(now_s, self._earlier_ends_s)
-        cost = Cost(reserve * cost.base_s, reserve * cost.each_s)
-        cell_cost = cost_beside(cost, self._shape, self._company())
+        cell_cost = cost_beside(scaled(cost, reserve), self._shape, self._company())
         wait_s = self._forecast.prebuffer_s(now_s, cell_cost)
         return max(now_s, self._first_s + wait_s, self._earlier_ends_s)
 

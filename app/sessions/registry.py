@@ -239,7 +239,7 @@ class Registry:
         self._replicas.note_heartbeat(replica, heartbeat)
         self._forget_lost()
         if replica.stage == "ingress":
-            named = self._replicas.wanted_from("vocoder")  # by all ingresses
+            named = self._replicas.sessions_of("ingress")
             for key in self._lost.lost(self._table.open_keys(), named):
                 self._table.finish(key, LOST)
         return self._replicas.wanted_from(replica.stage)

@@ -71,11 +71,14 @@ class ReplicaTable:
         """Those of which at least one replica has told a heartbeat."""
         return frozenset(replica.stage for replica in self._heartbeats)
 
+    def sessions_of(self, stage: str | None) -> frozenset[SessionKey]:
+        """What the replicas of this stage work on, or hold open."""
+        sessions = (h.sessions for r, h in self.heartbeats().items() if r.stage == stage)
+        return frozenset().union(*sessions)
+
     def wanted_from(self, stage: str) -> frozenset[SessionKey]:
         """The sessions that the consumers of this stage work on."""
-        consumer = _CONSUMER_OF.get(stage)
-        wanted = (h.sessions for r, h in self.heartbeats().items() if r.stage == consumer)
-        return frozenset().union(*wanted)
+        return self.sessions_of(_CONSUMER_OF.get(stage))
 
     def slots(self, stage: str) -> StageSlots | None:
         """None where no replica of the stage has told a heartbeat."""
@@ -90,9 +93,8 @@ class ReplicaTable:
 
     def in_work(self) -> tuple[frozenset[SessionKey], float]:
         """The sessions that the vocoders work on, and the time of their oldest heartbeat."""
-        told = [entry for r, entry in self._heartbeats.items() if r.stage == "vocoder"]
-        sessions = (heartbeat.sessions for _, heartbeat in told)
-        return frozenset().union(*sessions), min((at for at, _ in told), default=-math.inf)
+        told_at = (at for r, (at, _) in self._heartbeats.items() if r.stage == "vocoder")
+        return self.sessions_of("vocoder"), min(told_at, default=-math.inf)
 
     @property
     def capacity(self) -> int | None:

@@ -8,6 +8,7 @@ Knows nothing about time or torch.
 """
 
 from app.core import Cost
+from app.engine.speed import scaled
 from app.sessions.recurrence import arrivals_s, cell_size, held_back_s, played_s, prebuffer_s
 
 Ladder = tuple[int, ...]
@@ -42,9 +43,5 @@ def starts_s(ladder: Ladder, t3: Cost, vocoder: Cost, halo_frames: int) -> float
 
 def choose(t3: Cost, vocoder: Cost, halo_frames: int) -> Ladder:
     """The ladder whose sound begins soonest on this machine."""
-    step, cell = _reserved(t3), _reserved(vocoder)
+    step, cell = scaled(t3, RESERVE), scaled(vocoder, RESERVE)
     return min(LADDERS, key=lambda ladder: starts_s(ladder, step, cell, halo_frames))
-
-
-def _reserved(cost: Cost) -> Cost:
-    return Cost(RESERVE * cost.base_s, RESERVE * cost.each_s)
