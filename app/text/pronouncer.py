@@ -50,18 +50,24 @@ class Pronouncer:
         if not self._index:
             return None
         plain, places = _plain(text)
-        forms = Forms(plain, _folded(plain, self._language))
-        for at in range(max(0, len(plain) - self._index.longest), len(plain)):
-            if self._index.may_begin_at(forms, at) and begins_word(plain, at, self._language):
-                return places[at]
+        found = list(self._found(plain))
+        # A term that has been found wins over one that begins within it.
+        taken = {at for start, term in found for at in range(start + 1, start + len(term.form))}
         last_word = len(plain)
         while last_word and _TOKEN.match(plain[last_word - 1]):
             last_word -= 1
-        for at, term in self._found(plain):
-            # More text may make another word, or an address, of the last one.
-            if at + len(term.form) > last_word:
-                return places[at]
-        return None
+        # More text may make another word, or an address, of the last one.
+        may_change = (at for at, term in found if at + len(term.form) > last_word)
+        may_begin = (at for at in self._unfinished(plain) if at not in taken)
+        first = min(next(may_begin, len(plain)), next(may_change, len(plain)))
+        return places[first] if first < len(plain) else None
+
+    def _unfinished(self, plain: str) -> Iterator[int]:
+        """Where a term begins that the text ends within, or a longer one than the text has."""
+        forms = Forms(plain, _folded(plain, self._language))
+        for at in range(max(0, len(plain) - self._index.longest), len(plain)):
+            if self._index.may_begin_at(forms, at) and begins_word(plain, at, self._language):
+                yield at
 
     def _found(self, plain: str) -> Iterator[tuple[int, Term]]:
         """The place of each term."""

@@ -137,11 +137,14 @@ def test_turkish_has_two_letters_i():
         ("in New ways", None),
         ("in 東", 3),
         ("in 東京に", None),
+        ("a re-do ", None),  # the first word of "do it" belongs to a term that is there already
+        ("a re-do", 2),
         ("", None),
     ],
 )
 def test_a_term_that_may_go_on_is_open(text, at):
     entries = [KUBERNETES, entry("New York", "x"), entry("東京", "x")]
+    entries += [entry("re-do", "x"), entry("do it", "x")]
     assert open_at(text, entries) == at
 
 
