@@ -41,8 +41,10 @@ test-fast: install
 	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile $(NOT_FAST:%=--ignore=tests/%) -m "not long and not full"
 
 # The repetitions: fifty races per point, full-size weights, five storms, the configs of clusters.
+# Properties are tried on other examples than in `make test`, and on more of them.
 test-long: install
 	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile --ignore=tests/deployments -m long
+	OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist loadfile --hypothesis-profile=random -m hypothesis
 	$(PYTEST) tests/deployments -m long
 
 # Some four minutes; the report is in loadtests/out.

@@ -2,7 +2,10 @@
 
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
-settings.load_profile("untimed")
+# No deadline: a busy machine is no counterexample. `make test` draws the same examples each time, so
+# that it tells of the change that it tests; `make test-long` draws others, and more of them.
+settings.register_profile("fixed", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=1000)
+settings.load_profile("fixed")
 
 pytest_plugins = ["tests.support.budgets"]

@@ -31,7 +31,7 @@ def test_what_is_no_share_is_refused():
         Share.parse("fifo")
 
 
-@pytest.mark.full
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="shares are Linux'")
 def test_the_last_line_has_a_row_for_each_number_of_hogs(monkeypatch, capsys):
     monkeypatch.setattr(cpu_share, "ENGINE", cpu_share.ENGINE)  # the benchmark changes it

@@ -44,7 +44,7 @@ PARTS_OF_A_BODY = b'{"model": "english",'
 def url(served: ServedApp) -> Iterator[str]:
     args = ServeArgs(
         model="embedded-babble",
-        limits=Limits(body_s=8, admit="all"),
+        limits=Limits(body_s=4, admit="all"),
         admission=AdmissionSettings(
             max_bodies_per_key=NUM_PLACES,
             max_sockets_per_key=NUM_PLACES,

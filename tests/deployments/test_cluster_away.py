@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from deployments.server import running
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 TOLD_WITHIN_S = 15  # 3 s and 5 s on a quiet machine
 
 
+@pytest.mark.long
 async def test_a_dead_gcs_turns_health_red_and_ends_every_session_with_its_name(tmp_path):
     content = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     content["applications"][0]["args"]["model"] = "embedded-babble"

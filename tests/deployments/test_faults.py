@@ -85,7 +85,7 @@ def kill(process: psutil.Process) -> None:
         process.kill()
 
 
-@pytest.mark.parametrize("stage", ["T3", "Vocoder"])
+@pytest.mark.parametrize("stage", ["T3", pytest.param("Vocoder", marks=pytest.mark.long)])
 async def test_a_killed_stage_ends_its_streams_with_an_error_and_is_replaced(app, client, stage):
     streams = await one_of_each_kind(client)
     cells = await cells_of(client)
@@ -171,6 +171,7 @@ async def test_a_replica_whose_step_hangs_is_replaced(app, client):
     await until_health_is(client, httpx.codes.OK, RECOVERED_WITHIN_S)
 
 
+@pytest.mark.long
 async def test_a_rolling_update_fails_no_request(app, client):
     through = await opened_and_heard(client, sse=True)
     statuses: list[int] = []

@@ -52,7 +52,11 @@ sys.stdout.write(json.dumps(found))
 @pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="shares are Linux'")
 @pytest.mark.parametrize(
-    ("module", "stage", "name"), [("t3", "T3Stage", "T3"), ("vocoder", "VocoderStage", "vocoder")]
+    ("module", "stage", "name"),
+    [
+        ("t3", "T3Stage", "T3"),
+        pytest.param("vocoder", "VocoderStage", "vocoder", marks=pytest.mark.long),
+    ],
 )
 def test_a_replica_loads_with_a_small_share_and_serves_with_its_own(
     module: str, stage: str, name: str

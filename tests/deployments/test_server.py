@@ -198,13 +198,14 @@ def loopback_alone_but_for_one_port_of_each_replica(process: "subprocess.Popen[s
         assert len(listens_outside(other)) == bool(is_replica), other
 
 
-def test_serve_tells_the_dashboard_stays_on_loopback_and_exits_with_1_when_its_server_dies(
-    tmp_path,
-):
+def tells_the_dashboard(process: "subprocess.Popen[str]") -> None:
+    told = next(line for line in process.stdout or () if line.startswith("Ray's dashboard: "))
+    assert re.search(r": http://127\.0\.0\.1:\d+\. Its token: \S+/ray get-auth-token$", told)
+
+
+@pytest.mark.long
+def test_serve_exits_with_1_when_its_server_dies(tmp_path):
     with serving_no_model(tmp_path) as (process, url):
-        told = next(line for line in process.stdout or () if line.startswith("Ray's dashboard: "))
-        assert re.search(r": http://127\.0\.0\.1:\d+\. Its token: \S+/ray get-auth-token$", told)
-        loopback_alone_but_for_one_port_of_each_replica(process)
         (child,) = [
             other
             for other in psutil.Process(process.pid).children()
@@ -227,10 +228,12 @@ def test_serve_tells_the_dashboard_stays_on_loopback_and_exits_with_1_when_its_s
         ),
     ],
 )
-def test_a_dead_part_of_the_cluster_ends_serve_with_3_and_its_name(
+def test_serve_stays_on_loopback_until_a_dead_part_of_its_cluster_ends_it_with_3_and_its_name(
     tmp_path, name, number, why, within_s
 ):
     with serving_no_model(tmp_path) as (process, _):
+        tells_the_dashboard(process)
+        loopback_alone_but_for_one_port_of_each_replica(process)
         before = cluster_of(process)
         (part,) = cluster_of(process, name)
         part.send_signal(number)
@@ -241,12 +244,9 @@ def test_a_dead_part_of_the_cluster_ends_serve_with_3_and_its_name(
         assert left == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        pytest.param("raylet", signal.SIGKILL, marks=LONG),
-        ("gcs_server", signal.SIGSTOP),
-    ],
+    ("name", "number"), [("raylet", signal.SIGKILL), ("gcs_server", signal.SIGSTOP)]
 )
 def test_sigterm_does_not_wait_for_a_cluster_that_cannot_answer(tmp_path, name, number):
     with serving_no_model(tmp_path) as (process, _):

@@ -64,6 +64,7 @@ def test_one_gpu_is_shared_by_two_processes(served, gpu_nodes):
         assert set(t3 + vocoder) <= set(gpu_nodes)
 
 
+@pytest.mark.long
 def test_colocated_engines_are_one_process(served, gpu_node):
     (application,) = applications_of("one-gpu-colocated")
     with deployed([application]):

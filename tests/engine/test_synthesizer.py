@@ -82,7 +82,7 @@ async def sound(synthesizer, request) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "num_voices", [4, pytest.param(NUM_VOICES, marks=pytest.mark.long)], ids=["4", "10"]
+    "num_voices", [2, pytest.param(NUM_VOICES, marks=pytest.mark.long)], ids=["2", "10"]
 )
 async def test_many_voices_at_once_each_sound_as_alone(synthesizer, num_voices):
     def request(n: int, run: str) -> SynthesisRequest:

@@ -29,7 +29,10 @@ def short_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_embedded, "CALIBRATION_ROUNDS", 2)
 
 
-@pytest.mark.parametrize("spec", [TINY, TINY_TURBO], ids=["llama", "gpt2"])
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(TINY, id="llama", marks=pytest.mark.long), pytest.param(TINY_TURBO, id="gpt2")],
+)
 def test_the_same_recipe_makes_the_same_bytes(spec: ModelSpec, tmp_path: Path) -> None:
     torch.manual_seed(1)
     make(spec, recipe(), tmp_path / "one")

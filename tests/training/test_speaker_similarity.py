@@ -24,6 +24,7 @@ def all_figures() -> dict[str, dict[str, float]]:
     return asyncio.run(speaker_similarity("embedded", 3))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["teacher", "own", "cloned"])
 @pytest.mark.parametrize("teacher", SOME)
 def test_a_voice_is_nearest_to_its_own_speaker(figures, teacher, kind):

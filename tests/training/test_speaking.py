@@ -12,7 +12,7 @@ from app.engine.synthesizer import LocalSynthesizer
 from training.corpus import Sentence, held_out
 from training.word_error_rate import Wav, synthesise, word_error_rates
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 SENTENCES = [sentence for sentence in held_out() if sentence.kind == "spoken"][:3]
 VOICE, SEED = VoiceRef("bela"), 1

@@ -22,7 +22,7 @@ SENTENCES = [sentence for sentence in held_out() if sentence.kind == "spoken"][:
 @pytest.mark.parametrize(
     ("names", "num_sentences"),
     [
-        (["whole"], 1),
+        pytest.param(["whole"], 1, marks=pytest.mark.long),
         pytest.param(["whole", "window", "neighbours cancelled"], 2, marks=pytest.mark.long),
     ],
 )
@@ -38,6 +38,7 @@ async def test_the_table_has_every_row_and_the_teacher(names, num_sentences):
         assert 0.6 < share < 1.6, "the end is cut off, or babble follows the last word"
 
 
+@pytest.mark.long
 async def test_cancelled_neighbours_do_not_change_the_audio():
     t3 = T3Stage.open(ServeArgs(), "cpu")
     t3.start()

@@ -213,7 +213,7 @@ def test_first_cells_whose_tokens_come_one_after_the_other_share_a_call():
     assert first.started_s == second.started_s
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(16, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [3, pytest.param(16, marks=pytest.mark.long)])
 @EVERY_POLICY
 def test_many_segments_at_once_each_sound_as_alone(
     spec: S3GenSpec, settings: VocoderSettings, count: int

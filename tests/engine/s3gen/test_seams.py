@@ -46,7 +46,7 @@ class Stream(NamedTuple):
 
 @pytest.fixture(
     scope="module",
-    params=[Size(2, 50), pytest.param(Size(4, 132), marks=pytest.mark.long)],
+    params=[Size(2, 30), pytest.param(Size(4, 132), marks=pytest.mark.long)],
     ids=["short", "long"],
 )
 def size(request: pytest.FixtureRequest) -> Size:
