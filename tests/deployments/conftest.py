@@ -13,6 +13,7 @@ from deployments.app import assemble
 from deployments.server import READER_WATCH, free_port
 from tests.support.deployments.controlled_stages import held_t3
 from tests.support.deployments.expendable_app import ExpendableApp, expendable_app
+from tests.support.deployments.keyed_app import keyed_app
 from tests.support.deployments.served_app import ServedApp, record_voice, wait_until_healthy
 
 
@@ -67,6 +68,13 @@ def served(cluster: None, http_port: int, tmp_path_factory: pytest.TempPathFacto
         serve.get_deployment_handle("Vocoder", app_name="served"),
         voices,
     )
+
+
+@pytest.fixture(scope="package")
+def keyed(served: ServedApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an application with keys and two ingresses."""
+    with keyed_app(served.url, tmp_path_factory.mktemp("uploads")) as url:
+        yield url
 
 
 @pytest.fixture(scope="package")

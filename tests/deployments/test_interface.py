@@ -4,24 +4,19 @@ import asyncio
 import base64
 import json
 import uuid
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import httpx
 import numpy as np
 import pytest
 import websockets
-from ray import serve
 
 from app.audio.formats import FORMATS
-from app.config import Limits, ServeArgs
 from app.voices.library import FRESH_S
-from deployments.app import assemble
-from tests.support.api_keys import bearer_of, key
+from tests.support.api_keys import bearer_of
 from tests.support.decoding import DELAY, FRAME, decode
 from tests.support.deployments.served_app import (
     LONG_TEXT,
-    ServedApp,
     client_of,
     speech_body,
     until_idle,
@@ -29,30 +24,8 @@ from tests.support.deployments.served_app import (
 from tests.support.eventually import eventually
 from tests.support.hostile_uploads import GOOD, encoded
 
-KEYS = (
-    key("two-at-once", "two", "red", ("speak",), max_concurrent=2),
-    key("any-number", "any", "blue", ("speak", "voices")),
-    key("stop-all", "boss", "ops", ("admin",)),
-)
 NUM_ASKED = 6  # times, so that both ingresses answer
 STOPPED_WITHIN_S = 10
-
-
-@pytest.fixture(scope="module")
-def keyed(served: ServedApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a second application in the same cluster, with keys and two ingresses."""
-    uploads = str(tmp_path_factory.mktemp("uploads"))
-    args = ServeArgs(
-        model="embedded-babble",
-        ingress_replicas=2,
-        registry_shards=2,
-        uploads=uploads,
-        limits=Limits(first_audio_s=60),
-    )
-    application = assemble(args, keys=KEYS)
-    serve.run(application, name="keyed", route_prefix="/keyed")
-    yield f"{served.url}/keyed"
-    serve.delete("keyed")
 
 
 @pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "mulaw"])

@@ -2,56 +2,35 @@
 the family `english`, as in the shipped config, and two ingresses answer."""
 
 import asyncio
-from collections.abc import Iterator
 
 import psutil
 import pytest
-from ray import serve
 
-from app.config import Limits, ServeArgs
+from app.config import ServeArgs
 from app.core import Health, HealthStatus, StageStats
 from app.sessions.model_state import ENGINES
 from deployments import model_loading
-from deployments.app import assemble
 from deployments.model_loading import StageLoader
-from tests.support.deployments.served_app import (
-    LONG_TEXT,
-    ServedApp,
-    client_of,
-    speech_body,
-    wait_until_healthy,
-)
+from tests.support.api_keys import bearer_of
+from tests.support.deployments.keyed_app import MODEL, NAME
+from tests.support.deployments.served_app import LONG_TEXT, client_of, speech_body
 from tests.support.eventually import eventually
 
 WEIGHTS_MB = 100  # the weights and what torch takes beside them: less than a replica holds
-MODEL = "embedded-babble"
 WAIT_S = 240
-LOADED_WITHIN_S = 180
 HEARD_WITHIN_S = 60
 
 
-@pytest.fixture(scope="module")
-def unloadable(served: ServedApp) -> Iterator[str]:
-    limits = Limits(first_audio_s=LOADED_WITHIN_S)
-    args = ServeArgs(model=MODEL, ingress_replicas=2, registry_shards=2, limits=limits)
-    application = assemble(args)
-    serve.run(
-        application, name="unloadable", route_prefix="/unloadable", external_scaler_enabled=True
-    )
-    wait_until_healthy(f"{served.url}/unloadable")
-    yield f"{served.url}/unloadable"
-    serve.delete("unloadable")
-
-
 @pytest.fixture
-async def client(unloadable):
-    async with client_of(unloadable, WAIT_S) as client:
+async def client(keyed):
+    async with client_of(keyed, WAIT_S) as client:
+        client.headers.update(bearer_of("stop-all"))
         yield client
 
 
 def engines() -> dict[int, float]:
     """The resident memory in MB of each engine's process."""
-    titles = ("ray::ServeReplica:unloadable:T3", "ray::ServeReplica:unloadable:Vocoder")
+    titles = tuple(f"ray::ServeReplica:{NAME}:{stage}" for stage in ("T3", "Vocoder"))
     return {
         process.pid: process.info["memory_info"].rss / 2**20
         for process in psutil.process_iter(["cmdline", "memory_info"])
