@@ -98,8 +98,9 @@ class SpeechPipeline:
 
     def _company(self, key: SessionKey) -> Company:
         others = [playback for other, playback in self._spoken.items() if other != key]
+        num_silent = sum(playback.is_silent for playback in others)
         num_starting = sum(playback.is_starting for playback in others)
-        return Company(num_starting, len(others) - num_starting)
+        return Company(num_silent, num_starting, len(others) - num_silent - num_starting)
 
     def _started(
         self,

@@ -66,9 +66,14 @@ class Playback:
         self._began_s = at_s
 
     @property
+    def is_silent(self) -> bool:
+        """Whether it has no sound yet."""
+        return self._began_s is None
+
+    @property
     def is_starting(self) -> bool:
-        """Whether its next cells are wanted as soon as those of any other session."""
-        return self._began_s is None or time.monotonic() < self._began_s + STARTING_S
+        """Whether it has begun, and its next cells are wanted as soon as those of any other."""
+        return self._began_s is not None and time.monotonic() < self._began_s + STARTING_S
 
     def lead_s(self, segment: int) -> float:
         """The listener's seconds until the segment is due: the sound of all tokens so far, and the

@@ -43,6 +43,11 @@ class Shape:
             num_tokens -= size
         return sizes
 
+    def before(self, size: float) -> float:
+        """The size of the cell before the first one of this size or a larger one."""
+        smaller = [step for step in self.ladder if step < size]
+        return smaller[-1] if smaller else min(size, self.ladder[0])
+
     def sent_with(self, num_tokens: int) -> int:
         """The number of tokens that are there once the first `num_tokens` of a segment are."""
         groups = math.ceil(max(0, num_tokens - self.first_group) / self.group)
@@ -52,15 +57,22 @@ class Shape:
 class Company(NamedTuple):
     """The other sessions that a replica speaks."""
 
-    num_starting: int = 0  # their first cells are wanted now
+    num_silent: int = 0  # they have no sound yet: their first cells are wanted now
+    num_starting: int = 0  # they began a moment ago: their cells are wanted beside the stream's
     num_ahead: int = 0  # they have sound left, and give way
 
 
 def cost_beside(cost: Cost, shape: Shape, company: Company) -> CellCost:
     """Of a cell beside other sessions. It waits for the end of one call for those that are ahead,
-    and for a cell like itself of each one that starts."""
-    wait_s = cost.of(max(shape.ladder)) if company.num_ahead else 0.0
-    return lambda num_tokens: wait_s + (1 + company.num_starting) * cost.of(num_tokens)
+    and for a cell like itself of each one that starts. Those without sound are one cell behind
+    this stream, so it waits for the cell before."""
+    ahead_s = cost.of(max(shape.ladder)) if company.num_ahead else 0.0
+
+    def cell_cost(num_tokens: float) -> float:
+        behind_s = company.num_silent * cost.of(shape.before(num_tokens))
+        return ahead_s + behind_s + (1 + company.num_starting) * cost.of(num_tokens)
+
+    return cell_cost
 
 
 class _Count(NamedTuple):

@@ -234,11 +234,11 @@ async def test_what_is_not_held_is_given_at_once(vocoder, changes, is_told):
     assert ((chunk.prebuffer_s or 0.0) > 30.0) is is_told
 
 
-async def test_a_stream_is_told_of_those_that_start_beside_it_and_of_those_that_are_ahead(
+async def test_a_stream_is_told_of_those_without_sound_of_those_that_begin_and_of_those_ahead(
     vocoder, monkeypatch
 ):
     """A session that waits for its first sound, or has just begun, wants the next cells too."""
-    tokens = Tokens(segment_1=hold)
+    tokens = Tokens(segment_0=hold, segment_1=hold)
     rule = replace(SLOW, stats=lambda: StageStats(cost=Cost(0.1, 0.0)))
     speaking = pipeline(tokens, vocoder, start=rule)
     told = []
@@ -247,9 +247,11 @@ async def test_a_stream_is_told_of_those_that_start_beside_it_and_of_those_that_
         chunks = speaking.speak(replace(HELD, key=key, is_held=False))
         told.append((chunks, asyncio.ensure_future(anext(chunks))))
         await eventually(lambda key=key: key in speaking._spoken, WAIT_S, "it is spoken")
+    assert speaking._company(key) == Company(num_silent=1)
+    tokens.may_leave.set()
+    await told[0][1]
     assert speaking._company(key) == Company(num_starting=1)
     monkeypatch.setattr(playback, "STARTING_S", -1.0)
-    await told[0][1]
     assert speaking._company(key) == Company(num_ahead=1)
     for chunks, first in told:
         first.cancel()

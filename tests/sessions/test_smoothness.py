@@ -120,7 +120,17 @@ def test_a_cell_waits_for_one_call_of_those_ahead_and_for_a_cell_of_each_that_st
         beside = cost_beside(cost, SHAPE, Company(num_ahead=num_ahead))
         assert beside(26) == cost.of(26) + cost.of(52)
     assert cost_beside(cost, SHAPE, Company(num_starting=2))(26) == 3 * cost.of(26)
-    assert cost_beside(cost, SHAPE, Company(2, 1))(26) == 3 * cost.of(26) + cost.of(52)
+    beside = cost_beside(cost, SHAPE, Company(num_starting=2, num_ahead=1))
+    assert beside(26) == 3 * cost.of(26) + cost.of(52)
+
+
+def test_a_cell_waits_for_the_cell_before_of_each_that_has_no_sound_yet():
+    cost = Cost(0.1, 0.01)
+    beside = cost_beside(cost, SHAPE, Company(num_silent=3))
+    assert beside(13) == 4 * cost.of(13)
+    assert beside(26) == 3 * cost.of(13) + cost.of(26)
+    assert beside(52) == 3 * cost.of(26) + cost.of(52)
+    assert beside(7) == 4 * cost.of(7)  # of a short text
 
 
 def test_cells_have_the_ladders_sizes_and_a_short_rest_joins_the_last():
