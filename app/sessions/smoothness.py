@@ -31,6 +31,7 @@ class Shape:
     held_back_s: float  # sound of the newest cell that leaves with the next one
     first_group: int  # tokens in T3's first message of a segment
     group: int  # in each later one
+    num_rows: int = 1  # the most cells in one call
 
     def cells(self, num_tokens: int, index: int = 0) -> list[int]:
         """The sizes of a segment's last cells, from `index` on, which have `num_tokens` in all. A
@@ -63,14 +64,18 @@ class Company(NamedTuple):
 
 
 def cost_beside(cost: Cost, shape: Shape, company: Company) -> CellCost:
-    """Of a cell beside other sessions. It waits for the end of one call for those that are ahead,
-    and for a cell like itself of each one that starts. Those without sound are one cell behind
-    this stream, so it waits for the cell before."""
+    """Of a cell beside other sessions. It waits for the end of one call for those that are ahead.
+    It shares its calls with a cell like itself of each one that starts. Those without sound are
+    one cell behind this stream, so it waits for the cell before; their tokens come one after
+    another, so each has a call of its own."""
     ahead_s = cost.of(max(shape.ladder)) if company.num_ahead else 0.0
+    num_cells = 1 + company.num_starting
+    num_calls = math.ceil(num_cells / shape.num_rows)
 
     def cell_cost(num_tokens: float) -> float:
         behind_s = company.num_silent * cost.of(shape.before(num_tokens))
-        return ahead_s + behind_s + (1 + company.num_starting) * cost.of(num_tokens)
+        own_s = num_calls * cost.base_s + num_cells * num_tokens * cost.each_s
+        return ahead_s + behind_s + own_s
 
     return cell_cost
 

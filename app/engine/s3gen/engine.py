@@ -66,7 +66,7 @@ class VocoderEngine:
         self._grid = decoder.grid
         self.max_tokens = decoder.max_tokens
         self._slots = slots
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._call_tokens = max_call_tokens
         self._on_stage = on_stage
         self._clock = clock
@@ -115,7 +115,7 @@ class VocoderEngine:
 
     def step(self) -> list[SegmentAudio]:
         self._admit()
-        limits = self._max_rows, self._num_upcoming, self._call_tokens
+        limits = self.max_rows, self._num_upcoming, self._call_tokens
         self._run(self._scheduler.schedule(*limits, self.speed.cost))
         self.check_integrity()
         items, self._items = self._items, []
@@ -139,7 +139,7 @@ class VocoderEngine:
     def pause_s(self) -> float:
         if self._items or self._can_admit():
             return 0.0
-        return self._scheduler.pause_s(self._max_rows, self._num_upcoming, self.speed.cost)
+        return self._scheduler.pause_s(self.max_rows, self._num_upcoming, self.speed.cost)
 
     def due_s(self) -> float:
         return self._scheduler.due_s(self._waiting)
