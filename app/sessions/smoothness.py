@@ -44,11 +44,6 @@ class Shape:
             num_tokens -= size
         return sizes
 
-    def before(self, size: float) -> float:
-        """The size of the cell before the first one of this size or a larger one."""
-        smaller = [step for step in self.ladder if step < size]
-        return smaller[-1] if smaller else min(size, self.ladder[0])
-
     def sent_with(self, num_tokens: int) -> int:
         """The number of tokens that are there once the first `num_tokens` of a segment are."""
         groups = math.ceil(max(0, num_tokens - self.first_group) / self.group)
@@ -58,26 +53,20 @@ class Shape:
 class Company(NamedTuple):
     """The other sessions that a replica speaks."""
 
-    num_silent: int = 0  # they have no sound yet: their first cells are wanted now
-    num_starting: int = 0  # they began a moment ago: their cells are wanted beside the stream's
+    num_silent: int = 0  # they have no sound yet, and give way to those that play with little left
+    num_starting: int = 0  # they play with little sound left: their cells are wanted now
     num_ahead: int = 0  # they have sound left, and give way
 
 
-def cost_beside(cost: Cost, shape: Shape, company: Company) -> CellCost:
-    """Of a cell beside other sessions. It waits for the end of one call for those that are ahead.
-    It shares its calls with a cell like itself of each one that starts. Those without sound are
-    one cell behind this stream, so it waits for the cell before; their tokens come one after
-    another, so each has a call of its own."""
-    ahead_s = cost.of(max(shape.ladder)) if company.num_ahead else 0.0
+def cost_beside(cost: Cost, shape: Shape, company: Company, waited: float = 1.0) -> CellCost:
+    """Of a cell beside other sessions. It waits for the end of one call for those that give way: a
+    first cell of one without sound, or any cell of one that is ahead. `waited`: the share of that
+    call; 1 at worst. The cell shares its own calls with a cell like itself of each that starts."""
+    wait_s = waited * cost.of(shape.ladder[0]) if company.num_silent else 0.0
+    wait_s = waited * cost.of(max(shape.ladder)) if company.num_ahead else wait_s
     num_cells = 1 + company.num_starting
-    num_calls = math.ceil(num_cells / shape.num_rows)
-
-    def cell_cost(num_tokens: float) -> float:
-        behind_s = company.num_silent * cost.of(shape.before(num_tokens))
-        own_s = num_calls * cost.base_s + num_cells * num_tokens * cost.each_s
-        return ahead_s + behind_s + own_s
-
-    return cell_cost
+    calls_s = math.ceil(num_cells / shape.num_rows) * cost.base_s
+    return lambda num_tokens: wait_s + calls_s + num_cells * num_tokens * cost.each_s
 
 
 class _Count(NamedTuple):
@@ -148,9 +137,10 @@ class StreamForecast:
         """The sound of the segment's first `num_tokens` is there, but for what is held back."""
         self._segments[segment].voiced.append(_Count(num_tokens, at_s))
 
-    def prebuffer_s(self, now_s: float, cell_cost: CellCost) -> float:
+    def prebuffer_s(self, now_s: float, cell_cost: CellCost, *, is_alone: bool = True) -> float:
         """How long after its first sound the stream may be played, so that its player never runs
-        dry. `cell_cost` has the wait for other streams' cells in it."""
+        dry. `cell_cost` has the wait for other streams' cells in it. A cell that came late tells of
+        a slow machine where the stream `is_alone`; else it may have waited for the others."""
         arrived: list[float] = []
         played: list[float] = []
         sound_s, asked_s = 0.0, 0.0  # of the segments before; when T3 is asked for the next one
@@ -165,7 +155,7 @@ class StreamForecast:
                 cost_s = cell_cost(size)
                 if voiced_s is not None:
                     arrived.append(voiced_s)
-                    slower = _slower(voiced_s - begins_s, cost_s)
+                    slower = _slower(voiced_s - begins_s, cost_s) if is_alone else 1.0
                 else:
                     arrived.append(max(now_s, begins_s + slower * cost_s))
             sound_s += there.num_tokens * TOKEN_S

@@ -251,7 +251,7 @@ async def test_a_stream_is_told_of_those_without_sound_of_those_that_begin_and_o
     tokens.may_leave.set()
     await told[0][1]
     assert speaking._company(key) == Company(num_starting=1)
-    monkeypatch.setattr(playback, "STARTING_S", -1.0)
+    monkeypatch.setattr(playback, "START_MARGIN_S", -10.0)
     assert speaking._company(key) == Company(num_ahead=1)
     for chunks, first in told:
         first.cancel()
