@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from app.errors import ConfigError
-from app.key_settings import AccessSettings, AdmissionSettings, KeySettings
+from app.key_settings import AccessSettings, AdmissionSettings, KeySettings, SocketLimits
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -191,18 +191,6 @@ class Limits(_Frozen):
     def live_s(self) -> float:
         """An id whose ingress died is free again after this time. No session lives longer."""
         return self.request_timeout_s + 60.0
-
-
-class SocketLimits(_Frozen):
-    """The limits of one WebSocket."""
-
-    max_contexts: int = Field(8, ge=1, le=64, description="contexts that are open at the same time")
-    max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
-    max_held_chars: int = Field(
-        4096, ge=1, description="characters of a context that wait to be spoken"
-    )
-    max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
-    idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
 
 
 class ServeArgs(_Frozen):

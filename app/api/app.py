@@ -36,10 +36,10 @@ from app.api.voices import Voices
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
-from app.config import Limits, SocketLimits
+from app.config import Limits
 from app.core import HealthStatus
 from app.errors import ServeError
-from app.key_settings import AdmissionSettings, KeySettings
+from app.key_settings import AdmissionSettings, KeySettings, SocketLimits
 from app.sessions.model_state import ModelLoader
 from app.synthesizer import Synthesizer
 from app.voices.catalogue import VoiceCatalogue
