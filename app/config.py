@@ -212,11 +212,14 @@ class ServeArgs(_Frozen):
     )
     enrolment: Enrolment = Field(
         "speech",
-        description="speech: a recording is cut to its speech and set to -27 LUFS before it is "
-        "enrolled; upstream: it is left as upstream's package leaves it",
+        description="speech: a recording is cut to its speech and set to the level that the model "
+        "was made for, before it is enrolled; upstream: it is left as upstream's package leaves it",
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
+    )
+    model_aliases: dict[str, str] = Field(
+        {}, description="alias: model; OpenAI's names not listed here mean the served model"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()

@@ -29,6 +29,8 @@ class Model(Body):
     object: Literal["model"] = "model"
     created: int = Field(description="Unix time of this server's start")
     owned_by: str = "chatterbox-serve"
+    name: str = Field(description="the same as `id`")
+    aliases: tuple[str, ...] = Field(description="other values of `model` that mean it")
     family: str = Field(description="english, multilingual or turbo")
     languages: tuple[str, ...] = Field(
         description="values of `language`; empty: the field is refused"
@@ -45,6 +47,10 @@ class Model(Body):
 class ModelList(Body):
     object: Literal["list"] = "list"
     data: tuple[Model, ...]
+
+
+class AudioModelList(ModelList):
+    models: tuple[Model, ...] = Field(description="the same as `data`")
 
 
 class ModelState(Body):
@@ -71,6 +77,7 @@ class HeardRecording(Body):
 class Voice(Body):
     object: Literal["audio.voice"] = "audio.voice"
     id: str
+    voice_id: str = Field(description="the same as `id`")
     name: str
     aliases: tuple[str, ...]
     created_at: int | SkipJsonSchema[None] = Field(
@@ -87,7 +94,9 @@ class Voice(Body):
 
 
 class VoiceList(Body):
+    object: Literal["list"] = "list"
     voices: tuple[Voice, ...]
+    data: tuple[Voice, ...] = Field(description="the same as `voices`")
 
 
 class DeletedVoice(Body):
@@ -157,7 +166,7 @@ class Speaking(Body):
 
 BODIES: tuple[type, ...] = (
     *(CancelAck, Health, SessionReport),
-    *(ServerName, Model, ModelList, ModelState),
+    *(ServerName, Model, ModelList, AudioModelList, ModelState),
     *(HeardRecording, Voice, VoiceList, DeletedVoice),
     *(PronunciationEntry, PronunciationList),
     *(PlannedWord, PlannedSegment, DroppedText, SpeechPlan),

@@ -47,12 +47,19 @@ VoiceField = Annotated[
 ]
 
 
+def _folded(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+FormatField = Annotated[FormatName, BeforeValidator(_folded)]
+
+
 class SpeechOptionFields(BaseModel):
     """How a text is spoken. The model has a default for every field."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    response_format: FormatName | None = Field(None, description="format of the audio")
+    response_format: FormatField | None = Field(None, description="format of the audio")
     sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz")
     speed: float | None = Field(
         None, ge=0.25, le=4, description="factor of the tempo; the pitch stays"

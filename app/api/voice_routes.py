@@ -23,6 +23,7 @@ from app.voices.names import MAX_CHARS
 from app.voices.recordings import MAX_BYTES
 
 PREVIEW = "Hello there. This is how I sound when I read a sentence or two."
+URL = "/v1/audio/voices"
 MAX_CONSENT_CHARS = 2000
 MAX_CHANGE_BYTES = 16_384
 
@@ -63,17 +64,19 @@ _VOICE = answer(Voice)
 
 
 def voice_routes(services: Services) -> APIRouter:
-    router = APIRouter(prefix="/v1/audio/voices", default_response_class=JsonResponse)
+    router = APIRouter(default_response_class=JsonResponse)
     voices, planner = services.voices, services.planner
     makers = [require_role(Role.VOICES)]
 
-    @router.get("", response_model=None, responses=answer(VoiceList))
+    @router.get(URL, response_model=None, responses=answer(VoiceList))
+    @router.get("/v1/voices", response_model=None, responses=answer(VoiceList))
     async def all_voices(request: Request) -> Response:
         """The voices that the caller may use."""
-        return JsonResponse(VoiceList(voices=tuple(await voices.all(caller_of(request)))))
+        listed = tuple(await voices.all(caller_of(request)))
+        return JsonResponse(VoiceList(voices=listed, data=listed))
 
     @router.post(
-        "", response_model=None, responses=_VOICE, openapi_extra=_UPLOAD, dependencies=makers
+        URL, response_model=None, responses=_VOICE, openapi_extra=_UPLOAD, dependencies=makers
     )
     async def add_voice(request: Request) -> Response:
         """Make a voice from a recording of 5 to 30 s and the speaker's written consent."""
@@ -88,13 +91,13 @@ def voice_routes(services: Services) -> APIRouter:
             )
         return JsonResponse(body_of(voice))
 
-    @router.get("/{voice_id}", response_model=None, responses=_VOICE)
+    @router.get(f"{URL}/{{voice_id}}", response_model=None, responses=_VOICE)
     async def one_voice(request: Request, voice_id: str) -> Response:
         """One voice, by its id."""
         return JsonResponse(body_of(await voices.get(caller_of(request), voice_id)))
 
     @router.patch(
-        "/{voice_id}",
+        f"{URL}/{{voice_id}}",
         response_model=None,
         responses=_VOICE,
         openapi_extra=_CHANGE,
@@ -108,7 +111,7 @@ def voice_routes(services: Services) -> APIRouter:
         return JsonResponse(body_of(voice))
 
     @router.delete(
-        "/{voice_id}",
+        f"{URL}/{{voice_id}}",
         response_model=None,
         responses=answer(DeletedVoice),
         dependencies=makers,
@@ -119,7 +122,7 @@ def voice_routes(services: Services) -> APIRouter:
         return JsonResponse(DeletedVoice(id=voice_id))
 
     @router.get(
-        "/{voice_id}/preview",
+        f"{URL}/{{voice_id}}/preview",
         response_model=None,
         responses=WAV_FILE,
         dependencies=[require_role(Role.SPEAK)],

@@ -26,6 +26,7 @@ KEYS = (
 OPEN_TO_ALL = {"/", "/health"}
 LISTS = {"/v1/models", "/v1/models/{model_id:path}", "/v1/audio/voices"}  # for any key
 LISTS |= {"/v1/audio/voices/{voice_id}", "/v1/audio/pronunciations"}
+LISTS |= {"/v1/audio/models", "/v1/voices"}
 MADE = ("/v1/audio/voices", "/v1/audio/pronunciations")  # with the role `voices`
 NOT_HERE = {"uploads_off", "not_served"}
 ORIGIN = "https://app.example"
