@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
 from app.api.desktop import desktop_routes
 from app.api.errors import CountRefusal, uncounted
+from app.api.head_requests import HeadAsGet
 from app.api.list_routes import list_routes
 from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.model_routes import model_routes
+from app.api.paths import MeantPath, ServedPaths
 from app.api.plan_routes import plan_routes
 from app.api.prebuffer import PREBUFFER
 from app.api.pronunciation_routes import pronunciation_routes
@@ -76,6 +79,8 @@ def create_app(
         limits=limits,
         refused=refused,
     )
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(MeantPath)
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -92,7 +97,6 @@ def create_app(
             ],
         )
     app.add_middleware(ReaderLimit, stalled_s=limits.stalled_reader_s)
-    errors.install(app, refused)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
     voices = Voices(catalogue, library, synthesizer, RecordingReader())
     services = Services(
@@ -104,13 +108,19 @@ def create_app(
         AdmissionControl(ledger or UsageCounter(), limits.live_s),
         refused,
     )
-    app.include_router(speech_routes(services))
-    app.include_router(plan_routes(services))
-    app.include_router(session_routes(synthesizer))
-    app.include_router(voice_routes(services))
-    app.include_router(pronunciation_routes(services.pronunciations))
-    app.include_router(desktop_routes(services))
-    app.include_router(model_routes(services, loader))
-    app.include_router(list_routes(services))
+    routers = (
+        speech_routes(services),
+        plan_routes(services),
+        session_routes(synthesizer),
+        voice_routes(services),
+        pronunciation_routes(services.pronunciations),
+        desktop_routes(services),
+        model_routes(services, loader),
+        list_routes(services),
+    )
+    for router in routers:
+        app.include_router(router)
+    served = [each for router in routers for each in router.routes if isinstance(each, APIRoute)]
+    errors.install(app, refused, ServedPaths(served).explained)
     openapi.install(app)
     return app
