@@ -6,26 +6,24 @@ from types import MappingProxyType
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.middleware.cors import CORSMiddleware
 
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
+from app.api.cross_origin import add_origins
 from app.api.desktop import desktop_routes
 from app.api.errors import CountRefusal, uncounted
 from app.api.head_requests import HeadAsGet
 from app.api.list_routes import list_routes
-from app.api.middleware import REQUEST_ID, RequestGuard
+from app.api.middleware import RequestGuard
 from app.api.model_routes import model_routes
 from app.api.paths import MeantPath, ServedPaths
 from app.api.plan_routes import plan_routes
-from app.api.prebuffer import PREBUFFER
 from app.api.pronunciation_routes import pronunciation_routes
 from app.api.pronunciations import Pronunciations
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.slow_readers import ReaderLimit
 from app.api.speech_job import SpeechPlanner
-from app.api.speech_response import DROPPED
 from app.api.speech_routes import speech_routes
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
@@ -81,21 +79,7 @@ def create_app(
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(MeantPath)
-    if origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
-            expose_headers=[
-                REQUEST_ID,
-                "X-Sample-Rate",
-                "X-Seed",
-                DROPPED,
-                PREBUFFER,
-                "Retry-After",
-            ],
-        )
+    add_origins(app, tuple(origins), refused)
     app.add_middleware(ReaderLimit, stalled_s=limits.stalled_reader_s)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
     voices = Voices(catalogue, library, synthesizer, RecordingReader())

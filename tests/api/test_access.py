@@ -132,7 +132,7 @@ async def test_cors_is_off_by_default():
     assert "access-control-allow-origin" not in response.headers
     preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     refused = await ask("OPTIONS", "/v1/audio/speech", preflight)
-    assert refused.status_code == 401
+    assert refused.status_code == 403
     granted = await ask("OPTIONS", "/v1/audio/speech", preflight, origins=(ORIGIN,))
     assert granted.headers["access-control-allow-origin"] == ORIGIN
     assert "access-control-allow-credentials" not in granted.headers
