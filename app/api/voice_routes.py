@@ -1,8 +1,6 @@
 """The routes of voices. Any key may list them; only keys with the role `voices` may make, rename
 and delete them."""
 
-from contextlib import nullcontext
-
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -11,18 +9,16 @@ from app.api.answers import DeletedVoice, Voice, VoiceList
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import WAV_FILE, answer
+from app.api.openapi import WAV_PREVIEW, answer
+from app.api.previews import SEED, TEXT, PreviewResponse, Previews
 from app.api.services import Services
-from app.api.speech_bodies import WholeFile
 from app.api.speech_request import SpeechOptionFields, parse
-from app.api.speech_response import SpeechResponse
 from app.api.uploads import read_form
 from app.api.voices import body_of
 from app.key_settings import Role
 from app.voices.names import MAX_CHARS
 from app.voices.recordings import MAX_BYTES
 
-PREVIEW = "Hello there. This is how I sound when I read a sentence or two."
 URL = "/v1/audio/voices"
 MAX_CONSENT_CHARS = 2000
 MAX_CHANGE_BYTES = 16_384
@@ -65,7 +61,7 @@ _VOICE = answer(Voice)
 
 def voice_routes(services: Services) -> APIRouter:
     router = APIRouter(default_response_class=JsonResponse)
-    voices, planner = services.voices, services.planner
+    voices, planner, previews = services.voices, services.planner, Previews()
     makers = [require_role(Role.VOICES)]
 
     @router.get(URL, response_model=None, responses=answer(VoiceList))
@@ -124,16 +120,17 @@ def voice_routes(services: Services) -> APIRouter:
     @router.get(
         f"{URL}/{{voice_id}}/preview",
         response_model=None,
-        responses=WAV_FILE,
+        responses=WAV_PREVIEW,
         dependencies=[require_role(Role.SPEAK)],
     )
     async def preview(request: Request, voice_id: str) -> Response:
-        """A sample sentence in this voice, as a WAV file."""
+        """A sample sentence in this voice, as a WAV file. Every request gets the same file, or the
+        part of it that its header Range asks for."""
         caller = caller_of(request)
-        await voices.get(caller, voice_id)
-        fields = SpeechOptionFields(response_format="wav")
-        options = planner.options(fields, await voices.find(caller, voice_id), caller)
-        job = await planner.job(PREVIEW, options, request.state.request_id)
-        return SpeechResponse(services, nullcontext(job), WholeFile(job))
+        voice = await voices.get(caller, voice_id)
+        fields = SpeechOptionFields(response_format="wav", seed=SEED)
+        options = planner.options(fields, voice.ref, caller)
+        job = await planner.job(TEXT, options, request.state.request_id)
+        return PreviewResponse(services, previews, job)
 
     return router
