@@ -64,8 +64,8 @@ def voice_routes(services: Services) -> APIRouter:
     voices, planner, previews = services.voices, services.planner, Previews()
     makers = [require_role(Role.VOICES)]
 
-    @router.get(URL, response_model=None, responses=answer(VoiceList))
     @router.get("/v1/voices", response_model=None, responses=answer(VoiceList))
+    @router.get(URL, response_model=None, responses=answer(VoiceList))
     async def all_voices(request: Request) -> Response:
         """The voices that the caller may use."""
         listed = tuple(await voices.all(caller_of(request)))
