@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
@@ -16,7 +16,7 @@ from app.api.head_requests import HeadAsGet
 from app.api.list_routes import list_routes
 from app.api.middleware import RequestGuard
 from app.api.model_routes import model_routes
-from app.api.paths import MeantPath, ServedPaths
+from app.api.paths import NormalisedPaths, ServedPaths
 from app.api.plan_routes import plan_routes
 from app.api.pronunciation_routes import pronunciation_routes
 from app.api.pronunciations import Pronunciations
@@ -78,7 +78,7 @@ def create_app(
         refused=refused,
     )
     app.add_middleware(HeadAsGet)
-    app.add_middleware(MeantPath)
+    app.add_middleware(NormalisedPaths)
     add_origins(app, tuple(origins), refused)
     app.add_middleware(ReaderLimit, stalled_s=limits.stalled_reader_s)
     catalogue = VoiceCatalogue(synthesizer.card, voice_aliases)
@@ -104,7 +104,9 @@ def create_app(
     )
     for router in routers:
         app.include_router(router)
-    served = [each for router in routers for each in router.routes if isinstance(each, APIRoute)]
+    served = [
+        route for owner in (app, *routers) for route in owner.routes if isinstance(route, Route)
+    ]
     errors.install(app, refused, ServedPaths(served).explained)
     openapi.install(app)
     return app

@@ -2,7 +2,8 @@
 
 Clients join a base URL with a path, so slashes are doubled or trail, and `/v1` is missing or stands
 twice. Such a path can mean one route alone, so it is served as that route, without a redirect: many
-clients send no body a second time. Every other unknown path is a 404 that names the nearest one.
+clients send no body a second time. The routes of admins alone are served at their own path only: a
+proxy in front may close them by it. Every other unknown path is a 404 that names the nearest one.
 Knows nothing about callers: keys, roles and limits see the path that is meant.
 """
 
@@ -22,18 +23,25 @@ MAX_TOLD_CHARS = 100
 _SLASHES = re.compile(r"/{2,}")
 _REPEATED = re.compile(r"^(?:/v1)+(?=/v1(?:/|$))")
 _UNVERSIONED = re.compile(r"/(?:audio|models|voices|sessions|admin)(?:/|$)")
+_OF_ADMINS = re.compile(r"/v1/admin(?:/|$)|/v1/models/.*load$|/api/.*load")
 _MAX_PARTS = 8  # of a path, in which a served path is looked for
 _CONVERTER = re.compile(r":\w+(?=\})")
 
 
-def meant(path: str) -> str:
+def normalise_path(path: str) -> str:
     """The path within the application that `path` means. A path that is right stays as it is."""
+    joined = _rejoined(path)
+    return path if _OF_ADMINS.match(joined) else joined
+
+
+def _rejoined(path: str) -> str:
+    """The path without what a wrong base URL adds."""
     path = _REPEATED.sub("", _SLASHES.sub("/", path))
     path = path.removesuffix("/") or path
     return f"/v1{path}" if _UNVERSIONED.match(path) else path
 
 
-class MeantPath:
+class NormalisedPaths:
     """Middleware that serves a path as the one that it means."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,7 +51,7 @@ class MeantPath:
         if scope["type"] in ("http", "websocket"):
             given = path_of(scope)
             prefix = scope["path"].removesuffix(given)
-            scope = {**scope, "path": prefix + meant(given)}
+            scope = {**scope, "path": prefix + normalise_path(given)}
         await self._app(scope, receive, send)
 
 
@@ -75,7 +83,7 @@ class ServedPaths:
         """The served path at the end of the path, else the one that is spelled alike."""
         path = path[: 2 * MAX_TOLD_CHARS]
         starts = [at for at, char in enumerate(path) if char == "/"][:_MAX_PARTS]
-        for within in (meant(path[at:]) for at in starts):
+        for within in (_rejoined(path[at:]) for at in starts):
             if within != "/" and (found := self._matching(within)):
                 return f"{_methods(found)} {within}"
         templates = [route.path for route in self._routes]

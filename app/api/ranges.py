@@ -5,11 +5,12 @@ Safari plays a file only from a server that answers `Range`. Knows nothing about
 
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 PART_BYTES = 65_536  # the client must take each within the limit of readers
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,15})\s*-\s*(\d{0,15})\s*", re.IGNORECASE)
@@ -28,10 +29,10 @@ def file_answer(
     if asked.get("if-range", tag) == tag:
         found = _range_of(asked.get("range", ""), len(content))
     if found is None:
-        return _parts_answer(content, 200, media_type, headers)
+        return _File(content, 200, headers, media_type)
     told = f"bytes {found.start}-{found.stop - 1}/{len(content)}"
     part = content[found.start : found.stop]
-    return _parts_answer(part, 206, media_type, {**headers, "Content-Range": told})
+    return _File(part, 206, {**headers, "Content-Range": told}, media_type)
 
 
 def _range_of(header: str, size: int) -> range | None:
@@ -52,12 +53,14 @@ def _range_of(header: str, size: int) -> range | None:
     return range(start, stop)
 
 
-def _parts_answer(
-    content: bytes, status: int, media_type: str, headers: Mapping[str, str]
-) -> Response:
-    async def parts() -> AsyncGenerator[bytes, None]:
-        for at in range(0, len(content), PART_BYTES):
-            yield content[at : at + PART_BYTES]
+class _File(Response):
+    """Sends its body in parts."""
 
-    sized = {**headers, "Content-Length": str(len(content))}
-    return StreamingResponse(parts(), status, sized, media_type)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        rest = memoryview(self.body)
+        while len(rest) > PART_BYTES:
+            part, rest = rest[:PART_BYTES], rest[PART_BYTES:]
+            await send({"type": "http.response.body", "body": bytes(part), "more_body": True})
+        await send({"type": "http.response.body", "body": bytes(rest), "more_body": False})

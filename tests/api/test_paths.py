@@ -6,7 +6,7 @@ import httpx
 import pytest
 import websockets
 
-from app.api.paths import meant
+from app.api.paths import NormalisedPaths, normalise_path
 from tests.support.api_clients import in_process, serving, speech
 from tests.support.api_keys import bearer_of, key
 from tests.support.fakes import FakeSynthesizer
@@ -34,22 +34,27 @@ def misspelled(path):
         yield f"/{path.removeprefix('/v1/')}//"
 
 
+def of_admins(path):
+    return "/admin/" in path or "load" in path.rpartition("/")[2]
+
+
 @pytest.mark.parametrize("path", sorted({path for _, path in routes()}))
 def test_each_misspelled_path_means_the_one_path(path):
     path = path.replace(":path}", "}").replace("{", "").replace("}", "")
-    assert meant(path) == path
-    assert {meant(each) for each in misspelled(path)} == {path}
+    assert normalise_path(path) == path
+    found = {normalise_path(each) for each in misspelled(path)}
+    assert found == (set(misspelled(path)) if of_admins(path) else {path})
 
 
 @pytest.mark.parametrize("path", ["/", "", "/v1", "/v1x/audio", "/audiobooks", "/v1/audio/../x"])
 def test_a_path_that_nothing_was_joined_to_stays(path):
-    assert meant(path) == path
+    assert normalise_path(path) == path
 
 
 def test_a_long_path_costs_no_time():
     begun_s = time.monotonic()
-    assert meant("/v1" * 20_000 + "/models") == "/v1/models"
-    assert len(meant("/" * 60_000)) == 1
+    assert normalise_path("/v1" * 20_000 + "/models") == "/v1/models"
+    assert len(normalise_path("/" * 60_000)) == 1
     assert time.monotonic() - begun_s < 0.5
 
 
@@ -78,6 +83,28 @@ async def test_a_misspelled_path_asks_for_a_key_and_a_role_all_the_same(path):
         assert (await client.post(url, json=speech())).status_code == 401
         mute = await client.post(url, json=speech(), headers=bearer_of("mute-key"))
         assert mute.json()["error"]["code"] == "role_missing"
+
+
+@pytest.mark.parametrize("path", ["/v1/admin/stop", "/v1/models/english/unload", "/api/unload_tts"])
+async def test_a_route_of_admins_is_served_at_its_own_path_alone(client, path):
+    assert (await client.post(path)).status_code in (200, 501)
+    for misjoined in misspelled(path):
+        refused = await client.post(f"http://127.0.0.1{misjoined}")
+        assert refused.status_code in (404, 405)  # GET /v1/models/{name} takes any name
+        if refused.status_code == 404:
+            assert f"the nearest is POST {path}." in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("root_path", ["", "/english"])
+async def test_the_prefix_of_an_application_stays(root_path):
+    scope = {"type": "http", "path": f"{root_path}//audio/speech/", "root_path": root_path}
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["path"])
+
+    await NormalisedPaths(app)(scope, None, None)
+    assert seen == [f"{root_path}/v1/audio/speech"]
 
 
 async def test_a_probe_with_a_slash_needs_no_key():
@@ -113,6 +140,11 @@ async def test_an_unknown_method_is_told_all_that_are_served(client):
     assert "PUT is not served" in response.json()["error"]["message"]
 
 
+async def test_the_document_of_the_routes_says_its_methods_too(client):
+    response = await client.post("/openapi.json")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+
+
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT", "HEAD"])
 async def test_the_sockets_path_says_that_it_speaks_websocket(client, method):
     response = await client.request(method, "/v1/audio/speech/stream")
@@ -122,6 +154,13 @@ async def test_the_sockets_path_says_that_it_speaks_websocket(client, method):
         error = response.json()["error"]
         assert error["code"] == "upgrade_required"
         assert "speaks WebSocket; POST /v1/audio/speech takes" in error["message"]
+
+
+def test_the_connection_goes_on_after_a_426(synthesizer):
+    with serving(synthesizer) as url, httpx.Client(base_url=url) as client:
+        assert client.get("/v1/audio/speech/stream").status_code == 426
+        assert client.post("/v1/audio/speech/stream", json=speech()).status_code == 426
+        assert client.get("/health").status_code == 200
 
 
 async def test_a_session_that_is_called_stream_can_be_cancelled(client):
