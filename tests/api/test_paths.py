@@ -92,7 +92,7 @@ async def test_a_route_of_admins_is_served_at_its_own_path_alone(client, path):
         refused = await client.post(f"http://127.0.0.1{misjoined}")
         assert refused.status_code in (404, 405)  # GET /v1/models/{name} takes any name
         if refused.status_code == 404:
-            assert f"the nearest is POST {path}." in refused.json()["error"]["message"]
+            assert f" {path}. GET /openapi.json" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("root_path", ["", "/english"])
