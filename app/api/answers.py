@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core import CancelAck, CancelState, Health, SessionReport
+from app.voices.speech_activity import Warning
 
 
 def _is_none(value: object) -> bool:
@@ -68,9 +69,14 @@ class HeardRecording(Body):
         description="estimated level of the noise, from the pauses; null: there are too few"
     )
     clipped_share: float = Field(description="samples at full scale, 0 to 1")
-    warnings: tuple[Literal["clipped", "noisy", "quiet", "sparse"], ...] = Field(
+    warnings: tuple[Warning, ...] = Field(
         description="what may make a worse voice. clipped: recorded too loud; noisy: the noise is "
-        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses"
+        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses; echo: "
+        "a room with a long decay; several_voices: two pitches, far apart"
+    )
+    decay_s: float | None = Field(
+        description="seconds in which the sound of the room falls by 60 dB, estimated where speech "
+        "ends; null: it could not be"
     )
 
 
