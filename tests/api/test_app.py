@@ -118,7 +118,7 @@ async def test_models_are_listed_though_nobody_tells_the_speed(monkeypatch):
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "not_found"),
-        ("GET", "/v1/audio/voices/", 404, "not_found"),
+        ("GET", "/v1/audio/voices/a/b", 404, "not_found"),
         ("GET", "/docs", 404, "not_found"),
         ("GET", "/v1/audio/speech", 405, "method_not_allowed"),
         ("PUT", "/health", 405, "method_not_allowed"),
