@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from app.errors import ConfigError
-from app.key_settings import AccessSettings, AdmissionSettings, KeySettings
+from app.key_settings import AccessSettings, AdmissionSettings, KeySettings, SocketLimits
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -193,18 +193,6 @@ class Limits(_Frozen):
         return self.request_timeout_s + 60.0
 
 
-class SocketLimits(_Frozen):
-    """The limits of one WebSocket."""
-
-    max_contexts: int = Field(8, ge=1, le=64, description="contexts that are open at the same time")
-    max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
-    max_held_chars: int = Field(
-        4096, ge=1, description="characters of a context that wait to be spoken"
-    )
-    max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
-    idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
-
-
 class ServeArgs(_Frozen):
     model: str = Field(
         "embedded",
@@ -224,11 +212,14 @@ class ServeArgs(_Frozen):
     )
     enrolment: Enrolment = Field(
         "speech",
-        description="speech: a recording is cut to its speech and set to -27 LUFS before it is "
-        "enrolled; upstream: it is left as upstream's package leaves it",
+        description="speech: a recording is cut to its speech and set to the level that the model "
+        "was made for, before it is enrolled; upstream: it is left as upstream's package leaves it",
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
+    )
+    model_aliases: dict[str, str] = Field(
+        {}, description="alias: model; OpenAI's names not listed here mean the served model"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()

@@ -170,6 +170,7 @@ class Ingress:
             args.limits,
             sockets=args.sockets,
             voice_aliases=args.voice_aliases,
+            model_aliases=args.model_aliases,
             library=None if args.uploads is None else VoiceLibrary(args.uploads),
             keys=keys,
             origins=args.access.origins,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core import CancelAck, CancelState, Health, SessionReport
+from app.voices.speech_activity import Warning
 
 
 def _is_none(value: object) -> bool:
@@ -29,6 +30,8 @@ class Model(Body):
     object: Literal["model"] = "model"
     created: int = Field(description="Unix time of this server's start")
     owned_by: str = "chatterbox-serve"
+    name: str = Field(description="the same as `id`")
+    aliases: tuple[str, ...] = Field(description="other values of `model` that mean it")
     family: str = Field(description="english, multilingual or turbo")
     languages: tuple[str, ...] = Field(
         description="values of `language`; empty: the field is refused"
@@ -47,6 +50,10 @@ class ModelList(Body):
     data: tuple[Model, ...]
 
 
+class AudioModelList(ModelList):
+    models: tuple[Model, ...] = Field(description="the same as `data`")
+
+
 class ModelState(Body):
     model: str
     family: str | SkipJsonSchema[None] = Field(None, exclude_if=_is_none)
@@ -62,15 +69,21 @@ class HeardRecording(Body):
         description="estimated level of the noise, from the pauses; null: there are too few"
     )
     clipped_share: float = Field(description="samples at full scale, 0 to 1")
-    warnings: tuple[Literal["clipped", "noisy", "quiet", "sparse"], ...] = Field(
+    warnings: tuple[Warning, ...] = Field(
         description="what may make a worse voice. clipped: recorded too loud; noisy: the noise is "
-        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses"
+        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses; echo: "
+        "a room with a long decay; several_voices: two pitches, far apart"
+    )
+    decay_s: float | None = Field(
+        description="seconds in which the sound of the room falls by 60 dB, estimated where speech "
+        "ends; null: it could not be"
     )
 
 
 class Voice(Body):
     object: Literal["audio.voice"] = "audio.voice"
     id: str
+    voice_id: str = Field(description="the same as `id`")
     name: str
     aliases: tuple[str, ...]
     created_at: int | SkipJsonSchema[None] = Field(
@@ -87,7 +100,9 @@ class Voice(Body):
 
 
 class VoiceList(Body):
+    object: Literal["list"] = "list"
     voices: tuple[Voice, ...]
+    data: tuple[Voice, ...] = Field(description="the same as `voices`")
 
 
 class DeletedVoice(Body):
@@ -157,7 +172,7 @@ class Speaking(Body):
 
 BODIES: tuple[type, ...] = (
     *(CancelAck, Health, SessionReport),
-    *(ServerName, Model, ModelList, ModelState),
+    *(ServerName, Model, ModelList, AudioModelList, ModelState),
     *(HeardRecording, Voice, VoiceList, DeletedVoice),
     *(PronunciationEntry, PronunciationList),
     *(PlannedWord, PlannedSegment, DroppedText, SpeechPlan),

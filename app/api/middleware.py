@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import secret_of
+from app.api.cross_origin import refused_origin
 from app.api.errors import CountRefusal, answer, code_of
 from app.api.flood_refusals import marked, num_repeated
 from app.api.paced_body import PacedBody
@@ -142,8 +143,7 @@ class RequestGuard:
         changes = is_socket or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         origin = headers.get("origin")
         if changes and origin is not None and origin not in self._origins:
-            message = "pages of this origin may not call this server"
-            raise Forbidden(message, code="origin_not_allowed")
+            raise refused_origin(origin)
         secret = secret_of(headers, is_socket=is_socket)
         is_open_path = path_of(scope) in OPEN_PATHS
         if is_open_path and not self._ring.is_open:

@@ -58,6 +58,10 @@ WAV_FILE: Answers = {
     200: {"description": "a WAV file", "content": {"audio/wav": {}}},
     204: {"description": "the session was cancelled before its first sound"},
 }
+WAV_PREVIEW: Answers = WAV_FILE | {
+    206: {"description": "the part of the file that was asked for", "content": {"audio/wav": {}}},
+    304: {"description": "the caller has the file already"},
+}
 WAV_EVENTS: Answers = {
     200: {
         "description": "server-sent events, each with a WAV file",

@@ -6,17 +6,19 @@ Wrong values and values without effect are refused here. Knows nothing about tra
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 
 from app.api.admission import Ticket
+from app.api.model_names import ModelNames
 from app.api.pronunciation_fields import MAX_REQUEST_BYTES
 from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, StartMode
 from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
-from app.errors import BadRequest, NotFound, UnsupportedField
+from app.errors import BadRequest, UnsupportedField
 from app.key_settings import Quota
 from app.text.duration import predicted_s
 from app.text.plan import SpokenText, TextRules, plan_text
@@ -73,7 +75,14 @@ class SpeechJob:
 class SpeechPlanner:
     """Turns fields into options and a text into a job, each once."""
 
-    def __init__(self, card: Callable[[], ModelCard], limits: Limits) -> None:
+    def __init__(
+        self,
+        card: Callable[[], ModelCard],
+        limits: Limits,
+        model_aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Raises ConfigError for an alias of another model."""
+        self.models = ModelNames(card, model_aliases)
         self._card = card
         self._limits = limits
 
@@ -85,11 +94,6 @@ class SpeechPlanner:
     def is_held(self, start: StartMode | None) -> bool:
         """Whether a stream's first sound waits until the rest follows without a gap."""
         return (start or self._limits.start) == "smooth"
-
-    def check_model(self, name: str) -> None:
-        if name != self._card().name:
-            message = f"model {name[:64]!r} is not served here"
-            raise NotFound(message, param="model", code="model_not_found")
 
     def options(
         self,

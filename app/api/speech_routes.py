@@ -83,7 +83,7 @@ def speech_routes(services: Services) -> APIRouter:
         may_clone = Role.VOICES in caller.roles and services.voices.library is not None
         recording_bytes = MAX_CHARS if may_clone else 0
         fields = await _read(request, planner.max_body_bytes + recording_bytes)
-        planner.check_model(fields.model)
+        planner.models.check(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
             raise BadRequest("voice: send either voice or reference_audio", param="voice")
         is_file = _is_file(fields)

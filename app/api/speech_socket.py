@@ -176,7 +176,7 @@ class SpeechSocket:
             raise BadRequest(reason, code="too_many_contexts")
         planner = self._services.planner
         if message.model is not None:
-            planner.check_model(message.model)
+            planner.models.check(message.model)
         pronunciations = self._services.pronunciations
         voice, kept = await pronunciations.of_speech(self._caller, message.voice)
         options = planner.options(message, voice, self._caller, default_format="pcm", kept=kept)

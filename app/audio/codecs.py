@@ -1,4 +1,5 @@
-"""Streams through FFmpeg's libraries (PyAV): codecs in their containers, tempo and sample rate.
+"""Streams through FFmpeg's libraries (PyAV): codecs in their containers, and tempo. The sample rate
+is changed by soxr.
 
 Each instance belongs to one stream and is used by one thread at a time. Knows nothing about
 requests, nor about the formats that are served.
@@ -10,6 +11,7 @@ from itertools import pairwise
 
 import av
 import numpy as np
+import soxr
 from av.audio.stream import AudioStream
 from av.filter import Graph
 
@@ -44,7 +46,8 @@ MP3 = Codec(
 # the last sample, so the stream decodes to its exact length.
 OPUS = Codec("libopus", "ogg", "flt", 48_000, container_options={"page_duration": "20000"})
 AAC = Codec("aac", "adts", "fltp", 96_000)  # begins with a frame of 1,024 silent samples
-FLAC = Codec("flac", "flac", "s16")
+# FFmpeg leaves 8 KiB for tags that are added later, unless it is told not to.
+FLAC = Codec("flac", "flac", "s16", container_options={"metadata_header_padding": "0"})
 MULAW = Codec("pcm_mulaw", "mulaw", "s16")
 ALAW = Codec("pcm_alaw", "alaw", "s16")
 
@@ -112,20 +115,45 @@ def flac_with_true_length(body: bytes, num_samples: int) -> bytes:
 
 class Shaper:
     """Takes samples at 24 kHz and gives samples at `sample_rate`, `speed` times as fast at the same
-    pitch.
+    pitch. What comes out does not depend on how the samples are cut.
 
-    Each atempo filter (WSOLA) holds back a window of about 40 ms and its last block; `finish` gives
-    the rest.
+    The tempo holds back a window of about 40 ms, the change of rate 10 to 65 ms; `finish` gives the
+    rest.
     """
 
     def __init__(self, speed: float, sample_rate: int) -> None:
+        self._tempo = None if speed == 1.0 else _Tempo(speed)
+        self._rate: soxr.ResampleStream | None = None
+        if sample_rate != SAMPLE_RATE:  # FFmpeg's resampler aliases: 4.1 kHz at -15 dB in 8 kHz
+            self._rate = soxr.ResampleStream(SAMPLE_RATE, sample_rate, 1, dtype="float32")
+
+    def feed(self, pcm: Samples) -> Samples:
+        samples = pcm if self._tempo is None else self._tempo.feed(pcm)
+        return self._at_rate(samples, is_last=False)
+
+    def finish(self) -> Samples:
+        rest = np.zeros(0, np.float32) if self._tempo is None else self._tempo.finish()
+        return self._at_rate(rest, is_last=True)
+
+    def _at_rate(self, samples: Samples, *, is_last: bool) -> Samples:
+        if self._rate is None or not (len(samples) or is_last):
+            return samples
+        changed: Samples = self._rate.resample_chunk(
+            np.ascontiguousarray(samples, np.float32), last=is_last
+        )
+        return changed
+
+
+class _Tempo:
+    """Filters atempo (WSOLA) in a row, at 24 kHz. Each holds back a window and its last block."""
+
+    def __init__(self, speed: float) -> None:
         self._graph = Graph()
         source = self._graph.add_abuffer(
             format="flt", sample_rate=SAMPLE_RATE, layout="mono", time_base=Fraction(1, SAMPLE_RATE)
         )
         nodes = [source]
         nodes += [self._graph.add("atempo", repr(factor)) for factor in tempo_factors(speed)]
-        nodes.append(self._graph.add("aresample", str(sample_rate)))
         nodes.append(self._graph.add("aformat", "sample_fmts=flt:channel_layouts=mono"))
         nodes.append(self._graph.add("abuffersink"))
         for before, after in pairwise(nodes):

@@ -63,8 +63,8 @@ def _telephone(content_type: str, codec: Codec) -> AudioFormat:
 
 FORMATS: dict[FormatName, AudioFormat] = {
     "mp3": _coded("audio/mpeg", MP3),
-    "opus": AudioFormat(  # in Ogg; OpenAI sends this content type too
-        "audio/opus",
+    "opus": AudioFormat(  # browsers say that they cannot play audio/opus, which OpenAI sends
+        "audio/ogg; codecs=opus",
         partial(CodecEncoder, OPUS),
         sample_rates=(8000, 12_000, 16_000, 24_000, 48_000),
     ),

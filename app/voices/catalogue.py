@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.core import ModelCard, VoiceKind, VoiceRef
-from app.errors import ConfigError, NotFound
+from app.errors import ConfigError
 
 # Clients of OpenAI's interface know these names alone, and some refuse to send another.
 OPENAI_VOICES = (
@@ -54,13 +54,13 @@ class VoiceCatalogue:
             voices.append(NamedVoice(name, name, own, ref))
         return tuple(voices)
 
-    def find(self, name: str) -> NamedVoice:
-        """Raises NotFound."""
+    def find(self, name: str) -> NamedVoice | None:
+        """By name or alias, spelled as it is."""
         own_name = self._aliases().get(name, name)
         for voice in self.named():
             if voice.name == own_name:
                 return voice
-        raise NotFound(f"there is no voice {name[:64]!r}", param="voice", code="voice_not_found")
+        return None
 
     def _aliases(self) -> dict[str, str]:
         voices = self._card().voices

@@ -26,6 +26,7 @@ KEYS = (
 OPEN_TO_ALL = {"/", "/health"}
 LISTS = {"/v1/models", "/v1/models/{model_id:path}", "/v1/audio/voices"}  # for any key
 LISTS |= {"/v1/audio/voices/{voice_id}", "/v1/audio/pronunciations"}
+LISTS |= {"/v1/audio/models", "/v1/voices"}
 MADE = ("/v1/audio/voices", "/v1/audio/pronunciations")  # with the role `voices`
 NOT_HERE = {"uploads_off", "not_served"}
 ORIGIN = "https://app.example"
@@ -131,7 +132,7 @@ async def test_cors_is_off_by_default():
     assert "access-control-allow-origin" not in response.headers
     preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     refused = await ask("OPTIONS", "/v1/audio/speech", preflight)
-    assert refused.status_code == 401
+    assert refused.status_code == 403
     granted = await ask("OPTIONS", "/v1/audio/speech", preflight, origins=(ORIGIN,))
     assert granted.headers["access-control-allow-origin"] == ORIGIN
     assert "access-control-allow-credentials" not in granted.headers

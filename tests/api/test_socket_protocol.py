@@ -21,8 +21,8 @@ from app.api.speech_socket import SpeechSocket
 from app.api.voices import Voices
 from app.auth.api_keys import Caller
 from app.auth.quota import UsageCounter
-from app.config import Limits, SocketLimits
-from app.key_settings import Quota, Role
+from app.config import Limits
+from app.key_settings import Quota, Role, SocketLimits
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.recordings import RecordingReader
 from tests.support.eventually import eventually

@@ -28,6 +28,7 @@ from app.engine.t3.kv_capacity import num_pages_of
 from app.engine.t3.model import T3Model
 from app.engine.t3.request_check import check_request
 from app.engine.t3.runner import Noise, Runner, counter_noise
+from app.engine.t3.sampler import greedy_at_zero
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import Sequence, SequenceRequest
@@ -122,7 +123,7 @@ class TokenEngine:
         num_text = len(request.text_ids)
         num_prompt = model.num_prompt(request.conditionals, num_text)
         check_request(request, model.spec, num_prompt)
-        sampling = bounded(request.sampling, num_text, guards)
+        sampling = greedy_at_zero(bounded(request.sampling, num_text, guards))
         sequence = Sequence(
             replace(request, sampling=sampling),
             num_rows=_most_rows(model.spec) if request.sampling.cfg_weight > 0 else 1,

@@ -1,0 +1,49 @@
+"""From the name in a request to the served model: its own name, the operator's aliases, and
+OpenAI's names as aliases. Knows nothing about how a model is loaded."""
+
+from collections.abc import Callable, Mapping
+
+from app.core import ModelCard
+from app.errors import ConfigError, NotFound
+
+# Many clients send one of these names and cannot be told another.
+OPENAI_MODELS = (
+    "tts-1",
+    "tts-1-hd",
+    "gpt-4o-mini-tts",
+    "tts-1-1106",
+    "tts-1-hd-1106",
+    "gpt-4o-mini-tts-2025-03-20",
+    "gpt-4o-mini-tts-2025-12-15",
+)
+
+
+class ModelNames:
+    """`aliases` are the operator's, from name to model. OpenAI's other names are aliases of the
+    served model. Capitals and spaces around a name do not count."""
+
+    def __init__(self, card: Callable[[], ModelCard], aliases: Mapping[str, str]) -> None:
+        self._card = card
+        served = card().name
+        for alias, model in aliases.items():
+            if model != served:
+                message = f"model_aliases.{alias}: there is no model {model!r}; served: {served!r}"
+                raise ConfigError(message)
+        self._aliases = tuple(dict.fromkeys((*aliases, *OPENAI_MODELS)))
+
+    def aliases(self) -> tuple[str, ...]:
+        """The operator's first."""
+        own_name = _folded(self._card().name)
+        return tuple(alias for alias in self._aliases if _folded(alias) != own_name)
+
+    def check(self, name: str) -> None:
+        """Raises NotFound for a name that means no served model."""
+        served, aliases = self._card().name, self.aliases()
+        if _folded(name) not in map(_folded, (served, *aliases)):
+            message = f"model {name[:64]!r} is not served here; the model is {served!r}"
+            told = f", which is also called {', '.join(map(repr, aliases))}"
+            raise NotFound(message + told, param="model", code="model_not_found")
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
