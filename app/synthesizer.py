@@ -9,12 +9,12 @@ from app.core import (
     CancelAck,
     Group,
     Health,
-    ModelCard,
     SessionKey,
     SessionReport,
     SynthesisRequest,
     VoiceRef,
 )
+from app.model_card import ModelCard
 
 
 class Synthesizer(Protocol):

@@ -28,7 +28,6 @@ from app.core import (
     NO_MARKS,
     SAMPLE_RATE,
     Marks,
-    ModelCard,
     SessionKey,
     SpeechTokens,
     SynthesisRequest,
@@ -39,6 +38,7 @@ from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
+from app.model_card import ModelCard
 from app.sessions.tasks import TaskSet
 from app.sessions.timeline import first_audio_legs
 

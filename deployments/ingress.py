@@ -18,7 +18,6 @@ from app.core import (
     Group,
     Health,
     HealthStatus,
-    ModelCard,
     SessionKey,
     SessionReport,
     StageStats,
@@ -27,6 +26,7 @@ from app.core import (
 )
 from app.errors import NotEnrolled, ServeError, Unavailable
 from app.key_settings import KeySettings
+from app.model_card import ModelCard
 from app.sessions.live import LiveSessions
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId

@@ -15,9 +15,10 @@ from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, StartMode
-from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
+from app.core import SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import BadRequest, NotFound, UnsupportedField
 from app.key_settings import Quota
+from app.model_card import ModelCard
 from app.text.duration import predicted_s
 from app.text.plan import SpokenText, TextRules, plan_text
 from app.text.pronunciations import Pronunciation, merged

@@ -18,7 +18,6 @@ from app.core import (
     Group,
     Health,
     HealthStatus,
-    ModelCard,
     SessionKey,
     SessionReport,
     SynthesisRequest,
@@ -28,6 +27,7 @@ from app.engine.stages.card import model_card
 from app.engine.stages.enrol import EnrolStage
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
+from app.model_card import ModelCard
 from app.sessions.live import LiveSessions
 from app.sessions.registry import Registry
 from app.sessions.replica_table import health_of

@@ -23,11 +23,11 @@ from app.core import (
     Health,
     HealthStatus,
     Mark,
-    ModelCard,
     SamplingParams,
     SessionReport,
     StageStats,
 )
+from app.model_card import ModelCard
 from app.sessions.timeline import all_legs
 from tests.support.eventually import eventually_sync
 
