@@ -1,7 +1,7 @@
 """The nouns that cross rooms.
 
-Imports the standard library, numpy and the leaf word_marks only. Every message on a queue, a handle
-or a thread is one of these types. Knows nothing about models, HTTP or Ray.
+Imports the standard library, numpy and the leaves spoken_words and word_marks only. Every message
+on a queue, a handle or a thread is one of these types. Knows nothing about models, HTTP or Ray.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.spoken_words import Heard, Transcript
 from app.word_marks import WordMark, WordSpan, WordTime
 
 SAMPLE_RATE = 24_000  # Hz, of all sound that leaves the vocoder
@@ -209,6 +210,7 @@ class CancelAck:
     tokens_generated: int = 0
     tokens_discarded: int = 0  # generated but never sent as audio
     stop_ms: float = 0.0  # from the cancel's arrival to the last confirmation
+    heard: Heard | None = None  # None: the session has not told what was sent, or does not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ class SessionReport:
     cause: str | None = None  # what ended the session, as app.sessions.table.SessionEnd names it
     legs_ms: Mapping[str, float] = field(default_factory=dict)  # between marks, see timeline.py
     costs: Costs = field(default_factory=dict)  # the engines' speed when its first sound was made
+    heard: Heard | None = None  # of a session that was cancelled, or whose client told `played_ms`
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +288,4 @@ class Group:
     audio_sent_s: float = 0.0
     num_tokens: int = 0
     marks: Marks = field(default_factory=dict)
+    transcript: Transcript | None = None  # None: the sessions have clocks of their own
