@@ -157,6 +157,7 @@ class Cost:
 
 
 Costs = Mapping[str, Cost]  # by stage name: t3, vocoder
+NO_COSTS: Costs = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,3 +290,4 @@ class Group:
     num_tokens: int = 0
     marks: Marks = field(default_factory=dict)
     transcript: Transcript | None = None  # None: the sessions have clocks of their own
+    played_ms: float | None = None  # that its client has played, where the client told that

@@ -6,6 +6,7 @@ nothing of ours, and every room may import it. Knows nothing about tokens or ses
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,11 @@ class Heard:
     char_end: int  # in the caller's text: the length of `text`
     audio_ms: float  # of the sound that was heard
     is_estimate: bool  # the time of a word was spread by the length of the text
+
+
+class WordAccount(Protocol):
+    """Of a session that is being spoken."""
+
+    def transcript(self, num_samples: int, *, is_end: bool) -> Transcript:
+        """Once the session has ended. `num_samples` of its sound were sent, before pauses and
+        `speed`. `is_end`: they are all, and the pause at the end was sent too."""

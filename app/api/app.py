@@ -33,6 +33,7 @@ from app.api.speech_response import DROPPED
 from app.api.speech_routes import speech_routes
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
+from app.api.word_routes import ESTIMATED, word_routes
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
@@ -102,6 +103,8 @@ def create_app(
                 "X-Seed",
                 DROPPED,
                 PREBUFFER,
+                ESTIMATED,
+                "Link",
                 "Retry-After",
             ],
         )
@@ -121,6 +124,7 @@ def create_app(
     app.include_router(speech_routes(services))
     app.include_router(plan_routes(services))
     app.include_router(session_routes(synthesizer))
+    app.include_router(word_routes(synthesizer))
     app.include_router(voice_routes(services))
     app.include_router(pronunciation_routes(services.pronunciations))
     app.include_router(desktop_routes(services))

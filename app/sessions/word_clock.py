@@ -79,8 +79,11 @@ class WordClock:
         """Of a session that has ended. `num_samples` of it were sent. `is_end`: they are all, and
         the pause at the end was sent too."""
         if not num_samples:
-            return Transcript(self._text, (), 0.0)
-        audio_ms = self._clock.ms(num_samples, self._segment, is_end=is_end)
+            return self.until(0.0)
+        return self.until(self._clock.ms(num_samples, self._segment, is_end=is_end))
+
+    def until(self, audio_ms: float) -> Transcript:
+        """What was said, where the sound up to `audio_ms` was sent."""
         if self._open is not None:
             self._fill(self._predicted(self._open[0]))
         sent = (word for word in self._words() if word.start_ms < audio_ms)
@@ -116,11 +119,16 @@ class WordClock:
                 self._times[estimate.segment, estimate.word] = time
                 self._is_new = True
 
+    @property
+    def _num_words(self) -> int:
+        """Of the open segment."""
+        return len(self._places[self._segment]) if self._segment < len(self._places) else 0
+
     def _spread(self, begin: float, end: float) -> Iterator[WordTime]:
         """Of the open segment, which sounds from `begin` to `end`. Words without times share the
         sound between their neighbours by their lengths."""
         waiting: list[int] = []
-        for word in range(len(self._places[self._segment])):
+        for word in range(self._num_words):
             time = self._times.get((self._segment, word))
             if time is not None:
                 yield from self._shares(waiting, begin, time.start)
@@ -132,7 +140,7 @@ class WordClock:
 
     def _predicted(self, begin: float) -> Iterator[WordTime]:
         """Of the open segment, whose length is not known, where none of its words has a time."""
-        words = range(len(self._places[self._segment]))
+        words = range(self._num_words)
         if not any((self._segment, word) in self._times for word in words):
             length_s = predicted_s(sum(self._length(word) for word in words))
             yield from self._shares(words, begin, begin + length_s * SAMPLE_RATE)
