@@ -12,7 +12,7 @@ MAX_WORDS = 20_000  # of one context; beyond it the first are forgotten: two hou
 class ContextWords:
     def __init__(self, speed: float, delay_s: float) -> None:
         """`delay_s`: silence that the encoder puts before the first sample."""
-        self._speed = speed
+        self.speed = speed
         self._delay_s = delay_s
         self._num_samples = 0  # of the sound that was encoded, with pauses
         self._earlier: deque[SpokenWord] = deque(maxlen=MAX_WORDS)
@@ -21,7 +21,7 @@ class ContextWords:
     @property
     def begins_s(self) -> float:
         """Where the next take begins, as it is heard."""
-        return self._num_samples / SAMPLE_RATE / self._speed
+        return self._num_samples / SAMPLE_RATE / self.speed
 
     def begin(self, take: WordClock) -> None:
         self._take = take

@@ -12,6 +12,7 @@ from app.sessions.transcripts import Transcripts
 from tests.support.fakes import ENGLISH, tone
 
 CHUNK_TOKENS = 5
+MAX_TURNS = 1000  # of the event loop, until a session that was stopped has ended
 
 
 class LiveSynthesizer:
@@ -55,11 +56,15 @@ class LiveSynthesizer:
         return self._sessions.groups.open(key)
 
     async def cancel(self, key, played_ms=None):
-        """As an ingress alone: no engine has to confirm, and what was heard is not known yet."""
+        """As an ingress alone: no engine has to confirm. Waits for the end of a live session."""
         session, state = self._table.cancel(key)
         if played_ms is not None:
             self._transcripts.played(key, played_ms)
         self._sessions.stop(key)
+        for _ in range(MAX_TURNS):
+            if not session.is_live:
+                break
+            await asyncio.sleep(0)
         ack = session.ack(key.session_id, state, time.monotonic())
         return replace(ack, heard=self._transcripts.heard(key))
 
