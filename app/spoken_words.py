@@ -43,7 +43,7 @@ class Heard:
     last_word: str | None  # as the caller wrote it; None: no word was heard
     char_end: int  # in the caller's text: the length of `text`
     audio_ms: float  # of the sound that was heard
-    is_estimate: bool  # the time of a word was spread by the length of the text
+    is_estimate: bool  # the time of a word beside the cut was spread by the length of the text
 
 
 class WordAccount(Protocol):

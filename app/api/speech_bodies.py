@@ -52,6 +52,7 @@ class WholeFile:
         self.content_type = job.options.format.content_type
         self._encoder = SpeechEncoder(job.options)
         self._parts: list[bytes] = []
+        job.words.as_file()
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         self._parts.append(await self._encoder.feed(chunk.pcm))

@@ -131,7 +131,7 @@ class SpeechContext:
 
     def heard(self, played_ms: float | None) -> Heard:
         """Of the sound that was sent; `played_ms`: as in `cancel`."""
-        return heard(self._transcript(), played_ms)
+        return heard(self._transcript(is_end=self.is_done), played_ms)
 
     def reader_stalled(self) -> None:
         """The client takes nothing more. The socket cancels the context next."""
@@ -176,8 +176,10 @@ class SpeechContext:
     def _account(self, group: Group, speaking: "asyncio.Task[None]") -> None:
         group.finish, group.marks = self._finish, self._marks
         group.num_tokens, group.audio_sent_s = self.num_tokens, self.audio_s
-        group.transcript, group.played_ms = self._transcript(), self._played_ms
         error = None if speaking.cancelled() else speaking.exception()
+        is_end = speaking.done() and not speaking.cancelled() and error is None
+        is_end = is_end and not self.is_cancelled and self._finish is not FinishReason.CANCELLED
+        group.transcript, group.played_ms = self._transcript(is_end=is_end), self._played_ms
         if self._is_stalled:
             group.finish, group.cause = FinishReason.CANCELLED, ReaderStalled.code
         elif self.is_cancelled or self._finish is FinishReason.CANCELLED:
@@ -199,8 +201,10 @@ class SpeechContext:
             elif isinstance(order, Take):
                 await self._speak(order, encoder)
 
-    def _transcript(self) -> Transcript:
-        return self._words.transcript(self._text.whole, self._audio_s)
+    def _transcript(self, *, is_end: bool) -> Transcript:
+        """`is_end`: all sound is sent, or is about to be."""
+        sent_s = self._words.begins_s if is_end else self._audio_s
+        return self._words.transcript(self._text.whole, sent_s)
 
     async def _planned(self, take: Take) -> SpeechJob | None:
         """None for a take that is left out."""

@@ -20,7 +20,7 @@ Cue = Sequence[SpokenWord]
 def vtt(transcript: Transcript) -> str:
     note = [ESTIMATED] if transcript.is_estimate else []
     cues = [
-        f"{_span(cue, '.')}\n{_escaped(_lines(cue, transcript.text))}"
+        f"{_span(cue, transcript, '.')}\n{_escaped(_lines(cue, transcript.text))}"
         for cue in cues_of(transcript)
     ]
     return "\n\n".join(["WEBVTT", *note, *cues]) + "\n"
@@ -28,7 +28,7 @@ def vtt(transcript: Transcript) -> str:
 
 def srt(transcript: Transcript) -> str:
     cues = (
-        f"{number}\n{_span(cue, ',')}\n{_lines(cue, transcript.text)}\n"
+        f"{number}\n{_span(cue, transcript, ',')}\n{_lines(cue, transcript.text)}\n"
         for number, cue in enumerate(cues_of(transcript), 1)
     )
     return "\n".join(cues)
@@ -80,8 +80,9 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def _span(cue: Cue, point: str) -> str:
-    return f"{_stamp(cue[0].start_ms, point)} --> {_stamp(_end_ms(cue[-1]), point)}"
+def _span(cue: Cue, transcript: Transcript, point: str) -> str:
+    end_ms = min(_end_ms(cue[-1]), transcript.audio_ms)  # the sound of the last may have been cut
+    return f"{_stamp(cue[0].start_ms, point)} --> {_stamp(end_ms, point)}"
 
 
 def _end_ms(word: SpokenWord) -> float:

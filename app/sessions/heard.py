@@ -10,16 +10,19 @@ def heard(transcript: Transcript, played_ms: float | None) -> Heard:
     ends before a word of which less than half was played."""
     sent_ms = transcript.audio_ms
     audio_ms = sent_ms if played_ms is None else min(max(0.0, played_ms), sent_ms)
-    begun = [word for word in transcript.words if word.start_ms < audio_ms]
-    complete = [word for word in begun if _is_heard(word, audio_ms)]
-    last = max(complete, key=lambda word: word.char_end, default=None)
+    words = transcript.words
+    num_heard = max(
+        (num for num, word in enumerate(words, 1) if _is_heard(word, audio_ms)), default=0
+    )
+    last = words[num_heard - 1] if num_heard else None
     char_end = 0 if last is None else last.char_end
+    beside_the_cut = words[max(0, num_heard - 1) : num_heard + 1]
     return Heard(
         transcript.text[:char_end],
         None if last is None else last.text,
         char_end,
         round(audio_ms, 3),
-        any(word.is_estimate for word in begun),
+        any(word.is_estimate for word in beside_the_cut),
     )
 
 

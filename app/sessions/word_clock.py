@@ -51,6 +51,11 @@ class WordClock:
         self._segment = 0
         self._told: dict[Place, SpokenWord] = {}
         self._is_new = False
+        self._is_file = False
+
+    def as_file(self) -> None:
+        """The sound is sent at its end, in one piece."""
+        self._is_file = True
 
     def add(self, chunk: AudioChunk) -> None:
         for time in chunk.words:
@@ -78,7 +83,7 @@ class WordClock:
     def transcript(self, num_samples: int, *, is_end: bool) -> Transcript:
         """Of a session that has ended. `num_samples` of it were sent. `is_end`: they are all, and
         the pause at the end was sent too."""
-        if not num_samples:
+        if not num_samples or (self._is_file and not is_end):
             return self.until(0.0)
         return self.until(self._clock.ms(num_samples, self._segment, is_end=is_end))
 

@@ -256,6 +256,15 @@ async def test_a_context_that_was_sent_to_its_end_is_cut_where_its_client_stoppe
     assert ack["heard"]["text"] == f"  {HEARD['text']}"
 
 
+async def test_all_of_a_faster_context_was_sent():
+    async with connected(synthesizer()) as client:
+        await say(client, speed=2.0)
+        await client.send("cancel", "c")
+        [*_, ack] = await client.until("cancelled")
+    assert ack["heard"]["text"] == SOCKET_TEXT
+    assert ack["heard"]["audio_ms"] == 300
+
+
 async def test_a_cancel_of_no_context_heard_nothing():
     async with connected(synthesizer()) as client:
         await client.send("cancel", "c", played_ms=200)

@@ -90,6 +90,11 @@ def test_a_line_break_of_the_caller_ends_no_caption():
     assert srt(Transcript("New\n\nYork", words, 300.0)).endswith("\nNew York\n")
 
 
+def test_no_caption_stands_beyond_the_sound():
+    words = spoken("Hello there.").words
+    assert "--> 00:00:00,450" in srt(Transcript("Hello there.", words, 450.0))
+
+
 def test_estimated_times_are_said_to_be_so():
     assert "\n\nNOTE " in vtt(spoken("Hello there.", is_estimate=True))
     assert len(read("webvtt", vtt(spoken("Hello there.", is_estimate=True)))) == 1

@@ -40,11 +40,12 @@ def test_no_more_was_heard_than_was_sent():
     assert heard(SPOKEN, None).audio_ms == 2400.0
 
 
-def test_an_estimate_is_said_to_be_one_once_its_word_has_begun():
+@pytest.mark.parametrize(
+    ("played_ms", "is_estimate"), [(0, False), (700, False), (1600, True), (2400, True)]
+)
+def test_what_was_heard_is_an_estimate_where_a_word_beside_the_cut_is_one(played_ms, is_estimate):
     words = (*WORDS[:3], SpokenWord("friend.", 16, 23, 1700.0, 2300.0, True))
-    spoken = Transcript(TEXT, words, 2400.0)
-    assert not heard(spoken, 1700.0).is_estimate
-    assert heard(spoken, 1701.0).is_estimate
+    assert heard(Transcript(TEXT, words, 2400.0), played_ms).is_estimate == is_estimate
 
 
 def test_a_word_without_an_end_goes_on_beyond_the_sound():

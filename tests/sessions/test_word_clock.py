@@ -9,6 +9,7 @@ import soundfile
 from app.audio.formats import FORMATS, AudioStream
 from app.core import SAMPLE_RATE, AudioChunk, FinishReason, SessionKey
 from app.sessions.word_clock import SoundClock, WordClock
+from app.spoken_words import Transcript
 from app.word_marks import WordTime
 from tests.support.decoding import decode
 
@@ -146,6 +147,15 @@ def test_without_marks_a_sentence_that_was_cut_has_the_words_of_its_time():
     transcript = words_of(chunk(0, 0, 400))
     assert [word.text for word in transcript.words] == ["Pay", "$5"]
     assert transcript.is_estimate
+
+
+def test_a_file_that_is_cancelled_has_sent_nothing():
+    clock = WordClock(TEXT, PLACES, SoundClock())
+    clock.as_file()
+    clock.add(FIRST)
+    sent = len(FIRST.pcm)
+    assert clock.transcript(sent, is_end=False) == Transcript(TEXT, (), 0.0)
+    assert clock.transcript(sent, is_end=True).audio_ms == 1000
 
 
 def test_a_session_without_sound_has_no_words():
