@@ -116,8 +116,8 @@ class SpeechClient:
         sound was played; None: all that was sent."""
         path = f"/cancel/{quote(session_id, safe='')}"
         with self._failures():
-            body = None if played_ms is None else {"played_ms": played_ms}
-            response = self._http.post(self.url + path, json=body)
+            played = None if played_ms is None else {"played_ms": played_ms}
+            response = self._http.post(self.url + path, json=played)
             body = response.json() if response.status_code in (200, 202, 404) else {}
             if "state" not in body:
                 raise _failure(response)
