@@ -2,15 +2,18 @@
 
 import base64
 import json
+from contextlib import AsyncExitStack
 
+import httpx
 import pytest
+import websockets
 
 from app.audio.formats import FORMATS
 from app.core import SAMPLE_RATE
 from app.word_marks import WordTime
-from tests.support.api_clients import events_of, in_process, speech
+from tests.support.api_clients import events_of, in_process, serving, speech
 from tests.support.live_synthesizer import LiveSynthesizer
-from tests.support.speech_sockets import connected
+from tests.support.speech_sockets import Client, connected
 
 TEXT = "It costs $5 today."  # said: It costs five dollars today.
 TOKEN = 960  # samples: 40 ms; a chunk has 5
@@ -280,3 +283,24 @@ async def test_a_socket_refuses_other_timestamps():
         await client.start(timestamps="char")
         [*_, refused] = await client.until("error")
     assert json.dumps(refused["error"]["param"]) == '"timestamps"'
+
+
+async def test_a_cancel_of_a_context_from_elsewhere_says_what_was_heard():
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(serving(synthesizer(num_chunks=200)))
+        address = f"{url.replace('http', 'ws')}/v1/audio/speech/stream"
+        connecting = websockets.connect(address, additional_headers={"X-Request-ID": "sock"})
+        client = Client(await stack.enter_async_context(connecting))
+        await client.start()
+        await client.send("text", "c", text=TEXT)
+        await client.send("flush", "c")
+        for _ in range(4):
+            await client.until("audio")
+        async with httpx.AsyncClient(base_url=url) as other:
+            ack = (await other.post("/cancel/sock-0", json={"played_ms": 300})).json()
+            [*_, done] = await client.until("done")
+            report = (await other.get("/v1/sessions/sock-0")).json()
+            words = (await other.get("/v1/sessions/sock-0/words")).json()["words"]
+    assert done["finish_reason"] == "cancelled"
+    assert ack["heard"] == report["heard"] == {**HEARD, "audio_ms": 300.0}
+    assert told(words) == TOLD
