@@ -5,7 +5,7 @@ The vocoder counts samples of the sound that it makes. The listener hears them a
 Knows nothing about codecs, transports or the registry.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
 
@@ -47,8 +47,10 @@ class WordClock:
         self._places = places
         self._written = _written(places)
         self._times: dict[_WordKey, WordTime] = {}
+        self._guesses: dict[_WordKey, WordTime] = {}  # of the open segment, until one is marked
         self._open: _Span | None = None  # of the segment whose sound comes now
         self._segment = 0
+        self._spoken = (0, 0)  # samples and characters of the segments that are complete
         self._told: dict[Place, SpokenWord] = {}
         self._is_new = False
         self._is_file = False
@@ -65,8 +67,12 @@ class WordClock:
             if chunk.segment != self._segment:
                 self._complete()
             self._segment = chunk.segment
-            begin = chunk.start if self._open is None else self._open[0]
-            self._open = begin, chunk.start + len(chunk.pcm)
+            if self._open is None:
+                self._open = chunk.start, chunk.start
+                self._guess()
+            self._open = self._open[0], chunk.start + len(chunk.pcm)
+        if chunk.words:
+            self._guesses.clear()
         if chunk.finish is FinishReason.STOP:
             self._complete()
 
@@ -89,14 +95,13 @@ class WordClock:
 
     def until(self, audio_ms: float) -> Transcript:
         """What was said, where the sound up to `audio_ms` was sent."""
-        if self._open is not None:
-            self._fill(self._predicted(self._open[0]))
         sent = (word for word in self._words() if word.start_ms < audio_ms)
         return Transcript(self._text, tuple(map(self._ended, sent)), audio_ms)
 
     def _words(self) -> Iterator[SpokenWord]:
         for place, keys in self._written:
-            times = [self._times[key] for key in keys if key in self._times]
+            known = (self._times.get(key, self._guesses.get(key)) for key in keys)
+            times = [time for time in known if time is not None]
             if not times:
                 continue
             first, last = times[0], times[-1]
@@ -110,19 +115,38 @@ class WordClock:
             )
 
     def _complete(self) -> None:
-        """All sound of the open segment is there."""
-        if self._open is not None:
-            self._fill(self._spread(*self._open))
+        """All sound of the open segment is there: its words get the times that they lack."""
+        if self._open is None:
+            return
+        begin, end = self._open
+        for estimate in self._spread(begin, end):
+            known = self._times.get((estimate.segment, estimate.word))
+            time = estimate if known is None else replace(known, end=estimate.end)
+            self._times[estimate.segment, estimate.word] = time
+            self._is_new = True
+        num_samples, num_chars = self._spoken
+        self._spoken = num_samples + end - begin, num_chars + self._num_chars
+        self._guesses.clear()
         self._open = None
 
-    def _fill(self, estimates: Iterable[WordTime]) -> None:
-        """Gives the open segment's words the times that they lack."""
-        for estimate in estimates:
-            known = self._times.get((estimate.segment, estimate.word))
-            if known is None or (known.end is None and estimate.end is not None):
-                time = estimate if known is None else replace(known, end=estimate.end)
-                self._times[estimate.segment, estimate.word] = time
-                self._is_new = True
+    def _guess(self) -> None:
+        """The open segment begins, and its length is not known. Its words are told with its first
+        sound where the model has marked none of them."""
+        assert self._open is not None
+        words = range(self._num_words)
+        if any((self._segment, word) in self._times for word in words):
+            return
+        begin = self._open[0]
+        guesses = self._shares(words, begin, begin + self._predicted_samples())
+        self._guesses = {(time.segment, time.word): time for time in guesses}
+        self._is_new = self._is_new or bool(self._guesses)
+
+    def _predicted_samples(self) -> float:
+        """How long the open segment is, if its words take as long as those before it."""
+        num_samples, num_chars = self._spoken
+        if not num_chars:
+            return predicted_s(self._num_chars) * SAMPLE_RATE
+        return num_samples / num_chars * self._num_chars
 
     @property
     def _num_words(self) -> int:
@@ -143,12 +167,10 @@ class WordClock:
                 waiting.append(word)
         yield from self._shares(waiting, begin, end)
 
-    def _predicted(self, begin: float) -> Iterator[WordTime]:
-        """Of the open segment, whose length is not known, where none of its words has a time."""
-        words = range(self._num_words)
-        if not any((self._segment, word) in self._times for word in words):
-            length_s = predicted_s(sum(self._length(word) for word in words))
-            yield from self._shares(words, begin, begin + length_s * SAMPLE_RATE)
+    @property
+    def _num_chars(self) -> int:
+        """Of the open segment."""
+        return sum(map(self._length, range(self._num_words)))
 
     def _shares(self, words: Sequence[int], begin: float, end: float) -> Iterator[WordTime]:
         lengths = [self._length(word) for word in words]

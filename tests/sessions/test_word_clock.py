@@ -143,6 +143,35 @@ def test_without_marks_words_share_the_sound_by_their_lengths():
     assert [word.start_ms for word in transcript.words] == [0, *ends[:-1]]
 
 
+def test_without_marks_words_are_told_with_the_first_sound_and_again_at_the_end():
+    clock = WordClock(TEXT, PLACES, SoundClock())
+    clock.add(chunk(0, 0, 100))
+    first = clock.news()
+    assert [word.text for word in first] == ["Pay", "$5", "now."]
+    assert first[-1].end_ms == pytest.approx(15 / 12 * 1000, abs=0.1)  # 12 characters a second
+    clock.add(chunk(0, 100, 1000))
+    assert clock.news() == []
+    clock.add(chunk(1, 1000, 1100))
+    again = clock.news()
+    assert [word.text for word in again] == ["Pay", "$5", "now.", "Or", "later,", "friend."]
+    assert again[2].end_ms == 1000
+
+
+def test_a_later_sentence_is_as_fast_as_the_one_before_it():
+    clock = WordClock(TEXT, PLACES, SoundClock())
+    for each in (chunk(0, 0, 600), chunk(1, 600, 700)):
+        clock.add(each)
+    assert clock.news()[-1].end_ms == pytest.approx(600 + 600 / 15 * 18, abs=0.1)
+
+
+def test_a_mark_takes_the_place_of_every_estimate_of_its_sentence():
+    clock = WordClock(TEXT, PLACES, SoundClock())
+    clock.add(chunk(0, 0, 100))
+    clock.add(chunk(0, 100, 200, (0, 150, None)))
+    [told] = clock.until(200.0).words
+    assert (told.text, told.start_ms) == ("Pay", 150)
+
+
 def test_without_marks_a_sentence_that_was_cut_has_the_words_of_its_time():
     transcript = words_of(chunk(0, 0, 400))
     assert [word.text for word in transcript.words] == ["Pay", "$5"]
