@@ -23,7 +23,7 @@ sys.path.insert(0, os.environ.get("BURST_TREE", str(Path(__file__).resolve().par
 
 import torch
 
-from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.config import ServeArgs, VocoderSettings
 from app.core import (
     NO_MARKS,
     SAMPLE_RATE,
@@ -41,6 +41,7 @@ from app.engine.stages.vocoder import VocoderStage
 from app.model_card import ModelCard
 from app.sessions.tasks import TaskSet
 from app.sessions.timeline import first_audio_legs
+from app.t3_settings import T3Settings
 
 TEXTS = (
     "Your parcel is there.",

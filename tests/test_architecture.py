@@ -22,7 +22,8 @@ MAX_FUNCTION_LINES = 80
 MAX_BROAD_EXCEPTS = 4  # each says why, beside it
 
 
-_GROUND = ("word_marks", "spoken_words", "core", "errors", "key_settings", "config", "model_card")
+_NOUNS = ("word_marks", "spoken_words", "core", "model_card")
+_GROUND = (*_NOUNS, "errors", "key_settings", "t3_settings", "config")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
     "word_marks": (),
     "spoken_words": (),
@@ -31,7 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "synthesizer": ("core", "model_card", "spoken_words"),
     "errors": ("core",),
     "key_settings": (),
-    "config": ("core", "errors", "key_settings"),
+    "t3_settings": (),
+    "config": ("core", "errors", "key_settings", "t3_settings"),
     "text": _GROUND,
     "audio": _GROUND,
     "voices": (*_GROUND, "text.pronunciations"),  # the noun that it stores
