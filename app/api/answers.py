@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core import CancelAck, CancelState, Health, SessionReport
+from app.spoken_words import SpokenWord
 from app.voices.speech_activity import Warning
 
 
@@ -151,6 +152,15 @@ class SpeechPlan(Body):
     dropped_characters: int
 
 
+class SessionWords(Body):
+    session_id: str
+    words: tuple[SpokenWord, ...] = Field(
+        description="in the caller's spelling and order; times are those of the decoded sound"
+    )
+    estimated: bool = Field(description="a time was spread by the length of the text")
+    audio_ms: float = Field(description="of the sound that was sent")
+
+
 class StopCounts(Body):
     stopped: int = Field(description="sessions that have stopped")
     stopping: int = Field(description="sessions that are told to stop and have not confirmed yet")
@@ -176,5 +186,5 @@ BODIES: tuple[type, ...] = (
     *(HeardRecording, Voice, VoiceList, DeletedVoice),
     *(PronunciationEntry, PronunciationList),
     *(PlannedWord, PlannedSegment, DroppedText, SpeechPlan),
-    *(StopCounts, StoppedSessions, Speaking),
+    *(SessionWords, StopCounts, StoppedSessions, Speaking),
 )

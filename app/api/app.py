@@ -27,6 +27,7 @@ from app.api.speech_job import SpeechPlanner
 from app.api.speech_routes import speech_routes
 from app.api.voice_routes import voice_routes
 from app.api.voices import Voices
+from app.api.word_routes import word_routes
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
@@ -96,6 +97,7 @@ def create_app(
         speech_routes(services),
         plan_routes(services),
         session_routes(synthesizer),
+        word_routes(synthesizer),
         voice_routes(services),
         pronunciation_routes(services.pronunciations),
         desktop_routes(services),

@@ -21,6 +21,8 @@ EXPOSED = (
     "X-Seed",
     "X-Dropped-Characters",
     "X-Prebuffer-Ms",
+    "X-Words-Estimated",
+    "Link",
     "Retry-After",
     "X-Should-Retry",
     "Accept-Ranges",

@@ -22,7 +22,8 @@ from app.text.plan import SpokenText
 
 async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
     """The chunks of the session with its pauses as silence. The last chunk has the finish and the
-    session's marks; it has no sound but a pause at the end of the text.
+    session's marks; it has no sound but a pause at the end of the text. `job.words` has the words
+    of each chunk before the chunk is given.
 
     Raises RateLimited before any work, SynthesisFailed where the speech could not be finished or
     has no sound at all, and all errors of the synthesizer.
@@ -32,9 +33,10 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
     is_silent = True
     async with (
         admitted if job.ticket is None else nullcontext(job.ticket) as ticket,
-        aclosing(services.synthesizer.speak(job.request)) as chunks,
+        aclosing(services.synthesizer.speak(job.request, job.words)) as chunks,
     ):
         async for chunk in chunks:
+            job.words.add(chunk)
             is_silent = is_silent and not len(chunk.pcm)
             if chunk.finish is FinishReason.ERROR:
                 break

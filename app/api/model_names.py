@@ -3,8 +3,8 @@ OpenAI's names as aliases. Knows nothing about how a model is loaded."""
 
 from collections.abc import Callable, Mapping
 
-from app.core import ModelCard
 from app.errors import ConfigError, NotFound
+from app.model_card import ModelCard
 
 # Many clients send one of these names and cannot be told another.
 OPENAI_MODELS = (

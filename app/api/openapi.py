@@ -70,6 +70,23 @@ WAV_EVENTS: Answers = {
 }
 
 
+_CAPTIONS_HEADERS = {
+    "X-Words-Estimated": {
+        "description": "whether a time was spread by the length of the text",
+        "schema": {"enum": ["true", "false"]},
+    }
+}
+
+
+def _captions(content_type: str) -> Answers:
+    content = {content_type: {"schema": {"type": "string"}}}
+    return {200: {"description": "captions", "headers": _CAPTIONS_HEADERS, "content": content}}
+
+
+CAPTIONS_VTT = _captions("text/vtt")
+CAPTIONS_SRT = _captions("application/x-subrip")
+
+
 def answer(body: type) -> Answers:
     """200 with a JSON body of app.api.answers."""
     return _json(200, "done", _reference(body.__name__))

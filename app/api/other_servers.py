@@ -24,10 +24,10 @@ class OtherServersFields(BaseModel):
         None, description="of vLLM-Omni; no effect: `voice` is a name"
     )
     word_timestamps: Literal[False] | None = Field(
-        None, description="of vLLM-Omni; no effect: there are none on this route"
+        None, description="of vLLM-Omni; no effect: `timestamps` asks for the times of words"
     )
     return_timestamps: Literal[False] | None = Field(
-        None, description="of Kokoro-FastAPI; no effect: there are none on this route"
+        None, description="of Kokoro-FastAPI; no effect: `timestamps` asks for the times of words"
     )
     return_download_link: Literal[False] | None = Field(
         None, description="of Kokoro-FastAPI; no effect: the answer is the sound"

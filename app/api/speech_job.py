@@ -17,12 +17,15 @@ from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, StartMode
-from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
+from app.core import SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.errors import BadRequest, UnsupportedField
 from app.key_settings import Quota
+from app.model_card import ModelCard
+from app.sessions.word_clock import SoundClock, WordClock
 from app.text.duration import predicted_s
 from app.text.plan import SpokenText, TextRules, plan_text
 from app.text.pronunciations import Pronunciation, merged
+from app.text.takes import Take
 
 MAX_CHAR_BYTES = 12  # of a character in a JSON body: "\ud83d\ude42" at worst
 OTHER_FIELDS_BYTES = 16_384 + MAX_REQUEST_BYTES  # of a request body, beside its text
@@ -45,6 +48,20 @@ class SpeechOptions:
     def format(self) -> AudioFormat:
         return FORMATS[self.format_name]
 
+    @property
+    def delay_s(self) -> float:
+        """Silence that a decoder gives before the first sample."""
+        return self.format.delay_s(self.sample_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a text stands in what its caller sent: in the text, and in the stream of its sound."""
+
+    text: str
+    take: Take
+    begins_s: float = 0.0  # the sound before it, as it is heard
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
@@ -53,6 +70,7 @@ class SpeechJob:
     request: SynthesisRequest
     text: SpokenText
     options: SpeechOptions
+    words: WordClock  # follows the session's sound
     ticket: Ticket | None = None  # of a caller who was admitted before the session began
 
     @property
@@ -135,8 +153,11 @@ class SpeechPlanner:
             tags=card.tags,
         )
 
-    async def job(self, text: str, options: SpeechOptions, session_id: str) -> SpeechJob:
-        """Raises the errors of `plan`."""
+    async def job(
+        self, text: str, options: SpeechOptions, session_id: str, source: Source | None = None
+    ) -> SpeechJob:
+        """`source`: None where the text is all that its caller sent. Raises the errors of
+        `plan`."""
         spoken = await self.plan(text, options)
         key = SessionKey(options.caller.tenant, session_id)
         request = SynthesisRequest(
@@ -147,8 +168,10 @@ class SpeechPlanner:
             options.rules.language,
             speed=options.speed,
             pauses_s=spoken.pauses_s,
+            words=spoken.spans,
         )
-        return SpeechJob(request, spoken, options)
+        words = _word_clock(spoken, options, source or Source(text, Take.whole(text)))
+        return SpeechJob(request, spoken, options, words)
 
     async def plan(self, text: str, options: SpeechOptions) -> SpokenText:
         """Raises BadRequest for a text that is too long, has nothing to speak, or has markup or
@@ -172,6 +195,13 @@ class SpeechPlanner:
             message = "input: the text has no letter or digit, so there is nothing to speak"
             raise BadRequest(message, param="input", code="empty_input")
         return spoken
+
+
+def _word_clock(spoken: SpokenText, options: SpeechOptions, source: Source) -> WordClock:
+    span = source.take.span
+    places = tuple(tuple(span(each.start, each.end) for each in words) for words in spoken.words)
+    clock = SoundClock(spoken.pauses_s, options.speed, options.delay_s, source.begins_s)
+    return WordClock(source.text, places, clock)
 
 
 def _sample_rate(fields: SpeechOptionFields, format_name: FormatName) -> int:

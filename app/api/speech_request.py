@@ -19,6 +19,7 @@ from app.text.plan import Normalise
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
 
+MAX_PLAYED_MS = 1e9  # twelve days
 _VALUE_ERROR = "Value error, "  # pydantic's prefix of our own messages
 
 
@@ -106,6 +107,9 @@ class SpeechOptionFields(BaseModel):
 class StreamOptionFields(SpeechOptionFields):
     """The same for speech that is played as it comes."""
 
+    timestamps: Literal["word"] | None = Field(
+        None, description="word: tell when each word sounds, before or with its sound"
+    )
     start: StartMode | None = Field(
         None,
         description="smooth: the first sound is held until the rest follows without a gap; "
@@ -128,6 +132,26 @@ class SpeechFields(OtherServersFields, StreamOptionFields):
         None, description="audio: raw bytes; sse: server-sent events with base64"
     )
     stream: bool | None = Field(None, description="false: one file with its true length")
+
+
+PlayedMs = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=MAX_PLAYED_MS,
+        allow_inf_nan=False,
+        description="how much of the sound the player has played, by its own clock, in ms of the "
+        "decoded sound; absent: all that was sent",
+    ),
+]
+
+
+class CancelFields(BaseModel):
+    """The body of a cancel."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    played_ms: PlayedMs = None
 
 
 def parse(kind: type[FieldsT], body: dict[str, object]) -> FieldsT:

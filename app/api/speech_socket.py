@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import asdict
 
 from fastapi import WebSocket
 from starlette.types import Message
@@ -19,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 from app.api.errors import code_of, error_of
 from app.api.idle_clock import IdleClock
 from app.api.services import Services
+from app.api.socket_cancels import SocketCancels
 from app.api.socket_messages import (
     MAX_BUFFER_MS,
     Cancel,
@@ -32,7 +32,7 @@ from app.api.socket_messages import (
 from app.api.socket_outbox import SocketOutbox
 from app.api.speech_context import SpeechContext
 from app.auth.api_keys import Caller
-from app.core import CancelAck, CancelState, FinishReason, SessionKey
+from app.core import FinishReason, SessionKey
 from app.errors import BadRequest, ReaderStalled, ServeError
 from app.sessions.tasks import TaskSet, cancel_and_wait
 
@@ -65,6 +65,7 @@ class SpeechSocket:
         self._tasks = TaskSet()
         self._running: dict[SpeechContext, asyncio.Task[None]] = {}
         self._outbox = SocketOutbox(websocket)
+        self._cancels = SocketCancels(services, self._outbox, caller, socket_id)
 
     async def serve(self) -> None:
         """Returns when the client leaves or closes, when the server closes the socket, or when a
@@ -152,10 +153,10 @@ class SpeechSocket:
             case Cancel():  # the next turn may use the id at once
                 context = self._open.pop(message.context_id, None)
                 if context is None:
-                    ack = CancelAck(message.context_id, CancelState.ALREADY_DONE)
-                    self._spawn(self._acknowledge(ack, None))
+                    late = self._cancels.acknowledge_late(message.context_id, message.played_ms)
+                    self._spawn(late)
                 else:
-                    self._spawn(self._cancel(context))
+                    self._spawn(self._cancel(context, message.played_ms))
             case Close(context_id=None):
                 self._is_closing = True
                 for context in self._open.values():
@@ -193,6 +194,7 @@ class SpeechSocket:
             is_binary=message.audio == "binary",
             max_buffer_s=buffer_ms / 1e3,
             is_held=planner.is_held(message.start),
+            tells_words=message.timestamps is not None,
         )
         self._open[message.context_id] = context
         running = self._running[context] = self._spawn(self._run(context))
@@ -242,6 +244,7 @@ class SpeechSocket:
             self._num_tokens += context.num_tokens
             if self._open.get(context.context_id) is context:
                 del self._open[context.context_id]
+            self._cancels.ended(context)
         error = None if speaking.cancelled() else speaking.exception()
         if isinstance(error, WebSocketDisconnect | ReaderStalled):
             raise error
@@ -254,27 +257,12 @@ class SpeechSocket:
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
             await self._outbox.tell(context, "error", error=error_of(error))
 
-    async def _cancel(self, context: SpeechContext) -> None:
+    async def _cancel(self, context: SpeechContext, played_ms: float | None) -> None:
         """Acknowledges the cancel in every case, once the context has stopped."""
-        if context.is_done:
-            ack = CancelAck(context.context_id, CancelState.ALREADY_DONE)
-        else:
-            try:
-                ack = await context.cancel()
-            except ServeError as error:  # no registry: closing the stream stops the session too
-                message = "socket %s: a cancel failed: %s"
-                named = {"session": context.session_id}
-                log.warning(message, self._socket_id, error.code, extra=named)
-                ack = CancelAck(context.context_id, CancelState.STOPPING)
-            if (running := self._running.get(context)) is not None:
-                running.cancel()
-        await self._acknowledge(ack, context)
-
-    async def _acknowledge(self, ack: CancelAck, context: SpeechContext | None) -> None:
-        fields = asdict(ack)
-        fields["context_id"] = fields.pop("session_id")
-        number = None if context is None else context.number
-        await self._outbox.event("cancelled", stream=number, **fields)
+        ack = await self._cancels.stop(context, played_ms)
+        if not context.is_done and (running := self._running.get(context)) is not None:
+            running.cancel()
+        await self._cancels.acknowledge(ack, context)
 
     async def _finish(self, tasks: "set[asyncio.Task[None]]") -> None:
         """Closes the socket once all text that has come is spoken."""

@@ -24,13 +24,15 @@ _FLAC_LENGTH_AT = 21  # in the file: 4 bits, then 4 bytes, of the number of samp
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """`name` and `container` are FFmpeg's names. `bit_rate` None: lossless."""
+    """`name` and `container` are FFmpeg's names. `bit_rate` None: lossless. `delay`: the silent
+    samples before the first one, about which the container tells a decoder nothing."""
 
     name: str
     container: str
     sample_format: str
     bit_rate: int | None = None
     container_options: dict[str, str] = field(default_factory=dict)
+    delay: int = 0
 
 
 # 96 kbit/s is transparent for mono speech at 24 kHz (MPEG-2 layer III). LAME puts 1,105 silent
@@ -41,11 +43,12 @@ MP3 = Codec(
     "fltp",
     96_000,
     container_options={"write_xing": "0", "id3v2_version": "0"},
+    delay=1105,
 )
 # One page per packet of 20 ms; the default holds back a second of sound. Ogg marks the first and
 # the last sample, so the stream decodes to its exact length.
 OPUS = Codec("libopus", "ogg", "flt", 48_000, container_options={"page_duration": "20000"})
-AAC = Codec("aac", "adts", "fltp", 96_000)  # begins with a frame of 1,024 silent samples
+AAC = Codec("aac", "adts", "fltp", 96_000, delay=1024)  # begins with a frame of silence
 # FFmpeg leaves 8 KiB for tags that are added later, unless it is told not to.
 FLAC = Codec("flac", "flac", "s16", container_options={"metadata_header_padding": "0"})
 MULAW = Codec("pcm_mulaw", "mulaw", "s16")

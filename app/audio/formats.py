@@ -47,6 +47,10 @@ class AudioFormat:
     sample_rates: tuple[int, ...] = SAMPLE_RATES
     default_rate: int = SAMPLE_RATE
     is_light: bool = False  # encoding costs less than a change of thread
+    delay: int = 0  # silent samples that a decoder gives before the first sample
+
+    def delay_s(self, sample_rate: int) -> float:
+        return self.delay / sample_rate
 
 
 def _pcm(sample_rate: int) -> PcmEncoder:
@@ -54,7 +58,7 @@ def _pcm(sample_rate: int) -> PcmEncoder:
 
 
 def _coded(content_type: str, codec: Codec, seal: Seal = _unchanged) -> AudioFormat:
-    return AudioFormat(content_type, partial(CodecEncoder, codec), seal)
+    return AudioFormat(content_type, partial(CodecEncoder, codec), seal, delay=codec.delay)
 
 
 def _telephone(content_type: str, codec: Codec) -> AudioFormat:

@@ -37,6 +37,7 @@ from app.engine.stream import EngineStream
 from app.errors import BadRequest, SynthesisFailed
 from app.sessions.smoothness import Company
 from app.sessions.tasks import cancel_and_wait
+from app.word_marks import WordMark, WordTime
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
@@ -201,6 +202,7 @@ class SpeechPipeline:
                 playback.lead_s(index),
                 request.is_paced,
                 request.speed,
+                request.words[index] if request.words else (),
             )
             playback.asked(index)
             async with aclosing(self._tokens.tokens(segment)) as groups:
@@ -260,4 +262,18 @@ def _to_chunk(
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
     if finish in _COMPLETE:
         marks = {**marks, Mark.LAST_CELL: time.monotonic()}
-    return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks)
+    words = tuple(
+        WordTime(audio.segment, mark.word, *_samples(mark, start - audio.start), mark.is_estimate)
+        for mark in audio.words
+    )
+    return AudioChunk(
+        request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks, words=words
+    )
+
+
+def _samples(mark: WordMark, segment_start: int) -> tuple[int, int | None]:
+    """Where the word begins and ends in the session, whose segment begins at `segment_start`."""
+    begins = segment_start + round(mark.start_token * SAMPLES_PER_TOKEN)
+    if mark.end_token is None:
+        return begins, None
+    return begins, segment_start + round(mark.end_token * SAMPLES_PER_TOKEN)

@@ -4,8 +4,9 @@ OpenAI's thirteen names as aliases. Knows nothing about recordings or models."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.core import ModelCard, VoiceKind, VoiceRef
+from app.core import VoiceKind, VoiceRef
 from app.errors import ConfigError
+from app.model_card import ModelCard
 
 # Clients of OpenAI's interface know these names alone, and some refuse to send another.
 OPENAI_VOICES = (

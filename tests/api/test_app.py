@@ -158,6 +158,7 @@ async def test_cancelling_a_finished_session_says_already_done(method, path):
         "tokens_generated": 15,
         "tokens_discarded": 0,
         "stop_ms": 0.0,
+        "heard": None,
     }
 
 

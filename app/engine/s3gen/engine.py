@@ -179,8 +179,7 @@ class VocoderEngine:
         ):
             self._fail(entry, problem)
         else:
-            entry.tokens.extend(tokens.ids)
-            entry.finish = tokens.finish
+            entry.extend(tokens)
             self._scheduler.came(entry.key)
             self._advance(entry)
 
@@ -267,7 +266,8 @@ class VocoderEngine:
         entry.state, entry.cell, entry.upcoming = state, cell, None
         finish = entry.finish if cell.is_last else None
         if len(pcm) or finish is not None:
-            self._items.append(SegmentAudio(*entry.key, entry.num_sent, pcm, cell.end, finish))
+            audio = SegmentAudio(*entry.key, entry.num_sent, pcm, cell.end, finish)
+            self._items.append(replace(audio, words=entry.take_words()))
         if len(pcm):
             counts.num_marked += 1
             counts.late_ms.append(self._scheduler.sent(entry.key, len(pcm)) * 1000)

@@ -13,8 +13,8 @@ tensors.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.config import GuardSettings
 from app.core import SamplingParams
+from app.t3_settings import GuardSettings
 
 
 def bounded(sampling: SamplingParams, num_text: int, guards: GuardSettings) -> SamplingParams:

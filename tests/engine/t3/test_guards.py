@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from app.config import GuardSettings
 from app.core import FinishReason, SamplingParams
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.guards import bounded, is_looping, least_tokens
 from app.engine.t3.model import T3Model
+from app.t3_settings import GuardSettings
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.lone_scheduler import STOP_TOKEN, UNGUARDED
 

@@ -1,0 +1,62 @@
+"""When the words of one sequence are said, by the path of its tokens through the text.
+
+Pure. Knows nothing about attention or sound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.engine.checkpoint.text_origins import WordIds
+from app.word_marks import WordMark
+
+
+class SpokenWords:
+    """Takes the tokens one by one; gives what is new about the words."""
+
+    def __init__(self, words: Sequence[WordIds], offset_tokens: float) -> None:
+        """`offset_tokens`: how long before its sound a text id is reached."""
+        self._words = words
+        self._offset = offset_tokens
+        self._begun: list[WordMark] = []
+        self._num_ended = 0
+        self._told: list[WordMark] = []  # the marks as they were given last
+
+    @property
+    def num_begun(self) -> int:
+        return len(self._begun)
+
+    def reach(self, token: int, text_id: int) -> None:
+        """Token number `token` of the segment says text id number `text_id`. A path may fall back
+        by a few ids; a word that has begun stays begun."""
+        at = max(0.0, token + self._offset)
+        while self.num_begun < len(self._words) and self._words[self.num_begun].first <= text_id:
+            self._end(self.num_begun, at)
+            self._begun.append(WordMark(self.num_begun, at))
+        while self._num_ended < self.num_begun and self._words[self._num_ended].end <= text_id:
+            self._end(self._num_ended + 1, at)
+
+    def finish(self, num_tokens: int) -> None:
+        """The segment has ended after this number of tokens, and its words with it. Words that were
+        not reached get no mark."""
+        self._end(self.num_begun, num_tokens)
+        self._begun = [
+            replace(
+                mark,
+                start_token=min(mark.start_token, num_tokens),
+                end_token=min(mark.end_token or num_tokens, num_tokens),
+            )
+            for mark in self._begun
+        ]
+
+    def news(self) -> tuple[WordMark, ...]:
+        """The marks that are new or have changed since the last call, in order."""
+        told = [*self._told, *[None] * (self.num_begun - len(self._told))]
+        news = [new for new, old in zip(self._begun, told, strict=True) if new != old]
+        self._told = list(self._begun)
+        return tuple(news)
+
+    def _end(self, num_words: int, at: float) -> None:
+        """The first `num_words` words have ended by now."""
+        for number in range(self._num_ended, num_words):
+            self._begun[number] = replace(self._begun[number], end_token=at)
+        self._num_ended = max(self._num_ended, num_words)

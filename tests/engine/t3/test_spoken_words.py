@@ -1,0 +1,72 @@
+"""Words begin and end where the path through the text reaches and leaves their letters."""
+
+from app.engine.checkpoint.text_origins import WordIds
+from app.engine.t3.spoken_words import SpokenWords
+from app.word_marks import WordMark
+
+WORDS = (WordIds(0, 3), WordIds(4, 6), WordIds(7, 9))  # "one, to be" by letters
+
+
+def told(spoken: SpokenWords, path: list[int]) -> list[tuple[WordMark, ...]]:
+    """The news after each token."""
+    news = []
+    for token, text_id in enumerate(path):
+        spoken.reach(token, text_id)
+        news.append(spoken.news())
+    return news
+
+
+def test_a_word_is_told_when_it_begins_and_again_when_it_ends():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    assert told(spoken, [-1, 0, 2, 3, 4]) == [
+        (),
+        (WordMark(0, 1.0),),
+        (),
+        (WordMark(0, 1.0, 3.0),),
+        (WordMark(1, 4.0),),
+    ]
+
+
+def test_the_offset_of_the_head_is_taken_off():
+    spoken = SpokenWords(WORDS, offset_tokens=1.5)
+    assert told(spoken, [0, 3])[1] == (WordMark(0, 1.5, 2.5),)
+
+
+def test_no_word_begins_before_the_sound():
+    assert told(SpokenWords(WORDS, offset_tokens=-2.0), [0]) == [(WordMark(0, 0.0),)]
+
+
+def test_a_path_that_falls_back_begins_no_word_again():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [0, 4])
+    assert told(spoken, [1, 4]) == [(), ()]
+
+
+def test_words_that_one_token_passes_begin_together():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    assert told(spoken, [0, 7])[1] == (
+        WordMark(0, 0.0, 1.0),
+        WordMark(1, 1.0, 1.0),
+        WordMark(2, 1.0),
+    )
+
+
+def test_the_end_of_a_segment_ends_its_last_word():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [0, 4, 7])
+    spoken.finish(5)
+    assert spoken.news() == (WordMark(2, 2.0, 5.0),)
+
+
+def test_no_word_lies_behind_the_last_token():
+    spoken = SpokenWords(WORDS, offset_tokens=2.0)
+    told(spoken, [0, 3, 7])
+    spoken.finish(3)
+    assert spoken.news() == (WordMark(1, 3.0, 3.0), WordMark(2, 3.0, 3.0))
+
+
+def test_a_word_that_was_not_reached_has_no_mark():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [0, 4])
+    spoken.finish(9)
+    assert [mark.word for mark in spoken.news()] == [1]
