@@ -37,8 +37,8 @@ class GuardSettings(_Frozen):
     still_tokens: int | None = Field(
         None,
         ge=10,
-        description="this number of tokens in which the text goes no further, before its end, ends a "
-        "segment as babble; null: off",
+        description="this number of tokens in which the text goes no further, before its end, ends "
+        "a segment as babble; null: off",
     )
     loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle to look for")
 
