@@ -41,6 +41,7 @@ class FinishReason(StrEnum):
 
     STOP = "stop"  # the model ended it
     LENGTH = "length"  # the token limit was reached
+    BABBLE = "babble"  # a guard ended it: its tokens no longer followed the text
     CANCELLED = "cancelled"
     ERROR = "error"
 

@@ -28,6 +28,18 @@ class GuardSettings(_Frozen):
     loop_tokens: int | None = Field(
         75, ge=25, description="this number of tokens in a repeated cycle ends a segment; null: off"
     )
+    tail_tokens: int | None = Field(
+        None,
+        ge=10,
+        description="this number of tokens after the last word ends a segment as babble; null: the "
+        "tail is only counted",
+    )
+    still_tokens: int | None = Field(
+        None,
+        ge=10,
+        description="this number of tokens in which the text goes no further, before its end, ends "
+        "a segment as babble; null: off",
+    )
     loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle to look for")
 
 

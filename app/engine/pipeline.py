@@ -41,7 +41,8 @@ from app.word_marks import WordMark, WordTime
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
-_COMPLETE = (FinishReason.STOP, FinishReason.LENGTH)  # the segment was spoken to its end
+_CUT = (FinishReason.LENGTH, FinishReason.BABBLE)
+_COMPLETE = (FinishReason.STOP, *_CUT)  # all that was made of the segment was spoken
 ROOM_S = 1.0  # T3 is asked for a segment once the listener is this much nearer than the bound
 
 
@@ -124,7 +125,7 @@ class SpeechPipeline:
     ) -> AsyncGenerator[AudioChunk, None]:
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
-        start, is_cut = 0, False
+        start, cut = 0, None
         try:
             while current is not None:
                 index = current.index + 1
@@ -134,10 +135,10 @@ class SpeechPipeline:
                     )
                 async for audio in current.audio():
                     marks = playback.voiced(audio)
-                    is_cut |= audio.finish is FinishReason.LENGTH
+                    cut = audio.finish if audio.finish in _CUT else cut
                     chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
-                    if chunk.finish is FinishReason.STOP and is_cut:  # words are missing
-                        chunk = replace(chunk, finish=FinishReason.LENGTH)
+                    if chunk.finish is FinishReason.STOP and cut is not None:  # words are missing
+                        chunk = replace(chunk, finish=cut)
                     if marks:
                         chunk = replace(chunk, costs=playback.costs(self._vocoder.stats()))
                     start += len(audio.pcm)

@@ -46,13 +46,14 @@ class WordClock:
         self._clock = clock
         self._places = places
         self._written = _written(places)
+        self._number = {key: num for num, (_, keys) in enumerate(self._written) for key in keys}
         self._times: dict[_WordKey, WordTime] = {}
         self._guesses: dict[_WordKey, WordTime] = {}  # of the open segment, until one is marked
         self._open: _Span | None = None  # of the segment whose sound comes now
         self._segment = 0
         self._spoken = (0, 0)  # samples and characters of the segments that are complete
         self._told: dict[Place, SpokenWord] = {}
-        self._is_new = False
+        self._changed: set[int] = set()  # numbers of written words whose times are new
         self._is_file = False
 
     def as_file(self) -> None:
@@ -61,8 +62,7 @@ class WordClock:
 
     def add(self, chunk: AudioChunk) -> None:
         for time in chunk.words:
-            self._times[time.segment, time.word] = time
-            self._is_new = True
+            self._set(time)
         if len(chunk.pcm):
             if chunk.segment != self._segment:
                 self._complete()
@@ -78,13 +78,11 @@ class WordClock:
 
     def news(self) -> list[SpokenWord]:
         """The words that are new, or whose times are, since the last call."""
-        if not self._is_new:
-            return []
-        self._is_new = False
-        words = {(word.char_start, word.char_end): word for word in self._words()}
-        news = {place: word for place, word in words.items() if self._told.get(place) != word}
-        self._told |= news
-        return list(news.values())
+        words = [self._word(num) for num in sorted(self._changed)]
+        self._changed.clear()
+        news = [word for word in words if word and self._told.get(_place(word)) != word]
+        self._told.update((_place(word), word) for word in news)
+        return news
 
     def transcript(self, num_samples: int, *, is_end: bool) -> Transcript:
         """Of a session that has ended. `num_samples` of it were sent. `is_end`: they are all, and
@@ -95,24 +93,32 @@ class WordClock:
 
     def until(self, audio_ms: float) -> Transcript:
         """What was said, where the sound up to `audio_ms` was sent."""
-        sent = (word for word in self._words() if word.start_ms < audio_ms)
+        words = map(self._word, range(len(self._written)))
+        sent = (word for word in words if word and word.start_ms < audio_ms)
         return Transcript(self._text, tuple(map(self._ended, sent)), audio_ms)
 
-    def _words(self) -> Iterator[SpokenWord]:
-        for place, keys in self._written:
-            known = (self._times.get(key, self._guesses.get(key)) for key in keys)
-            times = [time for time in known if time is not None]
-            if not times:
-                continue
-            first, last = times[0], times[-1]
-            is_open = last.end is None or len(times) < len(keys)
-            yield SpokenWord(
-                self._text[slice(*place)],
-                *place,
-                self._clock.ms(first.start, first.segment),
-                None if is_open else self._clock.ms(last.end or 0, last.segment),
-                any(time.is_estimate for time in times),
-            )
+    def _word(self, num: int) -> SpokenWord | None:
+        """None: its times are not known."""
+        place, keys = self._written[num]
+        known = (self._times.get(key, self._guesses.get(key)) for key in keys)
+        times = [time for time in known if time is not None]
+        if not times:
+            return None
+        first, last = times[0], times[-1]
+        is_open = last.end is None or len(times) < len(keys)
+        return SpokenWord(
+            self._text[slice(*place)],
+            *place,
+            self._clock.ms(first.start, first.segment),
+            None if is_open else self._clock.ms(last.end or 0, last.segment),
+            any(time.is_estimate for time in times),
+        )
+
+    def _set(self, time: WordTime) -> None:
+        key = (time.segment, time.word)
+        self._times[key] = time
+        if key in self._number:
+            self._changed.add(self._number[key])
 
     def _complete(self) -> None:
         """All sound of the open segment is there: its words get the times that they lack."""
@@ -121,9 +127,7 @@ class WordClock:
         begin, end = self._open
         for estimate in self._spread(begin, end):
             known = self._times.get((estimate.segment, estimate.word))
-            time = estimate if known is None else replace(known, end=estimate.end)
-            self._times[estimate.segment, estimate.word] = time
-            self._is_new = True
+            self._set(estimate if known is None else replace(known, end=estimate.end))
         num_samples, num_chars = self._spoken
         self._spoken = num_samples + end - begin, num_chars + self._num_chars
         self._guesses.clear()
@@ -139,7 +143,7 @@ class WordClock:
         begin = self._open[0]
         guesses = self._shares(words, begin, begin + self._predicted_samples())
         self._guesses = {(time.segment, time.word): time for time in guesses}
-        self._is_new = self._is_new or bool(self._guesses)
+        self._changed.update(self._number[key] for key in self._guesses)
 
     def _predicted_samples(self) -> float:
         """How long the open segment is, if its words take as long as those before it."""
@@ -190,6 +194,10 @@ class WordClock:
             return word
         length_s = predicted_s(len(word.text)) / self._clock.speed
         return replace(word, end_ms=round(word.start_ms + length_s * 1e3, 3), is_estimate=True)
+
+
+def _place(word: SpokenWord) -> Place:
+    return word.char_start, word.char_end
 
 
 def _written(places: Places) -> list[tuple[Place, list[_WordKey]]]:

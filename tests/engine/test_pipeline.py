@@ -28,6 +28,7 @@ from app.engine.start import StartRule
 from app.engine.stream import SegmentKey
 from app.errors import BadRequest
 from app.sessions.smoothness import Company, Shape
+from app.word_marks import WordMark, WordSpan, WordTime
 from tests.support.eventually import eventually
 
 WAIT_S = 30.0
@@ -41,14 +42,17 @@ class Tokens:
 
     def __init__(self, **script) -> None:
         self.asked: list[int] = []
+        self.words: list[tuple[WordSpan, ...]] = []
         self.script = script
         self.holding, self.may_leave = asyncio.Event(), asyncio.Event()
 
     async def tokens(self, request):
         self.asked.append(request.segment)
+        self.words.append(request.words)
         await self.script.get(f"segment_{request.segment}", nothing)(self)
         finish = self.script.get(f"finish_{request.segment}", FinishReason.STOP)
-        yield SpeechTokens(KEY, request.segment, 0, (7,), finish)
+        marks = tuple(WordMark(n, 0.5, 1.0) for n in range(len(request.words)))
+        yield SpeechTokens(KEY, request.segment, 0, (7,), finish, words=marks)
 
 
 async def nothing(tokens: Tokens) -> None:
@@ -80,7 +84,8 @@ class Vocoder:
             self.begun.append(message)
             return
         pcm = np.zeros(len(message.ids) * SAMPLES_PER_TOKEN, np.float32)
-        self.items.append(SegmentAudio(KEY, message.segment, 0, pcm, 1, message.finish))
+        audio = SegmentAudio(KEY, message.segment, 0, pcm, 1, message.finish, words=message.words)
+        self.items.append(audio)
         if message.finish:
             self.live.discard(SegmentKey(message.key, message.segment))
 
@@ -143,6 +148,24 @@ async def test_segments_are_spoken_in_order_and_only_the_last_chunk_has_a_finish
 async def test_a_session_with_a_cut_segment_ends_with_length(vocoder):
     tokens = Tokens(finish_1=FinishReason.LENGTH)
     assert await finishes(tokens, vocoder) == [None, None, FinishReason.LENGTH]
+
+
+async def test_a_session_with_a_segment_that_babbled_ends_with_babble(vocoder):
+    tokens = Tokens(finish_0=FinishReason.BABBLE)
+    assert await finishes(tokens, vocoder) == [None, None, FinishReason.BABBLE]
+
+
+async def test_words_are_placed_in_the_sound_of_the_session(vocoder):
+    """Each segment is one token of sound."""
+    spans = tuple((WordSpan(0, len(text)),) for text in REQUEST.segments)
+    tokens = Tokens()
+    speaking = pipeline(tokens, vocoder).speak(replace(REQUEST, words=spans))
+    words = [chunk.words async for chunk in speaking]
+    assert tokens.words == [(WordSpan(0, 4),), (WordSpan(0, 4),), (WordSpan(0, 6),)]
+    assert words == [
+        (WordTime(n, 0, n * SAMPLES_PER_TOKEN + 480, (n + 1) * SAMPLES_PER_TOKEN),)
+        for n in range(3)
+    ]
 
 
 async def test_t3_is_asked_for_no_segment_after_a_cancelled_one(vocoder):

@@ -33,7 +33,7 @@ from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.step_cost import UNKNOWN_CPU, UNKNOWN_GPU, StepCost
 from app.engine.t3.step_log import StepLog
 from app.engine.t3.text_paths import TextPaths
-from app.engine.t3.token_groups import group_of, last_group
+from app.engine.t3.token_groups import count_words, group_of, last_group
 from app.errors import BadRequest
 from app.t3_settings import T3Settings
 
@@ -262,6 +262,8 @@ class TokenEngine:
         num_new = sequence.num_unsent
         self._scheduler.count_sent(sequence, num_new)
         self.step_log.count_tokens(sequence.key, num_new)
+        if finish is not None and sequence.words is not None:
+            count_words(self.counts, sequence.words, finish)
         return group
 
     def _count_step(self, chunks: Seq[ScheduledChunk], took_s: float) -> None:

@@ -16,7 +16,7 @@ from itertools import chain
 from math import inf
 
 from app.core import FinishReason, SessionKey
-from app.engine.t3.guards import is_looping
+from app.engine.t3.guards import is_babbling, is_looping
 from app.engine.t3.kv_budget import KVCache, PageBudget, PrefixCache
 from app.engine.t3.prefill import prompts_to_compute
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult, advance, chunk_of, slot_of
@@ -239,8 +239,11 @@ class Scheduler:
         stops = token == self._ending.stop_token and num_tokens > self._ending.min_tokens
         if stops and not sampling.ignore_eos:
             return FinishReason.STOP
-        loops = is_looping(sequence.tokens, sampling, self._settings.guards)
-        return FinishReason.LENGTH if loops or num_tokens >= sampling.max_tokens else None
+        guards = self._settings.guards
+        if is_looping(sequence.tokens, sampling, guards) or num_tokens >= sampling.max_tokens:
+            return FinishReason.LENGTH
+        babbles = not sampling.ignore_eos and is_babbling(sequence.words, guards)
+        return FinishReason.BABBLE if babbles else None
 
     def _end_all(self, sequences: Iterator[Sequence], finish: FinishReason) -> list[Sequence]:
         ended = list(sequences)

@@ -9,6 +9,8 @@ from dataclasses import replace
 from app.engine.checkpoint.text_origins import WordIds
 from app.word_marks import WordMark
 
+_LEFT_OUT = 1  # ids at the end of a word that the path may miss
+
 
 class SpokenWords:
     """Takes the tokens one by one; gives what is new about the words."""
@@ -20,6 +22,9 @@ class SpokenWords:
         self._begun: list[WordMark] = []
         self._num_ended = 0
         self._told: list[WordMark] = []  # the marks as they were given last
+        self._farthest = -1  # text id
+        self.num_tail = 0  # tokens since the last word's end
+        self.num_still = 0  # tokens since the path reached its farthest id, where text is left
 
     @property
     def num_begun(self) -> int:
@@ -28,6 +33,7 @@ class SpokenWords:
     def reach(self, token: int, text_id: int) -> None:
         """Token number `token` of the segment says text id number `text_id`. A path may fall back
         by a few ids; a word that has begun stays begun."""
+        self._measure(text_id)
         at = max(0.0, token + self._offset)
         while self.num_begun < len(self._words) and self._words[self.num_begun].first <= text_id:
             self._end(self.num_begun, at)
@@ -47,6 +53,20 @@ class SpokenWords:
             )
             for mark in self._begun
         ]
+
+    @property
+    def num_skipped(self) -> int:
+        """Words whose end was not reached, of a segment that has ended by itself."""
+        return sum(word.end - 1 > self._farthest + _LEFT_OUT for word in self._words)
+
+    def _measure(self, text_id: int) -> None:
+        if self._farthest >= self._words[-1].end:
+            self.num_tail += 1
+        elif text_id > self._farthest:
+            self.num_still = 0
+        elif self._farthest >= 0:
+            self.num_still += 1
+        self._farthest = max(self._farthest, text_id)
 
     def news(self) -> tuple[WordMark, ...]:
         """The marks that are new or have changed since the last call, in order."""

@@ -4,7 +4,10 @@ Runs without torch. Knows nothing about steps.
 """
 
 from app.core import FinishReason, SpeechTokens
+from app.engine.stats import TokenCounts
+from app.engine.t3.alignment_heads import MS_PER_TOKEN
 from app.engine.t3.sequence import Sequence
+from app.engine.t3.spoken_words import SpokenWords
 from app.word_marks import WordMark
 
 
@@ -21,6 +24,14 @@ def last_group(sequence: Sequence, finish: FinishReason) -> SpeechTokens:
     """An empty group that ends the segment."""
     start, fault = sequence.num_sent, sequence.fault
     return SpeechTokens(sequence.key, sequence.segment, start, (), finish, fault=fault)
+
+
+def count_words(counts: TokenCounts, words: SpokenWords, finish: FinishReason) -> None:
+    """Of a sequence that has ended."""
+    counts.num_babbles += finish is FinishReason.BABBLE
+    if finish is FinishReason.STOP:
+        counts.num_skipped_words += words.num_skipped
+        counts.tail_ms.append(words.num_tail * MS_PER_TOKEN)
 
 
 def _news(sequence: Sequence) -> tuple[WordMark, ...]:

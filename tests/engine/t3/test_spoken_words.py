@@ -70,3 +70,30 @@ def test_a_word_that_was_not_reached_has_no_mark():
     told(spoken, [0, 4])
     spoken.finish(9)
     assert [mark.word for mark in spoken.news()] == [1]
+
+
+def test_tokens_after_the_last_word_are_its_tail():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [0, 4, 7, 9, 9, 8, 9])
+    assert spoken.num_tail == 3
+    assert spoken.num_skipped == 0
+
+
+def test_tokens_in_which_the_text_goes_no_further_are_still():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [-1, -1, 0, 4, 2, 3])
+    assert spoken.num_still == 2
+    spoken.reach(6, 5)
+    assert spoken.num_still == 0
+
+
+def test_words_that_the_path_did_not_reach_are_skipped():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [0, 2])
+    assert spoken.num_skipped == 2
+
+
+def test_the_last_letter_of_a_word_may_be_missed():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [0, 4, 7])
+    assert spoken.num_skipped == 0
