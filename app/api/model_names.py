@@ -18,17 +18,23 @@ OPENAI_MODELS = (
 )
 
 
+def model_alias_faults(card: ModelCard, aliases: Mapping[str, str]) -> list[str]:
+    """Of the operator's aliases: those that mean another model than the served one."""
+    return [
+        f"model_aliases.{alias}: there is no model {model!r}; served: {card.name!r}"
+        for alias, model in aliases.items()
+        if model != card.name
+    ]
+
+
 class ModelNames:
     """`aliases` are the operator's, from name to model. OpenAI's other names are aliases of the
     served model. Capitals and spaces around a name do not count."""
 
     def __init__(self, card: Callable[[], ModelCard], aliases: Mapping[str, str]) -> None:
         self._card = card
-        served = card().name
-        for alias, model in aliases.items():
-            if model != served:
-                message = f"model_aliases.{alias}: there is no model {model!r}; served: {served!r}"
-                raise ConfigError(message)
+        if faults := model_alias_faults(card(), aliases):
+            raise ConfigError("\n".join(faults))
         self._aliases = tuple(dict.fromkeys((*aliases, *OPENAI_MODELS)))
 
     def aliases(self) -> tuple[str, ...]:

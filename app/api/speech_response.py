@@ -20,6 +20,7 @@ from app.api.encoding import chunks_of
 from app.api.errors import code_of
 from app.api.prebuffer import PREBUFFER
 from app.api.services import Services
+from app.api.slow_readers import PART_BYTES
 from app.api.speech_bodies import Body, StreamBroken
 from app.api.speech_job import SpeechJob
 from app.core import AudioChunk
@@ -28,7 +29,6 @@ from app.errors import ReaderStalled
 log = logging.getLogger(__name__)
 
 DROPPED = "X-Dropped-Characters"  # of the text: the model cannot read them, or they are no words
-PART_BYTES = 65_536  # of a long last part: the client must take each within the limit of readers
 
 
 def headers_of(services: Services, job: SpeechJob) -> dict[str, str]:

@@ -34,6 +34,15 @@ class NamedVoice:
     ref: VoiceRef
 
 
+def voice_alias_faults(card: ModelCard, aliases: Mapping[str, str]) -> list[str]:
+    """Of the operator's aliases: those that mean no voice of the server."""
+    return [
+        f"voice_aliases.{alias}: there is no voice {voice!r}"
+        for alias, voice in aliases.items()
+        if voice not in card.voices
+    ]
+
+
 class VoiceCatalogue:
     """`aliases` are the operator's, from name to voice. OpenAI's other names are aliases of the
     voices in turn. A voice's own name wins over every alias."""
@@ -41,9 +50,8 @@ class VoiceCatalogue:
     def __init__(self, card: Callable[[], ModelCard], aliases: Mapping[str, str]) -> None:
         self._card = card
         self._aliases_given = dict(aliases)
-        for alias, voice in aliases.items():
-            if voice not in card().voices:
-                raise ConfigError(f"voice_aliases.{alias}: there is no voice {voice!r}")
+        if faults := voice_alias_faults(card(), aliases):
+            raise ConfigError("\n".join(faults))
 
     def named(self) -> tuple[NamedVoice, ...]:
         card, aliases = self._card(), self._aliases()

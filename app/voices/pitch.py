@@ -15,6 +15,7 @@ WINDOW_S = 1.0  # the median pitch of a window does not follow the melody of a p
 LEAST_VOICED = 0.3  # of a window's frames
 PERIODIC = 0.6  # of the power of a voiced frame
 LOUD_DB = 25.0  # a voiced frame is not further below the loudest second
+ABOVE_HUM_DB = 9.0  # of a voiced frame above the quietest tenth, which may hum from the mains
 NEAR_BEST = 0.9  # the shortest period that explains nearly as much as the best is the pitch
 LEAST_WINDOWS = 2  # of each person
 APART = 6.0  # semitones between the people
@@ -50,7 +51,9 @@ def _pitches(wav: Samples, rate: int) -> NDArray[np.float64]:
         inner >= likeness[:, lags.start + 1 : lags.stop + 1]
     )
     periods = lags.start + np.argmax(is_peak & (inner >= NEAR_BEST * best[:, None]), axis=1)
-    is_voiced = (best > PERIODIC) & (levels > np.sort(levels)[-round(1 / HOP_S) :][0] - LOUD_DB)
+    loudest_second = np.sort(levels)[-round(1 / HOP_S) :][0]
+    least = max(loudest_second - LOUD_DB, np.quantile(levels, 0.1) + ABOVE_HUM_DB)
+    is_voiced = (best > PERIODIC) & (levels > least)
     semitones = 12 * np.log2(rate / periods)
     window = round(WINDOW_S / HOP_S)
     voiced = [

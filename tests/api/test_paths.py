@@ -95,6 +95,14 @@ async def test_a_route_of_admins_is_served_at_its_own_path_alone(client, path):
             assert f" {path}. GET /openapi.json" in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(("method", "path"), [each for each in routes() if "{" not in each[1]])
+async def test_no_path_is_served_with_a_control_character(client, method, path):
+    """The pattern of a route ends before a line end, too."""
+    for control in ("%0A", "%00", "%7F", "%0D%0A"):
+        refused = await client.request(method, path + control)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "path")
+
+
 @pytest.mark.parametrize("root_path", ["", "/english"])
 async def test_the_prefix_of_an_application_stays(root_path):
     scope = {"type": "http", "path": f"{root_path}//audio/speech/", "root_path": root_path}
@@ -150,6 +158,7 @@ async def test_the_sockets_path_says_that_it_speaks_websocket(client, method):
     response = await client.request(method, "/v1/audio/speech/stream")
     assert response.status_code == 426
     assert response.headers["upgrade"] == "websocket"
+    assert "Upgrade" in response.headers.get_list("connection")  # as RFC 9110 asks for, 7.8
     if method != "HEAD":
         error = response.json()["error"]
         assert error["code"] == "upgrade_required"
@@ -159,7 +168,9 @@ async def test_the_sockets_path_says_that_it_speaks_websocket(client, method):
 def test_the_connection_goes_on_after_a_426(synthesizer):
     with serving(synthesizer) as url, httpx.Client(base_url=url) as client:
         assert client.get("/v1/audio/speech/stream").status_code == 426
-        assert client.post("/v1/audio/speech/stream", json=speech()).status_code == 426
+        refused = client.post("/v1/audio/speech/stream", json=speech())
+        assert refused.status_code == 426
+        assert refused.headers.get_list("connection") == ["Upgrade", "close"]  # its body is unread
         assert client.get("/health").status_code == 200
 
 

@@ -4,7 +4,8 @@ import pytest
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from app.api.ranges import PART_BYTES, file_answer
+from app.api.ranges import file_answer
+from app.api.slow_readers import PART_BYTES
 
 FILE = bytes(range(10))
 
@@ -30,6 +31,7 @@ async def answer(content=FILE, **asked):
         ("bytes=3-5", 3, 5),
         ("bytes=9-9", 9, 9),
         ("bytes=5-99999", 5, 9),
+        (f"bytes=0-{2**64 - 1}", 0, 9),  # a player that does not know the size
         ("bytes=-3", 7, 9),
         ("bytes=-99", 0, 9),
         ("Bytes = 2 - 4", 2, 4),
@@ -55,7 +57,7 @@ async def test_whatever_is_no_single_range_of_bytes_gets_the_whole_file(asked):
     assert "content-range" not in response.headers
 
 
-@pytest.mark.parametrize("asked", ["bytes=10-", "bytes=99-100", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=10-", "bytes=99-100", "bytes=-0", f"bytes={2**63}-"])
 async def test_a_range_behind_the_end_is_refused_with_the_size(asked):
     with pytest.raises(HTTPException) as refused:
         await answer(range=asked)
@@ -76,6 +78,13 @@ async def test_a_client_that_has_the_file_gets_no_body():
     response, body, _ = await answer(if_none_match=f'"older", {tag}')
     assert (response.status_code, body) == (304, b"")
     assert (await answer(b"another", if_none_match=tag))[0].status_code == 200
+
+
+@pytest.mark.parametrize("has", ["W/{}", '"older", W/{}', "*"])
+async def test_a_tag_that_a_proxy_weakened_is_known(has):
+    tag = (await answer())[0].headers["etag"]
+    assert (await answer(if_none_match=has.format(tag)))[0].status_code == 304
+    assert (await answer(range="bytes=0-1", if_range=f"W/{tag}"))[0].status_code == 200
 
 
 async def test_a_long_file_is_sent_in_parts():

@@ -28,6 +28,17 @@ def test_a_lively_voice_is_one(hz):
     assert not has_two_pitches(voice(hz, 20.0), RATE)
 
 
+@pytest.mark.parametrize("mains_hz", [50, 60])
+@pytest.mark.parametrize("hz", [130, 220, 300])
+def test_a_voice_above_a_hum_of_the_mains_is_one(hz, mains_hz):
+    """In its pauses the hum is alone, and noise on its slopes looks like a high pitch."""
+    speech = np.concatenate([voice(hz, 2.6), np.zeros(3 * RATE // 2)] * 4)
+    hum = np.sin(2 * np.pi * mains_hz * np.arange(len(speech)) / RATE)
+    hum *= 0.2 * np.sqrt(2 * np.mean(speech**2))
+    noise = 0.001 * np.random.default_rng(1).standard_normal(len(speech))
+    assert not has_two_pitches((speech + hum + noise).astype(np.float32), RATE)
+
+
 @pytest.mark.parametrize(("low_hz", "high_hz"), [(100, 190), (110, 220), (140, 250)])
 @pytest.mark.parametrize("seconds", [(6, 6), (9, 3), (3, 9)])
 def test_two_voices_of_unlike_pitch_are_two(low_hz, high_hz, seconds):
