@@ -15,11 +15,11 @@ from ray.serve.schema import ServeDeploySchema
 from app.api.model_names import model_alias_faults
 from app.auth.api_keys import KeyRing, refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
-from app.core import ModelCard
 from app.engine.checkpoint.spec import PACKAGED
 from app.engine.stages.card import check_model as check_model_files
 from app.engine.stages.card import model_card
 from app.errors import CheckpointError, ConfigError
+from app.model_card import ModelCard
 from app.voices.catalogue import voice_alias_faults
 
 DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Colocated", "Enroller")
