@@ -3,6 +3,7 @@
 Pure. Knows nothing about attention or sound.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +11,9 @@ from app.engine.checkpoint.text_origins import WordIds
 from app.word_marks import WordMark
 
 _LEFT_OUT = 1  # ids at the end of a word that the path may miss
+FALL = 3  # ids: a path that looks at a word again goes back by fewer
+JUMP = 9  # ids in JUMP_TOKENS, and
+JUMP_TOKENS = 3  # 120 ms: nobody reads as fast. The path can go on by 3 ids in a token
 LEAST = 0.5  # tokens that a word lasts, though one token may pass two words
 
 
@@ -26,6 +30,9 @@ class SpokenWords:
         self._farthest = -1  # text id
         self.num_tail = 0  # tokens since the last word's end
         self.num_still = 0  # tokens since the path reached its farthest id, where text is left
+        self.num_fallen = 0  # tokens that lie FALL ids or more before the farthest: a repetition
+        self.num_jumped = 0  # tokens at which JUMP_TOKENS have passed JUMP ids or more: a skip
+        self._newest = deque([-1], JUMP_TOKENS)  # text ids of the newest tokens
 
     @property
     def num_begun(self) -> int:
@@ -66,6 +73,9 @@ class SpokenWords:
             self.num_still = 0
         elif self._farthest >= 0:
             self.num_still += 1
+        self.num_fallen += text_id + FALL <= self._farthest
+        self.num_jumped += text_id - self._newest[0] >= JUMP
+        self._newest.append(text_id)
         self._farthest = max(self._farthest, text_id)
 
     def news(self) -> tuple[WordMark, ...]:

@@ -118,6 +118,18 @@ def test_tokens_in_which_the_text_goes_no_further_are_still():
     assert spoken.num_still == 0
 
 
+def test_tokens_that_lie_before_the_farthest_are_fallen():
+    spoken = SpokenWords(WORDS, offset_tokens=0.0)
+    told(spoken, [-1, 0, 2, 4, 6, 4, 3, 2, 5, 6])
+    assert (spoken.num_fallen, spoken.num_jumped) == (2, 0)
+
+
+def test_tokens_that_pass_much_of_the_text_jump():
+    spoken = SpokenWords((WordIds(0, 20),), offset_tokens=0.0)
+    told(spoken, [-1, -1, 0, 3, 6, 9, 12, 13, 14])
+    assert (spoken.num_jumped, spoken.num_fallen) == (2, 0)
+
+
 def test_words_that_the_path_did_not_reach_are_skipped():
     spoken = SpokenWords(WORDS, offset_tokens=0.0)
     told(spoken, [0, 2])
