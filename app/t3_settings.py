@@ -40,6 +40,18 @@ class GuardSettings(_Frozen):
         description="this number of tokens in which the text goes no further, before its end, ends "
         "a segment as babble; null: off",
     )
+    fallen_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="this number of tokens that lie three or more ids of text behind the farthest, "
+        "as in a repetition, ends a segment as babble; null: they are only counted",
+    )
+    jumped_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="this number of tokens at which the text has gone on by nine ids or more in "
+        "three tokens, as in a skip, ends a segment as babble; null: they are only counted",
+    )
     loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle to look for")
 
 

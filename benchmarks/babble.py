@@ -45,6 +45,7 @@ CPU = torch.device("cpu")
 AT_ONCE = 16
 TAIL_TOKENS = 40  # of another text
 KINDS = ("good", "repeated-1", "repeated-2", "repeated-3", "skipped-2", "skipped-3", "tail")
+BOUNDS = {"tail_tokens": 16, "still_tokens": 20, "fallen_tokens": 1, "jumped_tokens": 1}
 NUM_KEPT = 3  # words before, between and behind those that are repeated or skipped, in all
 
 
@@ -116,7 +117,8 @@ class Reader:
 
 def main() -> None:
     options = parse(sys.argv[1:])
-    guards = GuardSettings(tail_tokens=options.tail_tokens, still_tokens=options.still_tokens)
+    bounds = {name: getattr(options, name) for name in BOUNDS}
+    guards = GuardSettings(**bounds)
     checkpoint = open_checkpoint(options.model)
     reader = Reader(checkpoint, guards)
     cases = [
@@ -134,8 +136,7 @@ def main() -> None:
         "benchmark": "babble",
         "model": options.model,
         "utterances": options.utterances,
-        "tail_tokens": options.tail_tokens,
-        "still_tokens": options.still_tokens,
+        **bounds,
         "false_alarms": rows.pop("good"),
         "found": rows,
     }
@@ -146,9 +147,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="embedded", help="a model, as in serve_config.yaml")
     parser.add_argument("--utterances", type=int, default=200, help="of each kind")
-    parser.add_argument("--tail-tokens", type=int, default=20)
-    parser.add_argument("--still-tokens", type=int, default=20)
-    return parser.parse_args(arguments)
+    for name, default in BOUNDS.items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=int, default=default, help="as in t3.guards")
+    options = parser.parse_args(arguments)
+    if options.utterances < 1:
+        parser.error("--utterances must be 1 or more")
+    return options
 
 
 def _cases(kind: str, num: int, voices: Sequence[str]) -> Iterator[Case]:

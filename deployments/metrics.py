@@ -181,6 +181,12 @@ class _TokenMetrics:
         self._skipped = _Growth(
             "chatterbox_skipped_words_total", "Words that T3 did not reach before it stopped", tags
         )
+        self._fallen = _Growth(
+            "chatterbox_fallen_tokens_total", "Tokens of T3 that fell back in their text", tags
+        )
+        self._jumped = _Growth(
+            "chatterbox_jumped_tokens_total", "Tokens of T3 at which their text jumped", tags
+        )
         self._babbles = _Growth(
             "chatterbox_babbles_total", "Segments that a guard ended off their text", tags
         )
@@ -195,6 +201,8 @@ class _TokenMetrics:
         self._hits.to(self._counts.num_prefix_hits)
         self._misses.to(self._counts.num_prefix_misses)
         self._skipped.to(self._counts.num_skipped_words)
+        self._fallen.to(self._counts.num_fallen_tokens)
+        self._jumped.to(self._counts.num_jumped_tokens)
         self._babbles.to(self._counts.num_babbles)
         for ms in self._counts.tail_ms.take():
             self._tail.observe(ms)

@@ -11,6 +11,7 @@ from app.api.speech_context import SpeechContext
 from app.auth.api_keys import Caller
 from app.core import CancelAck, CancelState, SessionKey
 from app.errors import ServeError
+from app.spoken_words import Heard
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,11 @@ class SocketCancels:
         self._caller = caller
         self._socket_id = socket_id
         self._ended: OrderedDict[str, str] = OrderedDict()  # session ids by context id
+        self._stopping: dict[str, SpeechContext] = {}  # cancelled, until they end
 
     def ended(self, context: SpeechContext) -> None:
+        if self._stopping.get(context.context_id) is context:
+            del self._stopping[context.context_id]
         self._ended[context.context_id] = context.session_id
         self._ended.move_to_end(context.context_id)
         if len(self._ended) > MAX_ENDED:
@@ -36,8 +40,10 @@ class SocketCancels:
     async def stop(self, context: SpeechContext, played_ms: float | None) -> CancelAck:
         """Once the context has stopped."""
         if context.is_done:
-            heard = context.heard(played_ms)
+            heard = await self._told(context.session_id, played_ms)
+            heard = heard or context.heard(played_ms)
             return CancelAck(context.context_id, CancelState.ALREADY_DONE, heard=heard)
+        self._stopping[context.context_id] = context
         try:
             return await context.cancel(played_ms)
         except ServeError as error:  # no registry: closing the stream stops the session too
@@ -51,11 +57,19 @@ class SocketCancels:
         """Of a context that has ended, or was never open. The client of one that has ended may play
         its sound for seconds yet."""
         heard = None
-        if (session_id := self._ended.get(context_id)) is not None:
-            key = SessionKey(self._caller.tenant, session_id)
-            with suppress(ServeError):  # no registry: what was heard is not known
-                heard = (await self._services.synthesizer.cancel(key, played_ms)).heard
+        if (context := self._stopping.get(context_id)) is not None:
+            heard = context.heard(played_ms)
+        elif (session_id := self._ended.get(context_id)) is not None:
+            heard = await self._told(session_id, played_ms)
         await self.acknowledge(CancelAck(context_id, CancelState.ALREADY_DONE, heard=heard), None)
+
+    async def _told(self, session_id: str, played_ms: float | None) -> Heard | None:
+        """By the registry, which keeps what the client has played. None: it is away, or knows
+        nothing of the session."""
+        key = SessionKey(self._caller.tenant, session_id)
+        with suppress(ServeError):
+            return (await self._services.synthesizer.cancel(key, played_ms)).heard
+        return None
 
     async def acknowledge(self, ack: CancelAck, context: SpeechContext | None) -> None:
         fields = asdict(ack)

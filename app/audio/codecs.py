@@ -19,6 +19,9 @@ from app.audio.pcm import Samples, to_s16
 from app.core import SAMPLE_RATE
 
 BLOCK = 480  # samples that go into a filter graph at a time
+# Samples of silence that push the end of the sound out of the filters. Measured 2026-11-30: without
+# them atempo drops up to 80 ms at a speed of 0.25.
+_PUSH = 4096
 _FLAC_LENGTH_AT = 21  # in the file: 4 bits, then 4 bytes, of the number of samples
 
 
@@ -148,9 +151,11 @@ class Shaper:
 
 
 class _Tempo:
-    """Filters atempo (WSOLA) in a row, at 24 kHz. Each holds back a window and its last block."""
+    """Filters atempo (WSOLA) in a row, at 24 kHz. Each holds back a window and its last block. In
+    all, `speed` times as few samples come out as went in."""
 
     def __init__(self, speed: float) -> None:
+        self._speed = speed
         self._graph = Graph()
         source = self._graph.add_abuffer(
             format="flt", sample_rate=SAMPLE_RATE, layout="mono", time_base=Fraction(1, SAMPLE_RATE)
@@ -163,12 +168,13 @@ class _Tempo:
             before.link_to(after)
         self._graph.configure()
         self._num_samples = 0
+        self._num_given = 0
 
     def feed(self, pcm: Samples) -> Samples:
-        if not len(pcm):
-            return np.zeros(0, np.float32)
         parts = [self._pushed(pcm[at : at + BLOCK]) for at in range(0, len(pcm), BLOCK)]
-        return np.concatenate(parts)
+        given = np.concatenate([np.zeros(0, np.float32), *parts])
+        self._num_given += len(given)
+        return given
 
     def _pushed(self, pcm: Samples) -> Samples:
         samples = np.ascontiguousarray(pcm, np.float32)[np.newaxis]
@@ -182,8 +188,10 @@ class _Tempo:
     def finish(self) -> Samples:
         if not self._num_samples:
             return np.zeros(0, np.float32)
+        num_left = round(self._num_samples / self._speed) - self._num_given
+        rest = self._pushed(np.zeros(_PUSH, np.float32))
         self._graph.push(None)
-        return self._pulled()
+        return np.concatenate([rest, self._pulled()])[: max(0, num_left)]
 
     def _pulled(self) -> Samples:
         parts = [np.zeros(0, np.float32)]

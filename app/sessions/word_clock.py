@@ -18,6 +18,7 @@ Place = tuple[int, int]  # start and end in the caller's text
 Places = Sequence[Sequence[Place]]  # of the words of each segment
 _WordKey = tuple[int, int]  # segment and word
 _Span = tuple[int, int]  # samples of the session
+LEAST = SAMPLE_RATE // 50  # samples that a word lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,9 @@ class WordClock:
         for estimate in self._spread(begin, end):
             known = self._times.get((estimate.segment, estimate.word))
             self._set(estimate if known is None else replace(known, end=estimate.end))
+        keys = [(self._segment, word) for word in range(self._num_words)]
+        for time in lasting([self._times[key] for key in keys], begin, end):
+            self._set(time)
         num_samples, num_chars = self._spoken
         self._spoken = num_samples + end - begin, num_chars + self._num_chars
         self._guesses.clear()
@@ -194,6 +198,25 @@ class WordClock:
             return word
         length_s = predicted_s(len(word.text)) / self._clock.speed
         return replace(word, end_ms=round(word.start_ms + length_s * 1e3, 3), is_estimate=True)
+
+
+def lasting(times: Sequence[WordTime], begin: int, end: int) -> Iterator[WordTime]:
+    """The words of the sound from `begin` to `end`, all with ends, in reverse order. None overlaps
+    the next, and each lasts LEAST, or less where they have no room: the model may have skipped a
+    word, and says nothing between its neighbours."""
+    least = min(LEAST, (end - begin) // max(1, len(times)))
+    at = begin
+    pushed = []
+    for num, time in enumerate(times, 1):
+        until = end if num == len(times) else times[num].start
+        start = max(time.start, at)
+        at = max(min(time.end or until, until), start + least)
+        pushed.append(replace(time, start=start, end=at))
+    at = end
+    for time in reversed(pushed):
+        stop = min(time.end or at, at)
+        at = min(time.start, stop - least)
+        yield replace(time, start=at, end=stop)
 
 
 def _place(word: SpokenWord) -> Place:

@@ -1,5 +1,6 @@
 """Word times over HTTP and over the socket: before or with their sound, in the caller's words."""
 
+import asyncio
 import base64
 import json
 from contextlib import AsyncExitStack
@@ -177,6 +178,33 @@ async def test_a_cancel_after_the_last_byte_says_what_was_heard(method):
     assert ack.json()["heard"] == report["heard"] == {**HEARD, "audio_ms": 200.0}
 
 
+@pytest.mark.parametrize(("played_ms", "text"), [(0, ""), (1e9, TEXT)])
+async def test_a_playout_clock_may_lie_outside_of_the_sound(played_ms, text):
+    async with in_process(synthesizer()) as client:
+        await spoken(client)
+        first = (await client.post("/cancel/s", json={"played_ms": played_ms})).json()["heard"]
+        again = (await client.post("/cancel/s", json={"played_ms": 200})).json()["heard"]
+    assert first == again  # the first counts
+    assert (first["text"], first["audio_ms"]) == (text, min(played_ms, 600))
+
+
+async def test_nothing_was_heard_of_a_whole_file_that_was_cancelled():
+    async with in_process(LiveSynthesizer(5, 0.02, words=TIMES)) as client:
+        body = speech(input=TEXT, stream=False, timestamps="word", response_format="wav")
+        headers = {"X-Request-ID": "s"}
+        speaking = asyncio.ensure_future(
+            client.post("/v1/audio/speech", json=body, headers=headers)
+        )
+        await asyncio.sleep(0.05)
+        ack = (await client.post("/cancel/s", json={"played_ms": 40})).json()
+        assert (await speaking).status_code == 204
+        parts = ("words", "captions.vtt", "captions.srt")
+        told = [await client.get(f"/v1/sessions/s/{part}") for part in parts]
+    assert (ack["heard"]["text"], ack["heard"]["audio_ms"]) == ("", 0)
+    assert [each.status_code for each in told] == [200] * 3
+    assert (told[0].json()["words"], told[1].text, told[2].text) == ([], "WEBVTT\n", "")
+
+
 async def test_without_a_playout_clock_all_that_was_sent_was_heard():
     async with in_process(synthesizer()) as client:
         await spoken(client)
@@ -248,6 +276,48 @@ async def test_a_cancel_over_the_socket_says_what_was_heard():
         await client.send("cancel", "c", played_ms=300)
         [*_, ack] = await client.until("cancelled")
     assert ack["heard"] == {**HEARD, "audio_ms": 300.0}
+
+
+async def test_every_cancel_of_a_context_says_what_the_first_said():
+    async with connected(synthesizer(num_chunks=200)) as client:
+        await client.start(timestamps="word")
+        await client.send("text", "c", text=TEXT)
+        await client.send("flush", "c")
+        for _ in range(4):
+            await client.until("audio")
+        for played_ms in (300, 500, 0):  # the second comes before the first is answered
+            await client.send("cancel", "c", played_ms=played_ms)
+        acks = [(await client.until("cancelled"))[-1] for _ in range(3)]
+        await client.send("cancel", "c", played_ms=500)
+        acks += (await client.until("cancelled"))[-1:]
+    assert [ack["heard"] for ack in acks] == [{**HEARD, "audio_ms": 300.0}] * 4
+
+
+async def test_a_context_that_is_cancelled_before_its_first_sound_was_not_heard():
+    async with connected(LiveSynthesizer(3, 5.0, words=TIMES)) as client:
+        await client.start(timestamps="word")
+        await client.send("cancel", "c", played_ms=300)
+        [*_, before_text] = await client.until("cancelled")
+        await client.start(timestamps="word")
+        await client.send("text", "c", text=TEXT)
+        await client.send("flush", "c")
+        await client.send("cancel", "c", played_ms=300)
+        [*_, before_sound] = await client.until("cancelled")
+    nothing = {"text": "", "last_word": None, "char_end": 0, "audio_ms": 0.0, "is_estimate": False}
+    assert before_text["heard"] == before_sound["heard"] == nothing
+
+
+@pytest.mark.parametrize("played_ms", [-1, "200", 1e300, float("nan"), True, [], 10**400])
+async def test_a_wrong_playout_clock_stops_no_context(played_ms):
+    async with connected(synthesizer()) as client:
+        await client.start(timestamps="word")
+        await client.send("cancel", "c", played_ms=played_ms)
+        [*_, refused] = await client.until("error")
+        await client.send("text", "c", text=TEXT)
+        await client.send("close", "c")
+        [*_, done] = await client.until("done")
+    assert refused["error"]["param"] == "played_ms"
+    assert done["finish_reason"] == "stop"
 
 
 async def test_a_context_that_was_sent_to_its_end_is_cut_where_its_client_stopped_playing():

@@ -1,6 +1,7 @@
 """Words lie on the clock of the sound that a decoder gives, in the caller's own spelling."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,6 +179,29 @@ def test_without_marks_a_sentence_that_was_cut_has_the_words_of_its_time():
     assert transcript.is_estimate
 
 
+SKIPPED = [
+    ((0, 50, 300), (3, 300, 900)),  # between neighbours that touch
+    ((0, 50, 300), (1, 300, 980)),  # at the end
+    ((0, 0, 0), (1, 0, 0), (2, 0, 1000), (3, 1000, 1000)),
+    ((0, 900, 1000), (1, 950, 1000), (2, 1200, 1300), (3, 1300, 1400)),  # behind the sound
+    ((3, 0, 1000),),
+    ((0, 0, 1000),),
+]
+
+
+@pytest.mark.parametrize("words", SKIPPED)
+@pytest.mark.parametrize("length_ms", [1000, 70, 4])
+def test_every_word_lasts_and_they_are_in_order(words, length_ms):
+    last = chunk(1, length_ms, 2 * length_ms)
+    transcript = words_of(chunk(0, 0, length_ms, *words), last, replace(END, start=len(last.pcm)))
+    at_ms = 0.0
+    for word in transcript.words:
+        assert at_ms <= word.start_ms < word.end_ms
+        at_ms = word.end_ms
+    assert len(transcript.words) == 6
+    assert at_ms <= 2 * length_ms
+
+
 def test_a_file_that_is_cancelled_has_sent_nothing():
     clock = WordClock(TEXT, PLACES, SoundClock())
     clock.as_file()
@@ -221,6 +245,15 @@ def encoded(name, rate, speed):
         np.concatenate([np.zeros(round(PAUSE_S * SAMPLE_RATE), np.float32), bumps()])
     )
     return body + stream.finish()
+
+
+@pytest.mark.parametrize(("name", "rate", "speed"), CASES)
+def test_the_end_of_the_last_word_lies_within_the_sound(name, rate, speed):
+    samples = decode(name, encoded(name, rate, speed), rate)
+    if name == "opus":
+        rate = round(len(samples) * speed / (SPOKEN_S + PAUSE_S) / 8000) * 8000
+    clock = SoundClock((PAUSE_S, 0.0), speed, FORMATS[name].delay_s(rate))
+    assert clock.ms(SPOKEN_S * SAMPLE_RATE, 0) <= len(samples) / rate * 1e3 + 0.1
 
 
 @pytest.mark.parametrize(("name", "rate", "speed"), CASES)

@@ -5,10 +5,12 @@
     loop           one sound without end (424, 543)
     tail           tokens go on after the last word
     still          tokens go on, and the path through the text does not
+    fallen         the path falls back: words are said twice
+    jumped         the path leaps: words are left out
 
 Pure functions. With all guards off the engine behaves as upstream. Upstream's own guard took two
 equal tokens in a row for a loop and cut words short (issue 327), so these bounds lie far outside of
-speech. The last two need alignment heads, and are off unless they are configured. Knows nothing
+speech. The last four need alignment heads, and are off unless they are configured. Knows nothing
 about tensors.
 """
 
@@ -51,5 +53,10 @@ def is_babbling(words: SpokenWords | None, guards: GuardSettings) -> bool:
     """True where the tokens no longer follow the text. None: nothing tells."""
     if words is None:
         return False
-    has_tail = guards.tail_tokens is not None and words.num_tail >= guards.tail_tokens
-    return has_tail or (guards.still_tokens is not None and words.num_still >= guards.still_tokens)
+    bounds = (
+        (words.num_tail, guards.tail_tokens),
+        (words.num_still, guards.still_tokens),
+        (words.num_fallen, guards.fallen_tokens),
+        (words.num_jumped, guards.jumped_tokens),
+    )
+    return any(most is not None and num >= most for num, most in bounds)

@@ -31,6 +31,8 @@ def count_words(counts: TokenCounts, words: SpokenWords, finish: FinishReason) -
     counts.num_babbles += finish is FinishReason.BABBLE
     if finish is FinishReason.STOP:
         counts.num_skipped_words += words.num_skipped
+        counts.num_fallen_tokens += words.num_fallen
+        counts.num_jumped_tokens += words.num_jumped
         counts.tail_ms.append(words.num_tail * MS_PER_TOKEN)
 
 

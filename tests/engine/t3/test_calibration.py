@@ -31,6 +31,7 @@ def test_a_model_that_speaks_has_such_a_head() -> None:
     assert found.took_s is not None
 
 
+@pytest.mark.full  # seconds
 @pytest.mark.parametrize("name", ["embedded-babble", "embedded-turbo"])
 def test_random_weights_have_none(name: str) -> None:
     found = calibrated(name)

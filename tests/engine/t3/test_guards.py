@@ -165,6 +165,11 @@ def reading(path: list[int]) -> SpokenWords:
         ([0, 4, 7, *[7] * 11], {"tail_tokens": 12}, False),
         ([0, 4, *[2] * 10], {"still_tokens": 10}, True),
         ([0, 4, *[2] * 9], {"still_tokens": 10}, False),
+        ([0, 3, 5, 2, 5, 2], {"fallen_tokens": 2}, True),  # the same word twice
+        ([0, 3, 5, 2, 5, 6], {"fallen_tokens": 2}, False),
+        ([0, 3, 5, 3, 5, 6], {"fallen_tokens": 1}, False),  # as heads do that look about
+        ([0, 3, 6, 9], {"jumped_tokens": 1}, True),
+        ([0, 3, 6, 8], {"jumped_tokens": 1}, False),
         ([-1] * 30, {"still_tokens": 10}, False),  # silence before the text
         ([0, 4, 7, *[7] * 90], {}, False),  # by default it is only counted
     ],
@@ -174,4 +179,6 @@ def test_tokens_that_no_longer_follow_the_text_are_babble(path, guards, babbles)
 
 
 def test_without_alignment_heads_nothing_is_babble():
-    assert not is_babbling(None, GuardSettings(tail_tokens=10, still_tokens=10))
+    assert not is_babbling(
+        None, GuardSettings(tail_tokens=10, still_tokens=10, fallen_tokens=1, jumped_tokens=1)
+    )

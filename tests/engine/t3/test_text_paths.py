@@ -15,7 +15,9 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.scheduled_chunk import ScheduledChunk
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.text_paths import BEFORE_TEXT, MAX_ADVANCE, HeardHeads, TextPaths, text_keys_of
+from app.t3_settings import GuardSettings
 from app.word_marks import WordMark
+from tests.support.engine.t3.lone_scheduler import UNGUARDED
 from tests.support.engine.t3.mixes import KINDS
 from tests.support.engine.t3.models import SPECS, our_t3, request, send, settings, upstream_t3
 
@@ -123,6 +125,24 @@ def test_marks_come_in_order_and_are_ended_with_the_segment(fast: bool) -> None:
 def test_a_sequence_without_words_gets_no_marks() -> None:
     groups = run(engine("english", HEADS, fast=False), [request("a", FORCED)])
     assert not any(group.words for group in groups)
+
+
+BABBLED = GuardSettings(**{**UNGUARDED.model_dump(), "fallen_tokens": 1, "still_tokens": 10})
+
+
+@pytest.mark.usefixtures("no_silence")
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_segment_that_does_not_follow_its_text_ends_with_babble(fast: bool) -> None:
+    """The heads of random weights follow nothing."""
+    model = our_t3(upstream_t3(SPECS["english"]), SPECS["english"])
+    tokens = TokenEngine(model, settings(slots=8, guards=BABBLED), heads=HEADS, fast=fast)
+    sampling = SamplingParams(max_tokens=200, seed=3)
+    one = replace(request("a", sampling), words=WORDS)
+    forced = replace(request("b", replace(sampling, max_tokens=40, ignore_eos=True)), words=WORDS)
+    finishes = {g.key.session_id: g.finish for g in run(tokens, [one, forced]) if g.finish}
+    assert finishes == {"session-a": FinishReason.BABBLE, "session-b": FinishReason.LENGTH}
+    assert tokens.counts.num_babbles == 1
+    tokens.check_integrity()
 
 
 # -- one path --------------------------------------------------------------------------------------

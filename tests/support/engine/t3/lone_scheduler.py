@@ -70,14 +70,15 @@ class LoneScheduler:
         for one in sequences:
             self.scheduler.add(one)
 
-    def step(self, *tokens: int | None) -> list[ScheduledChunk]:
-        """Every sampling chunk gets its own of `tokens`, or all get the last (1 by default)."""
+    def step(self, *tokens: int | None, text_id: int = BEFORE_TEXT) -> list[ScheduledChunk]:
+        """Every sampling chunk gets its own of `tokens`, or all get the last (1 by default). All
+        say `text_id`."""
         chunks = self.scheduler.schedule()
         sampling = [chunk for chunk in chunks if chunk.samples]
         given = [*(tokens or (1,))]
         given += given[-1:] * (len(sampling) - len(given))
         self.scheduler.postprocess(
-            StepResult(sampling, given[: len(sampling)], [BEFORE_TEXT] * len(sampling))
+            StepResult(sampling, given[: len(sampling)], [text_id] * len(sampling))
         )
         self.scheduler.check_integrity()
         return chunks
