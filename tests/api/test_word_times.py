@@ -11,9 +11,11 @@ import websockets
 
 from app.audio.formats import FORMATS
 from app.core import SAMPLE_RATE
+from app.errors import SynthesisFailed
 from app.word_marks import WordTime
 from tests.support.api_clients import events_of, in_process, serving, speech
-from tests.support.live_synthesizer import LiveSynthesizer
+from tests.support.api_keys import bearer_of, key
+from tests.support.live_synthesizer import CHUNK_TOKENS, LiveSynthesizer
 from tests.support.speech_sockets import Client, connected
 
 TEXT = "It costs $5 today."  # said: It costs five dollars today.
@@ -144,6 +146,52 @@ async def test_words_of_an_unknown_session_are_not_found(part):
         bad = await client.get(f"/v1/sessions/{'x' * 200}/{part}")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "session_not_found")
     assert bad.status_code == 400
+
+
+PARTS = ("words", "captions.vtt", "captions.srt")
+
+
+async def test_words_of_another_tenant_are_those_of_an_unknown_session():
+    keys = (key("red-key", "red", "red"), key("blue-key", "blue", "blue"))
+    red, blue = bearer_of("red-key"), bearer_of("blue-key")
+    async with in_process(synthesizer(), keys=keys) as client:
+        named = {**red, "X-Request-ID": "s"}
+        await client.post("/v1/audio/speech", json=sse(), headers=named)
+        for part in PARTS:
+            own = await client.get(f"/v1/sessions/s/{part}", headers=red)
+            others = await client.get(f"/v1/sessions/s/{part}", headers=blue)
+            unknown = await client.get(f"/v1/sessions/nobody/{part}", headers=blue)
+            assert own.status_code == 200
+            assert others.status_code == unknown.status_code == 404
+            assert others.json() == unknown.json()
+            assert (await client.get(f"/v1/sessions/s/{part}")).status_code == 401
+        other_cancel = await client.post("/cancel/s", json={"played_ms": 80}, headers=blue)
+        own_cancel = await client.post("/cancel/s", json={"played_ms": 200}, headers=red)
+    assert other_cancel.json()["heard"] is None
+    assert own_cancel.json()["heard"] == {**HEARD, "audio_ms": 200.0}
+
+
+class Failing(LiveSynthesizer):
+    """Its engine fails after the second chunk."""
+
+    async def _chunks(self, request):
+        async for chunk in super()._chunks(request):
+            if chunk.start >= 2 * CHUNK_TOKENS * TOKEN:
+                raise SynthesisFailed("the model failed")
+            yield chunk
+
+
+async def test_a_session_that_failed_has_the_words_that_were_sent():
+    async with in_process(Failing(5, 0.0, words=TIMES)) as client:
+        body = (await spoken(client)).text
+        words, captions, subtitles = [await client.get(f"/v1/sessions/s/{part}") for part in PARTS]
+        heard = (await client.post("/cancel/s")).json()["heard"]
+    assert events_of(body)[-1]["type"] == "speech.audio.error"
+    assert told(words.json()["words"]) == TOLD[:3]
+    assert words.json()["audio_ms"] == 400
+    assert captions.text.endswith("--> 00:00:00.400\nIt costs $5\n")
+    assert subtitles.status_code == 200
+    assert (heard["text"], heard["audio_ms"]) == ("It costs $5", 400)
 
 
 @pytest.mark.parametrize(
