@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from app.agent_settings import DIALECTS, AgentLimits, DialectName
 from app.errors import ConfigError
-from app.key_settings import AccessSettings, AdmissionSettings, KeySettings
+from app.key_settings import AccessSettings, AdmissionSettings, KeySettings, SocketLimits
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -120,7 +121,7 @@ class VocoderSettings(_Frozen):
     )
 
 
-class Limits(_Frozen):
+class Limits(AgentLimits):
     max_text_chars: int = Field(4096, ge=1, le=100_000, description="characters of one text")
     max_segment_chars: int = Field(
         280, ge=40, le=1000, description="characters of one segment, which T3 speaks in one go"
@@ -193,18 +194,6 @@ class Limits(_Frozen):
         return self.request_timeout_s + 60.0
 
 
-class SocketLimits(_Frozen):
-    """The limits of one WebSocket."""
-
-    max_contexts: int = Field(8, ge=1, le=64, description="contexts that are open at the same time")
-    max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
-    max_held_chars: int = Field(
-        4096, ge=1, description="characters of a context that wait to be spoken"
-    )
-    max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
-    idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
-
-
 class ServeArgs(_Frozen):
     model: str = Field(
         "embedded",
@@ -229,6 +218,9 @@ class ServeArgs(_Frozen):
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
+    )
+    dialects: tuple[DialectName, ...] = Field(
+        DIALECTS, description="other vendors' protocols that are served, docs/dialects.md"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()

@@ -1,4 +1,5 @@
-"""The settings of access: of one API key, of a server without keys, and of what callers hold open.
+"""The settings of access: of one API key, of a server without keys, of what callers hold open, and
+of one WebSocket.
 app.config reads the keys from a file or from the environment."""
 
 from enum import StrEnum
@@ -102,4 +103,22 @@ class AdmissionSettings(BaseModel, extra="forbid", frozen=True):
         gt=0,
         description="cancels of one key in a second, on average, and as many reports of sessions; "
         "four seconds' worth may come at once; null: no bound",
+    )
+
+
+class SocketLimits(BaseModel, extra="forbid", frozen=True):
+    """The limits of one WebSocket."""
+
+    max_contexts: int = Field(
+        64, ge=1, le=1024, description="contexts that are open at the same time"
+    )
+    max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
+    max_held_chars: int = Field(
+        4096, ge=1, description="characters of a context that wait to be spoken"
+    )
+    max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
+    idle_s: float = Field(
+        3700.0,  # LiveKit's pool for Deepgram gives a socket up after 3,600 s, others earlier
+        gt=0,
+        description="seconds without a message or speech",
     )

@@ -22,13 +22,14 @@ MAX_FUNCTION_LINES = 80
 MAX_BROAD_EXCEPTS = 4  # each says why, beside it
 
 
-_GROUND = ("core", "errors", "key_settings", "config")
+_GROUND = ("core", "errors", "key_settings", "agent_settings", "config")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
     "core": (),
     "synthesizer": ("core",),
     "errors": ("core",),
     "key_settings": (),
-    "config": ("core", "errors", "key_settings"),
+    "agent_settings": (),
+    "config": ("core", "errors", "key_settings", "agent_settings"),
     "text": _GROUND,
     "audio": _GROUND,
     "voices": (*_GROUND, "text.pronunciations"),  # the noun that it stores

@@ -4,7 +4,7 @@ tests put a fake synthesizer behind one."""
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from types import MappingProxyType
@@ -13,10 +13,12 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from app.agent_settings import DIALECTS, DialectName
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
 from app.api.answers import Model, ModelList, ServerName
 from app.api.desktop import desktop_routes
+from app.api.dialects.routes import dialect_routes
 from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.model_routes import model_routes
@@ -36,10 +38,10 @@ from app.api.voices import Voices
 from app.auth.api_keys import KeyRing
 from app.auth.quota import Ledger, UsageCounter
 from app.auth.request_limiter import RequestLimiter
-from app.config import Limits, SocketLimits
+from app.config import Limits
 from app.core import HealthStatus
 from app.errors import ServeError
-from app.key_settings import AdmissionSettings, KeySettings
+from app.key_settings import AdmissionSettings, KeySettings, SocketLimits
 from app.sessions.model_state import ModelLoader
 from app.synthesizer import Synthesizer
 from app.voices.catalogue import VoiceCatalogue
@@ -65,6 +67,7 @@ def create_app(
     ledger: Ledger | None = None,
     admission: AdmissionSettings | None = None,
     loader: ModelLoader | None = None,
+    dialects: Collection[DialectName] = DIALECTS,
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
 ) -> FastAPI:
@@ -126,6 +129,8 @@ def create_app(
     app.include_router(desktop_routes(services))
     app.include_router(model_routes(services, loader))
     app.include_router(_model_list_routes(services))
+    for router in dialect_routes(services, dialects):
+        app.include_router(router)
     openapi.install(app)
     return app
 

@@ -8,7 +8,7 @@ from app.api.prebuffer import Prebuffers
 from app.api.pronunciations import Pronunciations
 from app.api.speech_job import SpeechPlanner
 from app.api.voices import Voices
-from app.config import SocketLimits
+from app.key_settings import SocketLimits
 from app.synthesizer import Synthesizer
 
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from starlette.websockets import WebSocketState
 
 from app.api.admission import AdmissionControl
+from app.api.dialects.own import OwnProtocol
 from app.api.pronunciations import Pronunciations
 from app.api.services import Services
 from app.api.speech_job import SpeechPlanner
@@ -21,8 +22,8 @@ from app.api.speech_socket import SpeechSocket
 from app.api.voices import Voices
 from app.auth.api_keys import Caller
 from app.auth.quota import UsageCounter
-from app.config import Limits, SocketLimits
-from app.key_settings import Quota, Role
+from app.config import Limits
+from app.key_settings import Quota, Role, SocketLimits
 from app.voices.catalogue import VoiceCatalogue
 from app.voices.recordings import RecordingReader
 from tests.support.eventually import eventually
@@ -86,7 +87,7 @@ def services_of(synthesizer):
 
 def socket_of(wire, services, tenant):
     caller = Caller(tenant, tenant, frozenset(Role), Quota())
-    return SpeechSocket(wire, services, caller, tenant)
+    return SpeechSocket(wire, services, caller, tenant, OwnProtocol())
 
 
 class SlowToSendDone(Wire):

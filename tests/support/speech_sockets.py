@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import websockets
 
 from app.api.errors import uncounted
-from app.config import SocketLimits
+from app.key_settings import SocketLimits
 from tests.support.api_clients import serving
 
 WAIT_S = 10

@@ -1,0 +1,47 @@
+"""The contexts of a vendor's socket by the vendor's ids, and their names on our own socket.
+
+A vendor's id may be any text, and may be used again for a later context. Each context therefore
+gets a name of its own. What our socket says about a context that the vendor's client no longer has
+is not found. Pure.
+"""
+
+from typing import Generic, TypeVar
+
+ContextT = TypeVar("ContextT")
+
+
+class ContextNames(Generic[ContextT]):
+    """`ContextT` is what the dialect keeps of a context."""
+
+    def __init__(self) -> None:
+        self._num_named = 0
+        self._names: dict[str, str] = {}  # by the vendor's id
+        self._open: dict[str, tuple[str, ContextT]] = {}  # by our name
+
+    def open(self, vendor_id: str, context: ContextT) -> str:
+        """The name of the new context. It takes the place of an earlier one of the same id."""
+        self.forget(vendor_id)
+        name = f"c{self._num_named}"
+        self._num_named += 1
+        self._names[vendor_id] = name
+        self._open[name] = vendor_id, context
+        return name
+
+    def name_of(self, vendor_id: str) -> str | None:
+        return self._names.get(vendor_id)
+
+    def of_vendor(self, vendor_id: str) -> ContextT | None:
+        name = self._names.get(vendor_id)
+        return None if name is None else self._open[name][1]
+
+    def find(self, name: str | None) -> tuple[str, ContextT] | None:
+        """The vendor's id and the context; None where the client no longer has it."""
+        return None if name is None else self._open.get(name)
+
+    def forget(self, vendor_id: str) -> None:
+        """Does nothing where there is no such context."""
+        if (name := self._names.pop(vendor_id, None)) is not None:
+            del self._open[name]
+
+    def __len__(self) -> int:
+        return len(self._open)
