@@ -138,6 +138,8 @@ class SpeechSocket:
             self._num_errors += 1
             self._services.refused(error.code)
             self._spawn(self._outbox.event("error", context_id=context_id, error=error))
+            if self._dialect.ends_failed and context_id in self._open:
+                await self._obey(Cancel(type="cancel", context_id=context_id))
             if self._num_errors > self._bounds.max_faults:  # closed after the answers
                 await self._spawn(self._close(POLICY, "too many invalid messages"))
 

@@ -73,6 +73,10 @@ class ServerMessage:
 
 
 class Dialect(Protocol):
+    @property
+    def ends_failed(self) -> bool:
+        """Whether a context ends with the first wrong frame about it. Its speech is stopped."""
+
     def read(self, frame: str) -> Iterable[Step]:
         """A binary frame of the client is an empty text. Raises BadRequest, also after some steps:
         then the next call is `write` with the error, and the steps before it were taken."""

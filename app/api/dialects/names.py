@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 ContextT = TypeVar("ContextT")
 
+MAX_FAILED = 1000
+
 
 class ContextNames(Generic[ContextT]):
     """`ContextT` is what the dialect keeps of a context."""
@@ -45,3 +47,26 @@ class ContextNames(Generic[ContextT]):
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+class FailedIds:
+    """The vendor's ids of contexts that failed while their text was still coming. The rest of the
+    text is thrown away: it must not be spoken as a context of its own."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def add(self, vendor_id: str) -> None:
+        self._ids[vendor_id] = None
+        if len(self._ids) > MAX_FAILED:
+            del self._ids[next(iter(self._ids))]
+
+    def has(self, vendor_id: str, *, is_last: bool) -> bool:
+        """`is_last`: no more text comes for it, and the id may be used again."""
+        is_failed = vendor_id in self._ids
+        if is_last:
+            self.discard(vendor_id)
+        return is_failed
+
+    def discard(self, vendor_id: str) -> None:
+        self._ids.pop(vendor_id, None)

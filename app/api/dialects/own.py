@@ -13,6 +13,8 @@ from app.api.socket_messages import Start, read_message
 class OwnProtocol:
     """Implements Dialect."""
 
+    ends_failed = False  # the client may send the text again, later or shorter
+
     def read(self, frame: str) -> Iterator[Step]:
         message = read_message(frame)
         yield Opening(message) if isinstance(message, Start) else message

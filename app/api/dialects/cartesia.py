@@ -1,0 +1,185 @@
+"""Cartesia's socket, `/tts/websocket`: its frames and the contexts of our own socket.
+
+A context opens with its first generation; the later ones bring text alone. `continue: false` ends
+its text. The answer to a cancel is `done`, and nothing of that context follows. Every message has a
+`context_id`, because Pipecat's receiver breaks at a message without one; where none was given, it
+is empty. Pure: a clock is given.
+"""
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from app.api.dialects import cartesia_messages as messages
+from app.api.dialects.cartesia_fields import opening_of
+from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
+from app.api.dialects.markup import TagReplacer
+from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.values import flag_of, text_of
+from app.api.dialects.words import words_of
+from app.api.json_body import parse_object
+from app.api.socket_messages import Cancel, Close, Flush, Text
+from app.core import FinishReason
+from app.errors import BadRequest
+
+MAX_ID_CHARS = 256
+NUM_SILENT = (
+    10  # times 20 ms: of a context without a word; Pipecat counts one without sound as lost
+)
+_TAGS = {
+    "speed": "",
+    "volume": "",
+    "emotion": "",
+    "spell": '<say-as interpret-as="characters">',
+    "/spell": "</say-as>",
+}
+
+
+def tag_replacer() -> TagReplacer:
+    """`break` is read by app/text; speed, volume and emotion are those of a whole context here."""
+    return TagReplacer(_TAGS)
+
+
+@dataclass(slots=True)
+class _Context:
+    silence: bytes
+    has_timestamps: bool
+    last_s: float  # when the last message was made, or the text came
+    tags: TagReplacer = field(default_factory=tag_replacer)
+    num_flushes: int = 0  # asked for
+    num_flushed: int = 0
+    is_closing: bool = False
+    is_heard: bool = False
+
+
+class Cartesia:
+    """Implements Dialect."""
+
+    ends_failed = True
+
+    def __init__(self, languages: Sequence[str], now: Callable[[], float] = time.monotonic) -> None:
+        """`languages`: those of the served model."""
+        self._languages = languages
+        self._now = now
+        self._names: ContextNames[_Context] = ContextNames()
+        self._failed = FailedIds()
+        self._read_id = ""  # of the frame that is being read
+
+    def read(self, frame: str) -> Iterator[Step]:
+        self._read_id = ""
+        body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+        given = text_of(body, "context_id")
+        vendor_id = self._read_id = str(uuid4()) if given is None else given
+        if len(vendor_id) > MAX_ID_CHARS:
+            message = f"context_id: at most {MAX_ID_CHARS} characters are allowed"
+            raise BadRequest(message, param="context_id")
+        if body.get("cancel") is True:
+            self._failed.discard(vendor_id)
+            name = self._names.name_of(vendor_id)
+            if name is not None:
+                yield Cancel(type="cancel", context_id=name)
+            return
+        yield from self._generate(vendor_id, body)
+
+    def _generate(self, vendor_id: str, body: dict[str, object]) -> Iterator[Step]:
+        text = text_of(body, "transcript") or ""
+        goes_on = flag_of(body, "continue")
+        if self._failed.has(vendor_id, is_last=not goes_on):
+            return
+        context: _Context | None = self._names.of_vendor(vendor_id)
+        if context is None:
+            if not text.strip() and not goes_on:
+                yield Reply(_frame(vendor_id, messages.done()))
+                return
+            context = yield from self._open(vendor_id, body, goes_on)
+        elif context.is_closing:
+            if text.strip():  # else the end of the text is told twice
+                yield from self._refuse_late_text(vendor_id)
+            return
+        name = self._names.name_of(vendor_id) or ""
+        is_flush = flag_of(body, "flush")
+        said = context.tags.push(text)
+        if is_flush or not goes_on:
+            said += context.tags.finish()
+        if said:
+            yield Text(type="text", context_id=name, text=said)
+        if is_flush:
+            context.num_flushes += 1
+            yield Flush(type="flush", context_id=name)
+        if not goes_on:
+            yield Close(type="close", context_id=name)
+
+    def _refuse_late_text(self, vendor_id: str) -> Iterator[Step]:
+        name = self._names.name_of(vendor_id)
+        self._names.forget(vendor_id)
+        if name is not None:
+            yield Cancel(type="cancel", context_id=name)
+        message = "context_id: this context is closing and takes no more text"
+        raise BadRequest(message, param="context_id")
+
+    def _open(
+        self, vendor_id: str, body: dict[str, object], goes_on: bool
+    ) -> Generator[Step, None, _Context]:
+        try:
+            opening = opening_of(body, "new", self._languages)
+        except BadRequest:
+            if goes_on:
+                self._failed.add(vendor_id)
+            raise
+        has_timestamps = flag_of(body, "add_timestamps")
+        context = _Context(opening.silence, has_timestamps, self._now(), is_closing=not goes_on)
+        name = self._names.open(vendor_id, context)
+        start = opening.start.model_copy(update={"context_id": name})
+        yield Opening(start, opening.sound, opening.silence)
+        return context
+
+    def write(self, message: ServerMessage) -> Sequence[Frame]:
+        found = self._names.find(message.context_id)
+        if found is None:
+            if message.error is not None and message.context_id is None:
+                return (_frame(self._read_id, messages.error(message.error)),)
+            return ()
+        vendor_id, context = found
+        told = self._told(vendor_id, context, message)
+        return tuple(_frame(vendor_id, each) for each in told)
+
+    def _told(
+        self, vendor_id: str, context: _Context, message: ServerMessage
+    ) -> Iterator[messages.Message]:
+        match message.kind:
+            case "audio":
+                yield self._chunk(context, message.sound)
+            case "words":
+                if context.has_timestamps and (words := words_of(message)):
+                    yield messages.timestamps(words)
+            case "flushed":
+                context.num_flushed += 1
+                yield messages.flush_done(context.num_flushed)
+            case "done":
+                self._names.forget(vendor_id)
+                if message.fields.get("finish_reason") == FinishReason.CANCELLED:
+                    yield messages.cancelled_elsewhere()
+                    return
+                if not context.is_heard and context.silence:
+                    yield self._chunk(context, context.silence * NUM_SILENT)
+                yield messages.done()
+            case "cancelled":
+                self._names.forget(vendor_id)
+                yield messages.done()
+            case "error":
+                self._names.forget(vendor_id)
+                if not context.is_closing:
+                    self._failed.add(vendor_id)
+                yield messages.error(message.error or RuntimeError())
+
+    def _chunk(self, context: _Context, sound: bytes) -> messages.Message:
+        context.is_heard = True
+        last_s, context.last_s = context.last_s, self._now()
+        flush_id = context.num_flushed + 1 if context.num_flushes else None
+        return messages.chunk(sound, (context.last_s - last_s) * 1e3, flush_id)
+
+
+def _frame(vendor_id: str, message: messages.Message) -> str:
+    return json.dumps({**message, "context_id": vendor_id})
