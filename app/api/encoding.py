@@ -15,7 +15,7 @@ from app.api.services import Services
 from app.api.speech_job import SpeechJob, SpeechOptions
 from app.audio.formats import AudioStream
 from app.audio.pcm import Samples
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason, SessionKey
 from app.errors import SynthesisFailed
 from app.text.plan import SpokenText
 
@@ -24,21 +24,22 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
     """The chunks of the session with its pauses as silence. The last chunk has the finish and the
     session's marks; it has no sound but a pause at the end of the text.
 
-    Raises RateLimited before any work, SynthesisFailed where the speech could not be finished or
-    has no sound at all, and all errors of the synthesizer.
+    A job without a segment is the silence of its pauses, and no session. Raises RateLimited before
+    any work, SynthesisFailed where the speech could not be finished or has no sound at all, and all
+    errors of the synthesizer.
     """
     admitted = services.admission.admitted(job.options.caller, job.predicted_s)
     pauses = _Pauses(job.text)
     is_silent = True
     async with (
         admitted if job.ticket is None else nullcontext(job.ticket) as ticket,
-        aclosing(services.synthesizer.speak(job.request)) as chunks,
+        aclosing(_source(services, job)) as chunks,
     ):
         async for chunk in chunks:
             is_silent = is_silent and not len(chunk.pcm)
             if chunk.finish is FinishReason.ERROR:
                 break
-            if is_silent and _is_complete(chunk):
+            if is_silent and _is_complete(chunk) and job.request.segments:
                 raise SynthesisFailed("the model made no sound of this text", code="no_audio")
             heard = pauses.around(chunk)
             ticket.audio_s += len(heard.pcm) / SAMPLE_RATE
@@ -46,6 +47,15 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
             if chunk.finish is not None:
                 return
         raise SynthesisFailed("the speech could not be finished")
+
+
+def _source(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
+    request = job.request
+    return services.synthesizer.speak(request) if request.segments else _nothing(request.key)
+
+
+async def _nothing(key: SessionKey) -> AsyncGenerator[AudioChunk, None]:
+    yield AudioChunk(key, 0, 0, np.zeros(0, np.float32), finish=FinishReason.STOP)
 
 
 def _is_complete(chunk: AudioChunk) -> bool:
