@@ -19,6 +19,8 @@ from app.core import SAMPLE_RATE, AudioChunk, FinishReason, SessionKey
 from app.errors import SynthesisFailed
 from app.text.plan import SpokenText
 
+HEADERLESS = ("pcm", "mulaw", "alaw")
+
 
 async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
     """The chunks of the session with its pauses as silence. The last chunk has the finish and the
@@ -94,11 +96,12 @@ class SpeechEncoder:
     def __init__(self, options: SpeechOptions) -> None:
         self._options = options
         self._stream: AudioStream | None = None  # opened with the first samples
+        self._drained_s = 0.0  # in the streams before this one
 
     @property
     def audio_s(self) -> float:
         """Seconds of sound so far, after speed and with pauses: the sound as it is heard."""
-        return 0.0 if self._stream is None else self._stream.audio_s
+        return self._drained_s + (0.0 if self._stream is None else self._stream.audio_s)
 
     async def feed(self, pcm: Samples) -> bytes:
         if not len(pcm):
@@ -112,6 +115,15 @@ class SpeechEncoder:
             options = self._options
             self._stream = AudioStream(options.format, options.sample_rate, options.speed)
         return self._stream.feed(pcm)
+
+    async def drain(self) -> bytes:
+        """The bytes that are held back, before a pause of any length. None of a format whose parts
+        are no stream when they are joined."""
+        if self._stream is None or self._options.format_name not in HEADERLESS:
+            return b""
+        drained = await self.finish()
+        self._drained_s, self._stream = self.audio_s, None
+        return drained
 
     async def finish(self) -> bytes:
         """The bytes that are still held back. Without any sound there are none."""

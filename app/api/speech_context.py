@@ -76,8 +76,7 @@ class SpeechContext:
         self._orders: asyncio.Queue[str | _Order] = asyncio.Queue()
         self._buffered_since_s = 0.0  # when the text that is in no take yet began to come
         self._num_waiting_chars = 0  # in takes that are not being spoken yet
-        self._is_closing = False
-        self._is_stalled = False
+        self._is_closing = self._is_stalled = False
         self._live: SessionKey | None = None
         self._num_takes = 0
         self._finish = FinishReason.STOP
@@ -215,6 +214,7 @@ class SpeechContext:
                     raise self._unreadable
                 break
             if order is _Order.FLUSHED:
+                await self._send(encoder, await encoder.drain())
                 await self._outbox.tell(self, "flushed")
             elif isinstance(order, str):
                 self._num_waiting_chars -= len(order)
