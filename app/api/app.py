@@ -18,7 +18,7 @@ from app.api import errors, openapi
 from app.api.admission import AdmissionControl
 from app.api.answers import Model, ModelList, ServerName
 from app.api.desktop import desktop_routes
-from app.api.dialects.routes import dialect_routes
+from app.api.dialects.routes import dialect_routes, dialect_sockets
 from app.api.errors import CountRefusal, JsonResponse, uncounted
 from app.api.middleware import REQUEST_ID, RequestGuard
 from app.api.model_routes import model_routes
@@ -131,7 +131,7 @@ def create_app(
     app.include_router(_model_list_routes(services))
     for router in dialect_routes(services, dialects):
         app.include_router(router)
-    openapi.install(app)
+    openapi.install(app, dialect_sockets(dialects))
     return app
 
 

@@ -1,6 +1,8 @@
 """The audio formats that other vendors' protocols name, beside those of app/audio/formats.py: raw
 32-bit floats, WAV around each raw encoding, codecs at a given bit rate, and a gain. Knows nothing
-about protocols."""
+about protocols.
+
+A function that makes one raises BadRequest for a sample rate that is not made."""
 
 import struct
 from collections.abc import Callable
@@ -11,11 +13,12 @@ from typing import Literal
 import numpy as np
 
 from app.audio.codecs import ALAW, MP3, MULAW, OPUS, Codec, CodecEncoder
-from app.audio.formats import FORMATS, AudioFormat, FormatName
+from app.audio.formats import FORMATS, SAMPLE_RATES, AudioFormat, FormatName
 from app.audio.pcm import UNKNOWN_LENGTH, Encoder, PcmEncoder, Samples
+from app.errors import BadRequest
 
 RawEncoding = Literal["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw"]
-SILENCE_S = 0.02
+SILENCE_S = 0.02  # app.api.dialects.dialect.FILLER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +78,29 @@ _RAW: dict[RawEncoding, _Raw] = {
 
 
 def raw_format(encoding: RawEncoding, sample_rate: int) -> VendorFormat:
+    _check_rate(sample_rate)
     raw = _RAW[encoding]
     own = FORMATS[raw.name]
     audio = replace(own, encoder=raw.encoder, is_light=raw.is_light)
     return VendorFormat(raw.name, audio, sample_rate, raw.zero * round(sample_rate * SILENCE_S))
 
 
+def _check_rate(sample_rate: int) -> None:
+    if sample_rate not in SAMPLE_RATES:
+        allowed = ", ".join(map(str, SAMPLE_RATES))
+        raise BadRequest(f"sample_rate: the rates are {allowed}", param="sample_rate")
+
+
 def wav_format(encoding: RawEncoding, sample_rate: int) -> VendorFormat:
     """A WAV file of unknown length, as a stream has it."""
+    _check_rate(sample_rate)
     raw = _RAW[encoding]
     audio = AudioFormat(FORMATS["wav"].content_type, partial(_WavOf, raw), is_light=raw.is_light)
     return VendorFormat("wav", audio, sample_rate)
 
 
 def coded_format(name: Literal["mp3", "opus"], sample_rate: int, bit_rate: int) -> VendorFormat:
+    _check_rate(sample_rate)
     codec = replace(MP3 if name == "mp3" else OPUS, bit_rate=bit_rate)
     return VendorFormat(name, replace(FORMATS[name], encoder=partial(_coded, codec)), sample_rate)
 

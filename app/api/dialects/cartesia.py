@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia_fields import opening_of
-from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
+from app.api.dialects.dialect import FILLER_MS, Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.markup import TagReplacer
 from app.api.dialects.names import ContextNames, FailedIds
 from app.api.dialects.values import flag_of, text_of
@@ -46,12 +46,14 @@ def tag_replacer() -> TagReplacer:
 class _Context:
     silence: bytes
     has_timestamps: bool
+    has_whole_texts: bool  # the client waits for no buffer: each text is a sentence
     last_s: float  # when the last message was made, or the text came
     tags: TagReplacer = field(default_factory=tag_replacer)
     num_flushes: int = 0  # asked for
     num_flushed: int = 0
-    is_closing: bool = False
+    awaits_text: bool = True
     is_heard: bool = False
+    filler_ms: float = 0.0
 
 
 class Cartesia:
@@ -79,6 +81,7 @@ class Cartesia:
             self._failed.discard(vendor_id)
             name = self._names.name_of(vendor_id)
             if name is not None:
+                self._names.release(vendor_id)
                 yield Cancel(type="cancel", context_id=name)
             return
         yield from self._generate(vendor_id, body)
@@ -94,15 +97,16 @@ class Cartesia:
                 yield Reply(_frame(vendor_id, messages.done()))
                 return
             context = yield from self._open(vendor_id, body, goes_on)
-        elif context.is_closing:
-            if text.strip():  # else the end of the text is told twice
-                yield from self._refuse_late_text(vendor_id)
-            return
+        elif not context.awaits_text and not text.strip():
+            return  # the end of the text is told twice
+        context.awaits_text = goes_on  # text behind the end is refused by the context itself
         name = self._names.name_of(vendor_id) or ""
         is_flush = flag_of(body, "flush")
         said = context.tags.push(text)
         if is_flush or not goes_on:
             said += context.tags.finish()
+        if context.has_whole_texts and said and not said[-1].isspace():
+            said += " "
         if said:
             yield Text(type="text", context_id=name, text=said)
         if is_flush:
@@ -110,14 +114,6 @@ class Cartesia:
             yield Flush(type="flush", context_id=name)
         if not goes_on:
             yield Close(type="close", context_id=name)
-
-    def _refuse_late_text(self, vendor_id: str) -> Iterator[Step]:
-        name = self._names.name_of(vendor_id)
-        self._names.forget(vendor_id)
-        if name is not None:
-            yield Cancel(type="cancel", context_id=name)
-        message = "context_id: this context is closing and takes no more text"
-        raise BadRequest(message, param="context_id")
 
     def _open(
         self, vendor_id: str, body: dict[str, object], goes_on: bool
@@ -129,7 +125,13 @@ class Cartesia:
                 self._failed.add(vendor_id)
             raise
         has_timestamps = flag_of(body, "add_timestamps")
-        context = _Context(opening.silence, has_timestamps, self._now(), is_closing=not goes_on)
+        context = _Context(
+            opening.silence,
+            has_timestamps,
+            opening.start.max_buffer_ms == 0,
+            self._now(),
+            awaits_text=goes_on,
+        )
         name = self._names.open(vendor_id, context)
         start = opening.start.model_copy(update={"context_id": name})
         yield Opening(start, opening.sound, opening.silence)
@@ -150,15 +152,16 @@ class Cartesia:
     ) -> Iterator[messages.Message]:
         match message.kind:
             case "audio":
+                context.filler_ms += FILLER_MS if message.is_filler else 0.0
                 yield self._chunk(context, message.sound)
             case "words":
-                if context.has_timestamps and (words := words_of(message)):
+                if context.has_timestamps and (words := words_of(message, context.filler_ms)):
                     yield messages.timestamps(words)
             case "flushed":
                 context.num_flushed += 1
                 yield messages.flush_done(context.num_flushed)
             case "done":
-                self._names.forget(vendor_id)
+                self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
                     yield messages.cancelled_elsewhere()
                     return
@@ -166,11 +169,12 @@ class Cartesia:
                     yield self._chunk(context, context.silence * NUM_SILENT)
                 yield messages.done()
             case "cancelled":
-                self._names.forget(vendor_id)
-                yield messages.done()
+                self._names.forget(message.context_id)
+                if self._names.name_of(vendor_id) is None:  # else it would end the next context
+                    yield messages.done()
             case "error":
-                self._names.forget(vendor_id)
-                if not context.is_closing:
+                self._names.forget(message.context_id)
+                if context.awaits_text:
                     self._failed.add(vendor_id)
                 yield messages.error(message.error or RuntimeError())
 

@@ -44,6 +44,12 @@ def error(error: Exception) -> Message:
     return _error(status, code_of(error), str(error_of(error)["message"]))
 
 
+def refusal(error: Exception) -> Message:
+    """What Cartesia's clients read in the body of an HTTP error."""
+    told = _error(status_of(error), code_of(error), str(error_of(error)["message"]))
+    return {name: told[name] for name in ("title", "message", "error_code", "status_code")}
+
+
 def cancelled_elsewhere() -> Message:
     """The context was stopped by another connection. Its speech is not whole."""
     return _error(CANCELLED, "cancelled", "the speech was cancelled by another request")

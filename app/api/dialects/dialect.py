@@ -27,6 +27,7 @@ from app.api.socket_messages import Cancel, Close, Flush, Start, Text
 from app.audio.formats import AudioFormat
 
 Frame = str | bytes
+FILLER_MS = 20.0  # of the silence of an Opening
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class ContextNames(Generic[ContextT]):
 
     def open(self, vendor_id: str, context: ContextT) -> str:
         """The name of the new context. It takes the place of an earlier one of the same id."""
-        self.forget(vendor_id)
+        self.forget(self._names.get(vendor_id))
         name = f"c{self._num_named}"
         self._num_named += 1
         self._names[vendor_id] = name
@@ -40,10 +40,17 @@ class ContextNames(Generic[ContextT]):
         """The vendor's id and the context; None where the client no longer has it."""
         return None if name is None else self._open.get(name)
 
-    def forget(self, vendor_id: str) -> None:
-        """Does nothing where there is no such context."""
-        if (name := self._names.pop(vendor_id, None)) is not None:
+    def release(self, vendor_id: str) -> None:
+        """The client may use the id for another context. What our socket still says about this one
+        is found."""
+        self._names.pop(vendor_id, None)
+
+    def forget(self, name: str | None) -> None:
+        """By our name. Does nothing where there is no such context."""
+        if (found := self.find(name)) is not None and name is not None:
             del self._open[name]
+            if self._names.get(found[0]) == name:
+                del self._names[found[0]]
 
     def __len__(self) -> int:
         return len(self._open)

@@ -26,5 +26,11 @@ class TimedWord(NamedTuple):
     char_end: int
 
 
-def words_of(message: ServerMessage) -> Sequence[TimedWord]:
-    return cast(Sequence[TimedWord], message.fields.get("words", ()))
+def words_of(message: ServerMessage, filler_ms: float = 0.0) -> list[TimedWord]:
+    """`filler_ms`: of silence that went out beside the stream so far. The client hears the words
+    that much later."""
+    words = cast(Sequence[TimedWord], message.fields.get("words", ()))
+    return [
+        word._replace(start_ms=word.start_ms + filler_ms, end_ms=word.end_ms + filler_ms)
+        for word in words
+    ]
