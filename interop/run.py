@@ -7,7 +7,6 @@ line is one JSON object. Exits with 1 where a client does not work.
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -37,13 +36,12 @@ def main() -> int:
     chosen = [client for client in CLIENTS if _is_chosen(client, args.clients)]
     for name in dict.fromkeys(client.environment for client in chosen):
         python_of(name)
-    os.environ["RAY_DEDUP_LOGS"] = "0"  # the log names each session that ends
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "serve.log"
         with running(ROOT / "interop" / "serve_config.yaml", log) as server:
             until_it_speaks(server.url)
-            sessions = SessionLog(server.url, log)
+            sessions = SessionLog(server)
             for client in chosen:
                 rows.append(_row(client, server, sessions, plan, Path(folder)))
                 sys.stdout.write(json.dumps(rows[-1].as_json()) + "\n")

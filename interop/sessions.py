@@ -3,14 +3,20 @@
 Clients choose no ids, so the ids come from the server's log.
 """
 
+import contextlib
+import json
 import re
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import psutil
 
-_ENDED = re.compile(r'"session": "([A-Za-z0-9_-]+)"')
+from deployments.server import ServerProcess
+
+_SESSION = re.compile(r"=(/\S*?/session_[^/\s]+)")  # in the command line of Ray's raylet
 SETTLED_S = 1.2  # after the end of a session: its replicas have confirmed
 
 
@@ -23,27 +29,39 @@ class Session(NamedTuple):
 
 
 class SessionLog:
-    def __init__(self, url: str, log: Path) -> None:
-        self._url = url
-        self._log = log
-        self._num_read = 0
+    def __init__(self, server: ServerProcess) -> None:
+        self._url = server.url
+        self._folder = _logs_of(server)
+        self._num_read: Counter[Path] = Counter()
 
     def news(self) -> list[Session]:
         """The sessions that have ended since the last call."""
         time.sleep(SETTLED_S)
-        with self._log.open("rb") as file:
-            file.seek(self._num_read)
-            told = file.read()
-        self._num_read += len(told)
-        lines = [
-            line for line in told.decode(errors="replace").splitlines() if "session ended" in line
-        ]
-        ids = dict.fromkeys(found[1] for line in lines if (found := _ENDED.search(line)))
+        ids = dict.fromkeys(session_id for file in self._files() for session_id in self._read(file))
         with httpx.Client(base_url=self._url, timeout=10) as client:
             answers = [client.get(f"/v1/sessions/{each}") for each in ids]
-        return [
-            _session(answer.json()) for answer in answers if answer.status_code == httpx.codes.OK
-        ]
+        known = (answer for answer in answers if answer.status_code == httpx.codes.OK)
+        return [_session(answer.json()) for answer in known]
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("replica_*_Ingress_*.log"))
+
+    def _read(self, path: Path) -> list[str]:
+        with path.open("rb") as file:
+            file.seek(self._num_read[path])
+            told = file.read()
+        self._num_read[path] += len(told)
+        lines = (line for line in told.splitlines() if b'"session ended"' in line)
+        return [str(json.loads(line)["session"]) for line in lines]
+
+
+def _logs_of(server: ServerProcess) -> Path:
+    """Where Serve's replicas of this server write. Ray names its folder to its processes."""
+    for process in server.processes():
+        with contextlib.suppress(psutil.Error):  # the process has ended since
+            if (found := _SESSION.search(" ".join(process.cmdline()))) is not None:
+                return Path(found[1]) / "logs" / "serve"
+    raise RuntimeError("no process of the server names Ray's folder")
 
 
 def _session(report: dict[str, object]) -> Session:
