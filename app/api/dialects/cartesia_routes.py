@@ -47,7 +47,7 @@ _BODY = {
                             "type": "object",
                             "description": "container raw, wav or mp3; encoding; sample_rate",
                         },
-                        "language": {"type": ["string", "null"]},
+                        "language": {"type": "string"},
                         "generation_config": {
                             "type": "object",
                             "description": "speed and volume act",

@@ -1,5 +1,5 @@
-"""ElevenLabs' routes below `/v1/text-to-speech/{voice}`: two sockets and three answers over HTTP.
-A voice, a model or a format that does not exist refuses the handshake."""
+"""ElevenLabs' routes: two sockets and three answers over HTTP below `/v1/text-to-speech/{voice}`,
+and the list of voices. A voice, a model or a format that does not exist refuses the handshake."""
 
 import json
 from contextlib import nullcontext
@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
+from app.api.answers import VoiceList
 from app.api.dependencies import caller_of, require_role
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.elevenlabs import ElevenLabs
@@ -18,6 +19,7 @@ from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
 from app.api.openapi import LINES, SPOKEN
+from app.api.openapi import answer as answer_of
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, WholeFile
 from app.api.speech_job import SpeechJob
@@ -41,9 +43,9 @@ _BODY = {
                     "properties": {
                         "text": {"type": "string"},
                         "model_id": {"type": "string"},
-                        "language_code": {"type": ["string", "null"]},
-                        "voice_settings": {"type": ["object", "null"], "description": "speed acts"},
-                        "seed": {"type": ["integer", "null"]},
+                        "language_code": {"type": "string"},
+                        "voice_settings": {"type": "object", "description": "speed acts"},
+                        "seed": {"type": "integer"},
                         "apply_text_normalization": {"type": "string"},
                     },
                 }
@@ -122,6 +124,12 @@ def routes(services: Services) -> APIRouter:
         """ElevenLabs: the same as lines of JSON with alignments. They are null so far."""
         made = await job(request, voice)
         return answer(made, TimedLines(made))
+
+    @router.get("/v1/voices", response_model=None, responses=answer_of(VoiceList))
+    async def all_voices(request: Request) -> Response:
+        """ElevenLabs: the voices that the caller may use, as `/v1/audio/voices` lists them."""
+        listed = tuple(await services.voices.all(caller_of(request)))
+        return JsonResponse(VoiceList(voices=listed))
 
     async def serve(websocket: WebSocket, voice: str, is_multi: bool) -> None:
         caller, socket_id = caller_of(websocket), websocket.state.request_id

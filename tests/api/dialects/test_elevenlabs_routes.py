@@ -157,6 +157,13 @@ async def test_settings_act(synthesizer):
     assert synthesizer.requests[0].sampling.seed == 7
 
 
+async def test_voices_are_listed_with_the_fields_that_the_clients_need(synthesizer):
+    async with in_process(synthesizer) as client:
+        listed = (await client.get("/v1/voices")).json()["voices"]
+    told = [(voice["voice_id"], voice["name"], voice["category"]) for voice in listed]
+    assert told == [(name, name, "premade") for name in synthesizer.card().voices]
+
+
 @pytest.mark.parametrize(
     ("voice", "body", "status", "code"),
     [
