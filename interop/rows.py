@@ -1,5 +1,6 @@
 """The clients, and what is measured of each."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Row:
     first_sound_ms: list[float] = field(default_factory=list)
     words: str | None = None  # in order, out of order, none
     stop_ms: list[float] = field(default_factory=list)  # from a barge-in to the stop of T3
-    steps_after: list[int] = field(default_factory=list)
+    tokens_after: list[int] = field(default_factory=list)  # made after it
     fault: str | None = None  # what the client tells of a vocoder that was killed
     refusal: str | None = None  # what it tells of a server without room
     recovers: bool | None = None
@@ -59,7 +60,7 @@ HEAD = (
     "first sound p50",
     "words",
     "barge-in → T3 stopped p95",
-    "steps after the abort",
+    "tokens after it, p95",
     "vocoder killed",
     "no room, then room",
     "idle, then a turn",
@@ -87,12 +88,12 @@ def _cells(row: Row, idle_s: float) -> list[str]:
         first,
         row.words or "-",
         stop,
-        str(max(row.steps_after)) if row.steps_after else "-",
+        f"{_p95(row.tokens_after):.0f}" if row.tokens_after else "-",
         row.fault or "-",
         refusal,
         idle,
     ]
 
 
-def _p95(values: list[float]) -> float:
+def _p95(values: Sequence[float]) -> float:
     return sorted(values)[min(len(values) - 1, round(0.95 * (len(values) - 1) + 0.4999))]

@@ -16,13 +16,14 @@ from deployments.server import ServerProcess
 from interop.orders import SENTENCES, Heard, Order
 from interop.rows import Row
 from interop.script import Script
-from interop.sessions import SessionLog, stop_ms
+from interop.sessions import SessionLog, waste_of
 
-LONG = tuple(f"This is sentence number {number} of a long story." for number in range(1, 21))
+LONG = tuple(f"This is sentence number {number} of a long story." for number in range(1, 9))
+SPOKEN_S = 20.0  # after it LONG is spoken to its end, where nobody has stopped it
 WITHIN_S = 120.0
 LOST_S = 0.15  # of sound that was sent and not heard: a codec's delay
 VOCODER = replica_of("chatterbox", "Vocoder")
-NUM_HOLDERS = 6
+NUM_HOLDERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,13 @@ def interrupt(script: Script, log: SessionLog, row: Row, num: int) -> None:
         _note_first_sound(heard, row)
         turns.append(heard)
     _whole(script, SENTENCES[:1], row)  # some clients stop the old turn when the next one begins
+    time.sleep(SPOKEN_S if num else 0)
     sessions = log.news()
     for heard in turns:
         if heard.interrupted_s is not None:
-            row.stop_ms.append(stop_ms(sessions, heard.began_s, heard.interrupted_s))
-    row.steps_after = [each.steps_after for each in sessions if each.steps_after is not None]
+            waste = waste_of(sessions, heard.began_s, heard.interrupted_s)
+            row.stop_ms.append(waste.stop_ms)
+            row.tokens_after.append(waste.num_tokens)
 
 
 def rest(script: Script, row: Row, idle_s: float) -> None:
@@ -132,7 +135,7 @@ def crowded(url: str) -> Iterator[None]:
 
 
 def _hold(url: str, over: threading.Event) -> None:
-    body = {"model": "embedded", "voice": "alloy", "input": " ".join(LONG * 3)}
+    body = {"model": "embedded", "voice": "alloy", "input": " ".join(LONG * 8)}
     with (
         contextlib.suppress(httpx.HTTPError),
         httpx.stream(

@@ -9,7 +9,7 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import psutil
@@ -22,10 +22,19 @@ SETTLED_S = 1.2  # after the end of a session: its replicas have confirmed
 
 class Session(NamedTuple):
     session_id: str
-    finish: str
     audio_s: float  # sent
-    steps_after: int | None  # T3 steps that began after the abort
+    num_tokens: int  # made
+    steps_after: int  # T3 steps that began after the abort
     marks: dict[str, float]
+
+    @property
+    def context(self) -> str:
+        """What the takes of one context of a socket have in common."""
+        return self.session_id.rpartition("-")[0] or self.session_id
+
+    @property
+    def received_s(self) -> float:
+        return self.marks.get("received", 0.0)
 
 
 class SessionLog:
@@ -64,24 +73,32 @@ def _logs_of(server: ServerProcess) -> Path:
     raise RuntimeError("no process of the server names Ray's folder")
 
 
-def _session(report: dict[str, object]) -> Session:
+def _session(report: dict[str, Any]) -> Session:
     return Session(
-        str(report["session_id"]),
-        str(report["finish"]),
-        float(str(report["audio_sent_ms"])) / 1e3,
-        report["steps_after_abort"],  # type: ignore[arg-type]
-        report["marks"],  # type: ignore[arg-type]
+        report["session_id"],
+        report["audio_sent_ms"] / 1e3,
+        report["tokens_generated"],
+        report["steps_after_abort"] or 0,
+        report["marks"],
     )
 
 
-def stop_ms(sessions: list[Session], began_s: float, interrupted_s: float) -> float:
-    """From a barge-in to the moment at which T3 had stopped all of the turn's work; 0 where T3 had
-    made all of it before."""
-    stopped = [
-        session.marks["t3_stopped"]
-        for session in sessions
-        if session.marks.get("received", 0.0) >= began_s
-        and "t3_stopped" in session.marks
-        and session.marks["received"] <= interrupted_s
+class Waste(NamedTuple):
+    """What a barge-in did not stop at once."""
+
+    stop_ms: float  # until T3 had stopped the turn's work; 0 where T3 had nothing to do then
+    num_tokens: int  # that T3 made after the stop had reached it, or that nothing had stopped
+
+
+def waste_of(sessions: list[Session], began_s: float, interrupted_s: float) -> Waste:
+    """Of the turn that began and was interrupted at these times. A client may tell the server
+    nothing: then the later takes of the turn are spoken too."""
+    begun = [each for each in sessions if began_s <= each.received_s <= interrupted_s]
+    contexts = {each.context for each in begun}
+    later = [
+        each for each in sessions if each.received_s > interrupted_s and each.context in contexts
     ]
-    return max(0.0, (max(stopped, default=0.0) - interrupted_s) * 1e3)
+    stopped = [each.marks["t3_stopped"] for each in begun if "t3_stopped" in each.marks]
+    stop_ms = max(0.0, (max(stopped, default=0.0) - interrupted_s) * 1e3)
+    num_tokens = sum(each.steps_after for each in begun) + sum(each.num_tokens for each in later)
+    return Waste(stop_ms, num_tokens)

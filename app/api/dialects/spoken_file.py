@@ -1,9 +1,8 @@
-"""The answer to a request whose client bounds the time of the whole body: LiveKit gives up after
-30 s, Vapi after 20 s, jambonz after 10 s. So the sound is sent as it is made, and not as it plays.
-A client that hangs up stops the speech."""
+"""The answer to a request for one text: a body of sound, sent as it is made. Its clients bound the
+time of the whole body: LiveKit to 30 s, Vapi to 20 s, jambonz to 10 s. A client that hangs up stops
+the speech."""
 
 from contextlib import nullcontext
-from dataclasses import replace
 
 from fastapi import Request
 
@@ -20,5 +19,4 @@ async def spoken_file(
 ) -> SpeechResponse:
     """Raises BadRequest and NotFound, before any work."""
     job = await job_of(services, caller_of(request), opening, text, request.state.request_id)
-    job = replace(job, request=replace(job.request, is_paced=False, is_held=False))
     return SpeechResponse(services, nullcontext(job), RawAudio(job))
