@@ -114,7 +114,9 @@ class SocketLimits(BaseModel, extra="forbid", frozen=True):
     )
     max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
     max_held_chars: int = Field(
-        4096, ge=1, description="characters of a context that wait to be spoken"
+        16_384,  # frameworks send an answer at once where it is known: this is a quarter of an hour
+        ge=1,
+        description="characters of a context that wait to be spoken",
     )
     max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
     idle_s: float = Field(

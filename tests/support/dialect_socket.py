@@ -3,7 +3,7 @@ what its contexts say. A step that the real socket would refuse is an error of t
 
 import json
 
-from app.api.dialects.dialect import Opening, Reply, ServerMessage
+from app.api.dialects.dialect import KeepAlive, Opening, Reply, ServerMessage
 from app.api.dialects.words import TimedWord
 from app.api.socket_messages import Cancel, Close, Flush, Text
 from app.errors import BadRequest
@@ -20,6 +20,7 @@ class DialectSocket:
         self.open = []  # names of contexts that may still be spoken to
         self.closing = set()
         self.is_closing = False
+        self.num_kept_alive = 0
 
     def receives(self, frame):
         """The errors of a frame are told, as in the real socket."""
@@ -35,6 +36,8 @@ class DialectSocket:
 
     def _take(self, step):
         match step:
+            case KeepAlive():
+                self.num_kept_alive += 1
             case Reply():
                 self.told.append(json.loads(step.frame))
             case Opening():

@@ -52,7 +52,14 @@ class Reply:
     context_id: str | None = None
 
 
-Step = Opening | Text | Flush | Cancel | Close | Reply
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """The client sent something so that the socket stays open."""
+
+    context_id: str | None = None
+
+
+Step = Opening | Text | Flush | Cancel | Close | Reply | KeepAlive
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.alignment import Alignments
-from app.api.dialects.dialect import FILLER_MS, Frame, Opening, ServerMessage, Step
+from app.api.dialects.dialect import (
+    FILLER_MS,
+    Frame,
+    KeepAlive,
+    Opening,
+    ServerMessage,
+    Step,
+)
 from app.api.dialects.elevenlabs_fields import SocketQuery, opening_of
 from app.api.dialects.names import ContextNames, FailedIds
 from app.api.dialects.values import flag_of, object_of, text_of
@@ -73,7 +80,8 @@ class ElevenLabs:
             yield from self._of_context(given, text or "", body)
         elif text and text.strip():
             raise BadRequest("context_id: the id of the context is missing", param="context_id")
-        # An empty text without an id keeps the socket alive.
+        else:
+            yield KeepAlive()
 
     def _of_context(self, vendor_id: str, text: str, body: dict[str, object]) -> Iterator[Step]:
         closes = flag_of(body, "close_context")
@@ -81,8 +89,9 @@ class ElevenLabs:
             return
         context: _Context | None = self._names.of_vendor(vendor_id)
         if context is None:
-            if not text:
-                return  # keeps a context alive, or ends one that has ended by itself
+            if not text:  # or it ends a context that has ended by itself
+                yield KeepAlive()
+                return
             yield self._open(vendor_id, object_of(body, "voice_settings"))
             context = self._names.of_vendor(vendor_id)
         name = self._names.name_of(vendor_id)
@@ -95,6 +104,8 @@ class ElevenLabs:
             yield Text(type="text", context_id=name, text=said)
         if flag_of(body, "flush") and not context.is_closing:
             yield Flush(type="flush", context_id=name)
+        if not text.strip():
+            yield KeepAlive()
         if closes and context.is_closing:
             self._names.forget(name)
             yield Cancel(type="cancel", context_id=name)

@@ -94,7 +94,7 @@ def test_a_close_of_a_context_that_has_ended_is_not_answered():
 def test_a_keep_alive_opens_nothing_and_is_not_answered(frame):
     wire = opened()
     wire.receives(frame)
-    assert (len(wire.openings), wire.taken()) == (1, [])
+    assert (len(wire.openings), wire.taken(), wire.num_kept_alive) == (1, [], 2)
 
 
 def test_leaving_ends_every_context():
