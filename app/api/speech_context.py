@@ -215,7 +215,7 @@ class SpeechContext:
                 break
             if order is _Order.FLUSHED:
                 await self._send(encoder, await encoder.drain())
-                await self._outbox.tell(self, "flushed")
+                await self._outbox.tell(self, "flushed", dropped_characters=self._num_dropped_chars)
             elif isinstance(order, str):
                 self._num_waiting_chars -= len(order)
                 await self._speak(order, encoder)

@@ -71,15 +71,23 @@ class Deepgram:
                 self._context.heard()
                 yield message.sound
             case "flushed":
-                if silence := self._context.flushed():
-                    yield silence
-                yield self._answer("Flushed")
+                yield from self._flushed(message)
             case "error":
                 self._context.failed()
                 yield error_frame(message.error or RuntimeError())
             case "done" if message.fields.get("finish_reason") == FinishReason.CANCELLED:
                 self._context.failed()
                 yield _error("cancelled", _CANCELLED)
+
+    def _flushed(self, message: ServerMessage) -> Iterator[Frame]:
+        try:
+            silence = self._context.flushed(message)
+        except BadRequest as error:
+            yield error_frame(error)
+            return
+        if silence:
+            yield silence
+        yield self._answer("Flushed")
 
     def _refusal(self, error: Exception) -> str:
         """Of a frame. A text that is lost is an error: LiveKit and Pipecat only log a warning."""

@@ -58,7 +58,10 @@ class Jambonz:
                 self._context.heard()
                 yield message.sound
             case "flushed":
-                self._context.flushed()
+                try:
+                    self._context.flushed(message)
+                except BadRequest as error:
+                    yield error_frame(error)
             case "error":
                 self._context.failed()
                 yield error_frame(message.error or RuntimeError())

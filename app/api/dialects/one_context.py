@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from app.api.dialects.dialect import Opening, ServerMessage, Step
 from app.api.socket_messages import Cancel, Flush, Text
+from app.errors import BadRequest
 
 NUM_SILENT = 10  # times 20 ms
 
@@ -23,6 +24,7 @@ class OneContext:
         self._is_in_text = False  # text has come since the last flush
         self._is_failed = False  # the text that is coming has failed
         self._is_heard = False  # since the last flush
+        self._num_dropped: object = 0  # characters of the context, up to the last flush
 
     def say(self, text: str) -> Iterator[Step]:
         self._is_in_text = True
@@ -32,6 +34,7 @@ class OneContext:
             self._name = f"c{self._num_opened}"
             self._num_opened += 1
             start = self._opening.start.model_copy(update={"context_id": self._name})
+            self._num_dropped = 0
             yield replace(self._opening, start=start)
         yield Text(type="text", context_id=self._name, text=text)
 
@@ -63,11 +66,19 @@ class OneContext:
     def heard(self) -> None:
         self._is_heard = True
 
-    def flushed(self) -> bytes:
+    def flushed(self, message: ServerMessage) -> bytes:
         """The sound that a turn still needs: a little silence where it had none, because clients
-        take a turn without sound for a fault."""
+        take a turn without sound for a fault. Raises BadRequest where the model could read nothing
+        of the turn."""
         is_heard, self._is_heard = self._is_heard, False
-        return b"" if is_heard else self._opening.silence * NUM_SILENT
+        num_dropped = message.fields.get("dropped_characters", 0)
+        had_dropped, self._num_dropped = self._num_dropped, num_dropped
+        if is_heard:
+            return b""
+        if num_dropped != had_dropped:
+            reason = "text: the model can read no letter of this text"
+            raise BadRequest(reason, param="text", code="unsupported_characters")
+        return self._opening.silence * NUM_SILENT
 
     def failed(self) -> None:
         """The context has ended, and its speech is not whole."""

@@ -1,13 +1,18 @@
 """One context at a time, under any order of a client's messages and of what becomes of them."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.dialects.dialect import Opening, ServerMessage
 from app.api.dialects.one_context import OneContext
 from app.api.socket_messages import Cancel, Flush, Start, Text
+from app.errors import BadRequest
 
 OPENING = Opening(Start(type="start", context_id="new", voice="default"), silence=b"\0\0")
+FLUSHED = ServerMessage("flushed", "c0", 0, {"dropped_characters": 0})
 ACTS = st.lists(st.sampled_from(["say", "flush", "clear", "fail", "hear"]), max_size=40)
 
 
@@ -43,9 +48,19 @@ def test_a_text_after_one_that_failed_as_a_whole_is_spoken():
 def test_a_turn_without_sound_needs_a_little_silence():
     context = OneContext(OPENING)
     list(context.say("🙂"))
-    assert context.flushed() == b"\0\0" * 10
+    assert context.flushed(FLUSHED) == b"\0\0" * 10
     context.heard()
-    assert context.flushed() == b""
+    assert context.flushed(FLUSHED) == b""
+
+
+def test_a_turn_of_which_nothing_can_be_read_has_failed():
+    context = OneContext(OPENING)
+    list(context.say("日本語"))
+    dropped = replace(FLUSHED, fields={"dropped_characters": 3})
+    with pytest.raises(BadRequest) as refused:
+        context.flushed(dropped)
+    assert refused.value.code == "unsupported_characters"
+    assert context.flushed(dropped) == b"\0\0" * 10  # of the next turn nothing more was dropped
 
 
 @given(ACTS)
