@@ -74,7 +74,7 @@ class Bridge(AsyncEventHandler):
         self._url = url
         self._http = http
         self._pieces: asyncio.Queue[str | None] | None = None  # of the text that is coming
-        self._speaking: asyncio.Task[None] | None = None  # the last speech that was asked for
+        self._speeches: list[asyncio.Task[None]] = []  # that have not ended, in order
 
     async def handle_event(self, event: Event) -> bool:
         """False hangs up."""
@@ -106,26 +106,28 @@ class Bridge(AsyncEventHandler):
             self._start(self._speak_whole(whole.text, whole.voice))
 
     def _start(self, speech: Coroutine[Any, Any, None]) -> None:
-        self._speaking = asyncio.create_task(self._after(self._speaking, speech))
+        earlier = [task for task in self._speeches if not task.done()]
+        task = asyncio.create_task(self._after(earlier, speech))
+        task.add_done_callback(lambda _: speech.close())  # in case it never began
+        self._speeches = [*earlier, task]
 
     async def _after(
-        self, earlier: "asyncio.Task[None] | None", speech: Coroutine[Any, Any, None]
+        self, earlier: "list[asyncio.Task[None]]", speech: Coroutine[Any, Any, None]
     ) -> None:
         try:
-            if earlier is not None:
-                await asyncio.wait({earlier})
+            if earlier:
+                await asyncio.wait(earlier)
             await speech
         except (RequestFailed, OSError) as error:
             await self._fail(str(error))
             await self.stop()
-        finally:
-            speech.close()  # in case it never began
 
     async def disconnect(self) -> None:
         """The client has left: its speech is stopped."""
-        if self._speaking is not None:
-            self._speaking.cancel()
-            await asyncio.wait({self._speaking})
+        for task in self._speeches:
+            task.cancel()
+        if self._speeches:
+            await asyncio.wait(self._speeches)
 
     async def _tell(self, message: Eventable) -> None:
         await self.write_event(message.event())

@@ -133,6 +133,7 @@ async def test_a_client_that_hangs_up_stops_its_speech(synthesizer, in_pieces):
             await client.send(SynthesizeStart(), SynthesizeChunk("Hello there."), SynthesizeStop())
         else:
             await client.send(Synthesize("Hello there."))
+        await client.send(Synthesize("And this waits for it."))
         await eventually(synthesizer.holding.is_set, WAIT_S, "the server speaks")
         await client.connection.disconnect()
         await eventually(lambda: synthesizer.ended, WAIT_S, "the speech was stopped")
