@@ -23,7 +23,7 @@ SPOKEN_S = 20.0  # after it LONG is spoken to its end, where nobody has stopped 
 WITHIN_S = 120.0
 LOST_S = 0.15  # of sound that was sent and not heard: a codec's delay
 VOCODER = replica_of("chatterbox", "Vocoder")
-NUM_HOLDERS = 12
+NUM_HOLDERS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def kill(script: Script, server: ServerProcess, row: Row) -> None:
 
 @contextlib.contextmanager
 def crowded(url: str) -> Iterator[None]:
-    """All slots are taken by long texts: the server answers 503."""
+    """More long texts are spoken than the machine bears: the server answers 503."""
     over = threading.Event()
     holders = [threading.Thread(target=_hold, args=(url, over)) for _ in range(NUM_HOLDERS)]
     for holder in holders:
