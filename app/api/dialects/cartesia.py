@@ -1,9 +1,9 @@
 """Cartesia's socket, `/tts/websocket`: its frames and the contexts of our own socket.
 
 A context opens with its first generation; the later ones bring text alone. `continue: false` ends
-its text. The answer to a cancel is `done`, and nothing of that context follows. Every message has a
-`context_id`, because Pipecat's receiver breaks at a message without one; where none was given, it
-is empty. Pure: a clock is given.
+its text. The answer to a cancel is `done`, and a failed context says `done` behind its error (but
+see `is_sdk`). Nothing of that context follows. Every message has a `context_id`, because Pipecat's
+receiver breaks at a message without one; where none was given, it is empty. Pure: a clock is given.
 """
 
 import json
@@ -17,6 +17,7 @@ from app.api.dialects.cartesia_fields import opening_of
 from app.api.dialects.dialect import FILLER_MS, Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.markup import TagReplacer
 from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, text_of
 from app.api.dialects.words import words_of
 from app.api.json_body import parse_object
@@ -25,9 +26,6 @@ from app.core import FinishReason
 from app.errors import BadRequest
 
 MAX_ID_CHARS = 256
-NUM_SILENT = (
-    10  # times 20 ms: of a context without a word; Pipecat counts one without sound as lost
-)
 _TAGS = {
     "speed": "",
     "volume": "",
@@ -44,7 +42,7 @@ def tag_replacer() -> TagReplacer:
 
 @dataclass(slots=True)
 class _Context:
-    silence: bytes
+    opening: Opening
     has_timestamps: bool
     has_whole_texts: bool  # the client waits for no buffer: each text is a sentence
     last_s: float  # when the last message was made, or the text came
@@ -61,9 +59,18 @@ class Cartesia:
 
     ends_failed = True
 
-    def __init__(self, languages: Sequence[str], now: Callable[[], float] = time.monotonic) -> None:
-        """`languages`: those of the served model."""
+    def __init__(
+        self,
+        languages: Sequence[str],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        is_sdk: bool = False,
+    ) -> None:
+        """`languages`: those of the served model. `is_sdk`: the client is Cartesia's own SDK, which
+        gives a context up at its error, and would give a `done` behind it to the next context.
+        Pipecat keeps the context for 3 s, in which it plays no other, unless `done` follows."""
         self._languages = languages
+        self._is_sdk = is_sdk
         self._now = now
         self._names: ContextNames[_Context] = ContextNames()
         self._failed = FailedIds()
@@ -126,7 +133,7 @@ class Cartesia:
             raise
         has_timestamps = flag_of(body, "add_timestamps")
         context = _Context(
-            opening.silence,
+            opening,
             has_timestamps,
             opening.start.max_buffer_ms == 0,
             self._now(),
@@ -141,7 +148,8 @@ class Cartesia:
         found = self._names.find(message.context_id)
         if found is None:
             if message.error is not None and message.context_id is None:
-                return (_frame(self._read_id, messages.error(message.error)),)
+                told = self._failed_with(messages.error(message.error), self._read_id != "")
+                return tuple(_frame(self._read_id, each) for each in told)
             return ()
         vendor_id, context = found
         told = self._told(vendor_id, context, message)
@@ -163,10 +171,10 @@ class Cartesia:
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
-                    yield messages.cancelled_elsewhere()
+                    yield from self._failed_with(messages.cancelled_elsewhere())
                     return
-                if not context.is_heard and context.silence:
-                    yield self._chunk(context, context.silence * NUM_SILENT)
+                if not context.is_heard:
+                    yield self._chunk(context, short_silence(context.opening))
                 yield messages.done()
             case "cancelled":
                 self._names.forget(message.context_id)
@@ -176,7 +184,14 @@ class Cartesia:
                 self._names.forget(message.context_id)
                 if context.awaits_text:
                     self._failed.add(vendor_id)
-                yield messages.error(message.error or RuntimeError())
+                yield from self._failed_with(messages.error(message.error or RuntimeError()))
+
+    def _failed_with(
+        self, error: messages.Message, has_context: bool = True
+    ) -> Iterator[messages.Message]:
+        yield error
+        if has_context and not self._is_sdk:
+            yield messages.done()
 
     def _chunk(self, context: _Context, sound: bytes) -> messages.Message:
         context.is_heard = True

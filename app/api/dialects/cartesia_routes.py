@@ -130,7 +130,8 @@ def routes(services: Services) -> APIRouter:
     async def stream(websocket: WebSocket) -> None:
         caller, socket_id = caller_of(websocket), websocket.state.request_id
         await websocket.accept()
-        dialect = Cartesia(services.synthesizer.card().languages)
+        is_sdk = "x-stainless-lang" in websocket.headers
+        dialect = Cartesia(services.synthesizer.card().languages, is_sdk=is_sdk)
         await SpeechSocket(websocket, services, caller, socket_id, dialect).serve()
 
     return router

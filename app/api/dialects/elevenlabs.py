@@ -23,6 +23,7 @@ from app.api.dialects.dialect import (
 )
 from app.api.dialects.elevenlabs_fields import SocketQuery, opening_of
 from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, object_of, text_of
 from app.api.dialects.words import TimedWord, words_of
 from app.api.json_body import parse_object
@@ -31,15 +32,12 @@ from app.core import FinishReason
 from app.errors import BadRequest
 
 MAX_ID_CHARS = 256
-NUM_SILENT = (
-    10  # times 20 ms: of a context without a word; Pipecat counts one without sound as lost
-)
 ONLY = ""  # the id of the context of a socket with one context
 
 
 @dataclass(slots=True)
 class _Context:
-    silence: bytes
+    opening: Opening
     alignments: Alignments
     words: list[TimedWord] = field(default_factory=list)  # that go out with the next sound
     is_closing: bool = False
@@ -120,7 +118,7 @@ class ElevenLabs:
             self._failed.add(vendor_id)
             raise
         alignments = Alignments(is_synced=self._query.is_synced)
-        name = self._names.open(vendor_id, _Context(opening.silence, alignments))
+        name = self._names.open(vendor_id, _Context(opening, alignments))
         start = opening.start.model_copy(update={"context_id": name})
         return Opening(start, opening.sound, opening.silence)
 
@@ -168,8 +166,8 @@ class ElevenLabs:
         return messages.audio(sound, context.alignments.of(words))
 
     def _end(self, context: _Context) -> Iterator[messages.Message]:
-        if not context.is_heard and context.silence:
-            yield self._audio(context, context.silence * NUM_SILENT)
+        if not context.is_heard:
+            yield self._audio(context, short_silence(context.opening))
         chars = context.alignments.of(context.words) + context.alignments.rest()
         if chars:
             yield messages.audio(b"", chars)

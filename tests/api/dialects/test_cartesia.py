@@ -22,8 +22,8 @@ class Clock:
         return self.now_s
 
 
-def socket(languages=()):
-    return DialectSocket(Cartesia(languages, Clock()))
+def socket(languages=(), *, is_sdk=True):
+    return DialectSocket(Cartesia(languages, Clock(), is_sdk=is_sdk))
 
 
 def generation(text, *, goes_on=True, context_id="c", **changes):
@@ -226,6 +226,17 @@ def test_a_failed_context_says_one_error_and_its_later_text_is_thrown_away():
     assert (error["status_code"], error["error_code"]) == (500, "synthesis_failed")
     wire.receives(generation("Again.", goes_on=False))
     assert wire.texts == {"c0": "Hello.", "c1": "Again."}
+
+
+def test_the_context_is_freed_behind_its_error_but_for_the_vendors_own_sdk():
+    for is_sdk, told in ((False, ["error", "done"]), (True, ["error"])):
+        wire = socket(is_sdk=is_sdk)
+        wire.receives(generation("Hello."))
+        wire.says("error", "c0", error=SynthesisFailed("broken"))
+        assert types(wire.taken()) == told
+        wire.receives(generation("Hello.", context_id="d", goes_on=False))
+        wire.ends("c1", "cancelled")
+        assert types(wire.taken()) == told
 
 
 def test_an_id_that_failed_with_its_last_text_is_free():

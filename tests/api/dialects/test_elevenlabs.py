@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.api.dialects.elevenlabs import ElevenLabs
 from app.api.dialects.elevenlabs_fields import SocketQuery, format_of
 from app.errors import BadRequest, SynthesisFailed
+from tests.support.decoding import decode
 from tests.support.dialect_socket import DialectSocket
 
 PIPECAT = {"model_id": "eleven_flash_v2_5", "output_format": "pcm_24000", "auto_mode": "true"}
@@ -186,6 +187,15 @@ def test_a_context_without_sound_ends_with_a_short_silence():
     sound, final = wire.taken()
     assert base64.b64decode(sound["audio"]) == bytes(480 * 2 * 10)
     assert final["isFinal"] is True
+
+
+def test_the_short_silence_has_the_format_of_the_context():
+    wire = opened(LIVEKIT)
+    wire.receives(CLOSE)
+    wire.ends("c0")
+    sound, _ = wire.taken()
+    heard = decode("mp3", base64.b64decode(sound["audio"]), 22_050)
+    assert 0.2 <= len(heard) / 22_050 < 0.4
 
 
 @pytest.mark.parametrize(
