@@ -9,7 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-LATE_S = 1.5  # text may wait one second before it is owed, and 3 s is the bound
+from app.api.speech_job import SpeechOptions
+
+LATE_S = 1.5  # of a listener who has nothing left to play; text may wait a second before it is owed
+LATEST_S = 2.5  # of any listener: a paced stream rests for two seconds while its listener plays
 LOOK_EVERY_S = 0.25
 
 
@@ -19,7 +22,11 @@ class Owing(Protocol):
     is_done: bool
 
     @property
-    def audio_s(self) -> float: ...
+    def options(self) -> SpeechOptions: ...
+
+    @property
+    def audio_s(self) -> float:
+        """Sent so far, at speed 1."""
 
     @property
     def is_idle(self) -> bool: ...
@@ -30,14 +37,18 @@ class GapClock:
 
     def __init__(self, now_s: float) -> None:
         self._since_s = now_s
-        self._audio_s = 0.0
+        self._heard_s = 0.0
+        self._runs_dry_s = now_s  # when the listener has played all that was sent
 
-    def is_due(self, now_s: float, audio_s: float, *, is_idle: bool) -> bool:
-        """`audio_s`: the sound that was sent so far. True starts the next gap."""
-        if is_idle or audio_s != self._audio_s:
-            self._since_s, self._audio_s = now_s, audio_s
+    def is_due(self, now_s: float, heard_s: float, *, is_idle: bool) -> bool:
+        """`heard_s`: the length of the sound that was sent so far. True starts the next gap."""
+        if heard_s != self._heard_s:
+            self._runs_dry_s = max(self._runs_dry_s, now_s) + heard_s - self._heard_s
+        if is_idle or heard_s != self._heard_s:
+            self._since_s, self._heard_s = now_s, heard_s
             return False
-        if now_s - self._since_s < LATE_S:
+        late_s = LATE_S if now_s >= self._runs_dry_s else LATEST_S
+        if now_s - self._since_s < late_s:
             return False
         self._since_s = now_s
         return True
@@ -49,5 +60,6 @@ async def fill_gaps(context: Owing, send: Callable[[], Awaitable[None]]) -> None
     clock = GapClock(loop.time())
     while not context.is_done:
         await asyncio.sleep(LOOK_EVERY_S)
-        if clock.is_due(loop.time(), context.audio_s, is_idle=context.is_idle):
+        heard_s = context.audio_s / context.options.speed
+        if clock.is_due(loop.time(), heard_s, is_idle=context.is_idle):
             await send()
