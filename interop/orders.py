@@ -17,6 +17,7 @@ SENTENCES = (
     "The second sentence is a little longer than the first one.",
     "And with the third sentence we are done.",
 )
+NO_END = "no end"  # the error of a turn that the client neither ends nor gives up
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import psutil
 
 from deployments.process_titles import replica_of, titled
 from deployments.server import ServerProcess
-from interop.orders import SENTENCES, Heard, Order
+from interop.orders import NO_END, SENTENCES, Heard, Order
 from interop.rows import Row
 from interop.script import Script
 from interop.sessions import SessionLog, waste_of
@@ -95,9 +95,7 @@ def rest(script: Script, row: Row, idle_s: float) -> None:
 def crowd(script: Script, server: ServerProcess, row: Row) -> None:
     with crowded(server.url):
         heard = script.turn(Order("speak", SENTENCES[:1]), WITHIN_S)
-    row.refusal = "told" if heard.error else "**silent**"
-    if not heard.error and heard.sound_s > 0:
-        row.refusal = "spoken"
+    row.refusal = "spoken" if not heard.error and heard.sound_s > 0 else _told(heard)
     again = script.turn(Order("speak", SENTENCES[:1]), WITHIN_S)
     row.recovers = again.error is None and again.sound_s > 0
 
@@ -112,7 +110,7 @@ def kill(script: Script, server: ServerProcess, row: Row) -> None:
             victim.kill()
         psutil.wait_procs(victims, timeout=10)
     heard = script.end(WITHIN_S)
-    row.fault = "told" if heard.error else "**silent**"
+    row.fault = _told(heard)
     until_it_speaks(server.url)
 
 
@@ -168,6 +166,12 @@ def _whole(script: Script, sentences: tuple[str, ...], row: Row) -> Heard:
         row.trouble.append(heard.error)
     _note_first_sound(heard, row)
     return heard
+
+
+def _told(heard: Heard) -> str:
+    if heard.error is None:
+        return "**silent**"
+    return "no end" if heard.error.startswith((NO_END, "TimeoutError")) else "told"
 
 
 def _note_first_sound(heard: Heard, row: Row) -> None:

@@ -28,12 +28,13 @@ from pipecat.services.openai.tts import OpenAITTSService
 from pipecat.services.tts_service import TTSService
 from pipecat.workers.runner import WorkerRunner
 
-from interop.orders import Turn, run
+from interop.orders import NO_END, Turn, run
 
 RATE = 24_000
 CARTESIA_VOICE = "f786b574-daa5-4673-aa0c-cbe3e8534c02"
 ELEVENLABS_VOICE = "21m00Tcm4TlvDq8ikWAM"
 QUIET_S = 0.5  # after the last stop frame nothing more comes for so long
+SILENT_S = 8.0  # Pipecat itself gives a context up after 3 s without sound
 GIVE_UP_S = 30.0
 
 
@@ -128,13 +129,19 @@ class Pipecat:
             [LLMFullResponseStartFrame(), *texts, LLMFullResponseEndFrame()]
         )
         async with asyncio.timeout(GIVE_UP_S + 10 * len(turn.sentences)):
-            while not (turn.is_over or self._has_ended()):  # noqa: ASYNC110
+            while not (turn.is_over or self._has_ended() or self._is_silent(turn)):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)  # frames have no event to wait for
         if turn.is_over:
             turn.interrupted()
             await self._worker.queue_frame(InterruptionFrame())
             await asyncio.sleep(QUIET_S)
+        elif not self._has_ended():
+            turn.heard.error = turn.heard.error or NO_END
         self._source.turn = self._sink.turn = None
+
+    def _is_silent(self, turn: Turn) -> bool:
+        quiet_s = asyncio.get_running_loop().time() - self._sink.changed_s
+        return turn.heard.first_sound_s is not None and quiet_s >= SILENT_S
 
     def _has_ended(self) -> bool:
         quiet_s = asyncio.get_running_loop().time() - self._sink.changed_s
