@@ -41,6 +41,7 @@ class _Context:
     alignments: Alignments
     words: list[TimedWord] = field(default_factory=list)  # that go out with the next sound
     is_closing: bool = False
+    has_text: bool = False  # beside the space that opened it
     awaits_text: bool = True
     is_heard: bool = False
     filler_ms: float = 0.0
@@ -95,14 +96,15 @@ class ElevenLabs:
         name = self._names.name_of(vendor_id)
         if name is None or context is None:
             return
-        if text.strip():  # text behind the end is refused by the context itself
-            context.awaits_text = True
+        is_space = text.isspace()
+        if text and not (is_space and (context.is_closing or not context.has_text)):
+            context.awaits_text = context.has_text = True  # text behind the end is refused
             said = self._said(text)
             context.alignments.add_text(said)
             yield Text(type="text", context_id=name, text=said)
         if flag_of(body, "flush") and not context.is_closing:
             yield Flush(type="flush", context_id=name)
-        if not text.strip():
+        if not text or is_space:
             yield KeepAlive()
         if closes and context.is_closing:
             self._names.forget(name)

@@ -54,6 +54,20 @@ def test_a_context_as_pipecat_speaks_it():
     assert final == {"isFinal": True, "contextId": "c"}
 
 
+def test_pieces_are_joined_as_they_come_without_whole_sentences():
+    wire = socket({"output_format": "pcm_24000"})
+    for piece in (" ", "Hel", "lo", " ", "there. "):
+        wire.receives({"text": piece, "context_id": "c"})
+    assert wire.texts == {"c0": "Hello there. "}
+
+
+def test_a_space_behind_the_end_is_no_text():
+    wire = opened()
+    wire.receives(CLOSE)
+    wire.receives({"text": " ", "context_id": "c"})
+    assert (wire.taken(), wire.open) == ([], ["c0"])
+
+
 def test_a_context_as_livekit_speaks_it():
     wire = socket(LIVEKIT)
     wire.receives({"text": " ", "voice_settings": {"speed": 1.1}, "context_id": "c"})
