@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from app.agent_settings import DIALECTS, AgentLimits, DialectName
 from app.errors import ConfigError
 from app.key_settings import AccessSettings, AdmissionSettings, KeySettings, SocketLimits
+from app.t3_settings import T3Settings
 
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ContextPolicy = Literal["full", "window", "chunked"]
 StartMode = Literal["smooth", "soonest"]
 Enrolment = Literal["speech", "upstream"]
@@ -21,70 +21,6 @@ Enrolment = Literal["speech", "upstream"]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GuardSettings(_Frozen):
-    """Rules that end a segment, or keep it going, besides the model's own stop token."""
-
-    least_tokens: int = Field(
-        5, ge=0, le=25, description="a segment cannot stop before this number of tokens; 0: off"
-    )
-    most_tokens: int = Field(
-        100,
-        ge=1,
-        description="a segment has at most this number of tokens, plus most_per_text_token",
-    )
-    most_per_text_token: float | None = Field(
-        20.0, gt=0, description="added to most_tokens for each token of text; null: no bound"
-    )
-    loop_tokens: int | None = Field(
-        75, ge=25, description="this number of tokens in a repeated cycle ends a segment; null: off"
-    )
-    loop_cycle: int = Field(8, ge=1, le=12, description="tokens in the longest cycle to look for")
-
-
-class T3Settings(_Frozen):
-    slots: int = Field(
-        16,
-        ge=1,
-        le=1024,
-        description="sequences that run at the same time; one of a stream holds its slot while the "
-        "stream plays",
-    )
-    dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
-    first_group: int = Field(
-        3,  # with groups of 13, messages end at 16 and 42: the vocoder's first cells can run then
-        ge=1,
-        le=25,
-        description="tokens in a segment's first message",
-    )
-    group: int = Field(13, ge=1, le=100, description="tokens in each later message")
-    max_lead_s: float = Field(
-        8.0, gt=0, description="seconds of audio that a sequence may be ahead while others wait"
-    )
-    start_lead_s: float = Field(
-        0.3, ge=0, description="expected seconds from a segment's first tokens to their sound"
-    )
-    max_rows: int | None = Field(
-        None, ge=2, description="rows that decode in one step; a CFG pair has two; null: all"
-    )
-    prefill_share: float = Field(
-        1.0, ge=0.25, le=10, description="how much longer prefill may make a step; 1: twice as long"
-    )
-    prefill_tokens: int = Field(
-        1024, ge=2, description="prompt tokens, over all rows, in a step that delays nobody"
-    )
-    kv_gib: float | None = Field(
-        None, gt=0, description="GiB for keys and values; null: room for 1000 tokens in every slot"
-    )
-    prefixes_kept: int = Field(
-        16, ge=0, description="(voice, exaggeration) pairs whose computed prompts are kept"
-    )
-    runner: Literal["auto", "plain", "fast"] = Field(
-        "auto",
-        description="plain: step by step; fast: CUDA graphs, read one step late; auto: by device",
-    )
-    guards: GuardSettings = GuardSettings()
 
 
 class VocoderSettings(_Frozen):
@@ -213,11 +149,16 @@ class ServeArgs(_Frozen):
     )
     enrolment: Enrolment = Field(
         "speech",
-        description="speech: a recording is cut to its speech and set to -27 LUFS before it is "
-        "enrolled; upstream: it is left as upstream's package leaves it",
+        description="speech: a recording is cut to its speech and set to the level that the model "
+        "was made for, before it is enrolled; upstream: it is left as upstream's package leaves it",
     )
     voice_aliases: dict[str, str] = Field(
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
+    )
+    model_aliases: dict[str, str] = Field(
+        {},
+        description="alias: model; OpenAI's names not listed here mean the served model, and so do "
+        "names that begin as those of Cartesia's and ElevenLabs' models do",
     )
     dialects: tuple[DialectName, ...] = Field(
         DIALECTS, description="other vendors' protocols that are served, docs/dialects.md"

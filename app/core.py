@@ -1,7 +1,7 @@
 """The nouns that cross rooms.
 
-Imports the standard library and numpy only, nothing of ours. Every message on a queue, a handle or
-a thread is one of these types. Knows nothing about models, HTTP or Ray.
+Imports the standard library, numpy and the leaves spoken_words and word_marks only. Every message
+on a queue, a handle or a thread is one of these types. Knows nothing about models, HTTP or Ray.
 """
 
 import asyncio
@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.spoken_words import Heard, Transcript
+from app.word_marks import WordMark, WordSpan, WordTime
 
 SAMPLE_RATE = 24_000  # Hz, of all sound that leaves the vocoder
 TOKENS_PER_S = 25  # speech tokens per second of audio
@@ -38,6 +41,7 @@ class FinishReason(StrEnum):
 
     STOP = "stop"  # the model ended it
     LENGTH = "length"  # the token limit was reached
+    BABBLE = "babble"  # a guard ended it: its tokens no longer followed the text
     CANCELLED = "cancelled"
     ERROR = "error"
 
@@ -121,6 +125,7 @@ class SynthesisRequest:
     lead_s: float = 0.0  # the listener's seconds of earlier sound that play before the first one
     speed: float = 1.0  # a second of sound plays for 1 / speed seconds
     pauses_s: tuple[float, ...] = ()  # silence before each segment and after the last, at speed 1
+    words: tuple[tuple[WordSpan, ...], ...] = ()  # of each segment; (): its words get no times
     received_s: float = field(default_factory=time.monotonic, compare=False)
 
 
@@ -137,6 +142,7 @@ class TokenRequest:
     lead_s: float = 0.0  # seconds of the session's sound that play before this segment is due
     is_paced: bool = False  # as in SynthesisRequest, like `speed`
     speed: float = 1.0
+    words: tuple[WordSpan, ...] = ()  # of `text`, in order; (): they get no marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,7 @@ class Cost:
 
 
 Costs = Mapping[str, Cost]  # by stage name: t3, vocoder
+NO_COSTS: Costs = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,7 @@ class SpeechTokens:
     marks: Marks = field(default_factory=dict, compare=False)
     fault: Fault | None = None  # set only with ERROR
     cost: Cost | None = field(default=None, compare=False)  # of a step now, where `marks` are
+    words: tuple[WordMark, ...] = ()  # what is new about words of the segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +192,7 @@ class AudioChunk:
     marks: Marks = field(default_factory=dict, compare=False)
     prebuffer_s: float | None = field(default=None, compare=False)  # of a paced session's first
     costs: Costs = field(default_factory=dict, compare=False)  # of the first chunk: the speed now
+    words: tuple[WordTime, ...] = ()  # what is new; a word is named before or with its first sound
 
 
 class CancelState(StrEnum):
@@ -203,6 +212,7 @@ class CancelAck:
     tokens_generated: int = 0
     tokens_discarded: int = 0  # generated but never sent as audio
     stop_ms: float = 0.0  # from the cancel's arrival to the last confirmation
+    heard: Heard | None = None  # None: the session has not told what was sent, or does not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +230,7 @@ class SessionReport:
     cause: str | None = None  # what ended the session, as app.sessions.table.SessionEnd names it
     legs_ms: Mapping[str, float] = field(default_factory=dict)  # between marks, see timeline.py
     costs: Costs = field(default_factory=dict)  # the engines' speed when its first sound was made
+    heard: Heard | None = None  # of a session that was cancelled, or whose client told `played_ms`
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,24 +280,6 @@ class Health:
     realtime: bool | None = None  # whether a lone stream's sound is made faster than it plays
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What a served model is, and which request fields act on it."""
-
-    name: str
-    family: str  # english | multilingual | turbo
-    defaults: SamplingParams
-    voices: tuple[str, ...]
-    languages: tuple[str, ...]  # empty: the field `language` is refused
-    has_cfg: bool  # exaggeration, cfg_weight and min_p act
-    has_top_k: bool
-    max_segment_chars: int = 280
-    recorded_voices: tuple[str, ...] = ()  # those among `voices` that are in the operator's store
-    characters: str | None = None  # that the model can read; None: all
-    folds_characters: bool = False  # it reads small letters, and accents apart from their letters
-    tags: tuple[str, ...] = ()  # that the model acts, without brackets: laugh
-
-
 @dataclass(slots=True)
 class Group:
     """Sessions that one id names together: those of a socket, or of one of its contexts."""
@@ -297,3 +290,5 @@ class Group:
     audio_sent_s: float = 0.0
     num_tokens: int = 0
     marks: Marks = field(default_factory=dict)
+    transcript: Transcript | None = None  # None: the sessions have clocks of their own
+    played_ms: float | None = None  # that its client has played, where the client told that

@@ -2,12 +2,29 @@
 of one WebSocket.
 app.config reads the keys from a file or from the environment."""
 
+import re
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 TENANT = r"^[a-z0-9_-]{1,64}$"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
+_DEFAULT_PORTS = re.compile(r"http:.*:80|https:.*:443")
+
+
+def _checked_origin(origin: str) -> str:
+    """As a browser writes it, because it is compared with the header as a text."""
+    if origin in ("*", "null"):
+        message = f"{origin!r} would let the pages of everybody call; list each origin"
+        raise ValueError(message)
+    if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORTS.fullmatch(origin):
+        message = f"{origin!r} is no origin as browsers write it: a scheme and a host in small "
+        raise ValueError(f"{message}letters, and a port unless it is the scheme's own; no path")
+    return origin
+
+
+Origin = Annotated[str, AfterValidator(_checked_origin)]
 
 
 class Role(StrEnum):
@@ -60,8 +77,10 @@ class AccessSettings(BaseModel, extra="forbid", frozen=True):
     keys_file: str | None = Field(
         None, description="file with a YAML list of keys; null: from CHATTERBOX_API_KEYS"
     )
-    origins: tuple[str, ...] = Field(
-        (), description="web origins that may call, such as https://example.com"
+    origins: tuple[Origin, ...] = Field(
+        (),
+        description="web origins that may call, such as https://example.com: as browsers write "
+        "them, each by itself",
     )
     keyless: Literal["local", "refuse"] = Field(
         "local",

@@ -9,12 +9,13 @@ from app.core import (
     CancelAck,
     Group,
     Health,
-    ModelCard,
     SessionKey,
     SessionReport,
     SynthesisRequest,
     VoiceRef,
 )
+from app.model_card import ModelCard
+from app.spoken_words import Transcript, WordAccount
 
 
 class Synthesizer(Protocol):
@@ -22,8 +23,12 @@ class Synthesizer(Protocol):
 
     def card(self) -> ModelCard: ...
 
-    def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        """Chunks with sound in order, then an empty one with the finish reason and all marks.
+    def speak(
+        self, request: SynthesisRequest, words: WordAccount | None = None
+    ) -> AsyncGenerator[AudioChunk, None]:
+        """`words` is asked at the end what was said.
+
+        Chunks with sound in order, then an empty one with the finish reason and all marks.
         Closing the generator cancels the session. Raises before the first chunk: DuplicateSession
         if the id is live or remembered, Overloaded if there is no room. A cancel that came first
         yields the empty chunk with CANCELLED alone."""
@@ -37,10 +42,15 @@ class Synthesizer(Protocol):
     def group(self, key: SessionKey) -> AbstractContextManager[Group]:
         """While the context is open, `key` names the group, whose last state is reported."""
 
-    async def cancel(self, key: SessionKey) -> CancelAck: ...
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
+        """`played_ms`: how much of the sound the client has played; None: all that was sent."""
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         """The report of a session that has begun or was cancelled; None once it is forgotten."""
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        """What was said in a session that has ended; None while it lives, once it is forgotten, and
+        where it had no account of its words."""
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         """The live sessions of this tenant, or of every tenant. Raises Unavailable."""

@@ -23,12 +23,11 @@ sys.path.insert(0, os.environ.get("BURST_TREE", str(Path(__file__).resolve().par
 
 import torch
 
-from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.config import ServeArgs, VocoderSettings
 from app.core import (
     NO_MARKS,
     SAMPLE_RATE,
     Marks,
-    ModelCard,
     SessionKey,
     SpeechTokens,
     SynthesisRequest,
@@ -39,8 +38,10 @@ from app.engine.pipeline import SpeechPipeline
 from app.engine.stages.card import model_card
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
+from app.model_card import ModelCard
 from app.sessions.tasks import TaskSet
 from app.sessions.timeline import first_audio_legs
+from app.t3_settings import T3Settings
 
 TEXTS = (
     "Your parcel is there.",

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import httpx
 
-from app.core import SAMPLE_RATE, ModelCard, SessionKey, SynthesisRequest, VoiceRef
+from app.core import SAMPLE_RATE, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.synthesizer import LocalSynthesizer
+from app.model_card import ModelCard
 from app.text.segments import segment
 from benchmarks.players import first_voice
 

@@ -24,9 +24,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
-from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
+from app.config import Limits, ServeArgs, VocoderSettings
 from app.core import SAMPLE_RATE, FinishReason, SynthesisRequest
 from app.engine.synthesizer import LocalSynthesizer
+from app.t3_settings import T3Settings
 from benchmarks.measure import machine, parse_counts, resolve_device, say
 from benchmarks.players import figures
 from benchmarks.speakers import request_of

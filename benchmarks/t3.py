@@ -2,6 +2,7 @@
 bare transformer.
 
     python benchmarks/t3.py --model random-english --num-sequences 1,8,16 --tokens 64
+    python benchmarks/t3.py --model random-english --num-sequences 1,16 --words
 
 The floor: a decode step reads every weight once, at the bandwidth of a copy, which is measured
 first. All sides have the same weights and prompt lengths, decode the same number of tokens, and
@@ -32,6 +33,7 @@ from benchmarks.measure import (
 )
 from benchmarks.t3_cancel import cancel_cost
 from benchmarks.t3_sides import Bare, Decoding, Engine, Subject, Upstream, load
+from benchmarks.t3_words import word_costs
 
 DTYPES = {
     "float32": torch.float32,
@@ -64,6 +66,11 @@ def main() -> None:
     device = torch.device(options.device)
     subject = load(open_checkpoint(options.model), device, DTYPES[options.dtype])
     say(f"{options.model}, {options.dtype}, {options.tokens} tokens; {machine(device)}")
+    what = {"model": options.model, "device": options.device, "dtype": options.dtype}
+    if options.words:
+        rows = word_costs(subject, options.num_sequences, options.tokens, options.rounds)
+        say(json.dumps({"benchmark": "t3-words", **what, "rows": rows}))
+        return
     upstream = Upstream(subject)
     num_prompt = upstream.num_prompt()
     floor_ms = _print_floor(subject, num_prompt, options.tokens)
@@ -76,9 +83,7 @@ def main() -> None:
     _print_cancel(engine, subject)
     result = {
         "benchmark": "t3",
-        "model": options.model,
-        "device": options.device,
-        "dtype": options.dtype,
+        **what,
         "floor_ms_per_step": round(floor_ms, 4),
         "upstream_tokens_per_s": round(_tokens_per_s(rounds.upstream), 2),
         "rows": rows,
@@ -99,6 +104,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--tokens", type=int, default=64, help="tokens per sequence")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--words", action="store_true", help="only what following the words costs a step"
+    )
     options = parser.parse_args(arguments)
     if options.tokens < 1 or options.rounds < 1:
         parser.error("--tokens and --rounds must be at least 1")

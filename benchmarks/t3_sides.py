@@ -20,14 +20,16 @@ from chatterbox.models.t3.t3 import T3
 from torch import Tensor
 from transformers import DynamicCache
 
-from app.config import T3Settings
 from app.core import SamplingParams, SessionKey, SpeechTokens
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.checkpoint.spec import ModelSpec
+from app.engine.checkpoint.text_origins import WordIds
 from app.engine.conditionals import T3Conditionals
+from app.engine.t3.alignment_heads import NO_HEADS, AlignmentHeads
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import Sequence as T3Sequence
 from app.engine.t3.sequence import SequenceRequest
+from app.t3_settings import T3Settings
 from benchmarks.measure import clock
 
 _TEXT_IDS = tuple(range(1, 41))  # any sentence of 40 tokens
@@ -65,7 +67,8 @@ class Subject:
     def request(self, name: str, num_tokens: int, seed: int = 0) -> SequenceRequest:
         sampling = replace(self.sampling, max_tokens=num_tokens, ignore_eos=True, seed=seed)
         key = SessionKey("benchmark", name)
-        return SequenceRequest(key, 0, _TEXT_IDS, self.voice, sampling)
+        words = tuple(WordIds(first, first + 4) for first in range(0, len(_TEXT_IDS), 5))
+        return SequenceRequest(key, 0, _TEXT_IDS, self.voice, sampling, words=words)
 
 
 def load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Subject:
@@ -192,13 +195,18 @@ class Step(NamedTuple):
 class Engine:
     """One engine and one copy of its weights for every number of sequences up to `num_slots`."""
 
-    def __init__(self, subject: Subject, num_slots: int) -> None:
+    def __init__(self, subject: Subject, num_slots: int, heads: AlignmentHeads = NO_HEADS) -> None:
+        """`heads`: whose attention is followed through the text."""
         self._subject = subject
         # One message per token, so that tokens can be counted; no pacing.
         settings = T3Settings(slots=num_slots, first_group=1, group=1, max_lead_s=1e6)
         self.steps: list[Step] = []
         self.tokens = TokenEngine.from_weights(
-            subject.t3.state_dict(), subject.spec, settings, on_step=self._note_step
+            subject.t3.state_dict(),
+            subject.spec,
+            settings,
+            on_step=self._note_step,
+            heads=heads,
         )
 
     def decode(self, num_sequences: int, num_tokens: int) -> Decoding:

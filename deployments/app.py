@@ -13,6 +13,7 @@ from app.engine.stages.card import model_card
 from app.errors import ConfigError
 from app.key_settings import KeySettings
 from deployments.colocated import Colocated
+from deployments.config_check import alias_faults
 from deployments.enroller import Enroller
 from deployments.ingress import Ingress
 from deployments.t3 import T3
@@ -44,6 +45,8 @@ def assemble(
 ) -> Application:
     """The application. Tests pass stages of their own, which they can hold or break."""
     card = model_card(args)
+    if faults := alias_faults(args, card):
+        raise ConfigError("\n".join(faults))
     drain_s = args.limits.request_timeout_s + LONGEST_STREAM_GRACE_S
     options = {
         "graceful_shutdown_timeout_s": drain_s,  # longer than any stream, so no stream is cut

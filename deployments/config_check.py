@@ -12,10 +12,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
+from app.api.model_names import model_alias_faults
 from app.auth.api_keys import KeyRing, refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
 from app.engine.checkpoint.spec import PACKAGED
-from app.errors import ConfigError
+from app.engine.stages.card import check_model as check_model_files
+from app.engine.stages.card import model_card
+from app.errors import CheckpointError, ConfigError
+from app.model_card import ModelCard
+from app.voices.catalogue import voice_alias_faults
 
 DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Colocated", "Enroller")
 IMPORT_PATH = "deployments.app:build"
@@ -33,7 +38,7 @@ def check_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping at the top")
     faults = [*unknown_keys(ServeDeploySchema, content, ""), *_schema_faults(content)]
-    faults = faults or list(_access_faults(content))
+    faults = faults or [*_access_faults(content), *_alias_faults(content)]
     if faults:
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return content
@@ -52,9 +57,7 @@ def check_model(content: dict[str, Any]) -> None:
 def _check_model(args: ServeArgs) -> None:
     with warnings.catch_warnings():  # upstream's libraries use deprecated parts of each other
         warnings.simplefilter("ignore")
-        from app.engine.stages import card  # imports torch, which takes seconds
-
-        card.check_model(args)
+        check_model_files(args)  # imports torch, which takes seconds
 
 
 def unknown_keys(model: type[BaseModel], content: Any, where: str) -> Iterator[str]:
@@ -124,6 +127,27 @@ def _access_faults(content: dict[str, Any]) -> Iterator[str]:
                 refuse_open_doors(keys, host, serves_through_haproxy(), args.access)
             except ConfigError as error:
                 yield f"applications[{index}]: {error.message}"
+
+
+def _alias_faults(content: dict[str, Any]) -> Iterator[str]:
+    """Of models and voices that are here: `serve` asks the model hub and stores elsewhere."""
+    for index, application in enumerate(content["applications"]):
+        if application.get("import_path") != IMPORT_PATH:
+            continue
+        args = ServeArgs.model_validate(application.get("args") or {})
+        is_here = args.model in PACKAGED and "://" not in (args.voices or "")
+        if is_here and (args.model_aliases or args.voice_aliases):
+            try:
+                faults = alias_faults(args, model_card(args))
+            except (CheckpointError, ConfigError) as error:
+                faults = [error.message]
+            yield from (f"applications[{index}].args.{fault}" for fault in faults)
+
+
+def alias_faults(args: ServeArgs, card: ModelCard) -> list[str]:
+    """The aliases that mean no model and no voice of the server."""
+    models = model_alias_faults(card, args.model_aliases)
+    return models + voice_alias_faults(card, args.voice_aliases)
 
 
 def _lines(error: ValidationError, where: str) -> Iterator[str]:

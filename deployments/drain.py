@@ -16,7 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from app.sessions.registry import Drain
+from app.sessions.inventory import Drain
 from deployments.cluster_watch import CLUSTER_LOST_STATUS
 from deployments.named_actors import NAMESPACE
 from deployments.registry import every_registry

@@ -18,7 +18,6 @@ from app.core import (
     Group,
     Health,
     HealthStatus,
-    ModelCard,
     SessionKey,
     SessionReport,
     StageStats,
@@ -27,10 +26,12 @@ from app.core import (
 )
 from app.errors import NotEnrolled, ServeError, Unavailable
 from app.key_settings import KeySettings
+from app.model_card import ModelCard
 from app.sessions.live import LiveSessions
 from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from app.sessions.tasks import TaskSet
+from app.spoken_words import Transcript, WordAccount
 from app.text.plan import load_languages
 from app.voices.library import VoiceLibrary
 from deployments.follower import RegistryFollower
@@ -69,9 +70,11 @@ class HandleSynthesizer:
     def card(self) -> ModelCard:
         return self._card
 
-    def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
+    def speak(
+        self, request: SynthesisRequest, words: WordAccount | None = None
+    ) -> AsyncGenerator[AudioChunk, None]:
         prepare = None if self._voices is None else self._voices.prepare
-        return self._sessions.speak(request, self._open, prepare)
+        return self._sessions.speak(request, self._open, prepare, words)
 
     async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
         await self._sessions.hand_over(key, sending)
@@ -82,11 +85,14 @@ class HandleSynthesizer:
     def group(self, key: SessionKey) -> AbstractContextManager[Group]:
         return self._sessions.groups.open(key)
 
-    async def cancel(self, key: SessionKey) -> CancelAck:
-        return await self._registry.cancel(key)
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
+        return await self._registry.cancel(key, played_ms)
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        return await self._registry.transcript(key)
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         return await self._registry.live(tenant)
@@ -170,6 +176,7 @@ class Ingress:
             args.limits,
             sockets=args.sockets,
             voice_aliases=args.voice_aliases,
+            model_aliases=args.model_aliases,
             library=None if args.uploads is None else VoiceLibrary(args.uploads),
             keys=keys,
             origins=args.access.origins,

@@ -25,6 +25,7 @@ from app.sessions.registry import Registry
 from app.sessions.smooth_admission import NO_WORK, Work
 from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet
+from app.spoken_words import Transcript
 from deployments.named_actors import NAMESPACE, answer, named_actor
 
 log = logging.getLogger(__name__)
@@ -99,14 +100,16 @@ class RemoteRegistry:
         claim: Claim = await self._ask(self._actor(key).claim_group.remote, key)
         return claim
 
-    async def cancel(self, key: SessionKey) -> CancelAck:
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
         """Retried while the actor restarts, then Unavailable. Runs to its end even if the caller
         hangs up."""
         received_s = time.monotonic()
-        return await self._tasks.run(self._cancel(key, received_s))
+        return await self._tasks.run(self._cancel(key, received_s, played_ms))
 
-    async def _cancel(self, key: SessionKey, received_s: float) -> CancelAck:
-        call = partial(self._actor(key).cancel.remote, key, received_s)
+    async def _cancel(
+        self, key: SessionKey, received_s: float, played_ms: float | None
+    ) -> CancelAck:
+        call = partial(self._actor(key).cancel.remote, key, received_s, played_ms=played_ms)
         give_up_s = received_s + RETRY_FOR_S
         while True:
             try:
@@ -135,6 +138,10 @@ class RemoteRegistry:
     async def session(self, key: SessionKey) -> SessionReport | None:
         report: SessionReport | None = await self._ask(self._actor(key).session.remote, key)
         return report
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        found: Transcript | None = await self._ask(self._actor(key).transcript.remote, key)
+        return found
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         """Of all actors. Raises Unavailable where one of them does not answer."""

@@ -6,6 +6,7 @@ from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionRe
 from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet
+from app.spoken_words import Transcript
 from deployments.metrics import SessionMetrics
 from deployments.registry import RemoteRegistry
 from deployments.session_log import log_end
@@ -35,12 +36,12 @@ class ObservedRegistry:
         """Not counted: its sessions are."""
         self._registry.finish_group(key, end)
 
-    async def cancel(self, key: SessionKey) -> CancelAck:
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
         """Counted even if the caller hangs up before the acknowledgement."""
-        return await self._tasks.run(self._cancel(key))
+        return await self._tasks.run(self._cancel(key, played_ms))
 
-    async def _cancel(self, key: SessionKey) -> CancelAck:
-        ack = await self._registry.cancel(key)
+    async def _cancel(self, key: SessionKey, played_ms: float | None) -> CancelAck:
+        ack = await self._registry.cancel(key, played_ms)
         self._metrics.acknowledged(ack)
         if ack.state in (CancelState.STOPPED, CancelState.STOPPING):
             self._tasks.start(self._measure_stop(key))
@@ -55,6 +56,9 @@ class ObservedRegistry:
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        return await self._registry.transcript(key)
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         return await self._registry.live(tenant)

@@ -145,7 +145,8 @@ def _bounds(field: FieldInfo) -> str:
 def _kind(annotation: Any) -> str:
     choices = _choices(annotation)
     if choices:
-        return ", ".join(f"`{choice}`" for choice in choices)
+        lists = ["a list"] if tuple in map(get_origin, get_args(annotation)) else []
+        return ", ".join([f"`{choice}`" for choice in choices] + lists)
     if annotation is bool:
         return "`true`, `false`"
     if str in kinds_of(annotation):

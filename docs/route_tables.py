@@ -25,12 +25,12 @@ def document() -> dict[str, Any]:
 
 _GROUPS = (
     ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions", "/v1/admin")),
-    ("Voices and pronunciations", ("/v1/audio/voices", "/v1/audio/pronunciations")),
-    ("Models and health", ("/v1/models", "/health", "/openapi.json", "/")),
+    ("Voices and pronunciations", ("/v1/audio/voices", "/v1/voices", "/v1/audio/pronunciations")),
+    ("Models and health", ("/v1/models", "/v1/audio/models", "/health", "/openapi.json", "/")),
     ("Routes of a desktop app", ("/api/",)),
     (
         "Other vendors' protocols",
-        ("/tts/", "/v1/text-to-speech", "/v1/voices", "/v1/speak", "/vapi", "/jambonz"),
+        ("/tts/", "/v1/text-to-speech", "/v1/speak", "/vapi", "/jambonz"),
     ),
 )
 

@@ -12,7 +12,7 @@ import time
 import ray
 from ray._private.internal_api import global_gc, memory_summary  # the source of `ray memory`
 
-from app.sessions.registry import Inventory
+from app.sessions.inventory import Inventory
 from deployments.named_actors import NAMESPACE
 from deployments.registry import every_registry
 

@@ -63,9 +63,7 @@ async def speaker_similarity(
         for teacher in teachers:
             wav = reference_recording(teacher, references)
             soundfile.write(Path(folder) / f"{teacher}.wav", wav, SAMPLE_RATE)
-        # The embedded models' encoders were trained on recordings as they are.
-        args = ServeArgs(model=model, voices=folder, enrolment="upstream")
-        synthesizer = LocalSynthesizer.open(args)
+        synthesizer = LocalSynthesizer.open(ServeArgs(model=model, voices=folder))
         for teacher in teachers:
             voices = {"cloned": VoiceRef(teacher, VoiceKind.RECORDED)}
             await synthesizer.enrol(voices["cloned"])

@@ -7,6 +7,8 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core import CancelAck, CancelState, Health, SessionReport
+from app.spoken_words import SpokenWord
+from app.voices.speech_activity import Warning
 
 
 def _is_none(value: object) -> bool:
@@ -29,6 +31,8 @@ class Model(Body):
     object: Literal["model"] = "model"
     created: int = Field(description="Unix time of this server's start")
     owned_by: str = "chatterbox-serve"
+    name: str = Field(description="the same as `id`")
+    aliases: tuple[str, ...] = Field(description="other values of `model` that mean it")
     family: str = Field(description="english, multilingual or turbo")
     languages: tuple[str, ...] = Field(
         description="values of `language`; empty: the field is refused"
@@ -47,6 +51,10 @@ class ModelList(Body):
     data: tuple[Model, ...]
 
 
+class AudioModelList(ModelList):
+    models: tuple[Model, ...] = Field(description="the same as `data`")
+
+
 class ModelState(Body):
     model: str
     family: str | SkipJsonSchema[None] = Field(None, exclude_if=_is_none)
@@ -62,9 +70,14 @@ class HeardRecording(Body):
         description="estimated level of the noise, from the pauses; null: there are too few"
     )
     clipped_share: float = Field(description="samples at full scale, 0 to 1")
-    warnings: tuple[Literal["clipped", "noisy", "quiet", "sparse"], ...] = Field(
+    warnings: tuple[Warning, ...] = Field(
         description="what may make a worse voice. clipped: recorded too loud; noisy: the noise is "
-        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses"
+        "less than 15 dB below the speech; quiet: recorded too quietly; sparse: long pauses; echo: "
+        "a room with a long decay; several_voices: two pitches, far apart"
+    )
+    decay_s: float | None = Field(
+        description="seconds in which the sound of the room falls by 60 dB, estimated where speech "
+        "ends; null: it could not be"
     )
 
 
@@ -89,7 +102,9 @@ class Voice(Body):
 
 
 class VoiceList(Body):
+    object: Literal["list"] = "list"
     voices: tuple[Voice, ...]
+    data: tuple[Voice, ...] = Field(description="the same as `voices`")
 
 
 class DeletedVoice(Body):
@@ -138,6 +153,15 @@ class SpeechPlan(Body):
     dropped_characters: int
 
 
+class SessionWords(Body):
+    session_id: str
+    words: tuple[SpokenWord, ...] = Field(
+        description="in the caller's spelling and order; times are those of the decoded sound"
+    )
+    estimated: bool = Field(description="a time was spread by the length of the text")
+    audio_ms: float = Field(description="of the sound that was sent")
+
+
 class StopCounts(Body):
     stopped: int = Field(description="sessions that have stopped")
     stopping: int = Field(description="sessions that are told to stop and have not confirmed yet")
@@ -159,9 +183,9 @@ class Speaking(Body):
 
 BODIES: tuple[type, ...] = (
     *(CancelAck, Health, SessionReport),
-    *(ServerName, Model, ModelList, ModelState),
+    *(ServerName, Model, ModelList, AudioModelList, ModelState),
     *(HeardRecording, Voice, VoiceList, DeletedVoice),
     *(PronunciationEntry, PronunciationList),
     *(PlannedWord, PlannedSegment, DroppedText, SpeechPlan),
-    *(StopCounts, StoppedSessions, Speaking),
+    *(SessionWords, StopCounts, StoppedSessions, Speaking),
 )

@@ -24,7 +24,8 @@ HEADERLESS = ("pcm", "mulaw", "alaw")
 
 async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
     """The chunks of the session with its pauses as silence. The last chunk has the finish and the
-    session's marks; it has no sound but a pause at the end of the text.
+    session's marks; it has no sound but a pause at the end of the text. `job.words` has the words
+    of each chunk before the chunk is given.
 
     A job without a segment is the silence of its pauses, and no session. Raises RateLimited before
     any work, SynthesisFailed where the speech could not be finished or has no sound at all, and all
@@ -38,6 +39,7 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
         aclosing(_source(services, job)) as chunks,
     ):
         async for chunk in chunks:
+            job.words.add(chunk)
             is_silent = is_silent and not len(chunk.pcm)
             if chunk.finish is FinishReason.ERROR:
                 break
@@ -53,7 +55,9 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
 
 def _source(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
     request = job.request
-    return services.synthesizer.speak(request) if request.segments else _nothing(request.key)
+    if not request.segments:
+        return _nothing(request.key)
+    return services.synthesizer.speak(request, job.words)
 
 
 async def _nothing(key: SessionKey) -> AsyncGenerator[AudioChunk, None]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.errors import (
     ConfigError,
@@ -35,11 +36,14 @@ _CODES = {
     405: "method_not_allowed",
     413: "request_too_large",
     415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    426: "upgrade_required",
 }
 PATIENCE_S = 60  # a client that must wait longer is told not to retry by itself
 _INTERNAL = "internal error; the server's log has the details under the id of this request"
 
 
+Explain = Callable[[HTTPException, Scope], HTTPException]  # what the router itself refused
 CountRefusal = Callable[[str], None]  # called with the `code` of every error
 
 
@@ -108,8 +112,10 @@ def _headers(error: Exception) -> Mapping[str, str] | None:
     return error.headers if isinstance(error, HTTPException) else None
 
 
-def install(app: FastAPI, refused: CountRefusal) -> None:
+def install(app: FastAPI, refused: CountRefusal, explain: Explain) -> None:
     async def translate(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            error = explain(error, request.scope)
         if status_of(error) >= 500:
             request_id = request.state.request_id
             log.error("request %s failed: %s", request_id, error, extra={"session": request_id})

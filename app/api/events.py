@@ -2,9 +2,12 @@
 
 import base64
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from app.core import Marks
 from app.sessions.timeline import first_audio_legs
+from app.spoken_words import SpokenWord
 
 
 def event_of(kind: str, **fields: object) -> bytes:
@@ -24,6 +27,12 @@ def usage_of(num_chars: int, num_tokens: int) -> dict[str, int]:
         "output_tokens": num_tokens,
         "total_tokens": num_chars + num_tokens,
     }
+
+
+def words_of(words: Sequence[SpokenWord]) -> dict[str, object]:
+    """The fields of an event with words. A word that comes again has better times."""
+    is_estimate = any(word.is_estimate for word in words)
+    return {"words": [asdict(word) for word in words], "estimated": is_estimate}
 
 
 def timing_of(marks: Marks, audio_s: float) -> dict[str, float]:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import answer
 from app.api.paced_body import has_body
+from app.api.paths import normalise_path
 from app.api.request_rooms import room_of
 from app.auth.request_limiter import Room
 from app.errors import RateLimited
@@ -108,7 +109,7 @@ class FloodRefusals:
 
 
 def _caller_of(scope: Scope) -> _Caller:
-    path: str = scope["path"]
+    path = normalise_path(scope["path"])
     start = min((at for route in _ROUTES if (at := path.find(route)) >= 0), default=0)
     headers = Headers(scope=scope)
     sent = [*headers.getlist("authorization"), "", *headers.getlist("x-api-key")]

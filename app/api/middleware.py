@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import secret_of
+from app.api.cross_origin import refused_origin
 from app.api.errors import CountRefusal, answer, code_of
 from app.api.flood_refusals import marked, num_repeated
 from app.api.paced_body import PacedBody
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 REQUEST_ID = "X-Request-ID"
 _VALID_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VALID_TARGET = re.compile(r"[A-Za-z0-9_-]{1,96}")  # also of a context and of a take of a socket
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Ray Serve's proxies obey these headers of any client.
 _REFUSED = ("x-request-disconnect-disabled", "x-request-timeout-seconds")
 POLICY, TRY_AGAIN_LATER = 1008, 1013  # close codes
@@ -78,7 +80,7 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id, refusal = _checked(headers)
+        request_id, refusal = _checked(path_of(scope), headers)
         state = scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         for _ in range(num_repeated(scope)):
             self._refused("too_many_requests")
@@ -115,7 +117,7 @@ class RequestGuard:
                 if self._returns_id:
                     headers[REQUEST_ID] = state["request_id"]
                 if message["status"] >= 400 and not body.is_whole:  # the rest of it may never come
-                    headers["Connection"] = "close"
+                    headers.append("Connection", "close")  # beside the "Upgrade" of a 426
                 if message["status"] >= 400 and refusal is None and not _is_small(scope, room):
                     self._limiter.charge(room, _name(state["caller"]))
             await send(message)
@@ -142,8 +144,7 @@ class RequestGuard:
         changes = is_socket or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         origin = headers.get("origin")
         if changes and origin is not None and origin not in self._origins:
-            message = "pages of this origin may not call this server"
-            raise Forbidden(message, code="origin_not_allowed")
+            raise refused_origin(origin)
         secret = secret_of(headers, is_socket=is_socket)
         is_open_path = path_of(scope) in OPEN_PATHS
         if is_open_path and not self._ring.is_open:
@@ -204,20 +205,27 @@ def _name(caller: Caller | None) -> str:
     return "" if caller is None else caller.name
 
 
-def _checked(headers: Headers) -> tuple[str, ServeError | None]:
+def _checked(path: str, headers: Headers) -> tuple[str, ServeError | None]:
     """The id of the request, and the refusal, if there is one."""
     given = headers.getlist(REQUEST_ID)
-    made = uuid.uuid4().hex
-    for name in _REFUSED:
-        if name in headers:
-            return made, UnsupportedField(f"clients may not send the header {name}", param=name)
-    if "@" in headers.get("host", ""):
-        return made, BadRequest("header Host: a host has no user information", param="Host")
-    if not given:
-        return made, None
+    made, refusal = uuid.uuid4().hex, _refusal_of(path, headers)
+    if refusal is not None or not given:
+        return made, refusal
     if len(given) > 1:
         return made, BadRequest(f"header {REQUEST_ID} is given twice", param=REQUEST_ID)
     try:
         return check_session_id(given[0], REQUEST_ID), None
-    except BadRequest as refusal:
-        return made, refusal
+    except BadRequest as error:
+        return made, error
+
+
+def _refusal_of(path: str, headers: Headers) -> ServeError | None:
+    """Of what no request may have, whatever its route is."""
+    if _CONTROL.search(path):  # the router would take "/v1/admin/stop\n" for its own path
+        return BadRequest("the path has a control character", param="path")
+    for name in _REFUSED:
+        if name in headers:
+            return UnsupportedField(f"clients may not send the header {name}", param=name)
+    if "@" in headers.get("host", ""):
+        return BadRequest("header Host: a host has no user information", param="Host")
+    return None

@@ -44,13 +44,13 @@ def model_routes(services: Services, loader: ModelLoader | None) -> APIRouter:
     @router.post("/v1/models/{model_id:path}/load", response_model=None, responses=_STATE)
     async def load_by_name(model_id: str) -> Response:
         """Load the served model. Answers when the model can speak, at once if it can already."""
-        services.planner.check_model(model_id)
+        services.planner.models.check(model_id)
         return await load()
 
     @router.post("/v1/models/{model_id:path}/unload", response_model=None, responses=_STATE)
     async def unload_by_name(model_id: str) -> Response:
         """Answers when the model's memory is free. Live sessions end first, and none begins."""
-        services.planner.check_model(model_id)
+        services.planner.models.check(model_id)
         return await unload()
 
     @router.post("/api/tts_load", response_model=None, responses=_STATE)

@@ -59,6 +59,10 @@ WAV_FILE: Answers = {
     200: {"description": "a WAV file", "content": {"audio/wav": {}}},
     204: {"description": "the session was cancelled before its first sound"},
 }
+WAV_PREVIEW: Answers = WAV_FILE | {
+    206: {"description": "the part of the file that was asked for", "content": {"audio/wav": {}}},
+    304: {"description": "the caller has the file already"},
+}
 WAV_EVENTS: Answers = {
     200: {
         "description": "server-sent events, each with a WAV file",
@@ -83,6 +87,21 @@ LINES: Answers = {
     },
     204: {"description": "the session was cancelled before its first sound"},
 }
+_CAPTIONS_HEADERS = {
+    "X-Words-Estimated": {
+        "description": "whether a time was spread by the length of the text",
+        "schema": {"enum": ["true", "false"]},
+    }
+}
+
+
+def _captions(content_type: str) -> Answers:
+    content = {content_type: {"schema": {"type": "string"}}}
+    return {200: {"description": "captions", "headers": _CAPTIONS_HEADERS, "content": content}}
+
+
+CAPTIONS_VTT = _captions("text/vtt")
+CAPTIONS_SRT = _captions("application/x-subrip")
 
 
 def answer(body: type) -> Answers:

@@ -46,7 +46,7 @@ def plan_routes(services: Services) -> APIRouter:
         caller = caller_of(request)
         fields = parse(PlanFields, await read_object(request, planner.max_body_bytes))
         if fields.model is not None:
-            planner.check_model(fields.model)
+            planner.models.check(fields.model)
         voice, kept = await services.pronunciations.of_speech(caller, fields.voice)
         options = planner.options(fields, voice, caller, kept=kept)
         return JsonResponse(body_of(await planner.plan(fields.input, options)))

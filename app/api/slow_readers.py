@@ -31,6 +31,7 @@ from app.sessions.tasks import cancel_and_wait
 TELL_AFTER_S = 0.5  # a message that the socket has not taken after this time is told
 GRACE_S = 2.0  # in which the application ends its answer, before the socket is closed
 BUFFER_BYTES = 16_384  # of sound that wait in uvicorn, and in the kernel
+PART_BYTES = 65_536  # of what is whole already: the client must take each part within the limit
 
 _TOLD = "chatterbox.reader"  # the type of what is told
 _LIMIT = "chatterbox.stalled_reader_s"  # in the first message of an answer

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.json_body import parse_object
-from app.api.speech_request import StreamOptionFields, VoiceField, parse
+from app.api.speech_request import PlayedMs, StreamOptionFields, VoiceField, parse
 from app.errors import BadRequest
 
 ContextId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -46,6 +46,7 @@ class Flush(_Message):
 class Cancel(_Message):
     type: Literal["cancel"]
     context_id: ContextId
+    played_ms: PlayedMs = None
 
 
 class Close(_Message):

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from app.api.encoding import SpeechEncoder
 from app.api.errors import error_of
-from app.api.events import base64_of, event_of, timing_of, usage_of
+from app.api.events import base64_of, event_of, timing_of, usage_of, words_of
 from app.api.speech_job import SpeechJob
 from app.core import AudioChunk, FinishReason
 
@@ -58,6 +58,7 @@ class WholeFile:
         self.content_type = job.options.format.content_type
         self._encoder = SpeechEncoder(job.options)
         self._parts: list[bytes] = []
+        job.words.as_file()
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         self._parts.append(await self._encoder.feed(chunk.pcm))
@@ -75,20 +76,21 @@ class WholeFile:
 
 
 class ServerSentEvents:
-    """OpenAI's events, and `speech.audio.error`."""
+    """OpenAI's events, `speech.audio.error`, and `speech.audio.words` where words are told."""
 
     content_type = EVENT_STREAM
 
-    def __init__(self, job: SpeechJob) -> None:
+    def __init__(self, job: SpeechJob, *, tells_words: bool = False) -> None:
         self._text = job.text
+        self._words = job.words if tells_words else None
         self._encoder = SpeechEncoder(job.options)
         self._is_heard = False
 
     async def feed(self, chunk: AudioChunk) -> bytes:
-        return self._delta(await self._encoder.feed(chunk.pcm))
+        return self._events(await self._encoder.feed(chunk.pcm))
 
     async def end(self, last: AudioChunk) -> bytes:
-        tail = await self.feed(last) + self._delta(await self._encoder.finish())
+        tail = await self.feed(last) + self._events(await self._encoder.finish())
         if not self._is_heard:  # cancelled before the first sound
             return b""
         return tail + event_of(
@@ -102,8 +104,13 @@ class ServerSentEvents:
     def broken(self, error: Exception) -> bytes:
         return event_of("speech.audio.error", error=error_of(error))
 
-    def _delta(self, encoded: bytes) -> bytes:
-        if not encoded:
+    def _events(self, encoded: bytes) -> bytes:
+        """The words come before their sound, and none before the first sound."""
+        self._is_heard = self._is_heard or bool(encoded)
+        if not self._is_heard:
             return b""
-        self._is_heard = True
-        return event_of("speech.audio.delta", audio=base64_of(encoded))
+        news = [] if self._words is None else self._words.news()
+        words = event_of("speech.audio.words", **words_of(news)) if news else b""
+        return words + (
+            event_of("speech.audio.delta", audio=base64_of(encoded)) if encoded else b""
+        )

@@ -7,25 +7,25 @@ which drops the audio of a cancelled context. Knows nothing about frames or othe
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from enum import Enum, auto
 from typing import Protocol
 
+from app.api.context_text import ContextText, Order
+from app.api.context_words import ContextWords
 from app.api.encoding import SpeechEncoder, chunks_of
 from app.api.errors import code_of
-from app.api.events import timing_of, usage_of
+from app.api.events import timing_of, usage_of, words_of
 from app.api.services import Services
-from app.api.speech_job import SpeechOptions
+from app.api.speech_job import Source, SpeechJob, SpeechOptions
 from app.core import CancelAck, CancelState, FinishReason, Group, Mark, Marks, SessionKey
 from app.errors import BadRequest, ReaderStalled, ServeError
+from app.sessions.heard import heard
 from app.sessions.pacing import Playback
 from app.sessions.tasks import cancel_and_wait
-from app.text.incremental import IncrementalText
-
-MAX_ORDERS = 1000
-READ_AT_ONCE = 128  # characters: a millisecond, for hostile text tens of them
+from app.spoken_words import Heard, SpokenWord, Transcript
+from app.text.takes import Take
 
 
 class Outbox(Protocol):
@@ -37,12 +37,6 @@ class Outbox(Protocol):
         self, context: "SpeechContext", encoded: bytes, prebuffer_ms: int | None = None
     ) -> None:
         """`prebuffer_ms`: where playback begins, if known: how long the player waits with it."""
-
-
-class _Order(Enum):
-    NUDGE = auto()  # text has come, but not enough to speak
-    FLUSHED = auto()
-    CLOSE = auto()
 
 
 class SpeechContext:
@@ -58,6 +52,7 @@ class SpeechContext:
         is_binary: bool,
         max_buffer_s: float,
         is_held: bool,
+        tells_words: bool = False,
     ) -> None:
         """`is_held`: as in app.core.SynthesisRequest, for each take."""
         self.context_id = context_id
@@ -69,14 +64,16 @@ class SpeechContext:
         self.is_done = False  # everything but the message `done` is sent
         self.session_id = session_id
         self._services = services
-        self._max_held_chars = services.sockets.max_held_chars
         self._outbox = outbox
-        self._max_buffer_s = max_buffer_s
-        self._text = IncrementalText.of(options.rules)
-        self._orders: asyncio.Queue[str | _Order] = asyncio.Queue()
-        self._buffered_since_s = 0.0  # when the text that is in no take yet began to come
-        self._num_waiting_chars = 0  # in takes that are not being spoken yet
-        self._is_closing = self._is_stalled = False
+        self._tells_words = tells_words
+        self._text = ContextText(
+            options.rules,
+            max_buffer_s=max_buffer_s,
+            max_held_chars=services.sockets.max_held_chars,
+        )
+        self._words = ContextWords(options.speed, options.delay_s)
+        self._played_ms: float | None = None  # as the client's cancel told it
+        self._is_stalled = False
         self._live: SessionKey | None = None
         self._num_takes = 0
         self._finish = FinishReason.STOP
@@ -91,40 +88,16 @@ class SpeechContext:
 
     async def push(self, text: str) -> None:
         """Raises BadRequest if the context is closing, or too much text waits already."""
-        self._refuse_if_closing()
-        held = len(self._text) + self._num_waiting_chars
-        if held + len(text) > self._max_held_chars:
-            message = f"text: {held} characters wait already; the limit is {self._max_held_chars}"
-            raise BadRequest(message, param="text", code="buffer_full")
-        if not self._num_takes and not held:
+        if not self._num_takes and not self._text.num_held:
             self._marks = {Mark.RECEIVED: time.monotonic()}  # with the first text
-        for at in range(0, len(text), READ_AT_ONCE):
-            self._read(text[at : at + READ_AT_ONCE])
-            await asyncio.sleep(0)  # other streams move on while a long text is read
-
-    def _read(self, text: str) -> None:
-        was_empty = not len(self._text)
-        takes = self._text.push(text)
-        if takes or was_empty:  # the text that is left came now
-            self._buffered_since_s = asyncio.get_running_loop().time()
-        self._order(takes)
-        if not takes and self._orders.empty():
-            self._orders.put_nowait(_Order.NUDGE)
+        await self._text.push(text)
 
     def flush(self) -> None:
-        self._refuse_if_closing()
-        if self._orders.qsize() >= MAX_ORDERS:
-            message = f"type: {MAX_ORDERS} takes and flushes are waiting already"
-            raise BadRequest(message, param="type", code="buffer_full")
-        self._order(self._text.flush())
-        self._orders.put_nowait(_Order.FLUSHED)
+        self._text.flush()
 
     def close(self) -> None:
         """Idempotent. Text that has come is spoken to its end."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._order(self._text.flush())
-            self._orders.put_nowait(_Order.CLOSE)
+        self._text.close()
 
     @property
     def audio_s(self) -> float:
@@ -133,13 +106,16 @@ class SpeechContext:
 
     @property
     def is_idle(self) -> bool:
-        return self._live is None and self._orders.empty()
+        return self._live is None and self._text.is_idle
 
-    async def cancel(self) -> CancelAck:
-        """What was stopped, over all takes. The context sends nothing after this call."""
+    async def cancel(self, played_ms: float | None = None) -> CancelAck:
+        """What was stopped, and what was heard, over all takes. The context sends nothing after
+        this call. `played_ms`: how much of the context's sound the client has played."""
         self.is_cancelled = True
+        self._played_ms = played_ms
         sent_ms = round(self._audio_s * 1e3, 3)
-        ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self.num_tokens)
+        told = self.heard(played_ms)
+        ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self.num_tokens, heard=told)
         if self._live is None:
             return ack
         stopped = await self._services.synthesizer.cancel(self._live)
@@ -152,6 +128,11 @@ class SpeechContext:
             tokens_discarded=stopped.tokens_discarded,
             stop_ms=stopped.stop_ms,
         )
+
+    def heard(self, played_ms: float | None) -> Heard:
+        """Of the sound that was sent; `played_ms`: as in `cancel`, whose own counts."""
+        first_ms = played_ms if self._played_ms is None else self._played_ms
+        return heard(self._transcript(is_end=self.is_done), first_ms)
 
     def reader_stalled(self) -> None:
         """The client takes nothing more. The socket cancels the context next."""
@@ -197,6 +178,9 @@ class SpeechContext:
         group.finish, group.marks = self._finish, self._marks
         group.num_tokens, group.audio_sent_s = self.num_tokens, self.audio_s
         error = None if speaking.cancelled() else speaking.exception()
+        is_end = speaking.done() and not speaking.cancelled() and error is None
+        is_end = is_end and not self.is_cancelled and self._finish is not FinishReason.CANCELLED
+        group.transcript, group.played_ms = self._transcript(is_end=is_end), self._played_ms
         if self._is_stalled:
             group.finish, group.cause = FinishReason.CANCELLED, ReaderStalled.code
         elif self.is_cancelled or self._finish is FinishReason.CANCELLED:
@@ -208,57 +192,43 @@ class SpeechContext:
 
     async def _speak_all(self, encoder: SpeechEncoder) -> None:
         while self._finish is not FinishReason.CANCELLED and not self.is_cancelled:
-            order = await self._next()
-            if order is _Order.CLOSE:
+            order = await self._text.next()
+            if order is Order.CLOSE:
                 if self._unreadable is not None and not self._num_chars:
                     raise self._unreadable
                 break
-            if order is _Order.FLUSHED:
+            if order is Order.FLUSHED:
                 await self._send(encoder, await encoder.drain())
                 await self._outbox.tell(self, "flushed", dropped_characters=self._num_dropped_chars)
-            elif isinstance(order, str):
-                self._num_waiting_chars -= len(order)
+            elif isinstance(order, Take):
                 await self._speak(order, encoder)
 
-    def _refuse_if_closing(self) -> None:
-        if self._is_closing:
-            message = "context_id: this context is closing and takes no more text"
-            raise BadRequest(message, param="context_id")
+    def _transcript(self, *, is_end: bool) -> Transcript:
+        """`is_end`: all sound is sent, or is about to be."""
+        sent_s = self._words.begins_s if is_end else self._audio_s
+        return self._words.transcript(self._text.whole, sent_s)
 
-    def _order(self, takes: list[str]) -> None:
-        for take in takes:
-            self._num_waiting_chars += len(take)
-            self._orders.put_nowait(take)
-
-    async def _next(self) -> str | _Order:
-        """The next order. Text that waits too long for the end of its sentence is spoken without
-        it: the language model that sends the text may have paused."""
-        while True:
-            until_s = self._buffered_since_s + self._max_buffer_s if len(self._text) else None
-            try:
-                async with asyncio.timeout_at(until_s):
-                    order = await self._orders.get()
-            except TimeoutError:
-                self._order(self._text.flush(goes_on=True))
-                continue
-            if order is not _Order.NUDGE:
-                return order
-
-    async def _speak(self, take: str, encoder: SpeechEncoder) -> None:
+    async def _planned(self, take: Take) -> SpeechJob | None:
+        """None for a take that is left out."""
         session_id = f"{self.session_id}-{self._num_takes}"
         self._num_takes += 1
+        source = Source(self._text.whole, take, self._words.begins_s)
         try:
-            job = await self._services.planner.job(take, self.options, session_id)
+            return await self._services.planner.job(take.text, self.options, session_id, source)
         except BadRequest as error:
             if error.code == "unsupported_characters":  # the other takes may be readable
                 self._unreadable = error
-                self._num_dropped_chars += len(take.strip())
+                self._num_dropped_chars += len(take.text.strip())
             elif error.code != "empty_input":  # nothing but markup
                 raise
-            return
-        if self.is_cancelled:
+            return None
+
+    async def _speak(self, take: Take, encoder: SpeechEncoder) -> None:
+        job = await self._planned(take)
+        if job is None or self.is_cancelled:
             return
         self._live = job.request.key
+        self._words.begin(job.words)
         self._num_chars += job.text.num_chars
         self._num_dropped_chars += job.text.num_dropped_chars
         num_tokens = 0
@@ -269,13 +239,16 @@ class SpeechContext:
                     num_tokens = chunk.num_tokens
                     if chunk.prebuffer_s is not None and not self._playback.left_s:
                         self._prebuffer_ms = self._services.prebuffers.told_ms(chunk)
-                    sending = self._send(encoder, await encoder.feed(chunk.pcm))
+                    news = job.words.news() if self._tells_words else []
+                    sending = self._send(encoder, await encoder.feed(chunk.pcm), news)
+                    self._words.encoded(len(chunk.pcm))
                     await self._hand_over(job.request.key, sending)
                     if chunk.finish is not None:
                         self._finish = chunk.finish
                         self._add(chunk.marks)
         finally:
             self._live = None
+            self._words.end()
             self.num_tokens += num_tokens
 
     async def _hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
@@ -291,8 +264,12 @@ class SpeechContext:
             self._marks.setdefault(Mark.FIRST_BYTE, take[Mark.FIRST_BYTE])
             self._marks[Mark.LAST_BYTE] = take[Mark.LAST_BYTE]
 
-    async def _send(self, encoder: SpeechEncoder, encoded: bytes) -> None:
+    async def _send(
+        self, encoder: SpeechEncoder, encoded: bytes, words: Sequence[SpokenWord] = ()
+    ) -> None:
         audio_s = encoder.audio_s
+        if words:
+            await self._outbox.tell(self, "words", **words_of(words))
         if encoded:
             told_ms, self._prebuffer_ms = self._prebuffer_ms, None
             await self._outbox.audio(self, encoded, told_ms)

@@ -6,21 +6,26 @@ Wrong values and values without effect are refused here. Knows nothing about tra
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 
 from app.api.admission import Ticket
+from app.api.model_names import ModelNames
 from app.api.pronunciation_fields import MAX_REQUEST_BYTES
 from app.api.speech_request import SpeechOptionFields
 from app.audio.formats import FORMATS, AudioFormat, FormatName
 from app.auth.api_keys import Caller
 from app.config import Limits, StartMode
-from app.core import ModelCard, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
-from app.errors import BadRequest, NotFound, UnsupportedField
+from app.core import SamplingParams, SessionKey, SynthesisRequest, VoiceRef
+from app.errors import BadRequest, UnsupportedField
 from app.key_settings import Quota
+from app.model_card import ModelCard
+from app.sessions.word_clock import SoundClock, WordClock
 from app.text.duration import predicted_s
 from app.text.plan import SpokenText, TextRules, plan_text
 from app.text.pronunciations import Pronunciation, merged
+from app.text.takes import Take
 
 MAX_CHAR_BYTES = 12  # of a character in a JSON body: "\ud83d\ude42" at worst
 OTHER_FIELDS_BYTES = 16_384 + MAX_REQUEST_BYTES  # of a request body, beside its text
@@ -46,6 +51,20 @@ class SpeechOptions:
     def format(self) -> AudioFormat:
         return self.sound or FORMATS[self.format_name]
 
+    @property
+    def delay_s(self) -> float:
+        """Silence that a decoder gives before the first sample."""
+        return self.format.delay_s(self.sample_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a text stands in what its caller sent: in the text, and in the stream of its sound."""
+
+    text: str
+    take: Take
+    begins_s: float = 0.0  # the sound before it, as it is heard
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
@@ -54,6 +73,7 @@ class SpeechJob:
     request: SynthesisRequest
     text: SpokenText
     options: SpeechOptions
+    words: WordClock  # follows the session's sound
     ticket: Ticket | None = None  # of a caller who was admitted before the session began
 
     @property
@@ -76,7 +96,14 @@ class SpeechJob:
 class SpeechPlanner:
     """Turns fields into options and a text into a job, each once."""
 
-    def __init__(self, card: Callable[[], ModelCard], limits: Limits) -> None:
+    def __init__(
+        self,
+        card: Callable[[], ModelCard],
+        limits: Limits,
+        model_aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Raises ConfigError for an alias of another model."""
+        self.models = ModelNames(card, model_aliases)
         self._card = card
         self._limits = limits
 
@@ -88,11 +115,6 @@ class SpeechPlanner:
     def is_held(self, start: StartMode | None) -> bool:
         """Whether a stream's first sound waits until the rest follows without a gap."""
         return (start or self._limits.start) == "smooth"
-
-    def check_model(self, name: str) -> None:
-        if name != self._card().name:
-            message = f"model {name[:64]!r} is not served here"
-            raise NotFound(message, param="model", code="model_not_found")
 
     def options(
         self,
@@ -137,8 +159,11 @@ class SpeechPlanner:
             tags=card.tags,
         )
 
-    async def job(self, text: str, options: SpeechOptions, session_id: str) -> SpeechJob:
-        """Raises the errors of `plan`."""
+    async def job(
+        self, text: str, options: SpeechOptions, session_id: str, source: Source | None = None
+    ) -> SpeechJob:
+        """`source`: None where the text is all that its caller sent. Raises the errors of
+        `plan`."""
         spoken = await self.plan(text, options)
         key = SessionKey(options.caller.tenant, session_id)
         request = SynthesisRequest(
@@ -149,8 +174,10 @@ class SpeechPlanner:
             options.rules.language,
             speed=options.speed,
             pauses_s=spoken.pauses_s,
+            words=spoken.spans,
         )
-        return SpeechJob(request, spoken, options)
+        words = _word_clock(spoken, options, source or Source(text, Take.whole(text)))
+        return SpeechJob(request, spoken, options, words)
 
     async def plan(self, text: str, options: SpeechOptions) -> SpokenText:
         """Raises BadRequest for a text that is too long, has nothing to speak, or has markup or
@@ -176,6 +203,13 @@ class SpeechPlanner:
             message = "input: the text has no letter or digit, so there is nothing to speak"
             raise BadRequest(message, param="input", code="empty_input")
         return spoken
+
+
+def _word_clock(spoken: SpokenText, options: SpeechOptions, source: Source) -> WordClock:
+    span = source.take.span
+    places = tuple(tuple(span(each.start, each.end) for each in words) for words in spoken.words)
+    clock = SoundClock(spoken.pauses_s, options.speed, options.delay_s, source.begins_s)
+    return WordClock(source.text, places, clock)
 
 
 def _sample_rate(fields: SpeechOptionFields, format_name: FormatName) -> int:

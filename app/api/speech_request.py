@@ -1,14 +1,16 @@
 """The fields of a speech request in a body or a message: their types and ranges.
 
-The fields are OpenAI's and ours. No field is ever ignored: it has an effect, or the request is
-refused with the name of the field, because the field is unknown, its value is wrong, or it has no
-effect on this model (app/api/speech_job.py). A field that is `null` counts as absent.
+The fields are OpenAI's and ours. Each has an effect, or the request is refused with the name of the
+field, because the field is unknown, its value is wrong, or it has no effect on this model
+(app/api/speech_job.py). The fields of app/api/other_servers.py alone are accepted without an
+effect. A field that is `null` counts as absent.
 """
 
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from app.api.other_servers import OtherServersFields
 from app.api.pronunciation_fields import RequestList
 from app.audio.formats import FormatName
 from app.config import StartMode
@@ -17,6 +19,7 @@ from app.text.plan import Normalise
 
 FieldsT = TypeVar("FieldsT", bound=BaseModel)
 
+MAX_PLAYED_MS = 1e9  # twelve days
 _VALUE_ERROR = "Value error, "  # pydantic's prefix of our own messages
 
 
@@ -47,12 +50,19 @@ VoiceField = Annotated[
 ]
 
 
+def _folded(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+FormatField = Annotated[FormatName, BeforeValidator(_folded)]
+
+
 class SpeechOptionFields(BaseModel):
     """How a text is spoken. The model has a default for every field."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    response_format: FormatName | None = Field(None, description="format of the audio")
+    response_format: FormatField | None = Field(None, description="format of the audio")
     sample_rate: int | None = Field(None, ge=8000, le=48_000, description="Hz")
     speed: float | None = Field(
         None, ge=0.25, le=4, description="factor of the tempo; the pitch stays"
@@ -76,7 +86,7 @@ class SpeechOptionFields(BaseModel):
         None, ge=0, le=1, description="how strongly the text guides; 0 takes half of the work"
     )
     temperature: float | None = Field(
-        None, ge=0.01, le=5, description="how freely tokens are drawn"
+        None, ge=0, le=5, description="how freely tokens are drawn; 0: always the likeliest"
     )
     top_p: float | None = Field(
         None, gt=0, le=1, description="draw from the likeliest tokens up to this sum; 1: off"
@@ -97,6 +107,9 @@ class SpeechOptionFields(BaseModel):
 class StreamOptionFields(SpeechOptionFields):
     """The same for speech that is played as it comes."""
 
+    timestamps: Literal["word"] | None = Field(
+        None, description="word: tell when each word sounds, before or with its sound"
+    )
     start: StartMode | None = Field(
         None,
         description="smooth: the first sound is held until the rest follows without a gap; "
@@ -104,7 +117,7 @@ class StreamOptionFields(SpeechOptionFields):
     )
 
 
-class SpeechFields(StreamOptionFields):
+class SpeechFields(OtherServersFields, StreamOptionFields):
     """The body of POST /v1/audio/speech."""
 
     model: str = Field(description="a name that GET /v1/models lists")
@@ -119,6 +132,26 @@ class SpeechFields(StreamOptionFields):
         None, description="audio: raw bytes; sse: server-sent events with base64"
     )
     stream: bool | None = Field(None, description="false: one file with its true length")
+
+
+PlayedMs = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=MAX_PLAYED_MS,
+        allow_inf_nan=False,
+        description="how much of the sound the player has played, by its own clock, in ms of the "
+        "decoded sound; absent: all that was sent",
+    ),
+]
+
+
+class CancelFields(BaseModel):
+    """The body of a cancel."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    played_ms: PlayedMs = None
 
 
 def parse(kind: type[FieldsT], body: dict[str, object]) -> FieldsT:

@@ -20,6 +20,7 @@ from app.api.encoding import chunks_of
 from app.api.errors import code_of
 from app.api.prebuffer import PREBUFFER
 from app.api.services import Services
+from app.api.slow_readers import PART_BYTES
 from app.api.speech_bodies import Body, StreamBroken
 from app.api.speech_job import SpeechJob
 from app.core import AudioChunk
@@ -28,7 +29,17 @@ from app.errors import ReaderStalled
 log = logging.getLogger(__name__)
 
 DROPPED = "X-Dropped-Characters"  # of the text: the model cannot read them, or they are no words
-PART_BYTES = 65_536  # of a long last part: the client must take each within the limit of readers
+
+
+def headers_of(services: Services, job: SpeechJob) -> dict[str, str]:
+    """What was made, and how."""
+    return {
+        "X-Model": quote(services.synthesizer.card().name),
+        "X-Voice": quote(job.request.voice.name),
+        "X-Sample-Rate": str(job.options.sample_rate),
+        "X-Seed": str(job.request.sampling.seed),
+        DROPPED: str(job.text.num_dropped_chars),
+    }
 
 
 class SpeechResponse(Response):
@@ -46,11 +57,7 @@ class SpeechResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._job as job:
             self.headers["X-Accel-Buffering"] = "no"  # some proxies then pass each chunk on at once
-            self.headers["X-Model"] = quote(self._services.synthesizer.card().name)
-            self.headers["X-Voice"] = quote(job.request.voice.name)
-            self.headers["X-Sample-Rate"] = str(job.options.sample_rate)
-            self.headers["X-Seed"] = str(job.request.sampling.seed)
-            self.headers[DROPPED] = str(job.text.num_dropped_chars)
+            self.headers.update(headers_of(self._services, job))
             await while_connected(self._speak(job, send), receive)
 
     async def _speak(self, job: SpeechJob, send: Send) -> None:

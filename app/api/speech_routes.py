@@ -12,17 +12,18 @@ from app.api.dependencies import caller_of, require_role
 from app.api.dialects.own import OwnProtocol
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
-from app.api.json_body import parse_object, read_object
+from app.api.json_body import parse_object, read_object, read_optional_object
 from app.api.middleware import check_target_id
 from app.api.openapi import CANCELLED, SPOKEN
 from app.api.reference_audio import MAX_CHARS, recording_of
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
 from app.api.speech_job import SpeechJob
-from app.api.speech_request import SpeechFields, parse
+from app.api.speech_request import CancelFields, SpeechFields, parse
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import SpeechSocket
 from app.api.uploads import read_form
+from app.api.word_routes import words_path
 from app.core import CancelState, SessionKey
 from app.errors import BadRequest, NotFound
 from app.key_settings import Role
@@ -35,7 +36,14 @@ _CANCEL_STATUS = {
     CancelState.UNKNOWN: 404,
 }
 _UNKNOWN = "this session id is unknown; a later request with this id will be cancelled"
+MAX_CANCEL_BYTES = 1024
 _SCHEMA = SpeechFields.model_json_schema()
+_CANCEL_BODY = {
+    "requestBody": {
+        "required": False,
+        "content": {"application/json": {"schema": CancelFields.model_json_schema()}},
+    }
+}
 _SPEECH_BODY = {
     "requestBody": {
         "required": True,
@@ -84,7 +92,7 @@ def speech_routes(services: Services) -> APIRouter:
         may_clone = Role.VOICES in caller.roles and services.voices.library is not None
         recording_bytes = MAX_CHARS if may_clone else 0
         fields = await _read(request, planner.max_body_bytes + recording_bytes)
-        planner.check_model(fields.model)
+        planner.models.check(fields.model)
         if (fields.voice is None) == (fields.reference_audio is None):
             raise BadRequest("voice: send either voice or reference_audio", param="voice")
         is_file = _is_file(fields)
@@ -93,22 +101,37 @@ def speech_routes(services: Services) -> APIRouter:
         options = planner.options(fields, voice, caller, kept=kept, is_part=True)
         job = await planner.job(fields.input, options, request.state.request_id)
         job = job if is_file else job.paced(is_held=planner.is_held(fields.start))
-        body: Body
-        if is_file:
-            body = WholeFile(job)
-        else:
-            body = ServerSentEvents(job) if fields.stream_format == "sse" else RawAudio(job)
-        if fields.reference_audio is None:
-            return SpeechResponse(services, nullcontext(job), body)
-        sample = recording_of(fields.reference_audio)
-        return SpeechResponse(services, cloned(services, job, sample), body)
+        spoken = (
+            nullcontext(job)
+            if fields.reference_audio is None
+            else cloned(services, job, recording_of(fields.reference_audio))
+        )
+        response = SpeechResponse(services, spoken, _body(fields, job))
+        if is_file and fields.timestamps is not None:
+            response.headers["Link"] = (
+                f'<{words_path(request.state.request_id)}>; rel="describedby"'
+            )
+        return response
 
-    @router.delete("/v1/audio/speech/{session_id}", response_model=None, responses=CANCELLED)
-    @router.post("/cancel/{session_id}", response_model=None, responses=CANCELLED)
+    @router.delete(
+        "/v1/audio/speech/{session_id}",
+        response_model=None,
+        responses=CANCELLED,
+        openapi_extra=_CANCEL_BODY,
+    )
+    @router.post(
+        "/cancel/{session_id}",
+        response_model=None,
+        responses=CANCELLED,
+        openapi_extra=_CANCEL_BODY,
+    )
     async def cancel(request: Request, session_id: str) -> Response:
-        """Stop a session of the caller's tenant. The answer says what was stopped."""
+        """Stop a session of the caller's tenant. The answer says what was stopped, and what was
+        heard."""
         check_target_id(session_id)
-        ack = await synthesizer.cancel(SessionKey(caller_of(request).tenant, session_id))
+        fields = parse(CancelFields, await read_optional_object(request, MAX_CANCEL_BYTES))
+        key = SessionKey(caller_of(request).tenant, session_id)
+        ack = await synthesizer.cancel(key, fields.played_ms)
         body = asdict(ack)
         if ack.state is CancelState.UNKNOWN:
             error = NotFound(_UNKNOWN, param="session_id", code="session_not_found")
@@ -136,10 +159,21 @@ async def _read(request: Request, max_bytes: int) -> SpeechFields:
     return parse(SpeechFields, {**body, "reference_audio": sample})
 
 
+def _body(fields: SpeechFields, job: SpeechJob) -> Body:
+    if fields.stream is False:
+        return WholeFile(job)
+    if fields.stream_format == "sse":
+        return ServerSentEvents(job, tells_words=fields.timestamps is not None)
+    return RawAudio(job)
+
+
 def _is_file(fields: SpeechFields) -> bool:
     """Whether the answer is one file instead of a stream."""
     if fields.stream is False and fields.stream_format == "sse":
         raise BadRequest("stream: server-sent events cannot be sent as one file", param="stream")
     if fields.stream is False and fields.start is not None:
         raise BadRequest("start: one file is not played as it comes", param="start")
+    if fields.timestamps and fields.stream is not False and fields.stream_format != "sse":
+        message = "timestamps: a stream of audio alone has no place for them; use stream_format sse"
+        raise BadRequest(message, param="timestamps")
     return fields.stream is False

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 from fastapi import WebSocket
@@ -22,11 +22,12 @@ from app.api.dialects.gaps import fill_gaps
 from app.api.errors import code_of
 from app.api.idle_clock import IdleClock
 from app.api.services import Services
+from app.api.socket_cancels import SocketCancels
 from app.api.socket_messages import MAX_BUFFER_MS, Cancel, Close, Flush, Text
 from app.api.socket_outbox import SocketOutbox
 from app.api.speech_context import SpeechContext
 from app.auth.api_keys import Caller
-from app.core import CancelAck, CancelState, FinishReason, SessionKey
+from app.core import FinishReason, SessionKey
 from app.errors import BadRequest, ReaderStalled, ServeError
 from app.sessions.tasks import TaskSet, cancel_and_wait
 
@@ -65,6 +66,7 @@ class SpeechSocket:
         self._running: dict[SpeechContext, asyncio.Task[None]] = {}
         self._dialect = dialect
         self._outbox = SocketOutbox(websocket, dialect)
+        self._cancels = SocketCancels(services, self._outbox, caller, socket_id)
 
     async def serve(self) -> None:
         """Returns when the client leaves or closes, when the server closes the socket, or when a
@@ -156,10 +158,10 @@ class SpeechSocket:
             case Cancel():  # the next turn may use the id at once
                 context = self._open.pop(step.context_id, None)
                 if context is None:
-                    ack = CancelAck(step.context_id, CancelState.ALREADY_DONE)
-                    self._spawn(self._acknowledge(ack, None))
+                    late = self._cancels.acknowledge_late(step.context_id, step.played_ms)
+                    self._spawn(late)
                 else:
-                    self._spawn(self._cancel(context))
+                    self._spawn(self._cancel(context, step.played_ms))
             case Close(context_id=None):
                 self._is_closing = True
                 for context in self._open.values():
@@ -181,7 +183,7 @@ class SpeechSocket:
             raise BadRequest(reason, code="too_many_contexts")
         planner = self._services.planner
         if message.model is not None:
-            planner.check_model(message.model)
+            planner.models.check(message.model)
         pronunciations = self._services.pronunciations
         voice, kept = await pronunciations.of_speech(self._caller, message.voice)
         options = planner.options(message, voice, self._caller, default_format="pcm", kept=kept)
@@ -199,6 +201,7 @@ class SpeechSocket:
             is_binary=message.audio == "binary",
             max_buffer_s=buffer_ms / 1e3,
             is_held=planner.is_held(message.start),
+            tells_words=message.timestamps is not None,
         )
         self._open[message.context_id] = context
         running = self._running[context] = self._spawn(self._run(context))
@@ -252,6 +255,7 @@ class SpeechSocket:
             self._num_tokens += context.num_tokens
             if self._open.get(context.context_id) is context:
                 del self._open[context.context_id]
+            self._cancels.ended(context)
         error = None if speaking.cancelled() else speaking.exception()
         if isinstance(error, WebSocketDisconnect | ReaderStalled):
             raise error
@@ -264,27 +268,12 @@ class SpeechSocket:
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
             await self._outbox.failed(context, error)
 
-    async def _cancel(self, context: SpeechContext) -> None:
+    async def _cancel(self, context: SpeechContext, played_ms: float | None) -> None:
         """Acknowledges the cancel in every case, once the context has stopped."""
-        if context.is_done:
-            ack = CancelAck(context.context_id, CancelState.ALREADY_DONE)
-        else:
-            try:
-                ack = await context.cancel()
-            except ServeError as error:  # no registry: closing the stream stops the session too
-                message = "socket %s: a cancel failed: %s"
-                named = {"session": context.session_id}
-                log.warning(message, self._socket_id, error.code, extra=named)
-                ack = CancelAck(context.context_id, CancelState.STOPPING)
-            if (running := self._running.get(context)) is not None:
-                running.cancel()
-        await self._acknowledge(ack, context)
-
-    async def _acknowledge(self, ack: CancelAck, context: SpeechContext | None) -> None:
-        fields = asdict(ack)
-        del fields["session_id"]
-        number = None if context is None else context.number
-        await self._outbox.event("cancelled", context_id=ack.session_id, stream=number, **fields)
+        ack = await self._cancels.stop(context, played_ms)
+        if not context.is_done and (running := self._running.get(context)) is not None:
+            running.cancel()
+        await self._cancels.acknowledge(ack, context)
 
     async def _finish(self, tasks: "set[asyncio.Task[None]]") -> None:
         """Closes the socket once all text that has come is spoken."""

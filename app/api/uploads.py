@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
+from app.api.json_body import require_unencoded
 from app.errors import BadRequest, UnknownField
 
 MARGIN = 4  # unknown fields that are read, so that an error can name one
@@ -38,6 +39,7 @@ async def read_form(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise HTTPException(415, "the body must be multipart/form-data")
+    require_unencoded(request)
     bounded = Request(request.scope, _Bounded(request, max_bytes + FRAME_BYTES))
     form = await bounded.form(
         max_files=len(files) + MARGIN, max_fields=len(texts) + MARGIN, max_part_size=max_bytes
@@ -47,7 +49,7 @@ async def read_form(
         for name, value in form.multi_items():
             is_file = isinstance(value, UploadFile)
             if name not in (files if is_file else texts):
-                raise UnknownField(f"unknown field {name[:64]!r}", param=name[:64])
+                raise _misnamed(name, texts, files)
             if name in found.texts or name in found.files:
                 raise BadRequest(f"field {name!r} is given twice", param=name)
             if isinstance(value, UploadFile):
@@ -59,6 +61,15 @@ async def read_form(
         return found
     finally:
         await form.close()
+
+
+def _misnamed(name: str, texts: tuple[str, ...], files: tuple[str, ...]) -> BadRequest:
+    if name in (*texts, *files):
+        kind = "a file" if name in files else "text"
+        return BadRequest(f"{name}: the field must be {kind}", param=name)
+    taken = f"{', '.join(texts)} (text) and {', '.join(files)} (file)"
+    message = f"unknown field {name[:64]!r}; the fields are {taken}"
+    return UnknownField(message, param=name[:64])
 
 
 class _Bounded:

@@ -1,8 +1,6 @@
 """The routes of voices. Any key may list them; only keys with the role `voices` may make, rename
 and delete them."""
 
-from contextlib import nullcontext
-
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -11,18 +9,17 @@ from app.api.answers import DeletedVoice, Voice, VoiceList
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import WAV_FILE, answer
+from app.api.openapi import WAV_PREVIEW, answer
+from app.api.previews import SEED, TEXT, PreviewResponse, Previews
 from app.api.services import Services
-from app.api.speech_bodies import WholeFile
 from app.api.speech_request import SpeechOptionFields, parse
-from app.api.speech_response import SpeechResponse
 from app.api.uploads import read_form
 from app.api.voices import body_of
 from app.key_settings import Role
 from app.voices.names import MAX_CHARS
 from app.voices.recordings import MAX_BYTES
 
-PREVIEW = "Hello there. This is how I sound when I read a sentence or two."
+URL = "/v1/audio/voices"
 MAX_CONSENT_CHARS = 2000
 MAX_CHANGE_BYTES = 16_384
 
@@ -63,17 +60,19 @@ _VOICE = answer(Voice)
 
 
 def voice_routes(services: Services) -> APIRouter:
-    router = APIRouter(prefix="/v1/audio/voices", default_response_class=JsonResponse)
-    voices, planner = services.voices, services.planner
+    router = APIRouter(default_response_class=JsonResponse)
+    voices, planner, previews = services.voices, services.planner, Previews()
     makers = [require_role(Role.VOICES)]
 
-    @router.get("", response_model=None, responses=answer(VoiceList))
+    @router.get("/v1/voices", response_model=None, responses=answer(VoiceList))
+    @router.get(URL, response_model=None, responses=answer(VoiceList))
     async def all_voices(request: Request) -> Response:
         """The voices that the caller may use."""
-        return JsonResponse(VoiceList(voices=tuple(await voices.all(caller_of(request)))))
+        listed = tuple(await voices.all(caller_of(request)))
+        return JsonResponse(VoiceList(voices=listed, data=listed))
 
     @router.post(
-        "", response_model=None, responses=_VOICE, openapi_extra=_UPLOAD, dependencies=makers
+        URL, response_model=None, responses=_VOICE, openapi_extra=_UPLOAD, dependencies=makers
     )
     async def add_voice(request: Request) -> Response:
         """Make a voice from a recording of 5 to 30 s and the speaker's written consent."""
@@ -88,13 +87,13 @@ def voice_routes(services: Services) -> APIRouter:
             )
         return JsonResponse(body_of(voice))
 
-    @router.get("/{voice_id}", response_model=None, responses=_VOICE)
+    @router.get(f"{URL}/{{voice_id}}", response_model=None, responses=_VOICE)
     async def one_voice(request: Request, voice_id: str) -> Response:
         """One voice, by its id."""
         return JsonResponse(body_of(await voices.get(caller_of(request), voice_id)))
 
     @router.patch(
-        "/{voice_id}",
+        f"{URL}/{{voice_id}}",
         response_model=None,
         responses=_VOICE,
         openapi_extra=_CHANGE,
@@ -108,7 +107,7 @@ def voice_routes(services: Services) -> APIRouter:
         return JsonResponse(body_of(voice))
 
     @router.delete(
-        "/{voice_id}",
+        f"{URL}/{{voice_id}}",
         response_model=None,
         responses=answer(DeletedVoice),
         dependencies=makers,
@@ -119,18 +118,19 @@ def voice_routes(services: Services) -> APIRouter:
         return JsonResponse(DeletedVoice(id=voice_id))
 
     @router.get(
-        "/{voice_id}/preview",
+        f"{URL}/{{voice_id}}/preview",
         response_model=None,
-        responses=WAV_FILE,
+        responses=WAV_PREVIEW,
         dependencies=[require_role(Role.SPEAK)],
     )
     async def preview(request: Request, voice_id: str) -> Response:
-        """A sample sentence in this voice, as a WAV file."""
+        """A sample sentence in this voice, as a WAV file. Every request gets the same file, or the
+        part of it that its header Range asks for."""
         caller = caller_of(request)
-        await voices.get(caller, voice_id)
-        fields = SpeechOptionFields(response_format="wav")
-        options = planner.options(fields, await voices.find(caller, voice_id), caller)
-        job = await planner.job(PREVIEW, options, request.state.request_id)
-        return SpeechResponse(services, nullcontext(job), WholeFile(job))
+        voice = await voices.get(caller, voice_id)
+        fields = SpeechOptionFields(response_format="wav", seed=SEED)
+        options = planner.options(fields, voice.ref, caller)
+        job = await planner.job(TEXT, options, request.state.request_id)
+        return PreviewResponse(services, previews, job)
 
     return router

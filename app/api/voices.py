@@ -1,7 +1,7 @@
 """The voices of a caller: those of the model and the operator, and those that its tenant makes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 
@@ -13,8 +13,10 @@ from app.key_settings import Role
 from app.synthesizer import Synthesizer
 from app.voices.catalogue import NamedVoice, VoiceCatalogue
 from app.voices.library import LibraryVoice, VoiceLibrary
-from app.voices.names import plain_name, problem_of_name
+from app.voices.names import folded_name, plain_name, problem_of_name
 from app.voices.recordings import RecordingReader
+
+MAX_TOLD = 20  # names of voices in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,19 @@ class Voices:
 
     async def named(self, caller: Caller, name: str) -> NamedVoice | LibraryVoice:
         """The voice of a name: the served voices' own names first, then the tenant's voices, then
-        aliases. Raises NotFound."""
-        card = self.synthesizer.card()
-        if self.library is not None and name not in card.voices:
-            made = await asyncio.to_thread(self.library.find, caller.tenant, name)
-            if made is not None:
-                return made
-        return self.catalogue.find(name)
+        aliases. Only where no voice is spelled so, one that is spelled alike. Raises NotFound."""
+        made: tuple[LibraryVoice, ...] = ()
+        if self.library is not None and name not in self.synthesizer.card().voices:
+            own = await asyncio.to_thread(self.library.find, caller.tenant, name)
+            if own is not None:
+                return own
+            made = await asyncio.to_thread(self.library.all, caller.tenant)
+        voice = self.catalogue.find(name) or _alike(name, self.catalogue.named(), made)
+        if voice is None:
+            names = [each.name for each in self.catalogue.named()] + [each.name for each in made]
+            message = f"there is no voice {name[:64]!r}; {_told(names)}"
+            raise NotFound(message, param="voice", code="voice_not_found")
+        return voice
 
     async def all(self, caller: Caller) -> list[Voice]:
         listed = [body_of(voice) for voice in self.catalogue.named()]
@@ -127,6 +135,30 @@ class Voices:
         if name in self.synthesizer.card().voices:
             raise Conflict(f"the name {name!r} is taken already", param="name", code="name_taken")
         return name
+
+
+def _alike(
+    name: str, served: Sequence[NamedVoice], made: Sequence[LibraryVoice]
+) -> NamedVoice | LibraryVoice | None:
+    """The voice whose name differs in capitals, spaces or the ending of a file alone. None also
+    where several voices of one level do: a guess would speak with a wrong voice."""
+    wanted = folded_name(name)
+    levels: tuple[list[tuple[NamedVoice | LibraryVoice, tuple[str, ...]]], ...] = (
+        [(voice, (voice.name,)) for voice in served],
+        [(voice, (voice.id, voice.name, *voice.aliases)) for voice in made],
+        [(voice, voice.aliases) for voice in served],
+    )
+    for level in levels:
+        found = [voice for voice, names in level if wanted in map(folded_name, names)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _told(names: Sequence[str]) -> str:
+    told = ", ".join(repr(name) for name in names[:MAX_TOLD])
+    more = f", and {len(names) - MAX_TOLD} more" if len(names) > MAX_TOLD else ""
+    return f"the voices are {told}{more}; GET /v1/audio/voices lists their other names"
 
 
 def body_of(voice: NamedVoice | LibraryVoice) -> Voice:

@@ -47,6 +47,10 @@ class AudioFormat:
     sample_rates: tuple[int, ...] = SAMPLE_RATES
     default_rate: int = SAMPLE_RATE
     is_light: bool = False  # encoding costs less than a change of thread
+    delay: int = 0  # silent samples that a decoder gives before the first sample
+
+    def delay_s(self, sample_rate: int) -> float:
+        return self.delay / sample_rate
 
 
 def _pcm(sample_rate: int) -> PcmEncoder:
@@ -54,7 +58,7 @@ def _pcm(sample_rate: int) -> PcmEncoder:
 
 
 def _coded(content_type: str, codec: Codec, seal: Seal = _unchanged) -> AudioFormat:
-    return AudioFormat(content_type, partial(CodecEncoder, codec), seal)
+    return AudioFormat(content_type, partial(CodecEncoder, codec), seal, delay=codec.delay)
 
 
 def _telephone(content_type: str, codec: Codec) -> AudioFormat:
@@ -63,8 +67,8 @@ def _telephone(content_type: str, codec: Codec) -> AudioFormat:
 
 FORMATS: dict[FormatName, AudioFormat] = {
     "mp3": _coded("audio/mpeg", MP3),
-    "opus": AudioFormat(  # in Ogg; OpenAI sends this content type too
-        "audio/opus",
+    "opus": AudioFormat(  # browsers say that they cannot play audio/opus, which OpenAI sends
+        "audio/ogg; codecs=opus",
         partial(CodecEncoder, OPUS),
         sample_rates=(8000, 12_000, 16_000, 24_000, 48_000),
     ),

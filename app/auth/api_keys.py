@@ -52,7 +52,7 @@ class Caller:
 
     def require(self, role: Role) -> None:
         if role not in self.roles:
-            raise Forbidden(f"this API key lacks the role {role!r}", code="role_missing")
+            raise Forbidden(f"this API key lacks the role {role.value!r}", code="role_missing")
 
 
 ANYBODY_HERE = Caller("anybody", DEFAULT_TENANT, frozenset(Role), Quota())

@@ -54,11 +54,18 @@ def examples(*arguments: str) -> str:
     return "\n".join(["\b", "Examples:", *(f"  {PROGRAM} {line}" for line in arguments)])
 
 
+def _check_captions(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in (".vtt", ".srt"):
+        raise typer.BadParameter("the name of the file must end with .vtt or .srt")
+    return path
+
+
 @app.command(
     epilog=examples(
         'say "Hello there." --out hello.wav',
         'say "Hello there." --out hello.wav --voice bela --timeline',
         'say "Hello there." --out hello.wav --socket --timeline',
+        'say "Hello there." --out hello.wav --captions hello.vtt',
     )
 )
 def say(
@@ -83,6 +90,14 @@ def say(
     socket: Annotated[
         bool, typer.Option("--socket", help="Speak over the WebSocket instead of HTTP.")
     ] = False,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            callback=_check_captions,
+            help="Write captions of the speech, too: a .vtt or .srt file.",
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Speak a text into a WAV file."""
@@ -100,6 +115,9 @@ def say(
         if spoken.first_audio_s is None:
             raise RequestFailed(f"session {spoken.session_id} was cancelled before its first audio")
         typer.echo(f"{out}: {spoken}")
+        if captions is not None:
+            kind = captions.suffix.removeprefix(".").lower()
+            captions.write_text(client.captions(spoken.whole_id, kind), encoding="utf-8")
         if timeline:
             for line in describe_timeline(spoken, client.timeline(spoken.session_id)):
                 typer.echo(line)
@@ -161,14 +179,22 @@ def pronunciations(
             typer.echo(f"{term}: {say}")
 
 
-@app.command(epilog=examples("cancel 3f2a9c", "cancel 3f2a9c --url http://10.0.0.5:8000"))
+@app.command(epilog=examples("cancel 3f2a9c", "cancel 3f2a9c --played-ms 1200"))
 def cancel(
     session_id: Annotated[str, typer.Argument(help="The X-Request-ID of a speech request.")],
+    *,
+    played_ms: Annotated[
+        float | None,
+        typer.Option(min=0, help="How much of the sound was played. Default: all that was sent."),
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Cancel a session and print what was stopped."""
+    """Cancel a session and print what was stopped and what was heard."""
     with SpeechClient(url) as client:
-        typer.echo(describe_cancel(client.cancel(session_id)))
+        ack = client.cancel(session_id, played_ms)
+    typer.echo(describe_cancel(ack))
+    if ack.heard is not None:
+        typer.echo(f"heard: {ack.heard.text!r}")
 
 
 def describe_cancel(ack: CancelAck) -> str:

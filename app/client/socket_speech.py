@@ -16,7 +16,8 @@ from app.client.speech_client import SERVER_LEG, RequestFailed, Speech, unreacha
 
 PATH = "/v1/audio/speech/stream"
 CONTEXT = "say"
-FIRST_TAKE = "{socket_id}-0-0"  # stream 0 of the socket, take 0 of the stream
+FIRST_STREAM = "{socket_id}-0"
+FIRST_TAKE = FIRST_STREAM + "-0"
 STREAM_BYTES = 4  # before the audio of a binary frame
 CONNECT_S = 5.0
 
@@ -53,7 +54,9 @@ def speak_over_socket(
                 "start to started": started_s - connected_s,
             }
             session_id = FIRST_TAKE.format(socket_id=socket_id)
-            yield Speech(session_id, _audio(socket), began_s, legs, rest=SERVER_LEG)
+            whole_id = FIRST_STREAM.format(socket_id=socket_id)
+            pcm = _audio(socket)
+            yield Speech(session_id, pcm, began_s, legs, rest=SERVER_LEG, whole_id=whole_id)
     except InvalidStatus as error:
         status = error.response.status_code
         raise RequestFailed(

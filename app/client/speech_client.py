@@ -18,6 +18,7 @@ import httpx
 from app.client.speech_plan import Plan, plan_of
 from app.config import client_key
 from app.core import SAMPLE_RATE, CancelAck, CancelState
+from app.spoken_words import Heard
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 BYTES_PER_S = SAMPLE_RATE * 2
@@ -43,6 +44,7 @@ class Speech:
     # The legs before `pcm` is read, one after another.
     legs_s: dict[str, float] = field(default_factory=dict)
     rest: str = "answer to sample"  # the name of the leg from there to the first sample
+    whole_id: str | None = None  # of all its sound, where that is several sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +111,25 @@ class SpeechClient:
         body = self._call("GET", f"/v1/audio/pronunciations{query}").json()
         return [(entry["term"], entry["say"]) for entry in body["pronunciations"]]
 
-    def cancel(self, session_id: str) -> CancelAck:
-        """An unknown session is a normal answer: its state is UNKNOWN."""
+    def cancel(self, session_id: str, played_ms: float | None = None) -> CancelAck:
+        """An unknown session is a normal answer: its state is UNKNOWN. `played_ms`: how much of the
+        sound was played; None: all that was sent."""
+        path = f"/cancel/{quote(session_id, safe='')}"
         with self._failures():
-            response = self._http.post(f"{self.url}/cancel/{quote(session_id, safe='')}")
+            played = None if played_ms is None else {"played_ms": played_ms}
+            response = self._http.post(self.url + path, json=played)
             body = response.json() if response.status_code in (200, 202, 404) else {}
             if "state" not in body:
                 raise _failure(response)
         body.pop("error", None)
-        return CancelAck(**{**body, "state": CancelState(body["state"])})
+        told = body.get("heard")
+        heard = None if told is None else Heard(**told)
+        return CancelAck(**{**body, "state": CancelState(body["state"]), "heard": heard})
+
+    def captions(self, session_id: str, kind: str) -> str:
+        """`kind`: vtt or srt. Of a session that has ended."""
+        path = f"/v1/sessions/{quote(session_id, safe='')}/captions.{kind}"
+        return self._call("GET", path).text
 
     def timeline(self, session_id: str) -> Timeline:
         path = f"/v1/sessions/{quote(session_id, safe='')}"

@@ -22,6 +22,7 @@ class Spoken:
     `first_audio_s` is None if no audio arrived. `legs_s` add up to it."""
 
     session_id: str
+    whole_id: str  # of all its sound: of a socket's context, or the same
     legs_s: dict[str, float] = field(default_factory=dict)
     first_audio_s: float | None = None
     audio_s: float = 0.0
@@ -61,7 +62,7 @@ def say_to_file(
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
         speaking as speech,
     ):
-        spoken = Spoken(speech.session_id)
+        spoken = Spoken(speech.session_id, speech.whole_id or speech.session_id)
         task = progress.add_task(str(spoken), total=None)
         for spoken in _write(speech, path):
             progress.update(task, description=str(spoken))
@@ -85,4 +86,5 @@ def _write(speech: Speech, path: Path) -> Iterator[Spoken]:
             num_bytes += len(part)
             wall_s = time.monotonic() - speech.sent_s
             audio_s = num_bytes / BYTES_PER_S
-            yield Spoken(speech.session_id, legs_s, first_audio_s, audio_s, wall_s)
+            whole_id = speech.whole_id or speech.session_id
+            yield Spoken(speech.session_id, whole_id, legs_s, first_audio_s, audio_s, wall_s)

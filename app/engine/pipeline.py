@@ -37,10 +37,12 @@ from app.engine.stream import EngineStream
 from app.errors import BadRequest, SynthesisFailed
 from app.sessions.smoothness import Company
 from app.sessions.tasks import cancel_and_wait
+from app.word_marks import WordMark, WordTime
 
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
-_COMPLETE = (FinishReason.STOP, FinishReason.LENGTH)  # the segment was spoken to its end
+_CUT = (FinishReason.LENGTH, FinishReason.BABBLE)
+_COMPLETE = (FinishReason.STOP, *_CUT)  # all that was made of the segment was spoken
 ROOM_S = 1.0  # T3 is asked for a segment once the listener is this much nearer than the bound
 
 
@@ -98,8 +100,9 @@ class SpeechPipeline:
 
     def _company(self, key: SessionKey) -> Company:
         others = [playback for other, playback in self._spoken.items() if other != key]
+        num_silent = sum(playback.is_silent for playback in others)
         num_starting = sum(playback.is_starting for playback in others)
-        return Company(num_starting, len(others) - num_starting)
+        return Company(num_silent, num_starting, len(others) - num_silent - num_starting)
 
     def _started(
         self,
@@ -122,7 +125,7 @@ class SpeechPipeline:
     ) -> AsyncGenerator[AudioChunk, None]:
         current: _Segment | None = self._begin(request, 0, conditionals, playback, after=None)
         upcoming: _Segment | None = None
-        start, is_cut = 0, False
+        start, cut = 0, None
         try:
             while current is not None:
                 index = current.index + 1
@@ -132,10 +135,10 @@ class SpeechPipeline:
                     )
                 async for audio in current.audio():
                     marks = playback.voiced(audio)
-                    is_cut |= audio.finish is FinishReason.LENGTH
+                    cut = audio.finish if audio.finish in _CUT else cut
                     chunk = _to_chunk(request, audio, start, marks, is_last=upcoming is None)
-                    if chunk.finish is FinishReason.STOP and is_cut:  # words are missing
-                        chunk = replace(chunk, finish=FinishReason.LENGTH)
+                    if chunk.finish is FinishReason.STOP and cut is not None:  # words are missing
+                        chunk = replace(chunk, finish=cut)
                     if marks:
                         chunk = replace(chunk, costs=playback.costs(self._vocoder.stats()))
                     start += len(audio.pcm)
@@ -200,6 +203,7 @@ class SpeechPipeline:
                 playback.lead_s(index),
                 request.is_paced,
                 request.speed,
+                request.words[index] if request.words else (),
             )
             playback.asked(index)
             async with aclosing(self._tokens.tokens(segment)) as groups:
@@ -259,4 +263,18 @@ def _to_chunk(
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
     if finish in _COMPLETE:
         marks = {**marks, Mark.LAST_CELL: time.monotonic()}
-    return AudioChunk(request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks)
+    words = tuple(
+        WordTime(audio.segment, mark.word, *_samples(mark, start - audio.start), mark.is_estimate)
+        for mark in audio.words
+    )
+    return AudioChunk(
+        request.key, audio.segment, start, audio.pcm, num_tokens, finish, marks, words=words
+    )
+
+
+def _samples(mark: WordMark, segment_start: int) -> tuple[int, int | None]:
+    """Where the word begins and ends in the session, whose segment begins at `segment_start`."""
+    begins = segment_start + round(mark.start_token * SAMPLES_PER_TOKEN)
+    if mark.end_token is None:
+        return begins, None
+    return begins, segment_start + round(mark.end_token * SAMPLES_PER_TOKEN)

@@ -6,6 +6,7 @@ import time
 
 from app.core import (
     NO_MARKS,
+    SAMPLE_RATE,
     TOKENS_PER_S,
     Cost,
     Costs,
@@ -16,9 +17,8 @@ from app.core import (
     SynthesisRequest,
 )
 from app.engine.s3gen.messages import SegmentAudio
+from app.engine.s3gen.scheduler import START_MARGIN_S
 from app.engine.start import StreamStart
-
-STARTING_S = 2.0  # after that, a session has sound left beside one that starts
 
 
 class Playback:
@@ -33,6 +33,7 @@ class Playback:
         self.t3_cost: Cost | None = None  # as T3 told with its first tokens
         self.has_begun = asyncio.Event()
         self._began_s: float | None = None
+        self._voiced_s = 0.0  # the listener's seconds of sound that have left
 
     def asked(self, segment: int) -> None:
         """T3 is asked for the segment."""
@@ -51,6 +52,7 @@ class Playback:
         """Call for each part. Playback begins with the first, which gets the marks."""
         if self.start is not None:
             self.start.sound(audio.segment, audio.num_tokens)
+        self._voiced_s += len(audio.pcm) / SAMPLE_RATE / self._request.speed
         if self._began_s is not None:
             return NO_MARKS
         self._began_s = time.monotonic()
@@ -66,9 +68,16 @@ class Playback:
         self._began_s = at_s
 
     @property
+    def is_silent(self) -> bool:
+        """Whether it has no sound yet."""
+        return self._began_s is None
+
+    @property
     def is_starting(self) -> bool:
-        """Whether its next cells are wanted as soon as those of any other session."""
-        return self._began_s is None or time.monotonic() < self._began_s + STARTING_S
+        """Whether its listener has so little sound left that its next cells are wanted now."""
+        if self._began_s is None:
+            return False
+        return self._voiced_s - (time.monotonic() - self._began_s) < START_MARGIN_S
 
     def lead_s(self, segment: int) -> float:
         """The listener's seconds until the segment is due: the sound of all tokens so far, and the

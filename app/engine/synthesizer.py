@@ -18,7 +18,6 @@ from app.core import (
     Group,
     Health,
     HealthStatus,
-    ModelCard,
     SessionKey,
     SessionReport,
     SynthesisRequest,
@@ -28,6 +27,7 @@ from app.engine.stages.card import model_card
 from app.engine.stages.enrol import EnrolStage
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
+from app.model_card import ModelCard
 from app.sessions.live import LiveSessions
 from app.sessions.registry import Registry
 from app.sessions.replica_table import health_of
@@ -35,6 +35,7 @@ from app.sessions.smooth_admission import Work
 from app.sessions.smoothness import Capacity
 from app.sessions.table import Claim, Confirmation, ReplicaId, SessionEnd
 from app.sessions.tasks import TaskSet
+from app.spoken_words import Transcript, WordAccount
 
 _T3 = ReplicaId("t3", "local")
 _VOCODER = ReplicaId("vocoder", "local")
@@ -71,8 +72,10 @@ class LocalSynthesizer:
     def card(self) -> ModelCard:
         return self._card
 
-    def speak(self, request: SynthesisRequest) -> AsyncGenerator[AudioChunk, None]:
-        return self._sessions.speak(request, self._pipeline.speak)
+    def speak(
+        self, request: SynthesisRequest, words: WordAccount | None = None
+    ) -> AsyncGenerator[AudioChunk, None]:
+        return self._sessions.speak(request, self._pipeline.speak, words=words)
 
     async def hand_over(self, key: SessionKey, sending: Coroutine[object, object, None]) -> None:
         await self._sessions.hand_over(key, sending)
@@ -83,8 +86,8 @@ class LocalSynthesizer:
     def group(self, key: SessionKey) -> AbstractContextManager[Group]:
         return self._sessions.groups.open(key)
 
-    async def cancel(self, key: SessionKey) -> CancelAck:
-        acknowledging = asyncio.ensure_future(self._registry.cancel(key))
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
+        acknowledging = asyncio.ensure_future(self._registry.cancel(key, played_ms))
         await asyncio.sleep(0)  # the registry has logged the cancel before anything is stopped
         self._sessions.stop(key)
         for follower, stage in ((_T3, self.t3), (_VOCODER, self.vocoder)):
@@ -93,6 +96,9 @@ class LocalSynthesizer:
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        return await self._registry.transcript(key)
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         return await self._registry.live(tenant)
@@ -130,10 +136,10 @@ class LocalRegistry:
     async def claim_group(self, key: SessionKey) -> Claim:
         return await self._registry.claim_group(key)
 
-    async def cancel(self, key: SessionKey) -> CancelAck:
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
         """Also waits for T3's confirmation, which the caller gives through `confirm`."""
         self._registry.follow(_T3)
-        return await self._registry.cancel(key, time.monotonic())
+        return await self._registry.cancel(key, time.monotonic(), played_ms=played_ms)
 
     async def confirm(
         self, follower: ReplicaId, key: SessionKey, confirmation: Confirmation
@@ -142,6 +148,9 @@ class LocalRegistry:
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        return await self._registry.transcript(key)
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         return await self._registry.live(tenant)

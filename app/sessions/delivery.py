@@ -15,12 +15,20 @@ from app.errors import ReaderStalled, ServeError, SynthesisFailed
 from app.sessions.pacing import Playback
 from app.sessions.table import SessionEnd
 from app.sessions.timeline import merged
+from app.spoken_words import Transcript, WordAccount
+from app.word_marks import WordTime
 
 
 class Delivery:
     """Of one session. `now` is the machine's monotonic clock, as for every Mark."""
 
-    def __init__(self, request: SynthesisRequest, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        request: SynthesisRequest,
+        now: Callable[[], float],
+        words: WordAccount | None = None,
+    ) -> None:
+        self._words = words
         self.started_s = now()
         self.prepared_s: float | None = None  # when the voice was ready
         self.finish: FinishReason | None = None
@@ -38,6 +46,7 @@ class Delivery:
         self._num_pauses = 0  # of the request's, in the chunks so far
         self._marks = {Mark.RECEIVED: request.received_s}
         self._costs: Costs = {}
+        self._untold: tuple[WordTime, ...] = ()  # of a chunk without sound, which is not passed on
 
     @property
     def is_heard(self) -> bool:
@@ -60,6 +69,7 @@ class Delivery:
         self._segment = chunk.segment
         self._marks = merged(self._marks, chunk.marks)
         self._costs = self._costs or chunk.costs
+        self._untold = () if len(chunk.pcm) else chunk.words
         self.finish = chunk.finish
 
     def sent(self) -> None:
@@ -109,6 +119,7 @@ class Delivery:
             self._num_tokens,
             finish,
             dict(self._marks),
+            words=self._untold,
         )
 
     def cancel(self) -> None:
@@ -140,7 +151,14 @@ class Delivery:
             self._playback.num_underruns,
             self._playback.stalled_s,
             self._costs,
+            self._transcript(),
         )
+
+    def _transcript(self) -> Transcript | None:
+        if self._words is None:
+            return None
+        is_end = self.finish in (FinishReason.STOP, FinishReason.LENGTH, FinishReason.BABBLE)
+        return self._words.transcript(self._num_samples, is_end=is_end)
 
     def _cause(self, stop_cause: str | None, error: Exception | None) -> str:
         if error is not None:

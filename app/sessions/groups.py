@@ -58,5 +58,13 @@ class SessionGroups:
         self, claiming: "asyncio.Task[Claim | None]", key: SessionKey, group: Group
     ) -> None:
         if await claiming is Claim.GRANTED:
-            sent = (group.audio_sent_s, group.num_tokens, group.marks)
-            self._registry.finish_group(key, SessionEnd(group.finish, *sent, group.cause))
+            end = SessionEnd(
+                group.finish,
+                group.audio_sent_s,
+                group.num_tokens,
+                group.marks,
+                group.cause,
+                transcript=group.transcript,
+                played_ms=group.played_ms,
+            )
+            self._registry.finish_group(key, end)

@@ -33,6 +33,7 @@ from app.sessions.registry_client import RegistryClient
 from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, SessionEnd
 from app.sessions.tasks import TaskSet, cancel_and_wait
+from app.spoken_words import WordAccount
 from app.text.duration import predicted_s
 
 T = TypeVar("T")
@@ -134,10 +135,14 @@ class LiveSessions:
             live.delivery.abandoned()
 
     async def speak(
-        self, request: SynthesisRequest, open_chunks: OpenChunks, prepare: Prepare | None = None
+        self,
+        request: SynthesisRequest,
+        open_chunks: OpenChunks,
+        prepare: Prepare | None = None,
+        words: WordAccount | None = None,
     ) -> AsyncGenerator[AudioChunk, None]:
         """The sound of `open_chunks` until it ends or the session is stopped, then an empty chunk
-        with the finish and all marks.
+        with the finish and all marks. `words`: as in `app.synthesizer.Synthesizer.speak`.
 
         Raises DuplicateSession; Overloaded while draining or full, where the model is not loaded
         within `limits.first_audio_s`, and where no sound comes within `limits.first_audio_s` after
@@ -147,7 +152,7 @@ class LiveSessions:
         if key in self._live:  # a registry that does not answer grants every claim
             raise DuplicateSession(f"session {key.session_id} is live", param="X-Request-ID")
         stop, delivery = live = _Live(
-            asyncio.get_running_loop().create_future(), Delivery(request, self._now)
+            asyncio.get_running_loop().create_future(), Delivery(request, self._now, words)
         )
         self._live[key] = live
         is_claimed = False

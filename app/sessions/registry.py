@@ -6,11 +6,10 @@ HTTP or engines.
 """
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from dataclasses import replace
 
 from app.core import (
     CancelAck,
@@ -24,31 +23,18 @@ from app.core import (
 )
 from app.sessions.cancel_log import CancelBatch, CancelLog
 from app.sessions.cell_agreement import CellAgreement, Cells
+from app.sessions.changes import Changes
+from app.sessions.inventory import Drain, Inventory
 from app.sessions.lost_sessions import LOST, LostSessions
 from app.sessions.model_state import ModelState
 from app.sessions.replica_table import Heartbeat, ReplicaTable
 from app.sessions.smooth_admission import NO_WORK, SmoothAdmission, Work
 from app.sessions.table import Claim, Confirmation, ReplicaId, Session, SessionEnd, SessionTable
+from app.sessions.transcripts import Transcripts
+from app.spoken_words import Transcript
 
 ACK_WAIT_S = 0.05  # a cancel is answered when all have confirmed, or after this time
 REACHES_VOCODER_S = 1.0  # a session that was claimed longer ago is in the vocoder, or has been
-
-
-class Drain(NamedTuple):
-    """How far a drain has come."""
-
-    num_live: int  # sessions
-    num_restored: int  # ingresses that have told this registry of the sessions before its start
-
-
-class Inventory(NamedTuple):
-    """All that a registry holds, for a search for what it does not give back."""
-
-    num_remembered: int  # ids, live ones included
-    num_logged: int  # cancels
-    num_followers: int
-    num_tasks: int  # of asyncio, in the registry's own process
-    replicas: dict[ReplicaId, Heartbeat]  # those that have told one lately
 
 
 class Registry:
@@ -65,6 +51,7 @@ class Registry:
         self._now = now
         self._table = SessionTable(remember_s, live_s, now)
         self._log = CancelLog(remember_s, now)
+        self._transcripts = Transcripts(remember_s, now)
         self._replicas = ReplicaTable(now)
         self._cells = CellAgreement()
         self._queue_s = queue_s
@@ -75,7 +62,7 @@ class Registry:
         self._draining = False
         self._num_restored = 0
         self._model = ModelState.LOADED
-        self._changed = asyncio.Condition()
+        self._changes = Changes()
 
     async def configure(
         self, remember_s: float, live_s: float, queue_s: float, admits_all: bool, since_s: float
@@ -87,6 +74,7 @@ class Registry:
         self._configured_s = since_s
         self._table.keep_for(remember_s, live_s)
         self._log.keep_for(remember_s)
+        self._transcripts.keep_for(remember_s)
         self._queue_s = queue_s
         self._admits_all = admits_all
 
@@ -141,7 +129,8 @@ class Registry:
 
     async def finish(self, key: SessionKey, end: SessionEnd) -> None:
         self._table.finish(key, end)
-        await self._notify()
+        self._transcripts.keep(key, end)
+        await self._changes.notify()
 
     async def confirm(
         self, replica: ReplicaId, key: SessionKey, confirmation: Confirmation
@@ -153,14 +142,21 @@ class Registry:
             session.mark(confirmation.marks)
             if replica.stage == "t3":
                 session.confirmed_at = self._now()
-        await self._notify()
+        await self._changes.notify()
 
     async def cancel(
-        self, key: SessionKey, received_s: float | None = None, wait_s: float = ACK_WAIT_S
+        self,
+        key: SessionKey,
+        received_s: float | None = None,
+        wait_s: float = ACK_WAIT_S,
+        played_ms: float | None = None,
     ) -> CancelAck:
-        """`received_s`: when an ingress had read the cancel. A session that waits for its turn is
-        stopped at once: no engine has it, and its next claim is CANCELLED."""
+        """`received_s`: when an ingress had read the cancel. `played_ms`: as in RegistryClient. A
+        session that waits for its turn is stopped at once: no engine has it, and its next claim is
+        CANCELLED."""
         session, state = self._table.cancel(key)
+        if played_ms is not None and state is not CancelState.UNKNOWN:
+            self._transcripts.played(key, played_ms)
         if state is CancelState.UNKNOWN and key in self._admission.waiting():
             state = CancelState.STOPPED
             self._admission.leave(key)
@@ -168,17 +164,27 @@ class Registry:
             if received_s is not None:
                 session.mark({Mark.CANCEL_RECEIVED: received_s})
             self._log.append(key)
-            await self._notify()
+            await self._changes.notify()
         if state is CancelState.STOPPING:
-            if await self._confirmed(session, wait_s):
+            if await self._changes.until(lambda: self._all_confirmed(session), wait_s):
                 ended = session.finish is not FinishReason.CANCELLED  # before the stop arrived
                 state = CancelState.ALREADY_DONE if ended else CancelState.STOPPED
             session.mark({Mark.ACKNOWLEDGED: self._now()})
-        return session.ack(key.session_id, state, self._now())
+        ack = session.ack(key.session_id, state, self._now())
+        return replace(ack, heard=self._transcripts.heard(key))
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         session = self._table.get(key)
-        return None if session is None else session.report(key.session_id)
+        if session is None:
+            return None
+        return replace(session.report(key.session_id), heard=self._transcripts.reported(key))
+
+    async def transcript(self, key: SessionKey) -> Transcript | None:
+        """As `app.synthesizer.Synthesizer.transcript`. A client may have read the last byte of its
+        speech before the ingress has told the end: waits a moment for that."""
+        if (session := self._table.get(key)) is not None and session.is_live:
+            await self._changes.until(lambda: not session.is_live, ACK_WAIT_S)
+        return self._transcripts.get(key)
 
     async def live(self, tenant: str | None) -> tuple[SessionKey, ...]:
         """The sessions of this tenant, or of every tenant, that are live or wait for their turn."""
@@ -204,7 +210,7 @@ class Registry:
             if key not in logged:
                 self._table.cancel(key)
                 self._log.append(key)
-        await self._notify()
+        await self._changes.notify()
 
     async def drain(self) -> Drain:
         """From now on no session begins."""
@@ -222,10 +228,7 @@ class Registry:
         """Answers as soon as the log has cancels after `cursor`, or when the time is over. A
         replica that knows another epoch gets all that the log keeps, at once."""
         self.follow(replica)
-        async with self._changed:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._changed.wait_for(lambda: self._log.has_after(epoch, cursor))
+        await self._changes.until(lambda: self._log.has_after(epoch, cursor), timeout_s)
         if replica.stage != "t3":
             await asyncio.sleep(0)  # T3's replicas are answered first: the cancel waits for them
         return self._log.after(epoch, cursor)
@@ -253,14 +256,11 @@ class Registry:
     async def tell_t3(self, topic: str, cost: Cost) -> None:
         """As CellAgreement.tell_t3. T3's replicas tell it again to a registry that starts anew."""
         self._cells.tell_t3(topic, cost)
-        await self._notify()
+        await self._changes.notify()
 
     async def t3_cost(self, topic: str, timeout_s: float = 20.0) -> Cost | None:
         """Answers as soon as a T3 replica has told its cost; None when the time is over."""
-        async with self._changed:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._changed.wait_for(lambda: self._cells.t3(topic) is not None)
+        await self._changes.until(lambda: self._cells.t3(topic) is not None, timeout_s)
         return self._cells.t3(topic)
 
     async def agree_cells(self, topic: str, cells: Cells) -> Cells:
@@ -274,6 +274,7 @@ class Registry:
         return Inventory(
             len(self._table),
             len(self._log),
+            len(self._transcripts),
             self._replicas.num_followers,
             len(asyncio.all_tasks()),
             self._replicas.heartbeats(),
@@ -283,16 +284,6 @@ class Registry:
         self._replicas.forget_lost()
         self._model = self._model.seen(self._replicas.stages())
 
-    async def _confirmed(self, session: Session, wait_s: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s), self._changed:
-                await self._changed.wait_for(lambda: self._all_confirmed(session))
-        return self._all_confirmed(session)
-
     def _all_confirmed(self, session: Session) -> bool:
         followers = self._replicas.followers("t3")
         return session.finish is not None and all(map(session.has_confirmed, followers))
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()

@@ -20,7 +20,9 @@ class RegistryClient(Protocol):
         """GRANTED, CANCELLED or DUPLICATE. Raises Unavailable."""
         ...
 
-    async def cancel(self, key: SessionKey) -> CancelAck: ...
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
+        """`played_ms`: how much of the sound the client has played, where it told that."""
+        ...
 
     def finish(self, key: SessionKey, end: SessionEnd) -> None:
         """Returns at once: the end of a session never waits for the registry."""

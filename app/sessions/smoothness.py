@@ -31,6 +31,7 @@ class Shape:
     held_back_s: float  # sound of the newest cell that leaves with the next one
     first_group: int  # tokens in T3's first message of a segment
     group: int  # in each later one
+    num_rows: int = 1  # the most cells in one call
 
     def cells(self, num_tokens: int, index: int = 0) -> list[int]:
         """The sizes of a segment's last cells, from `index` on, which have `num_tokens` in all. A
@@ -52,15 +53,20 @@ class Shape:
 class Company(NamedTuple):
     """The other sessions that a replica speaks."""
 
-    num_starting: int = 0  # their first cells are wanted now
+    num_silent: int = 0  # they have no sound yet, and give way to those that play with little left
+    num_starting: int = 0  # they play with little sound left: their cells are wanted now
     num_ahead: int = 0  # they have sound left, and give way
 
 
-def cost_beside(cost: Cost, shape: Shape, company: Company) -> CellCost:
-    """Of a cell beside other sessions. It waits for the end of one call for those that are ahead,
-    and for a cell like itself of each one that starts."""
-    wait_s = cost.of(max(shape.ladder)) if company.num_ahead else 0.0
-    return lambda num_tokens: wait_s + (1 + company.num_starting) * cost.of(num_tokens)
+def cost_beside(cost: Cost, shape: Shape, company: Company, waited: float = 1.0) -> CellCost:
+    """Of a cell beside other sessions. It waits for the end of one call for those that give way: a
+    first cell of one without sound, or any cell of one that is ahead. `waited`: the share of that
+    call; 1 at worst. The cell shares its own calls with a cell like itself of each that starts."""
+    wait_s = waited * cost.of(shape.ladder[0]) if company.num_silent else 0.0
+    wait_s = waited * cost.of(max(shape.ladder)) if company.num_ahead else wait_s
+    num_cells = 1 + company.num_starting
+    calls_s = math.ceil(num_cells / shape.num_rows) * cost.base_s
+    return lambda num_tokens: wait_s + calls_s + num_cells * num_tokens * cost.each_s
 
 
 class _Count(NamedTuple):
@@ -131,9 +137,10 @@ class StreamForecast:
         """The sound of the segment's first `num_tokens` is there, but for what is held back."""
         self._segments[segment].voiced.append(_Count(num_tokens, at_s))
 
-    def prebuffer_s(self, now_s: float, cell_cost: CellCost) -> float:
+    def prebuffer_s(self, now_s: float, cell_cost: CellCost, *, is_alone: bool = True) -> float:
         """How long after its first sound the stream may be played, so that its player never runs
-        dry. `cell_cost` has the wait for other streams' cells in it."""
+        dry. `cell_cost` has the wait for other streams' cells in it. A cell that came late tells of
+        a slow machine where the stream `is_alone`; else it may have waited for the others."""
         arrived: list[float] = []
         played: list[float] = []
         sound_s, asked_s = 0.0, 0.0  # of the segments before; when T3 is asked for the next one
@@ -148,7 +155,7 @@ class StreamForecast:
                 cost_s = cell_cost(size)
                 if voiced_s is not None:
                     arrived.append(voiced_s)
-                    slower = _slower(voiced_s - begins_s, cost_s)
+                    slower = _slower(voiced_s - begins_s, cost_s) if is_alone else 1.0
                 else:
                     arrived.append(max(now_s, begins_s + slower * cost_s))
             sound_s += there.num_tokens * TOKEN_S

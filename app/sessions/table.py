@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.core import (
+    NO_COSTS,
     NO_MARKS,
     TOKENS_PER_S,
     CancelAck,
@@ -26,6 +27,7 @@ from app.core import (
 )
 from app.sessions.smooth_admission import NO_WORK, Work
 from app.sessions.timeline import all_legs, merged
+from app.spoken_words import Transcript
 
 # A second of the estimate may play for 16: a script of 3 characters a second, at a speed of 0.25.
 LONGEST_PER_PREDICTED = 16
@@ -59,9 +61,6 @@ class Confirmation(NamedTuple):
     marks: Marks = NO_MARKS
 
 
-_NO_COSTS: Costs = {}
-
-
 class SessionEnd(NamedTuple):
     """How a session ended, as the ingress saw it."""
 
@@ -73,7 +72,9 @@ class SessionEnd(NamedTuple):
     is_stream: bool = False  # the listener played it while it arrived
     num_underruns: int = 0  # how often the listener ran out of audio
     stalled_s: float = 0.0  # the time without audio, in all
-    costs: Costs = _NO_COSTS  # the engines' when its first sound was made
+    costs: Costs = NO_COSTS  # the engines' when its first sound was made
+    transcript: Transcript | None = None  # None: it has no account of its words
+    played_ms: float | None = None  # of that sound, by the client's clock, where it told that
 
 
 @dataclass(slots=True)

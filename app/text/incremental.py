@@ -23,6 +23,7 @@ from app.text.spans import SpannedText
 from app.text.spoken.open_forms import open_form_at
 from app.text.ssml import markup_spans, open_tag_at
 from app.text.tags import open_bracket_at
+from app.text.takes import Take
 
 MAX_LOOKS = 24  # for the ends of sentences in a text that gives no take; ordinary ones need ten
 SENTENCES = (1, 1, 2, 3)  # in the first, second, third and each later take
@@ -53,6 +54,8 @@ class IncrementalText:
         self._has_spoken_forms = has_spoken_forms
         self._pronouncer = pronouncer(tuple(pronunciations), language)
         self._text = ""
+        self._places: list[int] = []  # of its characters, in all that has come
+        self._num_read = 0  # characters
         self._ends: list[int] = []  # of sentences, as they were last looked for
         self._checked: int | None = None  # where the last word began then; None: look again
         self._num_looks = 0  # for the ends, since the last take
@@ -75,21 +78,22 @@ class IncrementalText:
         """Number of characters that are in no take yet."""
         return len(self._text)
 
-    def push(self, text: str) -> list[str]:
+    def push(self, text: str) -> list[Take]:
         """The takes that are complete now. The end of a sentence counts once the next word is
         complete: until then `Dr.` might end a sentence."""
-        takes: list[str] = []
+        takes: list[Take] = []
         for char in text:
+            self._num_read += 1
             if self._strips_markdown and self._reasoning.takes(char):
                 continue
             if self._is_decided_at(char):
                 takes += self._taken(is_spaced=char.isspace())
             self._append(char)
             if self._strips_markdown and char == ">":
-                self._text = self._reasoning.begin(self._text)
+                self._keep(self._reasoning.begin(self._text))
         return takes
 
-    def flush(self, *, goes_on: bool = False) -> list[str]:
+    def flush(self, *, goes_on: bool = False) -> list[Take]:
         """The rest of the text as one take. Later text begins anew, or `goes_on` within the markup
         that is open."""
         rest = self._take(len(self._text))
@@ -104,11 +108,18 @@ class IncrementalText:
         that hostile text cannot fill memory with white space."""
         last = self._text[-1:]
         if not char.isspace():
-            self._text += char
+            self._keep(self._text + char)
         elif not last.isspace():
-            self._text += ("\n" if char == "\n" else " ") if last else ""
+            self._keep(self._text + (("\n" if char == "\n" else " ") if last else ""))
         elif char == "\n" and not self._text.endswith("\n\n"):
-            self._text = self._text + "\n" if last == "\n" else self._text[:-1] + "\n"
+            self._keep(self._text + "\n" if last == "\n" else self._text[:-1] + "\n")
+
+    def _keep(self, text: str) -> None:
+        """The text as the newest character has made it: longer by that one, shorter, or as long."""
+        del self._places[len(text) :]
+        if len(text) > len(self._text):
+            self._places.append(self._num_read - 1)
+        self._text = text
 
     def _is_decided_at(self, char: str) -> bool:
         """Whether a word is complete before `char`, or the text is too long to wait for one."""
@@ -117,22 +128,23 @@ class IncrementalText:
         ended = char.isspace() or self._text[-1:] in _UNSPACED
         return ended and not self._text[-1:].isspace()
 
-    def _taken(self, *, is_spaced: bool) -> list[str]:
+    def _taken(self, *, is_spaced: bool) -> list[Take]:
         """`is_spaced`: white space follows the text."""
-        takes: list[str] = []
+        takes: list[Take] = []
         while (end := self._end(is_spaced)) is not None:
             takes += self._take(end)
         return takes
 
-    def _take(self, end: int) -> list[str]:
+    def _take(self, end: int) -> list[Take]:
         """At most one: a very long line of dashes is dropped."""
         take, self._text = self._text[:end], self._text[end:]
+        places, self._places = self._places[:end], self._places[end:]
         self._checked, self._num_looks = None, 0
         opened = self._opened.before(take)
         if not speakable(take):
             return []
         self._num_taken += 1
-        return [opened + take]
+        return [Take(opened + take, (*places[:1] * len(opened), *places))]
 
     def _end(self, is_spaced: bool) -> int | None:
         """Where the next take ends. None: wait for more text."""

@@ -22,7 +22,8 @@ from app.text.segments import FIRST_MAX_CHARS, MAX_CHARS, segments
 from app.text.spans import Replacement, SpannedText
 from app.text.spoken.forms import replacements as spoken_forms
 from app.text.tags import tags, without_reasoning
-from app.text.words import Word, words_of
+from app.text.words import Word, spans_of, words_of
+from app.word_marks import WordSpan
 
 MAX_PAUSES_S = 60.0  # in one text
 
@@ -65,6 +66,7 @@ class SpokenText:
     pauses_s: tuple[float, ...]
     words: tuple[tuple[Word, ...], ...] = ()  # of each segment
     dropped: tuple[Dropped, ...] = ()
+    spans: tuple[tuple[WordSpan, ...], ...] = ()  # of the same words, in the text of their segment
 
     @property
     def num_chars(self) -> int:
@@ -167,4 +169,6 @@ def _segmented(now: _Rewriting, marks_s: list[float], rules: TextRules) -> Spoke
         pauses_s += [0.0] * len(new)
         pauses_s[-1] += mark_s
     said = tuple(each.text for each in found)
-    return SpokenText(said, tuple(pauses_s), words_of(found), tuple(now.dropped))
+    spans = spans_of(found)
+    words = words_of(found, spans)
+    return SpokenText(said, tuple(pauses_s), words, tuple(now.dropped), spans)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.text.spans import Span, SpannedText
 from app.text.word_breaks import words
+from app.word_marks import WordSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +18,20 @@ class Word:
     end: int
 
 
-def words_of(segments: Sequence[SpannedText]) -> tuple[tuple[Word, ...], ...]:
-    """The words of each segment."""
-    found = [[(each.text[a:b], each.span(a, b)) for a, b in words(each.text)] for each in segments]
-    places = iter(_apart([place for segment in found for _, place in segment]))
-    return tuple(tuple(Word(text, *next(places)) for text, _ in segment) for segment in found)
+def spans_of(segments: Sequence[SpannedText]) -> tuple[tuple[WordSpan, ...], ...]:
+    """Where the words of each segment stand in its own text."""
+    return tuple(tuple(WordSpan(*span) for span in words(each.text)) for each in segments)
+
+
+def words_of(
+    segments: Sequence[SpannedText], spans: Sequence[Sequence[WordSpan]]
+) -> tuple[tuple[Word, ...], ...]:
+    """The words of each segment, which stand at these spans of its text."""
+    pairs = list(zip(segments, spans, strict=True))
+    places = iter(_apart([each.span(*span) for each, own in pairs for span in own]))
+    return tuple(
+        tuple(Word(each.text[slice(*span)], *next(places)) for span in own) for each, own in pairs
+    )
 
 
 def _apart(places: list[Span]) -> list[Span]:

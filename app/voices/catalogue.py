@@ -4,8 +4,9 @@ OpenAI's thirteen names as aliases. Knows nothing about recordings or models."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.core import ModelCard, VoiceKind, VoiceRef
-from app.errors import ConfigError, NotFound
+from app.core import VoiceKind, VoiceRef
+from app.errors import ConfigError
+from app.model_card import ModelCard
 from app.voices.vendor_names import VENDOR_VOICES
 
 # Clients of OpenAI's interface know these names alone, and some refuse to send another.
@@ -34,6 +35,15 @@ class NamedVoice:
     ref: VoiceRef
 
 
+def voice_alias_faults(card: ModelCard, aliases: Mapping[str, str]) -> list[str]:
+    """Of the operator's aliases: those that mean no voice of the server."""
+    return [
+        f"voice_aliases.{alias}: there is no voice {voice!r}"
+        for alias, voice in aliases.items()
+        if voice not in card.voices
+    ]
+
+
 class VoiceCatalogue:
     """`aliases` are the operator's, from name to voice. OpenAI's other names are aliases of the
     voices in turn. A voice's own name wins over every alias."""
@@ -41,9 +51,8 @@ class VoiceCatalogue:
     def __init__(self, card: Callable[[], ModelCard], aliases: Mapping[str, str]) -> None:
         self._card = card
         self._aliases_given = dict(aliases)
-        for alias, voice in aliases.items():
-            if voice not in card().voices:
-                raise ConfigError(f"voice_aliases.{alias}: there is no voice {voice!r}")
+        if faults := voice_alias_faults(card(), aliases):
+            raise ConfigError("\n".join(faults))
 
     def named(self) -> tuple[NamedVoice, ...]:
         card, aliases = self._card(), self._aliases()
@@ -55,13 +64,13 @@ class VoiceCatalogue:
             voices.append(NamedVoice(name, name, own, ref))
         return tuple(voices)
 
-    def find(self, name: str) -> NamedVoice:
-        """Raises NotFound."""
+    def find(self, name: str) -> NamedVoice | None:
+        """By name or alias, spelled as it is."""
         own_name = (self._vendors() | self._aliases()).get(name, name)
         for voice in self.named():
             if voice.name == own_name:
                 return voice
-        raise NotFound(f"there is no voice {name[:64]!r}", param="voice", code="voice_not_found")
+        return None
 
     def _vendors(self) -> dict[str, str]:
         """Names of other vendors' voices, dealt out as OpenAI's. They are not listed: they are ids,

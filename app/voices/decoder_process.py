@@ -18,8 +18,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from app.voices.pitch import has_two_pitches
+from app.voices.reverberation import ECHO_S, decay_s
 from app.voices.sound_file import UnusableSound, read_sound
-from app.voices.speech_activity import Heard, find_speech
+from app.voices.speech_activity import Heard, Warning, find_speech
 
 MEMORY_BYTES = 1 << 30  # of address space
 CPU_S = 15
@@ -52,7 +54,20 @@ def decode(content: bytes) -> tuple[NDArray[np.float32], Heard]:
     if len(used) > MAX_S * RATE:
         raise UnusableSound(f"is longer than {MAX_S:g} s, without the silence at its ends")
     _require_speech(used[: round(WINDOW_S * RATE)])
-    return used / max(1.0, float(np.abs(used).max())), activity.heard
+    heard = _with_room_and_people(activity.heard, wav - wav.mean(), used)
+    return used / max(1.0, float(np.abs(used).max())), heard
+
+
+def _with_room_and_people(
+    heard: Heard, wav: NDArray[np.float32], used: NDArray[np.float32]
+) -> Heard:
+    decay = decay_s(wav, RATE)  # the fall of the last word is behind what is used
+    more: dict[Warning, bool] = {
+        "echo": decay is not None and decay >= ECHO_S,
+        "several_voices": has_two_pitches(used, RATE),
+    }
+    found = tuple(name for name, is_so in more.items() if is_so)
+    return dataclasses.replace(heard, decay_s=decay, warnings=(*heard.warnings, *found))
 
 
 def _require_speech(window: NDArray[np.float32]) -> None:

@@ -8,6 +8,7 @@ MAX_CHARS = 64
 _KINDS = frozenset("LMNPS")  # letters, marks, numbers, punctuation, symbols
 _JOINERS = "\u200c\u200d"  # Persian and scripts of India are written with them
 _PATHS = "/\\"
+_FILE_ENDINGS = (".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".webm")
 
 
 def plain_name(text: str) -> str:
@@ -16,6 +17,14 @@ def plain_name(text: str) -> str:
     composed = unicodedata.normalize("NFC", text).strip()
     spaced = (" " if unicodedata.category(char) == "Zs" else char for char in composed)
     return " ".join(part for part in "".join(spaced).split(" ") if part)
+
+
+def folded_name(text: str) -> str:
+    """The form in which two spellings of one name are equal: without capitals, and without the
+    ending of a sound file, with which other servers name their voices."""
+    name = plain_name(text).casefold()
+    ending = next((ending for ending in _FILE_ENDINGS if name.endswith(ending)), "")
+    return name.removesuffix(ending).rstrip()
 
 
 def problem_of_name(name: str) -> str | None:

@@ -33,7 +33,7 @@ QUIET_DBFS = -45.0
 ANTIPHASE_SHARE = 0.1  # of the louder channel's power: less is left where channels cancel out
 
 
-Warning = Literal["clipped", "noisy", "quiet", "sparse"]
+Warning = Literal["clipped", "noisy", "quiet", "sparse", "echo", "several_voices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Heard:
     noise_dbfs: float | None  # of the pauses; None where there are too few
     clipped_share: float  # of the samples
     warnings: tuple[Warning, ...]  # what may make a worse voice
+    decay_s: float | None = None  # of the room, by 60 dB; None where it is not measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.api import app
+from app.api import list_routes
 from app.config import Limits
 from app.core import Cost, Health, HealthStatus, StageStats
 from app.errors import Unavailable
@@ -91,7 +91,7 @@ async def test_many_lists_of_models_ask_for_the_speed_once(monkeypatch):
             self.num_asked += 1
             return await super().health()
 
-    monkeypatch.setattr(app, "ASK_EVERY_S", 1000.0)
+    monkeypatch.setattr(list_routes, "ASK_EVERY_S", 1000.0)
     synthesizer = Counting()
     async with in_process(synthesizer) as client:
         for _ in range(10):
@@ -108,7 +108,7 @@ async def test_models_are_listed_though_nobody_tells_the_speed(monkeypatch):
         async def health(self):
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(app, "HEALTH_WITHIN_S", 0.01)
+    monkeypatch.setattr(list_routes, "HEALTH_WITHIN_S", 0.01)
     for synthesizer in (Away(), Hangs()):
         answer = await get("/v1/models/english", synthesizer)
         assert (answer.status_code, answer.json()["realtime"]) == (200, None)
@@ -118,7 +118,7 @@ async def test_models_are_listed_though_nobody_tells_the_speed(monkeypatch):
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "not_found"),
-        ("GET", "/v1/audio/voices/", 404, "not_found"),
+        ("GET", "/v1/audio/voices/a/b", 404, "not_found"),
         ("GET", "/docs", 404, "not_found"),
         ("GET", "/v1/audio/speech", 405, "method_not_allowed"),
         ("PUT", "/health", 405, "method_not_allowed"),
@@ -158,6 +158,7 @@ async def test_cancelling_a_finished_session_says_already_done(method, path):
         "tokens_generated": 15,
         "tokens_discarded": 0,
         "stop_ms": 0.0,
+        "heard": None,
     }
 
 

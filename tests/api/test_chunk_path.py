@@ -62,8 +62,8 @@ async def test_a_chunk_passes_few_generators_on_its_way_into_a_socket(generators
 
 
 class OneGeneratorMore(LiveSynthesizer):
-    async def speak(self, request):
-        async with aclosing(super().speak(request)) as chunks:
+    async def speak(self, request, words=None):
+        async with aclosing(super().speak(request, words)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

@@ -172,3 +172,21 @@ async def test_a_repeated_refusal_comes_after_a_pause_but_for_those_of_a_crowd(
     assert [sent["status"] for sent in await asyncio.gather(*repeated)] == [429] * 5
     await ask(proxy)
     assert len(pauses_s) == 4
+
+
+@pytest.mark.parametrize("path", ["//v1/models", "/v1/v1/models/", "/models"])
+async def test_a_misspelled_path_is_no_way_around_a_refusal(app, clock, path):
+    proxy = FloodRefusals(app, clock, no_pause)
+    await ask(proxy)
+    await ask(proxy, path)
+    assert len(app.scopes) == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/audio/speech/x/", "/audio/speech/x", "/v1/v1/audio/speech/x"]
+)
+async def test_a_cancel_passes_by_every_path_that_means_it(app, clock, path):
+    proxy = FloodRefusals(app, clock, no_pause)
+    await ask(proxy)
+    await ask(proxy, path, method="DELETE")
+    assert len(app.scopes) == 2

@@ -17,6 +17,9 @@ OWN_ROOMS = {
     ("POST", "/api/vox_stop_speak"): Room.CANCELS,
     ("POST", "/api/stop_all_vox"): Room.CANCELS,
     ("GET", "/v1/sessions/{session_id}"): Room.REPORTS,
+    ("GET", "/v1/sessions/{session_id}/words"): Room.REPORTS,
+    ("GET", "/v1/sessions/{session_id}/captions.vtt"): Room.REPORTS,
+    ("GET", "/v1/sessions/{session_id}/captions.srt"): Room.REPORTS,
     ("GET", "/api/tts_is_speaking"): Room.REPORTS,
 }
 

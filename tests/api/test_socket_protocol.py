@@ -65,10 +65,10 @@ class Wire:
 class SlowToStop(FakeSynthesizer):
     """Its sound goes on for a while after a cancel and its acknowledgement."""
 
-    async def cancel(self, key):
+    async def cancel(self, key, played_ms=None):
         for _ in range(3):
             await asyncio.sleep(0)
-        ack = await super().cancel(key)
+        ack = await super().cancel(key, played_ms)
         self._cancelled.discard(key.session_id)
         return ack
 

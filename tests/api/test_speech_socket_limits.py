@@ -176,7 +176,7 @@ async def test_overload_is_an_error_of_its_context(synthesizer):
 
 
 async def test_waiting_flushes_are_limited(client, synthesizer, monkeypatch):
-    monkeypatch.setattr("app.api.speech_context.MAX_ORDERS", 3)
+    monkeypatch.setattr("app.api.context_text.MAX_ORDERS", 3)
     synthesizer.hold_at = 0
     await client.start()
     await client.send("text", "c", text="Hello there.")

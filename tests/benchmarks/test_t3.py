@@ -46,6 +46,16 @@ def test_the_last_line_is_one_json_object(model, monkeypatch, capsys):
     )
 
 
+@pytest.mark.parametrize("model", ["embedded-babble", "embedded-turbo"])
+def test_the_cost_of_words_is_measured_by_turns(model, monkeypatch, capsys):
+    _, result = run_main(t3, monkeypatch, capsys, "--model", model, *OPTIONS, "--words")
+    assert [result["benchmark"], result["model"]] == ["t3-words", model]
+    assert [row["num_sequences"] for row in result["rows"]] == [1, 3]
+    for row in result["rows"]:
+        assert list(row)[1:] == ["ms_per_step", "ms_per_step_with_words", "cost_percent"]
+        assert row["ms_per_step_with_words"] > 0
+
+
 @pytest.mark.long
 def test_the_script_runs_from_a_checkout():
     _, result = run_script("t3.py", "--model", "embedded-turbo", *OPTIONS)

@@ -11,11 +11,13 @@ import httpx
 import pytest
 import typer
 
+from app.audio.captions import srt, vtt
 from app.audio.pcm import to_s16le
 from app.client.cli import PROGRAM, app, main
 from app.client.speech_client import RequestFailed, SpeechClient
 from app.core import CancelState
 from app.errors import SynthesisFailed
+from app.spoken_words import SpokenWord, Transcript
 from app.voices.library import VoiceLibrary
 from tests.support.api_clients import serving
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer, tone
@@ -105,6 +107,48 @@ def test_say_sends_model_voice_language_and_seed(tmp_path):
     (request,) = synthesizer.requests
     assert (request.segments, request.voice.name, request.language) == (("Bonjour.",), "anna", "fr")
     assert request.sampling.seed == 9
+
+
+SAID = Transcript(
+    "Hello there.",
+    (SpokenWord("Hello", 0, 5, 40.0, 400.0), SpokenWord("there.", 6, 12, 400.0, 900.0)),
+    1000.0,
+)
+
+
+@pytest.mark.parametrize("option", [[], ["--socket"]], ids=["http", "socket"])
+@pytest.mark.parametrize("kind", ["vtt", "srt"])
+def test_say_writes_captions(url, synthesizer, tmp_path, option, kind):
+    synthesizer.transcripts = AnyId(SAID)
+    captions = tmp_path / f"hello.{kind}"
+    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--captions", str(captions)]
+    assert main(["say", "Hello there.", *options, *option]) == 0
+    assert captions.read_text() == {"vtt": vtt, "srt": srt}[kind](SAID)
+    [asked] = synthesizer.transcripts.asked
+    [request] = synthesizer.requests
+    takes = {asked: 0, f"{asked}-0": 1}  # the context is named, not its first take
+    assert takes[request.key.session_id] == bool(option)
+
+
+def test_captions_of_another_kind_are_refused_before_anything_is_spoken(
+    url, synthesizer, tmp_path, capsys
+):
+    options = ["--out", str(tmp_path / "x.wav"), "--url", url, "--captions", "hello.txt"]
+    assert main(["say", "Hello there.", *options]) == 2
+    assert ".vtt or .srt" in capsys.readouterr().err
+    assert synthesizer.requests == []
+
+
+class AnyId:
+    """A transcript of every session."""
+
+    def __init__(self, transcript):
+        self.transcript = transcript
+        self.asked = []
+
+    def get(self, session_id):
+        self.asked.append(session_id)
+        return self.transcript
 
 
 def test_explain_prints_what_the_model_would_get(url, synthesizer, capsys):

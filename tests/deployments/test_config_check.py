@@ -103,6 +103,87 @@ def test_a_missing_file_is_refused(tmp_path):
         check_config(tmp_path / "config.yaml")
 
 
+def with_args(tmp_path: Path, **args: object) -> Path:
+    changes = [((*APPLICATION, "args", name), value) for name, value in args.items()]
+    return with_changes(tmp_path, *changes)
+
+
+@pytest.mark.parametrize(
+    ("args", "faults"),
+    [
+        ({"model_aliases": {"my-tts": "english"}}, ["model_aliases.my-tts: there is no model"]),
+        ({"model_aliases": {"a": "b", "b": "a"}}, ["model_aliases.a", "model_aliases.b"]),
+        ({"voice_aliases": {"nova": "nobody"}}, ["voice_aliases.nova: there is no voice 'nobody'"]),
+        ({"voice_aliases": {"x": "alloy"}}, ["voice_aliases.x: there is no voice 'alloy'"]),
+        (
+            {"model_aliases": {"x": "y"}, "voice_aliases": {"x": "y", "z": "y"}},
+            ["model_aliases.x", "voice_aliases.x", "voice_aliases.z"],
+        ),
+        ({"voice_aliases": {"nova": "nobody"}, "voices": "/nowhere"}, ["cannot list the voices"]),
+    ],
+)
+def test_every_alias_of_nothing_is_a_fault(tmp_path, args, faults):
+    with pytest.raises(ConfigError) as error:
+        check_config(with_args(tmp_path, **args))
+    lines = str(error.value).splitlines()
+    assert len(lines) == len(faults)
+    for line, fault in zip(lines, faults, strict=True):
+        assert f"applications[0].args.{fault}" in line
+
+
+def test_an_alias_may_mean_a_recording(tmp_path):
+    (tmp_path / "voices").mkdir()
+    (tmp_path / "voices/anna.wav").write_bytes(b"")
+    aliases = {"voices": str(tmp_path / "voices"), "voice_aliases": {"nova": "anna"}}
+    check_config(with_args(tmp_path, model_aliases={"my-tts": "embedded"}, **aliases))
+
+
+@pytest.mark.parametrize("away", [{"model": "english"}, {"voices": "s3://bucket/voices"}])
+def test_no_hub_and_no_store_is_asked_for_the_sake_of_aliases(tmp_path, away):
+    check_config(with_args(tmp_path, voice_aliases={"nova": "anna"}, **away))
+
+
+ACCESS = (*APPLICATION, "args", "access")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://example.com",
+        "http://localhost:3000",
+        "http://[::1]:3000",
+        "https://xn--bcher-kva.example",
+        "chrome-extension://abcdefghijklmnop",
+        "capacitor://localhost",
+    ],
+)
+def test_an_origin_is_what_browsers_send(tmp_path, origin):
+    check_config(with_changes(tmp_path, (ACCESS, {"origins": [origin]})))
+
+
+@pytest.mark.parametrize(
+    ("origin", "named"),
+    [
+        ("*", "everybody"),
+        ("null", "everybody"),
+        ("https://example.com/", "no origin"),
+        ("https://example.com/app", "no origin"),
+        ("https://Example.com", "no origin"),
+        ("https://example.com:443", "no origin"),
+        ("http://example.com:80", "no origin"),
+        ("https://*.example.com", "no origin"),
+        ("https://b\u00fccher.example", "no origin"),
+        ("example.com", "no origin"),
+        ("https://me@example.com", "no origin"),
+        (" https://example.com", "no origin"),
+        ("", "no origin"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_a_fault(tmp_path, origin, named):
+    with pytest.raises(ConfigError, match=rf"args\.access\.origins\.0: .*{named}"):
+        check_config(with_changes(tmp_path, (ACCESS, {"origins": [origin]})))
+
+
 WIDE = ("http_options", "host"), "0.0.0.0"
 
 

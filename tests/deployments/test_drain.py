@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.sessions.registry import Drain
+from app.sessions.inventory import Drain
 from deployments import drain as module
 from deployments.drain import QUIET_S, RESTORED_WITHIN_S, drain
 from tests.support.clock import Clock

@@ -5,6 +5,7 @@ import base64
 import json
 import uuid
 from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx
 import numpy as np
@@ -26,6 +27,7 @@ from tests.support.hostile_uploads import GOOD, encoded
 
 NUM_ASKED = 6  # times, so that both ingresses answer
 STOPPED_WITHIN_S = 10
+PLAYED_MS = 1100
 
 
 @pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "mulaw"])
@@ -94,6 +96,46 @@ async def test_the_limits_of_a_key_hold_over_two_ingresses(keyed):
             f"{keyed}/v1/audio/speech", json=speech_body("Hello."), headers=bearer_of("two-at-once")
         )
         assert again.status_code == httpx.codes.OK
+
+
+async def heard_of(client: httpx.AsyncClient, path: str) -> dict[str, Any] | None:
+    heard: dict[str, Any] | None = (await client.get(path)).json()["heard"]
+    return heard
+
+
+async def test_a_cancel_at_any_ingress_says_what_was_heard(keyed):
+    fields = {"stream_format": "sse", "timestamps": "word"}
+    async with httpx.AsyncClient(timeout=120, headers=bearer_of("any-number")) as client:
+        for _ in range(NUM_ASKED):
+            session = uuid.uuid4().hex
+            sound_ms, kinds = 0.0, set()
+            request = client.stream(
+                "POST",
+                f"{keyed}/v1/audio/speech",
+                json=speech_body(LONG_TEXT, **fields),
+                headers={"X-Request-ID": session},
+            )
+            async with request as response:
+                async for line in response.aiter_lines():
+                    event = json.loads(line.removeprefix("data: ") or "{}")
+                    kinds.add(event.get("type"))
+                    sound_ms += len(base64.b64decode(event.get("audio", ""))) / 48
+                    if sound_ms > PLAYED_MS:
+                        break
+                ack = await client.post(f"{keyed}/cancel/{session}", json={"played_ms": PLAYED_MS})
+            assert kinds >= {"speech.audio.words", "speech.audio.delta"}
+            path = f"{keyed}/v1/sessions/{session}"
+            heard = ack.json()["heard"] or await eventually(
+                lambda path=path: heard_of(client, path), STOPPED_WITHIN_S, "what was heard"
+            )
+            words = (await client.get(f"{path}/words")).json()["words"]
+            middles = [(word["start_ms"] + word["end_ms"]) / 2 for word in words]
+            last = [
+                word for word, middle in zip(words, middles, strict=True) if middle <= PLAYED_MS
+            ][-1]
+            assert heard["text"] == LONG_TEXT[: last["char_end"]]
+            assert heard["audio_ms"] == PLAYED_MS
+            assert await heard_of(client, path) == heard
 
 
 async def test_a_tenant_cannot_cancel_for_another(keyed):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import ray
 
-from app.sessions.registry import Inventory
+from app.sessions.inventory import Inventory
 from deployments.named_actors import NAMESPACE
 from tests.support.deployments import nodes
 from tests.support.deployments.declarative_deploy import IMPORT_PATH, deployed, replicas

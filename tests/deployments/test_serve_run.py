@@ -107,6 +107,7 @@ def test_the_dashboard_asks_for_the_token_and_lists_the_deployments(serve_run: S
     assert [replica["state"] for replica in replicas] == ["RUNNING"]
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_browser_shows_the_deployments_and_the_registry(serve_run: ServeRun, tmp_path: Path):
     """SCREENSHOTS names the folder that keeps the two pictures of docs/operations.md."""

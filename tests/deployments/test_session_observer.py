@@ -24,7 +24,7 @@ class Registry:
         self.may_answer.set()
         self.finished: list[tuple[SessionKey, SessionEnd]] = []
 
-    async def cancel(self, key: SessionKey) -> CancelAck:
+    async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
         await self.may_answer.wait()
         return CancelAck(key.session_id, self.state)
 

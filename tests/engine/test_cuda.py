@@ -10,7 +10,7 @@ import pytest
 import torch
 from chatterbox.models.t3.t3 import T3
 
-from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.config import ServeArgs, VocoderSettings
 from app.core import FinishReason, SamplingParams
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.engine import VocoderEngine
@@ -20,6 +20,7 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
 from app.engine.t3.sequence import SequenceRequest
+from app.t3_settings import T3Settings
 from app.text.segments import segment
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import (

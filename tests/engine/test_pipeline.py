@@ -28,6 +28,7 @@ from app.engine.start import StartRule
 from app.engine.stream import SegmentKey
 from app.errors import BadRequest
 from app.sessions.smoothness import Company, Shape
+from app.word_marks import WordMark, WordSpan, WordTime
 from tests.support.eventually import eventually
 
 WAIT_S = 30.0
@@ -41,14 +42,17 @@ class Tokens:
 
     def __init__(self, **script) -> None:
         self.asked: list[int] = []
+        self.words: list[tuple[WordSpan, ...]] = []
         self.script = script
         self.holding, self.may_leave = asyncio.Event(), asyncio.Event()
 
     async def tokens(self, request):
         self.asked.append(request.segment)
+        self.words.append(request.words)
         await self.script.get(f"segment_{request.segment}", nothing)(self)
         finish = self.script.get(f"finish_{request.segment}", FinishReason.STOP)
-        yield SpeechTokens(KEY, request.segment, 0, (7,), finish)
+        marks = tuple(WordMark(n, 0.5, 1.0) for n in range(len(request.words)))
+        yield SpeechTokens(KEY, request.segment, 0, (7,), finish, words=marks)
 
 
 async def nothing(tokens: Tokens) -> None:
@@ -80,7 +84,8 @@ class Vocoder:
             self.begun.append(message)
             return
         pcm = np.zeros(len(message.ids) * SAMPLES_PER_TOKEN, np.float32)
-        self.items.append(SegmentAudio(KEY, message.segment, 0, pcm, 1, message.finish))
+        audio = SegmentAudio(KEY, message.segment, 0, pcm, 1, message.finish, words=message.words)
+        self.items.append(audio)
         if message.finish:
             self.live.discard(SegmentKey(message.key, message.segment))
 
@@ -143,6 +148,24 @@ async def test_segments_are_spoken_in_order_and_only_the_last_chunk_has_a_finish
 async def test_a_session_with_a_cut_segment_ends_with_length(vocoder):
     tokens = Tokens(finish_1=FinishReason.LENGTH)
     assert await finishes(tokens, vocoder) == [None, None, FinishReason.LENGTH]
+
+
+async def test_a_session_with_a_segment_that_babbled_ends_with_babble(vocoder):
+    tokens = Tokens(finish_0=FinishReason.BABBLE)
+    assert await finishes(tokens, vocoder) == [None, None, FinishReason.BABBLE]
+
+
+async def test_words_are_placed_in_the_sound_of_the_session(vocoder):
+    """Each segment is one token of sound."""
+    spans = tuple((WordSpan(0, len(text)),) for text in REQUEST.segments)
+    tokens = Tokens()
+    speaking = pipeline(tokens, vocoder).speak(replace(REQUEST, words=spans))
+    words = [chunk.words async for chunk in speaking]
+    assert tokens.words == [(WordSpan(0, 4),), (WordSpan(0, 4),), (WordSpan(0, 6),)]
+    assert words == [
+        (WordTime(n, 0, n * SAMPLES_PER_TOKEN + 480, (n + 1) * SAMPLES_PER_TOKEN),)
+        for n in range(3)
+    ]
 
 
 async def test_t3_is_asked_for_no_segment_after_a_cancelled_one(vocoder):
@@ -234,11 +257,11 @@ async def test_what_is_not_held_is_given_at_once(vocoder, changes, is_told):
     assert ((chunk.prebuffer_s or 0.0) > 30.0) is is_told
 
 
-async def test_a_stream_is_told_of_those_that_start_beside_it_and_of_those_that_are_ahead(
+async def test_a_stream_is_told_of_those_without_sound_of_those_that_begin_and_of_those_ahead(
     vocoder, monkeypatch
 ):
     """A session that waits for its first sound, or has just begun, wants the next cells too."""
-    tokens = Tokens(segment_1=hold)
+    tokens = Tokens(segment_0=hold, segment_1=hold)
     rule = replace(SLOW, stats=lambda: StageStats(cost=Cost(0.1, 0.0)))
     speaking = pipeline(tokens, vocoder, start=rule)
     told = []
@@ -247,9 +270,11 @@ async def test_a_stream_is_told_of_those_that_start_beside_it_and_of_those_that_
         chunks = speaking.speak(replace(HELD, key=key, is_held=False))
         told.append((chunks, asyncio.ensure_future(anext(chunks))))
         await eventually(lambda key=key: key in speaking._spoken, WAIT_S, "it is spoken")
-    assert speaking._company(key) == Company(num_starting=1)
-    monkeypatch.setattr(playback, "STARTING_S", -1.0)
+    assert speaking._company(key) == Company(num_silent=1)
+    tokens.may_leave.set()
     await told[0][1]
+    assert speaking._company(key) == Company(num_starting=1)
+    monkeypatch.setattr(playback, "START_MARGIN_S", -10.0)
     assert speaking._company(key) == Company(num_ahead=1)
     for chunks, first in told:
         first.cancel()

@@ -79,7 +79,7 @@ def test_a_machine_whose_speed_is_not_known_holds_nothing(clock):
 
 
 def test_beside_others_the_hold_is_longer(clock):
-    for company in (Company(num_ahead=1), Company(num_starting=1)):
+    for company in (Company(num_ahead=1), Company(num_starting=1), Company(num_silent=1)):
         assert start_of(clock, company=company).hold_s() > start_of(clock).hold_s() + 0.4
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from app.config import T3Settings, VocoderSettings
+from app.config import VocoderSettings
 from app.core import Cost, SamplingParams, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.s3gen.call_stage import CallStage
@@ -24,6 +24,7 @@ from app.engine.t3.warmup import COUNTS, NUM_STEPS, warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.engine.warmup import MEASURE_S, WARMUP_KEY
 from app.sessions.recurrence import arrivals_s, held_back_s, played_s, prebuffer_s
+from app.t3_settings import T3Settings
 from tests.support.clock import Clock
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW
 from tests.support.engine.s3gen.voicing import begin, drain, engine_of, session

@@ -7,9 +7,12 @@ import pytest
 
 from app.core import AudioChunk, Cost, FinishReason, SynthesisRequest
 from app.sessions.delivery import Delivery
+from app.spoken_words import Transcript
+from app.word_marks import WordTime
 from tests.support.live_sessions import REQUEST, A
 
 AHEAD_S = 3.0
+SAID = Transcript("Hello.", (), 2000.0)
 
 
 def sound(seconds: float, segment: int = 0, finish: FinishReason | None = None) -> AudioChunk:
@@ -84,3 +87,38 @@ def test_the_playback_of_a_stream_begins_when_its_player_was_told_to_begin(clock
     assert delivery.wait_s(sound(1.0), AHEAD_S) == pytest.approx(
         0.05 + 1.0 + 1.0 - late_s - AHEAD_S
     )
+
+
+class Account:
+    """Of the words: notes what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def transcript(self, num_samples, *, is_end):
+        self.asked.append((num_samples, is_end))
+        return SAID
+
+
+@pytest.mark.parametrize(
+    ("finish", "is_end"),
+    [(FinishReason.STOP, True), (FinishReason.LENGTH, True), (FinishReason.CANCELLED, False)],
+)
+def test_the_end_has_the_words_of_what_was_sent(clock, finish, is_end):
+    account = Account()
+    delivery = sent(Delivery(paced(), clock, account), sound(2.0))
+    delivery.add(sound(0.0, finish=finish))
+    assert delivery.end(None, None).transcript is SAID
+    assert account.asked == [(48_000, is_end)]
+
+
+def test_a_session_without_an_account_ends_without_words(clock):
+    assert Delivery(paced(), clock).end(None, None).transcript is None
+
+
+def test_words_that_come_with_no_sound_are_told_with_the_finish(clock):
+    word = WordTime(0, 0, 0, 960)
+    delivery = sent(Delivery(paced(), clock), replace(sound(1.0), words=(word,)))
+    assert delivery.last_chunk(FinishReason.STOP).words == ()
+    delivery.add(replace(sound(0.0, finish=FinishReason.STOP), words=(word,)))
+    assert delivery.last_chunk(FinishReason.STOP).words == (word,)

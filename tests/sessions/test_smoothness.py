@@ -118,9 +118,31 @@ def test_a_cell_waits_for_one_call_of_those_ahead_and_for_a_cell_of_each_that_st
     assert cost_beside(cost, SHAPE, Company())(26) == cost.of(26)
     for num_ahead in (1, 5):
         beside = cost_beside(cost, SHAPE, Company(num_ahead=num_ahead))
-        assert beside(26) == cost.of(26) + cost.of(52)
-    assert cost_beside(cost, SHAPE, Company(num_starting=2))(26) == 3 * cost.of(26)
-    assert cost_beside(cost, SHAPE, Company(2, 1))(26) == 3 * cost.of(26) + cost.of(52)
+        assert beside(26) == pytest.approx(cost.of(26) + cost.of(52))
+    assert cost_beside(cost, SHAPE, Company(num_starting=2))(26) == pytest.approx(3 * cost.of(26))
+    beside = cost_beside(cost, SHAPE, Company(num_starting=2, num_ahead=1))
+    assert beside(26) == pytest.approx(3 * cost.of(26) + cost.of(52))
+
+
+def test_cells_of_streams_that_start_together_share_calls():
+    cost, starting = Cost(0.1, 0.01), Company(num_starting=4)
+    took_s = {
+        rows: cost_beside(cost, replace(SHAPE, num_rows=rows), starting)(26) for rows in (1, 2, 8)
+    }
+    assert took_s == pytest.approx(
+        {1: 5 * 0.1 + 5 * 0.26, 2: 3 * 0.1 + 5 * 0.26, 8: 0.1 + 5 * 0.26}
+    )
+
+
+def test_a_cell_waits_for_one_first_cell_of_those_without_sound():
+    cost = Cost(0.1, 0.01)
+    for num_silent in (1, 5):
+        beside = cost_beside(cost, SHAPE, Company(num_silent=num_silent))
+        assert beside(26) == pytest.approx(cost.of(26) + cost.of(13))
+    beside = cost_beside(cost, SHAPE, Company(num_silent=1, num_ahead=1))
+    assert beside(26) == pytest.approx(cost.of(26) + cost.of(52))
+    beside = cost_beside(cost, SHAPE, Company(num_ahead=1), waited=0.5)
+    assert beside(26) == pytest.approx(cost.of(26) + cost.of(52) / 2)
 
 
 def test_cells_have_the_ladders_sizes_and_a_short_rest_joins_the_last():

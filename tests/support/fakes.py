@@ -23,11 +23,11 @@ from app.core import (
     Health,
     HealthStatus,
     Mark,
-    ModelCard,
     SamplingParams,
     SessionReport,
     StageStats,
 )
+from app.model_card import ModelCard
 from app.sessions.timeline import all_legs
 from tests.support.eventually import eventually_sync
 
@@ -80,6 +80,8 @@ class FakeSynthesizer:
         self.health_now = Health(HealthStatus.OK, {"t3": StageStats(1, 0, 7, 8)})
         self.requests = []
         self.cancels = []  # keys
+        self.played_ms = []  # of the cancels
+        self.transcripts = {}  # by id
         self.stalled = []  # keys
         self.groups = {}  # by id
         self.enrolled = []
@@ -98,7 +100,7 @@ class FakeSynthesizer:
     def card(self):
         return self._card
 
-    def speak(self, request):
+    def speak(self, request, words=None):
         chunks = self._chunks(request)
         self._kept.append(chunks)  # so that only a close ends it, never the garbage collector
         return chunks
@@ -164,8 +166,9 @@ class FakeSynthesizer:
     def reader_stalled(self, key):
         self.stalled.append(key)
 
-    async def cancel(self, key):
+    async def cancel(self, key, played_ms=None):
         self.cancels.append(key)
+        self.played_ms.append(played_ms)
         if key.session_id in self._live:
             self._cancelled.add(key.session_id)
             self._live[key.session_id][1].set()
@@ -184,6 +187,9 @@ class FakeSynthesizer:
         return SessionReport(
             key.session_id, finish, 600.0, 15, 0, None, None, marks, legs_ms=legs_ms
         )
+
+    async def transcript(self, key):
+        return self.transcripts.get(key.session_id)
 
     async def live(self, tenant):
         keys = [request.key for request in self.requests if tenant in (None, request.key.tenant)]

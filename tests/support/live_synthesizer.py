@@ -2,32 +2,38 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from app.config import Limits
 from app.core import SAMPLES_PER_TOKEN, AudioChunk, FinishReason, Health, HealthStatus
 from app.sessions.live import LiveSessions
 from app.sessions.table import SessionTable
+from app.sessions.transcripts import Transcripts
 from tests.support.fakes import ENGLISH, tone
 
 CHUNK_TOKENS = 5
+MAX_TURNS = 1000  # of the event loop, until a session that was stopped has ended
 
 
 class LiveSynthesizer:
     """Each session has `num_chunks` chunks; each chunk takes `chunk_s` seconds to make."""
 
-    def __init__(self, num_chunks=3, chunk_s=0.02, limits=None):
+    def __init__(self, num_chunks=3, chunk_s=0.02, limits=None, words=()):
+        """`words` (WordTime): of each session. They come with the chunk in which they begin."""
+        self.words = words
         self.num_chunks = num_chunks
         self.chunk_s = chunk_s
         self.num_made = 0  # chunks, of all sessions
         self._keys = []
         self._table = SessionTable(300, 600, time.monotonic)
+        self._transcripts = Transcripts(300, time.monotonic)
         self._sessions = LiveSessions(self, limits or Limits())
 
     def card(self):
         return ENGLISH
 
-    def speak(self, request):
-        return self._sessions.speak(request, self._chunks)
+    def speak(self, request, words=None):
+        return self._sessions.speak(request, self._chunks, words=words)
 
     async def _chunks(self, request):
         for index in range(self.num_chunks):
@@ -37,7 +43,8 @@ class LiveSynthesizer:
             finish = FinishReason.STOP if index + 1 == self.num_chunks else None
             num_tokens = (index + 1) * CHUNK_TOKENS
             self.num_made += 1
-            yield AudioChunk(request.key, 0, start, pcm, num_tokens, finish)
+            words = tuple(w for w in self.words if start <= w.start < start + len(pcm))
+            yield AudioChunk(request.key, 0, start, pcm, num_tokens, finish, words=words)
 
     async def hand_over(self, key, sending):
         await self._sessions.hand_over(key, sending)
@@ -48,15 +55,27 @@ class LiveSynthesizer:
     def group(self, key):
         return self._sessions.groups.open(key)
 
-    async def cancel(self, key):
-        """As an ingress alone: no engine has to confirm."""
+    async def cancel(self, key, played_ms=None):
+        """As an ingress alone: no engine has to confirm. Waits for the end of a live session."""
         session, state = self._table.cancel(key)
+        if played_ms is not None:
+            self._transcripts.played(key, played_ms)
         self._sessions.stop(key)
-        return session.ack(key.session_id, state, time.monotonic())
+        for _ in range(MAX_TURNS):
+            if not session.is_live:
+                break
+            await asyncio.sleep(0)
+        ack = session.ack(key.session_id, state, time.monotonic())
+        return replace(ack, heard=self._transcripts.heard(key))
 
     async def session(self, key):
         session = self._table.get(key)
-        return None if session is None else session.report(key.session_id)
+        if session is None:
+            return None
+        return replace(session.report(key.session_id), heard=self._transcripts.reported(key))
+
+    async def transcript(self, key):
+        return self._transcripts.get(key)
 
     def reports(self):
         """Of all sessions, in order."""
@@ -79,9 +98,10 @@ class LiveSynthesizer:
 
     def finish(self, key, end):
         self._table.finish(key, end)
+        self._transcripts.keep(key, end)
 
     async def claim_group(self, key):
         return self._table.claim_group(key)
 
     def finish_group(self, key, end):
-        self._table.finish(key, end)
+        self.finish(key, end)

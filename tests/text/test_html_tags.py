@@ -57,4 +57,4 @@ def test_no_take_ends_within_a_tag():
     stream = IncrementalText("en", strip_markdown=True)
     text = f"This is said {tag}to all</a> of you here. Yes. "
     takes = [take for char in text for take in stream.push(char)]
-    assert any(tag in take for take in [*takes, *stream.flush()])
+    assert any(tag in take.text for take in [*takes, *stream.flush()])

@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.text.incremental import IncrementalText
@@ -26,13 +26,17 @@ def solid(text):
 def takes_of(pieces, language="en", max_chars=MAX_CHARS):
     stream = IncrementalText(language, max_chars)
     takes = [take for piece in pieces for take in stream.push(piece)]
-    return [*takes, *stream.flush()]
+    return texts([*takes, *stream.flush()])
+
+
+def texts(takes):
+    return [take.text for take in takes]
 
 
 def test_the_first_take_is_the_first_long_enough_clause():
     stream = IncrementalText()
     assert stream.push("After a rather long introduction, we") == []
-    assert stream.push(" come") == ["After a rather long introduction,"]
+    assert texts(stream.push(" come")) == ["After a rather long introduction,"]
 
 
 @pytest.mark.parametrize(
@@ -58,14 +62,14 @@ def test_markup_that_is_still_arriving_is_not_cut():
     stream = IncrementalText()
     pieces = ("Hello to all of you [pau", "se:1.5s] and a good day. N")
     takes = [take for piece in pieces for take in stream.push(piece)]
-    spoken = [plan_text(take, TextRules()) for take in [*takes, *stream.flush()]]
+    spoken = [plan_text(take.text, TextRules()) for take in [*takes, *stream.flush()]]
     assert sum(sum(each.pauses_s) for each in spoken) == 1.5
 
 
 def test_flush_gives_the_rest_and_begins_anew():
     stream = IncrementalText()
     stream.push("Half a")
-    assert stream.flush() == ["Half a"]
+    assert texts(stream.flush()) == ["Half a"]
     assert stream.flush() == []
     assert stream.push("After a rather long introduction, we come") != []
 
@@ -205,7 +209,7 @@ def test_any_cutting_of_markdown_gives_the_words_of_the_whole_text(text, cuts):
     rules = TextRules(strip_markdown=True)
     stream = IncrementalText("en", strip_markdown=True)
     takes = [take for piece in pieces_of(text, cuts) for take in stream.push(piece)]
-    takes += stream.flush()
+    takes = texts([*takes, *stream.flush()])
     assert spoken_words(takes, rules) == spoken_words([text], rules)
 
 
@@ -219,7 +223,7 @@ def test_any_cutting_of_markdown_gives_the_words_of_the_whole_text(text, cuts):
 )
 def test_no_more_than_the_open_item_is_held_back(text, take):
     stream = IncrementalText("en", strip_markdown=True)
-    assert [each for char in f"{text} " for each in stream.push(char)] == [take]
+    assert texts(each for char in f"{text} " for each in stream.push(char)) == [take]
 
 
 def test_a_later_take_of_a_document_is_read_as_a_document():
@@ -234,17 +238,30 @@ def test_reasoning_is_not_kept():
     assert stream.push("<think>" + "Let me see. " * 500) == []
     assert len(stream) == 0
     said = "Here is the answer that I found. "
-    assert stream.push(f"</think>{said}Then ") == [said]
+    assert texts(stream.push(f"</think>{said}Then ")) == [said]
 
 
 def test_a_text_that_goes_on_after_a_flush_keeps_its_markup():
     stream = IncrementalText("en", strip_markdown=True)
     stream.push("```\nx = 1")
-    assert stream.flush(goes_on=True) == ["```\nx = 1"]
+    assert texts(stream.flush(goes_on=True)) == ["```\nx = 1"]
     stream.push("y = 2")
-    assert stream.flush() == ["```\ny = 2"]
+    assert texts(stream.flush()) == ["```\ny = 2"]
     stream.push("z = 3")
-    assert stream.flush() == ["z = 3"]
+    assert texts(stream.flush()) == ["z = 3"]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from([*WRITTEN, *MARKDOWN]), max_size=12).map("".join), CUTS)
+def test_every_character_of_a_take_knows_its_place_in_the_text(text, cuts):
+    stream = IncrementalText("en", strip_markdown=True)
+    takes = [take for piece in pieces_of(text, cuts) for take in stream.push(piece)]
+    for take in [*takes, *stream.flush()]:
+        assert len(take.places) == len(take.text)
+        assert list(take.places) == sorted(take.places)
+        repeated = take.places.count(take.places[0]) - 1
+        for char, place in list(zip(take.text, take.places, strict=True))[repeated:]:
+            assert char == text[place] or (char.isspace() and text[place].isspace())
 
 
 @pytest.mark.parametrize(

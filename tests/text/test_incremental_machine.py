@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from app.text.incremental import IncrementalText
 from app.text.plan import TextRules
 from app.text.pronunciations import Pronunciation
-from tests.text.test_incremental import MARKDOWN, WRITTEN, spoken_words
+from tests.text.test_incremental import MARKDOWN, WRITTEN, spoken_words, texts
 
 RULES = TextRules(
     strip_markdown=True,
@@ -33,7 +33,7 @@ class ArrivingText(RuleBasedStateMachine):
     def send(self, num_chars):
         piece, self.coming = self.coming[:num_chars], self.coming[num_chars:]
         self.text += piece
-        takes = self.stream.push(piece)
+        takes = texts(self.stream.push(piece))
         self.takes += takes
         if takes:
             said = spoken_words(self.takes, RULES)
@@ -42,7 +42,7 @@ class ArrivingText(RuleBasedStateMachine):
     @rule()
     def flush(self):
         self.text += self.coming
-        self.takes += self.stream.push(self.coming) + self.stream.flush()
+        self.takes += texts([*self.stream.push(self.coming), *self.stream.flush()])
         assert spoken_words(self.takes, RULES) == spoken_words([self.text], RULES)
         self.text, self.coming, self.takes = "", "", []
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.text.spans import Replacement, SpannedText
 from app.text.word_breaks import last_break, words
-from app.text.words import Word, words_of
+from app.text.words import Word, spans_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,21 @@ def test_words_are_parted_by_spaces_or_by_a_dictionary(text, expected):
 
 def test_words_of_one_written_form_have_its_place():
     text = SpannedText.of("pay $5 now").replaced([Replacement(4, 6, "five dollars")])
-    assert words_of([text]) == (
+    assert words_of([text], spans_of([text])) == (
         (Word("pay", 0, 3), Word("five", 4, 6), Word("dollars", 4, 6), Word("now", 7, 10)),
     )
 
 
+def test_words_stand_at_their_spans_of_the_segment_s_text():
+    text = SpannedText.of("pay $5 now").replaced([Replacement(4, 6, "five dollars")])
+    [spans] = spans_of([text])
+    assert [text.text[slice(*span)] for span in spans] == ["pay", "five", "dollars", "now"]
+
+
 def test_places_that_overlap_become_one_also_between_segments():
     text = SpannedText.of("$5-off").replaced([Replacement(0, 2, "five dollars")])
-    first, second = words_of([text[:4], text[5:]])
+    segments = [text[:4], text[5:]]
+    first, second = words_of(segments, spans_of(segments))
     assert first == (Word("five", 0, 6),)
     assert second == (Word("dollars-off", 0, 6),)
 

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from app.voices.names import plain_name, problem_of_name
+from app.voices.names import folded_name, plain_name, problem_of_name
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,22 @@ def test_what_could_mislead_is_refused(name, problem):
 def test_two_spellings_of_a_name_are_one_name():
     assert plain_name(unicodedata.normalize("NFD", "Zoë")) == "Zoë"
     assert plain_name("  Ann \u00a0 Smith\n") == "Ann Smith"
+
+
+@pytest.mark.parametrize(
+    "spelling", ["Bela", "BELA", " bela\n", "bela.wav", "Bela.MP3", "BELA .flac", "bela.webm"]
+)
+def test_spellings_of_one_name_fold_to_one_form(spelling):
+    assert folded_name(spelling) == "bela"
+
+
+@pytest.mark.parametrize(
+    "other", ["bela.txt", "be la", "bel", "b\u00e9la", "bela.wav.zip", ".wav bela"]
+)
+def test_another_name_folds_to_another_form(other):
+    assert folded_name(other) != "bela"
+
+
+def test_a_name_of_another_script_folds_by_its_own_capitals():
+    assert folded_name("\u0418\u0412\u0410\u041d") == folded_name("\u0438\u0432\u0430\u043d")
+    assert folded_name("STRASSE") == folded_name("Stra\u00dfe")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from app.api.dialects.dialect import Opening
-from app.api.dialects.values import language_of, model_of, number_of, object_of, text_of
+from app.api.dialects.values import language_of, number_of, object_of, text_of
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
 from app.audio.vendor_formats import (
@@ -22,7 +22,6 @@ from app.audio.vendor_formats import (
 )
 from app.errors import BadRequest
 
-VENDOR_MODELS = "sonic"  # how the names of Cartesia's models begin
 BUFFER_MS = 1000  # Cartesia's own default, 3,000, is the time after which Pipecat gives up
 MAX_BUFFER_MS = 5000
 _SPEEDS = {"slowest": 0.7, "slow": 0.85, "normal": 1.0, "fast": 1.15, "fastest": 1.3}
@@ -40,7 +39,7 @@ def opening_of(body: dict[str, object], context_id: str, languages: Sequence[str
         "type": "start",
         "context_id": context_id,
         "voice": _voice_of(body.get("voice")),
-        "model": model_of(text_of(body, "model_id"), VENDOR_MODELS),
+        "model": text_of(body, "model_id"),
         "response_format": sound.name,
         "sample_rate": sound.sample_rate,
         "speed": _speed_of(body, config),

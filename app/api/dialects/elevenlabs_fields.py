@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.api.dialects.dialect import Opening
-from app.api.dialects.values import language_of, model_of, number_of
+from app.api.dialects.values import language_of, number_of
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
 from app.audio.vendor_formats import (
@@ -23,7 +23,6 @@ from app.audio.vendor_formats import (
 )
 from app.errors import BadRequest
 
-VENDOR_MODELS = "eleven"  # how the names of ElevenLabs' models begin
 DEFAULT_FORMAT = "mp3_44100_128"
 BUFFER_MS = 1000  # of a client that does not send whole sentences
 _RAW: dict[str, RawEncoding] = {
@@ -72,7 +71,7 @@ def opening_of(
         "type": "start",
         "context_id": context_id,
         "voice": query.voice,
-        "model": model_of(query.model, VENDOR_MODELS),
+        "model": query.model,
         "response_format": sound.name,
         "sample_rate": sound.sample_rate,
         "speed": number_of(settings.get("speed"), "voice_settings", 0.25, 4.0),

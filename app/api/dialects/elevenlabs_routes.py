@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.answers import VoiceList
 from app.api.dependencies import caller_of, require_role
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.elevenlabs import ElevenLabs
@@ -19,7 +18,6 @@ from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
 from app.api.openapi import LINES, SPOKEN
-from app.api.openapi import answer as answer_of
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, WholeFile
 from app.api.speech_job import SpeechJob
@@ -125,19 +123,13 @@ def routes(services: Services) -> APIRouter:
         made = await job(request, voice)
         return answer(made, TimedLines(made))
 
-    @router.get("/v1/voices", response_model=None, responses=answer_of(VoiceList))
-    async def all_voices(request: Request) -> Response:
-        """ElevenLabs: the voices that the caller may use, as `/v1/audio/voices` lists them."""
-        listed = tuple(await services.voices.all(caller_of(request)))
-        return JsonResponse(VoiceList(voices=listed))
-
     async def serve(websocket: WebSocket, voice: str, is_multi: bool) -> None:
         caller, socket_id = caller_of(websocket), websocket.state.request_id
         query = SocketQuery.of(voice, websocket.query_params)
         try:
             opening = opening_of(query, {}, "check", card().languages)
             if opening.start.model is not None:
-                services.planner.check_model(opening.start.model)
+                services.planner.models.check(opening.start.model)
             await services.voices.find(caller, voice)
         except ServeError as error:
             services.refused(error.code)

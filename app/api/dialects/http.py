@@ -22,7 +22,7 @@ async def job_of(
     BadRequest and NotFound, before any work."""
     planner, start = services.planner, opening.start
     if start.model is not None:
-        planner.check_model(start.model)
+        planner.models.check(start.model)
     voice, kept = await services.pronunciations.of_speech(caller, start.voice)
     options = planner.options(start, voice, caller, kept=kept, is_part=True)
     options = replace(options, sound=opening.sound)

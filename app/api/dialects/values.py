@@ -62,11 +62,3 @@ def object_of(body: dict[str, object], field: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise BadRequest(f"{field}: the value must be an object", param=field)
     return value
-
-
-def model_of(given: str | None, vendor_prefix: str) -> str | None:
-    """The value of our field `model`. A name of the vendor's own models means the served model,
-    which is None."""
-    if given is None or given.strip().lower().startswith(vendor_prefix):
-        return None
-    return given

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from app.core import ModelCard
 from app.engine.checkpoint.model_files import (
     PUBLISHED,
     ModelFolder,
@@ -25,6 +24,7 @@ from app.engine.checkpoint.model_files import (
 from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
 from app.engine.checkpoint.vocabulary import Readable, read_vocabulary_of
 from app.errors import CheckpointError
+from app.model_card import ModelCard
 
 EMBEDDED_FOLDER = Path(__file__).parents[3] / "checkpoints"
 RANDOM_VOICES = ("random-1", "random-2", "random-3")

@@ -93,15 +93,22 @@ class ModelFolder:
     def enrolment_id(self) -> str:
         """A digest of each file's size, first and last megabyte. That tells two models apart
         without reading a gigabyte."""
+        return f"{self.spec.family}-{self._digest(self.layout.s3gen, self.layout.voice_encoder)}"
+
+    def t3_digest(self) -> str:
+        """As in `enrolment_id`, of T3 and its vocabulary."""
+        return self._digest(self.layout.t3, self.layout.text[0])
+
+    def _digest(self, *names: str) -> str:
         digest = hashlib.sha256(self.spec.family.encode())
-        for name in (self.layout.s3gen, self.layout.voice_encoder):
+        for name in names:
             with (self.folder / name).open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 for start in (0, max(0, size - _SAMPLED_BYTES)):
                     file.seek(start)
                     digest.update(file.read(_SAMPLED_BYTES))
             digest.update(str(size).encode())
-        return f"{self.spec.family}-{digest.hexdigest()[:12]}"
+        return digest.hexdigest()[:12]
 
 
 def find_folder(folder: Path) -> ModelFolder:

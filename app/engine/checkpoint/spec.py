@@ -22,6 +22,7 @@ PACKAGED = (*EMBEDDED, *RANDOM)  # all their files are part of this program
 # Source: SUPPORTED_LANGUAGES of upstream's mtl_tts.py
 _CODES = "ar,da,de,el,en,es,fi,fr,he,hi,it,ja,ko,ms,nl,no,pl,pt,ru,sv,sw,tr,zh"
 LANGUAGES = tuple(_CODES.split(","))
+UPSTREAM_LUFS = -27.0  # source: norm_loudness of upstream's tts_turbo.py
 SILENCE_TOKEN = 4299  # turbo ends every text with three; source: s3gen/const.py
 
 # Source: the defaults of upstream's three `generate`. Turbo has neither CFG nor min_p. The
@@ -169,6 +170,7 @@ class ModelSpec(_Frozen):
     languages: tuple[str, ...] = ()  # empty: the model has one language
     tail_tokens: tuple[int, ...] = ()  # codec ids that T3 adds to the end of every segment
     max_tokens_per_char: float | None = None  # a limit for a model that rarely stops by itself
+    reference_lufs: float = UPSTREAM_LUFS  # the level of recordings that its encoders know best
 
 
 def read_spec(path: Path) -> ModelSpec:

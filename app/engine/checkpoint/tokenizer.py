@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from app.engine.checkpoint.punctuation import punctuated
 from app.engine.checkpoint.spec import ModelSpec
+from app.engine.checkpoint.text_origins import PlacedIds, placed
 from app.errors import CheckpointError
 
 SPACE = "[SPACE]"
@@ -25,6 +26,10 @@ class TextTokenizer(Protocol):
         Raises UnsupportedField for a language whose front end cannot work on this machine."""
         ...
 
+    def place(self, text: str, language: str | None) -> PlacedIds:
+        """As `encode`, with the characters that the ids stand for."""
+        ...
+
 
 class EnglishTokenizer:
     """Upstream: ChatterboxTTS.generate and EnTokenizer.encode."""
@@ -33,8 +38,16 @@ class EnglishTokenizer:
         self._tokenizer = read_vocabulary(path)
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        spaced = punctuated(text, "english").replace(" ", SPACE)
-        return tuple(self._tokenizer.encode(spaced).ids)
+        return tuple(self._tokenizer.encode(_spaced(text)).ids)
+
+    def place(self, text: str, language: str | None) -> PlacedIds:
+        spaced = _spaced(text)
+        encoding = self._tokenizer.encode(spaced)
+        return placed(text, spaced, encoding.ids, encoding.offsets)
+
+
+def _spaced(text: str) -> str:
+    return punctuated(text, "english").replace(" ", SPACE)
 
 
 def open_tokenizer(spec: ModelSpec, folder: Path, files: tuple[str, ...]) -> TextTokenizer:

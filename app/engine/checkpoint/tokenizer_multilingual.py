@@ -18,6 +18,7 @@ from chatterbox.models.tokenizers.tokenizer import (
 from app.engine.checkpoint.japanese import JapaneseReader, open_reader
 from app.engine.checkpoint.model_files import CANGJIE_FILE
 from app.engine.checkpoint.punctuation import punctuated
+from app.engine.checkpoint.text_origins import PlacedIds, placed
 from app.engine.checkpoint.tokenizer import SPACE, read_vocabulary
 from app.errors import UnsupportedField
 
@@ -37,9 +38,23 @@ class MultilingualTokenizer:
         self._lock = threading.Lock()  # while a front end loads
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
-        text = punctuated(text, "multilingual").lower()
+        return tuple(self._tokenizer.encode(self._spelled(text, language)).ids)
+
+    def place(self, text: str, language: str | None) -> PlacedIds:
+        spelled = self._spelled(text, language)
+        encoding = self._tokenizer.encode(spelled)
+        return placed(text, spelled, encoding.ids, encoding.offsets)
+
+    def _spelled(self, text: str, language: str | None) -> str:
+        """What the vocabulary is given."""
+        text = self._read(punctuated(text, "multilingual").lower(), language)
+        if language is not None:
+            text = f"[{language}]{text}"
+        return text.replace(" ", SPACE)
+
+    def _read(self, text: str, language: str | None) -> str:
         if language == "ja":
-            return self._ids(self._japanese_reader().kana(text), language)
+            return self._japanese_reader().kana(text)
         text = normalize("NFKD", text)
         match language:
             case "zh":
@@ -50,12 +65,7 @@ class MultilingualTokenizer:
                 text = korean_normalize(text)
             case "ru":
                 text = add_russian_stress(text)
-        return self._ids(text, language)
-
-    def _ids(self, text: str, language: str | None) -> tuple[int, ...]:
-        if language is not None:
-            text = f"[{language}]{text}"
-        return tuple(self._tokenizer.encode(text.replace(" ", SPACE)).ids)
+        return text
 
     def _chinese_converter(self) -> ChineseCangjieConverter:
         with self._lock:

@@ -5,6 +5,7 @@ from pathlib import Path
 from transformers import AutoTokenizer
 
 from app.engine.checkpoint.punctuation import punctuated
+from app.engine.checkpoint.text_origins import PlacedIds, placed
 
 
 class TurboTokenizer:
@@ -18,3 +19,8 @@ class TurboTokenizer:
 
     def encode(self, text: str, language: str | None) -> tuple[int, ...]:
         return tuple(self._tokenizer(punctuated(text, "turbo")).input_ids)
+
+    def place(self, text: str, language: str | None) -> PlacedIds:
+        said = punctuated(text, "turbo")
+        encoded = self._tokenizer(said, return_offsets_mapping=True)
+        return placed(text, said, encoded.input_ids, encoded.offset_mapping)

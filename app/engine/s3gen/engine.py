@@ -66,7 +66,7 @@ class VocoderEngine:
         self._grid = decoder.grid
         self.max_tokens = decoder.max_tokens
         self._slots = slots
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._call_tokens = max_call_tokens
         self._on_stage = on_stage
         self._clock = clock
@@ -115,7 +115,7 @@ class VocoderEngine:
 
     def step(self) -> list[SegmentAudio]:
         self._admit()
-        limits = self._max_rows, self._num_upcoming, self._call_tokens
+        limits = self.max_rows, self._num_upcoming, self._call_tokens
         self._run(self._scheduler.schedule(*limits, self.speed.cost))
         self.check_integrity()
         items, self._items = self._items, []
@@ -139,7 +139,7 @@ class VocoderEngine:
     def pause_s(self) -> float:
         if self._items or self._can_admit():
             return 0.0
-        return self._scheduler.pause_s(self._max_rows, self._num_upcoming, self.speed.cost)
+        return self._scheduler.pause_s(self.max_rows, self._num_upcoming, self.speed.cost)
 
     def due_s(self) -> float:
         return self._scheduler.due_s(self._waiting)
@@ -179,8 +179,7 @@ class VocoderEngine:
         ):
             self._fail(entry, problem)
         else:
-            entry.tokens.extend(tokens.ids)
-            entry.finish = tokens.finish
+            entry.extend(tokens)
             self._scheduler.came(entry.key)
             self._advance(entry)
 
@@ -267,7 +266,8 @@ class VocoderEngine:
         entry.state, entry.cell, entry.upcoming = state, cell, None
         finish = entry.finish if cell.is_last else None
         if len(pcm) or finish is not None:
-            self._items.append(SegmentAudio(*entry.key, entry.num_sent, pcm, cell.end, finish))
+            audio = SegmentAudio(*entry.key, entry.num_sent, pcm, cell.end, finish)
+            self._items.append(replace(audio, words=entry.take_words()))
         if len(pcm):
             counts.num_marked += 1
             counts.late_ms.append(self._scheduler.sent(entry.key, len(pcm)) * 1000)

@@ -14,6 +14,7 @@ from app.core import NUM_SPEECH_IDS, Fault, FinishReason, SessionKey, SpeechToke
 from app.engine.conditionals import S3GenConditionals
 from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.ladders import Ladder
+from app.word_marks import WordMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class SegmentAudio:
     num_tokens: int  # of the segment, voiced so far
     finish: FinishReason | None = None
     fault: Fault | None = None  # with ERROR alone
+    words: tuple[WordMark, ...] = ()  # what T3 has told since the last part
 
 
 class VocoderCall(NamedTuple):

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from functools import partial
 
-from app.core import FinishReason
+from app.core import FinishReason, SpeechTokens
 from app.engine.device.out_of_memory import run_if_it_fits
 from app.engine.s3gen.decoder import CellJob, Decoder, VocoderState
 from app.engine.s3gen.grid import Cell
 from app.engine.s3gen.messages import OpenSegment
 from app.engine.stream import SegmentKey
+from app.word_marks import WordMark
 
 
 @dataclass(slots=True)
@@ -20,6 +21,17 @@ class Segment:
     cell: Cell | None = None  # the last that ran
     upcoming: Cell | None = None  # the next, once it can run
     num_sent: int = 0  # samples
+    words: dict[int, WordMark] = field(default_factory=dict)  # the newest, that have not left
+
+    def extend(self, tokens: SpeechTokens) -> None:
+        """The next tokens of T3, and what they tell."""
+        self.tokens.extend(tokens.ids)
+        self.words.update((mark.word, mark) for mark in tokens.words)
+        self.finish = tokens.finish
+
+    def take_words(self) -> tuple[WordMark, ...]:
+        words, self.words = self.words, {}
+        return tuple(words.values())
 
     @property
     def key(self) -> SegmentKey:

@@ -7,9 +7,9 @@ stages.
 from dataclasses import replace
 
 from app.config import ServeArgs
-from app.core import ModelCard
 from app.engine.checkpoint.find_model import card_of, find_model
 from app.engine.voices.reference_files import ReferenceFiles, open_file_system
+from app.model_card import ModelCard
 
 
 def model_card(args: ServeArgs) -> ModelCard:

@@ -21,10 +21,10 @@ class EnrolStage:
     def open(cls, args: ServeArgs) -> "EnrolStage":
         checkpoint = open_checkpoint(args.model, args.revision)
         models = checkpoint.load_enrolment(torch.device("cpu"))
-        family = checkpoint.spec.family
+        family, lufs = checkpoint.spec.family, checkpoint.spec.reference_lufs
 
         def prepare_voice(recording: ReferenceAudio, voice: str) -> Conditionals:
-            return prepare(recording, models, family, voice, args.enrolment)
+            return prepare(recording, models, family, voice, args.enrolment, lufs=lufs)
 
         voices = VoiceProvider(
             checkpoint,

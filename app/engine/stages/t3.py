@@ -14,7 +14,7 @@ from functools import partial
 
 import torch
 
-from app.config import Limits, Precision, ServeArgs
+from app.config import Limits, ServeArgs
 from app.core import (
     TOKENS_PER_S,
     Cost,
@@ -24,18 +24,25 @@ from app.core import (
     SpeechTokens,
     StageStats,
     TokenRequest,
+    VoiceRef,
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
+from app.engine.checkpoint.text_origins import word_ids
 from app.engine.device.threads import run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
+from app.engine.t3.alignment_heads import AlignmentHeads
+from app.engine.t3.calibration import calibrate
 from app.engine.t3.engine import TokenEngine
+from app.engine.t3.find_heads import find_heads
+from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.smoothness import stage_bears, t3_bears
 from app.sessions.table import Confirmation
+from app.t3_settings import Precision, T3Settings
 
 OnStep = Callable[[Seq[Sequence]], None]
 TOKENS_TO_SPARE = 10  # a text of one character may need more than its share of tokens
@@ -68,7 +75,6 @@ class T3Stage:
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         weights = checkpoint.t3_weights(place, _dtype_of(args.t3.dtype, place))
-        engine = TokenEngine.from_weights(weights, checkpoint.spec, args.t3, on_step=on_step)
         voices = VoiceProvider(
             checkpoint,
             args.voices,
@@ -76,6 +82,10 @@ class T3Stage:
             uploads=args.uploads,
             enrolment=args.enrolment,
         )
+        spec, head = checkpoint.spec, weights["speech_head.weight"]
+        model = T3Model(spec.t3, weights, head.device, head.dtype)
+        heads = _heads_of(checkpoint, model, voices, args.t3)
+        engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)
         return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
 
     def start(self) -> None:
@@ -94,16 +104,18 @@ class T3Stage:
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
         """Raises BadRequest for a text that T3 cannot speak, NotFound for an unknown voice."""
         conditionals = await self._voices.fetch(request.voice)
+        text = self._tokenizer.place(request.text, request.language)
         sequence = self.engine.prepare(
             SequenceRequest(
                 request.key,
                 request.segment,
-                self._tokenizer.encode(request.text, request.language),
+                text.ids,
                 conditionals.t3,
                 replace(request.sampling, max_tokens=self._max_tokens(request)),
                 request.lead_s,
                 TOKENS_PER_S * request.speed,
                 self._lead_s if request.is_paced else math.inf,
+                word_ids(request.text, request.words, text.origins),
             )
         )
         if request.key in self._cancelled:  # between two segments, or on the way here
@@ -166,6 +178,18 @@ class T3Stage:
 
     def close(self) -> None:
         self._loop.close()
+
+
+def _heads_of(
+    checkpoint: Checkpoint, model: T3Model, voices: VoiceProvider, settings: T3Settings
+) -> AlignmentHeads:
+    own = voices.built_in()
+
+    def find() -> AlignmentHeads:
+        voice = voices.get(VoiceRef(own[0])).t3
+        return calibrate(model, checkpoint.spec, checkpoint.tokenizer(), voice)
+
+    return find_heads(checkpoint.model, settings, find if own else None)
 
 
 def _dtype_of(precision: Precision, device: torch.device) -> torch.dtype:

@@ -87,7 +87,8 @@ class VocoderStage:
         """Of the streams that begin now."""
         t3, halo_frames = self._args.t3, self._args.vocoder.halo_frames
         ladder = self._loop.stats().cells
-        return Shape(ladder, held_back_s(halo_frames), t3.first_group, t3.group)
+        held_s, num_rows = held_back_s(halo_frames), self.engine.max_rows
+        return Shape(ladder, held_s, t3.first_group, t3.group, num_rows)
 
     @property
     def can_choose_cells(self) -> bool:

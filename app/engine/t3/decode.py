@@ -17,6 +17,7 @@ from torch import Tensor
 from app.core import SamplingParams
 from app.engine.device.cuda_graphs import powers_of_two
 from app.engine.device.transfer import upload
+from app.engine.t3.device_paths import DevicePaths, Followed
 from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.model import T3Model
 from app.engine.t3.paged_kv_cache import PagedKVCache
@@ -30,6 +31,7 @@ from app.engine.t3.sampler import (
     pack,
 )
 
+NUM_OWN_INTS = 5  # of a row, before those of its sampling
 Draw = Callable[[Tensor, Tensor, int], Tensor]  # as noise.exponential
 
 
@@ -40,6 +42,7 @@ class Row(NamedTuple):
     position: int  # of the token that is fed
     noise: int  # start of its stream of noise
     sampling: SamplingRow
+    num_text: int = 1  # text ids of its sequence
 
 
 class Shape(NamedTuple):
@@ -57,9 +60,18 @@ def page_buckets(most: int) -> tuple[int, ...]:
 
 
 class DecodeStep:
-    def __init__(self, model: T3Model, kv_cache: PagedKVCache, num_slots: int, draw: Draw) -> None:
+    def __init__(
+        self,
+        model: T3Model,
+        kv_cache: PagedKVCache,
+        num_slots: int,
+        draw: Draw,
+        paths: DevicePaths | None = None,
+    ) -> None:
+        """`paths`: None where the model has no alignment heads."""
         self._model = model
         self._kv_cache = kv_cache
+        self._paths = paths
         self._draw = draw
         self._sampler = Sampler(model.spec, num_slots + 1, model.device)
         self._row_buckets = powers_of_two(kv_cache.num_lanes)
@@ -71,9 +83,10 @@ class DecodeStep:
             return torch.zeros(shape, dtype=dtype, device=model.device)
 
         num_rows = self._row_buckets[-1]
-        self._ints = buffer(num_rows, 4 + NUM_INTS)  # lane, position, noise, step, then packed
+        # Lane, position, noise, step, text ids, then what `pack` gives.
+        self._ints = buffer(num_rows, NUM_OWN_INTS + NUM_INTS)
         self._floats = buffer(num_rows, NUM_FLOATS, dtype=torch.float32)
-        self._sampled = buffer(num_rows)
+        self._drawn = buffer(num_rows, 2)  # the token, and the text id that it says
         self._fed = buffer(num_slots + 1)  # by slot: its last token
 
     def shape_of(self, rows: Sequence[Row]) -> Shape:
@@ -96,7 +109,7 @@ class DecodeStep:
         padded = [*rows, *[self._padding] * (shape.num_rows - len(rows))]
         ints, floats = pack([row.sampling for row in padded], self._model.spec.speech_vocab)
         lines = [
-            [row.lane, row.position, row.noise, row.sampling.step, *settings]
+            [row.lane, row.position, row.noise, row.sampling.step, row.num_text, *settings]
             for row, settings in zip(padded, ints, strict=True)
         ]
         device = self._model.device
@@ -106,27 +119,34 @@ class DecodeStep:
     def compute(self, shape: Shape) -> None:
         """Reads and writes tensors that never move. Its kernels depend on `shape` alone."""
         ints, floats = self._ints[: shape.num_rows], self._floats[: shape.num_rows]
-        lane, position, noise, step = ints[:, :4].unbind(1)
-        batch = SamplingBatch.unpack(ints[:, 4:], floats, any_min_p=True, any_sort=shape.sorts)
+        lane, position, noise, step, num_text = ints[:, :NUM_OWN_INTS].unbind(1)
+        packed = ints[:, NUM_OWN_INTS:]
+        batch = SamplingBatch.unpack(packed, floats, any_min_p=True, any_sort=shape.sorts)
         hidden = self._model.embed_speech(self._fed[batch.slots], step - 1)
         attend = self._kv_cache.attention(lane, position[:, None], shape.num_pages)
+        heard = None if self._paths is None else self._paths.hear(attend)
         every = torch.arange(shape.num_rows, device=lane.device)
-        logits = self._model.forward(hidden, position, every, attend)
-        drawn = self._draw(noise, step, self._model.spec.speech_vocab)
-        self._sampled[: shape.num_rows] = self._sample(logits, batch, drawn)
+        logits = self._model.forward(hidden, position, every, heard or attend)
+        noises = self._draw(noise, step, self._model.spec.speech_vocab)
+        drawn = self._drawn[: shape.num_rows]
+        drawn[:, 0] = self._sample(logits, batch, noises)
+        if self._paths is not None and heard is not None:
+            width = shape.num_pages * PAGE
+            sequences = Followed(batch.cond, batch.slots, step, num_text)
+            drawn[:, 1] = self._paths.follow(heard, sequences, width)
 
     def restore(self, slot: int, tokens: Sequence[int]) -> None:
         """Set a slot's state back to the moment after these tokens."""
         self._sampler.restore(slot, tokens)
         self._fed[slot] = tokens[-1] if tokens else 0
 
-    def sampled(self, shape: Shape) -> Tensor:
-        """(num_rows,) ids; -1 where the logits made no distribution. The next step overwrites
-        them."""
-        return self._sampled[: shape.num_rows]
+    def drawn(self, shape: Shape) -> Tensor:
+        """(num_rows, 2): tokens, -1 where the logits made no distribution, and the text ids that
+        they say. The next step overwrites them."""
+        return self._drawn[: shape.num_rows]
 
     def sample_first(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
-        """The tokens after prompts. logits: (R, vocab), for any number of rows."""
+        """(R,) tokens after prompts. logits: (R, vocab), for any number of rows."""
         vocab, device = self._model.spec.speech_vocab, logits.device
         ints, floats = pack([row.sampling for row in rows], vocab)
         batch = SamplingBatch.unpack(

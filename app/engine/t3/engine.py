@@ -8,32 +8,34 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import replace
 from functools import partial
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from app.config import T3Settings
 from app.core import Fault, FinishReason, SessionKey, SpeechTokens, StageStats
 from app.engine.checkpoint.spec import ModelSpec, T3Spec
 from app.engine.device.out_of_memory import run_if_it_fits, run_in_halves
 from app.engine.loop import Stopped
 from app.engine.speed import CallSpeed
 from app.engine.stats import TokenCounts
+from app.engine.t3.alignment_heads import NO_HEADS, AlignmentHeads
+from app.engine.t3.device_paths import DevicePaths
 from app.engine.t3.fast_runner import FastRunner
-from app.engine.t3.guards import bounded, least_tokens
 from app.engine.t3.kv_capacity import num_pages_of
 from app.engine.t3.model import T3Model
-from app.engine.t3.request_check import check_request
+from app.engine.t3.new_sequence import most_rows, sequence_of
 from app.engine.t3.runner import Noise, Runner, counter_noise
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.step_cost import UNKNOWN_CPU, UNKNOWN_GPU, StepCost
 from app.engine.t3.step_log import StepLog
+from app.engine.t3.text_paths import TextPaths
+from app.engine.t3.token_groups import count_words, group_of, last_group
 from app.errors import BadRequest
+from app.t3_settings import T3Settings
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +52,17 @@ class TokenEngine:
         settings: T3Settings,
         tail_tokens: tuple[int, ...] = (),
         *,
+        heads: AlignmentHeads = NO_HEADS,
         noise: Noise = counter_noise,
         fast: bool | None = None,
         on_step: Callable[[Seq[Sequence]], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tail_tokens` are added to every segment that ended by itself: turbo's three of silence.
-        `fast` chooses the runner; None: the settings choose. The fast runner has counter noise
-        only. `on_step` gets the sequences of each step before it runs, so that a test can hold the
-        engine there. `clock` gives seconds, for deadlines and the speed."""
+        `heads` tell when words are said; without them no group has marks of words. `fast` chooses
+        the runner; None: the settings choose. The fast runner has counter noise only. `on_step`
+        gets the sequences of each step before it runs, so that a test can hold the engine there.
+        `clock` gives seconds, for deadlines and the speed."""
         self.step_log = StepLog()
         self.counts = TokenCounts()
         self.speed = CallSpeed(_CALL_WEIGHT)
@@ -74,10 +78,14 @@ class TokenEngine:
         if fast is None:
             is_gpu = model.device.type == "cuda"
             fast = settings.runner == "fast" or (settings.runner == "auto" and is_gpu)
+        self._heads = heads
+        num_slots, chosen = settings.slots, heads.heads
         if fast:
-            self._runner = FastRunner(model, settings.slots, num_pages)
+            paths = DevicePaths(chosen, model, num_slots) if chosen else None
+            self._runner = FastRunner(model, num_slots, num_pages, paths=paths)
         else:
-            self._runner = Runner(model, settings.slots, noise)
+            plain = TextPaths(chosen, model.backbone.head_dim) if chosen else None
+            self._runner = Runner(model, num_slots, noise, plain)
         self._scheduler = Scheduler(
             settings,
             _ending(model.spec),
@@ -95,12 +103,13 @@ class TokenEngine:
         spec: ModelSpec,
         settings: T3Settings,
         on_step: Callable[[Seq[Sequence]], None] | None = None,
+        heads: AlignmentHeads = NO_HEADS,
     ) -> Self:
         """`weights`: the checkpoint's, on the engine's device and in its precision. The caller may
         drop them afterwards."""
         head = weights["speech_head.weight"]
         model = T3Model(spec.t3, weights, head.device, head.dtype)
-        return cls(model, settings, spec.tail_tokens, on_step=on_step)
+        return cls(model, settings, spec.tail_tokens, heads=heads, on_step=on_step)
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +119,7 @@ class TokenEngine:
         """The scheduler goes by the measured cost of decoding from now on, and by this cost of a
         token of a prompt, in each of its rows; None: not measured."""
         if (decoding := self.speed.measured) is not None:
-            rows_of_one = _most_rows(self._model.spec)
+            rows_of_one = most_rows(self._model.spec)
             self._scheduler.cost = StepCost.measured(decoding, rows_of_one, prompt_token_s)
 
     def prepare(self, request: SequenceRequest) -> Sequence:
@@ -118,18 +127,7 @@ class TokenEngine:
 
         Raises BadRequest that names the field, where the model cannot speak the request.
         """
-        model, guards = self._model, self._settings.guards
-        num_text = len(request.text_ids)
-        num_prompt = model.num_prompt(request.conditionals, num_text)
-        check_request(request, model.spec, num_prompt)
-        sampling = bounded(request.sampling, num_text, guards)
-        sequence = Sequence(
-            replace(request, sampling=sampling),
-            num_rows=_most_rows(model.spec) if request.sampling.cfg_weight > 0 else 1,
-            num_prompt=num_prompt,
-            num_prefix=model.num_prefix(request.conditionals),
-            least_tokens=least_tokens(sampling, guards),
-        )
+        sequence = sequence_of(request, self._model, self._settings.guards, self._heads)
         capacity = self._scheduler.budget.capacity
         if sequence.most_pages > capacity:
             message = f"needs {sequence.most_pages} pages of memory; there are {capacity}"
@@ -146,7 +144,7 @@ class TokenEngine:
         for sequence in ended:
             self.step_log.count_tokens(key, sequence.num_unsent)
             if segment is None:
-                self._last_groups.append(_last_group(sequence, FinishReason.CANCELLED))
+                self._last_groups.append(last_group(sequence, FinishReason.CANCELLED))
         return Stopped(live=bool(ended), num_tokens=self.step_log.summary(key).num_tokens)
 
     def has_work(self) -> bool:
@@ -232,7 +230,7 @@ class TokenEngine:
             self._runner.forget(prefix)
         sequence.fault = Fault.OUT_OF_MEMORY
         self._scheduler.fail(sequence)
-        self._last_groups.append(_last_group(sequence, FinishReason.ERROR))
+        self._last_groups.append(last_group(sequence, FinishReason.ERROR))
 
     def _postprocess(self, results: Iterable[StepResult]) -> list[SpeechTokens]:
         """The last groups of sequences that ended between steps, then the groups that are full or
@@ -256,22 +254,24 @@ class TokenEngine:
             session_id = sequence.key.session_id
             message = "the logits of session %s are not finite"
             log.error(message, session_id, extra={"session": session_id})
-            return _last_group(sequence, finish)
+            return last_group(sequence, finish)
         num_wanted = self._settings.group if start else self._settings.first_group
         if finish is None and sequence.num_unsent < num_wanted:
             return None
-        ids = tuple(sequence.codec_ids[start:])
-        self._scheduler.count_sent(sequence, len(ids))
-        self.step_log.count_tokens(sequence.key, len(ids))
-        tail = () if finish is None else self._tail_tokens
-        return SpeechTokens(sequence.key, sequence.segment, start, ids + tail, finish)
+        group = group_of(sequence, self._tail_tokens)
+        num_new = sequence.num_unsent
+        self._scheduler.count_sent(sequence, num_new)
+        self.step_log.count_tokens(sequence.key, num_new)
+        if finish is not None and sequence.words is not None:
+            count_words(self.counts, sequence.words, finish)
+        return group
 
     def _count_step(self, chunks: Seq[ScheduledChunk], took_s: float) -> None:
         """A sequence with fewer rows than the model's usual ones counts as a part of one."""
         counts, scheduler = self.counts, self._scheduler
         counts.step_ms.append(took_s * 1000)
         if all(chunk.is_decode for chunk in chunks):
-            self.last_count = scheduler.num_rows / _most_rows(self._model.spec)
+            self.last_count = scheduler.num_rows / most_rows(self._model.spec)
             self.speed.follow(self.last_count, took_s)
         self.num_prompt_tokens = sum(
             chunk.num_tokens * chunk.sequence.num_rows for chunk in chunks if not chunk.is_decode
@@ -283,16 +283,5 @@ class TokenEngine:
         counts.num_pages_used = scheduler.budget.capacity - scheduler.budget.num_free
 
 
-def _most_rows(spec: T3Spec) -> int:
-    """Of one sequence. Only llama has a row for guidance beside the conditional one."""
-    return 2 if spec.backbone == "llama" else 1
-
-
 def _ending(spec: T3Spec) -> Ending:
     return Ending(spec.stop_speech_token, min_tokens=1 if spec.backbone == "gpt2" else 0)
-
-
-def _last_group(sequence: Sequence, finish: FinishReason) -> SpeechTokens:
-    """An empty group that ends the segment."""
-    start, fault = sequence.num_sent, sequence.fault
-    return SpeechTokens(sequence.key, sequence.segment, start, (), finish, fault=fault)

@@ -18,6 +18,7 @@ from app.engine.device.cuda_graphs import Capture, CudaCapture, uncaptured
 from app.engine.device.transfer import upload
 from app.engine.t3.decode import DecodeStep, Draw, Row
 from app.engine.t3.dense_kv_cache import Span
+from app.engine.t3.device_paths import DevicePaths
 from app.engine.t3.graphs import StepGraphs
 from app.engine.t3.kv_budget import Prefix, pages_of
 from app.engine.t3.model import T3Model, max_positions
@@ -27,13 +28,14 @@ from app.engine.t3.prompts import Prompts
 from app.engine.t3.runner import roll_back_partial_step
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.scheduled_chunk import NO_RESULT, ScheduledChunk, StepResult
+from app.engine.t3.text_paths import BEFORE_TEXT
 
 
 class _InFlight(NamedTuple):
     """A step's tokens on their way to the host."""
 
     chunks: Seq[ScheduledChunk]  # those that sample
-    tokens: Tensor  # (len(chunks),) on the host
+    drawn: Tensor  # (len(chunks), 2) on the host: tokens, and the text ids that they say
     arrived: torch.cuda.Event | None  # None where the device is the host
 
 
@@ -45,9 +47,13 @@ class FastRunner:
         num_pages: int,
         draw: Draw = exponential,
         capture: Capture | None = None,
+        *,
+        paths: DevicePaths | None = None,
     ) -> None:
-        """Sequences and prefixes hold at most `num_pages` at once."""
+        """Sequences and prefixes hold at most `num_pages` at once. `paths`: None where the model
+        has no alignment heads."""
         self._model = model
+        self._paths = paths
         self._device = model.device
         self.kv_cache = PagedKVCache(
             model.backbone,
@@ -59,7 +65,7 @@ class FastRunner:
             dtype=model.dtype,
         )
         self._prompts = Prompts(model)
-        self._step = DecodeStep(model, self.kv_cache, num_slots, draw)
+        self._step = DecodeStep(model, self.kv_cache, num_slots, draw, paths)
         is_gpu = model.device.type == "cuda"
         if capture is None:
             capture = CudaCapture(model.device) if is_gpu else uncaptured
@@ -105,18 +111,18 @@ class FastRunner:
         return self._send_back(sampling, torch.cat(sampled))
 
     def _decode(self, chunks: Seq[ScheduledChunk], captured: bool) -> Tensor:
-        """(len(chunks),)"""
+        """(len(chunks), 2)"""
         self.kv_cache.reserve(_span(chunk) for chunk in chunks)
         rows: list[Row] = []
         firsts = []
         for chunk in chunks:
             firsts.append(len(rows))
             rows.extend(self._rows(chunk, first=len(rows)))
-        sampled = self._graphs.run(rows) if captured else self._graphs.run_uncaptured(rows)
-        return sampled[upload(firsts, torch.int64, self._device)]
+        drawn = self._graphs.run(rows) if captured else self._graphs.run_uncaptured(rows)
+        return drawn[upload(firsts, torch.int64, self._device)]
 
     def _prompt(self, chunk: ScheduledChunk) -> Tensor:
-        """(1,) for the last chunk of a prompt, (0,) for any other."""
+        """(1, 2) for the last chunk of a prompt, (0, 2) for any other."""
         kv_cache, sequence, span = self.kv_cache, chunk.sequence, _span(chunk)
         if chunk.begins_with is not None:
             kv_cache.begin(chunk.slot, sequence.num_rows, chunk.begins_with)
@@ -132,12 +138,17 @@ class FastRunner:
             chunk.num_tokens - 1, len(hidden), chunk.num_tokens, device=self._device
         )
         last = every_last if chunk.samples else every_last[:0]
-        logits = self._model.forward(hidden, positions.flatten(), last, attend)
+        heard = None if self._paths is None else self._paths.hear(attend)
+        logits = self._model.forward(hidden, positions.flatten(), last, heard or attend)
+        if self._paths is not None and heard is not None:
+            self._paths.keep_keys(heard, chunk, first_row=0)
         if chunk.completes is not None:
             kv_cache.keep(chunk.slot, chunk.completes)
-        if not chunk.samples:
-            return last
-        return self._step.sample_first(logits, self._rows(chunk, first=0))[:1]
+        shape = (int(chunk.samples), 2)
+        drawn = torch.full(shape, BEFORE_TEXT, dtype=torch.int64, device=self._device)
+        if chunk.samples:
+            drawn[:, 0] = self._step.sample_first(logits, self._rows(chunk, first=0))[:1]
+        return drawn
 
     def _rows(self, chunk: ScheduledChunk, first: int) -> list[Row]:
         """The rows of a sequence. Its first row is row number `first` of the step."""
@@ -149,13 +160,13 @@ class FastRunner:
         row = SamplingRow(chunk.slot, sampling, step, first, last, may_stop)
         noise = stream_start(sampling.seed, sequence.segment)
         lanes = self.kv_cache.lanes_of(chunk.slot, sequence.num_rows)
-        return [Row(lane, position, noise, row) for lane in lanes]
+        return [Row(lane, position, noise, row, sequence.num_text) for lane in lanes]
 
-    def _send_back(self, chunks: Seq[ScheduledChunk], tokens: Tensor) -> _InFlight:
+    def _send_back(self, chunks: Seq[ScheduledChunk], drawn: Tensor) -> _InFlight:
         if self._device.type != "cuda":
-            return _InFlight(chunks, tokens.clone(), None)
-        host = torch.empty(len(tokens), dtype=tokens.dtype, pin_memory=True)
-        host.copy_(tokens, non_blocking=True)
+            return _InFlight(chunks, drawn.clone(), None)
+        host = torch.empty(drawn.shape, dtype=drawn.dtype, pin_memory=True)
+        host.copy_(drawn, non_blocking=True)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
         return _InFlight(chunks, host, arrived)
@@ -167,10 +178,12 @@ def _wait_for(step: _InFlight | None) -> StepResult:
         return NO_RESULT
     if step.arrived is not None:
         step.arrived.synchronize()
-    pairs = zip(step.chunks, step.tokens.tolist(), strict=True)
-    live = [(chunk, token) for chunk, token in pairs if chunk.sequence.finish is None]
+    pairs = zip(step.chunks, step.drawn.tolist(), strict=True)
+    live = [(chunk, *drawn) for chunk, drawn in pairs if chunk.sequence.finish is None]
     return StepResult(
-        [chunk for chunk, _ in live], [None if token < 0 else token for _, token in live]
+        [chunk for chunk, _, _ in live],
+        [None if token < 0 else token for _, token, _ in live],
+        [text_id for _, _, text_id in live],
     )
 
 

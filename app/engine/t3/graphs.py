@@ -22,21 +22,21 @@ class StepGraphs:
         self._replays: dict[Shape, Replay] = {}
 
     def run(self, rows: Sequence[Row]) -> torch.Tensor:
-        """(len(rows) or more,) sampled ids on the device, valid until the next call."""
+        """(len(rows) or more, 2) tokens and text ids on the device, valid until the next call."""
         shape = self._step.shape_of(rows)
         replay = self._replays.get(shape)
         if replay is None:
             return self.run_uncaptured(rows)
         self._step.load(rows, shape)
         replay()
-        return self._step.sampled(shape)
+        return self._step.drawn(shape)
 
     def run_uncaptured(self, rows: Sequence[Row]) -> torch.Tensor:
         """As `run`, without the memory that a graph needs."""
         shape = self._step.shape_of(rows)
         self._step.load(rows, shape)
         self._step.compute(shape)
-        return self._step.sampled(shape)
+        return self._step.drawn(shape)
 
     @torch.inference_mode()
     def warm_up(self, shapes: Iterable[Shape]) -> None:

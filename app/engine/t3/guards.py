@@ -3,18 +3,23 @@
     least tokens   one to three words that end before they are spoken (upstream's issues 97, 201)
     most tokens    noise after the text, and a thousand tokens for three words (388, 271, 435)
     loop           one sound without end (424, 543)
+    tail           tokens go on after the last word
+    still          tokens go on, and the path through the text does not
+    fallen         the path falls back: words are said twice
+    jumped         the path leaps: words are left out
 
 Pure functions. With all guards off the engine behaves as upstream. Upstream's own guard took two
 equal tokens in a row for a loop and cut words short (issue 327), so these bounds lie far outside of
-speech. The guards do not see a skipped word, or a tail within the bounds. Knows nothing about
-tensors.
+speech. The last four need alignment heads, and are off unless they are configured. Knows nothing
+about tensors.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.config import GuardSettings
 from app.core import SamplingParams
+from app.engine.t3.spoken_words import SpokenWords
+from app.t3_settings import GuardSettings
 
 
 def bounded(sampling: SamplingParams, num_text: int, guards: GuardSettings) -> SamplingParams:
@@ -42,3 +47,16 @@ def is_looping(tokens: Sequence[int], sampling: SamplingParams, guards: GuardSet
         newest[-1] == newest[-1 - cycle] and newest[cycle:] == newest[:-cycle]
         for cycle in range(1, guards.loop_cycle + 1)
     )
+
+
+def is_babbling(words: SpokenWords | None, guards: GuardSettings) -> bool:
+    """True where the tokens no longer follow the text. None: nothing tells."""
+    if words is None:
+        return False
+    bounds = (
+        (words.num_tail, guards.tail_tokens),
+        (words.num_still, guards.still_tokens),
+        (words.num_fallen, guards.fallen_tokens),
+        (words.num_jumped, guards.jumped_tokens),
+    )
+    return any(most is not None and num >= most for num, most in bounds)

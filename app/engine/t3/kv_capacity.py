@@ -2,9 +2,9 @@
 
 import torch
 
-from app.config import T3Settings
 from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.model import T3Model, max_positions
+from app.t3_settings import T3Settings
 
 _LONG_SEGMENT = 300 + 1000  # positions: its text, and the most tokens that upstream allows
 

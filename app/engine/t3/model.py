@@ -55,6 +55,10 @@ class T3Model:
     def num_prefix(self, conditionals: T3Conditionals) -> int:
         return self.conditioning.num_positions(conditionals)
 
+    def text_start(self, conditionals: T3Conditionals) -> int:
+        """The position of the first text id, behind the start id."""
+        return self.num_prefix(conditionals) + (1 if self.spec.learned_positions else 0)
+
     def num_prompt(self, conditionals: T3Conditionals, num_text: int) -> int:
         """Positions before the first generated token. `num_text` counts ids without start and
         stop."""

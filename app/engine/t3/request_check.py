@@ -22,7 +22,7 @@ def check_request(request: SequenceRequest, spec: T3Spec, num_prompt: int) -> No
         (all(0 <= i < spec.text_vocab for i in ids), "input", "the text has unknown tokens"),
         (num_voice <= spec.max_speech_tokens, "voice", "the voice's prompt is too long"),
         (1 <= sampling.max_tokens <= most, "max_tokens", f"must be in 1..{most} for this text"),
-        (sampling.temperature > 0, "temperature", "must be above 0"),
+        (sampling.temperature >= 0, "temperature", "must be at least 0"),
         (sampling.repetition_penalty > 0, "repetition_penalty", "must be above 0"),
         (sampling.cfg_weight >= 0, "cfg_weight", "must be at least 0"),
         (0 <= sampling.min_p <= 1, "min_p", "must be in 0..1"),

@@ -18,6 +18,7 @@ from app.engine.t3.prompts import Prompts
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
 from app.engine.t3.scheduled_chunk import NO_RESULT, ScheduledChunk, StepResult
 from app.engine.t3.sequence import Sequence
+from app.engine.t3.text_paths import BEFORE_TEXT, HeardHeads, TextPaths
 
 
 class Noise(Protocol):
@@ -36,8 +37,12 @@ def counter_noise(sequences: Seq[Sequence], vocab: int, device: torch.device) ->
 
 
 class Runner:
-    def __init__(self, model: T3Model, num_slots: int, noise: Noise) -> None:
+    def __init__(
+        self, model: T3Model, num_slots: int, noise: Noise, paths: TextPaths | None = None
+    ) -> None:
+        """`paths`: None where the model has no alignment heads."""
         self._model = model
+        self._paths = paths
         self._noise = noise
         backbone = model.backbone
         self.kv_cache = DenseKVCache(
@@ -61,12 +66,14 @@ class Runner:
             span.first + (row + 1) * span.num_tokens - 1 for span, row in _sampled(chunks, spans)
         ]
         attend = self.kv_cache.attention(spans)
-        logits = self._model.forward(hidden, positions, self._ints(last), attend)
+        heard = None if self._paths is None else self._paths.hear(attend)
+        logits = self._model.forward(hidden, positions, self._ints(last), heard or attend)
         for chunk in chunks:
             if chunk.completes is not None:
                 self.kv_cache.keep(chunk.slot, chunk.completes)
         sampling = [chunk for chunk in chunks if chunk.samples]
-        return StepResult(sampling, self._sample(logits, sampling))
+        tokens = self._sample(logits, sampling)
+        return StepResult(sampling, tokens, self._text_ids(heard, chunks, spans))
 
     @torch.inference_mode()
     def rerun(self, chunks: Seq[ScheduledChunk]) -> StepResult:
@@ -80,6 +87,8 @@ class Runner:
     def release(self, slot: int) -> None:
         self.kv_cache.release(slot)
         self._prompts.release(slot)
+        if self._paths is not None:
+            self._paths.release(slot)
 
     def forget(self, prefix: Prefix) -> None:
         self.kv_cache.forget(prefix)
@@ -105,6 +114,22 @@ class Runner:
         noise = self._noise(sequences, vocab, logits.device)
         tokens: list[int] = self._sampler.sample(logits, batch, noise).tolist()
         return [None if token < 0 else token for token in tokens]
+
+    def _text_ids(
+        self, heard: HeardHeads | None, chunks: Seq[ScheduledChunk], spans: Seq[Span]
+    ) -> list[int]:
+        """Of every chunk that samples. The scheduler puts decoding sequences first."""
+        num_sampling = sum(chunk.samples for chunk in chunks)
+        if self._paths is None or heard is None:
+            return [BEFORE_TEXT] * num_sampling
+        num_decoding = sum(chunk.is_decode for chunk in chunks)
+        for chunk, span in zip(chunks[num_decoding:], spans[num_decoding:], strict=True):
+            self._paths.keep_keys(heard, chunk, span.first)
+        if not num_decoding:
+            return [BEFORE_TEXT] * num_sampling
+        rows = [span.first for span in spans[:num_decoding]]
+        followed = self._paths.follow(heard, [chunk.slot for chunk in chunks[:num_decoding]], rows)
+        return followed + [BEFORE_TEXT] * (num_sampling - num_decoding)
 
     def _positions(self, span: Span) -> Tensor:
         own = torch.arange(span.start, span.end, device=self._model.device)

@@ -7,11 +7,13 @@ T3.inference_turbo):
     gpt2:  temperature, top_k, top_p, repetition penalty, softmax
 
 The draw is argmax(p / q) with q ~ Exponential(1). torch.multinomial draws one sample in the same
-way on every device. The noise q is an input. Knows nothing about models or scheduling.
+way on every device. The noise q is an input. At a temperature of 0 the likeliest id is drawn, with
+both backbones (upstream's gpt2 leaves the temperature out then, and samples as at 1). Knows nothing
+about models or scheduling.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import torch
@@ -22,6 +24,8 @@ from app.engine.checkpoint.spec import T3Spec
 
 NUM_INTS = 6  # of a packed row
 NUM_FLOATS = 5
+LEAST_TEMPERATURE = 0.01  # a lower one counts as 0
+_GREEDY_TEMPERATURE = 1e-9  # the smallest difference of float32 logits outweighs all noise
 _NEVER = -float("inf")
 
 
@@ -138,6 +142,14 @@ class Sampler:
         self._seen[batch.slots] = seen
         seen[:, self._bos] |= batch.is_first[:, 0] if self._is_turbo else True
         return seen
+
+
+def greedy_at_zero(params: SamplingParams) -> SamplingParams:
+    """The settings of a sequence. At temperature 0 they draw the likeliest id after guidance and
+    repetition penalty, whatever the noise is, and no other filter."""
+    if params.temperature >= LEAST_TEMPERATURE:
+        return params
+    return replace(params, temperature=_GREEDY_TEMPERATURE, min_p=0.0, top_p=1.0, top_k=0)
 
 
 def needs_sort(params: SamplingParams, vocab: int) -> bool:

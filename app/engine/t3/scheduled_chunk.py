@@ -33,9 +33,10 @@ class StepResult(NamedTuple):
 
     chunks: Seq[ScheduledChunk]  # those that sample
     tokens: Seq[int | None]  # one per chunk; None where the logits made no distribution
+    text_ids: Seq[int]  # the text id that each token says, by its number in the text
 
 
-NO_RESULT = StepResult((), ())
+NO_RESULT = StepResult((), (), ())
 
 
 def chunk_of(sequence: Sequence, start: int, num_tokens: int) -> ScheduledChunk:

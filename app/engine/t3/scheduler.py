@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from itertools import chain
 from math import inf
 
-from app.config import T3Settings
 from app.core import FinishReason, SessionKey
-from app.engine.t3.guards import is_looping
+from app.engine.t3.guards import is_babbling, is_looping
 from app.engine.t3.kv_budget import KVCache, PageBudget, PrefixCache
 from app.engine.t3.prefill import prompts_to_compute
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult, advance, chunk_of, slot_of
 from app.engine.t3.sequence import Sequence, SequenceState
 from app.engine.t3.step_cost import StepCost
+from app.t3_settings import T3Settings
 
 SHORTEST_PAUSE_S = 1e-3  # a shorter one is not worth a sleep
 _MOST_ROWS = 2  # of a sequence: one token of a prompt in each
@@ -121,12 +121,12 @@ class Scheduler:
 
     def postprocess(self, result: StepResult) -> None:
         """Give each sequence its token, and end it where that is its last."""
-        for chunk, token in zip(result.chunks, result.tokens, strict=True):
+        for chunk, token, text_id in zip(*result, strict=True):
             sequence = chunk.sequence
             if token is None:
                 self._end(sequence, FinishReason.ERROR)
                 continue
-            sequence.append(token)
+            sequence.append(token, text_id)
             finish = self._finish_of(sequence, token)
             if finish is not None:
                 self._end(sequence, finish)
@@ -239,8 +239,11 @@ class Scheduler:
         stops = token == self._ending.stop_token and num_tokens > self._ending.min_tokens
         if stops and not sampling.ignore_eos:
             return FinishReason.STOP
-        loops = is_looping(sequence.tokens, sampling, self._settings.guards)
-        return FinishReason.LENGTH if loops or num_tokens >= sampling.max_tokens else None
+        guards = self._settings.guards
+        if is_looping(sequence.tokens, sampling, guards) or num_tokens >= sampling.max_tokens:
+            return FinishReason.LENGTH
+        babbles = not sampling.ignore_eos and is_babbling(sequence.words, guards)
+        return FinishReason.BABBLE if babbles else None
 
     def _end_all(self, sequences: Iterator[Sequence], finish: FinishReason) -> list[Sequence]:
         ended = list(sequences)

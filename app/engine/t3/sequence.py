@@ -10,7 +10,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from app.core import NUM_SPEECH_IDS, TOKENS_PER_S, Fault, FinishReason, SamplingParams, SessionKey
+from app.engine.checkpoint.text_origins import WordIds
 from app.engine.t3.kv_budget import Prefix, PrefixKey, pages_of
+from app.engine.t3.spoken_words import SpokenWords
 
 if TYPE_CHECKING:  # the scheduler runs without torch
     from app.engine.conditionals import T3Conditionals
@@ -29,6 +31,7 @@ class SequenceRequest:
     lead_s: float = 0.0  # on arrival: seconds of sound that still play before this one is wanted
     heard_per_s: float = TOKENS_PER_S  # tokens that its listener plays in a second
     most_ahead_s: float = inf  # it rests while its tokens are this far ahead of playback
+    words: tuple[WordIds, ...] = ()  # in `text_ids`; (): they get no marks
 
 
 class SequenceState(Enum):
@@ -44,6 +47,7 @@ class Sequence:
     num_rows: int  # 2 for a CFG pair, else 1
     num_prompt: int  # positions of the prompt, the same in each row
     num_prefix: int = 0  # the first of them, which depend on voice and exaggeration alone
+    text_start: int = 0  # the position of its first text id
     least_tokens: int = 0  # tokens that are drawn before the stop token may be drawn
     state: SequenceState = SequenceState.WAITING
     slot: int | None = None
@@ -53,6 +57,7 @@ class Sequence:
     num_computed: int = 0  # positions whose keys and values are cached, or will be by this step
     tokens: list[int] = field(default_factory=list)  # as sampled, with the stop token
     codec_ids: list[int] = field(default_factory=list)  # the tokens that the vocoder knows
+    words: SpokenWords | None = None  # None: nothing tells when its words are said
     num_sent: int = 0  # of codec_ids
     finish: FinishReason | None = None
     fault: Fault | None = None  # set only where `finish` is ERROR
@@ -64,6 +69,10 @@ class Sequence:
     @property
     def segment(self) -> int:
         return self.request.segment
+
+    @property
+    def num_text(self) -> int:
+        return len(self.request.text_ids)
 
     @property
     def prefix_key(self) -> PrefixKey:
@@ -132,7 +141,10 @@ class Sequence:
     def num_unsent(self) -> int:
         return len(self.codec_ids) - self.num_sent
 
-    def append(self, token: int) -> None:
+    def append(self, token: int, text_id: int) -> None:
+        """`text_id`: the number of the text id that the token says."""
         self.tokens.append(token)
         if token < NUM_SPEECH_IDS:
+            if self.words is not None:
+                self.words.reach(len(self.codec_ids), text_id)
             self.codec_ids.append(token)

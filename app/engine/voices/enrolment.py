@@ -1,7 +1,8 @@
 """Enrolment: a reference recording becomes a voice's Conditionals.
 
 A recording is first made like all others: silence at its ends and an offset are removed, and its
-level is set to that of upstream's turbo. With the Enrolment "upstream" only turbo's level is set.
+level is set to the one that the model's encoders know. With the Enrolment "upstream" only the level
+of upstream's turbo is set.
 
 The rest re-implements upstream's three `prepare_conditionals` and `S3Token2Mel.embed_ref` over
 upstream's own modules. It writes to none of them, changes none of its arguments and prints nothing.
@@ -29,7 +30,7 @@ from torchaudio.transforms import Resample
 from app.config import Enrolment
 from app.core import FRAMES_PER_TOKEN, SAMPLE_RATE
 from app.engine.checkpoint.components import EnrolmentModels
-from app.engine.checkpoint.spec import Family
+from app.engine.checkpoint.spec import UPSTREAM_LUFS, Family
 from app.engine.conditionals import (
     Conditionals,
     S3GenConditionals,
@@ -45,7 +46,6 @@ from app.voices.speech_activity import find_speech
 MIN_TURBO_S = 5.0  # turbo needs more than this; source: ChatterboxTurboTTS
 VOCODER_WINDOW_S = 10
 T3_WINDOW_S: dict[Family, int] = {"english": 6, "multilingual": 6, "turbo": 15}
-TURBO_LUFS = -27.0
 
 _mel_globals = threading.Lock()  # mel_spectrogram fills two module dicts, one after the other
 
@@ -56,8 +56,11 @@ def prepare(
     family: Family,
     voice: str,
     enrolment: Enrolment = "speech",
+    *,
+    lufs: float = UPSTREAM_LUFS,
 ) -> Conditionals:
-    """The voice of a recording at any rate. Takes seconds at full size.
+    """The voice of a recording at any rate; "speech" sets its level to `lufs`. Takes seconds at
+    full size.
 
     Raises BadRequest where the recording has no speech, is too short for the family, or gives no
     voice.
@@ -69,7 +72,7 @@ def prepare(
     if family == "turbo" and len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
         raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
     if enrolment == "speech" or family == "turbo":
-        wav_24k = _at_loudness(wav_24k, TURBO_LUFS)
+        wav_24k = _at_loudness(wav_24k, lufs if enrolment == "speech" else UPSTREAM_LUFS)
     wav_16k = resample(wav_24k, orig_sr=SAMPLE_RATE, target_sr=S3_SR)
     conditionals = Conditionals(
         voice,

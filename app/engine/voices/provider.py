@@ -15,7 +15,7 @@ from app.engine.voices.store import Prepare, VoiceStore
 from app.errors import NotEnrolled, NotFound
 from app.voices.library import open_references
 
-_SPEECH = ".speech-1"  # in names of conditionals: how a recording is treated, and its version
+_SPEECH = ".speech-1"  # in names of conditionals, before the level: how a recording is treated
 
 
 class VoiceProvider:
@@ -42,7 +42,7 @@ class VoiceProvider:
         self._stores: dict[VoiceKind, VoiceStore] = {}
         model, prepare = checkpoint.model.enrolment_id(), prepare or _refuse_to_prepare
         if enrolment == "speech":
-            model += _SPEECH
+            model += f"{_SPEECH}{checkpoint.spec.reference_lufs:g}"
         if url is not None:
             self._stores[VoiceKind.RECORDED] = VoiceStore(url, model, prepare, cache=cache)
         if uploads is not None:

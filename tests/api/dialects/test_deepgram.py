@@ -166,7 +166,7 @@ def test_a_socket_has_raw_sound_at_the_rate_that_is_asked_for(query, rate, silen
         ({}, "audio/mpeg", 22_050),
         ({"encoding": "linear16"}, "audio/wav", 24_000),
         ({"encoding": "linear16", "container": "none"}, "audio/pcm", 24_000),
-        ({"encoding": "opus"}, "audio/opus", 48_000),
+        ({"encoding": "opus"}, "audio/ogg; codecs=opus", 48_000),
         ({"encoding": "flac", "sample_rate": "16000"}, "audio/flac", 16_000),
         ({"encoding": "mulaw", "container": "wav"}, "audio/wav", 8000),
     ],

@@ -76,7 +76,7 @@ def test_a_context_as_livekit_speaks_it():
     wire.receives(CLOSE)
     assert wire.texts == {"c0": "One. "}
     start = wire.openings["c0"].start
-    assert (start.voice, start.model, start.speed) == ("anna", None, 1.1)
+    assert (start.voice, start.model, start.speed) == ("anna", LIVEKIT["model_id"], 1.1)
     assert (start.response_format, start.sample_rate) == ("mp3", 22_050)
 
 

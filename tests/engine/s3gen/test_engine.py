@@ -25,6 +25,7 @@ from app.engine.s3gen.engine import VocoderEngine
 from app.engine.s3gen.ladders import LADDERS, Ladder
 from app.engine.s3gen.messages import SegmentAudio, UseCells, VocoderMessage
 from app.engine.watermark import OVERLAP
+from app.word_marks import WordMark
 from tests.support.clock import Clock
 from tests.support.engine.border_steps import worst_step
 from tests.support.engine.checkpoint.tiny import TINY_MEANFLOW, TINY_S3GEN
@@ -107,6 +108,19 @@ def test_sound_begins_before_the_last_token_arrives(engine: VocoderEngine):
     begin(engine, "a", 1, 15, finish=None)
     first = drain(engine)
     assert [(item.start, len(item.pcm), item.finish) for item in first] == [(0, 13 * 480, None)]
+
+
+def test_what_t3_tells_of_words_leaves_with_the_next_sound(engine: VocoderEngine):
+    engine.receive(opening("a", 1))
+    first, second = pushes("a", speech(1, 40), groups=[20])
+    begun, ended = WordMark(0, 2.0), WordMark(0, 2.0, 9.0)
+    engine.receive(replace(first, words=(begun,)))
+    engine.receive(SpeechTokens(session("a"), 0, 20, (), words=(ended, WordMark(1, 12.0))))
+    assert [audio.words for audio in drain(engine)] == [(ended, WordMark(1, 12.0))]
+    engine.receive(replace(second, words=(WordMark(1, 12.0, 40.0),)))
+    told = [audio.words for audio in drain(engine)]
+    assert told[0] == (WordMark(1, 12.0, 40.0),)
+    assert not any(told[1:])
 
 
 def test_a_segment_without_tokens_is_empty(engine: VocoderEngine):

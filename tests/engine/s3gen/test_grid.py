@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config import T3Settings, VocoderSettings
+from app.config import VocoderSettings
 from app.core import LOOK_AHEAD_TOKENS
 from app.engine.s3gen.grid import Cell, Grid
 from app.engine.s3gen.ladders import LADDERS, Ladder
+from app.t3_settings import T3Settings
 
 grids = st.builds(
     Grid,

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from app.config import T3Settings, VocoderSettings
+from app.config import VocoderSettings
 from app.core import Cost
 from app.engine.s3gen.grid import Grid
 from app.engine.s3gen.ladders import LADDERS, Ladder, cells_of, choose, starts_s
 from app.sessions.recurrence import arrivals_s
+from app.t3_settings import T3Settings
 
 HALO = VocoderSettings().halo_frames
 NUM_PAIRS = 1000  # of T3's rate and the cost of cells

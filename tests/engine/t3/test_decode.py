@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from app.engine.t3.alignment_heads import Head
 from app.engine.t3.decode import DecodeStep, Shape
+from app.engine.t3.device_paths import DevicePaths
 from app.engine.t3.model import T3Model, max_positions
 from app.engine.t3.noise import exponential
 from app.engine.t3.paged_kv_cache import PagedKVCache
@@ -35,7 +37,14 @@ class OnlyOnTheDevice(TorchDispatchMode):
         return out
 
 
-def step_of(family: str, draw: Callable[[Tensor, Tensor, int], Tensor] = exponential) -> DecodeStep:
+HEADS = (Head(0, 1), Head(1, 0))
+
+
+def step_of(
+    family: str,
+    draw: Callable[[Tensor, Tensor, int], Tensor] = exponential,
+    heads: tuple[Head, ...] = (),
+) -> DecodeStep:
     spec = SPECS[family]
     model = T3Model(spec, models.upstream_t3(spec).state_dict(), NOWHERE, torch.bfloat16)
     kv_cache = PagedKVCache(
@@ -47,13 +56,15 @@ def step_of(family: str, draw: Callable[[Tensor, Tensor, int], Tensor] = exponen
         device=NOWHERE,
         dtype=torch.bfloat16,
     )
-    return DecodeStep(model, kv_cache, 4, draw)
+    paths = DevicePaths(heads, model, num_slots=4) if heads else None
+    return DecodeStep(model, kv_cache, 4, draw, paths)
 
 
 @pytest.mark.parametrize("family", SPECS)
 @pytest.mark.parametrize("sorts", [False, True])
-def test_a_step_reads_no_tensor_of_the_host_and_no_value(family, sorts):
-    step, shape = step_of(family), Shape(8, 12, sorts)
+@pytest.mark.parametrize("heads", [(), HEADS[:1], HEADS], ids=["no words", "words", "two heads"])
+def test_a_step_reads_no_tensor_of_the_host_and_no_value(family, sorts, heads):
+    step, shape = step_of(family, heads=heads), Shape(8, 12, sorts)
     with torch.inference_mode(), OnlyOnTheDevice() as watched:
         step.compute(shape)
     assert watched.num_calls > 50

@@ -189,6 +189,14 @@ def test_every_setting_changes_the_tokens(english, change):
     assert speak(TokenEngine(english, settings()), replace(sampling, **change)) != unchanged
 
 
+@pytest.mark.parametrize("family", ["english", "turbo"])
+def test_at_temperature_zero_every_seed_gives_the_same_tokens(family, request):
+    model = request.getfixturevalue(family)
+    sampling = SamplingParams(temperature=0.0, max_tokens=30, ignore_eos=True, cfg_weight=0.0)
+    drawn = [speak(TokenEngine(model, settings()), replace(sampling, seed=n)) for n in range(3)]
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
 def test_segments_of_one_session_draw_their_own_noise(english):
     sampling = SamplingParams(max_tokens=30, ignore_eos=True)
     both = [request("a", sampling, segment=0), request("a", sampling, segment=1)]

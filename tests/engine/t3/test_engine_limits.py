@@ -38,7 +38,7 @@ def turbo() -> T3Model:
         ({"text_ids": (300,)}, "input"),
         ({"sampling": SamplingParams(max_tokens=0)}, "max_tokens"),
         ({"sampling": SamplingParams(max_tokens=1025)}, "max_tokens"),
-        ({"sampling": SamplingParams(temperature=0.0)}, "temperature"),
+        ({"sampling": SamplingParams(temperature=-0.1)}, "temperature"),
         ({"sampling": SamplingParams(top_p=0.0)}, "top_p"),
         ({"sampling": SamplingParams(min_p=1.5)}, "min_p"),
     ],

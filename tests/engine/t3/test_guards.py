@@ -4,11 +4,13 @@ import random
 
 import pytest
 
-from app.config import GuardSettings
 from app.core import FinishReason, SamplingParams
+from app.engine.checkpoint.text_origins import WordIds
 from app.engine.t3.engine import TokenEngine
-from app.engine.t3.guards import bounded, is_looping, least_tokens
+from app.engine.t3.guards import bounded, is_babbling, is_looping, least_tokens
 from app.engine.t3.model import T3Model
+from app.engine.t3.spoken_words import SpokenWords
+from app.t3_settings import GuardSettings
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.lone_scheduler import STOP_TOKEN, UNGUARDED
 
@@ -146,3 +148,37 @@ def test_the_engine_ends_a_loop(model):
 def test_the_engine_ends_a_segment_that_is_too_long_for_its_text(model):
     script = SPEECH * 3
     assert speak(model, script, ON, num_text=2) == (script[:140], FinishReason.LENGTH)
+
+
+def reading(path: list[int]) -> SpokenWords:
+    """Of a text of two words: ids 0 to 3, and 4 to 7."""
+    words = SpokenWords((WordIds(0, 3), WordIds(4, 7)), offset_tokens=0.0)
+    for token, text_id in enumerate(path):
+        words.reach(token, text_id)
+    return words
+
+
+@pytest.mark.parametrize(
+    ("path", "guards", "babbles"),
+    [
+        ([0, 4, 7, *[7] * 12], {"tail_tokens": 12}, True),
+        ([0, 4, 7, *[7] * 11], {"tail_tokens": 12}, False),
+        ([0, 4, *[2] * 10], {"still_tokens": 10}, True),
+        ([0, 4, *[2] * 9], {"still_tokens": 10}, False),
+        ([0, 3, 5, 2, 5, 2], {"fallen_tokens": 2}, True),  # the same word twice
+        ([0, 3, 5, 2, 5, 6], {"fallen_tokens": 2}, False),
+        ([0, 3, 5, 3, 5, 6], {"fallen_tokens": 1}, False),  # as heads do that look about
+        ([0, 3, 6, 9], {"jumped_tokens": 1}, True),
+        ([0, 3, 6, 8], {"jumped_tokens": 1}, False),
+        ([-1] * 30, {"still_tokens": 10}, False),  # silence before the text
+        ([0, 4, 7, *[7] * 90], {}, False),  # by default it is only counted
+    ],
+)
+def test_tokens_that_no_longer_follow_the_text_are_babble(path, guards, babbles):
+    assert is_babbling(reading(path), GuardSettings(**guards)) is babbles
+
+
+def test_without_alignment_heads_nothing_is_babble():
+    assert not is_babbling(
+        None, GuardSettings(tail_tokens=10, still_tokens=10, fallen_tokens=1, jumped_tokens=1)
+    )

@@ -16,7 +16,7 @@ from transformers.generation.logits_process import (
 
 from app.core import SamplingParams
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
+from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow, greedy_at_zero
 from tests.support.engine.t3.models import CPU, ENGLISH, TURBO
 
 VOCAB = 6563
@@ -72,6 +72,26 @@ def test_every_row_equals_upstreams_processors_over_many_steps(spec, theirs):
             expected = (theirs(params, pair, histories[i]).softmax(-1) / noise[i]).argmax().item()
             assert tokens[i] == expected, f"step {step}, {params}"
             histories[i].append(tokens[i])
+
+
+@pytest.mark.parametrize("spec", [ENGLISH, TURBO])
+@pytest.mark.parametrize("temperature", [0.0, 0.004])
+def test_temperature_zero_draws_the_likeliest_that_the_penalty_leaves(spec, temperature):
+    params = SamplingParams(
+        temperature=temperature, min_p=0.9, top_p=0.1, top_k=1, repetition_penalty=1.5
+    )
+    sampler, history = Sampler(spec, 1, CPU), []
+    generator = torch.Generator().manual_seed(3)
+    logits = 4 * torch.randn(1, VOCAB, generator=generator)
+    for step in range(20):
+        noise = torch.empty(1, VOCAB).exponential_(1, generator=generator)
+        rows = [SamplingRow(0, greedy_at_zero(params), step, 0, 0)]
+        (token,) = sampler.sample(logits, SamplingBatch.of(rows, VOCAB, CPU), noise).tolist()
+        penalise = RepetitionPenaltyLogitsProcessor(params.repetition_penalty)
+        seen = history if spec is TURBO and history else [BOS, *history]
+        assert token == penalise(torch.tensor([seen]), logits.clone()).argmax().item()
+        history.append(token)
+    assert len(set(history)) > 5
 
 
 def sample_one(sampler: Sampler, logits: Tensor, step: int, params: SamplingParams) -> int:

@@ -10,12 +10,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.core import FinishReason
+from app.engine.checkpoint.text_origins import WordIds
 from app.engine.t3 import prefill
 from app.engine.t3.sequence import SequenceState
+from app.engine.t3.spoken_words import SpokenWords
 from app.engine.t3.step_cost import StepCost
+from app.t3_settings import GuardSettings
 from tests.support.engine.t3.lone_scheduler import (
     FREE_TOKENS,
     STOP_TOKEN,
+    UNGUARDED,
     LoneScheduler,
     names,
     sequence,
@@ -327,3 +331,30 @@ def test_the_integrity_check_finds_pages_without_an_owner():
     lone.scheduler.budget.allocate("nobody", 1)
     with pytest.raises(RuntimeError, match="pages are needed"):
         lone.scheduler.check_integrity()
+
+
+BABBLE_GUARDS = GuardSettings(**{**UNGUARDED.model_dump(), "tail_tokens": 10})
+
+
+@pytest.mark.parametrize(
+    ("sampling", "token", "finish", "num_tokens"),
+    [
+        ({}, 1, FinishReason.BABBLE, 13),
+        ({"max_tokens": 13}, 1, FinishReason.LENGTH, 13),  # both at once
+        ({"max_tokens": 12}, 1, FinishReason.LENGTH, 12),
+        ({}, STOP_TOKEN, FinishReason.STOP, 1),
+        ({"ignore_eos": True}, 1, FinishReason.LENGTH, 40),
+    ],
+)
+def test_a_sequence_that_no_longer_follows_its_text_ends_with_babble(
+    sampling, token, finish, num_tokens
+):
+    lone = LoneScheduler(guards=BABBLE_GUARDS)
+    one = sequence("a", **{"max_tokens": 40, **sampling})
+    one.words = SpokenWords((WordIds(0, 4),), offset_tokens=0.0)
+    lone.add(one)
+    for text_id in (0, 2, 4, *[5] * 40):
+        if one.finish is None:
+            lone.step(token, text_id=text_id)
+    assert (one.finish, len(one.tokens)) == (finish, num_tokens)
+    assert lone.freed.slots == [0]

@@ -1,9 +1,11 @@
 """A replica's voices, while its model's folder and its store go away."""
 
 import asyncio
+import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import soundfile
@@ -63,6 +65,29 @@ def test_a_voice_is_looked_up_in_the_store_of_its_kind(folder, tmp_path):
     for kind in (VoiceKind.BUILT_IN, VoiceKind.UPLOADED):
         with pytest.raises(NotFound):
             provider.get(VoiceRef("ann", kind))
+
+
+def test_voices_that_were_prepared_at_another_level_are_not_used(folder, tmp_path):
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    soundfile.write(stored / "ann.wav", spoken_vowels(1, 1.2), 24_000)
+
+    def enrolled(**changes):
+        config = folder / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | changes))
+        checkpoint, num_prepared = open_checkpoint(str(folder)), 0
+
+        def prepare(recording, voice):
+            nonlocal num_prepared
+            num_prepared += 1
+            return replace(checkpoint.conditionals("ada"), voice=voice)
+
+        VoiceProvider(checkpoint, str(stored), prepare=prepare).enrol(
+            VoiceRef("ann", VoiceKind.RECORDED)
+        )
+        return num_prepared
+
+    assert [enrolled(), enrolled(), enrolled(reference_lufs=-20.0), enrolled()] == [1, 0, 1, 0]
 
 
 async def test_a_built_in_voice_does_not_wait_for_the_store(folder, tmp_path):

@@ -12,8 +12,9 @@ import psutil
 import ray
 from ray import serve
 
-from app.config import Limits, ServeArgs, T3Settings, VocoderSettings
+from app.config import Limits, ServeArgs, VocoderSettings
 from app.core import DEFAULT_TENANT, SessionKey, SessionReport
+from app.t3_settings import T3Settings
 from deployments.app import assemble
 from deployments.named_actors import NAMESPACE
 from deployments.process_titles import replica_of, titled

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence as Seq
 from contextlib import aclosing, suppress
 
-from app.config import ServeArgs, T3Settings, VocoderSettings
+from app.config import ServeArgs, VocoderSettings
 from app.core import FinishReason, SamplingParams, SessionKey, SynthesisRequest, VoiceRef
 from app.engine.loop import EngineLoop
 from app.engine.pipeline import SpeechPipeline
@@ -22,6 +22,7 @@ from app.engine.stages.vocoder import VocoderStage
 from app.engine.synthesizer import LocalRegistry, LocalSynthesizer
 from app.engine.t3.runner import Runner
 from app.engine.t3.sequence import Sequence
+from app.t3_settings import T3Settings
 from tests.support.eventually import eventually
 
 NUM_TOKENS = 8

@@ -1,12 +1,13 @@
 """A scheduler without an engine. It records the freed slots; the test sets the clock."""
 
-from app.config import GuardSettings, T3Settings
 from app.core import SamplingParams, SessionKey
 from app.engine.t3.kv_budget import Prefix
 from app.engine.t3.scheduled_chunk import ScheduledChunk, StepResult
 from app.engine.t3.scheduler import Ending, Scheduler
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.step_cost import StepCost
+from app.engine.t3.text_paths import BEFORE_TEXT
+from app.t3_settings import GuardSettings, T3Settings
 
 STOP_TOKEN = 6562
 FREE_TOKENS = 16
@@ -69,13 +70,16 @@ class LoneScheduler:
         for one in sequences:
             self.scheduler.add(one)
 
-    def step(self, *tokens: int | None) -> list[ScheduledChunk]:
-        """Every sampling chunk gets its own of `tokens`, or all get the last (1 by default)."""
+    def step(self, *tokens: int | None, text_id: int = BEFORE_TEXT) -> list[ScheduledChunk]:
+        """Every sampling chunk gets its own of `tokens`, or all get the last (1 by default). All
+        say `text_id`."""
         chunks = self.scheduler.schedule()
         sampling = [chunk for chunk in chunks if chunk.samples]
         given = [*(tokens or (1,))]
         given += given[-1:] * (len(sampling) - len(given))
-        self.scheduler.postprocess(StepResult(sampling, given[: len(sampling)]))
+        self.scheduler.postprocess(
+            StepResult(sampling, given[: len(sampling)], [text_id] * len(sampling))
+        )
         self.scheduler.check_integrity()
         return chunks
 

@@ -7,7 +7,6 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 from chatterbox.models.t3.t3 import T3
 from torch import Tensor
 
-from app.config import T3Settings
 from app.core import FinishReason, SamplingParams, SessionKey, SpeechTokens
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.spec import T3Spec
@@ -16,6 +15,7 @@ from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import Sequence as T3Sequence
 from app.engine.t3.sequence import SequenceRequest
+from app.t3_settings import T3Settings
 from tests.support.engine.checkpoint.tiny import TINY_GPT2, TINY_LLAMA
 from tests.support.engine.t3.lone_scheduler import UNGUARDED
 
