@@ -202,6 +202,7 @@ class SpeechSocket:
             max_buffer_s=buffer_ms / 1e3,
             is_held=planner.is_held(message.start),
             tells_words=message.timestamps is not None,
+            words_once=opening.words_once,
         )
         self._open[message.context_id] = context
         running = self._running[context] = self._spawn(self._run(context))

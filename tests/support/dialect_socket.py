@@ -4,9 +4,10 @@ what its contexts say. A step that the real socket would refuse is an error of t
 import json
 
 from app.api.dialects.dialect import KeepAlive, Opening, Reply, ServerMessage
-from app.api.dialects.words import TimedWord
+from app.api.events import words_of
 from app.api.socket_messages import Cancel, Close, Flush, Text
 from app.errors import BadRequest
+from app.spoken_words import SpokenWord
 
 
 class DialectSocket:
@@ -79,7 +80,12 @@ class DialectSocket:
         self._tell(ServerMessage("audio", name, 0, sound=silence, is_filler=True))
 
     def words(self, name, *words):
-        self.says("words", name, words=[TimedWord(*word) for word in words])
+        """Each word: its text, its start and end in ms, and its place in the text."""
+        told = [
+            SpokenWord(text, char_start, char_end, start_ms, end_ms)
+            for text, start_ms, end_ms, char_start, char_end in words
+        ]
+        self.says("words", name, **words_of(told))
 
     def ends(self, name, finish_reason="stop"):
         self.says("done", name, finish_reason=finish_reason)

@@ -19,7 +19,7 @@ from app.api.dialects.markup import TagReplacer
 from app.api.dialects.names import ContextNames, FailedIds
 from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, text_of
-from app.api.dialects.words import words_of
+from app.api.dialects.words import TimedWord, words_of
 from app.api.json_body import parse_object
 from app.api.socket_messages import Cancel, Close, Flush, Text
 from app.core import FinishReason
@@ -40,10 +40,18 @@ def tag_replacer() -> TagReplacer:
     return TagReplacer(_TAGS)
 
 
+def as_sent(words: Sequence[TimedWord]) -> list[TimedWord]:
+    """The words with the tags that the client sent: LiveKit searches each word in its own text."""
+    sent = list(words)
+    for name, said in _TAGS.items():
+        if said:
+            sent = [word._replace(text=word.text.replace(said, f"<{name}>")) for word in sent]
+    return sent
+
+
 @dataclass(slots=True)
 class _Context:
     opening: Opening
-    has_timestamps: bool
     has_whole_texts: bool  # the client waits for no buffer: each text is a sentence
     last_s: float  # when the last message was made, or the text came
     tags: TagReplacer = field(default_factory=tag_replacer)
@@ -131,14 +139,8 @@ class Cartesia:
             if goes_on:
                 self._failed.add(vendor_id)
             raise
-        has_timestamps = flag_of(body, "add_timestamps")
-        context = _Context(
-            opening,
-            has_timestamps,
-            opening.start.max_buffer_ms == 0,
-            self._now(),
-            awaits_text=goes_on,
-        )
+        has_whole_texts = opening.start.max_buffer_ms == 0
+        context = _Context(opening, has_whole_texts, self._now(), awaits_text=goes_on)
         name = self._names.open(vendor_id, context)
         start = opening.start.model_copy(update={"context_id": name})
         yield Opening(start, opening.sound, opening.silence)
@@ -163,8 +165,8 @@ class Cartesia:
                 context.filler_ms += FILLER_MS if message.is_filler else 0.0
                 yield self._chunk(context, message.sound)
             case "words":
-                if context.has_timestamps and (words := words_of(message, context.filler_ms)):
-                    yield messages.timestamps(words)
+                if words := words_of(message, context.filler_ms):
+                    yield messages.timestamps(as_sent(words))
             case "flushed":
                 context.num_flushed += 1
                 yield messages.flush_done(context.num_flushed)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from app.api.dialects.dialect import Opening
-from app.api.dialects.values import language_of, number_of, object_of, text_of
+from app.api.dialects.values import flag_of, language_of, number_of, object_of, text_of
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
 from app.audio.vendor_formats import (
@@ -45,6 +45,7 @@ def opening_of(body: dict[str, object], context_id: str, languages: Sequence[str
         "speed": _speed_of(body, config),
         "language": language_of(text_of(body, "language") or text_of(body, "locale"), languages),
         "normalise": "off" if body.get("normalization") == "off" else None,
+        "timestamps": "word" if flag_of(body, "add_timestamps") else None,
         "max_buffer_ms": _buffer_ms_of(body.get("max_buffer_delay_ms")),
     }
     return Opening(parse(Start, start), sound.audio, sound.silence)

@@ -10,22 +10,24 @@ from starlette.responses import Response
 
 from app.api.dependencies import caller_of, require_role
 from app.api.dialects import cartesia_messages as messages
-from app.api.dialects.cartesia import Cartesia, tag_replacer
+from app.api.dialects.cartesia import Cartesia, as_sent, tag_replacer
 from app.api.dialects.cartesia_fields import opening_of
 from app.api.dialects.http import errors_shaped, job_of
-from app.api.dialects.values import text_of
+from app.api.dialects.values import flag_of, text_of
+from app.api.dialects.words import timed
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
 from app.api.openapi import EVENTS, SPOKEN
 from app.api.services import Services
-from app.api.speech_bodies import EVENT_STREAM, Body, RawAudio
+from app.api.speech_bodies import EVENT_STREAM, RawAudio
 from app.api.speech_job import SpeechJob
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import SpeechSocket
 from app.core import AudioChunk, FinishReason
 from app.errors import BadRequest
 from app.key_settings import Role
+from app.sessions.settled_words import SettledWords
 
 SOCKETS = {"/tts/websocket": "Cartesia's messages; docs/dialects.md says which"}
 _BODY = {
@@ -52,6 +54,7 @@ _BODY = {
                             "type": "object",
                             "description": "speed and volume act",
                         },
+                        "add_timestamps": {"type": "boolean", "description": "of `/tts/sse`"},
                     },
                 }
             }
@@ -65,29 +68,42 @@ class CartesiaEvents:
 
     content_type = EVENT_STREAM
 
-    def __init__(self, job: SpeechJob, context_id: str | None) -> None:
+    def __init__(self, job: SpeechJob, context_id: str | None, *, tells_words: bool) -> None:
         self._encoder = SpeechEncoder(job.options)
         self._context_id = context_id
+        self._words = SettledWords(job.words) if tells_words else None
+        self._delay_s = job.options.delay_s
         self._last_s = time.monotonic()
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         return self._chunk(await self._encoder.feed(chunk.pcm))
 
     async def end(self, last: AudioChunk) -> bytes:
-        tail = await self.feed(last) + self._chunk(await self._encoder.finish())
+        sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
         if last.finish is FinishReason.CANCELLED:
-            told = messages.cancelled_elsewhere()
-            return tail + self._event(told) if self._encoder.audio_s else b""
-        return tail + self._event(messages.done())
+            told = self._chunk(sound) + self._event(messages.cancelled_elsewhere())
+            return told if self._encoder.audio_s else b""
+        return self._chunk(sound, is_last=True) + self._event(messages.done())
 
     def broken(self, error: Exception) -> bytes:
         return self._event(messages.error(error))
 
-    def _chunk(self, encoded: bytes) -> bytes:
-        if not encoded:
+    def _chunk(self, encoded: bytes, *, is_last: bool = False) -> bytes:
+        """The sound with its words. No words are told before the first sound."""
+        if not (encoded or is_last):
             return b""
+        words = self._timestamps(is_last)
+        if not encoded:
+            return words
         last_s, self._last_s = self._last_s, time.monotonic()
-        return self._event(messages.chunk(encoded, (self._last_s - last_s) * 1e3))
+        return words + self._event(messages.chunk(encoded, (self._last_s - last_s) * 1e3))
+
+    def _timestamps(self, is_last: bool) -> bytes:
+        if self._words is None:
+            return b""
+        heard_ms = (self._encoder.audio_s + self._delay_s) * 1e3
+        words = as_sent(timed(self._words.news(heard_ms, is_last=is_last)))
+        return self._event(messages.timestamps(words)) if words else b""
 
     def _event(self, message: messages.Message) -> bytes:
         named = {} if self._context_id is None else {"context_id": self._context_id}
@@ -100,9 +116,7 @@ def routes(services: Services) -> APIRouter:
         dependencies=[require_role(Role.SPEAK), errors_shaped(messages.refusal)],
     )
 
-    async def job(request: Request) -> tuple[SpeechJob, str | None]:
-        """The job of a request, and the context's id, if it has one."""
-        body = await read_object(request, services.planner.max_body_bytes)
+    async def job(request: Request, body: dict[str, object]) -> SpeechJob:
         tags = tag_replacer()
         text = text_of(body, "transcript")
         if text is None:
@@ -110,21 +124,22 @@ def routes(services: Services) -> APIRouter:
         opening = opening_of(body, "job", services.synthesizer.card().languages)
         text = tags.push(text) + tags.finish()
         caller, session_id = caller_of(request), request.state.request_id
-        made = await job_of(services, caller, opening, text, session_id)
-        return made, text_of(body, "context_id")
+        return await job_of(services, caller, opening, text, session_id)
 
     @router.post("/tts/bytes", response_model=None, responses=SPOKEN, openapi_extra=_BODY)
     async def speak_bytes(request: Request) -> Response:
         """Cartesia: speech of a text as raw samples, WAV or MP3."""
-        made, _ = await job(request)
-        body: Body = RawAudio(made)
-        return SpeechResponse(services, nullcontext(made), body)
+        made = await job(request, await read_object(request, services.planner.max_body_bytes))
+        return SpeechResponse(services, nullcontext(made), RawAudio(made))
 
     @router.post("/tts/sse", response_model=None, responses=EVENTS, openapi_extra=_BODY)
     async def speak_events(request: Request) -> Response:
         """Cartesia: speech of a text as server-sent events with the messages of its socket."""
-        made, context_id = await job(request)
-        return SpeechResponse(services, nullcontext(made), CartesiaEvents(made, context_id))
+        body = await read_object(request, services.planner.max_body_bytes)
+        made, context_id = await job(request, body), text_of(body, "context_id")
+        tells_words = flag_of(body, "add_timestamps")
+        events = CartesiaEvents(made, context_id, tells_words=tells_words)
+        return SpeechResponse(services, nullcontext(made), events)
 
     @router.websocket("/tts/websocket")
     async def stream(websocket: WebSocket) -> None:

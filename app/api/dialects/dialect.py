@@ -33,11 +33,13 @@ FILLER_MS = 20.0  # of the silence of an Opening
 @dataclass(frozen=True, slots=True)
 class Opening:
     """A Start of a context. `sound`: the format instead of the one that the Start names; `silence`:
-    20 ms of it, sent where sound is late (app/api/dialects/gaps.py); empty: nothing is sent."""
+    20 ms of it, sent where sound is late (app/api/dialects/gaps.py); empty: nothing is sent.
+    `words_once`: where the Start asks for words, each is told once, with both its times."""
 
     start: Start
     sound: AudioFormat | None = None
     silence: bytes = b""
+    words_once: bool = True
 
     @property
     def context_id(self) -> str:
@@ -67,8 +69,7 @@ class ServerMessage:
     """A message of our own socket. `kind` and `fields` are those of docs/websocket.md; the sound of
     `audio` and the exception of `error` are not in `fields`.
 
-    `stream` None: it is no message of a stream (a wrong frame, or a cancel of no context). `words`
-    messages come once the sessions tell word times (app/api/dialects/words.py)."""
+    `stream` None: it is no message of a stream (a wrong frame, or a cancel of no context)."""
 
     kind: str
     context_id: str | None

@@ -78,6 +78,7 @@ def opening_of(
         "language": language_of(query.language, languages),
         "normalise": {"off": "off", "on": "on"}.get(query.normalisation or ""),
         "seed": None if seed is None else int(seed),
+        "timestamps": "word",
         "max_buffer_ms": 0 if query.has_whole_sentences else BUFFER_MS,
     }
     return Opening(parse(Start, start), sound.audio, sound.silence)

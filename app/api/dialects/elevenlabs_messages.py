@@ -47,7 +47,13 @@ def refusal(error: Exception) -> Message:
     return {"detail": {"status": code_of(error), "message": message}}
 
 
-def line(sound: bytes) -> Message:
-    """Of `/stream/with-timestamps`. The alignments are null until sessions tell word times
-    (app/api/dialects/words.py)."""
-    return {"audio_base64": base64_of(sound), "alignment": None, "normalized_alignment": None}
+def line(sound: bytes, chars: Sequence[TimedChar]) -> Message:
+    """Of `/stream/with-timestamps`."""
+    told: Message | None = None
+    if chars:
+        told = {
+            "characters": [each.char for each in chars],
+            "character_start_times_seconds": [each.start_ms / 1e3 for each in chars],
+            "character_end_times_seconds": [each.end_ms / 1e3 for each in chars],
+        }
+    return {"audio_base64": base64_of(sound), "alignment": told, "normalized_alignment": told}

@@ -2,6 +2,7 @@
 and the list of voices. A voice, a model or a format that does not exist refuses the handshake."""
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from fastapi import APIRouter, Request, WebSocket
@@ -9,11 +10,13 @@ from starlette.responses import Response
 
 from app.api.dependencies import caller_of, require_role
 from app.api.dialects import elevenlabs_messages as messages
+from app.api.dialects.alignment import Alignments, TimedChar
 from app.api.dialects.elevenlabs import ElevenLabs
 from app.api.dialects.elevenlabs_fields import SocketQuery, opening_of
 from app.api.dialects.handshake import refuse
 from app.api.dialects.http import errors_shaped, job_of
 from app.api.dialects.values import object_of, text_of
+from app.api.dialects.words import timed
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
@@ -23,9 +26,10 @@ from app.api.speech_bodies import Body, RawAudio, WholeFile
 from app.api.speech_job import SpeechJob
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import SpeechSocket
-from app.core import AudioChunk
+from app.core import AudioChunk, FinishReason
 from app.errors import BadRequest, ServeError
 from app.key_settings import Role
+from app.sessions.settled_words import SettledWords
 
 URL = "/v1/text-to-speech/{voice}"
 _SAID = "ElevenLabs' messages; docs/dialects.md says which"
@@ -54,25 +58,39 @@ _BODY = {
 
 
 class TimedLines:
-    """Implements app.api.speech_bodies.Body: lines of JSON with sound and alignments."""
+    """Implements app.api.speech_bodies.Body: lines of JSON with sound and alignments, whose times
+    count from the first sample. No alignment comes before the first sound."""
 
     content_type = "application/x-ndjson"
 
     def __init__(self, job: SpeechJob) -> None:
         self._encoder = SpeechEncoder(job.options)
+        self._delay_s = job.options.delay_s
+        self._words = SettledWords(job.words)
+        self._alignments = Alignments(is_synced=True)
+        self._alignments.add_text(job.words.text)
 
     async def feed(self, chunk: AudioChunk) -> bytes:
-        return _line(await self._encoder.feed(chunk.pcm))
+        sound = await self._encoder.feed(chunk.pcm)
+        return _line(sound, self._chars(is_last=False)) if sound else b""
 
     async def end(self, last: AudioChunk) -> bytes:
-        return await self.feed(last) + _line(await self._encoder.finish())
+        sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
+        if last.finish is FinishReason.CANCELLED:
+            return _line(sound, ()) if sound else b""
+        chars = self._chars(is_last=True) + self._alignments.rest()
+        return _line(sound, chars) if sound or chars else b""
+
+    def _chars(self, *, is_last: bool) -> list[TimedChar]:
+        heard_ms = (self._encoder.audio_s + self._delay_s) * 1e3
+        return self._alignments.of(timed(self._words.news(heard_ms, is_last=is_last)))
 
     def broken(self, error: Exception) -> bytes:
         return b""
 
 
-def _line(sound: bytes) -> bytes:
-    return json.dumps(messages.line(sound)).encode() + b"\n" if sound else b""
+def _line(sound: bytes, chars: Sequence[TimedChar]) -> bytes:
+    return json.dumps(messages.line(sound, chars)).encode() + b"\n"
 
 
 def routes(services: Services) -> APIRouter:
@@ -119,7 +137,7 @@ def routes(services: Services) -> APIRouter:
         f"{URL}/stream/with-timestamps", response_model=None, responses=LINES, openapi_extra=_BODY
     )
     async def speak_timed(request: Request, voice: str) -> Response:
-        """ElevenLabs: the same as lines of JSON with alignments. They are null so far."""
+        """ElevenLabs: the same as lines of JSON with alignments."""
         made = await job(request, voice)
         return answer(made, TimedLines(made))
 

@@ -17,7 +17,7 @@ class OwnProtocol:
 
     def read(self, frame: str) -> Iterator[Step]:
         message = read_message(frame)
-        yield Opening(message) if isinstance(message, Start) else message
+        yield Opening(message, words_once=False) if isinstance(message, Start) else message
 
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         if message.kind != "audio":

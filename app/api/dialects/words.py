@@ -1,18 +1,10 @@
-"""The words of a context with their times, as a dialect gets them: a message `words` whose field
-`words` is a sequence of TimedWord, in the order of the text.
+"""The words of a context with their times, as a dialect gets them. Pure."""
 
-**Not joined yet.** The sessions of this tree tell no word times: no context sends `words`, and so
-no dialect sends any. What the dialects make of them is complete and tested. To join: where the
-socket's own message with words is made, `SpeechContext` says
-`outbox.tell(context, "words", words=[TimedWord(...), ...])`, each word once, when both its times
-are known, with its place in the text that the context was given, and with times from the first
-sample of the context (all takes before it counted).
-"""
-
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from app.api.dialects.dialect import ServerMessage
+from app.spoken_words import SpokenWord
 
 
 class TimedWord(NamedTuple):
@@ -27,10 +19,20 @@ class TimedWord(NamedTuple):
 
 
 def words_of(message: ServerMessage, filler_ms: float = 0.0) -> list[TimedWord]:
-    """`filler_ms`: of silence that went out beside the stream so far. The client hears the words
-    that much later."""
-    words = cast(Sequence[TimedWord], message.fields.get("words", ()))
+    """Of a message `words`. `filler_ms`: of silence that went out beside the stream so far. The
+    client hears the words that much later."""
+    told = cast(Sequence[Mapping[str, Any]], message.fields.get("words", ()))
+    words = timed(SpokenWord(**word) for word in told)
     return [
         word._replace(start_ms=word.start_ms + filler_ms, end_ms=word.end_ms + filler_ms)
         for word in words
+    ]
+
+
+def timed(words: Iterable[SpokenWord]) -> list[TimedWord]:
+    """Of words that are told once: they have both times."""
+    return [
+        TimedWord(word.text, word.start_ms, word.end_ms, word.char_start, word.char_end)
+        for word in words
+        if word.end_ms is not None
     ]

@@ -64,12 +64,18 @@ def test_text_waits_a_second_unless_the_client_says_otherwise(given, buffer_ms):
     assert wire.openings["c0"].start.max_buffer_ms == buffer_ms
 
 
-def test_words_are_told_in_seconds_where_they_were_asked_for():
+@pytest.mark.parametrize(("given", "asked"), [(True, "word"), (False, None), (None, None)])
+def test_words_are_asked_for_where_the_client_does(given, asked):
+    wire = socket()
+    wire.receives(generation("Hello there.", add_timestamps=given))
+    assert wire.openings["c0"].start.timestamps == asked
+    assert wire.openings["c0"].words_once
+
+
+def test_words_are_told_in_seconds():
     wire = socket()
     wire.receives(generation("Hello there.", add_timestamps=True))
-    wire.receives(generation("Hello.", context_id="d"))
     wire.words("c0", ("Hello", 0, 310.5, 0, 5), ("there.", 400, 900, 6, 12))
-    wire.words("c1", ("Hello.", 0, 310.5, 0, 6))
     (told,) = wire.taken()
     assert told["word_timestamps"] == {
         "words": ["Hello", "there."],
