@@ -45,6 +45,11 @@ class FinishReason(StrEnum):
     CANCELLED = "cancelled"
     ERROR = "error"
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was made is spoken."""
+        return self not in (FinishReason.CANCELLED, FinishReason.ERROR)
+
 
 class Fault(StrEnum):
     """The cause of an ERROR, where the caller is told the cause."""

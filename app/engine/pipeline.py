@@ -42,7 +42,6 @@ from app.word_marks import WordMark, WordTime
 VocoderLoop = EngineLoop[VocoderMessage, SegmentAudio]
 Feeding = asyncio.Task[FinishReason | None]
 _CUT = (FinishReason.LENGTH, FinishReason.BABBLE)
-_COMPLETE = (FinishReason.STOP, *_CUT)  # all that was made of the segment was spoken
 ROOM_S = 1.0  # T3 is asked for a segment once the listener is this much nearer than the bound
 
 
@@ -253,15 +252,17 @@ class _Segment:
 def _is_complete(feeding: Feeding) -> bool:
     if feeding.cancelled() or feeding.exception() is not None:
         return False
-    return feeding.result() in _COMPLETE
+    finish = feeding.result()
+    return finish is not None and finish.is_complete
 
 
 def _to_chunk(
     request: SynthesisRequest, audio: SegmentAudio, start: int, marks: Marks, *, is_last: bool
 ) -> AudioChunk:
-    finish = None if audio.finish in _COMPLETE and not is_last else audio.finish
+    is_complete = audio.finish is not None and audio.finish.is_complete
+    finish = None if is_complete and not is_last else audio.finish
     num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
-    if finish in _COMPLETE:
+    if is_complete and is_last:
         marks = {**marks, Mark.LAST_CELL: time.monotonic()}
     words = tuple(
         WordTime(audio.segment, mark.word, *_samples(mark, start - audio.start), mark.is_estimate)

@@ -19,7 +19,6 @@ LOOK_AGAIN_S = 0.02  # T3 has made more meanwhile, or has not
 # Of the time in which a session must have sound: what is left is for the way to the ingress.
 HELD_SHARE = 0.9
 HELD_RESERVE = 1.15  # a stream that was released too early stalls, and a late one only waits
-TOLD_WAITED = 0.5  # of a call of other streams: what a cell waits on average, and half the worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +68,14 @@ class StreamStart:
         self._first_s = now_s if self._first_s is None else self._first_s
         self._forecast.sound(segment, num_tokens, now_s)
 
-    def plays_s(self, reserve: float = 1.0, waited: float = TOLD_WAITED) -> float:
+    def plays_s(self, reserve: float = 1.0) -> float:
         """When playback should begin, on the clock, so that the player never runs dry. `reserve`:
-        how much longer than its cost each cell may take. `waited`: the share of a call of other
-        streams for which it waits."""
+        how much longer than its cost each cell may take."""
         now_s, cost = self.now(), self._stats().cost
         if cost is None or self._first_s is None:
             return max(now_s, self._earlier_ends_s)
         company = self._company()
-        cell_cost = cost_beside(scaled(cost, reserve), self._shape, company, waited)
+        cell_cost = cost_beside(scaled(cost, reserve), self._shape, company)
         is_alone = company == Company()
         wait_s = self._forecast.prebuffer_s(now_s, cell_cost, is_alone=is_alone)
         return max(now_s, self._first_s + wait_s, self._earlier_ends_s)
@@ -86,7 +84,7 @@ class StreamStart:
         """How long the first sound must still be held; 0 or less: no longer."""
         if not self._is_held:
             return 0.0
-        plays_s = self.plays_s(HELD_RESERVE, waited=1.0)
+        plays_s = self.plays_s(HELD_RESERVE)
         if plays_s <= self._earlier_ends_s:
             return 0.0
         return min(plays_s, self._held_until_s) - self.now()

@@ -157,7 +157,7 @@ class Delivery:
     def _transcript(self) -> Transcript | None:
         if self._words is None:
             return None
-        is_end = self.finish in (FinishReason.STOP, FinishReason.LENGTH, FinishReason.BABBLE)
+        is_end = self.finish is not None and self.finish.is_complete
         return self._words.transcript(self._num_samples, is_end=is_end)
 
     def _cause(self, stop_cause: str | None, error: Exception | None) -> str:

@@ -58,12 +58,12 @@ class Company(NamedTuple):
     num_ahead: int = 0  # they have sound left, and give way
 
 
-def cost_beside(cost: Cost, shape: Shape, company: Company, waited: float = 1.0) -> CellCost:
+def cost_beside(cost: Cost, shape: Shape, company: Company) -> CellCost:
     """Of a cell beside other sessions. It waits for the end of one call for those that give way: a
-    first cell of one without sound, or any cell of one that is ahead. `waited`: the share of that
-    call; 1 at worst. The cell shares its own calls with a cell like itself of each that starts."""
-    wait_s = waited * cost.of(shape.ladder[0]) if company.num_silent else 0.0
-    wait_s = waited * cost.of(max(shape.ladder)) if company.num_ahead else wait_s
+    first cell of one without sound, or any cell of one that is ahead. It shares its own calls with
+    a cell like itself of each one that starts."""
+    wait_s = cost.of(shape.ladder[0]) if company.num_silent else 0.0
+    wait_s = cost.of(max(shape.ladder)) if company.num_ahead else wait_s
     num_cells = 1 + company.num_starting
     calls_s = math.ceil(num_cells / shape.num_rows) * cost.base_s
     return lambda num_tokens: wait_s + calls_s + num_cells * num_tokens * cost.each_s

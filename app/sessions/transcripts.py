@@ -13,6 +13,7 @@ from app.sessions.table import SessionEnd
 from app.spoken_words import Heard, Transcript
 
 MAX_WORDS = 200_000  # of all sessions: some 60 MB; beyond it the oldest session is forgotten first
+_TEXT = 64  # characters of text that count as a word: a text may have none
 
 
 @dataclass(slots=True)
@@ -24,7 +25,10 @@ class _Kept:
 
     @property
     def num_words(self) -> int:
-        return 1 if self.transcript is None else 1 + len(self.transcript.words)
+        """With those for which its text counts."""
+        if self.transcript is None:
+            return 1
+        return 1 + len(self.transcript.words) + len(self.transcript.text) // _TEXT
 
 
 class Transcripts:

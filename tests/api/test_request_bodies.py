@@ -70,6 +70,7 @@ async def test_a_body_that_is_broken_utf_8_json_says_where(client):
 @pytest.mark.parametrize(
     ("coding", "content"),
     [("gzip", gzip.compress(BODY.encode())), ("deflate", zlib.compress(BODY.encode()))],
+    ids=["gzip", "deflate"],  # the same in each process of pytest-xdist: gzip writes the time
 )
 async def test_a_compressed_body_is_refused_by_its_coding(client, coding, content):
     status, code, message = await refusal_of(client, content, **{"Content-Encoding": coding})

@@ -39,6 +39,7 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
     "app/api/middleware.py": 2,
     "app/api/speech_response.py": 1,
     "app/api/speech_socket.py": 2,
+    "app/engine/t3/find_heads.py": 1,
     "deployments/session_log.py": 1,
     "deployments/shared_cells.py": 1,
 }
@@ -84,6 +85,11 @@ def test_every_info_call_is_shown():
 async def test_the_cells_of_the_vocoder_are_logged(logged):
     told = await until_logged("Vocoder", "deployments/shared_cells.py")
     assert "A segment's cells have" in told["message"]
+
+
+async def test_where_times_of_words_come_from_is_logged(logged):
+    told = await until_logged("T3", "app/engine/t3/find_heads.py")
+    assert "times of words of embedded-babble: estimated" in told["message"]
 
 
 async def test_the_end_of_a_session_is_logged(client):

@@ -141,8 +141,6 @@ def test_a_cell_waits_for_one_first_cell_of_those_without_sound():
         assert beside(26) == pytest.approx(cost.of(26) + cost.of(13))
     beside = cost_beside(cost, SHAPE, Company(num_silent=1, num_ahead=1))
     assert beside(26) == pytest.approx(cost.of(26) + cost.of(52))
-    beside = cost_beside(cost, SHAPE, Company(num_ahead=1), waited=0.5)
-    assert beside(26) == pytest.approx(cost.of(26) + cost.of(52) / 2)
 
 
 def test_cells_have_the_ladders_sizes_and_a_short_rest_joins_the_last():

@@ -86,3 +86,13 @@ def test_the_oldest_is_forgotten_where_there_are_too_many_words(transcripts, mon
     for key in keys:
         transcripts.keep(key, FINISHED)
     assert [transcripts.get(key) is not None for key in keys] == [False, False, True, True]
+
+
+def test_the_oldest_is_forgotten_where_texts_without_words_are_long(transcripts, monkeypatch):
+    monkeypatch.setattr(module, "MAX_WORDS", 300)
+    for num in range(100):
+        said = Transcript("- " * 2000, (), 0.0)
+        transcripts.keep(SessionKey("default", str(num)), CANCELLED._replace(transcript=said))
+    kept = [transcripts.get(SessionKey("default", str(num))) for num in range(100)]
+    assert sum(len(each.text) for each in kept if each) <= 300 * 64
+    assert kept[-1] is not None

@@ -9,10 +9,10 @@ spread evenly. Pure. Knows nothing about tokenizers.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 from unicodedata import category, normalize
 
+from app.engine.checkpoint.common_letters import common_letters
 from app.word_marks import WordSpan
 
 # A Chinese character in codes, a space in words, the tag of a language, or one character.
@@ -100,17 +100,14 @@ def _matched(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
     if len(rest_old) == len(rest_new) and all(map(_can_stand_for, rest_new, rest_old)):
         return list(range(len(new)))
     places: list[int | None] = list(range(num_same))
-    matcher = SequenceMatcher(_is_mark, rest_old, rest_new, autojunk=False)
-    for _, a, b, c, d in matcher.get_opcodes():
+    a = c = 0
+    for b, d in [*common_letters(rest_old, rest_new), (len(rest_old), len(rest_new))]:
         spread = (num_same + a + (at - c) * (b - a) // (d - c) for at in range(c, d))
         places += spread if a < b else [None] * (d - c)
+        places += [num_same + b] if d < len(rest_new) else []
+        a, c = b + 1, d + 1
     return places
 
 
 def _can_stand_for(new: str, old: str) -> bool:
     return new == old or new.startswith(_CODES) or not (new.isalnum() or old.isalnum())
-
-
-def _is_mark(letter: str) -> bool:
-    """It may stand anywhere, so nothing is laid beside each other by it alone."""
-    return not letter.isalnum()

@@ -27,7 +27,7 @@ from app.core import (
     VoiceRef,
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
-from app.engine.checkpoint.text_origins import word_ids
+from app.engine.checkpoint.text_origins import WordIds, word_ids
 from app.engine.device.threads import run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
@@ -104,18 +104,18 @@ class T3Stage:
     async def tokens(self, request: TokenRequest) -> AsyncGenerator[SpeechTokens, None]:
         """Raises BadRequest for a text that T3 cannot speak, NotFound for an unknown voice."""
         conditionals = await self._voices.fetch(request.voice)
-        text = self._tokenizer.place(request.text, request.language)
+        ids, words = self._text_ids(request)
         sequence = self.engine.prepare(
             SequenceRequest(
                 request.key,
                 request.segment,
-                text.ids,
+                ids,
                 conditionals.t3,
                 replace(request.sampling, max_tokens=self._max_tokens(request)),
                 request.lead_s,
                 TOKENS_PER_S * request.speed,
                 self._lead_s if request.is_paced else math.inf,
-                word_ids(request.text, request.words, text.origins),
+                words,
             )
         )
         if request.key in self._cancelled:  # between two segments, or on the way here
@@ -131,6 +131,14 @@ class T3Stage:
             finally:
                 if finish is None:  # the consumer has left, or the engine has failed
                     self.engine.step_log.abort(request.key, time.monotonic())
+
+    def _text_ids(self, request: TokenRequest) -> tuple[tuple[int, ...], tuple[WordIds, ...]]:
+        """With those of the words, where the model tells when they are said: to place the ids in
+        the text takes milliseconds of the event loop."""
+        if not (request.words and self.engine.heads.heads):
+            return self._tokenizer.encode(request.text, request.language), ()
+        text = self._tokenizer.place(request.text, request.language)
+        return text.ids, word_ids(request.text, request.words, text.origins)
 
     def _with_marks(self, group: SpeechTokens, queued_s: float) -> SpeechTokens:
         """A segment's first group, with the times that led to it and the speed now."""

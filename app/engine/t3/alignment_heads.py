@@ -6,7 +6,9 @@ Runs without torch. Knows nothing about how such heads are found.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-MS_PER_TOKEN = 40.0
+from app.core import TOKENS_PER_S
+
+MS_PER_TOKEN = 1000 / TOKENS_PER_S
 
 
 class Head(NamedTuple):

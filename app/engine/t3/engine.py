@@ -78,7 +78,7 @@ class TokenEngine:
         if fast is None:
             is_gpu = model.device.type == "cuda"
             fast = settings.runner == "fast" or (settings.runner == "auto" and is_gpu)
-        self._heads = heads
+        self.heads = heads
         num_slots, chosen = settings.slots, heads.heads
         if fast:
             paths = DevicePaths(chosen, model, num_slots) if chosen else None
@@ -127,7 +127,7 @@ class TokenEngine:
 
         Raises BadRequest that names the field, where the model cannot speak the request.
         """
-        sequence = sequence_of(request, self._model, self._settings.guards, self._heads)
+        sequence = sequence_of(request, self._model, self._settings.guards, self.heads)
         capacity = self._scheduler.budget.capacity
         if sequence.most_pages > capacity:
             message = f"needs {sequence.most_pages} pages of memory; there are {capacity}"

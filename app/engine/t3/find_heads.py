@@ -33,15 +33,20 @@ def find_heads(
         return NO_HEADS
     if settings.word_heads != "auto":
         return _configured(model, settings.word_heads, settings.word_offset_ms)
-    if not isinstance(model, ModelFolder) or calibrate is None:
-        log.info("%s has random weights or no voice: words' times are estimated", model.spec.name)
-        return NO_HEADS
-    path = model.folder / f"alignment.{model.t3_digest()}.json"
+    if isinstance(model, ModelFolder) and calibrate is not None:
+        found = _kept(model.folder / f"alignment.{model.t3_digest()}.json", calibrate)
+        what = _told(found)
+    else:
+        found, what = NO_HEADS, "estimated: the model has random weights or no voice"
+    log.info("times of words of %s: %s", model.spec.name, what)
+    return found
+
+
+def _kept(path: Path, calibrate: Callable[[], AlignmentHeads]) -> AlignmentHeads:
     found = _read(path)
     if found is None:
         found = calibrate()
         _write(path, found)
-    _tell(model.spec.name, found)
     return found
 
 
@@ -75,17 +80,9 @@ def _write(path: Path, found: AlignmentHeads) -> None:
         log.warning("the alignment heads are found at every start: %s", error)
 
 
-def _tell(name: str, found: AlignmentHeads) -> None:
-    if found.heads:
-        what = ", ".join(f"layer {head.layer} head {head.head}" for head in found.heads)
-        log.info(
-            "%s: words' times from %s, score %s, %s ms before their sound; found in %s s",
-            name,
-            what,
-            found.score,
-            found.offset_ms,
-            found.took_s,
-        )
-    else:
-        message = "%s has no alignment head (best score %s): words' times are estimated"
-        log.info(message, name, found.score)
+def _told(found: AlignmentHeads) -> str:
+    if not found.heads:
+        return f"estimated: no head follows the text (best score {found.score})"
+    heads = ", ".join(f"layer {head.layer} head {head.head}" for head in found.heads)
+    found_in = f"score {found.score}, found in {found.took_s} s"
+    return f"from {heads}, {found.offset_ms} ms before their sound ({found_in})"

@@ -11,7 +11,7 @@ from app.audio.formats import FORMATS
 from app.core import SAMPLE_RATE
 from tests.support.api_clients import in_process
 from tests.support.live_synthesizer import LiveSynthesizer
-from tests.support.timed_words import TEXT, TIMES, TOLD, synthesizer
+from tests.support.timed_text import TEXT, TIMES, TOLD, synthesizer
 from tests.support.vendor_sockets import vendor_client
 
 ELEVENLABS = "/v1/text-to-speech/default"

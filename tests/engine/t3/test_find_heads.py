@@ -92,7 +92,7 @@ def test_a_model_without_such_a_head_says_so(
     caplog.set_level(logging.INFO)
     none = AlignmentHeads(score=0.04, took_s=1.0)
     assert find_heads(model, AUTO, lambda: none) == none
-    assert "no alignment head (best score 0.04)" in caplog.text
+    assert "no head follows the text (best score 0.04)" in caplog.text
 
 
 def test_words_can_be_switched_off(model: ModelFolder) -> None:

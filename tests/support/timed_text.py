@@ -1,4 +1,4 @@
-"""A text whose words have known times, of a LiveSynthesizer."""
+"""A text whose words have known times, and how they are told."""
 
 from app.word_marks import WordTime
 from tests.support.live_synthesizer import LiveSynthesizer
@@ -18,7 +18,13 @@ TOLD = [  # text, place, start and end in ms
     ("$5", 9, 11, 240, 400),
     ("today.", 12, 18, 440, 560),
 ]
+HEARD = {"text": "It costs", "last_word": "costs", "char_end": 8, "is_estimate": False}
 
 
 def synthesizer(words=TIMES, num_chunks=3):
     return LiveSynthesizer(num_chunks, 0.0, words=words)
+
+
+def told(words):
+    fields = ("text", "char_start", "char_end", "start_ms", "end_ms")
+    return [tuple(word[name] for name in fields) for word in words]
