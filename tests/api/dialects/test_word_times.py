@@ -66,7 +66,7 @@ async def test_cartesias_words_of_a_later_sentence_follow_those_before_it():
 
 
 async def test_cartesias_words_have_the_tags_that_were_sent():
-    text = 'A <emotion value="sad"/>code <spell>B</spell>, and it <break time="1s"/>is long.'
+    text = 'A <emotion value="sad"/>code <spell>B</spell>, and it <volume ratio="0.5"/>is long.'
     words = words_of_cartesia(await cartesia(generation(text), fake=synthesizer(words=())))
     told = [word for word, _, _ in words]
     assert told == ["A", "code", "B</spell>,", "and", "it", "is", "long."]
