@@ -1,4 +1,4 @@
-"""The socket protocols of load tests and benchmarks, on the application itself: each is heard whole,
+"""The socket protocols of load tests and benchmarks, on the application: each is heard whole,
 stopped, and left."""
 
 import time
