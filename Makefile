@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo serve test test-fast test-long loadtest docs lint lock
+.PHONY: install demo serve test test-fast test-long loadtest interop docs lint lock
 
 install: $(STAMP)
 
@@ -50,6 +50,11 @@ test-long: install
 # Some four minutes; the report is in loadtests/out.
 loadtest: install
 	$(BIN)/python -m loadtests.short
+
+# Other vendors' clients, each in an environment of its own in build/interop, against a server of its
+# own. The table goes into docs/interop.md. ONLY: parts of the clients' names.
+interop: install
+	$(BIN)/python -m interop.run --write $(if $(ONLY),--clients "$(ONLY)")
 
 # The site, in build/docs. Every warning is an error, and so is a link that leads nowhere.
 docs: install

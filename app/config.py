@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from app.agent_settings import DIALECTS, AgentLimits, DialectName
 from app.errors import ConfigError
 from app.key_settings import AccessSettings, AdmissionSettings, KeySettings, SocketLimits
 from app.t3_settings import T3Settings
@@ -56,7 +57,7 @@ class VocoderSettings(_Frozen):
     )
 
 
-class Limits(_Frozen):
+class Limits(AgentLimits):
     max_text_chars: int = Field(4096, ge=1, le=100_000, description="characters of one text")
     max_segment_chars: int = Field(
         280, ge=40, le=1000, description="characters of one segment, which T3 speaks in one go"
@@ -155,7 +156,12 @@ class ServeArgs(_Frozen):
         {}, description="alias: voice; OpenAI's names not listed here are spread over the voices"
     )
     model_aliases: dict[str, str] = Field(
-        {}, description="alias: model; OpenAI's names not listed here mean the served model"
+        {},
+        description="alias: model; OpenAI's names not listed here mean the served model, and so do "
+        "names that begin as those of Cartesia's and ElevenLabs' models do",
+    )
+    dialects: tuple[DialectName, ...] = Field(
+        DIALECTS, description="other vendors' protocols that are served, docs/dialects.md"
     )
     t3: T3Settings = T3Settings()
     vocoder: VocoderSettings = VocoderSettings()

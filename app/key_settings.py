@@ -128,10 +128,18 @@ class AdmissionSettings(BaseModel, extra="forbid", frozen=True):
 class SocketLimits(BaseModel, extra="forbid", frozen=True):
     """The limits of one WebSocket."""
 
-    max_contexts: int = Field(8, ge=1, le=64, description="contexts that are open at the same time")
+    max_contexts: int = Field(
+        64, ge=1, le=1024, description="contexts that are open at the same time"
+    )
     max_frame_bytes: int = Field(65_536, ge=1024, description="bytes of one message")
     max_held_chars: int = Field(
-        4096, ge=1, description="characters of a context that wait to be spoken"
+        16_384,  # frameworks send an answer at once where it is known: this is a quarter of an hour
+        ge=1,
+        description="characters of a context that wait to be spoken",
     )
     max_faults: int = Field(20, ge=1, description="invalid messages; one more closes the socket")
-    idle_s: float = Field(60.0, gt=0, description="seconds without a message or speech")
+    idle_s: float = Field(
+        3700.0,  # LiveKit's pool for Deepgram gives a socket up after 3,600 s, others earlier
+        gt=0,
+        description="seconds without a message or speech",
+    )

@@ -18,6 +18,7 @@ import yaml
 
 from app.client import cli
 from app.client.cli import app, examples
+from app.client.speech_client import DEFAULT_URL
 from app.key_settings import KeySettings, Role
 
 if TYPE_CHECKING:
@@ -157,6 +158,22 @@ def demo(
             typer.echo(f"The server stopped. {num_left} of its processes are still running{told}.")
     if num_left:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog=examples("wyoming", "wyoming --url http://10.0.0.5:8000 --listen tcp://0.0.0.0:10200")
+)
+def wyoming(
+    url: cli.Url = DEFAULT_URL,
+    listen: Annotated[
+        str, typer.Option(help="Where clients connect. 0.0.0.0: from other machines too.")
+    ] = "tcp://127.0.0.1:10200",
+) -> None:
+    """Speak for Home Assistant: a bridge from its Wyoming protocol to a running server."""
+    from app.client import wyoming_bridge
+
+    typer.echo(f"The bridge to {url} listens at {listen}. Ctrl-C stops it.")
+    wyoming_bridge.run(url, listen)
 
 
 if __name__ == "__main__":

@@ -183,6 +183,7 @@ class Ingress:
             ledger=_usage(context.app_name, keys),
             admission=args.admission,
             loader=loader,
+            dialects=args.dialects,
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )

@@ -28,6 +28,10 @@ _GROUPS = (
     ("Voices and pronunciations", ("/v1/audio/voices", "/v1/voices", "/v1/audio/pronunciations")),
     ("Models and health", ("/v1/models", "/v1/audio/models", "/health", "/openapi.json", "/")),
     ("Routes of a desktop app", ("/api/",)),
+    (
+        "Other vendors' protocols",
+        ("/tts/", "/v1/text-to-speech", "/v1/speak", "/vapi", "/jambonz"),
+    ),
 )
 
 

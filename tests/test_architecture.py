@@ -23,7 +23,7 @@ MAX_BROAD_EXCEPTS = 4  # each says why, beside it
 
 
 _NOUNS = ("word_marks", "spoken_words", "core", "model_card")
-_GROUND = (*_NOUNS, "errors", "key_settings", "t3_settings", "config")
+_GROUND = (*_NOUNS, "errors", "key_settings", "t3_settings", "agent_settings", "config")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
     "word_marks": (),
     "spoken_words": (),
@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "synthesizer": ("core", "model_card", "spoken_words"),
     "errors": ("core",),
     "key_settings": (),
+    "agent_settings": (),
     "t3_settings": (),
-    "config": ("core", "errors", "key_settings", "t3_settings"),
+    "config": ("core", "errors", "key_settings", "t3_settings", "agent_settings"),
     "text": _GROUND,
     "audio": _GROUND,
     "voices": (*_GROUND, "text.pronunciations"),  # the noun that it stores

@@ -86,6 +86,7 @@ class Voice(Body):
     id: str
     voice_id: str = Field(description="the same as `id`")
     name: str
+    category: Literal["premade", "cloned"] = Field(description="cloned: made by a caller")
     aliases: tuple[str, ...]
     created_at: int | SkipJsonSchema[None] = Field(
         None, exclude_if=_is_none, description="Unix time; of a caller's voice"

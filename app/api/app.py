@@ -1,16 +1,18 @@
 """Builds the HTTP interface of a Synthesizer, without globals: a process may have several, and
 tests put a fake synthesizer behind one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from app.agent_settings import DIALECTS, DialectName
 from app.api import errors, openapi
 from app.api.admission import AdmissionControl
 from app.api.cross_origin import add_origins
 from app.api.desktop import desktop_routes
+from app.api.dialects.routes import dialect_routes, dialect_sockets
 from app.api.errors import CountRefusal, uncounted
 from app.api.head_requests import HeadAsGet
 from app.api.list_routes import list_routes
@@ -53,6 +55,7 @@ def create_app(
     ledger: Ledger | None = None,
     admission: AdmissionSettings | None = None,
     loader: ModelLoader | None = None,
+    dialects: Collection[DialectName] = DIALECTS,
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
 ) -> FastAPI:
@@ -103,12 +106,12 @@ def create_app(
         desktop_routes(services),
         model_routes(services, loader),
         list_routes(services),
+        *dialect_routes(services, dialects),
     )
     for router in routers:
         app.include_router(router)
-    served = [
-        route for owner in (app, *routers) for route in owner.routes if isinstance(route, Route)
-    ]
+    routes = [*app.routes, *(route for router in routers for route in router.routes)]
+    served = [route for route in routes if isinstance(route, Route)]
     errors.install(app, refused, ServedPaths(served).explained)
-    openapi.install(app)
+    openapi.install(app, dialect_sockets(dialects))
     return app

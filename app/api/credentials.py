@@ -25,9 +25,11 @@ def secret_of(headers: Headers, *, is_socket: bool) -> str | None:
 def _secrets(headers: Headers, is_socket: bool) -> Iterator[str]:
     for value in headers.getlist("authorization"):
         scheme, _, token = value.strip().partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() in ("bearer", "token"):  # Deepgram's clients say Token
             yield token
     yield from headers.getlist("x-api-key")
+    yield from headers.getlist("xi-api-key")  # ElevenLabs' clients
+    yield from headers.getlist("x-vapi-secret")
     for value in headers.getlist("sec-websocket-protocol") if is_socket else ():
         for name in value.split(","):
             if name.strip().startswith(_KEY_PROTOCOL):

@@ -15,9 +15,11 @@ from app.api.services import Services
 from app.api.speech_job import SpeechJob, SpeechOptions
 from app.audio.formats import AudioStream
 from app.audio.pcm import Samples
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason, SessionKey
 from app.errors import SynthesisFailed
 from app.text.plan import SpokenText
+
+HEADERLESS = ("pcm", "mulaw", "alaw")
 
 
 async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
@@ -25,22 +27,23 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
     session's marks; it has no sound but a pause at the end of the text. `job.words` has the words
     of each chunk before the chunk is given.
 
-    Raises RateLimited before any work, SynthesisFailed where the speech could not be finished or
-    has no sound at all, and all errors of the synthesizer.
+    A job without a segment is the silence of its pauses, and no session. Raises RateLimited before
+    any work, SynthesisFailed where the speech could not be finished or has no sound at all, and all
+    errors of the synthesizer.
     """
     admitted = services.admission.admitted(job.options.caller, job.predicted_s)
     pauses = _Pauses(job.text)
     is_silent = True
     async with (
         admitted if job.ticket is None else nullcontext(job.ticket) as ticket,
-        aclosing(services.synthesizer.speak(job.request, job.words)) as chunks,
+        aclosing(_source(services, job)) as chunks,
     ):
         async for chunk in chunks:
             job.words.add(chunk)
             is_silent = is_silent and not len(chunk.pcm)
             if chunk.finish is FinishReason.ERROR:
                 break
-            if is_silent and _is_complete(chunk):
+            if is_silent and _is_complete(chunk) and job.request.segments:
                 raise SynthesisFailed("the model made no sound of this text", code="no_audio")
             heard = pauses.around(chunk)
             ticket.audio_s += len(heard.pcm) / SAMPLE_RATE
@@ -48,6 +51,17 @@ async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioC
             if chunk.finish is not None:
                 return
         raise SynthesisFailed("the speech could not be finished")
+
+
+def _source(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
+    request = job.request
+    if not request.segments:
+        return _nothing(request.key)
+    return services.synthesizer.speak(request, job.words)
+
+
+async def _nothing(key: SessionKey) -> AsyncGenerator[AudioChunk, None]:
+    yield AudioChunk(key, 0, 0, np.zeros(0, np.float32), finish=FinishReason.STOP)
 
 
 def _is_complete(chunk: AudioChunk) -> bool:
@@ -86,11 +100,12 @@ class SpeechEncoder:
     def __init__(self, options: SpeechOptions) -> None:
         self._options = options
         self._stream: AudioStream | None = None  # opened with the first samples
+        self._drained_s = 0.0  # in the streams before this one
 
     @property
     def audio_s(self) -> float:
         """Seconds of sound so far, after speed and with pauses: the sound as it is heard."""
-        return 0.0 if self._stream is None else self._stream.audio_s
+        return self._drained_s + (0.0 if self._stream is None else self._stream.audio_s)
 
     async def feed(self, pcm: Samples) -> bytes:
         if not len(pcm):
@@ -104,6 +119,15 @@ class SpeechEncoder:
             options = self._options
             self._stream = AudioStream(options.format, options.sample_rate, options.speed)
         return self._stream.feed(pcm)
+
+    async def drain(self) -> bytes:
+        """The bytes that are held back, before a pause of any length. None of a format whose parts
+        are no stream when they are joined."""
+        if self._stream is None or self._options.format_name not in HEADERLESS:
+            return b""
+        drained = await self.finish()
+        self._drained_s, self._stream = self.audio_s, None
+        return drained
 
     async def finish(self) -> bytes:
         """The bytes that are still held back. Without any sound there are none."""

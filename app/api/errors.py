@@ -88,14 +88,22 @@ def error_of(error: Exception) -> dict[str, str | None]:
     return {"message": message, "type": kind, "param": param, "code": code_of(error)}
 
 
-def answer(error: Exception) -> JsonResponse:
-    return JsonResponse({"error": error_of(error)}, status_of(error), headers=_headers(error))
+Shape = Callable[
+    [Exception], Mapping[str, object]
+]  # what another vendor's client reads of an error
+
+
+def answer(error: Exception, shape: Shape | None = None) -> JsonResponse:
+    """`shape`: of a dialect; its fields stand beside `error`."""
+    more = {} if shape is None else shape(error)
+    body = {"error": error_of(error), **more}
+    return JsonResponse(body, status_of(error), headers=_headers(error))
 
 
 def _headers(error: Exception) -> Mapping[str, str] | None:
     if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, RateLimited) and error.retry_after_s > PATIENCE_S:
+    if isinstance(error, RateLimited | Overloaded) and error.retry_after_s > PATIENCE_S:
         return {"Retry-After": str(error.retry_after_s), "X-Should-Retry": "false"}
     if isinstance(error, Overloaded | Unavailable | RateLimited):
         return {"Retry-After": str(error.retry_after_s)}
@@ -112,7 +120,7 @@ def install(app: FastAPI, refused: CountRefusal, explain: Explain) -> None:
             request_id = request.state.request_id
             log.error("request %s failed: %s", request_id, error, extra={"session": request_id})
         refused(code_of(error))
-        return answer(error)
+        return answer(error, getattr(request.state, "error_shape", None))
 
     app.add_exception_handler(ServeError, translate)
     app.add_exception_handler(HTTPException, translate)

@@ -1,5 +1,6 @@
-"""From the name in a request to the served model: its own name, the operator's aliases, and
-OpenAI's names as aliases. Knows nothing about how a model is loaded."""
+"""From the name in a request to the served model: its own name, the operator's aliases, OpenAI's
+names as aliases, and the names of other vendors' models. Knows nothing about how a model is
+loaded."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,6 +17,7 @@ OPENAI_MODELS = (
     "gpt-4o-mini-tts-2025-03-20",
     "gpt-4o-mini-tts-2025-12-15",
 )
+VENDOR_MODELS = ("sonic", "eleven")  # how Cartesia's and ElevenLabs' names begin; new ones come
 
 
 def model_alias_faults(card: ModelCard, aliases: Mapping[str, str]) -> list[str]:
@@ -29,7 +31,8 @@ def model_alias_faults(card: ModelCard, aliases: Mapping[str, str]) -> list[str]
 
 class ModelNames:
     """`aliases` are the operator's, from name to model. OpenAI's other names are aliases of the
-    served model. Capitals and spaces around a name do not count."""
+    served model. A name that begins as those of another vendor's models do means the served model
+    too, and is not listed. Capitals and spaces around a name do not count."""
 
     def __init__(self, card: Callable[[], ModelCard], aliases: Mapping[str, str]) -> None:
         self._card = card
@@ -44,6 +47,8 @@ class ModelNames:
 
     def check(self, name: str) -> None:
         """Raises NotFound for a name that means no served model."""
+        if _folded(name).startswith(VENDOR_MODELS):
+            return
         served, aliases = self._card().name, self.aliases()
         if _folded(name) not in map(_folded, (served, *aliases)):
             message = f"model {name[:64]!r} is not served here; the model is {served!r}"

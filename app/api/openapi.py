@@ -3,6 +3,7 @@
 FastAPI adds the paths and parameters. Bodies are described beside the routes that read them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -70,6 +71,22 @@ WAV_EVENTS: Answers = {
 }
 
 
+EVENTS: Answers = {
+    200: {
+        "description": "server-sent events, as the vendor has them",
+        "content": {"text/event-stream": {}},
+    },
+    204: {"description": "the session was cancelled before its first sound"},
+}
+
+
+LINES: Answers = {
+    200: {
+        "description": "lines of JSON, as the vendor has them",
+        "content": {"application/x-ndjson": {}},
+    },
+    204: {"description": "the session was cancelled before its first sound"},
+}
 _CAPTIONS_HEADERS = {
     "X-Words-Estimated": {
         "description": "whether a time was spread by the length of the text",
@@ -142,7 +159,8 @@ def _correct(responses: dict[str, Any]) -> None:
             content["application/json"]["schema"].pop("type", None)
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, sockets: Mapping[str, str]) -> None:
+    """`sockets`: those of the dialects, by path."""
     made = app.openapi
 
     def document() -> dict[str, Any]:
@@ -159,7 +177,7 @@ def install(app: FastAPI) -> None:
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
         schema["security"] = [{"bearer": []}, {"header": []}, {}]
-        schema["x-websockets"] = SOCKETS
+        schema["x-websockets"] = {**SOCKETS, **sockets}
         return schema
 
     app.openapi = document  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ SOCKET = f"{SPEECH}/stream"
 MAX_TOLD_CHARS = 100
 _SLASHES = re.compile(r"/{2,}")
 _REPEATED = re.compile(r"^(?:/v1)+(?=/v1(?:/|$))")
-_UNVERSIONED = re.compile(r"/(?:audio|models|voices|sessions|admin)(?:/|$)")
+_UNVERSIONED = re.compile(r"/(?:audio|models|voices|sessions|admin|speak|text-to-speech)(?:/|$)")
 _OF_ADMINS = re.compile(r"/v1/admin(?:/|$)|/v1/models/.*load$|/api/.*load")
 _MAX_PARTS = 8  # of a path, in which a served path is looked for
 _CONVERTER = re.compile(r":\w+(?=\})")

@@ -73,6 +73,6 @@ class SocketCancels:
 
     async def acknowledge(self, ack: CancelAck, context: SpeechContext | None) -> None:
         fields = asdict(ack)
-        fields["context_id"] = fields.pop("session_id")
+        del fields["session_id"]
         number = None if context is None else context.number
-        await self._outbox.event("cancelled", stream=number, **fields)
+        await self._outbox.event("cancelled", context_id=ack.session_id, stream=number, **fields)

@@ -1,16 +1,15 @@
-"""The sending side of a speech socket: one frame at a time, and none of a cancelled context.
+"""The sending side of a speech socket: one message at a time, and none of a cancelled context.
 
-Knows nothing about what contexts do.
+The socket's dialect turns messages into frames. Knows nothing about what contexts do.
 """
 
 import asyncio
-import json
-import struct
+from collections.abc import Coroutine, Sequence
 
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from app.api.events import base64_of
+from app.api.dialects.dialect import Dialect, Frame, ServerMessage
 from app.api.speech_context import SpeechContext
 
 
@@ -18,42 +17,61 @@ class SocketOutbox:
     """Implements app.api.speech_context.Outbox. Every method raises WebSocketDisconnect where the
     client has left, and ReaderStalled where it reads no more."""
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, dialect: Dialect) -> None:
         self._websocket = websocket
+        self._dialect = dialect
         self._sending = asyncio.Lock()
 
     async def tell(self, context: SpeechContext, kind: str, **fields: object) -> None:
-        message = _message(kind, context, **fields)
-        async with self._sending:
-            if not context.is_cancelled:
-                await self._send(message)
+        message = ServerMessage(kind, context.context_id, context.number, fields)
+        await self._say(context, message)
+
+    async def failed(self, context: SpeechContext, error: Exception) -> None:
+        message = ServerMessage("error", context.context_id, context.number, error=error)
+        await self._say(context, message)
 
     async def audio(
         self, context: SpeechContext, encoded: bytes, prebuffer_ms: int | None = None
     ) -> None:
         told = {} if prebuffer_ms is None else {"prebuffer_ms": prebuffer_ms}
-        frames: list[str | bytes] = []
-        if not context.is_binary:
-            frames.append(_message("audio", context, audio=base64_of(encoded), **told))
-        else:
-            if told:  # a binary frame has no fields
-                frames.append(_message("audio", context, audio="", **told))
-            frames.append(struct.pack(">I", context.number) + encoded)
+        await self._say(context, _sound(context, encoded, told))
+
+    async def fill(self, context: SpeechContext, silence: bytes) -> None:
+        """Silence beside the stream of the context, which owes sound."""
+        await self._say(context, _sound(context, silence, {}, is_filler=True))
+
+    def event(
+        self,
+        kind: str,
+        *,
+        context_id: str | None,
+        stream: int | None = None,
+        error: Exception | None = None,
+        **fields: object,
+    ) -> Coroutine[object, object, None]:
+        """A message that is not of a context that speaks. The dialect gets it now."""
+        message = ServerMessage(kind, context_id, stream, fields, error=error)
+        return self.frames(self._dialect.write(message))
+
+    async def frames(self, frames: Sequence[Frame]) -> None:
         async with self._sending:
             for frame in frames:
-                if not context.is_cancelled:
-                    await self._send(frame)
-
-    async def event(self, kind: str, **fields: object) -> None:
-        async with self._sending:
-            await self._send(json.dumps({"type": kind, **fields}))
+                await self._send(frame)
 
     async def close(self, code: int, reason: str) -> None:
         async with self._sending:
             if self._websocket.application_state is WebSocketState.CONNECTED:
                 await self._websocket.close(code, reason)
 
-    async def _send(self, frame: str | bytes) -> None:
+    async def _say(self, context: SpeechContext, message: ServerMessage) -> None:
+        async with self._sending:
+            if context.is_cancelled or (message.is_filler and context.is_done):
+                return
+            for frame in self._dialect.write(message):
+                if not context.is_cancelled:
+                    await self._send(frame)
+
+    async def _send(self, frame: Frame) -> None:
         """The caller holds `_sending`."""
         if self._websocket.application_state is not WebSocketState.CONNECTED:
             raise WebSocketDisconnect
@@ -63,7 +81,15 @@ class SocketOutbox:
             await self._websocket.send_bytes(frame)
 
 
-def _message(kind: str, context: SpeechContext, **fields: object) -> str:
-    """The id of a context may be used again; the number of the stream is unique."""
-    named = {"type": kind, "context_id": context.context_id, "stream": context.number}
-    return json.dumps(named | fields)
+def _sound(
+    context: SpeechContext, sound: bytes, told: dict[str, int], *, is_filler: bool = False
+) -> ServerMessage:
+    return ServerMessage(
+        "audio",
+        context.context_id,
+        context.number,
+        told,
+        sound=sound,
+        is_binary=context.is_binary,
+        is_filler=is_filler,
+    )

@@ -12,7 +12,12 @@ EVENT_STREAM = "text/event-stream"
 
 
 class StreamBroken(Exception):
-    """Raised after the headers. The server then breaks the body off, which the client can see."""
+    """Raised after the headers. The server then breaks the body off, which the client can see.
+    `told` are the bytes that are sent before."""
+
+    def __init__(self, message: str, told: bytes = b"") -> None:
+        super().__init__(message)
+        self.told = told
 
 
 class Body(Protocol):
@@ -27,7 +32,8 @@ class Body(Protocol):
         """The last bytes. `last` has the finish and the marks of the session."""
 
     def broken(self, error: Exception) -> bytes:
-        """The last bytes after an error; raises StreamBroken where bytes cannot tell it."""
+        """What is told of an error before the body breaks off. A client may take a body with a
+        clean end for the whole speech, whatever its last event is."""
 
 
 class RawAudio:
@@ -42,7 +48,7 @@ class RawAudio:
         return await self._encoder.feed(last.pcm) + await self._encoder.finish()
 
     def broken(self, error: Exception) -> bytes:
-        raise StreamBroken(f"the speech ended early: {type(error).__name__}")
+        return b""
 
 
 class WholeFile:

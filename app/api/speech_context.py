@@ -53,8 +53,10 @@ class SpeechContext:
         max_buffer_s: float,
         is_held: bool,
         tells_words: bool = False,
+        words_once: bool = False,
     ) -> None:
-        """`is_held`: as in app.core.SynthesisRequest, for each take."""
+        """`is_held`: as in app.core.SynthesisRequest, for each take. `words_once`: a word is not
+        told again with better times."""
         self.context_id = context_id
         self.number = number
         self.options = options
@@ -71,7 +73,7 @@ class SpeechContext:
             max_buffer_s=max_buffer_s,
             max_held_chars=services.sockets.max_held_chars,
         )
-        self._words = ContextWords(options.speed, options.delay_s)
+        self._words = ContextWords(options.speed, options.delay_s, is_once=words_once)
         self._played_ms: float | None = None  # as the client's cancel told it
         self._is_stalled = False
         self._live: SessionKey | None = None
@@ -198,7 +200,8 @@ class SpeechContext:
                     raise self._unreadable
                 break
             if order is Order.FLUSHED:
-                await self._outbox.tell(self, "flushed")
+                await self._send(encoder, await encoder.drain())
+                await self._outbox.tell(self, "flushed", dropped_characters=self._num_dropped_chars)
             elif isinstance(order, Take):
                 await self._speak(order, encoder)
 
@@ -238,10 +241,10 @@ class SpeechContext:
                     num_tokens = chunk.num_tokens
                     if chunk.prebuffer_s is not None and not self._playback.left_s:
                         self._prebuffer_ms = self._services.prebuffers.told_ms(chunk)
-                    news = job.words.news() if self._tells_words else []
-                    sending = self._send(encoder, await encoder.feed(chunk.pcm), news)
+                    encoded = await encoder.feed(chunk.pcm)
                     self._words.encoded(len(chunk.pcm))
-                    await self._hand_over(job.request.key, sending)
+                    news = self._words.news(chunk.finish) if self._tells_words else []
+                    await self._hand_over(job.request.key, self._send(encoder, encoded, news))
                     if chunk.finish is not None:
                         self._finish = chunk.finish
                         self._add(chunk.marks)

@@ -29,6 +29,7 @@ from app.text.takes import Take
 
 MAX_CHAR_BYTES = 12  # of a character in a JSON body: "\ud83d\ude42" at worst
 OTHER_FIELDS_BYTES = 16_384 + MAX_REQUEST_BYTES  # of a request body, beside its text
+SILENCE_S = 0.2  # said of a text that has no word, where that is no error
 _SAMPLING = {field.name for field in fields(SamplingParams)} & set(SpeechOptionFields.model_fields)
 
 
@@ -43,10 +44,12 @@ class SpeechOptions:
     format_name: FormatName
     sample_rate: int
     speed: float
+    allows_silence: bool = False  # a text without a word is a short silence
+    sound: AudioFormat | None = None  # of a dialect; None: the format of the name
 
     @property
     def format(self) -> AudioFormat:
-        return FORMATS[self.format_name]
+        return self.sound or FORMATS[self.format_name]
 
     @property
     def delay_s(self) -> float:
@@ -121,9 +124,11 @@ class SpeechPlanner:
         *,
         default_format: FormatName = "mp3",
         kept: Sequence[Pronunciation] = (),
+        is_part: bool = False,
     ) -> SpeechOptions:
-        """`kept` are the pronunciations of the voice and of the tenant. Raises BadRequest for a
-        value that this model or this caller cannot have."""
+        """`kept` are the pronunciations of the voice and of the tenant. `is_part`: the text may be
+        one sentence of a reply. Raises BadRequest for a value that this model or this caller cannot
+        have."""
         card = self._card()
         _refuse_fields_without_effect(fields, card)
         format_name = fields.response_format or default_format
@@ -135,6 +140,7 @@ class SpeechPlanner:
             format_name,
             _sample_rate(fields, format_name),
             1.0 if fields.speed is None else float(fields.speed),
+            is_part and self._limits.nothing_to_speak == "silence",
         )
 
     def _rules(
@@ -191,6 +197,8 @@ class SpeechPlanner:
                 code="string_above_max_length",
             )
         spoken = plan_text(text, options.rules)
+        if not spoken.segments and options.allows_silence and text.strip():
+            return replace(spoken, pauses_s=(max(SILENCE_S, sum(spoken.pauses_s)),))
         if not spoken.segments:
             message = "input: the text has no letter or digit, so there is nothing to speak"
             raise BadRequest(message, param="input", code="empty_input")

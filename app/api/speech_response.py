@@ -1,10 +1,10 @@
 """The answer to a speech request, for every kind of body.
 
 Nothing is sent before there is sound, so an error before the first sound becomes a status code and
-200 always carries audio. A later error breaks raw audio off, and is an event in a stream of
-events. The session's generator is closed before the last bytes are sent: a client that has read
-the end finds the session finished. A stop does not wait for the client to read. Knows nothing about
-models, nor about the source of the sound.
+200 always carries audio. A later error breaks the body off, in a stream of events after an event
+that tells the error. The session's generator is closed before the last bytes are sent: a client
+that has read the end finds the session finished. A stop does not wait for the client to read. Knows
+nothing about models, nor about the source of the sound.
 """
 
 import logging
@@ -68,6 +68,10 @@ class SpeechResponse(Response):
         except ReaderStalled as error:
             log.info("%s", error.message, extra={"session": job.request.key.session_id})
             raise StreamBroken(error.message) from error
+        except StreamBroken as broken:
+            if broken.told:
+                await self._send(broken.told, send)
+            raise
 
     async def _until_last(
         self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob, send: Send
@@ -101,7 +105,8 @@ class SpeechResponse(Response):
             session_id = job.request.key.session_id
             log.exception("session %s failed", session_id, extra={"session": session_id})
             self._services.refused(code_of(error))
-            return self._speech.broken(error), True
+            message = f"the speech ended early: {type(error).__name__}"
+            raise StreamBroken(message, self._speech.broken(error)) from error
 
     async def _send_last(self, part: bytes, send: Send) -> None:
         if part and not self._is_begun:

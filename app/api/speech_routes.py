@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.api.credentials import SUBPROTOCOL
 from app.api.dependencies import caller_of, require_role
+from app.api.dialects.own import OwnProtocol
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
 from app.api.json_body import parse_object, read_object, read_optional_object
@@ -97,7 +98,7 @@ def speech_routes(services: Services) -> APIRouter:
         is_file = _is_file(fields)
         # A clone has no voice until its voice is made of the recording.
         voice, kept = await services.pronunciations.of_speech(caller, fields.voice)
-        options = planner.options(fields, voice, caller, kept=kept)
+        options = planner.options(fields, voice, caller, kept=kept, is_part=True)
         job = await planner.job(fields.input, options, request.state.request_id)
         job = job if is_file else job.paced(is_held=planner.is_held(fields.start))
         spoken = (
@@ -142,7 +143,7 @@ def speech_routes(services: Services) -> APIRouter:
         offered = websocket.scope.get("subprotocols", [])
         caller, socket_id = caller_of(websocket), websocket.state.request_id
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        await SpeechSocket(websocket, services, caller, socket_id).serve()
+        await SpeechSocket(websocket, services, caller, socket_id, OwnProtocol()).serve()
 
     return router
 

@@ -1,34 +1,29 @@
-"""The WebSocket at /v1/audio/speech/stream: several contexts on one connection.
+"""A WebSocket for speech: several contexts on one connection, in the client's dialect.
 
 One task receives for as long as the connection lives, so that a client that leaves is noticed
 while the server only sends. Each context speaks in a task of its own, and so is each answer sent:
-a client that does not read can still stop what it has asked for. docs/websocket.md describes the
-protocol. Knows nothing about audio or text.
+a client that does not read can still stop what it has asked for. docs/websocket.md describes our
+own protocol; app/api/dialects has those of other vendors. Knows nothing about audio or text.
 """
 
 import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from fastapi import WebSocket
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
-from app.api.errors import code_of, error_of
+from app.api.dialects.dialect import Dialect, Opening, Reply, Step
+from app.api.dialects.gaps import fill_gaps
+from app.api.errors import code_of
 from app.api.idle_clock import IdleClock
 from app.api.services import Services
 from app.api.socket_cancels import SocketCancels
-from app.api.socket_messages import (
-    MAX_BUFFER_MS,
-    Cancel,
-    ClientMessage,
-    Close,
-    Flush,
-    Start,
-    Text,
-    read_message,
-)
+from app.api.socket_messages import MAX_BUFFER_MS, Cancel, Close, Flush, Text
 from app.api.socket_outbox import SocketOutbox
 from app.api.speech_context import SpeechContext
 from app.auth.api_keys import Caller
@@ -46,7 +41,12 @@ class SpeechSocket:
     """One connection that was accepted."""
 
     def __init__(
-        self, websocket: WebSocket, services: Services, caller: Caller, socket_id: str
+        self,
+        websocket: WebSocket,
+        services: Services,
+        caller: Caller,
+        socket_id: str,
+        dialect: Dialect,
     ) -> None:
         """`socket_id` names all sessions on this socket; their ids begin with it."""
         self._websocket = websocket
@@ -64,7 +64,8 @@ class SpeechSocket:
         self._incoming: asyncio.Task[Message] | None = None
         self._tasks = TaskSet()
         self._running: dict[SpeechContext, asyncio.Task[None]] = {}
-        self._outbox = SocketOutbox(websocket)
+        self._dialect = dialect
+        self._outbox = SocketOutbox(websocket, dialect)
         self._cancels = SocketCancels(services, self._outbox, caller, socket_id)
 
     async def serve(self) -> None:
@@ -130,33 +131,37 @@ class SpeechSocket:
             await self._close(POLICY, "the client does not read")
             return
         try:
-            message = read_message(frame)
-            context_id = message.context_id
-            if not isinstance(message, Cancel) or context_id in self._open:
-                self._idle.use()
-            await self._obey(message)
+            for step in self._dialect.read(frame):
+                context_id = step.context_id
+                if not isinstance(step, Cancel) or context_id in self._open:
+                    self._idle.use()
+                await self._obey(step)
         except ServeError as error:
             self._num_errors += 1
             self._services.refused(error.code)
-            self._spawn(self._outbox.event("error", context_id=context_id, error=error_of(error)))
+            self._spawn(self._outbox.event("error", context_id=context_id, error=error))
+            if self._dialect.ends_failed and context_id in self._open:
+                await self._obey(Cancel(type="cancel", context_id=context_id))
             if self._num_errors > self._bounds.max_faults:  # closed after the answers
                 await self._spawn(self._close(POLICY, "too many invalid messages"))
 
-    async def _obey(self, message: ClientMessage) -> None:
-        match message:
-            case Start():
-                await self._start(message)
+    async def _obey(self, step: Step) -> None:
+        match step:
+            case Opening():
+                await self._start(step)
+            case Reply():
+                self._spawn(self._outbox.frames((step.frame,)))
             case Text():
-                await self._find(message.context_id).push(message.text)
+                await self._find(step.context_id).push(step.text)
             case Flush():
-                self._find(message.context_id).flush()
+                self._find(step.context_id).flush()
             case Cancel():  # the next turn may use the id at once
-                context = self._open.pop(message.context_id, None)
+                context = self._open.pop(step.context_id, None)
                 if context is None:
-                    late = self._cancels.acknowledge_late(message.context_id, message.played_ms)
+                    late = self._cancels.acknowledge_late(step.context_id, step.played_ms)
                     self._spawn(late)
                 else:
-                    self._spawn(self._cancel(context, message.played_ms))
+                    self._spawn(self._cancel(context, step.played_ms))
             case Close(context_id=None):
                 self._is_closing = True
                 for context in self._open.values():
@@ -165,7 +170,8 @@ class SpeechSocket:
             case Close(context_id=str(context_id)):
                 self._find(context_id).close()
 
-    async def _start(self, message: Start) -> None:
+    async def _start(self, opening: Opening) -> None:
+        message = opening.start
         if self._is_closing:
             reason = "type: the socket is closing and opens no more contexts"
             raise BadRequest(reason, param="type")
@@ -181,6 +187,7 @@ class SpeechSocket:
         pronunciations = self._services.pronunciations
         voice, kept = await pronunciations.of_speech(self._caller, message.voice)
         options = planner.options(message, voice, self._caller, default_format="pcm", kept=kept)
+        options = replace(options, sound=opening.sound)
         number = self._num_started
         self._num_started += 1
         buffer_ms = MAX_BUFFER_MS if message.max_buffer_ms is None else message.max_buffer_ms
@@ -195,10 +202,15 @@ class SpeechSocket:
             max_buffer_s=buffer_ms / 1e3,
             is_held=planner.is_held(message.start),
             tells_words=message.timestamps is not None,
+            words_once=opening.words_once,
         )
         self._open[message.context_id] = context
         running = self._running[context] = self._spawn(self._run(context))
         running.add_done_callback(lambda _: self._running.pop(context))
+        if opening.silence:
+            fill = partial(self._outbox.fill, context, opening.silence)
+            filling = self._spawn(fill_gaps(context, fill))
+            running.add_done_callback(lambda _: filling.cancel())
 
     def _find(self, context_id: str) -> SpeechContext:
         if context_id not in self._open:
@@ -255,7 +267,7 @@ class SpeechSocket:
             named = {"session": context.session_id}
             message = "socket %s: a context failed: %s"
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
-            await self._outbox.tell(context, "error", error=error_of(error))
+            await self._outbox.failed(context, error)
 
     async def _cancel(self, context: SpeechContext, played_ms: float | None) -> None:
         """Acknowledges the cancel in every case, once the context has stopped."""

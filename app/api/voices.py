@@ -162,7 +162,13 @@ def _told(names: Sequence[str]) -> str:
 
 
 def body_of(voice: NamedVoice | LibraryVoice) -> Voice:
-    body = Voice(id=voice.id, voice_id=voice.id, name=voice.name, aliases=voice.aliases)
+    body = Voice(
+        id=voice.id,
+        voice_id=voice.id,
+        name=voice.name,
+        category="cloned" if isinstance(voice, LibraryVoice) else "premade",
+        aliases=voice.aliases,
+    )
     if isinstance(voice, LibraryVoice):
         heard = None if voice.heard is None else HeardRecording(**asdict(voice.heard))
         made = {"created_at": voice.created_at, "seconds": voice.seconds, "heard": heard}

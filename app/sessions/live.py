@@ -197,7 +197,7 @@ class LiveSessions:
         if claim in _NO_ROOM:
             message, code = _NO_ROOM[claim]
             wait_s = await self._registry.wait_s(key) if claim in _FULL else 0.0
-            raise Overloaded(message, code=code, retry_after_s=wait_s)
+            raise Overloaded(message, code=code, retry_after_s=self._limits.told_wait_s(wait_s))
         return claim
 
     async def _turn(self, request: SynthesisRequest, live: _Live) -> Claim:

@@ -43,7 +43,7 @@ class WordClock:
 
     def __init__(self, text: str, places: Places, clock: SoundClock) -> None:
         """`places` are those of the words that the session's request names, in `text`."""
-        self._text = text
+        self.text = text
         self._clock = clock
         self._places = places
         self._written = _written(places)
@@ -56,6 +56,16 @@ class WordClock:
         self._told: dict[Place, SpokenWord] = {}
         self._changed: set[int] = set()  # numbers of written words whose times are new
         self._is_file = False
+
+    @property
+    def places(self) -> list[Place]:
+        """Of the written words, in order. A word's number is its place in this list."""
+        return [place for place, _ in self._written]
+
+    @property
+    def begins_ms(self) -> float:
+        """Where the sound of the session begins."""
+        return round((self._clock.begins_s + self._clock.delay_s) * 1e3, 3)
 
     def as_file(self) -> None:
         """The sound is sent at its end, in one piece."""
@@ -79,7 +89,7 @@ class WordClock:
 
     def news(self) -> list[SpokenWord]:
         """The words that are new, or whose times are, since the last call."""
-        words = [self._word(num) for num in sorted(self._changed)]
+        words = [self.word(num) for num in sorted(self._changed)]
         self._changed.clear()
         news = [word for word in words if word and self._told.get(_place(word)) != word]
         self._told.update((_place(word), word) for word in news)
@@ -94,11 +104,11 @@ class WordClock:
 
     def until(self, audio_ms: float) -> Transcript:
         """What was said, where the sound up to `audio_ms` was sent."""
-        words = map(self._word, range(len(self._written)))
+        words = map(self.word, range(len(self._written)))
         sent = (word for word in words if word and word.start_ms < audio_ms)
-        return Transcript(self._text, tuple(map(self._ended, sent)), audio_ms)
+        return Transcript(self.text, tuple(map(self._ended, sent)), audio_ms)
 
-    def _word(self, num: int) -> SpokenWord | None:
+    def word(self, num: int) -> SpokenWord | None:
         """None: its times are not known."""
         place, keys = self._written[num]
         known = (self._times.get(key, self._guesses.get(key)) for key in keys)
@@ -108,7 +118,7 @@ class WordClock:
         first, last = times[0], times[-1]
         is_open = last.end is None or len(times) < len(keys)
         return SpokenWord(
-            self._text[slice(*place)],
+            self.text[slice(*place)],
             *place,
             self._clock.ms(first.start, first.segment),
             None if is_open else self._clock.ms(last.end or 0, last.segment),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.core import VoiceKind, VoiceRef
 from app.errors import ConfigError
 from app.model_card import ModelCard
+from app.voices.vendor_names import VENDOR_VOICES
 
 # Clients of OpenAI's interface know these names alone, and some refuse to send another.
 OPENAI_VOICES = (
@@ -65,11 +66,17 @@ class VoiceCatalogue:
 
     def find(self, name: str) -> NamedVoice | None:
         """By name or alias, spelled as it is."""
-        own_name = self._aliases().get(name, name)
+        own_name = (self._vendors() | self._aliases()).get(name, name)
         for voice in self.named():
             if voice.name == own_name:
                 return voice
         return None
+
+    def _vendors(self) -> dict[str, str]:
+        """Names of other vendors' voices, dealt out as OpenAI's. They are not listed: they are ids,
+        which nobody looks for."""
+        voices = self._card().voices
+        return {name: voices[i % len(voices)] for i, name in enumerate(VENDOR_VOICES) if voices}
 
     def _aliases(self) -> dict[str, str]:
         voices = self._card().voices

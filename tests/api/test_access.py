@@ -27,6 +27,8 @@ OPEN_TO_ALL = {"/", "/health"}
 LISTS = {"/v1/models", "/v1/models/{model_id:path}", "/v1/audio/voices"}  # for any key
 LISTS |= {"/v1/audio/voices/{voice_id}", "/v1/audio/pronunciations"}
 LISTS |= {"/v1/audio/models", "/v1/voices"}
+SOCKETS = {"/v1/audio/speech/stream", "/tts/websocket", "/v1/speak", "/jambonz/synthesize"}
+SOCKETS |= {f"/v1/text-to-speech/{{voice}}/{kind}stream-input" for kind in ("", "multi-")}
 MADE = ("/v1/audio/voices", "/v1/audio/pronunciations")  # with the role `voices`
 NOT_HERE = {"uploads_off", "not_served"}
 ORIGIN = "https://app.example"
@@ -46,7 +48,7 @@ async def ask(method, path, headers=None, **options):
 def test_the_list_of_routes_is_complete():
     paths = {path for _, path in routes()}
     assert {"/", "/v1/audio/speech", "/cancel/{session_id}", "/v1/models"} <= paths
-    assert routes(APIWebSocketRoute) == [("GET", "/v1/audio/speech/stream")]
+    assert {path for _, path in routes(APIWebSocketRoute)} == SOCKETS
 
 
 @pytest.mark.parametrize(

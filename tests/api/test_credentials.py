@@ -35,6 +35,8 @@ def headers(*pairs):
         ([BEARER, BEARER], "red-key"),
         ([BEARER, ("X-API-Key", " red-key")], "red-key"),
         ([("Authorization", "Basic abc"), ("X-API-Key", "red-key")], "red-key"),
+        ([("xi-api-key", "red-key")], "red-key"),
+        ([("Authorization", "Token red-key")], "red-key"),
         ([PROTOCOL], "red-key"),
         ([PROTOCOL, BEARER], "red-key"),
     ],

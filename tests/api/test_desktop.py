@@ -66,7 +66,8 @@ async def test_an_error_is_a_status_before_the_first_file_and_an_event_after_it(
     assert (await post("vox_speak_wav_stream", early)).status_code == 503
     for error in (SynthesisFailed("lost"), ValueError("a codec's")):
         late = FakeSynthesizer(fail_at=2, error=error, segment_per_chunk=True)
-        told = events_of((await post("vox_speak_wav_stream", late, {"text": TEXT})).text)
+        broken = await post("vox_speak_wav_stream", late, {"text": TEXT}, breaks_off=True)
+        told = events_of(broken.text)
         assert [event["type"] for event in told] == ["chunk", "error"]
 
 

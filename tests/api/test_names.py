@@ -45,6 +45,16 @@ async def test_openais_names_of_models_mean_the_served_model(client, model):
     assert planned.status_code == 200
 
 
+@pytest.mark.parametrize("model", ["sonic-3.6", "SONIC-latest", "eleven_flash_v2_5"])
+async def test_a_name_of_another_vendors_models_means_the_served_model_and_is_not_listed(
+    client, model
+):
+    response = await client.post(SPEECH, json=speech(model=model))
+    assert (response.status_code, response.headers["x-model"]) == (200, "english")
+    (listed,) = (await client.get("/v1/models")).json()["data"]
+    assert model not in listed["aliases"]
+
+
 async def test_an_operators_alias_means_the_served_model_and_is_listed():
     aliases = {"narrator": "english"}
     async with in_process(FakeSynthesizer(), model_aliases=aliases) as client:

@@ -22,7 +22,7 @@ async def test_out_of_memory_before_the_first_sound_is_a_503_with_retry_after(ch
 
 async def test_out_of_memory_after_the_first_sound_is_an_error_event():
     synthesizer = FakeSynthesizer(fail_at=1, error=NO_MEMORY)
-    async with in_process(synthesizer) as client:
+    async with in_process(synthesizer, breaks_off=True) as client:
         response = await client.post("/v1/audio/speech", json=speech(stream_format="sse"))
     events = [
         json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data")

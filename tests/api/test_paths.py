@@ -128,8 +128,8 @@ async def test_a_probe_with_a_slash_needs_no_key():
         ("POST", "/openai/audio/speech", "POST /v1/audio/speech"),
         ("GET", "/v1/health", "GET, HEAD /health"),
         ("POST", "/v1/cancel/abc", "POST /cancel/abc"),
-        ("POST", "/tts", "POST /v1/audio/speech"),
-        ("POST", "/v1/text-to-speech/anna/stream", ""),
+        ("POST", "/tts", "POST /tts/sse"),
+        ("POST", "/api/text-to-speech/anna", "POST /v1/text-to-speech/anna"),
         ("GET", "/" + "x" * 5000, "POST /v1/audio/speech"),
     ],
 )

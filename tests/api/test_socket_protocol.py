@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from starlette.websockets import WebSocketState
 
 from app.api.admission import AdmissionControl
+from app.api.dialects.own import OwnProtocol
 from app.api.pronunciations import Pronunciations
 from app.api.services import Services
 from app.api.speech_job import SpeechPlanner
@@ -86,7 +87,7 @@ def services_of(synthesizer):
 
 def socket_of(wire, services, tenant):
     caller = Caller(tenant, tenant, frozenset(Role), Quota())
-    return SpeechSocket(wire, services, caller, tenant)
+    return SpeechSocket(wire, services, caller, tenant, OwnProtocol())
 
 
 class SlowToSendDone(Wire):

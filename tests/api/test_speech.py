@@ -16,8 +16,8 @@ from tests.support.api_clients import events_of, in_process, speech
 from tests.support.fakes import ENGLISH, MULTILINGUAL, TURBO, FakeSynthesizer, tone
 
 
-async def post(synthesizer, headers=None, **changes):
-    async with in_process(synthesizer) as client:
+async def post(synthesizer, headers=None, *, breaks_off=False, **changes):
+    async with in_process(synthesizer, breaks_off=breaks_off) as client:
         return await client.post("/v1/audio/speech", json=speech(**changes), headers=headers)
 
 
@@ -213,7 +213,7 @@ async def test_an_unfinished_whole_file_is_a_500(finish):
 )
 async def test_an_error_after_the_first_sound_is_the_last_event(error, code):
     synthesizer = FakeSynthesizer(fail_at=2, error=error)
-    response = await post(synthesizer, response_format="pcm", stream_format="sse")
+    response = await post(synthesizer, breaks_off=True, response_format="pcm", stream_format="sse")
     *deltas, last = events_of(response.text)
     assert len(deltas) == 2
     assert last["type"] == "speech.audio.error"
@@ -225,6 +225,7 @@ async def test_logs_hold_no_text(caplog):
     await post(FakeSynthesizer(ENGLISH), input="Xylophone zebra.")
     await post(
         FakeSynthesizer(ENGLISH, fail_at=1, error=KeyError(1)),
+        breaks_off=True,
         input="Xylophone zebra.",
         stream_format="sse",
     )
@@ -260,6 +261,15 @@ async def test_strip_markdown_and_strip_emoji_remove_them():
     await post(synthesizer, input="**Hello** there 🙂.")
     told, plain = (request.segments for request in synthesizer.requests)
     assert (told, plain) == (("Hello there.",), ("**Hello** there 🙂.",))
+
+
+@pytest.mark.parametrize(("wait_s", "advice"), [(60, None), (61, "false")])
+async def test_a_client_that_must_wait_long_is_told_not_to_retry_by_itself(wait_s, advice):
+    response = await post(
+        FakeSynthesizer(fail_at=0, error=Overloaded("full", retry_after_s=wait_s))
+    )
+    assert response.headers["retry-after"] == str(wait_s)
+    assert response.headers.get("x-should-retry") == advice
 
 
 async def test_overload_says_when_to_retry():

@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from app.api.speech_bodies import RawAudio
 from app.audio.formats import FORMATS
 from app.audio.pcm import to_s16le
 from app.errors import SynthesisFailed
-from tests.support.api_clients import serving, speech
+from tests.support.api_clients import events_of, serving, speech
 from tests.support.fakes import FakeSynthesizer, tone
 
 CHUNK_BYTES = 5 * 960 * 2  # of the fake's pcm
@@ -151,7 +150,12 @@ def test_an_error_breaks_raw_audio_off(error, caplog):
 
 
 def heard_until_it_breaks(synthesizer):
-    with serving(synthesizer) as url, post(url) as response:
+    with serving(synthesizer) as url:
+        return until_it_breaks(post(url))
+
+
+def until_it_breaks(request):
+    with request as response:
         assert response.status_code == 200
         heard, body = [], response.iter_raw()
         with pytest.raises(httpx.RemoteProtocolError):
@@ -159,10 +163,22 @@ def heard_until_it_breaks(synthesizer):
     return b"".join(heard)
 
 
-def test_a_clean_end_after_an_error_is_detected(monkeypatch):
-    monkeypatch.setattr(RawAudio, "broken", lambda self, error: b"")
+@pytest.mark.parametrize("path", ["v1/audio/speech", "api/vox_speak_wav_stream"])
+def test_a_stream_of_events_breaks_off_after_its_error(path):
+    error = SynthesisFailed("lost")
+    synthesizer = FakeSynthesizer(fail_at=2, error=error, segment_per_chunk=True)
+    body = {"text": "Hello."} if path.startswith("api") else speech(stream_format="sse")
+    with serving(synthesizer) as url:
+        request = httpx.stream("POST", f"{url}/{path}", json=body, timeout=10)
+        told = until_it_breaks(request)
+    last = events_of(told.decode())[-1]
+    assert last["type"].endswith("error")
+    assert last["error"]["code"] == "synthesis_failed"
+
+
+def test_a_clean_end_is_detected():
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        heard_until_it_breaks(FakeSynthesizer(fail_at=1, error=SynthesisFailed("lost")))
+        heard_until_it_breaks(FakeSynthesizer())
 
 
 def test_two_streams_do_not_wait_for_each_other():

@@ -152,11 +152,11 @@ class Failing(LiveSynthesizer):
 
 
 async def test_a_session_that_failed_has_the_words_that_were_sent():
-    async with in_process(Failing(5, 0.0, words=TIMES)) as client:
-        body = (await spoken(client)).text
+    async with in_process(Failing(5, 0.0, words=TIMES), breaks_off=True) as client:
+        events = events_of((await spoken(client)).text)
         words, captions, subtitles = [await client.get(f"/v1/sessions/s/{part}") for part in PARTS]
         heard = (await client.post("/cancel/s")).json()["heard"]
-    assert events_of(body)[-1]["type"] == "speech.audio.error"
+    assert events[-1]["type"] == "speech.audio.error"
     assert told(words.json()["words"]) == TOLD[:3]
     assert words.json()["audio_ms"] == 400
     assert captions.text.endswith("--> 00:00:00.400\nIt costs $5\n")

@@ -53,13 +53,16 @@ async def test_the_registry_is_told_what_the_session_asks_of_the_engines():
     assert client.works == [stream, stream._replace(goes_on=True)]
 
 
-async def test_a_turn_that_does_not_come_is_an_overload_that_says_when_to_come_again():
+@pytest.mark.parametrize(("profile", "told_s"), [("listeners", 8), ("agents", 1)])
+async def test_a_turn_that_does_not_come_is_an_overload_that_says_when_to_come_again(
+    profile, told_s
+):
     client, source = BusyClient(times=10**9), Source()
     client.wait_s_told = 7.2
-    sessions = LiveSessions(client, Limits(first_audio_s=0.02))
+    sessions = LiveSessions(client, Limits(first_audio_s=0.02, profile=profile))
     with pytest.raises(Overloaded, match=r"would stall .*limits\.admit") as refusal:
         await anext(sessions.speak(REQUEST, source))
-    assert refusal.value.retry_after_s == 8
+    assert refusal.value.retry_after_s == told_s
     assert (source.closed, client.ends, len(sessions)) == (0, [], 0)
 
 

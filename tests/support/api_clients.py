@@ -25,9 +25,10 @@ def events_of(body):
 
 
 @contextlib.asynccontextmanager
-async def in_process(synthesizer, limits=None, **options):
+async def in_process(synthesizer, limits=None, *, breaks_off=False, **options):
+    """`breaks_off`: the answer may break off; what came before is its body."""
     app = create_app(synthesizer, limits or Limits(), **options)
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=not breaks_off)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 

@@ -7,6 +7,7 @@ import pytest
 from app.core import VoiceKind, VoiceRef
 from app.errors import ConfigError
 from app.voices.catalogue import OPENAI_VOICES, VoiceCatalogue
+from app.voices.vendor_names import VENDOR_VOICES
 from tests.support.fakes import ENGLISH
 
 
@@ -38,6 +39,16 @@ def test_aliases_are_listed_with_their_voice():
 def test_an_alias_of_an_unknown_voice_stops_the_start():
     with pytest.raises(ConfigError, match=r"voice_aliases\.boss"):
         catalogue({"boss": "nobody"})
+
+
+def test_the_voices_of_other_vendors_are_dealt_out_unless_the_operator_says_otherwise():
+    made = catalogue()
+    dealt = [made.find(name).name for name in VENDOR_VOICES]
+    assert set(dealt) == {made.find(name).name for name in OPENAI_VOICES}
+    assert not set(VENDOR_VOICES) & {alias for voice in made.named() for alias in voice.aliases}
+    last = ENGLISH.voices[-1]
+    told = VoiceCatalogue(lambda: ENGLISH, {VENDOR_VOICES[0]: last})
+    assert told.find(VENDOR_VOICES[0]).name == last
 
 
 def test_an_unknown_name_is_not_found():

@@ -1,0 +1,84 @@
+"""jambonz's custom text-to-speech over a socket: its frames and the one context that speaks.
+
+`stream` brings text, and `flush` has it spoken. `stop` stops the speech and closes the socket, and
+`clear` stops the speech alone. The sound is binary: 16 bit samples at the rate that `connect` says.
+Some versions name a control message by `command` instead of `type`. Pure.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from app.api.dialects.dialect import Frame, Opening, ServerMessage, Step
+from app.api.dialects.one_context import OneContext
+from app.api.dialects.values import text_of
+from app.api.errors import error_of
+from app.api.json_body import parse_object
+from app.api.socket_messages import Close
+from app.core import FinishReason
+from app.errors import BadRequest
+
+_KINDS = ("stream", "flush", "clear", "stop", "keepalive")
+
+
+class Jambonz:
+    """Implements Dialect."""
+
+    ends_failed = True
+
+    def __init__(self, opening: Opening) -> None:
+        self._context = OneContext(opening)
+
+    def read(self, frame: str) -> Iterator[Step]:
+        body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+        kind = body.get("type", body.get("command"))
+        if kind not in _KINDS:
+            raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")
+        match kind:
+            case "stream":
+                text = text_of(body, "text")
+                if text is None:
+                    raise BadRequest("text: the text is missing", param="text")
+                yield from self._context.say(text)
+            case "flush":
+                yield from self._context.flush()
+            case "clear":
+                yield from self._context.clear()
+            case "stop":
+                yield from self._context.clear()
+                yield Close(type="close")
+
+    def write(self, message: ServerMessage) -> Sequence[Frame]:
+        if message.error is not None and message.context_id is None:
+            return (error_frame(message.error),)
+        return tuple(self._told(message)) if self._context.has(message) else ()
+
+    def _told(self, message: ServerMessage) -> Iterator[Frame]:
+        match message.kind:
+            case "audio":
+                self._context.heard()
+                yield message.sound
+            case "flushed":
+                try:
+                    self._context.flushed(message)
+                except BadRequest as error:
+                    yield error_frame(error)
+            case "error":
+                self._context.failed()
+                yield error_frame(message.error or RuntimeError())
+            case "done" if message.fields.get("finish_reason") == FinishReason.CANCELLED:
+                self._context.failed()
+                yield _error("the speech was cancelled by another request")
+
+
+def connected(sample_rate: int) -> str:
+    """The first message of a socket."""
+    sound = {"sample_rate": sample_rate, "base64_encoding": False}
+    return json.dumps({"type": "connect", "data": sound})
+
+
+def error_frame(error: Exception) -> str:
+    return _error(str(error_of(error)["message"]))
+
+
+def _error(message: str) -> str:
+    return json.dumps({"type": "error", "error": message})

@@ -1,0 +1,86 @@
+"""The context of a socket whose protocol has none: one at a time, which the first text opens.
+
+It lasts over all turns, so that turns are spoken one after the other and the sound of all of them
+is paced by one clock. A clear or an error ends it, and the next text opens another. What is left of
+a text that failed is thrown away: it must not be spoken as a text of its own. Pure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from app.api.dialects.dialect import Opening, ServerMessage, Step
+from app.api.socket_messages import Cancel, Flush, Text
+from app.errors import BadRequest
+
+NUM_SILENT = 10  # times 20 ms
+
+
+class OneContext:
+    def __init__(self, opening: Opening) -> None:
+        """`opening`: of every context; its name is given here."""
+        self._opening = opening
+        self._num_opened = 0
+        self._name: str | None = None
+        self._is_in_text = False  # text has come since the last flush
+        self._is_failed = False  # the text that is coming has failed
+        self._is_heard = False  # since the last flush
+        self._num_dropped: object = 0  # characters of the context, up to the last flush
+
+    def say(self, text: str) -> Iterator[Step]:
+        self._is_in_text = True
+        if self._is_failed:
+            return
+        if self._name is None:
+            self._name = f"c{self._num_opened}"
+            self._num_opened += 1
+            start = self._opening.start.model_copy(update={"context_id": self._name})
+            self._num_dropped = 0
+            yield replace(self._opening, start=start)
+        yield Text(type="text", context_id=self._name, text=text)
+
+    def flush(self) -> Iterator[Step]:
+        """Nothing where no context is open."""
+        self._is_in_text = self._is_failed = False
+        if self._name is not None:
+            yield Flush(type="flush", context_id=self._name)
+
+    def clear(self) -> Iterator[Step]:
+        self._is_in_text = self._is_failed = self._is_heard = False
+        name, self._name = self._name, None
+        if name is not None:
+            yield Cancel(type="cancel", context_id=name)
+
+    @property
+    def is_open(self) -> bool:
+        return self._name is not None
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the end of a text that has failed is still to come."""
+        return self._is_failed
+
+    def has(self, message: ServerMessage) -> bool:
+        """Whether the message is about the context that is open now."""
+        return self._name is not None and message.context_id == self._name
+
+    def heard(self) -> None:
+        self._is_heard = True
+
+    def flushed(self, message: ServerMessage) -> bytes:
+        """The sound that a turn still needs: a little silence where it had none, because clients
+        take a turn without sound for a fault. Raises BadRequest where the model could read nothing
+        of the turn."""
+        is_heard, self._is_heard = self._is_heard, False
+        num_dropped = message.fields.get("dropped_characters", 0)
+        had_dropped, self._num_dropped = self._num_dropped, num_dropped
+        if is_heard:
+            return b""
+        if num_dropped != had_dropped:
+            reason = "text: the model can read no letter of this text"
+            raise BadRequest(reason, param="text", code="unsupported_characters")
+        return self._opening.silence * NUM_SILENT
+
+    def failed(self) -> None:
+        """The context has ended, and its speech is not whole."""
+        self._name, self._is_heard = None, False
+        self._is_failed = self._is_in_text
