@@ -7,8 +7,7 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.credentials import SUBPROTOCOL
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects.own import OwnProtocol
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
@@ -140,9 +139,8 @@ def speech_routes(services: Services) -> APIRouter:
 
     @router.websocket("/v1/audio/speech/stream")
     async def stream(websocket: WebSocket) -> None:
-        offered = websocket.scope.get("subprotocols", [])
         caller, socket_id = caller_of(websocket), websocket.state.request_id
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await accept(websocket)
         await SpeechSocket(websocket, services, caller, socket_id, OwnProtocol()).serve()
 
     return router

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects.deepgram import Deepgram, metadata, refusal
 from app.api.dialects.deepgram_fields import file_opening, socket_opening
 from app.api.dialects.handshake import refuse
@@ -41,7 +41,7 @@ _BODY = {
 def routes(services: Services) -> APIRouter:
     router = APIRouter(
         default_response_class=JsonResponse,
-        dependencies=[require_role(Role.SPEAK), errors_shaped(refusal)],
+        dependencies=[errors_shaped(refusal), require_role(Role.SPEAK)],
     )
     card = services.synthesizer.card
 
@@ -70,7 +70,7 @@ def routes(services: Services) -> APIRouter:
             services.refused(error.code)
             await refuse(websocket, error, refusal)
             return
-        await websocket.accept()
+        await accept(websocket)
         await websocket.send_text(metadata(socket_id, card().name, voice.name))
         await SpeechSocket(websocket, services, caller, socket_id, Deepgram(opening)).serve()
 

@@ -53,7 +53,9 @@ class ElevenLabs:
     ends_failed = True
 
     def __init__(self, query: SocketQuery, languages: Sequence[str], *, is_multi: bool) -> None:
-        """`languages`: those of the served model. `is_multi`: the socket has several contexts."""
+        """`languages`: those of the served model. `is_multi`: the socket has several contexts. With
+        one, the vendor's SDK looks at the last message alone, so nothing may follow an error."""
+        self.closes_failed = not is_multi
         self._query = query
         self._languages = languages
         self._is_multi = is_multi
@@ -72,6 +74,23 @@ class ElevenLabs:
             message = f"context_id: at most {MAX_ID_CHARS} characters are allowed"
             raise BadRequest(message, param="context_id")
         self._read_id = given
+        try:
+            yield from self._take(given, body)
+        except BadRequest:
+            if given is not None:
+                yield from self._end_failed(given, goes_on=body.get("close_context") is not True)
+            raise
+
+    def _end_failed(self, vendor_id: str, *, goes_on: bool) -> Iterator[Step]:
+        """A wrong frame ends its context: a text with a hole is not whole."""
+        name = self._names.name_of(vendor_id)
+        if name is not None:
+            self._names.forget(name)
+            yield Cancel(type="cancel", context_id=name)
+        if goes_on:
+            self._failed.add(vendor_id)
+
+    def _take(self, given: str | None, body: dict[str, object]) -> Iterator[Step]:
         text = text_of(body, "text")
         if not self._is_multi and text == "":  # the end
             yield Close(type="close")
@@ -87,6 +106,9 @@ class ElevenLabs:
         if self._failed.has(vendor_id, is_last=closes):
             return
         context: _Context | None = self._names.of_vendor(vendor_id)
+        if context is not None and context.is_closing and not closes:
+            yield KeepAlive()  # text behind the end is not spoken
+            return
         if context is None:
             if not text:  # or it ends a context that has ended by itself
                 yield KeepAlive()
@@ -108,17 +130,14 @@ class ElevenLabs:
             yield KeepAlive()
         if closes and context.is_closing:
             self._names.forget(name)
+            self._failed.add(vendor_id)  # text of it may be on its way
             yield Cancel(type="cancel", context_id=name)
         elif closes:
             context.is_closing, context.awaits_text = True, False
             yield Close(type="close", context_id=name)
 
     def _open(self, vendor_id: str, settings: Mapping[str, object]) -> Opening:
-        try:
-            opening = opening_of(self._query, settings, "new", self._languages)
-        except BadRequest:
-            self._failed.add(vendor_id)
-            raise
+        opening = opening_of(self._query, settings, "new", self._languages)
         alignments = Alignments(is_synced=self._query.is_synced)
         name = self._names.open(vendor_id, _Context(opening, alignments))
         start = opening.start.model_copy(update={"context_id": name})
@@ -132,7 +151,7 @@ class ElevenLabs:
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         found = self._names.find(message.context_id)
         if found is None:
-            if message.error is not None and message.context_id is None:
+            if message.error is not None and message.stream is None:
                 return (self._frame(self._read_id, messages.error(message.error)),)
             return ()
         vendor_id, context = found
@@ -151,6 +170,8 @@ class ElevenLabs:
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
+                    if context.awaits_text:
+                        self._failed.add(vendor_id)
                     yield messages.cancelled_elsewhere()
                     return
                 yield from self._end(context)

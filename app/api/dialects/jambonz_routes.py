@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects.dialect import Opening
 from app.api.dialects.handshake import refuse
 from app.api.dialects.jambonz import Jambonz, connected
@@ -81,7 +81,7 @@ def routes(services: Services) -> APIRouter:
             services.refused(error.code)
             await refuse(websocket, error)
             return
-        await websocket.accept()
+        await accept(websocket)
         await websocket.send_text(connected(sound.sample_rate))
         await SpeechSocket(websocket, services, caller, socket_id, Jambonz(opening)).serve()
 

@@ -1,7 +1,7 @@
 """Vapi's custom voice: `/vapi/speak`, the `server.url` of a voice with the provider `custom-voice`.
 
 A request has the text and the rate; the answer is raw samples of 16 bit. The voice is in the query
-(`?voice=anna`), or Vapi's `voiceId`, or the model's first.
+(`?voice=anna&language=de`), or Vapi's `voiceId`, or the model's first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.api.dependencies import require_role
 from app.api.dialects.dialect import Opening
 from app.api.dialects.spoken_file import spoken_file
-from app.api.dialects.values import object_of, text_of
+from app.api.dialects.values import language_of, object_of, text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
 from app.api.openapi import SPOKEN
@@ -68,7 +68,10 @@ def routes(services: Services) -> APIRouter:
         named = (request.query_params.get("voice"), *_voices_of(message))
         default = services.synthesizer.card().voices[0]
         voice = next((name for name in named if name and name.strip()), default)
-        opening = _opening(voice, message.get("sampleRate", _RATE))
+        language = language_of(
+            request.query_params.get("language"), services.synthesizer.card().languages
+        )
+        opening = _opening(voice, message.get("sampleRate", _RATE), language)
         return await spoken_file(services, request, opening, text)
 
     return router
@@ -81,7 +84,7 @@ def _voices_of(message: dict[str, object]) -> Iterator[str | None]:
         yield text_of(voice, "voiceId") if isinstance(voice, dict) else None
 
 
-def _opening(voice: str, sample_rate: object) -> Opening:
+def _opening(voice: str, sample_rate: object, language: str | None) -> Opening:
     """Raises BadRequest."""
     if not isinstance(sample_rate, int) or isinstance(sample_rate, bool):
         raise BadRequest("sampleRate: the value must be a number", param="sampleRate")
@@ -92,5 +95,6 @@ def _opening(voice: str, sample_rate: object) -> Opening:
         "voice": voice,
         "response_format": sound.name,
         "sample_rate": sample_rate,
+        "language": language,
     }
     return Opening(parse(Start, start), sound.audio)
