@@ -16,7 +16,7 @@ from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia_fields import opening_of
 from app.api.dialects.dialect import FILLER_MS, Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.markup import TagReplacer
-from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.names import ContextNames, FailedIds, end_failed
 from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, text_of
 from app.api.dialects.words import TimedWord, words_of
@@ -101,7 +101,9 @@ class Cartesia:
             else:
                 yield from self._generate(vendor_id, body)
         except BadRequest:
-            yield from self._end_failed(vendor_id, goes_on=body.get("continue") is True)
+            yield from end_failed(
+                self._names, self._failed, vendor_id, goes_on=body.get("continue") is True
+            )
             raise
 
     def _cancel(self, vendor_id: str) -> Iterator[Step]:
@@ -115,15 +117,6 @@ class Cartesia:
             self._cancelled.add(vendor_id)
         self._names.release(vendor_id)
         yield Cancel(type="cancel", context_id=name)
-
-    def _end_failed(self, vendor_id: str, *, goes_on: bool) -> Iterator[Step]:
-        """A wrong frame ends its context: a text with a hole is not whole."""
-        name = self._names.name_of(vendor_id)
-        if name is not None:
-            self._names.forget(name)
-            yield Cancel(type="cancel", context_id=name)
-        if goes_on:
-            self._failed.add(vendor_id)
 
     def _generate(self, vendor_id: str, body: dict[str, object]) -> Iterator[Step]:
         text = text_of(body, "transcript") or ""

@@ -15,27 +15,17 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN
+from app.api.openapi import SPOKEN, json_body
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
 from app.errors import BadRequest, ServeError
 from app.key_settings import Role
 
 SOCKETS: Mapping[str, str] = {"/v1/speak": "Deepgram's messages; docs/dialects.md says which"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["text"],
-                    "properties": {"text": {"type": "string"}},
-                }
-            }
-        },
-    }
-}
+_BODY = json_body(
+    ["text"],
+    {"text": {"type": "string"}},
+)
 
 
 def routes(services: Services) -> APIRouter:

@@ -22,7 +22,7 @@ from app.api.dialects.dialect import (
     Step,
 )
 from app.api.dialects.elevenlabs_fields import SocketQuery, opening_of
-from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.names import ContextNames, FailedIds, end_failed
 from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, object_of, text_of
 from app.api.dialects.words import TimedWord, words_of
@@ -78,17 +78,10 @@ class ElevenLabs:
             yield from self._take(given, body)
         except BadRequest:
             if given is not None:
-                yield from self._end_failed(given, goes_on=body.get("close_context") is not True)
+                yield from end_failed(
+                    self._names, self._failed, given, goes_on=body.get("close_context") is not True
+                )
             raise
-
-    def _end_failed(self, vendor_id: str, *, goes_on: bool) -> Iterator[Step]:
-        """A wrong frame ends its context: a text with a hole is not whole."""
-        name = self._names.name_of(vendor_id)
-        if name is not None:
-            self._names.forget(name)
-            yield Cancel(type="cancel", context_id=name)
-        if goes_on:
-            self._failed.add(vendor_id)
 
     def _take(self, given: str | None, body: dict[str, object]) -> Iterator[Step]:
         text = text_of(body, "text")

@@ -15,7 +15,7 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import language_of, object_of, text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN
+from app.api.openapi import SPOKEN, json_body
 from app.api.services import Services
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
@@ -26,30 +26,20 @@ from app.key_settings import Role
 SOCKETS: Mapping[str, str] = {}
 METADATA_BYTES = 1024**2  # of a request, about the call; it grows with the conversation
 _RATE = 24_000
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["message"],
-                    "properties": {
-                        "message": {
-                            "type": "object",
-                            "required": ["text"],
-                            "properties": {
-                                "type": {"type": "string", "enum": ["voice-request"]},
-                                "text": {"type": "string"},
-                                "sampleRate": {"type": "integer"},
-                            },
-                        }
-                    },
-                }
-            }
-        },
-    }
-}
+_BODY = json_body(
+    ["message"],
+    {
+        "message": {
+            "type": "object",
+            "required": ["text"],
+            "properties": {
+                "type": {"type": "string", "enum": ["voice-request"]},
+                "text": {"type": "string"},
+                "sampleRate": {"type": "integer"},
+            },
+        }
+    },
+)
 
 
 def routes(services: Services) -> APIRouter:
