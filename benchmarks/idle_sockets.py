@@ -41,7 +41,8 @@ INGRESS = "ServeReplica:chatterbox:Ingress"
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    args = {"admission": {"max_sockets_per_key": options.num_sockets + 1}}
+    bounds = {"max_sockets_per_key": options.num_sockets + 1, "requests_per_s": None}
+    args = {"admission": bounds}
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Side("now", ROOT, args=args), Path(folder))
         try:
