@@ -63,7 +63,8 @@ class ContextText:
                 await asyncio.sleep(0)  # other streams move on while a long text is read
         finally:
             self._num_pushes -= 1
-            self._orders.put_nowait(None)  # from now on it waits
+            if self._orders.empty():
+                self._orders.put_nowait(None)  # from now on it waits
 
     def flush(self) -> None:
         """Raises BadRequest as `push` does."""
@@ -104,8 +105,6 @@ class ContextText:
         if takes or was_empty:  # the text that is left came now
             self._buffered_since_s = asyncio.get_running_loop().time()
         self._order(takes)
-        if not takes and self._orders.empty():
-            self._orders.put_nowait(None)
 
     def _order(self, takes: list[Take]) -> None:
         for take in takes:
