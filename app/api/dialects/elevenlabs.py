@@ -42,7 +42,6 @@ class _Context:
     words: list[TimedWord] = field(default_factory=list)  # that go out with the next sound
     is_closing: bool = False
     has_text: bool = False  # beside the space that opened it
-    awaits_text: bool = True
     is_heard: bool = False
     filler_ms: float = 0.0
 
@@ -99,8 +98,8 @@ class ElevenLabs:
         if self._failed.has(vendor_id, is_last=closes):
             return
         context: _Context | None = self._names.of_vendor(vendor_id)
-        if context is not None and context.is_closing and not closes:
-            yield KeepAlive()  # text behind the end is not spoken
+        if context is not None and context.is_closing:
+            yield from self._after_end(vendor_id, closes)
             return
         if context is None:
             if not text:  # or it ends a context that has ended by itself
@@ -112,22 +111,28 @@ class ElevenLabs:
         if name is None or context is None:
             return
         is_space = text.isspace()
-        if text and not (is_space and (context.is_closing or not context.has_text)):
-            context.awaits_text = context.has_text = True  # text behind the end is refused
+        if text and (context.has_text or not is_space):
+            context.has_text = True
             said = self._said(text)
             context.alignments.add_text(said)
             yield Text(type="text", context_id=name, text=said)
-        if flag_of(body, "flush") and not context.is_closing:
+        if flag_of(body, "flush"):
             yield Flush(type="flush", context_id=name)
         if not text or is_space:
             yield KeepAlive()
-        if closes and context.is_closing:
-            self._names.forget(name)
-            self._failed.add(vendor_id)  # text of it may be on its way
-            yield Cancel(type="cancel", context_id=name)
-        elif closes:
-            context.is_closing, context.awaits_text = True, False
+        if closes:
+            context.is_closing = True
             yield Close(type="close", context_id=name)
+
+    def _after_end(self, vendor_id: str, closes: bool) -> Iterator[Step]:
+        """Text behind the end is not spoken. `closes`: the second time, which is a barge-in."""
+        name = self._names.name_of(vendor_id)
+        if not closes or name is None:
+            yield KeepAlive()
+            return
+        self._names.forget(name)
+        self._failed.add(vendor_id)  # text of it may be on its way
+        yield Cancel(type="cancel", context_id=name)
 
     def _open(self, vendor_id: str, settings: Mapping[str, object]) -> Opening:
         opening = opening_of(self._query, settings, "new", self._languages)
@@ -163,7 +168,7 @@ class ElevenLabs:
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
-                    if context.awaits_text:
+                    if not context.is_closing:
                         self._failed.add(vendor_id)
                     yield messages.cancelled_elsewhere()
                     return
@@ -172,7 +177,7 @@ class ElevenLabs:
                 self._names.forget(message.context_id)
             case "error":
                 self._names.forget(message.context_id)
-                if context.awaits_text:
+                if not context.is_closing:
                     self._failed.add(vendor_id)
                 yield messages.error(message.error or RuntimeError())
 
