@@ -34,11 +34,15 @@ ERROR = {
 }
 
 
-def json_body(required: Sequence[str], properties: Mapping[str, object]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads a JSON object with these fields."""
-    schema = {"type": "object", "required": list(required), "properties": dict(properties)}
+def json_body(schema: Mapping[str, object], *, is_required: bool = True) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads a JSON body."""
     content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": is_required, "content": content}}
+
+
+def fields_of(required: Sequence[str], properties: Mapping[str, object]) -> dict[str, object]:
+    """The schema of a JSON object."""
+    return {"type": "object", "required": list(required), "properties": dict(properties)}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
 from app.api.json_body import parse_object, read_object, read_optional_object
 from app.api.middleware import check_target_id
-from app.api.openapi import CANCELLED, SPOKEN
+from app.api.openapi import CANCELLED, SPOKEN, json_body
 from app.api.reference_audio import MAX_CHARS, recording_of
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
@@ -37,12 +37,7 @@ _CANCEL_STATUS = {
 _UNKNOWN = "this session id is unknown; a later request with this id will be cancelled"
 MAX_CANCEL_BYTES = 1024
 _SCHEMA = SpeechFields.model_json_schema()
-_CANCEL_BODY = {
-    "requestBody": {
-        "required": False,
-        "content": {"application/json": {"schema": CancelFields.model_json_schema()}},
-    }
-}
+_CANCEL_BODY = json_body(CancelFields.model_json_schema(), is_required=False)
 _SPEECH_BODY = {
     "requestBody": {
         "required": True,

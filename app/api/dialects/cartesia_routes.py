@@ -18,7 +18,7 @@ from app.api.dialects.words import timed
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import EVENTS, SPOKEN, json_body
+from app.api.openapi import EVENTS, SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.speech_bodies import EVENT_STREAM, RawAudio
 from app.api.speech_job import SpeechJob
@@ -31,22 +31,24 @@ from app.sessions.settled_words import SettledWords
 
 SOCKETS = {"/tts/websocket": "Cartesia's messages; docs/dialects.md says which"}
 _BODY = json_body(
-    ["model_id", "transcript", "voice", "output_format"],
-    {
-        "model_id": {"type": "string"},
-        "transcript": {"type": "string", "description": "the text"},
-        "voice": {
-            "anyOf": [{"type": "string"}, {"type": "object"}],
-            "description": 'a name, an id, or {"mode": "id", "id": ...}',
+    fields_of(
+        ["model_id", "transcript", "voice", "output_format"],
+        {
+            "model_id": {"type": "string"},
+            "transcript": {"type": "string", "description": "the text"},
+            "voice": {
+                "anyOf": [{"type": "string"}, {"type": "object"}],
+                "description": 'a name, an id, or {"mode": "id", "id": ...}',
+            },
+            "output_format": {
+                "type": "object",
+                "description": "container raw, wav or mp3; encoding; sample_rate",
+            },
+            "language": {"type": "string"},
+            "generation_config": {"type": "object", "description": "speed and volume act"},
+            "add_timestamps": {"type": "boolean", "description": "of `/tts/sse`"},
         },
-        "output_format": {
-            "type": "object",
-            "description": "container raw, wav or mp3; encoding; sample_rate",
-        },
-        "language": {"type": "string"},
-        "generation_config": {"type": "object", "description": "speed and volume act"},
-        "add_timestamps": {"type": "boolean", "description": "of `/tts/sse`"},
-    },
+    )
 )
 
 

@@ -15,7 +15,7 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN, json_body
+from app.api.openapi import SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
 from app.errors import BadRequest, ServeError
@@ -23,8 +23,10 @@ from app.key_settings import Role
 
 SOCKETS: Mapping[str, str] = {"/v1/speak": "Deepgram's messages; docs/dialects.md says which"}
 _BODY = json_body(
-    ["text"],
-    {"text": {"type": "string"}},
+    fields_of(
+        ["text"],
+        {"text": {"type": "string"}},
+    )
 )
 
 

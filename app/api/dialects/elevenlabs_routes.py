@@ -20,7 +20,7 @@ from app.api.dialects.words import timed
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import LINES, SPOKEN, json_body
+from app.api.openapi import LINES, SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, WholeFile
 from app.api.speech_job import SpeechJob
@@ -35,15 +35,17 @@ URL = "/v1/text-to-speech/{voice}"
 _SAID = "ElevenLabs' messages; docs/dialects.md says which"
 SOCKETS = {f"{URL}/multi-stream-input": _SAID, f"{URL}/stream-input": _SAID}
 _BODY = json_body(
-    ["text"],
-    {
-        "text": {"type": "string"},
-        "model_id": {"type": "string"},
-        "language_code": {"type": "string"},
-        "voice_settings": {"type": "object", "description": "speed acts"},
-        "seed": {"type": "integer"},
-        "apply_text_normalization": {"type": "string"},
-    },
+    fields_of(
+        ["text"],
+        {
+            "text": {"type": "string"},
+            "model_id": {"type": "string"},
+            "language_code": {"type": "string"},
+            "voice_settings": {"type": "object", "description": "speed acts"},
+            "seed": {"type": "integer"},
+            "apply_text_normalization": {"type": "string"},
+        },
+    )
 )
 
 

@@ -17,7 +17,7 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import language_of, text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN, json_body
+from app.api.openapi import SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
@@ -32,13 +32,15 @@ BUFFER_MS = 1000
 _RATE = 24_000
 _BIT_RATE = 64_000
 _BODY = json_body(
-    ["text"],
-    {
-        "text": {"type": "string", "description": "a text, or SSML"},
-        "voice": {"type": "string"},
-        "language": {"type": "string"},
-        "type": {"type": "string", "enum": ["text", "ssml"]},
-    },
+    fields_of(
+        ["text"],
+        {
+            "text": {"type": "string", "description": "a text, or SSML"},
+            "voice": {"type": "string"},
+            "language": {"type": "string"},
+            "type": {"type": "string", "enum": ["text", "ssml"]},
+        },
+    )
 )
 
 

@@ -15,7 +15,7 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import language_of, object_of, text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN, json_body
+from app.api.openapi import SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
@@ -27,18 +27,20 @@ SOCKETS: Mapping[str, str] = {}
 METADATA_BYTES = 1024**2  # of a request, about the call; it grows with the conversation
 _RATE = 24_000
 _BODY = json_body(
-    ["message"],
-    {
-        "message": {
-            "type": "object",
-            "required": ["text"],
-            "properties": {
-                "type": {"type": "string", "enum": ["voice-request"]},
-                "text": {"type": "string"},
-                "sampleRate": {"type": "integer"},
-            },
-        }
-    },
+    fields_of(
+        ["message"],
+        {
+            "message": {
+                "type": "object",
+                "required": ["text"],
+                "properties": {
+                    "type": {"type": "string", "enum": ["voice-request"]},
+                    "text": {"type": "string"},
+                    "sampleRate": {"type": "integer"},
+                },
+            }
+        },
+    )
 )
 
 
