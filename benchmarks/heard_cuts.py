@@ -7,14 +7,17 @@ Knows nothing about options or the last line.
 import json
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from app.client.socket_speech import STREAM_BYTES, stream_address
+from app.client.socket_speech import stream_address
 from app.client.speech_client import key_headers
 from benchmarks.forced_alignment import Heard
 from benchmarks.told_words import sound_ms
+from loadtests.spoken_sockets import Own
+
+TALK = Own()
 
 
 class Aligned(NamedTuple):
@@ -41,13 +44,12 @@ async def cut(url: str, voice: str, speech: Aligned, rng: random.Random) -> Cut:
     async with connect(
         stream_address(url), additional_headers=key_headers(), proxy=None, max_size=None
     ) as socket:
-        await _send(socket, "start", voice=voice, audio="binary", timestamps="word",
-                    seed=speech.seed)  # fmt: skip
-        await _send(socket, "text", text=speech.text)
-        await _send(socket, "close")
+        fields = {"timestamps": "word", "seed": speech.seed}
+        for frame in TALK.opening(voice, speech.text, fields):
+            await socket.send(frame)
         received_ms = await _listen(socket, rng.uniform(0, whole_ms))
         played_ms: float = rng.uniform(0, received_ms)
-        await _send(socket, "cancel", played_ms=played_ms)
+        await socket.send(json.dumps({**json.loads(TALK.stop), "played_ms": played_ms}))
         char_end = await _heard(socket)
     words = speech.words.values()
     return Cut(
@@ -71,19 +73,15 @@ def agreement(cuts: Sequence[Cut]) -> Mapping[str, float]:
     }
 
 
-async def _send(socket: ClientConnection, kind: str, **fields: object) -> None:
-    await socket.send(json.dumps({"type": kind, "context_id": "cut", **fields}))
-
-
 async def _listen(socket: ClientConnection, until_ms: float) -> float:
     """The sound that came, in ms: at least `until_ms`, or all of it."""
     num_bytes = 0
     async for frame in socket:
-        if isinstance(frame, bytes):
-            num_bytes += len(frame) - STREAM_BYTES
-        elif _read(frame)["type"] == "done":
-            break
-        if sound_ms(num_bytes) > until_ms:
+        said = TALK.read(frame)
+        if said.error is not None:
+            raise RuntimeError(said.error)
+        num_bytes += len(said.sound)
+        if said.is_over or sound_ms(num_bytes) > until_ms:
             break
     return sound_ms(num_bytes)
 
@@ -91,13 +89,9 @@ async def _listen(socket: ClientConnection, until_ms: float) -> float:
 async def _heard(socket: ClientConnection) -> int:
     """Up to which character the text was heard."""
     async for frame in socket:
-        if isinstance(frame, str) and (message := _read(frame))["type"] == "cancelled":
-            return int(message["heard"]["char_end"])
+        said = TALK.read(frame)
+        if said.error is not None:
+            raise RuntimeError(said.error)
+        if said.is_answer:
+            return int(json.loads(frame)["heard"]["char_end"])
     raise RuntimeError("the server closed the socket before the acknowledgement")
-
-
-def _read(frame: str) -> dict[str, Any]:
-    message: dict[str, Any] = json.loads(frame)
-    if message["type"] == "error":
-        raise RuntimeError(message["error"]["message"])
-    return message

@@ -22,14 +22,14 @@ from typing import Any
 
 import httpx
 import psutil
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.protocol import State
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.client.speech_client import key_headers
 from benchmarks.measure import say
-from benchmarks.players import figures, first_voice, play
+from benchmarks.players import connected, figures, first_voice, play
 from benchmarks.startup_sides import Server, Side
 from loadtests.playback import Player
 from loadtests.spoken_sockets import SOCKETS, SpokenSocket
@@ -71,7 +71,10 @@ async def _measure(server: Server, num_sockets: int, num_turns: int) -> dict[str
         await _turns(client, body, 4)  # warms up
         alone, before_mb = await _turns(client, body, num_turns), _ingress_mb(server)
         kinds = islice(cycle(SOCKETS.items()), num_sockets)
-        sockets = [(via, await _open(stack, client, talk, voice)) for via, talk in kinds]
+        sockets = [
+            (via, await stack.enter_async_context(connected(client, talk, voice)))
+            for via, talk in kinds
+        ]
         opened_mb = _ingress_mb(server)
         beside = await _turns(client, body, num_turns)
         num_open = sum(socket.state is State.OPEN for _, socket in sockets)
@@ -89,15 +92,6 @@ async def _measure(server: Server, num_sockets: int, num_turns: int) -> dict[str
 
 async def _turns(client: httpx.AsyncClient, body: Mapping[str, Any], num: int) -> list[Player]:
     return [await play(client, "/v1/audio/speech", body) for _ in range(num)]
-
-
-async def _open(
-    stack: AsyncExitStack, client: httpx.AsyncClient, talk: SpokenSocket, voice: str
-) -> ClientConnection:
-    address = str(client.base_url.join(talk.path(voice)).copy_with(scheme="ws"))
-    return await stack.enter_async_context(
-        connect(address, additional_headers=key_headers(), proxy=None, max_size=None)
-    )
 
 
 async def _speak(talk: SpokenSocket, socket: ClientConnection, voice: str) -> bool:

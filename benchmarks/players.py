@@ -13,9 +13,10 @@ from websockets.asyncio.client import connect
 from app.core import SAMPLE_RATE
 from benchmarks.measure import quantile
 from loadtests.playback import Player, told_prebuffer_s
-from loadtests.spoken_sockets import SOCKETS, SocketVia
+from loadtests.spoken_sockets import SOCKETS, SocketVia, SpokenSocket
 
 BYTES_PER_S = SAMPLE_RATE * 2
+NONE: Mapping[str, str] = {}
 REFUSED_WITH = (429, 503)
 RIGHT_WITHIN_S = 0.05  # a told prebuffer is right within this
 
@@ -59,15 +60,24 @@ async def play(
     return player
 
 
+def connected(
+    client: httpx.AsyncClient, talk: SpokenSocket, voice: str, headers: Mapping[str, str] = NONE
+) -> connect:
+    """A socket to the client's server, with the client's key."""
+    address = client.base_url.join(talk.path(voice)).copy_with(scheme="ws")
+    given = dict(headers)
+    if (key := client.headers.get("Authorization")) is not None:
+        given["Authorization"] = key
+    return connect(str(address), additional_headers=given, proxy=None, max_size=None)
+
+
 async def play_on_socket(
     client: httpx.AsyncClient, via: SocketVia, text: str, voice: str, fields: Mapping[str, Any]
 ) -> Player:
     """Plays one context of a socket of its own; the handshake counts. `fields`: as in
     SpokenSocket.opening. Raises RuntimeError for an error and for an answer without audio."""
     talk, player, sent_s = SOCKETS[via], Player(), time.monotonic()
-    address = client.base_url.join(talk.path(voice)).copy_with(scheme="ws")
-    keys = {name: client.headers[name] for name in ("Authorization",) if name in client.headers}
-    async with connect(str(address), additional_headers=keys, proxy=None, max_size=None) as socket:
+    async with connected(client, talk, voice) as socket:
         for frame in talk.opening(voice, text, fields):
             await socket.send(frame)
         async for received in socket:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from app.core import TOKENS_PER_S, Mark
+from benchmarks.players import connected
 from loadtests.spoken_sockets import SOCKETS, SocketVia, SpokenSocket
 
 # whole: a cancel call stops a request for a file. Over a socket a message stops a context.
@@ -157,13 +158,7 @@ class Turns:
         self, talk: SpokenSocket, text: str, after_s: float, *, after_first_audio: bool
     ) -> Turn:
         socket_id, voice = uuid.uuid4().hex, str(self._body["voice"])
-        address = self._client.base_url.join(talk.path(voice)).copy_with(scheme="ws")
-        headers = {"X-Request-ID": socket_id}
-        if (key := self._client.headers.get("Authorization")) is not None:
-            headers["Authorization"] = key
-        async with connect(
-            str(address), additional_headers=headers, proxy=None, max_size=None
-        ) as socket:
+        async with connected(self._client, talk, voice, {"X-Request-ID": socket_id}) as socket:
             turn = Turn(f"{socket_id}-0-0", time.monotonic(), socket_id=socket_id)
             for frame in talk.opening(voice, text, {}):
                 await socket.send(frame)

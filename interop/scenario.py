@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import httpx
 import psutil
 
+from benchmarks.recovery import speaks
 from deployments.process_titles import replica_of, titled
 from deployments.server import ServerProcess
 from interop.orders import NO_END, SENTENCES, Heard, Order
@@ -149,15 +150,6 @@ def _hold(url: str, over: threading.Event) -> None:
         for _ in response.iter_raw():
             if over.is_set():
                 return
-
-
-def speaks(url: str) -> bool:
-    body = {"model": "embedded", "voice": "alloy", "input": "Hello.", "stream": False}
-    try:
-        answer = httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60)
-    except httpx.TransportError:
-        return False
-    return answer.status_code == httpx.codes.OK
 
 
 def until_it_speaks(url: str) -> None:

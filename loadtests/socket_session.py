@@ -15,7 +15,7 @@ from websockets.exceptions import (
 )
 from websockets.sync.client import ClientConnection, connect
 
-from app.client.socket_speech import FIRST_TAKE
+from app.client.socket_speech import FIRST_TAKE, stream_address
 from app.client.speech_client import key_headers
 from loadtests.bench import Bench
 from loadtests.records import Outcome, Record
@@ -90,7 +90,7 @@ class SocketCall:
         request, talk = exchange.request, self._talk
         voice = str(request.voice or bench.voice)
         with connect(
-            f"ws{bench.url.removeprefix('http')}{talk.path(voice)}",
+            stream_address(bench.url, talk.path(voice)),
             additional_headers={**key_headers(), "X-Request-ID": exchange.session_id},
             open_timeout=CONNECT_S,
             close_timeout=1.0,
