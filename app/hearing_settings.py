@@ -59,6 +59,9 @@ class HearingSettings(BaseModel, extra="forbid", frozen=True):
         gt=0,
         description="sound that may wait for the recogniser; with more an utterance fails",
     )
+    max_utterance_s: float = Field(
+        120.0, gt=1, description="a longer speech is heard as several; without turns it fails"
+    )
     hang_s: float = Field(
         3.0, gt=0, description="a recogniser that makes no progress for so long is replaced"
     )

@@ -15,6 +15,7 @@ FailureCode = Literal[
     "recogniser_hung",  # it made no progress, and was replaced
     "recogniser_late",  # more sound waited for it than may wait
     "recogniser_failed",  # it raised an error; the message has it
+    "utterance_too_long",  # push to talk alone: a long speech is ended and begins anew
 ]
 
 
@@ -126,8 +127,8 @@ class Ears(Protocol):
 
     async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> None:
         """Holds for the sound that is accepted from now on. `turns` None: `commit` alone ends an
-        utterance, and the first sound begins it (push to talk; no SpeechBegan, no SpeechEnded).
-        Raises BadRequest."""
+        utterance, and the first sound begins it (push to talk; no SpeechBegan, no SpeechEnded). An
+        utterance that is open when `turns` changes is forgotten. Raises BadRequest."""
         ...
 
     async def commit(self) -> int | None:
@@ -136,7 +137,8 @@ class Ears(Protocol):
         ...
 
     async def clear(self) -> None:
-        """Forgets the open utterance. Utterances that have ended still get their FinalText."""
+        """Forgets the open utterance. A voice that goes on begins another one. Utterances that have
+        ended still get their FinalText."""
         ...
 
     async def abort(self, up_to: int) -> Aborted:
