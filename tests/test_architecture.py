@@ -30,6 +30,7 @@ _GROUND = (
     "t3_settings",
     "agent_settings",
     "hearing_settings",
+    "realtime_settings",
     "config",
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
@@ -43,8 +44,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "agent_settings": (),
     "t3_settings": (),
     "hearing_settings": (),
+    "realtime_settings": (),
     "config": (
         *("core", "errors", "key_settings", "t3_settings", "agent_settings", "hearing_settings"),
+        "realtime_settings",
     ),
     "text": _GROUND,
     "audio": _GROUND,
@@ -52,9 +55,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "auth": _GROUND,
     "client": _GROUND,
     "hearing": _GROUND,
+    "conversation": _GROUND,
     "sessions": (*_GROUND, "text.duration"),  # the estimate of a text's length alone
     "engine": (*_GROUND, "sessions", "voices"),
-    "api": (*_GROUND, "synthesizer", "text", "audio", "voices", "auth", "sessions", "hearing"),
+    "api": (
+        *(*_GROUND, "synthesizer", "text", "audio", "voices", "auth", "sessions", "hearing"),
+        "conversation",
+    ),
 }
 
 
