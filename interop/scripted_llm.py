@@ -47,6 +47,15 @@ class Replies(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that leaves is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 def _chunks(body: dict[str, Any]) -> list[dict[str, Any]]:
     last = body["messages"][-1]
     if body.get("tools") and last["role"] == "user" and "weather" in str(last["content"]):
@@ -67,7 +76,7 @@ def _usage() -> dict[str, Any]:
 
 def server(port: int = 0) -> ThreadingHTTPServer:
     """On a free port where `port` is 0."""
-    return ThreadingHTTPServer(("127.0.0.1", port), Replies)
+    return _Server(("127.0.0.1", port), Replies)
 
 
 if __name__ == "__main__":
