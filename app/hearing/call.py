@@ -47,6 +47,7 @@ class CallEars:
         self._events = events
         self._recogniser = recogniser
         self._pace = IncomingPace()
+        self._is_closed = False
         self._generation = 0
         self._open: int | None = None  # the utterance that takes sound
         self._open_s = 0.0  # of its sound
@@ -71,6 +72,8 @@ class CallEars:
         return cls(settings, events, recogniser, sound, turns)
 
     async def accept(self, sound: bytes) -> None:
+        if self._is_closed:
+            return
         before_s = self._accepted_s
         frames = self._framer.feed(sound)
         self._pace.came(self._accepted_s - before_s)
@@ -78,7 +81,8 @@ class CallEars:
             if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
             await self._wait_for_room()
-            self._take(frame)
+            if not self._is_closed:
+                self._take(frame)
 
     def events(self) -> AsyncIterator[HearingEvent]:
         return self._events.all()
@@ -93,12 +97,14 @@ class CallEars:
 
     async def commit(self) -> int | None:
         generation = self._open
-        self._send(self._framer.take_rest())
+        if self._activity is None:
+            self._send(self._framer.take_rest())
         self._end_utterance()
         return generation
 
     async def clear(self) -> None:
-        self._framer.take_rest()
+        if self._activity is None:
+            self._framer.take_rest()
         if (generation := self._open) is not None:
             self._close_utterance()
             self._events.discard(lambda event: event.generation == generation)
@@ -111,6 +117,7 @@ class CallEars:
         return await self._recogniser.abort(up_to)
 
     async def aclose(self) -> None:
+        self._is_closed = True
         self._open = None
         self._events.close()
         await self._recogniser.aclose()

@@ -111,6 +111,7 @@ class CallRecogniser:
         """Without waiting for the recogniser. Older utterances are finished."""
         if self._utterances.pop(generation, None) is None:
             return
+        self._unsent = [each for each in self._unsent if _generation(each) != generation]
         if all(other > generation for other in self._utterances) and self._link is not None:
             self._link.abort(generation)
         else:

@@ -132,8 +132,8 @@ class Ears(Protocol):
         ...
 
     async def commit(self) -> int | None:
-        """Ends the open utterance now; its FinalText follows. Returns its generation, or None where
-        no utterance is open."""
+        """Ends the open utterance now; its FinalText follows, without a SpeechEnded. A voice that
+        goes on begins another one. Returns its generation, or None where no utterance is open."""
         ...
 
     async def clear(self) -> None:

@@ -1,7 +1,8 @@
 """Sound of a caller into frames of 16 kHz, 16 bit, mono.
 
 FFmpeg's resampler holds back at most 2 ms of sound; soxr's holds back up to 60 ms (measured
-2026-11-30). What aliases at 24 and 48 kHz is below -60 dB. Knows nothing about voice or words.
+2026-11-30). What lies above 9 kHz comes back below -60 dB, which is enough for a recogniser. Knows
+nothing about voice or words.
 """
 
 import av

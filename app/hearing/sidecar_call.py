@@ -103,11 +103,13 @@ class SidecarCall:
             self._say(None)
             return
         self._say(Ready(began_at_s, time.monotonic()))
-        WorkerLoop(recogniser, self, self._say).run(self._messages())
-        recogniser.forget()
-        self._recogniser = None
-        self._idle.append(recogniser)
-        self._say(None)
+        try:
+            WorkerLoop(recogniser, self, self._say).run(self._messages())
+            recogniser.forget()
+            self._idle.append(recogniser)
+        finally:
+            self._recogniser = None
+            self._say(None)
 
     def _messages(self) -> Iterator[ToWorker]:
         while (message := self._inbox.get()) is not None:

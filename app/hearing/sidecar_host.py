@@ -69,10 +69,9 @@ class SidecarLink:
 
     async def receive(self) -> FromWorker | None:
         try:
-            content = await self._connection.recv(decode=False)
-        except ConnectionClosed:
+            return decode_from_worker(await self._connection.recv(decode=False))
+        except (ConnectionClosed, ValueError):
             return None
-        return decode_from_worker(content)
 
     async def aclose(self, *, is_broken: bool = False) -> None:
         """The server drops the call when its connection ends, in either case."""

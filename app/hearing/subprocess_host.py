@@ -124,8 +124,9 @@ class SubprocessHost:
             self._begin_start()
 
     async def _replace(self, process: WorkerProcess) -> None:
-        log.warning("the process %d of a recogniser is replaced", process.pid)
-        self.num_replaced += 1
+        if not self._is_closed:
+            log.warning("the process %d of a recogniser is replaced", process.pid)
+            self.num_replaced += 1
         await self._end(process)
 
     async def _end(self, process: WorkerProcess) -> None:

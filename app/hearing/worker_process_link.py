@@ -54,7 +54,8 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        return self._process.returncode is None and not self._writer.is_closing()
+        is_open = not (self._writer.is_closing() or self._reader.at_eof())
+        return self._process.returncode is None and is_open
 
     @property
     def num_waiting_bytes(self) -> int:
@@ -75,7 +76,7 @@ class WorkerProcess:
         try:
             (size,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
             return decode_from_worker(await self._reader.readexactly(size))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             return None
 
     async def end(self) -> None:
