@@ -188,7 +188,7 @@ class ServeArgs(_Frozen):
     vocoder_replicas: int = Field(1, ge=1, description="replicas of the vocoder")
     ingress_replicas: int = Field(1, ge=1, description="replicas of the ingress")
     hearing_cpus: float = Field(
-        1.0, ge=0, description="CPUs that Ray reserves for a replica of the hearing"
+        0.5, ge=0, description="CPUs that Ray reserves for a replica of the hearing"
     )
     hearing_replicas: int = Field(1, ge=1, description="replicas of the hearing")
     hearing_max_replicas: int | None = Field(

@@ -24,6 +24,7 @@ def document() -> dict[str, Any]:
 
 
 _GROUPS = (
+    ("Conversation", ("/v1/realtime",)),
     ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions", "/v1/admin")),
     ("Voices and pronunciations", ("/v1/audio/voices", "/v1/voices", "/v1/audio/pronunciations")),
     ("Models and health", ("/v1/models", "/v1/audio/models", "/health", "/openapi.json", "/")),
