@@ -22,7 +22,7 @@ class VoiceActivitySettings(BaseModel, extra="forbid", frozen=True):
     num_voiced: int = Field(
         3, ge=1, description="voiced frames among the last num_frames at which speech has begun"
     )
-    num_frames: int = Field(4, ge=1, le=100)
+    num_frames: int = Field(4, ge=1, le=100, description="frames among which those are counted")
     silence_s: float = Field(0.5, gt=0, le=10, description="silence after which speech has ended")
     prefix_s: float = Field(
         0.3, ge=0, le=5, description="sound before the beginning that the recogniser hears, too"

@@ -10,7 +10,10 @@ from unittest.mock import create_autospec
 from tables import table_of
 
 from app.api.app import create_app
+from app.api.realtime.parts import RealtimeParts
 from app.config import Limits
+from app.conversation.echo import Echo
+from app.hearing.ears import Hearing
 from app.synthesizer import Synthesizer
 
 NO_SCHEMAS: Mapping[str, Any] = {}
@@ -20,7 +23,9 @@ def document() -> dict[str, Any]:
     """The OpenAPI document, with the versions of libraries left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return create_app(create_autospec(Synthesizer, instance=True), Limits()).openapi()
+        realtime = RealtimeParts(create_autospec(Hearing, instance=True), Echo())
+        synthesizer = create_autospec(Synthesizer, instance=True)
+        return create_app(synthesizer, Limits(), realtime=realtime).openapi()
 
 
 _GROUPS = (

@@ -119,5 +119,6 @@ def create_app(
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
     served = [route for route in routes if isinstance(route, Route)]
     errors.install(app, refused, ServedPaths(served).explained)
-    openapi.install(app, {**dialect_sockets(dialects), **REALTIME_SOCKETS})
+    hears = {} if realtime is None else REALTIME_SOCKETS
+    openapi.install(app, {**dialect_sockets(dialects), **hears})
     return app

@@ -98,7 +98,9 @@ class RealtimeSession:
         await asyncio.wait({writing})
         error = None if writing.cancelled() else writing.exception()
         if isinstance(error, ReaderStalled):
-            log.info("realtime session %s: %s", self._key.session_id, error.message)
+            named = {"session": self._key.session_id}
+            message = "realtime session %s: %s"
+            log.info(message, self._key.session_id, error.message, extra=named)
         elif error is not None and not isinstance(error, WebSocketDisconnect):
             raise error
 
