@@ -70,6 +70,8 @@ class Conversation:
             async for frame in message.audio_stream:
                 if self._message_id != message.message_id:
                     self._message_id, self._first_s = message.message_id, time.monotonic()
+                    self.sound_s = 0.0
+                    self.ended.clear()  # of the reply before it
                     self.began.set()
                 self.last_sound_s = time.monotonic()
                 self.sound_s += frame.duration
@@ -77,6 +79,7 @@ class Conversation:
         self.ended.set()
 
     async def _read(self, texts) -> None:
+        self.text = ""
         async for text in texts:
             self.text += text
 

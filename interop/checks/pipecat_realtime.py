@@ -18,6 +18,7 @@ from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
     LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
     ProposedUserStartedSpeakingFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
@@ -62,12 +63,15 @@ class Ear(FrameProcessor):
         match frame:
             case TTSAudioRawFrame():
                 self.sound_s += len(frame.audio) / 2 / frame.sample_rate
-            case TTSStartedFrame():
+            case TTSStartedFrame():  # the reply before it has ended
+                self.ended.clear()
                 self.began.set()
             case LLMFullResponseEndFrame():
                 self.ended.set()
             case TTSTextFrame():
                 self.text += frame.text
+            case LLMFullResponseStartFrame():
+                self.text = ""
             case TranscriptionFrame():
                 self.transcripts.append(frame.text)
             case ProposedUserStartedSpeakingFrame():

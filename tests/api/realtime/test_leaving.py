@@ -6,6 +6,7 @@ import gc
 import pytest
 import websockets
 
+from app.api.realtime.session import RealtimeSession
 from app.key_settings import AdmissionSettings
 from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
@@ -83,9 +84,7 @@ async def test_everything_is_freed(synthesizer, state, how):
 
 def num_sessions():
     """Sessions of this process that anything still holds."""
-    from app.api.realtime.session import RealtimeSession
-
-    return sum(isinstance(each, RealtimeSession) for each in gc.get_objects())
+    return sum(type(each) is RealtimeSession for each in gc.get_objects())
 
 
 @pytest.mark.full
