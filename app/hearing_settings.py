@@ -1,9 +1,9 @@
 """How a call is heard: the detector of voice, the recogniser and its host. app.config has them as
 `hearing:`. Imports nothing of the program."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 DetectorName = Literal["silero", "webrtc"]
 RecogniserName = Literal["pocketsphinx", "sherpa-onnx"]
@@ -27,6 +27,12 @@ class VoiceActivitySettings(BaseModel, extra="forbid", frozen=True):
     prefix_s: float = Field(
         0.3, ge=0, le=5, description="sound before the beginning that the recogniser hears, too"
     )
+
+    @model_validator(mode="after")
+    def _can_trigger(self) -> Self:
+        if self.num_voiced > self.num_frames:
+            raise ValueError(f"num_voiced is at most num_frames, {self.num_frames}")
+        return self
 
 
 class HearingSettings(BaseModel, extra="forbid", frozen=True):
@@ -65,3 +71,12 @@ class HearingSettings(BaseModel, extra="forbid", frozen=True):
     hang_s: float = Field(
         3.0, gt=0, description="a recogniser that makes no progress for so long is replaced"
     )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.host == "sidecar" and self.sidecar_url is None:
+            raise ValueError("the host sidecar needs sidecar_url")
+        is_local = self.host == "subprocess"
+        if is_local and self.recogniser == "sherpa-onnx" and self.recogniser_model is None:
+            raise ValueError("the recogniser sherpa-onnx needs recogniser_model")
+        return self

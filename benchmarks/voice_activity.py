@@ -106,12 +106,10 @@ def measure(name: DetectorName, num: int, minutes: float, seed: int) -> list[dic
         (began_s, probabilities(name, pcm)) for began_s, pcm in interruptions(call, num, seed)
     ]
     kinds: tuple[Kind, ...] = ("noise", "back_channel")
-    other = {
-        kind: probabilities(
-            name, np.concatenate(list(without_interruptions(call, kind, minutes / 2, seed)))
-        )
-        for kind in kinds
-    }
+    other, num_moments = {}, {}
+    for kind in kinds:
+        cuts = list(without_interruptions(call, kind, minutes / 2, seed))
+        other[kind], num_moments[kind] = probabilities(name, np.concatenate(cuts)), len(cuts)
     rows: list[dict[str, object]] = []
     for trigger in TRIGGERS[name]:
         found = delays_ms(name, spoken, trigger)
@@ -123,9 +121,8 @@ def measure(name: DetectorName, num: int, minutes: float, seed: int) -> list[dic
             "missed": sum(delay is None for delay in found),
         }
         for kind, given in other.items():
-            row[f"false_{kind}"] = sum(
-                change.kind == "began" for _, change in changes(name, given, trigger)
-            )
+            kinds_of_change = [change.kind for _, change in changes(name, given, trigger)]
+            row[f"false_{kind}"] = f"{kinds_of_change.count('began')} of {num_moments[kind]}"
         rows.append(row)
     return rows
 

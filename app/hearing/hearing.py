@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from app.errors import ConfigError
 from app.hearing.call import CallEars
 from app.hearing.ears import SoundFormat, TurnDetection
 from app.hearing.recogniser import MAKERS
@@ -27,10 +26,9 @@ class LocalHearing:
 
 
 async def open_hearing(settings: HearingSettings) -> LocalHearing:
-    """Starts the recognisers that are kept ready. Raises ConfigError, Unavailable."""
+    """Starts the recognisers that are kept ready. Raises Unavailable."""
     if settings.host == "sidecar":
-        if settings.sidecar_url is None:
-            raise ConfigError("hearing.sidecar_url: the host sidecar needs its URL")
+        assert settings.sidecar_url is not None  # HearingSettings requires it
         return LocalHearing(settings, SidecarHost(settings.sidecar_url))
     host = SubprocessHost(
         MAKERS[settings.recogniser],

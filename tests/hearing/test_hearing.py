@@ -8,11 +8,6 @@ from app.hearing.sidecar_host import SidecarHost
 from app.hearing_settings import HearingSettings, RecogniserName
 
 
-async def test_a_sidecar_needs_its_url():
-    with pytest.raises(ConfigError, match="sidecar_url"):
-        await open_hearing(HearingSettings(host="sidecar"))
-
-
 async def test_a_sidecar_is_asked_when_a_call_comes():
     hearing = await open_hearing(HearingSettings(host="sidecar", sidecar_url="ws://127.0.0.1:1"))
     assert isinstance(hearing.host, SidecarHost)
