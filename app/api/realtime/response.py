@@ -154,6 +154,8 @@ class Response:
         request = self._request()
         async with aclosing(self._language_model.reply(request)) as pieces:
             async for piece in pieces:
+                if self._reason is not None:
+                    break  # it is stopped: nothing more begins
                 if self._speaking is not None and self._speaking.done():
                     break  # it has failed, or was cancelled by another request
                 await self._take(piece)
