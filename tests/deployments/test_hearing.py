@@ -94,7 +94,7 @@ def test_the_language_model_is_that_of_the_settings(monkeypatch, llm, kind):
     assert (parts.turns.threshold, parts.turns.silence_s) == (0.7, 0.2)
 
 
-@pytest.mark.full
+@pytest.mark.long
 async def test_a_session_over_ray_repeats_what_it_has_heard(served):
     args = ServeArgs(
         model="embedded-babble",

@@ -87,7 +87,7 @@ def num_sessions():
     return sum(type(each) is RealtimeSession for each in gc.get_objects())
 
 
-@pytest.mark.full
+@pytest.mark.long
 async def test_two_hundred_sessions_that_are_dropped_at_once_leave_nothing():
     synthesizer = FakeSynthesizer(hold_at=1)
     unbounded = AdmissionSettings(requests_per_s=None)
