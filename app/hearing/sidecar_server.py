@@ -4,8 +4,10 @@
 
 `/recognise` is a WebSocket of one call (app.hearing.messages). `GET /debug` lists the recognisers,
 what each is doing and how many bytes wait for it. Each call's worker loop has a thread; its
-recogniser is kept for later calls. The server has no keys: it listens on this machine unless it is
-told otherwise. Knows nothing about voice activity.
+recogniser is kept for later calls. A thread whose recogniser hangs is left behind, and its place is
+free; nothing can end it but the end of the process, so the server ends where as many threads hang as
+calls may come, for its supervisor to start it again. The server has no keys: it listens on this
+machine unless it is told otherwise. Knows nothing about voice activity.
 """
 
 import argparse
@@ -33,9 +35,11 @@ class SidecarServer:
     def __init__(self, maker: str, model: str | None, num_recognisers: int) -> None:
         self._maker, self._model = maker, model
         self._num_recognisers = num_recognisers
-        self._idle: deque[Recogniser] = deque()
+        self._idle: deque[Recogniser] = deque(maxlen=num_recognisers)
         self._calls: dict[int, SidecarCall] = {}
+        self._left_behind: list[SidecarCall] = []  # their threads may hang
         self._num_calls = 0
+        self.worn_out = asyncio.Event()  # too many threads hang
 
     def warm(self, num_recognisers: int) -> None:
         """Makes recognisers before the first call. Raises ConfigError."""
@@ -58,8 +62,13 @@ class SidecarServer:
         return {
             "num_recognisers": self._num_recognisers,
             "num_idle": len(self._idle),
+            "num_hanging": self._num_hanging,
             "calls": [call.state() for call in self._calls.values()],
         }
+
+    @property
+    def _num_hanging(self) -> int:
+        return sum(call.has_thread for call in self._left_behind)
 
     def _new(self) -> Recogniser:
         return load_maker(self._maker)(self._model)
@@ -85,6 +94,9 @@ class SidecarServer:
             await call.serve(connection)
         finally:
             del self._calls[number]
+            self._left_behind = [each for each in (*self._left_behind, call) if each.has_thread]
+            if self._num_hanging >= self._num_recognisers:
+                self.worn_out.set()
 
 
 def _response(status: HTTPStatus, text: str) -> Response:
@@ -104,7 +116,9 @@ async def _main(options: argparse.Namespace) -> None:
     server.warm(options.num_warm)
     listening = await server.listen(options.host, options.port)
     log.warning("the sidecar listens on %s:%d", options.host, options.port)
-    await listening.serve_forever()
+    await server.worn_out.wait()
+    listening.close()
+    raise SystemExit("the recognisers of all places hang: start the sidecar again")
 
 
 def main() -> None:

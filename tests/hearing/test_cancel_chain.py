@@ -21,10 +21,9 @@ async def fails():
 
 
 async def test_all_steps_run_at_once():
-    steps = ChainSteps(*[after(0.05)] * 2, None, *[after(0.05)] * 3)
-    began_s = time.monotonic()
-    report = await cancel_chain(steps, began_s - 0.1, began_s)
-    assert time.monotonic() - began_s < 0.15
+    all_are_there = asyncio.Barrier(5)
+    steps = ChainSteps(*[all_are_there.wait] * 2, None, *[all_are_there.wait] * 3)
+    report = await cancel_chain(steps, time.monotonic() - 0.1, time.monotonic())
     assert report.failures == {}
     marks = set(ChainMark) - {ChainMark.RECOGNISER_ABORTED, ChainMark.RECOGNISER_FREED}
     assert set(report.marks) == marks

@@ -2,6 +2,7 @@
 recogniser does. Workers in other processes load it by MAKER."""
 
 import os
+import threading
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 MAKER = "tests.support.scripted_recogniser:ScriptedRecogniser"
 RAISES, DIES, HANGS, SLOW = 30_001, 30_002, 30_003, 30_004
 SLOW_S = 0.1
+hang_ends = threading.Event()  # of recognisers in threads of the test's process
 
 
 class ScriptedRecogniser:
@@ -31,7 +33,7 @@ class ScriptedRecogniser:
         if value == DIES:
             os._exit(3)
         if value == HANGS:
-            time.sleep(3600)
+            hang_ends.wait(3600)
         if value == SLOW:
             time.sleep(SLOW_S)
         if value == 0:
