@@ -4,10 +4,12 @@
 
 `/recognise` is a WebSocket of one call (app.hearing.messages). `GET /debug` lists the recognisers,
 what each is doing and how many bytes wait for it. Each call's worker loop has a thread; its
-recogniser is kept for later calls. A thread whose recogniser hangs is left behind, and its place is
-free; nothing can end it but the end of the process, so the server ends where as many threads hang as
-calls may come, for its supervisor to start it again. The server has no keys: it listens on this
-machine unless it is told otherwise. Knows nothing about voice activity.
+recogniser is kept for later calls. The server has no keys: it listens on this machine unless it is
+told otherwise. Knows nothing about voice activity.
+
+Nothing ends a thread whose recogniser hangs, but the end of the process. The thread is left behind,
+and its place is free. The server ends where as many threads hang as it has places: its supervisor
+starts it again.
 """
 
 import argparse
