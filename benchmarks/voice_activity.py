@@ -29,7 +29,7 @@ from benchmarks.recorded_call import RATE, Kind, RecordedCall, read_call
 
 BEFORE_S = 0.8
 TRIGGERS: dict[DetectorName, tuple[tuple[int, int], ...]] = {
-    "silero": ((1, 1), (2, 3), (3, 4), (4, 6), (6, 8), (8, 10), (12, 15)),
+    "silero": ((1, 1), (2, 3), (3, 4), (4, 6), (6, 8), (8, 10), (12, 15), (20, 25), (24, 30)),
     "webrtc": ((3, 4), (6, 8), (10, 12), (13, 15), (20, 25)),
 }
 THRESHOLD, SILENCE_S = 0.5, 0.5

@@ -12,11 +12,14 @@ import time
 from pathlib import Path
 
 from loguru import logger
+from pipecat.adapters.schemas.function_schema import FunctionSchema
+from pipecat.adapters.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
     CancelFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
+    LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     ProposedUserStartedSpeakingFrame,
@@ -27,7 +30,10 @@ from pipecat.frames.frames import (
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.llm_service import FunctionCallParams
 from pipecat.services.openai.realtime.events import (
     AudioConfiguration,
     AudioInput,
@@ -38,6 +44,9 @@ from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
 
 from interop.checks.microphone import INTERRUPT_AFTER_S, RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.weather import QUESTION, RESULT
+
+WEATHER = FunctionSchema("weather", "The weather of a town.", {"town": {"type": "string"}}, [])
 
 
 class Ear(FrameProcessor):
@@ -91,8 +100,17 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
         settings=OpenAIRealtimeLLMService.Settings(session_properties=session),
     )
     source, sink = Ear(), Ear()
+    asked: list[str] = []
+
+    async def weather(params: FunctionCallParams) -> None:
+        asked.append(json.dumps(params.arguments))
+        await params.result_callback(RESULT)
+
+    service.register_function("weather", weather)
+    context = LLMContext([{"role": "user", "content": QUESTION}], ToolsSchema([WEATHER]))
+    answers = LLMContextAggregatorPair(context).assistant()
     worker = PipelineWorker(
-        Pipeline([source, service, sink]),
+        Pipeline([source, service, sink, answers]),
         cancel_on_idle_timeout=False,
         params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE),
     )
@@ -133,6 +151,11 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
             }
         )
     await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
+    last_reply, last_sound_s = sink.text, sink.sound_s
+    sink.next_turn()
+    await worker.queue_frame(LLMContextFrame(context))
+    await asyncio.wait_for(sink.began.wait(), REPLY_WITHIN_S)  # the call itself has no sound
+    await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
     sending.cancel()
     await worker.queue_frame(CancelFrame())
     await asyncio.wait({running}, timeout=5)
@@ -140,8 +163,10 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
         "client": "Pipecat realtime",
         "turns": turns,
         "transcripts": source.transcripts,
-        "last_reply": sink.text,
-        "last_sound_s": round(sink.sound_s, 2),
+        "last_reply": last_reply,
+        "last_sound_s": round(last_sound_s, 2),
+        "tool_arguments": "".join(asked),
+        "tool_reply": sink.text,
         "errors": source.errors + sink.errors,
     }
 
