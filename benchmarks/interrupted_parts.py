@@ -137,35 +137,38 @@ class LanguageModel:
 @asynccontextmanager
 async def scripted_language_model() -> AsyncIterator[str]:
     """The URL of an HTTP server that streams a token each 20 ms, without an end."""
-    answering: set[asyncio.Task[object] | None] = set()
+    answering: set[asyncio.Task[object]] = set()
+    is_over = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answering.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        answering.add(task)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await _stream_tokens(reader, writer)
+                await _stream_tokens(reader, writer, is_over)
         finally:
             writer.close()
-            answering.discard(asyncio.current_task())
+            answering.discard(task)
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
     finally:
+        is_over.set()
         server.close()
-        tasks = [task for task in answering if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*answering)
 
 
-async def _stream_tokens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the client leaves."""
+async def _stream_tokens(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_over: asyncio.Event
+) -> None:
+    """Until the client leaves, or the server ends."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
     writer.write(b"Connection: close\r\n\r\n")
     token = json.dumps({"choices": [{"delta": {"content": "word "}}]})
-    while not (writer.is_closing() or reader.at_eof()):
+    while not (writer.is_closing() or reader.at_eof() or is_over.is_set()):
         writer.write(f"data: {token}\n\n".encode())
         await writer.drain()
         await asyncio.sleep(TOKEN_S)

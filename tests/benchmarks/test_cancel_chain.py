@@ -1,16 +1,35 @@
+import random
 import time
+from contextlib import aclosing
 
 import httpx
 import pytest
 
 from app.hearing.cancel_chain import ChainMark
-from benchmarks.cancel_chain import Turn, broken_bounds, parse_hosts, summarise
+from app.hearing.hearing import LocalHearing
+from app.hearing_settings import HearingSettings
+from benchmarks import cancel_chain
+from benchmarks.cancel_chain import (
+    SOUND,
+    TURNS,
+    Agent,
+    Listener,
+    Turn,
+    broken_bounds,
+    one_turn,
+    parse_hosts,
+    summarise,
+)
 from benchmarks.interrupted_parts import (
     BLOCK_BYTES,
     LanguageModel,
     Player,
     scripted_language_model,
 )
+from benchmarks.recorded_call import read_call
+from tests.support.api_clients import serving
+from tests.support.fakes import FakeSynthesizer
+from tests.support.inline_host import InlineHost
 
 
 def turn(chain_ms, **failures):
@@ -35,6 +54,37 @@ def test_the_floor_of_the_language_model_is_allowed():
 def test_a_step_that_failed_fails_the_run():
     turns = [turn(50), turn(50, cancel_speech="RuntimeError: 404")]
     assert broken_bounds(turns, 0.0) == ["cancel_speech: RuntimeError: 404"]
+
+
+@pytest.mark.parametrize(("chain_ms", "status"), [(50, 0), (401, 1)])
+def test_the_gate_is_the_status_of_the_program(monkeypatch, chain_ms, status):
+    async def measured(args):
+        return {"sidecar": [turn(chain_ms)] * args.n}
+
+    monkeypatch.setattr(cancel_chain, "run", measured)
+    monkeypatch.setattr("sys.argv", ["cancel_chain.py", "--n", "5", "--host", "sidecar"])
+    assert cancel_chain.main() == status
+
+
+@pytest.mark.full
+async def test_every_leg_of_an_interrupted_speech_has_its_time():
+    """A served speech, a streaming language model and a voice of the recorded call."""
+    moments = read_call().of_kind("interruption")[1:3]
+    hearing = LocalHearing(HearingSettings(), InlineHost())
+    ears = await hearing.open_call(SOUND, TURNS)
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url:
+        async with (
+            aclosing(Listener(ears, read_call(), random.Random(1))) as listener,
+            scripted_language_model() as llm_url,
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        ):
+            agent = Agent(llm_url, 0.0, client, "english", "anna")
+            turn = await one_turn(agent, listener, ears, moments)
+    assert turn.failures == {}
+    assert set(turn.marks) == set(ChainMark)
+    assert len(synthesizer.cancels) == 1
+    assert synthesizer.ended[0][1] in ("cancelled", "closed")  # the connection ends, too
 
 
 def test_legs_are_told_in_percentiles():
