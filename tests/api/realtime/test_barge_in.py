@@ -6,6 +6,7 @@ import pytest
 
 from app.api.realtime.outbox import EventOutbox
 from app.core import SAMPLE_RATE
+from app.hearing.cancel_chain import chain_legs
 from app.word_marks import WordTime
 from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
@@ -72,6 +73,7 @@ async def test_a_voice_stops_the_response_and_is_answered_in_turn(client, synthe
     assert {"silence", "tts_ack", "llm", "recogniser_free", "listening", "chain"} <= set(
         interrupted["legs_ms"]
     )
+    assert chain_legs(interrupted["marks"]) == interrupted["legs_ms"]
     assert ears.aborted == [0]
     synthesizer.hold_at = None
     ears.ends()
