@@ -101,13 +101,14 @@ def converse(
             timeout=WITHIN_S,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return ConversationRow(name, num_turns, {}, f"no end within {WITHIN_S:g} s")
+    except subprocess.TimeoutExpired as error:
+        told = (error.stderr or b"").decode(errors="replace")[-1500:]
+        return ConversationRow(name, num_turns, {}, f"no end within {WITHIN_S:g} s: {told}")
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         return ConversationRow(name, num_turns, {}, done.stderr[-1500:])
-    told = json.loads(lines[-1])
-    return ConversationRow(told["client"], num_turns, told)
+    heard = json.loads(lines[-1])
+    return ConversationRow(heard["client"], num_turns, heard)
 
 
 if __name__ == "__main__":

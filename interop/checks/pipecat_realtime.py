@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from loguru import logger
-from pipecat.adapters.schemas.function_schema import FunctionSchema
-from pipecat.adapters.schemas.tools_schema import ToolsSchema
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
     CancelFrame,
     ErrorFrame,
@@ -108,9 +108,9 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
 
     service.register_function("weather", weather)
     context = LLMContext([{"role": "user", "content": QUESTION}], ToolsSchema([WEATHER]))
-    answers = LLMContextAggregatorPair(context).assistant()
+    user, assistant = LLMContextAggregatorPair(context)
     worker = PipelineWorker(
-        Pipeline([source, service, sink, answers]),
+        Pipeline([user, source, service, sink, assistant]),
         cancel_on_idle_timeout=False,
         params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE),
     )
@@ -154,8 +154,10 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
     last_reply, last_sound_s = sink.text, sink.sound_s
     sink.next_turn()
     await worker.queue_frame(LLMContextFrame(context))
-    await asyncio.wait_for(sink.began.wait(), REPLY_WITHIN_S)  # the call itself has no sound
-    await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
+    async with asyncio.timeout(REPLY_WITHIN_S):
+        while not sink.text:  # the response that calls the function says nothing
+            sink.ended.clear()
+            await sink.ended.wait()
     sending.cancel()
     await worker.queue_frame(CancelFrame())
     await asyncio.wait({running}, timeout=5)
