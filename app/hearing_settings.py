@@ -69,7 +69,7 @@ class HearingSettings(BaseModel, extra="forbid", frozen=True):
         120.0, gt=1, description="a longer speech is heard as several; without turns it fails"
     )
     hang_s: float = Field(
-        3.0, gt=0, description="a recogniser that makes no progress for so long is replaced"
+        3.0, gt=0, description="a recogniser that makes no progress for this time is replaced"
     )
 
     @model_validator(mode="after")

@@ -3,8 +3,9 @@
 Starts a scripted language model and a server that hears, with the embedded model. LiveKit's and
 Pipecat's realtime classes hold a conversation of TURNS turns, of which every second one interrupts
 the reply before it, and then one with the call of a function. With --barge-ins,
-benchmarks/realtime_barge_in.py measures as many interruptions first. With --write, the table goes
-into docs/interop.md. The last line is one JSON object. Exits with 1 where a client does not work.
+benchmarks/realtime_barge_in.py measures that number of interruptions first. With --write, the table
+goes into docs/interop.md. The last line is one JSON object. Exits with 1 where a client does not
+work.
 """
 
 import argparse

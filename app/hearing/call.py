@@ -28,7 +28,7 @@ from app.hearing.voice_activity import VoiceActivity, VoiceChange
 from app.hearing_settings import HearingSettings
 
 YIELD_EVERY = 8  # frames; a detector takes about 1 ms for each
-AHEAD_SHARE = 0.5  # of max_lag_s: a caller whose sound comes so much before its time can wait
+AHEAD_SHARE = 0.5  # of max_lag_s: a caller whose sound comes this far before its time can wait
 
 
 class CallEars:

@@ -42,7 +42,7 @@ class SpeechBegan:
 
     generation: int
     began_s: float
-    noticed_s: float  # so much sound was accepted when the beginning was noticed
+    noticed_s: float  # the sound that was accepted when the beginning was noticed
     noticed_at_s: float
 
     @property

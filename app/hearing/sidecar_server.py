@@ -7,9 +7,9 @@ what each is doing and how many bytes wait for it. Each call's worker loop has a
 recogniser is kept for later calls. The server has no keys: it listens on this machine unless it is
 told otherwise. Knows nothing about voice activity.
 
-Nothing ends a thread whose recogniser hangs, but the end of the process. The thread is left behind,
-and its place is free. The server ends where as many threads hang as it has places: its supervisor
-starts it again.
+Only the end of the process ends a thread whose recogniser hangs. The thread is left behind, and its
+place is free. The server ends when the number of hanging threads reaches `num_recognisers`: its
+supervisor starts it again.
 """
 
 import argparse
