@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 
 from app.core import SAMPLE_RATE, Mark
+from benchmarks.players import REFUSED_WITH
 
 BLOCK_S = 0.01  # of a sound card
 BLOCK_BYTES = round(SAMPLE_RATE * BLOCK_S) * 2
@@ -101,13 +102,23 @@ class Speech:
         return None
 
     async def _listen(self) -> None:
+        """A server without room is asked again when it says so."""
+        while (again_s := await self._speak()) is not None:
+            await asyncio.sleep(again_s)
+            self.session_id = uuid.uuid4().hex
+
+    async def _speak(self) -> float | None:
+        """None: it was heard. Else the seconds after which the server may have room."""
         headers = {"X-Request-ID": self.session_id}
         request = self._client.stream("POST", "/v1/audio/speech", json=self._body, headers=headers)
         async with request as response:
+            if response.status_code in REFUSED_WITH:
+                return float(response.headers.get("Retry-After", 1))
             response.raise_for_status()
             async for part in response.aiter_raw():
                 if not self._is_stopped:
                     self._player.feed(part)
+        return None
 
 
 class LanguageModel:

@@ -24,12 +24,16 @@ from benchmarks.interrupted_parts import (
     BLOCK_BYTES,
     LanguageModel,
     Player,
+    Speech,
     scripted_language_model,
 )
 from benchmarks.recorded_call import read_call
 from tests.support.api_clients import serving
 from tests.support.fakes import FakeSynthesizer
 from tests.support.inline_host import InlineHost
+
+
+PCM = bytes(BLOCK_BYTES * 10)
 
 
 def turn(chain_ms, **failures):
@@ -85,6 +89,25 @@ async def test_every_leg_of_an_interrupted_speech_has_its_time():
     assert set(turn.marks) == set(ChainMark)
     assert len(synthesizer.cancels) == 1
     assert synthesizer.ended[0][1] in ("cancelled", "closed")  # the connection ends, too
+
+
+async def test_a_speech_that_is_refused_is_asked_for_again():
+    answers = [httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(200, content=PCM)]
+    asked = []
+
+    def answer(request):
+        asked.append(request.headers["X-Request-ID"])
+        return answers.pop(0)
+
+    player = Player()
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(base_url="http://served", transport=transport) as client:
+        speech = Speech(client, "english", "anna", player)
+        await speech.until_it_plays()
+        await speech.hang_up()
+    await player.aclose()
+    assert len(set(asked)) == 2
+    assert speech.session_id == asked[-1]
 
 
 def test_legs_are_told_in_percentiles():

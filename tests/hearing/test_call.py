@@ -1,6 +1,7 @@
 """The hearing of a call by voice activity and by push to talk, on a scripted recogniser."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from app.hearing.ears import (
     SoundFormat,
     SpeechBegan,
     SpeechEnded,
+    SpeechLasted,
     TurnDetection,
 )
 from app.hearing_settings import HearingSettings
@@ -49,6 +51,22 @@ async def test_a_voice_is_heard_from_its_beginning_to_its_end():
     assert ended.ended_s == pytest.approx(14 * FRAME_S)
     assert ended.noticed_s == pytest.approx(18 * FRAME_S)
     assert events[-1].text == "1 2 3 4"
+    await listener.aclose()
+
+
+async def test_a_voice_that_lasts_is_told_between_its_beginning_and_its_end():
+    turns = replace(TURNS, lasting_s=6 * FRAME_S)
+    listener = await Listener.open(turns=turns)
+    await listener.say(*[1] * 3, *[0] * 5, *[2] * 8, *[0] * 5)
+    spoken = (SpeechBegan, SpeechLasted, SpeechEnded)
+    told = [(type(e), e.generation) for e in await listener.settled() if isinstance(e, spoken)]
+    assert told == [
+        (SpeechBegan, 1),
+        (SpeechEnded, 1),
+        (SpeechBegan, 2),
+        (SpeechLasted, 2),
+        (SpeechEnded, 2),
+    ]
     await listener.aclose()
 
 
