@@ -1,3 +1,4 @@
+import asyncio
 import random
 import time
 from contextlib import aclosing
@@ -32,7 +33,10 @@ from tests.support.api_clients import serving
 from tests.support.fakes import FakeSynthesizer
 from tests.support.inline_host import InlineHost
 
-PCM = bytes(BLOCK_BYTES * 10)
+
+async def endless_sound():
+    yield bytes(BLOCK_BYTES)
+    await asyncio.Event().wait()
 
 
 def turn(chain_ms, **failures):
@@ -92,7 +96,7 @@ async def test_every_leg_of_an_interrupted_speech_has_its_time():
 
 async def test_a_speech_that_is_refused_is_asked_for_again():
     refusal = httpx.Response(503, headers={"Retry-After": "0"})
-    answers = [refusal, httpx.Response(200, stream=httpx.ByteStream(PCM))]
+    answers = [refusal, httpx.Response(200, content=endless_sound())]
     asked = []
 
     def answer(request):
