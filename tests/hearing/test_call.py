@@ -59,14 +59,8 @@ async def test_a_voice_that_lasts_is_told_between_its_beginning_and_its_end():
     listener = await Listener.open(turns=turns)
     await listener.say(*[1] * 3, *[0] * 5, *[2] * 8, *[0] * 5)
     spoken = (SpeechBegan, SpeechLasted, SpeechEnded)
-    told = [(type(e), e.generation) for e in await listener.settled() if isinstance(e, spoken)]
-    assert told == [
-        (SpeechBegan, 1),
-        (SpeechEnded, 1),
-        (SpeechBegan, 2),
-        (SpeechLasted, 2),
-        (SpeechEnded, 2),
-    ]
+    told = [type(event) for event in await listener.settled() if isinstance(event, spoken)]
+    assert told == [SpeechBegan, SpeechEnded, *spoken]
     await listener.aclose()
 
 

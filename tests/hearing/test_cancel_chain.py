@@ -73,16 +73,17 @@ async def test_a_step_that_never_ends_is_given_up(monkeypatch):
 
 
 async def test_a_cancelled_chain_cancels_its_steps():
-    ended = []
+    begun, ended = asyncio.Event(), []
 
     async def step():
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
             ended.append(True)
 
     running = asyncio.ensure_future(cancel_chain(ChainSteps(cancel_llm=step), 0.0, 0.0))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

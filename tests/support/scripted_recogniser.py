@@ -4,6 +4,7 @@ recogniser does. Workers in other processes load it by MAKER."""
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,8 @@ class ScriptedRecogniser:
     """Says the first sample of each frame, but for the values above; 0 says nothing."""
 
     def __init__(self, model: str | None = None) -> None:
+        """`model`: a file that a recogniser makes when it hangs."""
+        self._hung = model
         self.words: list[str] = []
         self.num_accepted = 0
         self.num_forgotten = 0
@@ -33,6 +36,8 @@ class ScriptedRecogniser:
         if value == DIES:
             os._exit(3)
         if value == HANGS:
+            if self._hung is not None:
+                Path(self._hung).touch()
             hang_ends.wait(3600)
         if value == SLOW:
             time.sleep(SLOW_S)
