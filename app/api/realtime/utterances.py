@@ -186,6 +186,7 @@ class Utterances:
         if utterance.withheld is not None and self._responses.active is not None:
             self._end(event.generation)
             self._observe("back_channel")
+            self._answer(is_understood=False)
             return
         self._reveal(utterance)
         self._voice_ended(utterance, round(event.ended_s * 1e3))
