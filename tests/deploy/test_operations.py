@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from app import errors
-from app.engine.checkpoint.spec import FULL_SIZE
+from app.engine.checkpoint.full_size import FULL_SIZE
 from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.kv_capacity import _LONG_SEGMENT
 
