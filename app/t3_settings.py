@@ -64,6 +64,11 @@ class T3Settings(_Frozen):
         "stream plays",
     )
     dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="threads that compute, on a CPU; null: the whole CPUs of t3_cpus, at least one",
+    )
     first_group: int = Field(
         3,  # with groups of 13, messages end at 16 and 42: the vocoder's first cells can run then
         ge=1,

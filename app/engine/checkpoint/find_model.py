@@ -10,10 +10,11 @@
 Reads no weights and imports no torch. Knows nothing about loading.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from app.core import TOKENS_PER_S, SamplingParams
 from app.engine.checkpoint.full_size import FULL_SIZE, PUBLISHED_NAMES, RANDOM
 from app.engine.checkpoint.model_files import (
     PUBLISHED,
@@ -88,21 +89,28 @@ def find_model(name: str, revision: str | None = None) -> ModelFolder | RandomMo
 
 
 def card_of(model: Model) -> ModelCard:
-    """With the model's own voices alone."""
+    """With the model's own voices alone. No segment has more tokens than the model bears."""
     spec = model.spec
     readable = model.readable()
     return ModelCard(
         name=spec.name,
         family=spec.family,
-        defaults=spec.sampling,
+        defaults=_within(spec.sampling, spec.max_segment_s),
         voices=model.voices(),
         languages=spec.languages,
         has_cfg=spec.family != "turbo",
         has_top_k=spec.family == "turbo",
+        max_segment_s=spec.max_segment_s,
         characters=readable.characters,
         folds_characters=spec.family == "multilingual",
         tags=readable.tags,
     )
+
+
+def _within(sampling: SamplingParams, max_segment_s: float | None) -> SamplingParams:
+    if max_segment_s is None:
+        return sampling
+    return replace(sampling, max_tokens=min(sampling.max_tokens, int(max_segment_s * TOKENS_PER_S)))
 
 
 def _random(name: str, published: str) -> RandomModel:

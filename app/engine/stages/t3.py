@@ -28,7 +28,7 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.text_origins import WordIds, word_ids
-from app.engine.device.threads import run_engine_thread
+from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
 from app.engine.t3.alignment_heads import AlignmentHeads
@@ -39,6 +39,7 @@ from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import warm_t3
 from app.engine.voices.provider import VoiceProvider
+from app.engine.warmup import Timer
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.smoothness import stage_bears, t3_bears
 from app.sessions.table import Confirmation
@@ -65,7 +66,7 @@ class T3Stage:
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer()
         self._voices = voices
-        warm_t3(engine, self._spec, self._tokenizer, voices)
+        self.measure()
         self._loop: EngineLoop[Sequence, SpeechTokens] = EngineLoop(
             engine, "T3", run_thread, step_timeout_s=limits.step_timeout_s
         )
@@ -74,6 +75,7 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
+        compute_with(args.t3.threads)
         weights = checkpoint.t3_weights(place, _dtype_of(args.t3.dtype, place))
         voices = VoiceProvider(
             checkpoint,
@@ -86,7 +88,14 @@ class T3Stage:
         model = T3Model(spec.t3, weights, head.device, head.dtype)
         heads = _heads_of(checkpoint, model, voices, args.t3)
         engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)
-        return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
+        run_thread = partial(run_engine_thread, place, num_threads=args.t3.threads)
+        return cls(checkpoint, voices, engine, run_thread, args.limits)
+
+    def measure(self, timer: Timer | None = None) -> Cost | None:
+        """Warm the engine up and measure what a step costs; None: not measured. Call before
+        `start`. `timer`: by the device where None."""
+        warm_t3(self.engine, self._spec, self._tokenizer, self._voices, timer)
+        return self.measured
 
     def start(self) -> None:
         """Start the engine's thread. It inherits the share of a core of the calling thread."""
