@@ -56,6 +56,14 @@ def places(app_name: str, deployment: str) -> list[str]:
 
 
 @pytest.mark.long
+def test_a_machine_without_a_gpu_has_two_processes(served):
+    (application,) = applications_of("cpu")
+    with deployed([application]):
+        assert speak(served.url, application) > 0
+        assert [len(places(application["name"], name)) for name in ("T3", "Vocoder")] == [1, 1]
+
+
+@pytest.mark.long
 def test_one_gpu_is_shared_by_two_processes(served, gpu_nodes):
     (application,) = applications_of("one-gpu")
     with deployed([application]):
