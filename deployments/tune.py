@@ -7,6 +7,7 @@ with several numbers of threads. app/engine/tuning/choice.py then chooses.
 
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -27,7 +28,9 @@ RunTrial = Callable[[Trial], Result]
 _TRIAL_S = 600.0  # a machine that needs longer to load and measure one stage serves nobody
 _OTHER_CPUS = 0.7  # that Ray reserves for the ingress and the Enroller, and a little to spare
 _MOST_CPUS = 0.5  # of a replica: only a number that Ray counts with
+_WIDTH = 98  # of a comment
 _NEEDS = {"bfloat16": ("amx_bf16",)}  # instruction sets without which a precision is slow
+_QUIET_LOAD = 0.5  # processes that want a core
 _TRIED = ("float32", "bfloat16", "int8")
 
 
@@ -50,6 +53,10 @@ def write_tuned_config(
     check_model(content)
     machine = measure()
     say(machine.summary)
+    if machine.load > _QUIET_LOAD:
+        say(
+            f"Other programs run here (load {machine.load:.1f}): the engines are slower than alone."
+        )
     run = run_trial or _in_a_process
     t3 = _measured("t3", args, machine, run, say)
     vocoder = _measured("vocoder", args, machine, run, say)
@@ -178,11 +185,12 @@ def _set(args: dict[str, Any], choice: Choice, machine: Machine) -> None:
 
 
 def _notes(model: str, machine: Machine, choice: Choice) -> str:
-    lines = (
+    paragraphs = (
         f"Written by chatterbox-serve tune for the model {model} on this machine:",
         machine.summary,
         summary_of(choice),
-        "The number of callers is calculated from what each stage costs alone; /health tells what",
+        "The number of callers is calculated from what each stage costs alone; /health tells what "
         "the running server bears. Run tune again on another machine, or for another model.",
     )
+    lines = (line for each in paragraphs for line in textwrap.wrap(each, _WIDTH))
     return "".join(f"# {line}\n" for line in lines)

@@ -1,5 +1,6 @@
 """`chatterbox-serve tune` writes a config that serves. The measurements here are made up."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -72,10 +73,22 @@ def test_ray_can_place_all_replicas_beside_the_ingress_and_the_enroller(tmp_path
 
 def test_the_file_says_for_which_machine_and_how_many_callers(tmp_path):
     choice, out, _ = written(tmp_path, Trials())
-    notes = "".join(line for line in out.read_text().splitlines() if line.startswith("#"))
+    lines = [line for line in out.read_text().splitlines() if line.startswith("#")]
+    assert max(map(len, lines)) <= 100
+    notes = " ".join(line.removeprefix("# ") for line in lines)
     assert f"{choice.callers} callers at the same time" in notes
     assert "random-nano" in notes
     assert "cores: 4" in notes
+
+
+@pytest.mark.parametrize(("load", "is_told"), [(0.1, False), (3.2, True)])
+def test_a_machine_on_which_other_programs_run_is_told_as_such(tmp_path, load, is_told):
+    said: list[str] = []
+    out, busy = tmp_path / "tuned.yaml", replace(MACHINE, load=load)
+    write_tuned_config(
+        CPU, out, "random-nano", said.append, measure=lambda: busy, run_trial=Trials()
+    )
+    assert any("load 3.2" in line for line in said) == is_told
 
 
 def test_a_machine_slower_than_real_time_is_told_as_such(tmp_path):

@@ -35,6 +35,7 @@ class Machine:
     features: tuple[str, ...]  # instruction sets
     memory_bytes: int
     read_bytes_per_s: Mapping[int, float]  # of memory, by the number of threads
+    load: float = 0.0  # processes that wanted a core in the minute before
 
     @property
     def summary(self) -> str:
@@ -47,12 +48,13 @@ class Machine:
 
 def measure_machine() -> Machine:
     """Takes a few seconds."""
-    num_cores = count_cores()
+    num_cores, load = count_cores(), psutil.getloadavg()[0]
     return Machine(
         num_cores,
         features_of(_text_of(_CPU_INFO)),
         psutil.virtual_memory().total,
         {num: _read_bytes_per_s(num) for num in thread_counts(num_cores)},
+        load,
     )
 
 
