@@ -25,6 +25,11 @@ class _Frozen(BaseModel):
 
 class VocoderSettings(_Frozen):
     slots: int = Field(16, ge=1, le=1024, description="segments in work at the same time")
+    dtype: Literal["float32", "int8"] = Field(
+        "float32",
+        description="int8: on a cpu, the weights of the flow's attentions and feed-forwards in a "
+        "quarter of their memory, and float32 for all else",
+    )
     threads: int | None = Field(
         None,
         ge=1,

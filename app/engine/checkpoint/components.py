@@ -58,8 +58,11 @@ class WeightSource(Protocol):
 
     def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
-        """The state dict of `load(Component.T3, …)`, with or without upstream's module."""
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
+        """The state dict of `load(Component.T3, …)`, with or without upstream's module.
+        `on_demand`: a tensor is read when it is looked up, where the source can do so."""
         ...
 
     def tokenizer(self) -> TextTokenizer: ...

@@ -52,8 +52,11 @@ class SeededSource:
             module.load_state_dict(drawn.state_dict(), assign=True)
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
-        """Upstream's module initialises them, so transformers is imported here."""
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
+        """Upstream's module initialises them, so transformers is imported here. They are drawn one
+        after another, so all of them are in memory."""
         return self.load(Component.T3, device, dtype).state_dict()
 
     def tokenizer(self) -> TextTokenizer:

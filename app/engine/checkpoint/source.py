@@ -54,10 +54,13 @@ class Checkpoint:
             raise NotFound(f"{self.spec.name} has no built-in voice {voice!r}", param="voice")
         return self.source.conditionals(voice)
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
         """By upstream's names, without the tensors that only training reads: the text head and, in
-        turbo, the backbone's own embedding."""
-        return self.source.t3_weights(device, dtype)
+        turbo, the backbone's own embedding. `on_demand`: a tensor is read when it is looked up, and
+        is in memory as long as the caller keeps it."""
+        return self.source.t3_weights(device, dtype, on_demand=on_demand)
 
     def load_t3(self, device: torch.device, dtype: torch.dtype) -> "T3":
         """Upstream's module with the same tensors, for upstream's own loops and for training."""

@@ -72,6 +72,35 @@ def load_tensors(
         return {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
 
 
+class TensorsOnDemand(Mapping[str, Tensor]):
+    """As `load_tensors`, but each look-up reads its tensor anew: it is in memory as long as the
+    caller keeps it."""
+
+    def __init__(
+        self, outline: Outline, section: Section, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        """Raises CheckpointError, as a look-up may."""
+        with reading(section.path), _open(section.path, device) as file:
+            self._keys = dict.fromkeys(_matching_keys(outline, file, section))
+        self._section = section
+        self._device = device
+        self._dtype = dtype
+
+    def __getitem__(self, key: str) -> Tensor:
+        path, prefix = self._section
+        if key not in self._keys:
+            raise KeyError(key)
+        # Opened anew: the pages of a file stay in memory until the last tensor of it is gone.
+        with reading(path), _open(path, self._device) as file:
+            return _cast(file.tensor(prefix + key), self._device, self._dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
 def check_tensors(outline: Outline, section: Section) -> None:
     """Raises as `load_tensors` does, without reading a weight."""
     with reading(section.path), _open(section.path, torch.device("cpu")) as file:

@@ -73,7 +73,8 @@ class Decoder:
         `mutes_last_token`: the last token of a segment is context and has no sound of its own.
         Raises ConfigError where the settings need more memory than there is."""
         self.grid = Grid.from_settings(settings)
-        net = FlowNet(vocoder.flow, settings.euler_steps or num_steps)
+        in_int8 = settings.dtype == "int8"
+        net = FlowNet(vocoder.flow, settings.euler_steps or num_steps, in_int8=in_int8)
         self.device = net.device
         if self.device.type == "cuda":  # error: 2.4 % of peak with TF32, 0.02 % without
             torch.backends.cudnn.allow_tf32 = False

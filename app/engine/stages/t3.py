@@ -28,6 +28,7 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.text_origins import WordIds, word_ids
+from app.engine.device.int8_linear import check_int8
 from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
@@ -76,7 +77,6 @@ class T3Stage:
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         compute_with(args.t3.threads)
-        weights = checkpoint.t3_weights(place, _dtype_of(args.t3.dtype, place))
         voices = VoiceProvider(
             checkpoint,
             args.voices,
@@ -84,8 +84,7 @@ class T3Stage:
             uploads=args.uploads,
             enrolment=args.enrolment,
         )
-        spec, head = checkpoint.spec, weights["speech_head.weight"]
-        model = T3Model(spec.t3, weights, head.device, head.dtype)
+        spec, model = checkpoint.spec, _load(checkpoint, args.t3.dtype, place)
         heads = _heads_of(checkpoint, model, voices, args.t3)
         engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)
         run_thread = partial(run_engine_thread, place, num_threads=args.t3.threads)
@@ -209,8 +208,20 @@ def _heads_of(
     return find_heads(checkpoint.model, settings, find if own else None)
 
 
+def _load(checkpoint: Checkpoint, precision: Precision, device: torch.device) -> T3Model:
+    """Raises ConfigError for int8 on a machine that has no kernels for it."""
+    in_int8, dtype = precision == "int8", _dtype_of(precision, device)
+    if in_int8:
+        check_int8("t3.dtype", device)
+    weights = checkpoint.t3_weights(device, dtype, on_demand=in_int8)
+    return T3Model(checkpoint.spec.t3, weights, device, dtype, in_int8=in_int8)
+
+
 def _dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
+    """Of everything but weights in int8."""
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if precision == "int8":
+        return torch.float32
     dtype: torch.dtype = getattr(torch, precision)
     return dtype

@@ -11,6 +11,7 @@ from app.core import Cost, Mark, SessionKey, StageStats, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
+from app.engine.device.int8_linear import check_int8
 from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.pipeline import SpeechPipeline, TokenSource, VocoderLoop
@@ -49,6 +50,8 @@ class VocoderStage:
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         compute_with(args.vocoder.threads)
+        if args.vocoder.dtype == "int8":
+            check_int8("vocoder.dtype", place)
         vocoder = checkpoint.load_vocoder(place)
         spec = checkpoint.spec
         engine = build_vocoder_engine(

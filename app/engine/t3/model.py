@@ -34,15 +34,20 @@ class T3Model:
         state: Mapping[str, Tensor],
         device: torch.device,
         dtype: torch.dtype,
+        *,
+        in_int8: bool = False,
     ) -> None:
         """`state` is the state dict of upstream's T3 with that spec. It may lack the parts that
-        upstream's inference never reads (text_head, the backbone's own embedding)."""
+        upstream's inference never reads (text_head, the backbone's own embedding). `in_int8`: the
+        linear layers of the backbone, on a CPU; the head, the norms and the tables stay in
+        `dtype`."""
         self.spec = spec
         self.device = device
         self.dtype = dtype
         weights = Weights(state, "", device, dtype)
         self.conditioning = ConditioningEncoder(spec, state, device, dtype)
-        self.backbone: Backbone = _take_backbone(spec, weights.under("tfmr"))
+        blocks = Weights(state, "tfmr.", device, dtype, in_int8=in_int8)
+        self.backbone: Backbone = _take_backbone(spec, blocks)
         self._text = weights.take("text_emb.weight")
         self._speech = weights.take("speech_emb.weight")
         self._text_positions = self._speech_positions = None
