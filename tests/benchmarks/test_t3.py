@@ -5,6 +5,7 @@ import re
 import pytest
 
 from benchmarks import t3
+from tests.support.engine.int8 import needs_int8
 from tests.support.last_line import run_main, run_script
 
 OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
@@ -67,3 +68,23 @@ def test_a_number_of_sequences_below_one_is_refused(counts, capsys):
     with pytest.raises(SystemExit):
         t3.parse(["--num-sequences", counts])
     assert "--num-sequences" in capsys.readouterr().err
+
+
+@needs_int8
+def test_our_engine_in_int8_is_measured_beside_the_others_in_float32(monkeypatch, capsys):
+    _, result = run_main(
+        t3, monkeypatch, capsys, "--model", "embedded-turbo", *OPTIONS, "--dtype", "int8"
+    )
+    assert result["dtype"] == "int8"
+
+
+@pytest.mark.full
+@needs_int8
+def test_two_commits_take_turns(monkeypatch, capsys):
+    """Here both are this one."""
+    more = ["--dtype", "int8", "--before", "."]
+    _, result = run_main(t3, monkeypatch, capsys, "--model", "embedded-turbo", *OPTIONS, *more)
+    assert result["benchmark"] == "t3-before"
+    assert [row["num_sequences"] for row in result["rows"]] == [1, 3]
+    for row in result["rows"]:
+        assert row["ratio"] > 0
