@@ -1,7 +1,8 @@
 """Attention over the keys and values of a dense cache, sequence by sequence.
 
 Sequences that share a prefix in place attend to it together: its keys and values are read once for
-all of them. Knows nothing about memory or scheduling.
+all of them. The result of a sequence does not depend on the others. Knows nothing about memory or
+scheduling.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Layers = list[Tensor]  # (2, rows, heads, positions, head_dim): keys and values
+# From four lines on, MKL rounds a line of a product as in any larger product. Fewer are padded, so
+# that the sequences beside a sequence change no bit of its attention.
+_LEAST_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,31 +95,37 @@ class _Sharers:
         first = self._prefix[0]
         self._rows = torch.tensor(firsts, device=first.device)
         _, _, num_heads, self._num_prefix, head_dim = first.shape
+        num_lines = max(len(places), _LEAST_LINES)
         width = self._num_prefix + max(end for _, end in self._own)
         self._scale = head_dim**-0.5
+        self._query = first.new_zeros(num_heads, num_lines, head_dim)
         # Behind each sequence's own end the scores stay at minus infinity, in every layer.
-        self._scores = first.new_full((num_heads, len(places), width), -torch.inf)
+        self._scores = first.new_full((num_heads, num_lines, width), -torch.inf)
 
     def attend(self, layer: int, qkv: Tensor, out: Tensor) -> None:
         """Writes the sequences' rows of `out`."""
         keys, values = self._prefix[layer][:, 0]
         own = qkv[self._rows]
-        query = own[:, 0].transpose(0, 1) * self._scale  # heads, sequences, dim
+        query = self._query
+        torch.mul(own[:, 0].transpose(0, 1), self._scale, out=query[:, : len(own)])
         num_prefix, scores = self._num_prefix, self._scores
-        scores[:, :, :num_prefix] = query @ keys.mT
-        caches = []
+        scores[:, :, :num_prefix] = torch.bmm(query, keys.mT)
+        own_values = []
         for row, (layers, end) in enumerate(self._own):
             cached = layers[layer][:, 0, :, :end]
             cached[:, :, -1] = own[row, 1:]
-            caches.append(cached)
-            line = query[:, row, None] @ cached[0].mT
-            scores[:, row, num_prefix : num_prefix + end] = line[:, 0]
+            own_keys, values_of_row = cached.unbind()
+            own_values.append(values_of_row)
+            lines = slice(row, row + 1)
+            line = torch.bmm(query[:, lines], own_keys.mT)
+            scores[:, lines, num_prefix : num_prefix + end] = line
         weights = scores.softmax(-1)
-        attended = weights[:, :, :num_prefix] @ values
-        for row, cached in enumerate(caches):
-            line = weights[:, row, None, num_prefix : num_prefix + cached.shape[2]]
-            attended[:, row, None] += line @ cached[1]
-        out[self._rows] = attended.transpose(0, 1).flatten(1)
+        attended = torch.bmm(weights[:, :, :num_prefix], values)
+        for row, values_of_row in enumerate(own_values):
+            lines = slice(row, row + 1)
+            line = weights[:, lines, num_prefix : num_prefix + values_of_row.shape[1]]
+            attended[:, lines].baddbmm_(line, values_of_row)
+        out[self._rows] = attended[:, : len(own)].transpose(0, 1).flatten(1)
 
 
 def _mask(span: Span, device: torch.device) -> Tensor | None:

@@ -1,5 +1,7 @@
 """The dense cache grows with its sequences, and attention over it is plain attention."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -91,6 +93,32 @@ def test_sequences_that_share_a_prefix_attend_as_each_alone(kv_cache, sharers):
         for row, (own, length) in enumerate(zip(sharers, lengths, strict=True)):
             exact = plain_attention(own[:, :length])[:, -1]
             torch.testing.assert_close(out[:, row], exact)
+
+
+@pytest.mark.parametrize("num_others", [1, 2, 3, 4, 7])
+def test_the_others_change_no_bit_of_a_sequence_s_attention(num_others):
+    """With the sizes of full-size turbo: another product takes another way through MKL."""
+    num_heads, head_dim, num_prefix = 16, 64, 376
+    kv_cache = DenseKVCache(1, num_heads, head_dim, torch.device("cpu"), torch.float32)
+    prefix = Prefix(PrefixKey(conditionals(1), 0.5), num_prefix)
+    shape = 1, num_prefix + 80, 3, num_heads, head_dim
+    qkv = torch.randn(*shape, generator=torch.Generator().manual_seed(1))[0]
+    kv_cache.attention([Span(0, 0, 1, 0, num_prefix)])(0, qkv[:num_prefix])
+    kv_cache.keep(0, prefix)
+    spans = []
+    for slot in range(1, num_others + 2):
+        kv_cache.begin(slot, 1, prefix)
+        length = 5 * slot
+        start = Span(slot, 0, 1, num_prefix, length)
+        kv_cache.attention([start])(0, qkv[num_prefix : num_prefix + length])
+        spans.append(Span(slot, slot - 1, 1, num_prefix + length, 1))
+    next_ones = qkv[-len(spans) :]
+    together = kv_cache.attention(spans)(0, next_ones)
+    for row, span in enumerate(spans):
+        alone = replace(span, first=0)
+        assert torch.equal(
+            kv_cache.attention([alone])(0, next_ones[row : row + 1])[0], together[row]
+        )
 
 
 def test_a_shared_prefix_is_in_memory_once(kv_cache, sharers):
