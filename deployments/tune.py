@@ -49,7 +49,7 @@ def write_tuned_config(
     content = check_config(config)
     if out.exists():
         raise ConfigError(f"{out} exists; choose another file with --out")
-    args = _only_args(config, content, model)
+    args = _settle_args(content, model)
     check_model(content)
     machine = measure()
     say(machine.summary)
@@ -100,8 +100,9 @@ def _application(content: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _only_args(config: Path, content: Mapping[str, Any], model: str | None) -> ServeArgs:
-    """The arguments to measure with: those of the config, on the CPU, with this model."""
+def _settle_args(content: Mapping[str, Any], model: str | None) -> ServeArgs:
+    """The arguments to measure with: those of the config, on the CPU, with this model. The content
+    gets them too."""
     application = _application(content)
     args = dict(application.get("args") or {}) | {"device": "cpu"}
     if model is not None and model != args.get("model"):
@@ -157,13 +158,16 @@ def _costs_of(stage: StageName, result: Result) -> str:
 
 def _in_a_process(trial: Trial) -> Result:
     command = [sys.executable, "-W", "ignore", "-m", "app.engine.tuning.trial"]
-    done = subprocess.run(
-        [*command, trial.model_dump_json()],
-        capture_output=True,
-        text=True,
-        timeout=_TRIAL_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*command, trial.model_dump_json()],
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"it is not measured after {_TRIAL_S:g} s") from None
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise Unavailable(f"it cannot be measured: {last}")

@@ -170,6 +170,16 @@ def test_a_model_that_cannot_be_measured_is_an_error(tmp_path):
         )
 
 
+def test_a_trial_without_an_end_is_given_up(tmp_path, monkeypatch):
+    endless = tmp_path / "python"
+    endless.write_text("#!/bin/sh\nexec sleep 60\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(tune.sys, "executable", str(endless))
+    monkeypatch.setattr(tune, "_TRIAL_S", 0.1)
+    with pytest.raises(Unavailable, match=r"not measured after 0\.1 s"):
+        tune._in_a_process(Trial(stage="t3", args=ServeArgs(), threads=(1,)))
+
+
 def test_the_reason_of_a_failed_trial_is_told(monkeypatch):
     monkeypatch.setattr(tune.sys, "executable", "/bin/false")
     with pytest.raises(Unavailable, match="it cannot be measured: no message"):

@@ -109,5 +109,5 @@ def _judged(t3: Replicas, vocoder: Replicas, args: ServeArgs, num_cores: int) ->
 
 def _worth(choice: Choice) -> tuple[float, ...]:
     """Below one caller the share of real time counts."""
-    is_slow = min(choice.bears, 1.0)
-    return (choice.callers, is_slow, -choice.starts_s, -choice.t3.num_cores)
+    share_of_real_time = min(choice.bears, 1.0)
+    return (choice.callers, share_of_real_time, -choice.starts_s, -choice.t3.num_cores)
