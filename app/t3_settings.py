@@ -65,8 +65,8 @@ class T3Settings(_Frozen):
     )
     dtype: Precision = Field(
         "auto",
-        description="auto: bfloat16 on cuda, float32 on cpu; int8: on a cpu, the weights of the "
-        "backbone in a quarter of their memory, and float32 for all else",
+        description="auto: bfloat16 on cuda, float32 on cpu; int8: on a cpu, the linear "
+        "weights in a quarter of their memory, and float32 for all else",
     )
     threads: int | None = Field(
         None,

@@ -28,6 +28,7 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.text_origins import WordIds, word_ids
+from app.engine.device import heap
 from app.engine.device.int8_linear import check_int8
 from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
@@ -214,7 +215,10 @@ def _load(checkpoint: Checkpoint, precision: Precision, device: torch.device) ->
     if in_int8:
         check_int8("t3.dtype", device)
     weights = checkpoint.t3_weights(device, dtype, on_demand=in_int8)
-    return T3Model(checkpoint.spec.t3, weights, device, dtype, in_int8=in_int8)
+    model = T3Model(checkpoint.spec.t3, weights, device, dtype, in_int8=in_int8)
+    del weights
+    heap.trim()
+    return model
 
 
 def _dtype_of(precision: Precision, device: torch.device) -> torch.dtype:

@@ -11,6 +11,7 @@ from app.core import Cost, Mark, SessionKey, StageStats, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
+from app.engine.device import heap
 from app.engine.device.int8_linear import check_int8
 from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
@@ -61,6 +62,7 @@ class VocoderStage:
             on_stage,
             mutes_last_token=spec.mutes_last_token,
         )
+        heap.trim()
         voices = VoiceProvider(
             checkpoint,
             args.voices,

@@ -6,9 +6,9 @@ system gives that memory when it is first written. Made for a CPU, where attenti
 memory needs no gathering.
 
 A prefix is kept once, as one row. A long one, as turbo's, is shared in place by the sequences of
-one row that begin with it: they attend to it together, and none holds a copy (74 MB at full size in
-float32). Any other prefix is copied into the sequence, in 2 ms for english. Computing the prefix
-takes 0.2 s and 1 s (two cores, torch 2.11, 2026-11). Knows nothing about scheduling.
+one row that begin with it: none holds a copy (74 MB at full size in float32), and a step reads it
+from memory once. Any other prefix is copied into the sequence, in 2 ms for english. Computing the
+prefix takes 0.2 s and 1 s (two cores, torch 2.11, 2026-11). Knows nothing about scheduling.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from torch import Tensor
 from app.engine.t3.kv_budget import PAGE, Prefix, pages_of
 from app.engine.t3.span_attention import Layers, Slot, Span, SpanAttention
 
-SHARED_FROM = 128  # positions: attention in two parts costs a few calls more
+SHARED_FROM = 128  # positions: attention in two parts has a few calls more
 
 
 class DenseKVCache:
