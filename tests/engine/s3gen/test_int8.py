@@ -12,7 +12,7 @@ from tests.support.engine.int8 import needs_int8
 from tests.support.engine.s3gen.flow_cells import inner_cell, whole_cell
 from tests.support.engine.s3gen.voicing import random_vocoder, speech, voice
 
-pytestmark = needs_int8
+pytestmark = [pytest.mark.full, needs_int8]  # seconds in all
 SPECS = pytest.mark.parametrize("spec", [TINY_S3GEN, TINY_MEANFLOW], ids=["guided", "meanflow"])
 
 
@@ -44,7 +44,6 @@ def test_a_cell_beside_others_has_the_mel_that_it_has_alone(spec: S3GenSpec):
         assert error(mel, flow.mels([cell])[0]) < 0.01
 
 
-@pytest.mark.full
 @torch.inference_mode()
 def test_the_trained_model_s_mel_in_int8_is_near_that_in_float32():
     checkpoint = open_checkpoint("embedded")
