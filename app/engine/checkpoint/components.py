@@ -56,7 +56,17 @@ class EnrolmentModels:
 class WeightSource(Protocol):
     """The source of a model's weights, text tokenizer and voices. Raises CheckpointError."""
 
-    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
+    def load(
+        self,
+        component: Component,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        one_by_one: bool = False,
+    ) -> nn.Module:
+        """`one_by_one`: the memory of a tensor falls free when the module drops it, where the
+        source can do so."""
+        ...
 
     def t3_weights(
         self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False

@@ -27,10 +27,16 @@ from app.errors import CheckpointError
 class FolderSource:
     files: ModelFolder
 
-    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        return load_module(
-            blueprint_of(component, self.files.spec), self._section(component), device, dtype
-        )
+    def load(
+        self,
+        component: Component,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        one_by_one: bool = False,
+    ) -> nn.Module:
+        blueprint, section = blueprint_of(component, self.files.spec), self._section(component)
+        return load_module(blueprint, section, device, dtype, one_by_one=one_by_one)
 
     def t3_weights(
         self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False

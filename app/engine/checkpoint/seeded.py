@@ -43,7 +43,15 @@ _MEL_MEAN, _MEL_STD = -5.0, 2.0  # similar to log-mel speech
 class SeededSource:
     model: RandomModel
 
-    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    def load(
+        self,
+        component: Component,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        one_by_one: bool = False,
+    ) -> nn.Module:
+        """The tensors have memory of their own in any case."""
         spec = self.model.spec
         blueprint = blueprint_of(component, spec)
         module = without_unread(blueprint, build_seeded(component, spec, self.model.seed))

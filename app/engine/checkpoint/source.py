@@ -66,13 +66,13 @@ class Checkpoint:
         """Upstream's module with the same tensors, for upstream's own loops and for training."""
         return cast("T3", self.source.load(Component.T3, device, dtype))
 
-    def load_vocoder(self, device: torch.device) -> Vocoder:
-        """Always float32."""
+    def load_vocoder(self, device: torch.device, *, one_by_one: bool = False) -> Vocoder:
+        """Always float32. `one_by_one`: the memory of one of the flow's tensors falls free when
+        the flow drops it, where the source can do so."""
         dtype = torch.float32
-        return Vocoder(
-            cast("CausalMaskedDiffWithXvec", self.source.load(Component.FLOW, device, dtype)),
-            cast("HiFTGenerator", self.source.load(Component.HIFT, device, dtype)),
-        )
+        flow = self.source.load(Component.FLOW, device, dtype, one_by_one=one_by_one)
+        hift = self.source.load(Component.HIFT, device, dtype)
+        return Vocoder(cast("CausalMaskedDiffWithXvec", flow), cast("HiFTGenerator", hift))
 
     def load_enrolment(self, device: torch.device) -> EnrolmentModels:
         """Always float32: conditionals are computed once."""

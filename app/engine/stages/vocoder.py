@@ -51,9 +51,10 @@ class VocoderStage:
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         compute_with(args.vocoder.threads)
-        if args.vocoder.dtype == "int8":
+        in_int8 = args.vocoder.dtype == "int8"
+        if in_int8:
             check_int8("vocoder.dtype", place)
-        vocoder = checkpoint.load_vocoder(place)
+        vocoder = checkpoint.load_vocoder(place, one_by_one=in_int8)
         spec = checkpoint.spec
         engine = build_vocoder_engine(
             vocoder,

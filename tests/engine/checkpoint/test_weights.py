@@ -5,8 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
-from app.engine.checkpoint.weights import Outline, Section, TensorsOnDemand, load_tensors
+from app.engine.checkpoint.blueprint import Blueprint
+from app.engine.checkpoint.weights import (
+    Outline,
+    Section,
+    TensorsOnDemand,
+    load_module,
+    load_tensors,
+)
 from app.errors import CheckpointError
 
 CPU, F32 = torch.device("cpu"), torch.float32
@@ -50,6 +58,25 @@ def test_the_file_is_in_memory_as_long_as_a_tensor_of_it_is(section):
     del at_once
     assert num_mappings(section.path) == 1  # the control: one small tensor holds the whole file
     assert len(kept) == 4
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_module_that_is_loaded_one_by_one_gives_back_what_it_drops(section, one_by_one):
+    def build() -> nn.Module:
+        module = nn.Module()
+        module.a = nn.Linear(3, 2, bias=False)
+        module.b = nn.Parameter(torch.zeros(4))
+        return module
+
+    module = load_module(Blueprint(build), section, CPU, F32, one_by_one=one_by_one)
+    assert torch.equal(module.a.weight, STATE["a.weight"])
+    assert torch.equal(module.b, STATE["b"])
+    num_before = num_mappings(section.path)
+    assert num_before == (2 if one_by_one else 1)
+    module.a.weight = None
+    assert num_mappings(section.path) == 1
+    module.b = None
+    assert num_mappings(section.path) == 0
 
 
 def test_a_file_of_another_model_is_refused_at_once(section):
