@@ -10,10 +10,9 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
 from app.config import ServeArgs
 from app.engine.tuning.choice import Choice, Measured, Replicas, best
@@ -31,7 +30,10 @@ _MOST_CPUS = 0.5  # of a replica: only a number that Ray counts with
 _WIDTH = 98  # of a comment
 _NEEDS = {"bfloat16": ("amx_bf16",)}  # instruction sets without which a precision is slow
 _QUIET_LOAD = 0.5  # processes that want a core
-_TRIED = ("float32", "bfloat16", "int8")
+_TRIED: Mapping[StageName, Sequence[str]] = {
+    "t3": ("float32", "bfloat16", "int8"),
+    "vocoder": ("float32", "int8"),
+}
 
 
 def write_tuned_config(
@@ -88,7 +90,7 @@ def summary_of(choice: Choice) -> str:
 
 def _told(stage: Replicas) -> str:
     replicas = "1 replica" if stage.count == 1 else f"{stage.count} replicas"
-    return f"{stage.dtype or 'float32'}, {replicas}, threads of each: {stage.threads}"
+    return f"{stage.dtype}, {replicas}, threads of each: {stage.threads}"
 
 
 def _application(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,13 +118,12 @@ def _measured(
     stage: StageName, args: ServeArgs, machine: Machine, run: RunTrial, say: Say
 ) -> list[Measured]:
     """In each precision. One that the stage cannot have here is left out."""
-    settings: BaseModel = args.t3 if stage == "t3" else args.vocoder
+    settings = args.t3 if stage == "t3" else args.vocoder
     found = []
-    for dtype in precisions_of(settings, machine.features):
-        named = {} if dtype is None else {"dtype": dtype}
-        changed = args.model_copy(update={stage: settings.model_copy(update=named)})
+    for dtype in precisions_of(stage, machine.features):
+        changed = args.model_copy(update={stage: settings.model_copy(update={"dtype": dtype})})
         threads = thread_counts(machine.num_cores)
-        name = f"{stage}, {dtype or 'float32'}"
+        name = f"{stage}, {dtype}"
         try:
             result = run(Trial(stage=stage, args=changed, threads=threads))
         except Unavailable as error:
@@ -133,20 +134,9 @@ def _measured(
     return found
 
 
-def precisions_of(settings: BaseModel, features: Sequence[str]) -> list[str | None]:
-    """Those that the stage can compute in and that this processor is made for. [None] where the
-    stage has no such setting."""
-    field = type(settings).model_fields.get("dtype")
-    if field is None:
-        return [None]
-    known = _literals(field.annotation)
-    return [name for name in _TRIED if name in known and {*_NEEDS.get(name, ())} <= {*features}]
-
-
-def _literals(annotation: object) -> set[object]:
-    """Of a Literal, or of a union of some."""
-    parts = get_args(annotation)
-    return {part for part in parts if isinstance(part, str)}.union(*map(_literals, parts))
+def precisions_of(stage: StageName, features: Sequence[str]) -> list[str]:
+    """Those that the stage has and that this processor is made for."""
+    return [name for name in _TRIED[stage] if {*_NEEDS.get(name, ())} <= {*features}]
 
 
 def _costs_of(stage: StageName, result: Result) -> str:
@@ -179,9 +169,7 @@ def _set(args: dict[str, Any], choice: Choice, machine: Machine) -> None:
     num_replicas = choice.t3.count + choice.vocoder.count
     cpus = round(min(_MOST_CPUS, (machine.num_cores - _OTHER_CPUS) / num_replicas), 2)
     for name, stage in (("t3", choice.t3), ("vocoder", choice.vocoder)):
-        own: dict[str, object] = {"threads": stage.threads}
-        if stage.dtype is not None:
-            own |= {"dtype": stage.dtype}
+        own = {"threads": stage.threads, "dtype": stage.dtype}
         args[name] = dict(args.get(name) or {}) | own
         args |= {f"{name}_replicas": stage.count, f"{name}_cpus": cpus}
     args["vocoder"] |= {"cells": list(choice.ladder)}

@@ -2,18 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from app.config import ServeArgs
 from app.core import Cost
 from app.engine.tuning.machine import Machine
 from app.engine.tuning.trial import Result, Trial
 from app.errors import ConfigError, Unavailable
-from app.t3_settings import T3Settings
 from deployments import tune
 from deployments.config_check import check_config
 from deployments.tune import RunTrial, precisions_of, summary_of, write_tuned_config
@@ -102,25 +99,22 @@ def test_each_stage_is_measured_in_each_precision_on_the_cpu(tmp_path):
     assert {trial.args.device for trial in trials.asked} == {"cpu"}
     assert {trial.threads for trial in trials.asked} == {(1, 2, 4)}
     precisions = [trial.args.t3.dtype for trial in trials.asked if trial.stage == "t3"]
-    assert precisions == precisions_of(ServeArgs().t3, MACHINE.features)
+    assert precisions == precisions_of("t3", MACHINE.features)
 
 
 def test_a_precision_that_this_machine_cannot_have_is_left_out(tmp_path, monkeypatch):
-    trials, of_t3 = Trials(), ["float32", "bfloat16"]
-    monkeypatch.setattr(
-        tune,
-        "precisions_of",
-        lambda settings, _: of_t3 if isinstance(settings, T3Settings) else [None],
-    )
+    trials = Trials()
+    monkeypatch.setattr(tune, "_NEEDS", {})  # a processor that is made for all precisions
 
     def one_fails(asked: Trial) -> Result:
-        if asked.args.t3.dtype == "bfloat16":
+        if asked.stage == "t3" and asked.args.t3.dtype != "float32":
             raise Unavailable("it cannot be measured: no kernel")
         return trials(asked)
 
     choice, _, said = written(tmp_path, one_fails)
     assert choice.t3.dtype == "float32"
     assert "t3, bfloat16: it cannot be measured: no kernel" in said
+    assert "t3, int8: it cannot be measured: no kernel" in said
 
 
 def test_a_revision_of_another_model_is_dropped(tmp_path):
@@ -132,18 +126,16 @@ def test_a_revision_of_another_model_is_dropped(tmp_path):
     assert "revision" not in out.read_text()
 
 
-class _Precise(BaseModel):
-    dtype: Literal["auto", "float32", "bfloat16", "int8"] | None = None
-
-
-class _Plain(BaseModel):
-    slots: int = 1
-
-
 def test_a_precision_is_tried_where_the_stage_has_it_and_the_processor_is_made_for_it():
-    assert precisions_of(_Precise(), ("avx2",)) == ["float32", "int8"]
-    assert precisions_of(_Precise(), ("amx_bf16",)) == ["float32", "bfloat16", "int8"]
-    assert precisions_of(_Plain(), ()) == [None]
+    assert precisions_of("t3", ("avx2",)) == ["float32", "int8"]
+    assert precisions_of("t3", ("amx_bf16",)) == ["float32", "bfloat16", "int8"]
+    assert precisions_of("vocoder", ("amx_bf16",)) == ["float32", "int8"]
+
+
+@pytest.mark.parametrize("stage", ["t3", "vocoder"])
+def test_every_precision_that_is_tried_is_one_of_the_setting(stage):
+    for dtype in precisions_of(stage, ("amx_bf16",)):
+        assert ServeArgs.model_validate({stage: {"dtype": dtype}})
 
 
 def test_a_file_that_exists_is_not_replaced(tmp_path):

@@ -1,7 +1,9 @@
 """Attention over the keys and values of a dense cache, sequence by sequence.
 
 Sequences that share a prefix in place attend to it one after another: its keys and values are read
-from memory once for all of them. Knows nothing about memory or scheduling.
+from memory once for all of them. In int8, attention is what a step of full-size turbo spends most
+on: a quarter of the time with one sequence, 45 % with eight (profiles of 2026-11-30). Knows nothing
+about memory or scheduling.
 """
 
 from collections.abc import Sequence
@@ -83,7 +85,8 @@ class _Sharers:
     """Sequences of one row that share a prefix, at their next token.
 
     Each is computed by itself, so the others change no bit of it; in int8 a bit would be enough to
-    change a token. The prefix is in the processor's cache after the first.
+    change a token. The prefix is in the processor's cache after the first. One product for eight
+    takes two thirds of the time of eight products, and gives other bits than the product for one.
     """
 
     def __init__(self, places: Sequence[tuple[Span, Slot]]) -> None:

@@ -24,14 +24,14 @@ _NUM_ENGINES = 2
 class Measured:
     """One stage in one precision."""
 
-    dtype: str | None  # None: the stage has no such setting
+    dtype: str
     costs: Mapping[int, Cost]  # by the number of threads
     memory_bytes: int  # of one replica
 
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    dtype: str | None
+    dtype: str
     threads: int
     count: int
     cost: Cost  # of one replica
