@@ -27,6 +27,17 @@ class _Frozen(BaseModel):
 
 class VocoderSettings(_Frozen):
     slots: int = Field(16, ge=1, le=1024, description="segments in work at the same time")
+    dtype: Literal["float32", "int8"] = Field(
+        "float32",
+        description="int8: on a cpu, the weights of the flow's attentions and feed-forwards in a "
+        "quarter of their memory, and float32 for all else",
+    )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="threads that compute, on a CPU; null: the whole CPUs of vocoder_cpus, at "
+        "least one",
+    )
     policy: ContextPolicy | None = Field(
         None,
         description="full: each cell sees the whole prefix; window: each cell computes the prompt "
@@ -62,7 +73,11 @@ class VocoderSettings(_Frozen):
 class Limits(AgentLimits):
     max_text_chars: int = Field(4096, ge=1, le=100_000, description="characters of one text")
     max_segment_chars: int = Field(
-        280, ge=40, le=1000, description="characters of one segment, which T3 speaks in one go"
+        280,
+        ge=40,
+        le=1000,
+        description="characters of one segment, which T3 speaks in one go; a model that breaks in "
+        "long segments has fewer: turbo and nano 200, for 20 s",
     )
     request_timeout_s: float = Field(
         600.0,
@@ -135,8 +150,8 @@ class Limits(AgentLimits):
 class ServeArgs(_Frozen):
     model: str = Field(
         "embedded",
-        description="embedded, embedded-babble, embedded-turbo, english, turbo, multilingual, "
-        "random-<family>, or a folder",
+        description="embedded, embedded-babble, embedded-turbo, english, turbo, nano, "
+        "multilingual, multilingual-v3, random-<one of the last five>, or a folder",
     )
     revision: str | None = Field(None, description="commit on the model hub; null: pinned one")
     device: Device = Field("auto", description="auto: cuda where the cluster has a GPU now")

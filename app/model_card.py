@@ -17,6 +17,7 @@ class ModelCard:
     has_cfg: bool  # exaggeration, cfg_weight and min_p act
     has_top_k: bool
     max_segment_chars: int = 280
+    max_segment_s: float | None = None  # of sound; in a longer segment the model loses its text
     recorded_voices: tuple[str, ...] = ()  # those among `voices` that are in the operator's store
     characters: str | None = None  # that the model can read; None: all
     folds_characters: bool = False  # it reads small letters, and accents apart from their letters

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
 class _Frozen(BaseModel):
@@ -63,7 +63,16 @@ class T3Settings(_Frozen):
         description="sequences that run at the same time; one of a stream holds its slot while the "
         "stream plays",
     )
-    dtype: Precision = Field("auto", description="auto: bfloat16 on cuda, float32 on cpu")
+    dtype: Precision = Field(
+        "auto",
+        description="auto: bfloat16 on cuda, float32 on cpu; int8: on a cpu, the linear "
+        "weights in a quarter of their memory, and float32 for all else",
+    )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="threads that compute, on a CPU; null: the whole CPUs of t3_cpus, at least one",
+    )
     first_group: int = Field(
         3,  # with groups of 13, messages end at 16 and 42: the vocoder's first cells can run then
         ge=1,

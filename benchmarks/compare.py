@@ -1,6 +1,7 @@
 """Compares this server with the simplest server around upstream (upstream_server.py).
 
     python benchmarks/compare.py --model random-turbo --policy chunked --num-callers 1,8
+    python benchmarks/compare.py --model random-turbo --policy chunked --dtype int8
 
 Both servers have the same machine, weights, text, voice and callers, and run one after the other.
 With --rounds the order alternates. All callers send their first request at once. Each sends the
@@ -23,8 +24,8 @@ baseline. The figures:
                     memory of a GPU do not count
 
 Our server is serve_config.yaml with a slot for every caller, without pacing and without guards. It
-admits all callers (`limits.admit: all`), and begins each stream as `--start` says. The last line is
-one JSON object.
+admits all callers (`limits.admit: all`), and begins each stream as `--start` says. `--dtype` is of
+both our stages; upstream stays in float32. The last line is one JSON object.
 """
 
 import argparse
@@ -77,12 +78,13 @@ def main() -> None:
         policy=options.policy,
         vocoders=options.vocoders,
         max_rows=options.max_rows,
+        dtype=options.dtype,
         start=options.start,
         via=options.via,
         most_callers=max(options.num_callers),
     )
     policy = options.policy or "the model's policy"
-    title = f"{options.model}, {policy}; {machine(torch.device(options.device))}"
+    title = f"{options.model}, {policy}, {options.dtype}; {machine(torch.device(options.device))}"
     say(title)
     rounds: Rounds = {}
     for number in range(options.rounds):
@@ -97,7 +99,8 @@ def main() -> None:
     say(table(rows))
     if options.plot is not None:
         draw(rows, title, options.plot)
-    say(json.dumps({"benchmark": "compare", "model": options.model, "rows": rows}))
+    what = {"model": options.model, "dtype": options.dtype}
+    say(json.dumps({"benchmark": "compare", **what, "rows": rows}))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -106,6 +109,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--policy", choices=["window", "chunked", "full"])
     parser.add_argument("--max-rows", type=int, help="cells per call (default: the server's)")
+    parser.add_argument("--dtype", choices=["auto", "int8"], default="auto")
     parser.add_argument("--start", choices=["smooth", "soonest"], default="soonest")
     parser.add_argument(
         "--via",

@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import httpx
 import psutil
@@ -48,6 +48,7 @@ class Load(NamedTuple):
     most_callers: int
     vocoders: int = 1  # replicas of our vocoder
     max_rows: int | None = None  # cells in one call of our vocoder
+    dtype: Literal["auto", "int8"] = "auto"  # of both our stages
     start: str = "soonest"  # of our streams
     via: Via = "http"  # to our server
 
@@ -185,11 +186,12 @@ def config(load: Load) -> dict[str, Any]:
     content["applications"][0]["args"] |= {
         "model": load.model,
         "device": load.device,
-        "t3": {"slots": load.most_callers, "guards": guards},
+        "t3": {"slots": load.most_callers, "guards": guards, "dtype": load.dtype},
         "vocoder": {
             "slots": 2 * load.most_callers,
             "policy": load.policy,
             "max_rows": load.max_rows,
+            "dtype": "int8" if load.dtype == "int8" else "float32",
         },
         "vocoder_replicas": load.vocoders,
         "limits": {

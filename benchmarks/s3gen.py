@@ -1,11 +1,13 @@
 """Measures the vocoder's time per second of audio, for our engine and for upstream's single call.
 
     python benchmarks/s3gen.py --model random-turbo --policy window,chunked --utterance-s 5,10
+    python benchmarks/s3gen.py --policy chunked --dtype int8 --before ../the-commit-before
 
 The floor: the floating-point operations of upstream's call, at the rate of a matrix product, which
 is measured first. Both sides have the same weights and the same voice, which is warm, and take
-turns. Neither side computes the watermark; its time is measured separately. The last line is one
-JSON object. Needs no Ray; runs on a CPU or on CUDA.
+turns. Neither side computes the watermark; its time is measured separately. With `--before`, our
+engine in float32 at another commit and our engine now take turns, and nothing else runs. The last
+line is one JSON object. Needs no Ray; runs on a CPU or on CUDA.
 """
 
 import argparse
@@ -38,6 +40,7 @@ from benchmarks.measure import (
     timed,
 )
 from benchmarks.s3gen_sides import Engine, Subject, Timing, Upstream, load, watermark_s
+from benchmarks.two_commits import ROOT, Side, compared, take_turns, workers
 
 POLICIES = ("full", "window", "chunked")
 
@@ -53,11 +56,17 @@ class Row(NamedTuple):
 def main() -> None:
     options = parse(sys.argv[1:])
     device = torch.device(options.device)
+    if options.before is not None:
+        say(json.dumps(beside(options)))
+        return
     subject = load(open_checkpoint(options.model), device)
-    say(f"{options.model}, float32; {machine(device)}")
+    say(f"{options.model}, {options.dtype}; {machine(device)}")
     _print_floor(subject, options.utterance_s)
     upstream = Upstream(subject)
-    engines = {policy: Engine(subject, policy, options.max_rows) for policy in options.policy}
+    engines = {
+        policy: Engine(subject, policy, options.max_rows, options.dtype)
+        for policy in options.policy
+    }
     kinds = [
         Row(policy, length, count)
         for length in options.utterance_s
@@ -86,6 +95,7 @@ def main() -> None:
         "benchmark": "s3gen",
         "model": options.model,
         "device": options.device,
+        "dtype": options.dtype,
         "upstream_whole_s": {str(length): round(s, 3) for length, s in upstream_s.items()},
         "rows": rows,
     }
@@ -108,11 +118,36 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--no-upstream", action="store_true", help="skip upstream, which is slow on long utterances"
     )
+    parser.add_argument("--dtype", choices=["float32", "int8"], default="float32")
+    parser.add_argument("--before", type=Path, help="a checkout of the commit to compare with")
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
     options.device = resolve_device(options.device)
     return options
+
+
+def beside(options: argparse.Namespace) -> Mapping[str, object]:
+    """The result of the two commits."""
+    sides = [Side("before", options.before, "float32"), Side("now", ROOT, options.dtype)]
+    turns = [
+        {"num_streams": count, "num_tokens": length * TOKENS_PER_S}
+        for length in options.utterance_s
+        for count in options.num_streams
+    ]
+    rows: list[dict[str, object]] = []
+    for policy in options.policy:
+        with workers(sides, "s3gen", options.model, policy) as started:
+            found = take_turns(started, turns, options.rounds)
+        rows += [
+            {"policy": policy, **turn, **compared(by_side[0], by_side[1], name)}
+            for turn, by_side in zip(turns, found, strict=True)
+            for name in ("total_s", "first_second_s")
+        ]
+    for row in rows:
+        say(json.dumps(row))
+    what = {"model": options.model, "dtype": options.dtype}
+    return {"benchmark": "s3gen-before", **what, "rows": rows}
 
 
 def _policies(text: str) -> list[str]:

@@ -113,9 +113,12 @@ class Timing(NamedTuple):
 class Engine:
     """Our engine, without the watermark."""
 
-    def __init__(self, subject: Subject, policy: str, most_rows: int | None = None) -> None:
+    def __init__(
+        self, subject: Subject, policy: str, most_rows: int | None = None, dtype: str = "float32"
+    ) -> None:
         self._subject = subject
-        settings = VocoderSettings(policy=policy, slots=_SLOTS, max_rows=most_rows)
+        values = {"policy": policy, "slots": _SLOTS, "max_rows": most_rows, "dtype": dtype}
+        settings = VocoderSettings.model_validate(values)
         decoder = Decoder(
             subject.vocoder(), settings, subject.spec.s3gen.euler_steps, _Unmarked(subject.device)
         )

@@ -3,10 +3,13 @@ bare transformer.
 
     python benchmarks/t3.py --model random-english --num-sequences 1,8,16 --tokens 64
     python benchmarks/t3.py --model random-english --num-sequences 1,16 --words
+    python benchmarks/t3.py --model random-turbo --dtype int8 --before ../the-commit-before
 
 The floor: a decode step reads every weight once, at the bandwidth of a copy, which is measured
 first. All sides have the same weights and prompt lengths, decode the same number of tokens, and
-take turns. The last line is one JSON object. Needs no Ray; runs on a CPU or on CUDA.
+take turns. In int8 the two other sides stay in float32. With `--before`, our engine in float32 at
+another commit and our engine now take turns, and nothing else runs. The last line is one JSON
+object. Needs no Ray; runs on a CPU or on CUDA.
 """
 
 import argparse
@@ -34,11 +37,13 @@ from benchmarks.measure import (
 from benchmarks.t3_cancel import cancel_cost
 from benchmarks.t3_sides import Bare, Decoding, Engine, Subject, Upstream, load
 from benchmarks.t3_words import word_costs
+from benchmarks.two_commits import ROOT, Side, compared, take_turns, workers
 
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
+    "int8": torch.float32,  # of all but the weights of our engine
 }
 NUM_AT_ONCE = 4
 NUM_CANCEL_SEQUENCES = 8  # half of them are cancelled
@@ -64,6 +69,9 @@ class Sides(NamedTuple):
 def main() -> None:
     options = parse(sys.argv[1:])
     device = torch.device(options.device)
+    if options.before is not None:
+        say(json.dumps(beside(options)))
+        return
     subject = load(open_checkpoint(options.model), device, DTYPES[options.dtype])
     say(f"{options.model}, {options.dtype}, {options.tokens} tokens; {machine(device)}")
     what = {"model": options.model, "device": options.device, "dtype": options.dtype}
@@ -73,9 +81,10 @@ def main() -> None:
         return
     upstream = Upstream(subject)
     num_prompt = upstream.num_prompt()
-    floor_ms = _print_floor(subject, num_prompt, options.tokens)
+    in_int8 = options.dtype == "int8"
+    floor_ms = _print_floor(subject, num_prompt, options.tokens, in_int8=in_int8)
     most = max(*options.num_sequences, NUM_AT_ONCE, NUM_CANCEL_SEQUENCES)
-    engine = Engine(subject, most)
+    engine = Engine(subject, most, dtype="int8" if in_int8 else "auto")
     rounds = _take_turns(options, Sides(upstream, Bare(subject, num_prompt), engine))
     rows = [_row(num, rounds) for num in options.num_sequences]
     _print_rows(rows, rounds)
@@ -107,6 +116,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--words", action="store_true", help="only what following the words costs a step"
     )
+    parser.add_argument("--before", type=Path, help="a checkout of the commit to compare with")
     options = parser.parse_args(arguments)
     if options.tokens < 1 or options.rounds < 1:
         parser.error("--tokens and --rounds must be at least 1")
@@ -116,10 +126,26 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def _print_floor(subject: Subject, num_prompt: int, num_tokens: int) -> float:
-    """The time in which a step can read every weight once, in milliseconds."""
+def beside(options: argparse.Namespace) -> Mapping[str, object]:
+    """The result of the two commits."""
+    sides = [Side("before", options.before, "float32"), Side("now", ROOT, options.dtype)]
+    turns = [{"num_sequences": n, "num_tokens": options.tokens} for n in options.num_sequences]
+    with workers(sides, "t3", options.model) as started:
+        found = take_turns(started, turns, options.rounds)
+    rows = [
+        {"num_sequences": turn["num_sequences"], **compared(by_side[0], by_side[1], "tokens_per_s")}
+        for turn, by_side in zip(turns, found, strict=True)
+    ]
+    for row in rows:
+        say(json.dumps(row))
+    what = {"model": options.model, "dtype": options.dtype}
+    return {"benchmark": "t3-before", **what, "rows": rows}
+
+
+def _print_floor(subject: Subject, num_prompt: int, num_tokens: int, *, in_int8: bool) -> float:
+    """The time in which a step of our engine can read every weight once, in milliseconds."""
     bandwidth = copy_bandwidth(subject.device)
-    weights = _bytes_per_step(subject)
+    weights = _bytes_per_step(subject, in_int8=in_int8)
     floor_ms = 1e3 * weights / bandwidth
     spec = subject.spec.t3
     context = num_prompt + num_tokens
@@ -134,12 +160,14 @@ def _print_floor(subject: Subject, num_prompt: int, num_tokens: int) -> float:
     return floor_ms
 
 
-def _bytes_per_step(subject: Subject) -> int:
-    """The weights of the backbone and the head. A step reads only a few rows of an embedding."""
+def _bytes_per_step(subject: Subject, *, in_int8: bool) -> int:
+    """The weights of the backbone and the head. A step reads only a few rows of an embedding.
+    `in_int8`: one byte of each; the norms, which have more, are too small to count."""
     tables = ("wte.", "wpe.", "embed_tokens.")
     backbone = subject.t3.tfmr.named_parameters()
     read = [weight for name, weight in backbone if not name.startswith(tables)]
-    return sum(weight.nbytes for weight in (*read, *subject.t3.speech_head.parameters()))
+    every = (*read, *subject.t3.speech_head.parameters())
+    return sum(weight.numel() if in_int8 else weight.nbytes for weight in every)
 
 
 def _take_turns(options: argparse.Namespace, sides: Sides) -> Rounds:

@@ -29,7 +29,7 @@ from app.engine.t3.alignment_heads import NO_HEADS, AlignmentHeads
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.sequence import Sequence as T3Sequence
 from app.engine.t3.sequence import SequenceRequest
-from app.t3_settings import T3Settings
+from app.t3_settings import Precision, T3Settings
 from benchmarks.measure import clock
 
 _TEXT_IDS = tuple(range(1, 41))  # any sentence of 40 tokens
@@ -195,11 +195,18 @@ class Step(NamedTuple):
 class Engine:
     """One engine and one copy of its weights for every number of sequences up to `num_slots`."""
 
-    def __init__(self, subject: Subject, num_slots: int, heads: AlignmentHeads = NO_HEADS) -> None:
-        """`heads`: whose attention is followed through the text."""
+    def __init__(
+        self,
+        subject: Subject,
+        num_slots: int,
+        heads: AlignmentHeads = NO_HEADS,
+        dtype: Precision = "auto",
+    ) -> None:
+        """`heads`: whose attention is followed through the text. `dtype`: int8, or the subject's
+        own where `auto`."""
         self._subject = subject
         # One message per token, so that tokens can be counted; no pacing.
-        settings = T3Settings(slots=num_slots, first_group=1, group=1, max_lead_s=1e6)
+        settings = T3Settings(slots=num_slots, first_group=1, group=1, max_lead_s=1e6, dtype=dtype)
         self.steps: list[Step] = []
         self.tokens = TokenEngine.from_weights(
             subject.t3.state_dict(),

@@ -136,6 +136,29 @@ def _tell_draining() -> None:
     typer.echo("The server drains: new sessions are refused, running sessions finish.")
 
 
+@app.command(
+    epilog=examples(
+        "tune --config deploy/serve/cpu.yaml --out tuned.yaml",
+        "tune --config deploy/serve/cpu.yaml --model nano --out tuned.yaml",
+    )
+)
+def tune(
+    config: Config = CONFIG,
+    model: Annotated[
+        str | None, typer.Option(help="A model to measure instead of the config's.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The serve config to write.")] = Path("tuned.yaml"),
+) -> None:
+    """Measure this machine's CPU with a model, and write the serve config that suits both.
+
+    Takes a minute or two, in which nothing else should run on the machine.
+    """
+    from deployments.tune import summary_of, write_tuned_config
+
+    choice = write_tuned_config(config, out, model, partial(typer.echo, err=True))
+    typer.echo(f"{summary_of(choice)} {out} has these settings.")
+
+
 @app.command(epilog=examples("demo", "demo --port 8001 --out demo.wav"))
 def demo(
     config: Config = CONFIG,

@@ -15,7 +15,7 @@ from ray.serve.schema import ServeDeploySchema
 from app.api.model_names import model_alias_faults
 from app.auth.api_keys import KeyRing, refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
-from app.engine.checkpoint.spec import PACKAGED
+from app.engine.checkpoint.full_size import PACKAGED
 from app.engine.stages.card import check_model as check_model_files
 from app.engine.stages.card import model_card
 from app.errors import CheckpointError, ConfigError

@@ -2,6 +2,7 @@
 Resemblyzer knows nothing about the models.
 
     python -m training.speaker_similarity --model embedded
+    python -m training.speaker_similarity --t3 '{"dtype": "int8"}' --vocoder '{"dtype": "int8"}'
 
 A speaker is the mean embedding of the teacher's recordings of this voice. The speakers are compared
 with the teacher's other sentences, with the model's own voices, and with voices that are cloned
@@ -29,7 +30,7 @@ from training.assemble import NAMES
 from training.corpus import Sentence, held_out
 from training.options import parse_options
 from training.synthesise_corpus import flite
-from training.word_error_rate import Wav, synthesise
+from training.word_error_rate import Wav, serve_args, synthesise
 
 STRANGER = "kal16"  # a voice of flite that is not in the training set
 REFERENCE_S = 6.0  # the least length of a reference recording
@@ -37,13 +38,15 @@ Embeddings = NDArray[np.float32]  # (utterances, 256), each of length 1
 
 
 def main() -> None:
-    options = parse_options("speaker_similarity", model="embedded", sentences=12)
-    figures = asyncio.run(speaker_similarity(options.model, options.sentences, options.seed))
+    options = parse_options(
+        "speaker_similarity", model="embedded", sentences=12, t3="{}", vocoder="{}"
+    )
+    figures = asyncio.run(speaker_similarity(serve_args(options), options.sentences, options.seed))
     sys.stdout.write(json.dumps({"speaker_similarity": options.model, **figures}) + "\n")
 
 
 async def speaker_similarity(
-    model: str,
+    args: ServeArgs,
     num_sentences: int,
     seed: int = 1,
     teachers: Sequence[str] = (*NAMES, STRANGER),
@@ -63,7 +66,7 @@ async def speaker_similarity(
         for teacher in teachers:
             wav = reference_recording(teacher, references)
             soundfile.write(Path(folder) / f"{teacher}.wav", wav, SAMPLE_RATE)
-        synthesizer = LocalSynthesizer.open(ServeArgs(model=model, voices=folder))
+        synthesizer = LocalSynthesizer.open(args.model_copy(update={"voices": folder}))
         for teacher in teachers:
             voices = {"cloned": VoiceRef(teacher, VoiceKind.RECORDED)}
             await synthesizer.enrol(voices["cloned"])

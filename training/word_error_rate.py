@@ -4,6 +4,7 @@ Pocketsphinx knows nothing about the model.
     python -m training.word_error_rate --model embedded
     python -m training.word_error_rate --model teacher    # flite itself: the floor
     python -m training.word_error_rate --numbers 1        # sentences with numbers, in each form
+    python -m training.word_error_rate --t3 '{"dtype": "int8"}' --vocoder '{"dtype": "int8"}'
 
 The last line is JSON.
 """
@@ -34,7 +35,7 @@ from app.core import (
 from app.engine.synthesizer import LocalSynthesizer
 from app.text.plan import TextRules, plan_text
 from training.corpus import NumberSentence, Sentence, held_out, with_numbers, words_of
-from training.options import parse_options
+from training.options import Options, parse_options
 from training.synthesise_corpus import flite
 
 RECOGNISER_HZ = 16_000
@@ -123,6 +124,7 @@ def main() -> None:
         sentences=100,
         numbers=0,  # 1: those of with_numbers.txt instead, in each form
         at_once=4,
+        t3="{}",  # T3Settings as JSON
         vocoder="{}",  # VocoderSettings as JSON
         sampling="{}",  # SamplingParams as JSON; the others are the model's defaults
     )
@@ -135,18 +137,25 @@ def main() -> None:
     if options.model == "teacher":
         rates = {voice: rate(partial(speak_as_teacher, voice)) for voice in voices}
     else:
-        args = ServeArgs(model=options.model, vocoder=json.loads(options.vocoder))
+        args = serve_args(options)
         sampling = {"seed": options.seed, **json.loads(options.sampling)}
         rates = asyncio.run(
             rate_model(args, voices, sentences, sampling, at_once=options.at_once, rate=rate)
         )
     line = {
         "model": options.model,
+        "t3": options.t3,
         "vocoder": options.vocoder,
         "sampling": options.sampling,
         "word_error_rate": rates,
     }
     sys.stdout.write(json.dumps(line) + "\n")
+
+
+def serve_args(options: Options) -> ServeArgs:
+    """Of a stage with the options model, t3 and vocoder."""
+    settings = {"t3": json.loads(options.t3), "vocoder": json.loads(options.vocoder)}
+    return ServeArgs.model_validate({"model": options.model, **settings})
 
 
 def speak_as_teacher(voice: str, text: str) -> Wav:

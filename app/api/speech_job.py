@@ -22,7 +22,7 @@ from app.errors import BadRequest, UnsupportedField
 from app.key_settings import Quota
 from app.model_card import ModelCard
 from app.sessions.word_clock import SoundClock, WordClock
-from app.text.duration import predicted_s
+from app.text.duration import chars_within, predicted_s
 from app.text.plan import SpokenText, TextRules, plan_text
 from app.text.pronunciations import Pronunciation, merged
 from app.text.takes import Take
@@ -153,7 +153,7 @@ class SpeechPlanner:
             strip_markdown=bool(fields.strip_markdown),
             strip_emoji=bool(fields.strip_emoji),
             pronunciations=(*merged(each.entry for each in fields.pronunciations or ()), *kept),
-            max_segment_chars=min(card.max_segment_chars, self._limits.max_segment_chars),
+            max_segment_chars=_max_segment_chars(card, self._limits),
             characters=card.characters,
             folds_characters=card.folds_characters,
             tags=card.tags,
@@ -246,6 +246,11 @@ def _language(fields: SpeechOptionFields, card: ModelCard) -> str | None:
         served = ", ".join(card.languages)
         raise BadRequest(f"language: the model speaks {served}", param="language")
     return fields.language
+
+
+def _max_segment_chars(card: ModelCard, limits: Limits) -> int:
+    most = min(card.max_segment_chars, limits.max_segment_chars)
+    return most if card.max_segment_s is None else min(most, chars_within(card.max_segment_s))
 
 
 def _sampling(fields: SpeechOptionFields, card: ModelCard, quota: Quota) -> SamplingParams:

@@ -261,11 +261,18 @@ def _to_chunk(
 ) -> AudioChunk:
     is_complete = audio.finish is not None and audio.finish.is_complete
     finish = None if is_complete and not is_last else audio.finish
-    num_tokens = -(-(start + len(audio.pcm)) // SAMPLES_PER_TOKEN)
+    end = start + len(audio.pcm)
+    num_tokens = -(-end // SAMPLES_PER_TOKEN)
     if is_complete and is_last:
         marks = {**marks, Mark.LAST_CELL: time.monotonic()}
+    latest = math.inf if audio.finish is None else end  # of a word: a last token may have no sound
     words = tuple(
-        WordTime(audio.segment, mark.word, *_samples(mark, start - audio.start), mark.is_estimate)
+        WordTime(
+            audio.segment,
+            mark.word,
+            *_samples(mark, start - audio.start, latest),
+            mark.is_estimate,
+        )
         for mark in audio.words
     )
     return AudioChunk(
@@ -273,9 +280,12 @@ def _to_chunk(
     )
 
 
-def _samples(mark: WordMark, segment_start: int) -> tuple[int, int | None]:
-    """Where the word begins and ends in the session, whose segment begins at `segment_start`."""
-    begins = segment_start + round(mark.start_token * SAMPLES_PER_TOKEN)
-    if mark.end_token is None:
-        return begins, None
-    return begins, segment_start + round(mark.end_token * SAMPLES_PER_TOKEN)
+def _samples(mark: WordMark, segment_start: int, latest: float) -> tuple[int, int | None]:
+    """Where the word begins and ends in the session, whose segment begins at `segment_start`.
+    Nothing is later than `latest`."""
+
+    def sample(token: float) -> int:
+        return int(min(segment_start + round(token * SAMPLES_PER_TOKEN), latest))
+
+    begins = sample(mark.start_token)
+    return begins, None if mark.end_token is None else sample(mark.end_token)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.api_clients import in_process
-from tests.support.fakes import ENGLISH, TURBO, FakeSynthesizer
+from tests.support.fakes import BREAKING, ENGLISH, TURBO, FakeSynthesizer
 
 ASCII = "".join(map(chr, range(32, 127)))
 PLAN, SPEECH = "/v1/audio/speech/plan", "/v1/audio/speech"
@@ -55,6 +55,15 @@ async def test_a_speech_gets_what_its_plan_says_and_tells_what_was_left_out():
     assert [segment["text"] for segment in plan["segments"]] == list(first.segments)
     assert answer.headers["X-Dropped-Characters"] == "8"
     assert '"dropped_characters": 8' in events.text
+
+
+@pytest.mark.parametrize(("card", "longest"), [(TURBO, 280), (BREAKING, 200)])
+async def test_a_model_that_breaks_in_long_segments_gets_shorter_ones(card, longest):
+    words = "it goes on and on without an end or a comma that one could take a breath at " * 20
+    async with in_process(FakeSynthesizer(card)) as client:
+        plan = (await client.post(PLAN, json={"input": words})).json()
+    lengths = [len(segment["text"]) for segment in plan["segments"]]
+    assert longest - 20 < max(lengths) <= longest
 
 
 async def test_the_list_of_models_has_the_tags():

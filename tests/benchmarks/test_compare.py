@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import torch
 
+from app.config import ServeArgs
 from app.engine.checkpoint.source import open_checkpoint
 from app.text.segments import segment
 from benchmarks.compare import Round, main, parse, row, run, table
@@ -66,6 +67,12 @@ def test_our_config_has_room_for_every_caller_and_admits_all():
     assert (args["model"], args["vocoder"]["policy"]) == ("embedded-turbo", "chunked")
     assert (args["t3"]["slots"], args["vocoder"]["slots"]) == (8, 16)
     assert config(LOAD._replace(vocoders=2))["applications"][0]["args"]["vocoder_replicas"] == 2
+
+
+@pytest.mark.parametrize("dtype", ["auto", "int8"])
+def test_our_stages_have_the_precision_that_is_asked_for(dtype):
+    args = ServeArgs.model_validate(config(LOAD._replace(dtype=dtype))["applications"][0]["args"])
+    assert (args.t3.dtype == "int8", args.vocoder.dtype == "int8") == (dtype == "int8",) * 2
 
 
 @pytest.mark.parametrize("arguments", [["--servers", "theirs"], ["--num-callers", "0"]])

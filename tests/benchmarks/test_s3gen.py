@@ -9,7 +9,7 @@ OPTIONS = ("--model", "embedded-turbo", "--device", "cpu", "--rounds", "1", "--u
 def test_the_last_line_is_one_json_object(monkeypatch, capsys):
     rows = ("--policy", "window,chunked", "--num-streams", "1,2")
     output, result = run_main(s3gen, monkeypatch, capsys, *OPTIONS, *rows)
-    assert list(result) == ["benchmark", "model", "device", "upstream_whole_s", "rows"]
+    assert list(result) == ["benchmark", "model", "device", "dtype", "upstream_whole_s", "rows"]
     assert (result["benchmark"], result["model"]) == ("s3gen", "embedded-turbo")
     whole_s = result["upstream_whole_s"]["1"]
     kinds = [(row["policy"], row["num_streams"]) for row in result["rows"]]

@@ -3,8 +3,12 @@
 import re
 
 import pytest
+import torch
 
+from app.engine.checkpoint.source import open_checkpoint
 from benchmarks import t3
+from benchmarks.t3_sides import load
+from tests.support.engine.int8 import needs_int8
 from tests.support.last_line import run_main, run_script
 
 OPTIONS = ["--device", "cpu", "--num-sequences", "1,3", "--tokens", "4", "--rounds", "1"]
@@ -67,3 +71,29 @@ def test_a_number_of_sequences_below_one_is_refused(counts, capsys):
     with pytest.raises(SystemExit):
         t3.parse(["--num-sequences", counts])
     assert "--num-sequences" in capsys.readouterr().err
+
+
+@needs_int8
+def test_our_engine_in_int8_is_measured_beside_the_others_in_float32(monkeypatch, capsys):
+    _, result = run_main(
+        t3, monkeypatch, capsys, "--model", "embedded-turbo", *OPTIONS, "--dtype", "int8"
+    )
+    assert result["dtype"] == "int8"
+
+
+def test_the_floor_in_int8_reads_a_quarter_of_the_bytes():
+    subject = load(open_checkpoint("embedded-turbo"), torch.device("cpu"), torch.float32)
+    in_int8, in_float32 = (t3._bytes_per_step(subject, in_int8=each) for each in (True, False))
+    assert in_float32 == 4 * in_int8
+
+
+@pytest.mark.full
+@needs_int8
+def test_two_commits_take_turns(monkeypatch, capsys):
+    """Here both are this one."""
+    more = ["--dtype", "int8", "--before", "."]
+    _, result = run_main(t3, monkeypatch, capsys, "--model", "embedded-turbo", *OPTIONS, *more)
+    assert result["benchmark"] == "t3-before"
+    assert [row["num_sequences"] for row in result["rows"]] == [1, 3]
+    for row in result["rows"]:
+        assert row["ratio"] > 0

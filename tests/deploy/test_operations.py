@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from app import errors
-from app.engine.checkpoint.spec import FULL_SIZE
+from app.engine.checkpoint.full_size import FULL_SIZE
 from app.engine.t3.kv_budget import PAGE, pages_of
 from app.engine.t3.kv_capacity import _LONG_SEGMENT
 
@@ -33,7 +33,7 @@ def test_every_section_has_an_alert():
     assert set(re.findall(r"^### (\w+)$", TEXT, re.M)) == set(NAMES)
 
 
-@pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
+@pytest.mark.parametrize("family", ["english", "multilingual", "turbo", "nano"])
 def test_the_documented_memory_of_a_slot_is_that_of_the_code(family):
     spec = FULL_SIZE[family].t3
     position = 2 * spec.num_layers * spec.num_heads * spec.head_dim * BFLOAT16

@@ -1,6 +1,6 @@
 """Every config that ships is deployed, with three changes: nodes have GPUs in name alone, the
-models are embedded ones, and the engines run on the CPU. Each test takes a minute or two: all but
-one are `long`."""
+models are embedded ones, and the engines run on the CPU. The config for a CPU needs the second
+change alone. Each test takes a minute or two: all but one are `long`."""
 
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ def gpu_node(served) -> Any:
         yield added[0].node_id
 
 
-def applications_of(name: str) -> list[dict[str, Any]]:
+def applications_of(name: str, import_path: str = IMPORT_PATH) -> list[dict[str, Any]]:
     content = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
     for application in content["applications"]:
-        application["import_path"] = IMPORT_PATH
+        application["import_path"] = import_path
         application["name"] = f"{name}-{application['name']}"
         application["route_prefix"] = f"/{name}{application['route_prefix']}".rstrip("/")
         application["args"] = dict(application["args"])
@@ -53,6 +53,14 @@ def speak(url: str, application: dict[str, Any]) -> int:
 
 def places(app_name: str, deployment: str) -> list[str]:
     return [replica["node_id"] for replica in replicas(app_name, deployment)]
+
+
+@pytest.mark.long
+def test_a_machine_without_a_gpu_has_two_processes(served):
+    (application,) = applications_of("cpu", "deployments.app:build")
+    with deployed([application]):
+        assert speak(served.url, application) > 0
+        assert [len(places(application["name"], name)) for name in ("T3", "Vocoder")] == [1, 1]
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ import pytest
 
 from app.engine.checkpoint.blueprint import Undrawn, without_unread
 from app.engine.checkpoint.components import Component, blueprint_of
-from app.engine.checkpoint.spec import FULL_SIZE
+from app.engine.checkpoint.full_size import FULL_SIZE
 from tests.docs.test_snippets import COMMANDS
 from tests.support.documents import DOCS, ROOT
 

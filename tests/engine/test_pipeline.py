@@ -38,7 +38,7 @@ REQUEST = SynthesisRequest(KEY, ("One.", "Two.", "Three."), VoiceRef("anna"), Sa
 
 class Tokens:
     """A T3 that gives one token per segment. `segment_N` is awaited before the token of segment N;
-    `finish_N` is its finish."""
+    `finish_N` is its finish. `word_end` is where its words end, in tokens."""
 
     def __init__(self, **script) -> None:
         self.asked: list[int] = []
@@ -51,7 +51,8 @@ class Tokens:
         self.words.append(request.words)
         await self.script.get(f"segment_{request.segment}", nothing)(self)
         finish = self.script.get(f"finish_{request.segment}", FinishReason.STOP)
-        marks = tuple(WordMark(n, 0.5, 1.0) for n in range(len(request.words)))
+        end = self.script.get("word_end", 1.0)
+        marks = tuple(WordMark(n, 0.5, end) for n in range(len(request.words)))
         yield SpeechTokens(KEY, request.segment, 0, (7,), finish, words=marks)
 
 
@@ -155,10 +156,11 @@ async def test_a_session_with_a_segment_that_babbled_ends_with_babble(vocoder):
     assert await finishes(tokens, vocoder) == [None, None, FinishReason.BABBLE]
 
 
-async def test_words_are_placed_in_the_sound_of_the_session(vocoder):
-    """Each segment is one token of sound."""
+@pytest.mark.parametrize("word_end", [1.0, 2.0])
+async def test_words_are_placed_in_the_sound_of_the_session(vocoder, word_end):
+    """Each segment is one token of sound. A word of T3 may reach over a last token without one."""
     spans = tuple((WordSpan(0, len(text)),) for text in REQUEST.segments)
-    tokens = Tokens()
+    tokens = Tokens(word_end=word_end)
     speaking = pipeline(tokens, vocoder).speak(replace(REQUEST, words=spans))
     words = [chunk.words async for chunk in speaking]
     assert tokens.words == [(WordSpan(0, 4),), (WordSpan(0, 4),), (WordSpan(0, 6),)]

@@ -46,6 +46,7 @@ MULTILINGUAL = replace(
     ENGLISH, name="multilingual", family="multilingual", languages=("de", "en", "fr")
 )
 TURBO = replace(ENGLISH, name="turbo", family="turbo", has_cfg=False, has_top_k=True)
+BREAKING = replace(TURBO, max_segment_s=20.0)  # in segments that are longer
 
 
 def tone(num_samples, start=0):

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from app.config import ServeArgs
 from training.assemble import NAMES
 from training.speaker_similarity import compare, speaker_similarity
 
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is 
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, dict[str, float]]:
-    return asyncio.run(speaker_similarity("embedded", 2, teachers=SOME))
+    return asyncio.run(speaker_similarity(ServeArgs(model="embedded"), 2, teachers=SOME))
 
 
 @pytest.fixture(scope="module")
 def all_figures() -> dict[str, dict[str, float]]:
-    return asyncio.run(speaker_similarity("embedded", 3))
+    return asyncio.run(speaker_similarity(ServeArgs(model="embedded"), 3))
 
 
 @pytest.mark.long

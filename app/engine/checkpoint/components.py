@@ -56,10 +56,23 @@ class EnrolmentModels:
 class WeightSource(Protocol):
     """The source of a model's weights, text tokenizer and voices. Raises CheckpointError."""
 
-    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module: ...
+    def load(
+        self,
+        component: Component,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        one_by_one: bool = False,
+    ) -> nn.Module:
+        """`one_by_one`: the memory of a tensor falls free when the module drops it, where the
+        source can do so."""
+        ...
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
-        """The state dict of `load(Component.T3, …)`, with or without upstream's module."""
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
+        """The state dict of `load(Component.T3, …)`, with or without upstream's module.
+        `on_demand`: a tensor is read when it is looked up, where the source can do so."""
         ...
 
     def tokenizer(self) -> TextTokenizer: ...

@@ -2,18 +2,20 @@
 
     embedded                              small, in this repository; speaks English words
     embedded-babble, embedded-turbo       smaller, random weights, in this repository
-    english, multilingual, turbo          published, from the model hub
-    random-english, random-multilingual,
-    random-turbo                          full size with random weights
+    english, multilingual,
+    multilingual-v3, turbo, nano          published, from the model hub
+    random-english, random-nano, …        a published one's size, with random weights
     a path                                a folder in upstream's layout or in our own
 
 Reads no weights and imports no torch. Knows nothing about loading.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from app.core import TOKENS_PER_S, SamplingParams
+from app.engine.checkpoint.full_size import FULL_SIZE, PUBLISHED_NAMES, RANDOM
 from app.engine.checkpoint.model_files import (
     PUBLISHED,
     ModelFolder,
@@ -21,7 +23,7 @@ from app.engine.checkpoint.model_files import (
     find_published,
     own_layout,
 )
-from app.engine.checkpoint.spec import EMBEDDED, FAMILIES, FULL_SIZE, RANDOM, Family, ModelSpec
+from app.engine.checkpoint.spec import EMBEDDED, ModelSpec
 from app.engine.checkpoint.vocabulary import Readable, read_vocabulary_of
 from app.errors import CheckpointError
 from app.model_card import ModelCard
@@ -69,7 +71,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFolder | RandomMo
 
     Downloads a model of the hub unless it is in the cache. Raises CheckpointError.
     """
-    if name in FAMILIES:
+    if name in PUBLISHED_NAMES:
         from app.engine.checkpoint import hub  # noqa: PLC0415 (0.3 s, and only for the hub)
 
         return find_published(hub.fetch(name, PUBLISHED[name].files, revision), name)
@@ -79,7 +81,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFolder | RandomMo
         return _random(name, RANDOM[name])
     is_path = "/" in name or (name and Path(name).is_dir())
     if name not in EMBEDDED and not is_path:
-        names = [*EMBEDDED, *FAMILIES, *RANDOM]
+        names = [*EMBEDDED, *PUBLISHED_NAMES, *RANDOM]
         raise CheckpointError(
             f"there is no model {name!r}. Set model: to one of {', '.join(names)}, or to a folder"
         )
@@ -87,24 +89,31 @@ def find_model(name: str, revision: str | None = None) -> ModelFolder | RandomMo
 
 
 def card_of(model: Model) -> ModelCard:
-    """With the model's own voices alone."""
+    """With the model's own voices alone. No segment has more tokens than the model bears."""
     spec = model.spec
     readable = model.readable()
     return ModelCard(
         name=spec.name,
         family=spec.family,
-        defaults=spec.sampling,
+        defaults=_within(spec.sampling, spec.max_segment_s),
         voices=model.voices(),
         languages=spec.languages,
         has_cfg=spec.family != "turbo",
         has_top_k=spec.family == "turbo",
+        max_segment_s=spec.max_segment_s,
         characters=readable.characters,
         folds_characters=spec.family == "multilingual",
         tags=readable.tags,
     )
 
 
-def _random(name: str, family: Family) -> RandomModel:
-    spec = FULL_SIZE[family].model_copy(update={"name": name})
-    text_folder = EMBEDDED_FOLDER / ("embedded-turbo" if family == "turbo" else "embedded-babble")
-    return RandomModel(spec, text_folder)
+def _within(sampling: SamplingParams, max_segment_s: float | None) -> SamplingParams:
+    if max_segment_s is None:
+        return sampling
+    return replace(sampling, max_tokens=min(sampling.max_tokens, int(max_segment_s * TOKENS_PER_S)))
+
+
+def _random(name: str, published: str) -> RandomModel:
+    spec = FULL_SIZE[published].model_copy(update={"name": name})
+    folder = "embedded-turbo" if spec.family == "turbo" else "embedded-babble"
+    return RandomModel(spec, EMBEDDED_FOLDER / folder)

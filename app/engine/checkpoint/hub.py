@@ -1,6 +1,7 @@
 """Downloads of the published models from their hub.
 
-Has the repository and the pinned commit of each family. Knows nothing about the content of files.
+Has the repository and the pinned commit of each published model. Knows nothing about the content of
+files.
 """
 
 from pathlib import Path
@@ -15,28 +16,31 @@ from huggingface_hub.errors import (
 )
 
 from app.config import hub_token
-from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 
-REPOSITORIES: dict[Family, str] = {
+REPOSITORIES = {  # by the name of the model
     "english": "ResembleAI/chatterbox",
     "multilingual": "ResembleAI/chatterbox",
+    "multilingual-v3": "ResembleAI/chatterbox",
     "turbo": "ResembleAI/chatterbox-turbo",
+    "nano": "ResembleAI/chatterbox-nano",
 }
 # Public projects pin these commits in 2026. They have all files that this program reads.
-PINNED: dict[str, str] = {
+PINNED = {
     "ResembleAI/chatterbox": "5bb1f6ee58e50c3b8d408bc82a6d3740c2db6e18",
     "ResembleAI/chatterbox-turbo": "749d1c1a46eb10492095d68fbcf55691ccf137cd",
+    "ResembleAI/chatterbox-nano": "71ccd1d0081b430592cea481f4307e764e07bc64",
 }
 
 
-def fetch(family: Family, files: tuple[str, ...], revision: str | None) -> Path:
-    """The folder with the family's files, downloaded unless they are in the hub's cache.
+def fetch(name: str, files: tuple[str, ...], revision: str | None) -> Path:
+    """The folder with the files of the published model, downloaded unless they are in the hub's
+    cache.
 
     Files that the commit lacks are missing in the folder. Raises CheckpointError where the
     repository cannot be reached or may not be read.
     """
-    repository = REPOSITORIES[family]
+    repository = REPOSITORIES[name]
     commit = revision or PINNED[repository]
     wanted = f"{', '.join(files)} of {repository} at {commit}"
     try:

@@ -13,6 +13,7 @@ from app.engine.checkpoint.tokenizer import TextTokenizer, open_tokenizer
 from app.engine.checkpoint.weights import (
     Outline,
     Section,
+    TensorsOnDemand,
     check_module,
     check_tensors,
     load_module,
@@ -26,13 +27,22 @@ from app.errors import CheckpointError
 class FolderSource:
     files: ModelFolder
 
-    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
-        return load_module(
-            blueprint_of(component, self.files.spec), self._section(component), device, dtype
-        )
+    def load(
+        self,
+        component: Component,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        one_by_one: bool = False,
+    ) -> nn.Module:
+        blueprint, section = blueprint_of(component, self.files.spec), self._section(component)
+        return load_module(blueprint, section, device, dtype, one_by_one=one_by_one)
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
-        return load_tensors(self._t3_outline(), self._section(Component.T3), device, dtype)
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
+        load = TensorsOnDemand if on_demand else load_tensors
+        return load(self._t3_outline(), self._section(Component.T3), device, dtype)
 
     def tokenizer(self) -> TextTokenizer:
         files = self.files

@@ -7,10 +7,11 @@ the operator.
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.engine.checkpoint.spec import FULL_SIZE, Family, ModelSpec, read_spec
+from app.engine.checkpoint.full_size import FULL_SIZE
+from app.engine.checkpoint.spec import Family, ModelSpec, read_spec
 from app.engine.checkpoint.vocabulary import Readable, read_vocabulary_of
 from app.errors import CheckpointError
 
@@ -36,7 +37,29 @@ class Layout:
         return (self.t3, self.s3gen, self.voice_encoder, *self.text, *conds)
 
 
-PUBLISHED: dict[Family, Layout] = {
+_MULTILINGUAL = Layout(
+    t3="t3_mtl23ls_v2.safetensors",
+    s3gen="s3gen.pt",
+    voice_encoder="ve.pt",
+    text=("grapheme_mtl_merged_expanded_v1.json", CANGJIE_FILE),
+    conds="conds.pt",
+)
+_TURBO = Layout(
+    t3="t3_turbo_v1.safetensors",
+    s3gen="s3gen_meanflow.safetensors",
+    voice_encoder="ve.safetensors",
+    text=(
+        "vocab.json",
+        "merges.txt",
+        "added_tokens.json",
+        "special_tokens_map.json",
+        "tokenizer_config.json",
+    ),
+    conds="conds.pt",
+)
+# By the name of the model. The loaders of upstream's master read the same files; those of the wheel
+# 0.1.7 know neither multilingual-v3 nor nano. V3 has v2's S3Gen: upstream reads no s3gen_v3.pt.
+PUBLISHED = {
     "english": Layout(
         t3="t3_cfg.safetensors",
         s3gen="s3gen.safetensors",
@@ -44,26 +67,10 @@ PUBLISHED: dict[Family, Layout] = {
         text=("tokenizer.json",),
         conds="conds.pt",
     ),
-    "multilingual": Layout(
-        t3="t3_mtl23ls_v2.safetensors",
-        s3gen="s3gen.pt",
-        voice_encoder="ve.pt",
-        text=("grapheme_mtl_merged_expanded_v1.json", CANGJIE_FILE),
-        conds="conds.pt",
-    ),
-    "turbo": Layout(
-        t3="t3_turbo_v1.safetensors",
-        s3gen="s3gen_meanflow.safetensors",
-        voice_encoder="ve.safetensors",
-        text=(
-            "vocab.json",
-            "merges.txt",
-            "added_tokens.json",
-            "special_tokens_map.json",
-            "tokenizer_config.json",
-        ),
-        conds="conds.pt",
-    ),
+    "multilingual": _MULTILINGUAL,
+    "multilingual-v3": replace(_MULTILINGUAL, t3="t3_mtl23ls_v3.safetensors"),
+    "turbo": _TURBO,
+    "nano": replace(_TURBO, t3="t3_nano_v1.safetensors"),
 }
 _OWN_TEXT: dict[Family, tuple[str, ...]] = {
     "english": ("tokenizer.json",),
@@ -119,18 +126,18 @@ def find_folder(folder: Path) -> ModelFolder:
         spec = read_spec(folder / CONFIG_FILE)
         voices = {path.stem: path for path in sorted((folder / "voices").glob("*.safetensors"))}
         return ModelFolder(folder, spec, own_layout(spec.family), voices)
-    families = [name for name, layout in PUBLISHED.items() if (folder / layout.t3).is_file()]
-    if len(families) == 1:
-        return find_published(folder, families[0])
+    found = [name for name, layout in PUBLISHED.items() if (folder / layout.t3).is_file()]
+    if len(found) == 1:
+        return find_published(folder, found[0])
     names = ", ".join(layout.t3 for layout in PUBLISHED.values())
-    found = f"holds several models ({', '.join(families)})" if families else "holds no model"
+    holds = f"holds several models ({', '.join(found)})" if found else "holds no model"
     raise CheckpointError(
-        f"{folder} {found}: looked for {CONFIG_FILE}, {names}. Set model: to a folder with one"
+        f"{folder} {holds}: looked for {CONFIG_FILE}, {names}. Set model: to a folder with one"
     )
 
 
-def find_published(folder: Path, family: Family) -> ModelFolder:
-    layout = PUBLISHED[family]
+def find_published(folder: Path, name: str) -> ModelFolder:
+    layout = PUBLISHED[name]
     conds = folder / "conds.pt"
     voices = {BUILTIN_VOICE: conds} if conds.is_file() else {}
-    return ModelFolder(folder, FULL_SIZE[family], layout, voices)
+    return ModelFolder(folder, FULL_SIZE[name], layout, voices)

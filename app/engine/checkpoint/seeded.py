@@ -43,7 +43,15 @@ _MEL_MEAN, _MEL_STD = -5.0, 2.0  # similar to log-mel speech
 class SeededSource:
     model: RandomModel
 
-    def load(self, component: Component, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    def load(
+        self,
+        component: Component,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        one_by_one: bool = False,
+    ) -> nn.Module:
+        """The tensors have memory of their own in any case."""
         spec = self.model.spec
         blueprint = blueprint_of(component, spec)
         module = without_unread(blueprint, build_seeded(component, spec, self.model.seed))
@@ -52,8 +60,11 @@ class SeededSource:
             module.load_state_dict(drawn.state_dict(), assign=True)
         return module.to(device, dtype).requires_grad_(requires_grad=False)
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
-        """Upstream's module initialises them, so transformers is imported here."""
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
+        """Upstream's module initialises them, so transformers is imported here. They are drawn one
+        after another, so all of them are in memory."""
         return self.load(Component.T3, device, dtype).state_dict()
 
     def tokenizer(self) -> TextTokenizer:

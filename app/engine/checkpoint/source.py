@@ -54,22 +54,25 @@ class Checkpoint:
             raise NotFound(f"{self.spec.name} has no built-in voice {voice!r}", param="voice")
         return self.source.conditionals(voice)
 
-    def t3_weights(self, device: torch.device, dtype: torch.dtype) -> Mapping[str, Tensor]:
+    def t3_weights(
+        self, device: torch.device, dtype: torch.dtype, *, on_demand: bool = False
+    ) -> Mapping[str, Tensor]:
         """By upstream's names, without the tensors that only training reads: the text head and, in
-        turbo, the backbone's own embedding."""
-        return self.source.t3_weights(device, dtype)
+        turbo, the backbone's own embedding. `on_demand`: a tensor is read when it is looked up, and
+        is in memory as long as the caller keeps it."""
+        return self.source.t3_weights(device, dtype, on_demand=on_demand)
 
     def load_t3(self, device: torch.device, dtype: torch.dtype) -> "T3":
         """Upstream's module with the same tensors, for upstream's own loops and for training."""
         return cast("T3", self.source.load(Component.T3, device, dtype))
 
-    def load_vocoder(self, device: torch.device) -> Vocoder:
-        """Always float32."""
+    def load_vocoder(self, device: torch.device, *, one_by_one: bool = False) -> Vocoder:
+        """Always float32. `one_by_one`: the memory of one of the flow's tensors falls free when
+        the flow drops it, where the source can do so."""
         dtype = torch.float32
-        return Vocoder(
-            cast("CausalMaskedDiffWithXvec", self.source.load(Component.FLOW, device, dtype)),
-            cast("HiFTGenerator", self.source.load(Component.HIFT, device, dtype)),
-        )
+        flow = self.source.load(Component.FLOW, device, dtype, one_by_one=one_by_one)
+        hift = self.source.load(Component.HIFT, device, dtype)
+        return Vocoder(cast("CausalMaskedDiffWithXvec", flow), cast("HiFTGenerator", hift))
 
     def load_enrolment(self, device: torch.device) -> EnrolmentModels:
         """Always float32: conditionals are computed once."""

@@ -1,7 +1,7 @@
 """The specification of a model: sizes, ids and defaults, as one frozen value.
 
-The three published families are constants here. A model in our own layout has its specification in
-`config.json`. Knows nothing about files of weights, modules or devices.
+A model in our own layout has its specification in `config.json`; the published ones are constants
+(full_size.py). Knows nothing about files of weights, modules or devices.
 """
 
 from pathlib import Path
@@ -16,17 +16,12 @@ Family = Literal["english", "multilingual", "turbo"]
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 EMBEDDED = ("embedded", "embedded-babble", "embedded-turbo")
-RANDOM: dict[str, Family] = {f"random-{family}": family for family in FAMILIES}
-PACKAGED = (*EMBEDDED, *RANDOM)  # all their files are part of this program
 
-# Source: SUPPORTED_LANGUAGES of upstream's mtl_tts.py
-_CODES = "ar,da,de,el,en,es,fi,fr,he,hi,it,ja,ko,ms,nl,no,pl,pt,ru,sv,sw,tr,zh"
-LANGUAGES = tuple(_CODES.split(","))
 UPSTREAM_LUFS = -27.0  # source: norm_loudness of upstream's tts_turbo.py
-SILENCE_TOKEN = 4299  # turbo ends every text with three; source: s3gen/const.py
 
 # Source: the defaults of upstream's three `generate`. Turbo has neither CFG nor min_p. The
-# multilingual penalty is that of upstream's master (1.2); 0.1.7 has 2.0 because of its analyzer.
+# multilingual penalty is that of upstream's master (1.2); 0.1.7 has 2.0 because of its analyzer,
+# which master has removed for every multilingual model.
 SAMPLING: dict[Family, SamplingParams] = {
     "english": SamplingParams(),
     "multilingual": SamplingParams(),
@@ -169,6 +164,8 @@ class ModelSpec(_Frozen):
     sampling: SamplingParams
     languages: tuple[str, ...] = ()  # empty: the model has one language
     tail_tokens: tuple[int, ...] = ()  # codec ids that T3 adds to the end of every segment
+    mutes_last_token: bool = False  # the last token of a segment is heard by the vocoder alone
+    max_segment_s: float | None = None  # T3 loses the text in segments that sound longer
     max_tokens_per_char: float | None = None  # a limit for a model that rarely stops by itself
     reference_lufs: float = UPSTREAM_LUFS  # the level of recordings that its encoders know best
 
@@ -187,90 +184,3 @@ def read_spec(path: Path) -> ModelSpec:
             for item in error.errors()
         )
         raise CheckpointError(f"{path} is not a model configuration: {wrong}") from error
-
-
-_LLAMA_520M = T3Spec(
-    backbone="llama",
-    num_layers=30,
-    dim=1024,
-    num_heads=16,
-    head_dim=64,
-    ffn_dim=4096,
-    max_positions=131072,
-    rope_theta=500000.0,
-    rope_scaling=RopeScaling(
-        factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192
-    ),
-    text_vocab=704,
-    speech_vocab=8194,
-    learned_positions=True,
-    perceiver=True,
-    prompt_len=150,
-    emotion=True,
-)
-
-_GPT2_MEDIUM = T3Spec(
-    backbone="gpt2",
-    num_layers=24,
-    dim=1024,
-    num_heads=16,
-    head_dim=64,
-    ffn_dim=4096,
-    max_positions=8196,
-    backbone_vocab=50276,
-    text_vocab=50276,
-    speech_vocab=6563,
-    learned_positions=False,
-    perceiver=False,
-    prompt_len=375,
-    emotion=False,
-)
-
-_S3GEN = S3GenSpec(
-    meanflow=False,
-    euler_steps=10,
-    cfg_rate=0.7,
-    encoder=EncoderSpec(dim=512, num_heads=8, linear_units=2048, num_blocks=6, num_up_blocks=4),
-    estimator=EstimatorSpec(
-        channels=(256,), num_blocks=4, num_mid_blocks=12, num_heads=8, head_dim=64
-    ),
-    hift=HiFTSpec(
-        base_channels=512,
-        resblock_kernels=(3, 7, 11),
-        resblock_dilations=((1, 3, 5), (1, 3, 5), (1, 3, 5)),
-        source_kernels=(7, 7, 11),
-        source_dilations=((1, 3, 5), (1, 3, 5), (1, 3, 5)),
-        f0_channels=512,
-    ),
-    tokenizer=SpeechTokenizerSpec(dim=1280, num_heads=20, num_layers=6),
-    speaker_encoder=SpeakerEncoderSpec(growth_rate=32, bottleneck=4, init_channels=128),
-)
-
-ENGLISH = ModelSpec(
-    name="english",
-    family="english",
-    t3=_LLAMA_520M,
-    s3gen=_S3GEN,
-    sampling=SAMPLING["english"],
-)
-MULTILINGUAL = ModelSpec(
-    name="multilingual",
-    family="multilingual",
-    t3=_LLAMA_520M.model_copy(update={"text_vocab": 2454}),
-    s3gen=_S3GEN,
-    sampling=SAMPLING["multilingual"],
-    languages=LANGUAGES,
-)
-TURBO = ModelSpec(
-    name="turbo",
-    family="turbo",
-    t3=_GPT2_MEDIUM,
-    s3gen=_S3GEN.model_copy(update={"meanflow": True, "euler_steps": 2, "cfg_rate": 0.0}),
-    sampling=SAMPLING["turbo"],
-    tail_tokens=(SILENCE_TOKEN,) * 3,
-)
-FULL_SIZE: dict[Family, ModelSpec] = {
-    "english": ENGLISH,
-    "multilingual": MULTILINGUAL,
-    "turbo": TURBO,
-}

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from app.engine.checkpoint.blueprint import Blueprint, Undrawn, without_unread
 from app.errors import CheckpointError
 
+_PICKLED = ".pt"
 _MAX_NAMED = 3  # wrong keys that an error names
 
 
@@ -46,11 +47,19 @@ class TensorFile(Protocol):
 
 
 def load_module(
-    blueprint: Blueprint, section: Section, device: torch.device, dtype: torch.dtype
+    blueprint: Blueprint,
+    section: Section,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    one_by_one: bool = False,
 ) -> nn.Module:
-    """Integer tensors keep their type. No parameter requires a gradient. Raises CheckpointError."""
+    """Integer tensors keep their type. No parameter requires a gradient. `one_by_one`: the memory
+    of a tensor falls free when the module drops it, though others of its file are kept. A pickled
+    file is read at once in any case. Raises CheckpointError."""
     module = _on_meta(blueprint)
-    state = load_tensors(_outline(module, blueprint), section, device, dtype)
+    load = TensorsOnDemand if one_by_one and section.path.suffix != _PICKLED else load_tensors
+    state = dict(load(_outline(module, blueprint), section, device, dtype))
     module.load_state_dict(state, strict=False, assign=True)
     blueprint.derive(module, device, dtype)
     _refuse_meta(module)
@@ -70,6 +79,35 @@ def load_tensors(
     with reading(section.path), _open(section.path, device) as file:
         keys = _matching_keys(outline, file, section)
         return {key: _cast(file.tensor(section.prefix + key), device, dtype) for key in keys}
+
+
+class TensorsOnDemand(Mapping[str, Tensor]):
+    """As `load_tensors`, but each look-up reads its tensor anew: it is in memory as long as the
+    caller keeps it."""
+
+    def __init__(
+        self, outline: Outline, section: Section, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        """Raises CheckpointError, as a look-up may."""
+        with reading(section.path), _open(section.path, device) as file:
+            self._keys = dict.fromkeys(_matching_keys(outline, file, section))
+        self._section = section
+        self._device = device
+        self._dtype = dtype
+
+    def __getitem__(self, key: str) -> Tensor:
+        path, prefix = self._section
+        if key not in self._keys:
+            raise KeyError(key)
+        # Opened anew: the pages of a file stay in memory until the last tensor of it is gone.
+        with reading(path), _open(path, self._device) as file:
+            return _cast(file.tensor(prefix + key), self._device, self._dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def check_tensors(outline: Outline, section: Section) -> None:
@@ -121,7 +159,7 @@ class _Pickled:
 @contextmanager
 def _open(path: Path, device: torch.device) -> Iterator[TensorFile]:
     """Tensors stay valid after the file is closed."""
-    yield _Pickled(path) if path.suffix == ".pt" else _Safetensors(path, device)
+    yield _Pickled(path) if path.suffix == _PICKLED else _Safetensors(path, device)
 
 
 def _on_meta(blueprint: Blueprint) -> nn.Module:

@@ -12,10 +12,20 @@ import torch
 from app.engine.device import cpu_share
 
 
-def run_engine_thread(device: torch.device, work: Callable[[], None]) -> None:
-    """Run the whole work of the calling thread."""
+def compute_with(num_threads: int | None) -> None:
+    """From now on torch computes for the calling thread with this number of threads; None: with
+    the number that its process was started with. Other threads are not concerned."""
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
+
+
+def run_engine_thread(
+    device: torch.device, work: Callable[[], None], num_threads: int | None = None
+) -> None:
+    """Run the whole work of the calling thread. `num_threads`: as in `compute_with`."""
     if device.type != "cuda":
         cpu_share.take(cpu_share.ENGINE)
+        compute_with(num_threads)
         work()
         return
     torch.cuda.synchronize(device)  # the weights were loaded on another stream

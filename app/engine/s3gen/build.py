@@ -17,10 +17,12 @@ def build_vocoder_engine(
     num_steps: int,
     on_stage: OnStage = ignore_stage,
     clock: Callable[[], float] = time.monotonic,
+    *,
+    mutes_last_token: bool = False,
 ) -> VocoderEngine:
-    """The engine takes `vocoder` over. `num_steps`: the model's own Euler steps. Raises ConfigError
-    where the model cannot be served with these settings."""
-    decoder = Decoder(vocoder, settings, num_steps)
+    """The engine takes `vocoder` over. `num_steps` and `mutes_last_token`: as in Decoder. Raises
+    ConfigError where the model cannot be served with these settings."""
+    decoder = Decoder(vocoder, settings, num_steps, mutes_last_token=mutes_last_token)
     return VocoderEngine(
         decoder,
         settings.slots,

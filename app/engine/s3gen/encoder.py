@@ -7,26 +7,46 @@ device, and it can continue from cached rows. Knows nothing about voices or nois
 
 import math
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
 from chatterbox.models.s3gen.transformer.attention import RelPositionMultiHeadedAttention
 from chatterbox.models.s3gen.transformer.encoder_layer import ConformerEncoderLayer
 from chatterbox.models.s3gen.transformer.upsample_encoder import UpsampleConformerEncoder
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.core import FRAMES_PER_TOKEN, LOOK_AHEAD_TOKENS
+from app.engine.device.layers import Layers, joined
 from app.engine.device.linear import apply_linear
 from app.engine.s3gen.layer_cache import LayerCache, causal
 
+_NEAR = 512  # distances that are projected once; longer calls project theirs anew
+
 
 class Encoder:
-    def __init__(self, encoder: UpsampleConformerEncoder, max_frames: int) -> None:
+    def __init__(
+        self, encoder: UpsampleConformerEncoder, max_frames: int, *, in_int8: bool = False
+    ) -> None:
+        """`in_int8`: the weights of the attentions and feed-forwards, on a CPU."""
         self._encoder = encoder
         self._scale = encoder.output_size() ** 0.5
         self._max_frames = max_frames
         table = relative_positions(encoder.output_size(), max_frames)
         self._positions = table.to(encoder.after_norm.weight.device)
+        every = [*encoder.encoders, *encoder.up_encoders]
+        near = _nearest(self._positions, _NEAR)
+        # Of the nearest distances, by attention: the same in every call.
+        self._projected = {
+            layer.self_attn: apply_linear(layer.self_attn.linear_pos, near) for layer in every
+        }
+        self._projections = {
+            attention: joined(
+                (attention.linear_q, attention.linear_k, attention.linear_v), in_int8=in_int8
+            )
+            for attention in (layer.self_attn for layer in every)
+        }
+        self._layers = Layers(chain.from_iterable(map(_layers_of, every)), in_int8=in_int8)
 
     @property
     def num_tail_values(self) -> tuple[int, int]:
@@ -67,31 +87,55 @@ class Encoder:
     ) -> Tensor:
         """Upstream's layer as it is configured: norms first, no macaron, no convolution."""
         num_new, num_all = x.shape[1], cache.num_keys + x.shape[1]
-        span = self._positions[self._max_frames - num_all : self._max_frames + num_new - 1]
         for layer in layers:
-            x = x + _relative(layer.self_attn, layer.norm_mha(x), span, cache)
+            positions = self._project(layer.self_attn, num_all, num_new)
+            x = x + self._relative(layer.self_attn, layer.norm_mha(x), positions, cache)
             feed = layer.feed_forward
-            widened = feed.activation(apply_linear(feed.w_1, layer.norm_ff(x)))
-            x = x + apply_linear(feed.w_2, widened)
+            widened = feed.activation(self._layers(feed.w_1, layer.norm_ff(x)))
+            x = x + self._layers(feed.w_2, widened)
         return x
 
+    def _project(
+        self, attention: RelPositionMultiHeadedAttention, num_all: int, num_new: int
+    ) -> Tensor:
+        """(num_all + num_new - 1, dim): the attention's view of the distances num_all-1 ..
+        -(num_new-1)."""
+        if num_all <= _NEAR:
+            return self._projected[attention][_NEAR - num_all : _NEAR + num_new - 1]
+        span = self._positions[self._max_frames - num_all : self._max_frames + num_new - 1]
+        return apply_linear(attention.linear_pos, span)
 
-def _relative(
-    attention: RelPositionMultiHeadedAttention, x: Tensor, span: Tensor, cache: LayerCache
-) -> Tensor:
-    """Self-attention with relative positions. span: (keys + N - 1, dim), the positions of the
-    distances keys-1 .. -(N-1). Source: upstream's forward, arXiv 1901.02860 section 3.3."""
-    rows, length, dim = x.shape
-    query, key, value = (
-        apply_linear(project, x).view(rows, length, attention.h, attention.d_k)
-        for project in (attention.linear_q, attention.linear_k, attention.linear_v)
-    )
-    by_content = (query + attention.pos_bias_u).transpose(1, 2)
-    by_position = (query + attention.pos_bias_v).transpose(1, 2)
-    positions = apply_linear(attention.linear_pos, span).view(-1, attention.h, attention.d_k)
-    scores = skew((by_position @ positions.permute(1, 2, 0)) / math.sqrt(attention.d_k))
-    attended = cache.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
-    return apply_linear(attention.linear_out, attended.transpose(1, 2).reshape(rows, length, dim))
+    def _relative(
+        self,
+        attention: RelPositionMultiHeadedAttention,
+        x: Tensor,
+        positions: Tensor,
+        cache: LayerCache,
+    ) -> Tensor:
+        """Self-attention with relative positions. positions: of `_project`. Source: upstream's
+        forward, arXiv 1901.02860 section 3.3."""
+        rows, length, dim = x.shape
+        projected = self._projections[attention](x)
+        query, key, value = projected.view(rows, length, 3, attention.h, attention.d_k).unbind(2)
+        by_content = (query + attention.pos_bias_u).transpose(1, 2)
+        by_position = (query + attention.pos_bias_v).transpose(1, 2)
+        positions = positions.view(-1, attention.h, attention.d_k)
+        scores = skew((by_position @ positions.permute(1, 2, 0)) / math.sqrt(attention.d_k))
+        attended = cache.attend(by_content, key.transpose(1, 2), value.transpose(1, 2), scores)
+        joint = attended.transpose(1, 2).reshape(rows, length, dim)
+        return self._layers(attention.linear_out, joint)
+
+
+def _layers_of(layer: ConformerEncoderLayer) -> tuple[nn.Linear, ...]:
+    """Without the queries, keys, values and positions."""
+    feed = layer.feed_forward
+    return layer.self_attn.linear_out, feed.w_1, feed.w_2
+
+
+def _nearest(positions: Tensor, reach: int) -> Tensor:
+    """The distances reach-1 .. -(reach-1) of a table of relative positions."""
+    middle = len(positions) // 2
+    return positions[middle - reach + 1 : middle + reach]
 
 
 def skew(scores: Tensor) -> Tensor:

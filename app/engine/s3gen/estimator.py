@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from app.engine.device.linear import apply_linear, linear
+from app.engine.device.layers import Layers, joined
 from app.engine.s3gen.layer_cache import LayerCache, causal
 from app.engine.s3gen.velocity_modules import (
     Attention,
@@ -36,14 +36,22 @@ class Estimator:
     """`num_steps` of Euler: upstream's 10 on a cosine schedule with guidance, or mean-flow's 2."""
 
     def __init__(
-        self, decoder: VelocityNetwork, num_steps: int, cfg_rate: float, is_cosine: bool
+        self,
+        decoder: VelocityNetwork,
+        num_steps: int,
+        cfg_rate: float,
+        is_cosine: bool,
+        *,
+        in_int8: bool = False,
     ) -> None:
+        """`in_int8`: the weights of the attentions and feed-forwards, on a CPU."""
         self._decoder = decoder
+        every = [block for _, blocks, *_ in _stages(decoder) for block in blocks]
         self._projections = {
-            block.attn1: _fused(block.attn1)
-            for _, blocks, *_ in _stages(decoder)
-            for block in blocks
+            attention: joined((attention.to_q, attention.to_k, attention.to_v), in_int8=in_int8)
+            for attention in (block.attn1 for block in every)
         }
+        self._layers = Layers(chain.from_iterable(map(_layers_of, every)), in_int8=in_int8)
         self.is_guided = not decoder.meanflow and cfg_rate > 0
         self._cfg_rate = cfg_rate
         self._steps = _schedule(decoder, num_steps, is_cosine and not decoder.meanflow)
@@ -120,15 +128,15 @@ class Estimator:
         for block in blocks:
             x = x + self._attend(block.attn1, block.norm1(x), cache)
             widen, _, narrow = block.ff.net  # a dropout between them
-            x = x + apply_linear(narrow, F.gelu(apply_linear(widen.proj, block.norm3(x))))
+            x = x + self._layers(narrow, F.gelu(self._layers(widen.proj, block.norm3(x))))
         return x.mT.contiguous()
 
     def _attend(self, attention: Attention, x: Tensor, cache: LayerCache) -> Tensor:
         rows, frames, _ = x.shape
-        projected = linear(x, self._projections[attention])
+        projected = self._projections[attention](x)
         query, key, value = projected.view(rows, frames, 3, attention.heads, -1).unbind(2)
         out = cache.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), None)
-        return apply_linear(attention.to_out[0], out.transpose(1, 2).reshape(rows, frames, -1))
+        return self._layers(attention.to_out[0], out.transpose(1, 2).reshape(rows, frames, -1))
 
 
 def _resnet(resnet: ResnetBlock, x: Tensor, time_emb: Tensor, cache: LayerCache) -> Tensor:
@@ -149,14 +157,10 @@ def _stages(decoder: VelocityNetwork) -> Iterator[Any]:
     return chain(decoder.down_blocks, decoder.mid_blocks, decoder.up_blocks)
 
 
-def _fused(attention: Attention) -> Tensor:
-    """(3 * inner, dim): queries, keys and values in one product. The module's own three weights
-    become views of it, so that memory holds them once."""
-    parts = (attention.to_q, attention.to_k, attention.to_v)
-    weight = torch.cat([part.weight.detach() for part in parts])
-    for part, own in zip(parts, weight.chunk(3), strict=True):
-        part.weight.data = own
-    return weight
+def _layers_of(block: TransformerBlock) -> tuple[nn.Linear, ...]:
+    """Without the queries, keys and values."""
+    widen, _, narrow = block.ff.net
+    return block.attn1.to_out[0], widen.proj, narrow
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.core import FRAMES_PER_TOKEN, NUM_MELS, NUM_SPEECH_IDS
 from app.engine.device.cuda_graphs import Capture, Captured, powers_of_two
@@ -47,17 +47,23 @@ class FlowCell:
 class FlowNet:
     """The parts of upstream's flow that `Flow` and `ChunkedFlow` share."""
 
-    def __init__(self, flow: CausalMaskedDiffWithXvec, num_steps: int) -> None:
-        """`num_steps`: Euler steps."""
+    def __init__(
+        self, flow: CausalMaskedDiffWithXvec, num_steps: int, *, in_int8: bool = False
+    ) -> None:
+        """`num_steps`: Euler steps. `in_int8`: the weights of the attentions and feed-forwards, on
+        a CPU; those of `flow` are dropped then."""
         self.device = flow.encoder_proj.weight.device
         self._flow = flow
-        self.encoder = Encoder(flow.encoder, MAX_FRAMES)
+        self.encoder = Encoder(flow.encoder, MAX_FRAMES, in_int8=in_int8)
         self.estimator = Estimator(
             flow.decoder.estimator,
             num_steps,
             cfg_rate=flow.decoder.inference_cfg_rate,
             is_cosine=flow.decoder.t_scheduler == "cosine",
+            in_int8=in_int8,
         )
+        if in_int8:
+            _leave_the_file(flow)
 
     def project_speaker(self, speaker_emb: Tensor) -> Tensor:
         """x-vector (192,) of any length -> (80,)"""
@@ -89,6 +95,13 @@ class FlowNet:
         for row, part in zip(whole, parts, strict=True):
             row[:, : part.shape[1]] = part
         return whole
+
+
+def _leave_the_file(module: nn.Module) -> None:
+    """Copy the tensors that are left: all pages of a file that were read stay in memory as long as
+    one tensor is in them."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 class Flow:

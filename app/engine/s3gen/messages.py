@@ -55,7 +55,7 @@ VocoderMessage = OpenSegment | SpeechTokens | PlaybackBegins | UseCells
 @dataclass(frozen=True, slots=True)
 class SegmentAudio:
     """Consecutive watermarked samples of one segment: 960 per token of a segment that has ended by
-    itself."""
+    itself, without its last token where the model mutes that."""
 
     key: SessionKey
     segment: int

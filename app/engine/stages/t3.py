@@ -28,7 +28,9 @@ from app.core import (
 )
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.text_origins import WordIds, word_ids
-from app.engine.device.threads import run_engine_thread
+from app.engine.device import heap
+from app.engine.device.int8_linear import check_int8
+from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
 from app.engine.t3.alignment_heads import AlignmentHeads
@@ -39,6 +41,7 @@ from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import Sequence, SequenceRequest
 from app.engine.t3.warmup import warm_t3
 from app.engine.voices.provider import VoiceProvider
+from app.engine.warmup import Timer
 from app.sessions.recent_cancels import RecentCancels
 from app.sessions.smoothness import stage_bears, t3_bears
 from app.sessions.table import Confirmation
@@ -65,7 +68,7 @@ class T3Stage:
         self._spec = checkpoint.spec
         self._tokenizer = checkpoint.tokenizer()
         self._voices = voices
-        warm_t3(engine, self._spec, self._tokenizer, voices)
+        self.measure()
         self._loop: EngineLoop[Sequence, SpeechTokens] = EngineLoop(
             engine, "T3", run_thread, step_timeout_s=limits.step_timeout_s
         )
@@ -74,7 +77,7 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        weights = checkpoint.t3_weights(place, _dtype_of(args.t3.dtype, place))
+        compute_with(args.t3.threads)
         voices = VoiceProvider(
             checkpoint,
             args.voices,
@@ -82,11 +85,17 @@ class T3Stage:
             uploads=args.uploads,
             enrolment=args.enrolment,
         )
-        spec, head = checkpoint.spec, weights["speech_head.weight"]
-        model = T3Model(spec.t3, weights, head.device, head.dtype)
+        spec, model = checkpoint.spec, _load(checkpoint, args.t3.dtype, place)
         heads = _heads_of(checkpoint, model, voices, args.t3)
         engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)
-        return cls(checkpoint, voices, engine, partial(run_engine_thread, place), args.limits)
+        run_thread = partial(run_engine_thread, place, num_threads=args.t3.threads)
+        return cls(checkpoint, voices, engine, run_thread, args.limits)
+
+    def measure(self, timer: Timer | None = None) -> Cost | None:
+        """Warm the engine up and measure what a step costs; None: not measured. Call before
+        `start`. `timer`: by the device where None."""
+        warm_t3(self.engine, self._spec, self._tokenizer, self._voices, timer)
+        return self.measured
 
     def start(self) -> None:
         """Start the engine's thread. It inherits the share of a core of the calling thread."""
@@ -200,8 +209,23 @@ def _heads_of(
     return find_heads(checkpoint.model, settings, find if own else None)
 
 
+def _load(checkpoint: Checkpoint, precision: Precision, device: torch.device) -> T3Model:
+    """Raises ConfigError for int8 on a machine that has no kernels for it."""
+    in_int8, dtype = precision == "int8", _dtype_of(precision, device)
+    if in_int8:
+        check_int8("t3.dtype", device)
+    weights = checkpoint.t3_weights(device, dtype, on_demand=in_int8)
+    model = T3Model(checkpoint.spec.t3, weights, device, dtype, in_int8=in_int8)
+    del weights
+    heap.trim()
+    return model
+
+
 def _dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
+    """Of everything but weights in int8."""
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if precision == "int8":
+        return torch.float32
     dtype: torch.dtype = getattr(torch, precision)
     return dtype

@@ -11,7 +11,9 @@ from app.core import Cost, Mark, SessionKey, StageStats, VoiceRef
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
-from app.engine.device.threads import run_engine_thread
+from app.engine.device import heap
+from app.engine.device.int8_linear import check_int8
+from app.engine.device.threads import compute_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.pipeline import SpeechPipeline, TokenSource, VocoderLoop
 from app.engine.s3gen.build import build_vocoder_engine
@@ -23,6 +25,7 @@ from app.engine.s3gen.warmup import warm_vocoder
 from app.engine.start import StartRule
 from app.engine.stats import CellCounts
 from app.engine.voices.provider import VoiceProvider
+from app.engine.warmup import Timer
 from app.sessions.recurrence import held_back_s
 from app.sessions.smoothness import Shape, stage_bears, vocoder_bears
 from app.sessions.table import Confirmation
@@ -37,7 +40,7 @@ class VocoderStage:
         self._args = args
         self._voices = voices
         self.engine = engine
-        warm_vocoder(engine, voices)
+        self.measure()
         self._loop: VocoderLoop = EngineLoop(
             engine, "vocoder", run_thread, step_timeout_s=args.limits.step_timeout_s
         )
@@ -47,10 +50,20 @@ class VocoderStage:
     def open(cls, args: ServeArgs, device: str, on_stage: OnStage = ignore_stage) -> "VocoderStage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        vocoder = checkpoint.load_vocoder(place)
-        spec = checkpoint.spec.s3gen
-        settings = with_policy(args.vocoder, spec)
-        engine = build_vocoder_engine(vocoder, settings, spec.euler_steps, on_stage)
+        compute_with(args.vocoder.threads)
+        in_int8 = args.vocoder.dtype == "int8"
+        if in_int8:
+            check_int8("vocoder.dtype", place)
+        vocoder = checkpoint.load_vocoder(place, one_by_one=in_int8)
+        spec = checkpoint.spec
+        engine = build_vocoder_engine(
+            vocoder,
+            with_policy(args.vocoder, spec.s3gen),
+            spec.s3gen.euler_steps,
+            on_stage,
+            mutes_last_token=spec.mutes_last_token,
+        )
+        heap.trim()
         voices = VoiceProvider(
             checkpoint,
             args.voices,
@@ -58,7 +71,14 @@ class VocoderStage:
             uploads=args.uploads,
             enrolment=args.enrolment,
         )
-        return cls(args, voices, engine, partial(run_engine_thread, place))
+        run_thread = partial(run_engine_thread, place, num_threads=args.vocoder.threads)
+        return cls(args, voices, engine, run_thread)
+
+    def measure(self, timer: Timer | None = None) -> Cost | None:
+        """Warm the engine up and measure what a cell costs; None: not measured. Call before
+        `start`. `timer`: by the device where None."""
+        warm_vocoder(self.engine, self._voices, timer)
+        return self.engine.speed.measured
 
     def start(self) -> None:
         """Start the engine's thread. It inherits the share of a core of the calling thread."""

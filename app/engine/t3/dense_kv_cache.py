@@ -1,44 +1,25 @@
-"""Keys and values of the running sequences, and attention over them.
+"""Keys and values of the running sequences.
 
-Each slot holds one sequence: one tensor per layer, contiguous per row, with the sequence's length
-rounded up to whole pages. The tensor grows by one page at a time, so a sequence wastes less than a
-page per row. Moving it costs 1/16 of its size per step. Made for a CPU, where attention over
-contiguous memory needs no gathering.
+Each slot holds one sequence: one tensor per layer, contiguous per row. Memory is reserved by whole
+pages. A tensor that grows has room for a quarter more than is reserved, so it is rarely moved; the
+system gives that memory when it is first written. Made for a CPU, where attention over contiguous
+memory needs no gathering.
 
-A prefix is kept once, as one row, and copied into each sequence that begins with it. The copy takes
-2 ms for english and 22 ms for turbo (full size, float32). Computing the prefix takes 0.2 s and 1 s.
-Attention to the kept prefix in place, with the two parts joined by their weights, would take 1.4 to
-2.4 times as long in every later step (two cores, torch 2.11, 2026-11). Knows nothing about
-scheduling.
+A prefix is kept once, as one row. A long one, as turbo's, is shared in place by the sequences of
+one row that begin with it: none holds a copy (74 MB at full size in float32), and a step reads it
+from memory once. Any other prefix is copied into the sequence, in 2 ms for english. Computing the
+prefix takes 0.2 s and 1 s (two cores, torch 2.11, 2026-11). Knows nothing about scheduling.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.t3.kv_budget import PAGE, Prefix, pages_of
+from app.engine.t3.span_attention import Layers, Slot, Span, SpanAttention
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The place of one sequence's tokens in the flat list of a step: row after row."""
-
-    slot: int
-    first: int  # index of the first row's first token
-    num_rows: int
-    start: int  # position of that token in its sequence
-    num_tokens: int  # in each row
-
-    @property
-    def end(self) -> int:
-        return self.start + self.num_tokens
-
-    @property
-    def flat(self) -> slice:
-        return slice(self.first, self.first + self.num_rows * self.num_tokens)
+SHARED_FROM = 128  # positions: attention in two parts has a few calls more
 
 
 class DenseKVCache:
@@ -55,39 +36,39 @@ class DenseKVCache:
         self._head_dim = head_dim
         self._device = device
         self._dtype = dtype
-        self._slots: dict[int, list[Tensor]] = {}  # per layer (2, rows, heads, capacity, head_dim)
-        self._prefixes: dict[Prefix, list[Tensor]] = {}  # per layer (2, 1, heads, P, head_dim)
+        self._slots: dict[int, Slot] = {}
+        self._prefixes: dict[Prefix, Layers] = {}
 
     @property
     def num_bytes(self) -> int:
-        """Held by slots; kept prefixes are not counted."""
-        return sum(layer.nbytes for layers in self._slots.values() for layer in layers)
+        """Reserved by slots; kept prefixes are not counted."""
+        per_position = (
+            2 * self._num_layers * self._num_heads * self._head_dim * self._dtype.itemsize
+        )
+        return PAGE * per_position * sum(map(self.pages_held, self._slots))
 
     @property
     def num_prefixes(self) -> int:
         return len(self._prefixes)
 
     def pages_held(self, slot: int) -> int:
-        layers = self._slots.get(slot)
-        return 0 if layers is None else layers[0].shape[1] * layers[0].shape[3] // PAGE
+        own = self._slots.get(slot)
+        if own is None or not own.layers:
+            return 0
+        return pages_of(own.num_reserved, num_rows=own.layers[0].shape[1])
 
     def reserve(self, span: Span) -> None:
         """Make room for a span's positions. The slot keeps its keys and values."""
-        layers = self._slots.get(span.slot)
-        capacity = 0 if layers is None else layers[-1].shape[3]  # the last layer to grow
-        if span.end <= capacity:
+        slot = self._slots.setdefault(span.slot, Slot())
+        if slot.kept and span.start >= slot.kept[0].shape[3]:
+            self._share(slot)
+        wanted = pages_of(span.end - slot.num_prefix) * PAGE
+        if wanted <= slot.num_reserved:
             return
-        room = pages_of(span.end) * PAGE
-        shape = (2, span.num_rows, self._num_heads, room, self._head_dim)
-        if layers is None:
-            layers = [self._empty(shape) for _ in range(self._num_layers)]
-            self._slots[span.slot] = layers
-            return
-        for index, old in enumerate(layers):
-            if old.shape[3] == room:  # it has grown before a call that ran short of memory
-                continue
-            layers[index] = self._empty(shape)
-            layers[index][:, :, :, :capacity] = old
+        room = slot.layers[-1].shape[3] if slot.layers else 0  # the last layer to grow
+        if wanted > room:
+            self._grow(slot, span.num_rows, wanted + pages_of(wanted // 4) * PAGE)
+        slot.num_reserved = wanted
 
     def release(self, slot: int) -> None:
         """The slot of a sequence that never ran holds nothing."""
@@ -95,51 +76,54 @@ class DenseKVCache:
 
     def begin(self, slot: int, num_rows: int, prefix: Prefix) -> None:
         """The sequence of an empty slot begins with a kept prefix."""
+        kept = self._prefixes[prefix]
+        if self._can_share(num_rows, prefix):
+            self._slots[slot] = Slot(prefix=kept)
+            return
         self.reserve(Span(slot, 0, num_rows, 0, prefix.num_positions))
-        for own, kept in zip(self._slots[slot], self._prefixes[prefix], strict=True):
-            own[:, :, :, : prefix.num_positions] = kept
+        for own, part in zip(self._slots[slot].layers, kept, strict=True):
+            own[:, :, :, : prefix.num_positions] = part
 
     def keep(self, slot: int, prefix: Prefix) -> None:
         """The slot's sequence has computed the prefix: keep it for other sequences."""
-        self._prefixes[prefix] = [
-            layer[:, :1, :, : prefix.num_positions].clone() for layer in self._slots[slot]
-        ]
+        own = self._slots[slot]
+        kept = [layer[:, :1, :, : prefix.num_positions].clone() for layer in own.layers]
+        self._prefixes[prefix] = kept
+        if self._can_share(own.layers[0].shape[1], prefix):
+            own.kept = kept  # and replaces the slot's own in the next step: this one may run again
 
     def forget(self, prefix: Prefix) -> None:
-        """A prefix that was never computed holds nothing."""
+        """A prefix that was never computed holds nothing. The sequences that share it keep it."""
         self._prefixes.pop(prefix, None)
 
-    def attention(self, spans: Sequence[Span]) -> "SpanAttention":
+    def attention(self, spans: Sequence[Span]) -> SpanAttention:
         for span in spans:
             self.reserve(span)
         return SpanAttention([(span, self._slots[span.slot]) for span in spans])
 
+    def _can_share(self, num_rows: int, prefix: Prefix) -> bool:
+        is_exact = self._dtype is torch.float32  # scores are not rounded between the two parts
+        return is_exact and num_rows == 1 and prefix.num_positions >= SHARED_FROM
+
+    def _share(self, slot: Slot) -> None:
+        """The slot's first positions are now those of the kept prefix."""
+        num_prefix = slot.kept[0].shape[3]
+        rest = [layer[:, :, :, num_prefix : slot.num_reserved].clone() for layer in slot.layers]
+        num_rest = rest[0].shape[3]
+        slot.layers = rest if num_rest else []
+        slot.prefix, slot.kept, slot.num_reserved = slot.kept, [], num_rest
+
+    def _grow(self, slot: Slot, num_rows: int, room: int) -> None:
+        shape = (2, num_rows, self._num_heads, room, self._head_dim)
+        if not slot.layers:
+            slot.layers = [self._empty(shape) for _ in range(self._num_layers)]
+            return
+        filled = slot.num_reserved
+        for index, old in enumerate(slot.layers):
+            if old.shape[3] == room:  # it has grown before a call that ran short of memory
+                continue
+            slot.layers[index] = self._empty(shape)
+            slot.layers[index][:, :, :, :filled] = old[:, :, :, :filled]
+
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, device=self._device, dtype=self._dtype)
-
-
-class SpanAttention:
-    """The plain path: sequence by sequence, over views of its own keys and values."""
-
-    def __init__(self, spans: list[tuple[Span, list[Tensor]]]) -> None:
-        self._spans = [(span, layers, _mask(span, layers[0].device)) for span, layers in spans]
-
-    def __call__(self, layer: int, qkv: Tensor) -> Tensor:
-        num_heads, head_dim = qkv.shape[2:]
-        out = qkv.new_empty(len(qkv), num_heads * head_dim)
-        for span, layers, mask in self._spans:
-            rows = (span.num_rows, span.num_tokens, 3, num_heads, head_dim)
-            own = qkv[span.flat].view(rows).permute(2, 0, 3, 1, 4)  # 3, rows, heads, tokens, dim
-            keys, values = cached = layers[layer][:, :, :, : span.end]
-            cached[:, :, :, span.start :] = own[1:]
-            attended = F.scaled_dot_product_attention(own[0], keys, values, attn_mask=mask)
-            out[span.flat] = attended.transpose(1, 2).reshape(-1, num_heads * head_dim)
-        return out
-
-
-def _mask(span: Span, device: torch.device) -> Tensor | None:
-    """Each token sees its own position and those before it. A single token needs no mask."""
-    if span.num_tokens == 1:
-        return None
-    visible = torch.ones(span.num_tokens, span.end, dtype=torch.bool, device=device)
-    return visible.tril(diagonal=span.start)

@@ -108,7 +108,8 @@ class TokenEngine:
         """`weights`: the checkpoint's, on the engine's device and in its precision. The caller may
         drop them afterwards."""
         head = weights["speech_head.weight"]
-        model = T3Model(spec.t3, weights, head.device, head.dtype)
+        in_int8 = settings.dtype == "int8"
+        model = T3Model(spec.t3, weights, head.device, head.dtype, in_int8=in_int8)
         return cls(model, settings, spec.tail_tokens, heads=heads, on_step=on_step)
 
     @property

@@ -17,7 +17,6 @@ from torch import Tensor
 from app.engine.device.cuda_graphs import Capture, CudaCapture, uncaptured
 from app.engine.device.transfer import upload
 from app.engine.t3.decode import DecodeStep, Draw, Row
-from app.engine.t3.dense_kv_cache import Span
 from app.engine.t3.device_paths import DevicePaths
 from app.engine.t3.graphs import StepGraphs
 from app.engine.t3.kv_budget import Prefix, pages_of
@@ -28,6 +27,7 @@ from app.engine.t3.prompts import Prompts
 from app.engine.t3.runner import roll_back_partial_step
 from app.engine.t3.sampler import SamplingRow
 from app.engine.t3.scheduled_chunk import NO_RESULT, ScheduledChunk, StepResult
+from app.engine.t3.span_attention import Span
 from app.engine.t3.text_paths import BEFORE_TEXT
 
 

@@ -1,6 +1,6 @@
 """GPT-2 with upstream's weights: LayerNorm, learned absolute positions, tanh GELU, biases.
 
-Linear weights are transposed to (out, in). Equal to transformers' GPT2Model in exact arithmetic.
+Equal to transformers' GPT2Model in exact arithmetic.
 Knows nothing about speech.
 """
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import T3Spec
-from app.engine.device.linear import linear
+from app.engine.device.layers import Linear
 from app.engine.t3.backbone import Attention, Weights
 
 
@@ -23,11 +23,11 @@ class _Affine(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _Layer:
     attention_norm: _Affine
-    qkv: _Affine
-    out: _Affine
+    qkv: Linear
+    out: Linear
     mlp_norm: _Affine
-    up: _Affine
-    down: _Affine
+    up: Linear
+    down: Linear
 
 
 class GPT2:
@@ -44,11 +44,11 @@ class GPT2:
         hidden = hidden + self._positions[positions]
         for index, layer in enumerate(self._layers):
             normed = self._layer_norm(hidden, layer.attention_norm)
-            qkv = linear(normed, *layer.qkv).view(-1, 3, self.num_heads, self.head_dim)
-            hidden = hidden + linear(attend(index, qkv), *layer.out)
+            qkv = layer.qkv(normed).view(-1, 3, self.num_heads, self.head_dim)
+            hidden = hidden + layer.out(attend(index, qkv))
             normed = self._layer_norm(hidden, layer.mlp_norm)
-            widened = F.gelu(linear(normed, *layer.up), approximate="tanh")
-            hidden = hidden + linear(widened, *layer.down)
+            widened = F.gelu(layer.up(normed), approximate="tanh")
+            hidden = hidden + layer.down(widened)
         return hidden
 
     def norm(self, hidden: Tensor) -> Tensor:
@@ -62,17 +62,13 @@ def _take_layer(weights: Weights) -> _Layer:
     attention, mlp = weights.under("attn"), weights.under("mlp")
     return _Layer(
         attention_norm=_take_norm(weights, "ln_1"),
-        qkv=_take_linear(attention, "c_attn"),
-        out=_take_linear(attention, "c_proj"),
+        qkv=attention.linear("c_attn", is_transposed=True),
+        out=attention.linear("c_proj", is_transposed=True),
         mlp_norm=_take_norm(weights, "ln_2"),
-        up=_take_linear(mlp, "c_fc"),
-        down=_take_linear(mlp, "c_proj"),
+        up=mlp.linear("c_fc", is_transposed=True),
+        down=mlp.linear("c_proj", is_transposed=True),
     )
 
 
 def _take_norm(weights: Weights, name: str) -> _Affine:
     return _Affine(weights.take(f"{name}.weight"), weights.take(f"{name}.bias"))
-
-
-def _take_linear(weights: Weights, name: str) -> _Affine:
-    return _Affine(weights.take_transposed(f"{name}.weight"), weights.take(f"{name}.bias"))

@@ -12,18 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.engine.checkpoint.spec import RopeScaling, T3Spec
-from app.engine.device.linear import linear
+from app.engine.device.layers import Linear
 from app.engine.t3.backbone import Attention, Weights
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
     attention_norm: Tensor
-    qkv: Tensor
-    out: Tensor
+    qkv: Linear
+    out: Linear
     mlp_norm: Tensor
-    gate_up: Tensor
-    down: Tensor
+    gate_up: Linear
+    down: Linear
 
 
 class Llama:
@@ -44,12 +44,12 @@ class Llama:
         sin = self._sin[positions][:, None, None]
         for index, layer in enumerate(self._layers):
             normed = self._rms_norm(hidden, layer.attention_norm)
-            qkv = linear(normed, layer.qkv).view(-1, 3, self.num_heads, self.head_dim)
+            qkv = layer.qkv(normed).view(-1, 3, self.num_heads, self.head_dim)
             _rotate(qkv[:, :2], cos, sin)
-            hidden = hidden + linear(attend(index, qkv), layer.out)
+            hidden = hidden + layer.out(attend(index, qkv))
             normed = self._rms_norm(hidden, layer.mlp_norm)
-            gate, up = linear(normed, layer.gate_up).chunk(2, dim=-1)
-            hidden = hidden + linear(F.silu(gate) * up, layer.down)
+            gate, up = layer.gate_up(normed).chunk(2, dim=-1)
+            hidden = hidden + layer.down(F.silu(gate) * up)
         return hidden
 
     def norm(self, hidden: Tensor) -> Tensor:
@@ -63,11 +63,11 @@ def _take_layer(weights: Weights) -> _Layer:
     attention, mlp = weights.under("self_attn"), weights.under("mlp")
     return _Layer(
         attention_norm=weights.take("input_layernorm.weight"),
-        qkv=attention.take("q_proj.weight", "k_proj.weight", "v_proj.weight"),
-        out=attention.take("o_proj.weight"),
+        qkv=attention.linear("q_proj", "k_proj", "v_proj"),
+        out=attention.linear("o_proj"),
         mlp_norm=weights.take("post_attention_layernorm.weight"),
-        gate_up=mlp.take("gate_proj.weight", "up_proj.weight"),
-        down=mlp.take("down_proj.weight"),
+        gate_up=mlp.linear("gate_proj", "up_proj"),
+        down=mlp.linear("down_proj"),
     )
 
 

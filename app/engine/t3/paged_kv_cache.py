@@ -15,8 +15,8 @@ from torch import Tensor
 
 from app.engine.device.transfer import upload
 from app.engine.t3.backbone import Backbone
-from app.engine.t3.dense_kv_cache import Span
 from app.engine.t3.kv_budget import PAGE, Prefix, pages_of
+from app.engine.t3.span_attention import Span
 
 _NEVER = -float("inf")
 

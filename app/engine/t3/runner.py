@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from app.engine.t3.dense_kv_cache import DenseKVCache, Span
+from app.engine.t3.dense_kv_cache import DenseKVCache
 from app.engine.t3.kv_budget import KVCache, Prefix
 from app.engine.t3.model import T3Model
 from app.engine.t3.noise import exponential, stream_start
@@ -18,6 +18,7 @@ from app.engine.t3.prompts import Prompts
 from app.engine.t3.sampler import Sampler, SamplingBatch, SamplingRow
 from app.engine.t3.scheduled_chunk import NO_RESULT, ScheduledChunk, StepResult
 from app.engine.t3.sequence import Sequence
+from app.engine.t3.span_attention import Span
 from app.engine.t3.text_paths import BEFORE_TEXT, HeardHeads, TextPaths
 
 

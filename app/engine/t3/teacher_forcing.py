@@ -28,6 +28,20 @@ class Reading(NamedTuple):
 
 def read(model: T3Model, spoken: Spoken, text_ids: tuple[int, ...] | None = None) -> Reading:
     """`text_ids`: another text of the same length, for the same tokens. Call in inference mode."""
+    logits, shares = _pass(model, spoken, text_ids)
+    likelihood = logits.log_softmax(-1).gather(1, spoken.tokens[:, None])[:, 0]
+    return Reading(likelihood.cpu(), torch.stack(shares, 1).cpu())
+
+
+def logits_of(model: T3Model, spoken: Spoken) -> Tensor:
+    """(K, vocab) float32: what each token was drawn from, without guidance."""
+    return _pass(model, spoken, None)[0]
+
+
+def _pass(
+    model: T3Model, spoken: Spoken, text_ids: tuple[int, ...] | None
+) -> tuple[Tensor, list[Tensor]]:
+    """Logits, and the shares of each layer."""
     request, tokens = spoken
     conditionals = request.conditionals
     ids = request.text_ids if text_ids is None else text_ids
@@ -39,8 +53,7 @@ def read(model: T3Model, spoken: Spoken, text_ids: tuple[int, ...] | None = None
     start = model.text_start(conditionals)
     attend = _WholePass(len(prompt) - 1, slice(start, start + len(ids)))
     logits = model.forward(hidden, positions, positions[len(prompt) - 1 :], attend)
-    likelihood = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
-    return Reading(likelihood.cpu(), torch.stack(attend.shares, 1).cpu())
+    return logits, attend.shares
 
 
 class _WholePass:

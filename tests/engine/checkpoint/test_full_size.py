@@ -11,9 +11,9 @@ import torch
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.build_t3 import build_t3
 from app.engine.checkpoint.components import Component
+from app.engine.checkpoint.full_size import FULL_SIZE
 from app.engine.checkpoint.model_files import PUBLISHED
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.checkpoint.spec import FULL_SIZE, Family
 from app.errors import CheckpointError
 from tests.support.engine.checkpoint.layouts import save_hollow, write_conds, write_text_files
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
@@ -29,23 +29,23 @@ PUBLISHED_BYTES = {
 }
 
 
-def hollow_folder(folder: Path, family: Family) -> Path:
-    layout, spec = PUBLISHED[family], FULL_SIZE[family]
+def hollow_folder(folder: Path, model: str) -> Path:
+    layout, spec = PUBLISHED[model], FULL_SIZE[model]
     with torch.device("meta"):
         save_hollow(folder / layout.t3, build_t3(spec.t3))
         save_hollow(folder / layout.s3gen, build_s3gen(spec.s3gen))
         save_hollow(folder / layout.voice_encoder, build_voice_encoder())
-    write_text_files(folder, family)
+    write_text_files(folder, model)
     write_conds(folder / "conds.pt", spec)
     return folder
 
 
-@pytest.mark.parametrize("family", ["english", "turbo"])
-def test_a_full_size_folder_verifies(family: Family, tmp_path: Path) -> None:
-    folder = hollow_folder(tmp_path, family)
+@pytest.mark.parametrize("model", ["english", "turbo", "nano"])
+def test_a_full_size_folder_verifies(model: str, tmp_path: Path) -> None:
+    folder = hollow_folder(tmp_path, model)
     checkpoint = open_checkpoint(str(folder))
     checkpoint.verify()
-    assert checkpoint.spec == FULL_SIZE[family]
+    assert checkpoint.spec == FULL_SIZE[model]
     assert checkpoint.voices() == ("default",)
 
 
@@ -97,9 +97,9 @@ def test_float32_weights_are_the_pages_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("family", ["english", "turbo"])
-def test_full_size_random_models_give_varied_ids_and_finite_sound(family: Family) -> None:
-    checkpoint = open_checkpoint(f"random-{family}")
+@pytest.mark.parametrize("model", ["english", "turbo", "nano"])
+def test_full_size_random_models_give_varied_ids_and_finite_sound(model: str) -> None:
+    checkpoint = open_checkpoint(f"random-{model}")
     t3 = checkpoint.load_t3(CPU, torch.float32)
     with torch.inference_mode():
         hidden = t3.tfmr(inputs_embeds=t3.speech_emb(torch.arange(50)[None]))[0]

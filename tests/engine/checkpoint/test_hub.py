@@ -7,8 +7,9 @@ import pytest
 from huggingface_hub import constants
 
 from app.engine.checkpoint import hub
+from app.engine.checkpoint.full_size import PUBLISHED_NAMES
+from app.engine.checkpoint.model_files import PUBLISHED
 from app.engine.checkpoint.source import open_checkpoint
-from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 
 
@@ -20,15 +21,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
+@pytest.mark.parametrize("model", PUBLISHED_NAMES)
 def test_without_a_network_the_error_names_the_files_and_the_remedy(
-    family: Family, cache: Path
+    model: str, cache: Path
 ) -> None:
     with pytest.raises(CheckpointError) as caught:
-        open_checkpoint(family)
+        open_checkpoint(model)
     message = caught.value.message
-    repository = hub.REPOSITORIES[family]
-    for part in (repository, hub.PINNED[repository], "conds.pt", "model:", "HF_HUB_OFFLINE"):
+    repository, t3 = hub.REPOSITORIES[model], PUBLISHED[model].t3
+    for part in (repository, hub.PINNED[repository], t3, "conds.pt", "model:", "HF_HUB_OFFLINE"):
         assert part in message
 
 

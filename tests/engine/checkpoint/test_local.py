@@ -20,25 +20,24 @@ from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
 from app.engine.checkpoint.local import FolderSource
 from app.engine.checkpoint.model_files import PUBLISHED, find_folder
-from app.engine.checkpoint.spec import Family
 from app.errors import CheckpointError
 from tests.support.engine.checkpoint.layouts import published
-from tests.support.engine.checkpoint.tiny import CPU, F32, FAMILIES, SPECS, TINY
+from tests.support.engine.checkpoint.tiny import CPU, F32, SPECS, TINY
 from tests.support.engine.checkpoint.whole_s3gen import build_s3gen
 
 pytestmark = pytest.mark.full  # seconds in all
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, FolderSource]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FolderSource]:
     return {
-        family: published(tmp_path_factory.mktemp(family), family, SPECS[family])
-        for family in FAMILIES
+        model: published(tmp_path_factory.mktemp(model), model, spec)
+        for model, spec in SPECS.items()
     }
 
 
 @pytest.fixture
-def english(folders: dict[Family, FolderSource], tmp_path: Path) -> FolderSource:
+def english(folders: dict[str, FolderSource], tmp_path: Path) -> FolderSource:
     """A copy that the test may damage."""
     return moved(folders["english"], tmp_path)
 
@@ -101,11 +100,9 @@ def run(component: Component, module: nn.Module) -> torch.Tensor:
                 return module(torch.rand(2, 160, 40))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_loading_equals_upstreams_loading(
-    family: Family, folders: dict[Family, FolderSource]
-) -> None:
-    source = folders[family]
+@pytest.mark.parametrize("model", SPECS)
+def test_loading_equals_upstreams_loading(model: str, folders: dict[str, FolderSource]) -> None:
+    source = folders[model]
     for component, upstream in upstreams_load(source).items():
         ours = source.load(component, CPU, F32)
         expected = upstream.state_dict()
@@ -121,14 +118,14 @@ def test_loading_equals_upstreams_loading(
 
 @pytest.mark.parametrize("component", list(Component))
 def test_a_loaded_module_is_frozen_and_in_eval_mode(
-    component: Component, folders: dict[Family, FolderSource]
+    component: Component, folders: dict[str, FolderSource]
 ) -> None:
     module = folders["english"].load(component, CPU, F32)
     assert not any(layer.training for layer in module.modules())
     assert not any(parameter.requires_grad for parameter in module.parameters())
 
 
-def test_weights_are_cast_to_the_given_dtype(folders: dict[Family, FolderSource]) -> None:
+def test_weights_are_cast_to_the_given_dtype(folders: dict[str, FolderSource]) -> None:
     source = folders["english"]
     t3 = source.load(Component.T3, CPU, torch.bfloat16)
     assert {parameter.dtype for parameter in t3.parameters()} == {torch.bfloat16}
@@ -139,21 +136,21 @@ def test_weights_are_cast_to_the_given_dtype(folders: dict[Family, FolderSource]
     assert encoder.head.bn1.num_batches_tracked.dtype is torch.int64
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("model", SPECS)
 def test_t3_is_loaded_without_the_weights_that_it_never_reads(
-    family: Family, folders: dict[Family, FolderSource]
+    model: str, folders: dict[str, FolderSource]
 ) -> None:
-    t3 = folders[family].load(Component.T3, CPU, F32)
+    t3 = folders[model].load(Component.T3, CPU, F32)
     assert not [key for key in t3.state_dict() if key.startswith(("text_head.", "tfmr.wte."))]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("model", SPECS)
 def test_t3_weights_are_those_of_upstreams_module(
-    family: Family, folders: dict[Family, FolderSource]
+    model: str, folders: dict[str, FolderSource]
 ) -> None:
     for dtype in (F32, torch.bfloat16):
-        ours = folders[family].t3_weights(CPU, dtype)
-        theirs = folders[family].load(Component.T3, CPU, dtype).state_dict()
+        ours = folders[model].t3_weights(CPU, dtype)
+        theirs = folders[model].load(Component.T3, CPU, dtype).state_dict()
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
         assert {weight.dtype for weight in ours.values()} == {dtype}
@@ -173,11 +170,11 @@ def test_a_damaged_t3_is_named_by_every_way_of_loading(english: FolderSource) ->
     assert messages[0] == messages[1]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_whole_folder_verifies(family: Family, folders: dict[Family, FolderSource]) -> None:
-    folders[family].verify()
-    assert folders[family].files.voices() == ("default",)
-    assert folders[family].conditionals("default").s3gen.prompt_mel.shape == (100, 80)
+@pytest.mark.parametrize("model", SPECS)
+def test_a_whole_folder_verifies(model: str, folders: dict[str, FolderSource]) -> None:
+    folders[model].verify()
+    assert folders[model].files.voices() == ("default",)
+    assert folders[model].conditionals("default").s3gen.prompt_mel.shape == (100, 80)
 
 
 def test_an_english_file_without_the_derived_buffers_loads(english: FolderSource) -> None:
@@ -211,13 +208,13 @@ def test_a_missing_file_is_named_with_its_folder(name: str, english: FolderSourc
     assert "model:" in caught.value.message
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("model", SPECS)
 def test_a_truncated_file_is_named(
-    family: Family, folders: dict[Family, FolderSource], tmp_path: Path
+    model: str, folders: dict[str, FolderSource], tmp_path: Path
 ) -> None:
     not_noticed = {"merges.txt"}  # a list of lines: the first lines of it are still such a list
-    for name in set(PUBLISHED[family].files) - not_noticed:
-        source = moved(folders[family], tmp_path / name)
+    for name in set(PUBLISHED[model].files) - not_noticed:
+        source = moved(folders[model], tmp_path / name)
         path = source.files.folder / name
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
         with pytest.raises(CheckpointError, match=name):
@@ -273,7 +270,7 @@ def test_a_conds_file_that_would_run_code_is_refused(english: FolderSource) -> N
 
 
 def test_a_weights_file_that_would_run_code_is_refused(
-    folders: dict[Family, FolderSource], tmp_path: Path
+    folders: dict[str, FolderSource], tmp_path: Path
 ) -> None:
     source = moved(folders["multilingual"], tmp_path)
     torch.save({"proj.weight": Path("/")}, source.files.folder / "ve.pt")
@@ -281,15 +278,25 @@ def test_a_weights_file_that_would_run_code_is_refused(
         source.verify()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_folder_is_opened_as_its_own_family(
-    family: Family, folders: dict[Family, FolderSource]
+@pytest.mark.parametrize("model", SPECS)
+def test_a_folder_is_opened_as_its_own_model(model: str, folders: dict[str, FolderSource]) -> None:
+    assert find_folder(folders[model].files.folder).spec.name == model
+
+
+def test_multilingual_v3_is_v2_with_another_t3(
+    folders: dict[str, FolderSource], tmp_path: Path
 ) -> None:
-    assert find_folder(folders[family].files.folder).spec.family == family
+    source = moved(folders["multilingual"], tmp_path)
+    with pytest.raises(CheckpointError, match=r"t3_mtl23ls_v3\.safetensors missing"):
+        replace(source, files=replace(source.files, layout=PUBLISHED["multilingual-v3"])).verify()
+    (tmp_path / source.files.layout.t3).rename(tmp_path / "t3_mtl23ls_v3.safetensors")
+    found = find_folder(tmp_path)
+    assert found.spec.name == "multilingual-v3"
+    FolderSource(replace(found, spec=source.files.spec)).verify()
 
 
 def test_tiny_weights_in_a_published_layout_are_refused(
-    folders: dict[Family, FolderSource],
+    folders: dict[str, FolderSource],
 ) -> None:
     with pytest.raises(CheckpointError, match="does not fit the model"):
         FolderSource(find_folder(folders["english"].files.folder)).verify()

@@ -9,6 +9,7 @@ from torch import Tensor
 from app.core import NUM_SPEECH_IDS
 from app.engine.checkpoint.components import Component
 from app.engine.checkpoint.find_model import EMBEDDED_FOLDER, RandomModel, card_of
+from app.engine.checkpoint.full_size import FULL_SIZE, RANDOM
 from app.engine.checkpoint.seeded import SeededSource, build_seeded
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import ModelSpec
@@ -67,12 +68,13 @@ def test_voices_are_valid_different_and_always_the_same() -> None:
     assert torch.equal(second.s3gen.prompt_mel, voices[0].s3gen.prompt_mel)
 
 
-@pytest.mark.parametrize("family", ["english", "multilingual", "turbo"])
-def test_random_models_are_opened_by_name(family: str) -> None:
-    checkpoint = open_checkpoint(f"random-{family}")
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_models_are_opened_by_name(name: str) -> None:
+    checkpoint = open_checkpoint(name)
     checkpoint.verify()
-    card = card_of(checkpoint.model)
-    assert (card.name, card.family) == (f"random-{family}", family)
+    card, published = card_of(checkpoint.model), FULL_SIZE[RANDOM[name]]
+    assert (card.name, card.family) == (name, published.family)
+    assert checkpoint.spec == published.model_copy(update={"name": name})
     language = "en" if card.languages else None
     ids = checkpoint.tokenizer().encode("Any text at all.", language)
     assert max(ids) < checkpoint.spec.t3.text_vocab

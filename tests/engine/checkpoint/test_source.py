@@ -100,6 +100,17 @@ def test_a_card_has_the_models_properties() -> None:
     assert llama.voices == turbo.voices == ("ada", "bela", "cleo")
 
 
+@pytest.mark.parametrize(
+    ("name", "max_segment_s", "max_tokens"),
+    [("random-turbo", 20.0, 500), ("random-nano", 20.0, 500), ("random-english", None, 1000)],
+)
+def test_a_segment_has_no_more_tokens_than_its_model_bears(
+    name: str, max_segment_s: float | None, max_tokens: int
+) -> None:
+    card = card_of(find_model(name))
+    assert (card.max_segment_s, card.defaults.max_tokens) == (max_segment_s, max_tokens)
+
+
 def test_embedded_t3_draws_varied_ids(embedded: Checkpoint) -> None:
     tokens = spoken_tokens(embedded, "It babbles, and the README says so.", 60)
     assert len(tokens) == 60

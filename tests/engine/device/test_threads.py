@@ -42,6 +42,19 @@ def test_an_engine_thread_on_a_cpu_takes_its_share_and_its_caller_does_not() -> 
     assert share_of(0) == before
 
 
+@pytest.mark.parametrize("num_threads", [None, 1, 3])
+def test_an_engine_thread_computes_with_the_threads_of_its_settings(num_threads) -> None:
+    before, found = torch.get_num_threads(), []
+    thread = threading.Thread(
+        target=run_engine_thread,
+        args=(torch.device("cpu"), lambda: found.append(torch.get_num_threads()), num_threads),
+    )
+    thread.start()
+    thread.join()
+    assert found == [num_threads or before]
+    assert torch.get_num_threads() == before
+
+
 async def test_only_the_two_engine_threads_of_a_synthesizer_have_it() -> None:
     before = shares()
     synthesizer = LocalSynthesizer.open(ServeArgs(model="embedded-babble", device="cpu"))

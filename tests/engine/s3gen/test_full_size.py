@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from app.engine.checkpoint.spec import TURBO
+from app.engine.checkpoint.full_size import TURBO
 from app.engine.s3gen.flow import Flow, FlowNet
 from app.engine.s3gen.hift import Hift
 from tests.support.engine.s3gen.flow_cells import upstream_mel, whole_cell

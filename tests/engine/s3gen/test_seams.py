@@ -25,6 +25,7 @@ from app.engine.s3gen.ladders import LADDERS, Ladder
 from app.engine.s3gen.messages import OpenSegment
 from app.engine.watermark import OVERLAP
 from tests.support.engine.border_steps import AROUND, border_step
+from tests.support.engine.int8 import needs_int8
 from tests.support.engine.s3gen.voicing import drain, joined, session, speech
 
 pytestmark = pytest.mark.full
@@ -59,7 +60,9 @@ def streams(request: pytest.FixtureRequest, size: Size) -> list[Stream]:
     return [stream for policy in MODELS[model] for stream in voiced(model, policy, size)]
 
 
-def voiced(model: str, policy: str, size: Size, ladder: Ladder = (CELL,)) -> list[Stream]:
+def voiced(
+    model: str, policy: str, size: Size, ladder: Ladder = (CELL,), dtype: str = "float32"
+) -> list[Stream]:
     """`ladder`: the cells, of streams that are as long as `size` says in any case."""
     checkpoint = open_checkpoint(model)
     settings = VocoderSettings(
@@ -68,6 +71,7 @@ def voiced(model: str, policy: str, size: Size, ladder: Ladder = (CELL,)) -> lis
         prompt_s=1.0,
         left_tokens=10,
         max_rows=size.num_streams,
+        dtype=dtype,
     )
     vocoder = checkpoint.load_vocoder(torch.device("cpu"))
     engine = build_vocoder_engine(vocoder, settings, checkpoint.spec.s3gen.euler_steps)
@@ -122,6 +126,14 @@ def test_no_border_is_audible(streams: list[Stream], size: Size):
     assert share_above_one(streams, border_step) <= 0.001
     assert share_above_one(streams, surprise) <= 0.01  # the share anywhere in the sound
     assert spectral_jump(streams) <= 1.5
+
+
+@needs_int8
+def test_no_border_in_int8_is_audible(size: Size):
+    heard = voiced("embedded", "chunked", size, dtype="int8")
+    assert share_above_one(heard, border_step) <= 0.001
+    assert share_above_one(heard, surprise) <= 0.01
+    assert spectral_jump(heard) <= 1.5
 
 
 @pytest.mark.parametrize("ladder", LADDERS)

@@ -121,7 +121,7 @@ def test_the_kv_cache_requires_no_gradient(english):
     send(engine, request("a", SamplingParams(max_tokens=2, ignore_eos=True)))
     with torch.enable_grad():
         engine.step()
-    assert not next(iter(engine._runner.kv_cache._slots.values()))[0].requires_grad
+    assert not next(iter(engine._runner.kv_cache._slots.values())).layers[0].requires_grad
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from app.engine.checkpoint.spec import ENGLISH as FULL_ENGLISH
+from app.engine.checkpoint.full_size import ENGLISH as FULL_ENGLISH
 from app.engine.t3.llama import rotary_frequencies
 from app.engine.t3.model import T3Model
 from tests.support.engine.t3 import models

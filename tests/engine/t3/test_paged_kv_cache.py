@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.engine.t3.dense_kv_cache import Span
 from app.engine.t3.kv_budget import PAGE, Prefix, PrefixKey, pages_of
 from app.engine.t3.paged_kv_cache import PagedKVCache
+from app.engine.t3.span_attention import Span
 from tests.support.engine.t3.attention_cases import (
     CHUNKINGS,
     HEAD_DIM,

@@ -9,11 +9,13 @@ from chatterbox.models.t3.t3 import T3
 from torch import Tensor
 
 from app.core import FinishReason, SamplingParams
-from app.engine.checkpoint.spec import FULL_SIZE, SAMPLING, T3Spec
+from app.engine.checkpoint.full_size import FULL_SIZE, MULTILINGUAL_V3
+from app.engine.checkpoint.spec import SAMPLING, T3Spec
 from app.engine.conditionals import T3Conditionals
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import SequenceRequest
+from tests.support.engine.checkpoint.tiny import TINY_NANO
 from tests.support.engine.t3 import models
 from tests.support.engine.t3.models import ReplayedNoise, our_t3, send, upstream_t3
 from tests.support.engine.t3.upstream_loops import upstream_llama, upstream_turbo
@@ -123,11 +125,13 @@ def test_english_equals_upstream_over_200_tokens(name, monkeypatch):
 
 
 def test_multilingual_equals_upstream_without_its_analyzer(monkeypatch):
+    """As upstream's master generates with every multilingual model, V2 and V3."""
     spec = models.MULTILINGUAL
     t3 = upstream_t3(spec)
     assert t3.hp.is_multilingual
     monkeypatch.setattr(type(t3.hp), "is_multilingual", False)
-    sampling = SamplingParams(max_tokens=220, repetition_penalty=2.0)
+    sampling = replace(MULTILINGUAL_V3.sampling, max_tokens=220)
+    assert sampling.repetition_penalty == 1.2  # of upstream's master; 0.1.7 has 2.0
     compare(spec, t3, upstream_llama, sampling, monkeypatch)
 
 
@@ -146,6 +150,12 @@ def test_turbo_equals_upstream_over_200_tokens(name, monkeypatch):
     compare(spec, upstream_t3(spec), upstream_turbo, sampling, monkeypatch)
 
 
+@pytest.mark.full
+def test_nano_equals_upstreams_loop_of_turbo(monkeypatch):
+    spec, sampling = TINY_NANO.t3, replace(TINY_NANO.sampling, max_tokens=220)
+    compare(spec, upstream_t3(spec), upstream_turbo, sampling, monkeypatch)
+
+
 def test_the_comparison_finds_one_wrong_position_of_the_prompt(monkeypatch):
     embed = T3Model.embed_prompt
 
@@ -160,9 +170,9 @@ def test_the_comparison_finds_one_wrong_position_of_the_prompt(monkeypatch):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("family", ["english", "turbo"])
-def test_a_full_size_model_equals_upstream(family, monkeypatch):
-    spec = FULL_SIZE[family].t3
-    theirs = upstream_turbo if family == "turbo" else upstream_llama
-    sampling = replace(SAMPLING[family], max_tokens=12)
-    compare(spec, upstream_t3(spec), theirs, sampling, monkeypatch, num_tokens=10)
+@pytest.mark.parametrize("model", ["english", "turbo", "nano"])
+def test_a_full_size_model_equals_upstream(model, monkeypatch):
+    spec = FULL_SIZE[model]
+    theirs = upstream_turbo if spec.family == "turbo" else upstream_llama
+    sampling = replace(spec.sampling, max_tokens=12)
+    compare(spec.t3, upstream_t3(spec.t3), theirs, sampling, monkeypatch, num_tokens=10)

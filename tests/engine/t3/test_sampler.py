@@ -94,6 +94,23 @@ def test_temperature_zero_draws_the_likeliest_that_the_penalty_leaves(spec, temp
     assert len(set(history)) > 5
 
 
+@pytest.mark.parametrize("spec", [ENGLISH, TURBO])
+def test_sorting_the_ids_that_may_stay_equals_sorting_all(spec):
+    kept = [
+        replace(SETTINGS[4], top_k=top_k, top_p=top_p) for top_k in (1000, 40) for top_p in (1, 0.7)
+    ]
+    rows = [SamplingRow(slot, params, 1, slot, slot) for slot, params in enumerate(kept)]
+    batch = SamplingBatch.of(rows, VOCAB, CPU)
+    assert batch.most_kept == 1000
+    sampler, generator = Sampler(spec, len(rows), CPU), torch.Generator().manual_seed(4)
+    for _ in range(20):
+        logits = 3 * torch.randn(len(rows), VOCAB, generator=generator)
+        ours = sampler._filter(logits.clone(), batch)
+        every = sampler._filter(logits.clone(), replace(batch, most_kept=None))
+        assert torch.equal(ours, every)
+        assert ours[1].isfinite().sum() < ours[0].isfinite().sum() == 1000
+
+
 def sample_one(sampler: Sampler, logits: Tensor, step: int, params: SamplingParams) -> int:
     batch = SamplingBatch.of([SamplingRow(0, params, step, 0, 0)], VOCAB, CPU)
     (token,) = sampler.sample(logits, batch, torch.ones(1, VOCAB)).tolist()

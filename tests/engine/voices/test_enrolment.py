@@ -16,7 +16,7 @@ from chatterbox.tts_turbo import ChatterboxTurboTTS
 
 from app.engine.checkpoint.build_enrolment import build_voice_encoder
 from app.engine.checkpoint.components import EnrolmentModels
-from app.engine.checkpoint.spec import ENGLISH
+from app.engine.checkpoint.full_size import ENGLISH
 from app.engine.voices import enrolment
 from app.engine.voices.enrolment import prepare
 from app.engine.voices.reference_audio import ReferenceAudio, decode_reference

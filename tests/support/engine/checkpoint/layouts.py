@@ -11,21 +11,22 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 
 from app.engine.checkpoint.components import Component
+from app.engine.checkpoint.full_size import FULL_SIZE
 from app.engine.checkpoint.local import FolderSource
 from app.engine.checkpoint.model_files import PUBLISHED, ModelFolder
 from app.engine.checkpoint.seeded import build_seeded
-from app.engine.checkpoint.spec import Family, ModelSpec
+from app.engine.checkpoint.spec import ModelSpec
 
 S3GEN = (Component.FLOW, Component.HIFT, Component.SPEECH_TOKENIZER, Component.SPEAKER_ENCODER)
 
 
-def published(folder: Path, family: Family, spec: ModelSpec) -> FolderSource:
-    """Write the family's files with `spec`'s modules, and open them with that spec."""
-    layout = PUBLISHED[family]
+def published(folder: Path, name: str, spec: ModelSpec) -> FolderSource:
+    """Write the published model's files with `spec`'s modules, and open them with that spec."""
+    layout = PUBLISHED[name]
     save(folder / layout.t3, states(spec, Component.T3))
     save(folder / layout.s3gen, states(spec, *S3GEN, prefixed=True))
     save(folder / layout.voice_encoder, states(spec, Component.VOICE_ENCODER))
-    write_text_files(folder, family)
+    write_text_files(folder, name)
     write_conds(folder / "conds.pt", spec)
     return FolderSource(ModelFolder(folder, spec, layout, {"default": folder / "conds.pt"}))
 
@@ -61,8 +62,8 @@ def save_hollow(path: Path, module: nn.Module, prefix: str = "") -> None:
         file.truncate(8 + len(text) + offset)
 
 
-def write_text_files(folder: Path, family: Family) -> None:
-    if family == "turbo":
+def write_text_files(folder: Path, model: str) -> None:
+    if FULL_SIZE[model].family == "turbo":
         letters = sorted(pre_tokenizers.ByteLevel.alphabet())
         vocabulary = {
             letter: index for index, letter in enumerate([*letters, "he", "<|endoftext|>"])
@@ -77,7 +78,7 @@ def write_text_files(folder: Path, family: Family) -> None:
             (folder / name).write_text(json.dumps(document))
         (folder / "merges.txt").write_text("#version: 0.2\nh e\n")
         return
-    name, *more = PUBLISHED[family].text
+    name, *more = PUBLISHED[model].text
     letter_tokenizer().save(str(folder / name))
     for cangjie in more:
         (folder / cangjie).write_text(json.dumps(["明\tab\tx", "日\ta\tx", "曰\ta\tx"]))

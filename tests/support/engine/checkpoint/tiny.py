@@ -98,10 +98,20 @@ TINY_TURBO = ModelSpec(
     max_tokens_per_char=1.7,
 )
 
+TINY_NANO = TINY_TURBO.model_copy(  # nano: fewer layers, and a width that is no power of two
+    update={
+        "name": "tiny-nano",
+        "t3": TINY_GPT2.model_copy(
+            update={"num_layers": 1, "dim": 96, "num_heads": 3, "ffn_dim": 384}
+        ),
+    }
+)
+
 CPU, F32 = torch.device("cpu"), torch.float32
 FAMILIES: tuple[Family, ...] = ("english", "multilingual", "turbo")
-SPECS: dict[Family, ModelSpec] = {
+SPECS: dict[str, ModelSpec] = {  # in the layouts of the published models of these names
     "english": TINY,
     "multilingual": TINY.model_copy(update={"family": "multilingual", "languages": ("en", "zh")}),
     "turbo": TINY_TURBO,
+    "nano": TINY_NANO,
 }

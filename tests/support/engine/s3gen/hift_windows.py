@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.core import SAMPLES_PER_FRAME
-from app.engine.checkpoint.spec import ENGLISH
+from app.engine.checkpoint.full_size import ENGLISH
 from app.engine.s3gen.hift import Hift, HiftInput
 from app.engine.s3gen.sine_source import SineSource
 from tests.support.engine.checkpoint.tiny import TINY_S3GEN
