@@ -18,6 +18,7 @@ from app.api.head_requests import HeadAsGet
 from app.api.list_routes import list_routes
 from app.api.middleware import RequestGuard
 from app.api.model_routes import model_routes
+from app.api.page import page_routes
 from app.api.paths import NormalisedPaths, ServedPaths
 from app.api.plan_routes import plan_routes
 from app.api.pronunciation_routes import pronunciation_routes
@@ -106,6 +107,7 @@ def create_app(
         desktop_routes(services),
         model_routes(services, loader),
         list_routes(services),
+        page_routes(),
         *dialect_routes(services, dialects),
     )
     for router in routers:

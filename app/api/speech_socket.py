@@ -246,6 +246,7 @@ class SpeechSocket:
             sample_rate=options.sample_rate,
             seed=options.sampling.seed,
             prebuffer_ms=self._services.prebuffers.expected_ms(is_held=context.is_held),
+            session_id=context.session_id,
         )
         speaking = asyncio.ensure_future(context.run())
         try:

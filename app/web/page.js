@@ -1,0 +1,130 @@
+// What all panels of the page share: the client, the player, the newest utterance, the voices.
+
+import { SpeechClient } from "./client.js";
+import { messageOf } from "./messages.js";
+import { Player } from "./player.js";
+import { Utterance } from "./utterance.js";
+
+/** @typedef {import("./client.js").SpeechOptions} SpeechOptions */
+/** @typedef {{id: string, name: string, [field: string]: any}} Voice */
+
+/**
+ * Events, each a CustomEvent with its `detail`: `utterance` {utterance}: a new one begins; `voices`:
+ * `voices` is new; `connected`: a key was given that the server takes, or needs none; `trouble`
+ * {error, message}: something went wrong, in plain words; `calm`: the last trouble is over.
+ */
+export class Page extends EventTarget {
+  client = new SpeechClient();
+  player = new Player();
+  /** @type {Utterance|null} the newest; it keeps its sound until the next one */
+  utterance = null;
+  /** @type {Voice[]} */
+  voices = [];
+  /**
+   * What the form shows now. `prebufferMs` null: what the server tells.
+   * @type {() => {text: string, options: SpeechOptions, prebufferMs: number|null}}
+   */
+  read = () => ({ text: "", options: { voice: "" }, prebufferMs: null });
+
+  /**
+   * Speaks a text, or its pieces as they come. Stops what speaks. Never rejects: what goes wrong is
+   * the utterance's `end`, and is shown.
+   * @param {string|AsyncIterable<string>} text
+   * @param {SpeechOptions} options
+   * @param {number|null} prebufferMs
+   * @returns {Promise<Utterance>} once all text is sent
+   */
+  async say(text, options, prebufferMs) {
+    if (this.utterance?.isLive) void this.utterance.stop();
+    this.utterance?.dispose();
+    const utterance = new Utterance(this.player, options, prebufferMs);
+    this.utterance = utterance;
+    utterance.addEventListener("end", () => this.#ended(utterance));
+    utterance.addEventListener("refused", (event) =>
+      this.tell(/** @type {CustomEvent} */ (event).detail.error));
+    this.#dispatch("calm");
+    this.#dispatch("utterance", { utterance });
+    try {
+      await this.#send(utterance, text);
+    } catch (error) {
+      utterance.finish({ type: "error", error: /** @type {any} */ (error) });
+    }
+    return utterance;
+  }
+
+  /** Stops what speaks or plays: silence first, then the server. */
+  async stop() {
+    if (this.utterance?.isLive) await this.utterance.stop();
+  }
+
+  /** Plays what is kept of the newest utterance. @param {number} ms where it begins */
+  async seek(ms) {
+    if (!this.utterance?.numSamples) return;
+    try {
+      await this.player.open(this.utterance.sampleRate);
+      this.utterance.seek(ms);
+    } catch (error) {
+      this.tell(error);
+    }
+  }
+
+  /** Reads the voices of the server. What goes wrong is shown. */
+  async loadVoices() {
+    try {
+      const answer = await this.client.fetch("v1/audio/voices");
+      this.voices = (await answer.json()).voices;
+      this.#dispatch("voices");
+      return true;
+    } catch (error) {
+      this.tell(error);
+      return false;
+    }
+  }
+
+  /** Asks the server again, with this key from now on. @param {string} key "" is none */
+  async useKey(key) {
+    this.client.key = key;
+    this.client.disconnect();
+    this.#dispatch("calm");
+    if (await this.loadVoices()) this.#dispatch("connected");
+  }
+
+  /** Shows what went wrong, in plain words. @param {unknown} error */
+  tell(error) {
+    this.#dispatch("trouble", { error, message: messageOf(error) });
+  }
+
+  /**
+   * @param {Utterance} utterance
+   * @param {string|AsyncIterable<string>} text
+   */
+  async #send(utterance, text) {
+    const opening = this.player.open(utterance.sampleRate);
+    await Promise.all([this.client.prepare(), opening]);
+    const speech = utterance.isStopped ? null : await this.client.speak(utterance.options);
+    if (speech === null) {
+      utterance.finish({ type: "cancelled" });
+      return;
+    }
+    utterance.follow(speech);  // before the next message can come
+    const pieces = typeof text === "string" ? [text] : text;
+    for await (const piece of pieces) {
+      if (utterance.isStopped || utterance.end !== null) return;
+      utterance.append(piece);
+    }
+    utterance.close();
+  }
+
+  /** @param {Utterance} utterance */
+  #ended(utterance) {
+    if (utterance.end?.type === "error") this.tell(utterance.end.error);
+  }
+
+  /**
+   * @param {string} type
+   * @param {object} [detail]
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
