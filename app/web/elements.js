@@ -1,0 +1,58 @@
+// Builds elements of the document. Knows nothing about speech. Sets no `style` attribute: the page's
+// Content-Security-Policy forbids it, and allows `element.style`.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes] `onclick` and the like are listeners; `hidden`,
+ *   `disabled` and other booleans are set where they are true
+ * @param {...(Node|string)} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node|string)} children
+ * @returns {SVGElement}
+ */
+export function drawing(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/**
+ * @param {string} text
+ * @param {() => void} act
+ * @param {Record<string, any>} [attributes]
+ * @returns {HTMLButtonElement}
+ */
+export function button(text, act, attributes = {}) {
+  return element("button", { type: "button", onclick: act, ...attributes }, text);
+}
+
+/** A control below its label. @returns {HTMLLabelElement} */
+export function labelled(text, control) {
+  return element("label", {}, element("span", {}, text), control);
+}
+
+/** A table of two columns: names and values. @param {[string, string|Node][]} rows */
+export function factTable(caption, rows) {
+  const body = rows.map(([name, value]) =>
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
+  return element("table", { class: "facts" }, element("caption", {}, caption),
+    element("tbody", {}, ...body));
+}
+
+function filled(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value != null) made.setAttribute(name, String(value));
+  }
+  made.append(...children);
+  return made;
+}
