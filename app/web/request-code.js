@@ -17,7 +17,7 @@ const OF_OPENAI = ["model", "voice", "input", "response_format", "speed"];
 /** @type {Record<string, (request: Request) => string>} by what the user chooses */
 export const LANGUAGES = {
   curl: asCurl,
-  "Python (OpenAI’s SDK)": asPython,
+  "Python (OpenAI SDK)": asPython,
   JavaScript: asJavaScript,
   Socket: asSocket,
 };

@@ -21,8 +21,8 @@ export function mount(root, page) {
   const facts = element("div");
   const legs = element("div", { class: "legs" });
   const charts = element("div", { class: "charts" });
-  root.append(element("p", { class: "quiet" }, "Speak, and see the way of the request."),
-    facts, charts, legs);
+  facts.append(element("p", { class: "quiet" }, "Speak, and see the way of the request."));
+  root.append(facts, charts, legs);
   const panel = new Timeline(page, { facts, legs, charts });
   page.addEventListener("utterance", (event) => panel.begin(event.detail.utterance));
 }

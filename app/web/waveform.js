@@ -1,5 +1,5 @@
 // The panel "Sound": waveform and spectrogram of an utterance. What was heard is in colour, what is
-// received but not heard is quiet. A slider plays from any place of what was kept.
+// received but not heard is pale. A slider plays from any place of what was kept.
 
 import { element, labelled } from "./elements.js";
 import { SoundColumns } from "./sound-columns.js";
@@ -10,6 +10,7 @@ import { QUIETEST_DB, decibels } from "./spectrum.js";
 const DRAW_EVERY_MS = 250;
 const WAVE_HEIGHT = 96;
 const BANDS = 256;
+const NOT_HEARD = 0.35;  // opacity
 const PCM_SCALE = 32768;
 const USUAL_RATE = 24_000;  // Hz, until the server has told its own
 
@@ -95,12 +96,11 @@ class Picture {
     const { peaks } = this.columns;
     const brush = this.wave.getContext("2d");
     const width = this.wave.width = Math.max(1, Math.round(this.wave.clientWidth));
-    const style = getComputedStyle(this.wave);
+    brush.fillStyle = getComputedStyle(this.wave).color;
     const step = width / Math.max(1, peaks.length);
     peaks.forEach((peak, index) => {
       const height = Math.max(1, peak * WAVE_HEIGHT);
-      const isHeard = index < numHeard;
-      brush.fillStyle = style.getPropertyValue(isHeard ? "--accent" : "--line");
+      brush.globalAlpha = index < numHeard ? 1 : NOT_HEARD;
       brush.fillRect(index * step, (WAVE_HEIGHT - height) / 2, Math.max(step, 0.5), height);
     });
   }
@@ -113,7 +113,7 @@ class Picture {
     const pixels = brush.createImageData(width, BANDS);
     const ink = rgbOf(getComputedStyle(this.spectrogram).color);
     spectra.forEach((bands, column) => {
-      const strength = column < numHeard ? 255 : 90;
+      const strength = 255 * (column < numHeard ? 1 : NOT_HEARD);
       for (let band = 0; band < BANDS; band += 1) {
         const at = 4 * ((BANDS - 1 - band) * width + column);
         pixels.data.set(ink, at);
