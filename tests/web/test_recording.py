@@ -1,0 +1,72 @@
+"""A voice is made of what the page records of a microphone, and speaks."""
+
+import pytest
+
+from app.config import ServeArgs
+from app.engine.synthesizer import LocalSynthesizer
+from app.voices.library import VoiceLibrary
+from tests.support.audio_samples import spoken_vowels
+from tests.support.browser import needs_chromium
+from tests.support.hostile_uploads import encoded
+from tests.support.live_synthesizer import LiveSynthesizer
+from tests.support.web_page import speak, web_page
+
+pytestmark = [pytest.mark.long, needs_chromium]
+
+RECORD_MS = 8000
+ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+
+@pytest.fixture
+def microphone(tmp_path):
+    """The switches of a Chromium whose microphone hears a speaker."""
+    path = tmp_path / "microphone.wav"
+    path.write_bytes(encoded(spoken_vowels(3, 12.0, 48_000), 48_000))
+    return (*ALLOWED, f"--use-file-for-fake-audio-capture={path}")
+
+
+def record(page):
+    page.click("summary:text('Make a voice')")
+    page.click("button:text-is('Record')")
+    page.wait_for_selector("button:text('Stop recording')")
+    page.wait_for_timeout(RECORD_MS)
+    level = page.locator("meter").evaluate("meter => meter.value")
+    page.click("button:text('Stop recording')")
+    page.wait_for_selector("button:text-is('Record again')")
+    return level
+
+
+def test_a_recording_becomes_a_voice_that_speaks(tmp_path, microphone):
+    uploads = str(tmp_path / "uploads")
+    library = VoiceLibrary(uploads)
+    synthesizer = LocalSynthesizer.open(ServeArgs(model="embedded-babble", uploads=uploads))
+    with web_page(synthesizer, *microphone, library=library) as page:
+        assert record(page) > -60
+        page.wait_for_selector("#panel-voices form [role=status]:text('audio/webm')")
+        page.get_by_label("Name of the voice").fill("Ann")
+        page.get_by_label("Consent, in the words of the speaker").fill("I am Ann, and I agree.")
+        page.click("button:text('Make voice'):enabled")
+        page.wait_for_selector("caption:text-is('What was heard of Ann')")
+        (voice,) = library.all("default")
+        assert page.input_value("#voice") == voice.id
+        speak(page, "Hello.")
+    synthesizer.close()
+    assert voice.heard.speech_s > 5
+    assert voice.heard.warnings == ()
+
+
+def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
+    tracks = """() => {
+        window.streams = [];
+        const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wish) => {
+            const stream = await ask(wish);
+            window.streams.push(stream);
+            return stream;
+        };
+    }"""
+    with web_page(LiveSynthesizer(), *microphone) as page:
+        page.evaluate(tracks)
+        record(page)
+        states = "window.streams.flatMap(each => each.getTracks().map(track => track.readyState))"
+        assert page.evaluate(states) == ["ended"]
