@@ -36,10 +36,3 @@ def test_a_refused_microphone_has_a_message_of_its_own(page, name, code):
     page.wait_for_selector(f"#panel-trouble[data-code='{code}']")
     assert len(page.locator("#panel-trouble").inner_text()) > 20
     assert page.locator("button:text-is('Record')").is_enabled()
-
-
-def test_chromium_itself_denies_a_microphone_that_the_user_did_not_allow():
-    with web_page(LiveSynthesizer(), "--deny-permission-prompts") as page:
-        page.click("summary:text('Make a voice')")
-        page.click("button:text-is('Record')")
-        page.wait_for_selector("#panel-trouble[data-code='microphone_denied']")
