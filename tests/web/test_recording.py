@@ -73,7 +73,7 @@ def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
 
 
 def test_chromium_itself_denies_a_microphone_that_the_user_did_not_allow():
-    with web_page(LiveSynthesizer(), "--deny-permission-prompts") as page:
+    with web_page(LiveSynthesizer(), "--use-fake-device-for-media-stream") as page:
         page.click("summary:text('Make a voice')")
         page.click("button:text-is('Record')")
         page.wait_for_selector("#panel-trouble[data-code='microphone_denied']")
