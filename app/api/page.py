@@ -10,9 +10,10 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from app.api import openapi
 from app.api.request_rooms import PAGE
 
 FOLDER = Path(__file__).parents[1] / "web"
@@ -40,7 +41,7 @@ HEADERS = {
 
 
 def page_routes() -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(default_response_class=HTMLResponse)
     files = StaticFiles(directory=FOLDER)
 
     async def file(name: str, request: Request) -> Response:
@@ -50,15 +51,17 @@ def page_routes() -> APIRouter:
         response.headers.update(HEADERS)
         return response
 
-    @router.get(PAGE)
+    @router.get(PAGE, responses=openapi.PAGE)
     async def page(request: Request) -> Response:
-        """The document. Its links are relative to a path without a slash at its end."""
+        """The page that speaks, stops, and shows why. Needs no API key."""
+        # The document's links are relative to a path without a slash at its end.
         if request.scope.get("raw_path", b"").endswith(b"/"):
             return RedirectResponse("../play")
         return await file("index.html", request)
 
-    @router.get(f"{PAGE}/{{name}}")
+    @router.get(f"{PAGE}/{{name}}", responses=openapi.PAGE_FILE)
     async def file_of_page(name: str, request: Request) -> Response:
+        """A file of the page, such as its JavaScript client. Needs no API key."""
         return await file(name, request)
 
     return router

@@ -134,9 +134,10 @@ export class EventSpeech extends EventTarget {
   /** @param {ReadableStream<Uint8Array>} body */
   async #read(body) {
     let kept = "";
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    const decoder = new TextDecoder();
+    const reader = body.getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      const events = (kept + part.value).split("\n\n");
+      const events = (kept + decoder.decode(part.value, { stream: true })).split("\n\n");
       kept = events.pop() ?? "";
       for (const event of events) this.#receive(JSON.parse(event.replace(/^data: /, "")));
     }

@@ -2,6 +2,7 @@
 // document with the panel's name, `page` is what all panels share (page.js).
 
 import { mount as mountBargeIn } from "./barge-in.js";
+import { mount as mountConnection } from "./connection.js";
 import { mount as mountCopyAs } from "./copy-as.js";
 import { mount as mountDownload } from "./download.js";
 import { mount as mountKey } from "./key.js";
@@ -29,10 +30,11 @@ const PANELS = {  // by the id of the section, without `panel-`; each may use wh
 };
 
 const page = new Page();
+mountConnection(document.getElementById("server"), page);
 for (const [name, mount] of Object.entries(PANELS)) {
   const root = document.getElementById(`panel-${name}`);
   if (root !== null) mount(root, page);
 }
-await page.loadVoices();
+if (await page.loadVoices()) await page.prepare();
 document.body.dataset.ready = "true";
 export { page };

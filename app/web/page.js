@@ -8,6 +8,8 @@ import { Utterance } from "./utterance.js";
 /** @typedef {import("./client.js").SpeechOptions} SpeechOptions */
 /** @typedef {{id: string, name: string, [field: string]: any}} Voice */
 
+const SAMPLE_RATE = 24_000;
+
 /**
  * Events, each a CustomEvent with its `detail`: `utterance` {utterance}: a new one begins; `voices`:
  * `voices` is new; `connected`: a key was given that the server takes, or needs none; `trouble`
@@ -25,6 +27,12 @@ export class Page extends EventTarget {
    * @type {() => {text: string, options: SpeechOptions, prebufferMs: number|null}}
    */
   read = () => ({ text: "", options: { voice: "" }, prebufferMs: null });
+
+  /** Opens the socket and loads the worklet, before anybody asks for speech. What fails is tried
+   * again, and told, when somebody does. */
+  async prepare() {
+    await Promise.allSettled([this.client.prepare(), this.player.prepare(SAMPLE_RATE)]);
+  }
 
   /**
    * Speaks a text, or its pieces as they come. Stops what speaks. Never rejects: what goes wrong is
@@ -86,7 +94,9 @@ export class Page extends EventTarget {
     this.client.key = key;
     this.client.disconnect();
     this.#dispatch("calm");
-    if (await this.loadVoices()) this.#dispatch("connected");
+    if (!await this.loadVoices()) return;
+    this.#dispatch("connected");
+    await this.prepare();
   }
 
   /** Shows what went wrong, in plain words. @param {unknown} error */

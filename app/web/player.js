@@ -35,11 +35,13 @@ export class Player extends EventTarget {
   #context = null;
   /** @type {AudioWorkletNode|null} */
   node = null;
+  /** @type {Promise<void>|null} */
+  #making = null;
   #id = 0;
   /** @type {Position} */
   #last = { position: 0, buffered: 0, numUnderruns: 0, silentSamples: 0, isSilent: true, time: 0 };
-  /** @type {((position: number) => void)|null} */
-  #stopped = null;
+  /** @type {((position: number) => void)[]} of the stops that wait for the audio thread */
+  #stopping = [];
 
   /** @type {AudioContext|null} */
   get context() {
@@ -47,11 +49,22 @@ export class Player extends EventTarget {
   }
 
   /**
-   * Makes the context, once. A browser lets it sound only after a click or a key.
+   * Makes the context and loads the worklet, so that `open` takes no time later.
+   * @param {number} sampleRate
+   */
+  async prepare(sampleRate) {
+    if (this.#context?.sampleRate === sampleRate) return;
+    this.#making ??= this.#make(sampleRate).finally(() => { this.#making = null; });
+    await this.#making;
+  }
+
+  /**
+   * Lets it sound. A browser allows that only after a click or a key. Rejects with a PlayerError.
    * @param {number} sampleRate
    */
   async open(sampleRate) {
-    if (this.#context?.sampleRate !== sampleRate) await this.#make(sampleRate);
+    await this.prepare(sampleRate);
+    if (this.#context?.sampleRate !== sampleRate) await this.prepare(sampleRate);
     const context = /** @type {AudioContext} */ (this.#context);
     if (context.state !== "running") await withinASecond(context.resume());
     if (context.state !== "running") {
@@ -116,7 +129,7 @@ export class Player extends EventTarget {
   async stop() {
     const guess = this.position;
     const stopped = new Promise((resolve) => {
-      this.#stopped = resolve;
+      this.#stopping.push(resolve);
       setTimeout(() => resolve(guess), STOPPED_WITHIN_MS);  // the audio thread stands still
     });
     this.#tell("stop");
@@ -156,7 +169,7 @@ export class Player extends EventTarget {
   #receive(message) {
     if (message.type === "stopped") {
       this.#last = { ...this.#last, position: message.position, buffered: 0, isSilent: true };
-      this.#stopped?.(message.position);
+      for (const resolve of this.#stopping.splice(0)) resolve(message.position);
       return;
     }
     if (message.id !== this.#id) return;

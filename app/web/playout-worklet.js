@@ -4,8 +4,9 @@
 // Messages in, each with the `id` of an utterance:
 //   begin {position, wait}   the utterance plays from sample `position`, `wait` samples after its
 //                            first sound; whatever played before is dropped
-//   sound {samples, wait}    more sound. `wait` not null: it came late because its text did, and it
-//                            begins `wait` samples later; the silence before it is no underrun
+//   sound {samples, wait}    more sound. `wait` not null: its text may have come late. Where nothing
+//                            was left to play, the silence before it is then no underrun, and it
+//                            begins `wait` samples later
 //   end {}                   no more sound comes
 //   stop {}                  drops everything
 // Messages out:
@@ -15,12 +16,6 @@
 //   drained {position, time} everything was played
 
 const QUANTA_PER_REPORT = 4;
-
-/**
- * @typedef {object} Sound
- * @property {Float32Array} samples
- * @property {number} wait
- */
 
 class Playout extends AudioWorkletProcessor {
   constructor() {
@@ -36,7 +31,7 @@ class Playout extends AudioWorkletProcessor {
    * @param {number} wait
    */
   reset(position, wait) {
-    /** @type {Sound[]} */
+    /** @type {Float32Array[]} */
     this.queue = [];
     this.at = 0;  // samples of queue[0] that were played
     this.buffered = 0;
@@ -69,9 +64,11 @@ class Playout extends AudioWorkletProcessor {
     if (this.gap > 0 && wait === null) {
       this.numUnderruns += 1;
       this.silentSamples += this.gap;
+    } else if (this.gap > 0) {
+      this.wait = wait ?? 0;
     }
     this.gap = 0;
-    this.queue.push({ samples, wait: this.hasPlayed ? (wait ?? 0) : 0 });
+    this.queue.push(samples);
     this.buffered += samples.length;
   }
 
@@ -134,19 +131,15 @@ class Playout extends AudioWorkletProcessor {
     let played = 0;
     while (filled < channel.length && this.queue.length > 0) {
       const first = this.queue[0];
-      if (this.wait === 0 && this.at === 0 && first.wait > 0 && !this.hasEnded) {
-        this.wait = first.wait;
-        first.wait = 0;
-      }
       const waited = Math.min(this.wait, channel.length - filled);
       this.wait -= waited;
       filled += waited;
-      const count = Math.min(first.samples.length - this.at, channel.length - filled);
-      channel.set(first.samples.subarray(this.at, this.at + count), filled);
+      const count = Math.min(first.length - this.at, channel.length - filled);
+      channel.set(first.subarray(this.at, this.at + count), filled);
       filled += count;
       played += count;
       this.at += count;
-      if (this.at === first.samples.length) {
+      if (this.at === first.length) {
         this.queue.shift();
         this.at = 0;
       }

@@ -18,8 +18,13 @@ export function mount(root, page) {
   const fields = new Fields();
   const state = element("p", { id: "state", role: "status" });
   const counts = element("p", { id: "counts", class: "quiet" });
-  const speak = button("Speak", () => {
+  const speak = button("Speak", async () => {
+    if (page.voices.length === 0 && !await page.loadVoices()) return;  // the server was away
     const { text, options, prebufferMs } = page.read();
+    if (text.trim() === "") {
+      page.tell({ code: "empty_input" });
+      return;
+    }
     void page.say(fields.isInPieces ? piecesOf(text) : text, options, prebufferMs);
   }, { id: "speak", class: "first" });
   const stop = button("Stop", () => page.stop(), { id: "stop", class: "stop", disabled: true });
@@ -105,12 +110,19 @@ function watch(utterance, { state, counts, stop, page }) {
   state.textContent = "Asked.";
   counts.textContent = "";
   stop.disabled = false;
-  on("playing", () => { state.textContent = utterance.isReplay ? "Playing again." : "Speaking."; });
-  on("stopping", () => { state.textContent = "Stopping."; });
+  let isStopped = false;
+  on("playing", () => {
+    isStopped = false;
+    state.textContent = utterance.isReplay ? "Playing again." : "Speaking.";
+  });
+  on("stopping", () => {
+    isStopped = true;
+    state.textContent = "Stopping.";
+  });
   on("silent", () => { state.textContent = "Silent."; });
   on("acknowledged", () => { state.textContent = "Stopped."; });
-  on("drained", () => { if (!utterance.isStopped) state.textContent = "Done."; });
-  on("end", (end) => { if (end.type === "error") state.textContent = "Failed."; });
+  on("drained", () => { if (!isStopped && !hasFailed(utterance)) state.textContent = "Done."; });
+  on("end", () => { if (hasFailed(utterance)) state.textContent = "Failed."; });
   on("position", (position) => {
     const seconds = (/** @type {number} */ samples) =>
       `${(samples / utterance.sampleRate).toFixed(1)} s`;
@@ -118,6 +130,11 @@ function watch(utterance, { state, counts, stop, page }) {
     counts.textContent = `${seconds(position.position)} were played, ${seconds(position.buffered)} `
       + `wait. Gaps: ${numUnderruns}${numUnderruns ? `, ${seconds(silentSamples)} in all` : ""}.`;
   });
+}
+
+/** @param {Utterance} utterance */
+function hasFailed(utterance) {
+  return utterance.end?.type === "error";
 }
 
 /**
@@ -128,6 +145,7 @@ function watch(utterance, { state, counts, stop, page }) {
 function listenToKeys(page, speak, text) {
   let isSpaceTaken = false;
   document.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === text) {
       speak.click();
     } else if (page.utterance?.isLive && isStop(event, speak)) {

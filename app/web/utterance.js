@@ -108,7 +108,8 @@ export class Utterance extends EventTarget {
   follow(speech) {
     this.#speech = speech;
     const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ act) =>
-      speech.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
+      speech.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail),
+        { signal: this.#listening.signal });
     on("started", (detail) => this.#start(detail));
     on("audio", (detail) => this.#receive(detail));
     on("words", (detail) => this.#learn(detail.words));
@@ -164,7 +165,8 @@ export class Utterance extends EventTarget {
     if (isFirst) this.times.silent = performance.now();
     this.#tell("silent");
     this.#drain();
-    if (isFirst && this.#speech !== null) await this.#cancel(this.#speech, played);
+    const farthest = Math.max(played, this.position?.position ?? 0);  // it may play again
+    if (isFirst && this.#speech !== null) await this.#cancel(this.#speech, farthest);
   }
 
   /**
@@ -191,7 +193,7 @@ export class Utterance extends EventTarget {
     this.#tell("end", end);
   }
 
-  /** Lets the player forget it. */
+  /** Lets the player and the speech forget it. */
   dispose() {
     this.#listening.abort();
   }
