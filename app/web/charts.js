@@ -7,10 +7,11 @@ const WIDTH = 300;
 const HEIGHT = 80;
 
 /**
- * Bars in a table, each from `from` to `to` on one common scale.
+ * Bars in a table, each from `from` to `to` on one common scale. A short bar is still visible,
+ * unless it is empty.
  *
  * @param {string} caption
- * @param {{name: string, from: number, to: number, told: string, kind?: string}[]} rows
+ * @param {{name: string, from: number, to: number, told: string, isEmpty?: boolean}[]} rows
  * @returns {HTMLTableElement}
  */
 export function barTable(caption, rows) {
@@ -18,7 +19,7 @@ export function barTable(caption, rows) {
   const whole = Math.max(1e-9, ...rows.map((row) => row.to)) - begin;
   const share = (value) => `${(100 * (value - begin)) / whole}%`;
   const body = rows.map((row) => {
-    const bar = element("span", { class: `bar ${row.kind ?? ""}` });
+    const bar = element("span", { class: "bar", hidden: row.isEmpty });
     bar.style.left = share(row.from);
     bar.style.width = share(row.to - row.from + begin);
     return element("tr", {},
@@ -67,7 +68,7 @@ export function lineChart(title, points, told) {
  */
 export function histogram(caption, values) {
   return barTable(caption, binned(values).map(({ from, to, count }) =>
-    ({ name: `${from} to ${to} ms`, from: 0, to: count, told: String(count) })));
+    ({ name: `${from} to ${to} ms`, from: 0, to: count, told: String(count), isEmpty: !count })));
 }
 
 /**

@@ -130,7 +130,7 @@ function tablesOf(utterance, takes) {
 
 function row({ name, meaning, fromMs, toMs }) {
   const told = `${(toMs - fromMs).toFixed(1)} ms`;
-  return { name: `${name}: ${meaning}`, from: fromMs, to: toMs, told, kind: name };
+  return { name: `${name}: ${meaning}`, from: fromMs, to: toMs, told };
 }
 
 /** @param {{times: import("./utterance.js").Times}} utterance */

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from app.sessions import timeline
 from tests.support.browser import browser_page, needs_chromium
@@ -51,6 +51,16 @@ def legs_of(page: Page, caption: str) -> dict[str, float]:
     return dict(zip(names, map(float, values), strict=True))
 
 
+def around(page: Page) -> FloatRect:
+    """What was stopped, and where the time went."""
+    first = page.locator("#panel-stopped").bounding_box()
+    last = page.locator("#panel-timeline").bounding_box()
+    assert first is not None
+    assert last is not None
+    height = last["y"] + last["height"] - first["y"]
+    return {"x": first["x"], "y": first["y"], "width": first["width"], "height": height}
+
+
 def test_the_legs_until_the_first_sound_add_up_to_it(page: Page, folder: Path) -> None:
     page.fill("#text", TEXT)
     page.click("#speak")
@@ -78,7 +88,7 @@ def test_a_stop_shows_every_leg_of_its_cancel(page: Page, folder: Path) -> None:
     legs = legs_of(page, "In the server, of the cancel")
     assert set(legs) == CANCEL_LEGS
     assert all(value >= 0 for value in legs.values())
-    page.screenshot(path=folder / "page-stopped.png")
+    page.screenshot(path=folder / "page-stopped.png", full_page=True, clip=around(page))
 
 
 @pytest.mark.long

@@ -104,3 +104,15 @@ def test_a_long_course_keeps_few_points_and_its_last_one(page):
     told = in_module(page, "live-course", course)
     assert 200 < told["num"] <= 600
     assert (told["last"], told["tokens"]) == ([4999, 499.9], [4999, 50])
+
+
+def test_a_histogram_draws_no_bar_for_nothing(page):
+    drawn = "[...m.histogram('Ms', a).querySelectorAll('.bar')].map(bar => !bar.hidden)"
+    assert in_module(page, "charts", drawn, [1, 1.2, 3.6]) == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
