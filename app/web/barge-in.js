@@ -2,10 +2,11 @@
 // acknowledgement and the silence took.
 
 import { histogram, quantile } from "./charts.js";
-import { button, element, factTable, labelled } from "./elements.js";
+import { button, element, factTable, labelled, listen } from "./elements.js";
 import { SpeechError } from "./speech-error.js";
 
 /** @typedef {import("./page.js").Page} Page */
+/** @typedef {{silenceMs: number, ackMs: number, stopMs: number}} Interruption from the press on */
 
 const MAX_TIMES = 100;
 const HEARD_AT_MOST_MS = 500;  // of each, before it is interrupted
@@ -64,7 +65,9 @@ class BargeIn {
     }
   }
 
+  /** @param {number} num */
   async run(num) {
+    /** @type {Interruption[]} */
     const measured = [];
     while (this.isRunning && measured.length < num) {
       measured.push(await this.interruptOnce());
@@ -74,29 +77,34 @@ class BargeIn {
     return measured;
   }
 
-  /** @returns {Promise<{ackMs: number, silenceMs: number, stopMs: number}>} */
+  /** @returns {Promise<Interruption>} */
   async interruptOnce() {
     const { options } = this.page.read();
     const utterance = await this.page.say(TEXT, options, 0);
     await playing(utterance);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * HEARD_AT_MOST_MS));
     await utterance.stop();
-    const { acknowledgement, times } = utterance;
-    if (acknowledgement === null) throw new SpeechError("connection_lost", "no acknowledgement");
+    const { acknowledgement } = utterance;
+    const { stopAsked, silent, acknowledged } = utterance.times;
+    if (!acknowledgement || stopAsked === null || silent === null || acknowledged === null) {
+      throw new SpeechError("connection_lost", "the cancel was not acknowledged");
+    }
     return {
-      silenceMs: times.silent - times.stopAsked,
-      ackMs: times.acknowledged - times.stopAsked,
+      silenceMs: silent - stopAsked,
+      ackMs: acknowledged - stopAsked,
       stopMs: acknowledgement.stop_ms,
     };
   }
 
+  /** @param {Interruption[]} measured */
   show(measured) {
+    /** @type {[string, number[]][]} */
     const legs = [
       ["Silence in the page", measured.map((each) => each.silenceMs)],
       ["Acknowledgement at the page", measured.map((each) => each.ackMs)],
       ["Stop in the server", measured.map((each) => each.stopMs)],
     ];
-    const told = (value) => `${value.toFixed(1)} ms`;
+    const told = (/** @type {number} */ value) => `${value.toFixed(1)} ms`;
     this.results.replaceChildren(
       factTable("Half, and 95 of 100, were faster than", legs.map(([name, values]) =>
         [name, `${told(quantile(values, 0.5))}, ${told(quantile(values, 0.95))}`])),
@@ -104,16 +112,21 @@ class BargeIn {
   }
 }
 
-/** Resolves once the first sound plays. Rejects where the utterance ends before. */
+/**
+ * Resolves once the first sound plays. Rejects where the utterance ends before.
+ * @param {import("./utterance.js").Utterance} utterance
+ * @returns {Promise<void>}
+ */
 function playing(utterance) {
   if (utterance.times.firstSample !== null) return Promise.resolve();
   const listening = new AbortController();
-  return new Promise((resolve, reject) => {
-    const listen = (kind, act) => utterance.addEventListener(kind, act, listening);
+  /** @type {Promise<void>} */
+  const played = new Promise((resolve, reject) => {
     const fail = () => reject(utterance.end?.error
       ?? new SpeechError("connection_lost", "no sound came in time"));
-    listen("playing", resolve);
-    listen("drained", fail);
+    listen(utterance, "playing", () => resolve(), listening);
+    listen(utterance, "drained", fail, listening);
     setTimeout(fail, SOUND_WITHIN_MS);
-  }).finally(() => listening.abort());
+  });
+  return played.finally(() => listening.abort());
 }

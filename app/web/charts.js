@@ -17,7 +17,7 @@ const HEIGHT = 80;
 export function barTable(caption, rows) {
   const begin = Math.min(0, ...rows.map((row) => row.from));
   const whole = Math.max(1e-9, ...rows.map((row) => row.to)) - begin;
-  const share = (value) => `${(100 * (value - begin)) / whole}%`;
+  const share = (/** @type {number} */ value) => `${(100 * (value - begin)) / whole}%`;
   const body = rows.map((row) => {
     const bar = element("span", { class: "bar", hidden: row.isEmpty });
     bar.style.left = share(row.from);
@@ -40,17 +40,18 @@ export function barTable(caption, rows) {
  * @returns {HTMLElement}
  */
 export function lineChart(title, points, told) {
-  if (!points.length) {
+  const last = points[points.length - 1];
+  if (last === undefined) {
     return element("figure", { class: "line" }, element("figcaption", {}, `${title}: nothing yet`));
   }
   const values = points.map(([, value]) => value);
   const [low, high] = [Math.min(0, ...values), Math.max(...values)];
-  const [begin, end] = [points[0][0], points.at(-1)[0]];
-  const x = (at) => (WIDTH * (at - begin)) / Math.max(1e-9, end - begin);
-  const y = (value) => HEIGHT - (HEIGHT * (value - low)) / Math.max(1e-9, high - low);
+  const [begin, end] = [points[0][0], last[0]];
+  const x = (/** @type {number} */ at) => (WIDTH * (at - begin)) / Math.max(1e-9, end - begin);
+  const y = (/** @type {number} */ value) => HEIGHT - (HEIGHT * (value - low)) / Math.max(1e-9, high - low);
   const line = points.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   const words = `lowest ${told(Math.min(...values))}, highest ${told(high)}, `
-    + `last ${told(values.at(-1))}`;
+    + `last ${told(last[1])}`;
   return element("figure", { class: "line" },
     element("figcaption", {}, `${title}: ${words}`),
     drawing("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none",
@@ -84,13 +85,15 @@ export function binned(values) {
   const first = Math.floor(low / width);
   const counts = new Array(Math.floor(high / width) - first + 1).fill(0);
   for (const value of values) counts[Math.floor(value / width) - first] += 1;
-  const told = (edge) => Number(((first + edge) * width).toPrecision(6));
+  const told = (/** @type {number} */ edge) => Number(((first + edge) * width).toPrecision(6));
   return counts.map((count, index) => ({ from: told(index), to: told(index + 1), count }));
 }
 
+/** @param {number} width */
 function roundAbove(width) {
   const power = 10 ** Math.floor(Math.log10(width));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= width * (1 - 1e-9));
+  const step = [1, 2, 5].find((each) => each * power >= width * (1 - 1e-9)) ?? 10;
+  return step * power;
 }
 
 /**

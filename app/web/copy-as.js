@@ -45,7 +45,7 @@ async function copied(shown) {
     await navigator.clipboard.writeText(shown.textContent);
     return "Copied.";
   } catch {  // no clipboard for a page of this address, or the user has denied it
-    getSelection().selectAllChildren(shown);
+    getSelection()?.selectAllChildren(shown);
     return "The code is selected. Copy it with your keyboard.";
   }
 }

@@ -1,13 +1,15 @@
 // The panel "Download": what was heard as a WAV file, and the same request as a file in any format.
 
-import { button, element, labelled } from "./elements.js";
+import { button, element, labelled, listen } from "./elements.js";
 import { servedModel } from "./served-model.js";
 import { SpeechError } from "./speech-error.js";
 import { wavOf } from "./wav.js";
 
 /** @typedef {import("./page.js").Page} Page */
+/** @typedef {import("./utterance.js").Utterance} Utterance */
 
 const FORMATS = ["wav", "mp3", "opus", "aac", "flac", "pcm", "mulaw", "alaw"];
+/** @type {Record<string, string>} */
 const ENDINGS = { opus: "ogg", mulaw: "ul", alaw: "al" };
 const LIVE_ALONE = ["start", "timestamps", "max_buffer_ms"];  // a file has no such field
 
@@ -16,10 +18,12 @@ const LIVE_ALONE = ["start", "timestamps", "max_buffer_ms"];  // a file has no s
  * @param {Page} page
  */
 export function mount(root, page) {
+  /** @type {Utterance|null} */
   let utterance = null;
   const format = element("select", {},
     ...FORMATS.map((name) => element("option", { value: name }, name)));
   const heard = button("What was heard, as WAV", () => {
+    if (!utterance?.position) return;
     const { sound, position, sampleRate } = utterance;
     save(wavOf(sound, position.position, sampleRate), "heard.wav");
   }, { disabled: true });
@@ -33,6 +37,7 @@ export function mount(root, page) {
     state);
 
   async function fetchFile() {
+    if (utterance === null) return;
     const kind = format.value;
     anew.disabled = true;
     state.textContent = "The server makes the file …";
@@ -52,20 +57,27 @@ export function mount(root, page) {
     }
   }
 
-  page.addEventListener("utterance", (event) => {
-    utterance = event.detail.utterance;
+  listen(page, "utterance", (/** @type {{utterance: Utterance}} */ { utterance: newest }) => {
+    utterance = newest;
     heard.disabled = anew.disabled = true;
     state.textContent = "";
-    utterance.addEventListener("drained", () => {
-      heard.disabled = utterance.position === null;
-      anew.disabled = utterance.text === "";
+    newest.addEventListener("drained", () => {
+      if (newest !== utterance) return;
+      heard.disabled = newest.position === null;
+      anew.disabled = newest.text === "";
     });
   });
 }
 
-/** The body of POST /v1/audio/speech for the text and the seed of an utterance. */
+/**
+ * The body of POST /v1/audio/speech for the text and the seed of an utterance.
+ * @param {Page} page
+ * @param {Utterance} utterance
+ * @param {string} kind
+ */
 async function fileRequest(page, utterance, kind) {
   const { text, seed } = utterance;
+  /** @type {Record<string, any>} */
   const options = Object.fromEntries(
     Object.entries(utterance.options).filter(([name]) => !LIVE_ALONE.includes(name)));
   const model = options.model ?? await servedModel(page.client) ?? "tts-1";

@@ -4,21 +4,23 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
  * @param {Record<string, any>} [attributes] `onclick` and the like are listeners; `hidden`,
  *   `disabled` and other booleans are set where they are true
  * @param {...(Node|string)} children
- * @returns {HTMLElement}
+ * @returns {HTMLElementTagNameMap[K]}
  */
 export function element(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
 /**
- * @param {string} tag
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
  * @param {Record<string, any>} [attributes]
  * @param {...(Node|string)} children
- * @returns {SVGElement}
+ * @returns {SVGElementTagNameMap[K]}
  */
 export function drawing(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
@@ -34,12 +36,20 @@ export function button(text, act, attributes = {}) {
   return element("button", { type: "button", onclick: act, ...attributes }, text);
 }
 
-/** A control below its label. @returns {HTMLLabelElement} */
+/**
+ * A control below its label.
+ * @param {string} text
+ * @param {HTMLElement} control
+ */
 export function labelled(text, control) {
   return element("label", {}, element("span", {}, text), control);
 }
 
-/** A table of two columns: names and values. @param {[string, string|Node][]} rows */
+/**
+ * A table of two columns: names and values.
+ * @param {string} caption
+ * @param {(string|Node)[][]} rows
+ */
 export function factTable(caption, rows) {
   const body = rows.map(([name, value]) =>
     element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
@@ -47,6 +57,25 @@ export function factTable(caption, rows) {
     element("tbody", {}, ...body));
 }
 
+/**
+ * Acts on each event of a kind with its `detail`.
+ * @param {EventTarget} target
+ * @param {string} kind
+ * @param {(detail: any) => void} act
+ * @param {AddEventListenerOptions} [options]
+ */
+export function listen(target, kind, act, options) {
+  target.addEventListener(kind, (event) => {
+    act(/** @type {CustomEvent} */ (event).detail);
+  }, options);
+}
+
+/**
+ * @template {Element} E
+ * @param {E} made
+ * @param {Record<string, any>} attributes
+ * @param {(Node|string)[]} children
+ */
 function filled(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);

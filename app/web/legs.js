@@ -1,7 +1,10 @@
 // The legs of a session's report: which marks they lie between, and where they stand on one clock.
 // Pure. app/sessions/timeline.py has the same table for the server, and a test compares the two.
 
-/** Legs until the first sound, in the order of time: name, marks at both ends, what it is. */
+/**
+ * Legs until the first sound, in the order of time: name, marks at both ends, what it is.
+ * @type {[string, string, string, string][]}
+ */
 export const FIRST_SOUND = [
   ["claim", "received", "claimed", "the registry grants the id"],
   ["to_vocoder", "claimed", "conditioned", "to the vocoder, and its voice is ready"],
@@ -13,7 +16,10 @@ export const FIRST_SOUND = [
   ["to_proxy", "released", "first_byte", "to the proxy"],
 ];
 
-/** Legs of a cancel. Some run at the same time. */
+/**
+ * Legs of a cancel. Some run at the same time.
+ * @type {[string, string, string, string][]}
+ */
 export const CANCEL = [
   ["cancel_to_registry", "cancel_received", "cancel_logged", "the registry knows of the cancel"],
   ["cancel_to_t3", "cancel_logged", "t3_told", "T3 knows of it"],
@@ -27,7 +33,7 @@ export const CANCEL = [
 /**
  * The legs of which the report has both marks.
  *
- * @param {string[][]} legs FIRST_SOUND or CANCEL
+ * @param {[string, string, string, string][]} legs FIRST_SOUND or CANCEL
  * @param {Record<string, number>} marks seconds on the server's clock
  * @returns {{name: string, meaning: string, fromMs: number, toMs: number}[]} milliseconds from the
  *   first mark of the first leg

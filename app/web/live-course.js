@@ -31,7 +31,11 @@ export class LiveCourse {
   }
 }
 
-/** Of more than MAX_POINTS every second one is left out, but never the last. */
+/**
+ * Of more than MAX_POINTS every second one is left out, but never the last.
+ * @param {[number, number][]} points
+ * @param {[number, number]} point
+ */
 function add(points, point) {
   points.push(point);
   if (points.length <= MAX_POINTS) return;

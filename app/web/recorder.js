@@ -11,6 +11,7 @@ const PART_MS = 1000;
 // A voice is made of the sound as it is: an echo canceller and a gain control would change it.
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
+/** @type {Record<string, string>} */
 const CODES = {  // by the name of the browser's error
   NotAllowedError: "microphone_denied",
   NotFoundError: "microphone_missing",

@@ -15,11 +15,11 @@ const PAUSE_MS = 100;
  * remembers none.
  *
  * @param {import("./client.js").SpeechClient} client
- * @param {string|null} sessionId of the context or the request
+ * @param {string} sessionId of the context or the request; "": none
  * @returns {Promise<SessionReport[]>}
  */
 export async function reportsOf(client, sessionId) {
-  if (sessionId == null) return [];
+  if (sessionId === "") return [];
   const takes = [];
   while (takes.length < MAX_TAKES) {
     const take = await endedReport(client, `${sessionId}-${takes.length}`);
@@ -31,7 +31,12 @@ export async function reportsOf(client, sessionId) {
   return whole == null ? [] : [whole];
 }
 
-/** Null where there is none. */
+/**
+ * Null where there is none.
+ * @param {import("./client.js").SpeechClient} client
+ * @param {string} sessionId
+ * @returns {Promise<SessionReport|null>}
+ */
 async function endedReport(client, sessionId) {
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const report = await reportOf(client, sessionId);
@@ -41,6 +46,11 @@ async function endedReport(client, sessionId) {
   return null;
 }
 
+/**
+ * @param {import("./client.js").SpeechClient} client
+ * @param {string} sessionId
+ * @returns {Promise<SessionReport|null>}
+ */
 async function reportOf(client, sessionId) {
   try {
     return await (await client.fetch(`v1/sessions/${sessionId}`)).json();

@@ -38,7 +38,7 @@ export class SoundColumns {
     this.numDropped += excess;
   }
 
-  /** How many of the columns that are kept lie before a sample of the sound. */
+  /** How many of the columns that are kept lie before a sample. @param {number} sample */
   numBefore(sample) {
     const column = Math.ceil(sample / this.columnSamples) - this.numDropped;
     return Math.max(0, Math.min(this.peaks.length, column));

@@ -14,13 +14,14 @@ export function levelDb(samples) {
   return decibels(Math.sqrt(sum / Math.max(1, samples.length)));
 }
 
-/** The largest magnitude of samples from `begin` to `end`. */
+/** The largest magnitude of samples from `begin` to `end`. @param {Float32Array} samples */
 export function peakOf(samples, begin = 0, end = samples.length) {
   let peak = 0;
   for (let index = begin; index < end; index += 1) peak = Math.max(peak, Math.abs(samples[index]));
   return peak;
 }
 
+/** @param {number} magnitude 1: full scale */
 export function decibels(magnitude) {
   return magnitude > 0 ? Math.max(QUIETEST_DB, 20 * Math.log10(magnitude)) : QUIETEST_DB;
 }
@@ -45,7 +46,11 @@ export function spectrumAt(samples, middle) {
     decibels(Math.hypot(real[band], imaginary[band]) / HANN_GAIN));
 }
 
-/** Cooley and Tukey's, in place. The length is a power of two. */
+/**
+ * The Fourier transform of Cooley and Tukey, in place. The length is a power of two.
+ * @param {Float32Array|Float64Array} real
+ * @param {Float32Array|Float64Array} imaginary
+ */
 export function transform(real, imaginary) {
   const size = real.length;
   for (let index = 1, reversed = 0; index < size; index += 1) {
@@ -64,6 +69,12 @@ export function transform(real, imaginary) {
   }
 }
 
+/**
+ * @param {Float32Array|Float64Array} real
+ * @param {Float32Array|Float64Array} imaginary
+ * @param {number} begin
+ * @param {number} half
+ */
 function butterflies(real, imaginary, begin, half) {
   for (let index = 0; index < half; index += 1) {
     const angle = (-Math.PI * index) / half;

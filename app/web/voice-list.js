@@ -31,25 +31,28 @@ export class VoiceList {
 
   /** Shows which voice is chosen. */
   mark() {
-    for (const item of this.list.children) {
-      const isChosen = item.dataset.voice === this.choice.value;
-      item.querySelector(".use").setAttribute("aria-pressed", String(isChosen));
+    for (const use of this.list.querySelectorAll(".use")) {
+      const isChosen = use.getAttribute("data-voice") === this.choice.value;
+      use.setAttribute("aria-pressed", String(isChosen));
     }
   }
 
   /** @param {Voice} voice */
   row(voice) {
     const name = element("span", { class: "name", dir: "auto" }, voice.name);
-    const use = button("Use", () => this.use(voice.id), { class: "use", "aria-pressed": "false",
-      "aria-label": `Use ${voice.name}` });
+    const use = button("Use", () => this.use(voice.id), { class: "use", "data-voice": voice.id,
+      "aria-pressed": "false", "aria-label": `Use ${voice.name}` });
     const preview = button("Preview", () => this.preview(voice, preview),
       { "aria-label": `Preview of ${voice.name}` });
-    const item = element("li", { "data-voice": voice.id }, name, use, preview);
+    const item = element("li", {}, name, use, preview);
     if (voice.category === "cloned") item.append(this.remover(voice));
     return item;
   }
 
-  /** A deleted voice cannot be brought back: the first press asks, the second one deletes. */
+  /**
+   * A deleted voice cannot be brought back: the first press asks, the second one deletes.
+   * @param {Voice} voice
+   */
   remover(voice) {
     let isAsked = false;
     const told = `Delete ${voice.name}`;
@@ -76,6 +79,7 @@ export class VoiceList {
     this.choice.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
+  /** @param {Voice} voice */
   async remove(voice) {
     await this.told(async () => {
       await this.page.client.fetch(`${URL_OF_VOICES}/${voice.id}`, { method: "DELETE" });
@@ -85,6 +89,10 @@ export class VoiceList {
     });
   }
 
+  /**
+   * @param {Voice} voice
+   * @param {HTMLButtonElement} pressed
+   */
   async preview(voice, pressed) {
     const wasPlaying = this.playing === pressed;
     this.silence();

@@ -1,12 +1,13 @@
 // The form that makes a voice of a recording: a file, or the microphone. Shows level and length
 // before anything is sent, and asks for the speaker's consent.
 
-import { button, element, factTable, labelled } from "./elements.js";
+import { button, element, factTable, labelled, listen } from "./elements.js";
 import { MAX_S, MIN_S, MicrophoneError, Recorder } from "./recorder.js";
 import { levelsOf } from "./sound-levels.js";
 import { SpeechError } from "./speech-error.js";
 import { QUIETEST_DB } from "./spectrum.js";
 
+/** @type {Record<string, string>} */
 const WARNINGS = {
   clipped: "It was recorded too loudly.",
   noisy: "The room is noisy.",
@@ -84,18 +85,21 @@ export class VoiceMaker {
     this.file.value = "";
     this.record.textContent = "Stop recording";
     this.state.textContent = "The microphone records.";
-    this.recorder.addEventListener("level", ({ detail }) => this.level(detail));
-    this.recorder.addEventListener("stop", ({ detail }) => this.recorded(detail));
+    listen(this.recorder, "level", (level) => this.level(level));
+    listen(this.recorder, "stop", ({ blob }) => this.recorded(blob));
   }
 
-  /** The length changes ten times a second, so a screen reader is not told of it. */
+  /**
+   * The length changes ten times a second, so a screen reader is not told of it.
+   * @param {{seconds: number, levelDb: number}} level
+   */
   level({ seconds, levelDb }) {
     this.meter.value = levelDb;
     this.record.textContent = `Stop recording (${seconds.toFixed(0)} s)`;
   }
 
-  /** @param {{blob: Blob}} detail */
-  async recorded({ blob }) {
+  /** @param {Blob} blob */
+  async recorded(blob) {
     this.recorder = null;
     this.record.textContent = "Record again";
     this.meter.value = QUIETEST_DB;
@@ -103,11 +107,15 @@ export class VoiceMaker {
   }
 
   async chosen() {
-    const file = this.file.files[0];
+    const file = this.file.files?.[0];
     if (file) await this.take(file, file.name);
   }
 
-  /** Shows length and level of a sample that can be sent then. */
+  /**
+   * Shows length and level of a sample that can be sent then.
+   * @param {Blob} sample
+   * @param {string} name
+   */
   async take(sample, name) {
     const levels = await levelsOf(sample);
     this.keep(sample, levels === null
@@ -128,6 +136,7 @@ export class VoiceMaker {
   }
 
   async upload() {
+    if (this.sample === null) return;
     const body = new FormData();
     body.append("name", this.name.value);
     body.append("consent", this.consent.value);
@@ -151,8 +160,12 @@ export class VoiceMaker {
   }
 }
 
-/** What a speaker can do better, before the server has heard it. */
+/**
+ * What a speaker can do better, before the server has heard it.
+ * @param {{seconds: number, levelDb: number, peak: number}} levels
+ */
 function adviceOn({ seconds, levelDb, peak }) {
+  /** @type {[boolean, string][]} */
   const advice = [
     [seconds < MIN_S, ` It is too short: ${MIN_S} seconds of speech are needed.`],
     [seconds > MAX_S, ` It is too long: ${MAX_S} seconds of speech are taken.`],
@@ -162,9 +175,12 @@ function adviceOn({ seconds, levelDb, peak }) {
   return advice.filter(([holds]) => holds).map(([, told]) => told).join("");
 }
 
-/** What the server heard in the recording of a new voice. */
+/**
+ * What the server heard in the recording of a new voice.
+ * @param {any} voice of the answer
+ */
 function heardTable({ name, seconds, heard }) {
-  const warnings = heard.warnings.map((warning) => WARNINGS[warning] ?? warning);
+  const warnings = heard.warnings.map((/** @type {string} */ warning) => WARNINGS[warning] ?? warning);
   const noise = heard.noise_dbfs == null ? "not known" : `${heard.noise_dbfs.toFixed(0)} dBFS`;
   return factTable(`What was heard of ${name}`, [
     ["Length", `${seconds.toFixed(1)} s, of which ${heard.speech_s.toFixed(1)} s are speech`],

@@ -11,7 +11,7 @@ import { VoiceMaker } from "./voice-maker.js";
  * @param {Page} page
  */
 export function mount(root, page) {
-  const choice = document.getElementById("voice");
+  const choice = /** @type {HTMLSelectElement} */ (document.getElementById("voice"));
   const voices = new VoiceList(page, choice);
   const maker = new VoiceMaker(page, async (id) => {
     await page.loadVoices();

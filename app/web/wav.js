@@ -13,7 +13,8 @@ const HEADER_BYTES = 44;
 export function wavOf(sound, numSamples, sampleRate) {
   const header = new DataView(new ArrayBuffer(HEADER_BYTES));
   const numBytes = 2 * numSamples;
-  const text = (at, name) => [...name].forEach((c, i) => header.setUint8(at + i, c.charCodeAt(0)));
+  const text = (/** @type {number} */ at, /** @type {string} */ name) =>
+    [...name].forEach((char, index) => header.setUint8(at + index, char.charCodeAt(0)));
   text(0, "RIFF");
   header.setUint32(4, HEADER_BYTES - 8 + numBytes, true);
   text(8, "WAVEfmt ");

@@ -1,11 +1,12 @@
 // The panel "Sound": waveform and spectrogram of an utterance. What was heard is in colour, what is
 // received but not heard is pale. A slider plays from any place of what was kept.
 
-import { element, labelled } from "./elements.js";
+import { element, labelled, listen } from "./elements.js";
 import { SoundColumns } from "./sound-columns.js";
 import { QUIETEST_DB, decibels } from "./spectrum.js";
 
 /** @typedef {import("./page.js").Page} Page */
+/** @typedef {import("./utterance.js").Utterance} Utterance */
 
 const DRAW_EVERY_MS = 250;
 const WAVE_HEIGHT = 96;
@@ -25,15 +26,15 @@ export function mount(root, page) {
   root.append(picture.wave, picture.spectrogram, picture.words,
     labelled("Play again from", place));
   place.addEventListener("input", () => {
-    place.setAttribute("aria-valuetext", `${(place.value / 1000).toFixed(1)} seconds`);
+    place.setAttribute("aria-valuetext", `${(Number(place.value) / 1000).toFixed(1)} seconds`);
   });
-  place.addEventListener("change", () => page.utterance.seek(Number(place.value)));
-  page.addEventListener("utterance", (event) => {
-    const { utterance } = event.detail;
+  place.addEventListener("change", () => page.utterance?.seek(Number(place.value)));
+  listen(page, "utterance", (/** @type {{utterance: Utterance}} */ { utterance }) => {
     picture.begin(utterance);
     place.disabled = true;
     utterance.addEventListener("drained", () => {
-      place.max = Math.floor((utterance.numSamples / (utterance.sampleRate || 1)) * 1000);
+      const seconds = utterance.numSamples / (utterance.sampleRate || 1);
+      place.max = String(Math.floor(seconds * 1000));
       place.disabled = utterance.numSamples === 0;
     });
   });
@@ -48,22 +49,21 @@ class Picture {
     this.spectrogram = element("canvas", { class: "spectrogram", height: BANDS, role: "img",
       "aria-label": "Spectrogram" });
     this.words = element("p", { class: "quiet" }, "Nothing was heard yet.");
-    /** @type {import("./utterance.js").Utterance|null} */
+    /** @type {Utterance|null} */
     this.utterance = null;
     this.columns = new SoundColumns(USUAL_RATE);
     this.numHeard = 0;  // samples, up to the farthest one that was played
     this.drawnMs = 0;
   }
 
-  /** @param {import("./utterance.js").Utterance} utterance */
+  /** @param {Utterance} utterance */
   begin(utterance) {
     this.utterance = utterance;
     this.columns = new SoundColumns(USUAL_RATE);
     this.numHeard = 0;
     this.draw();
-    const on = (type, act) => utterance.addEventListener(type, ({ detail }) => {
-      if (utterance === this.utterance) act(detail);
-    });
+    const on = (/** @type {string} */ kind, /** @type {(detail: any) => void} */ act) =>
+      listen(utterance, kind, (detail) => { if (utterance === this.utterance) act(detail); });
     on("started", () => { this.columns = new SoundColumns(utterance.sampleRate); });
     on("audio", ({ samples }) => this.columns.feed(floatsOf(samples)));
     on("position", ({ position }) => this.moved(position));
@@ -86,15 +86,16 @@ class Picture {
 
   told() {
     const { peaks, numSamples, sampleRate } = this.columns;
-    const seconds = (samples) => `${(samples / sampleRate).toFixed(1)} s`;
+    const seconds = (/** @type {number} */ samples) => `${(samples / sampleRate).toFixed(1)} s`;
     return `${seconds(this.numHeard)} were heard, ${seconds(numSamples)} were received. The loudest `
       + `sample is at ${decibels(Math.max(...peaks)).toFixed(0)} dB of full scale. The spectrogram `
       + `goes up to ${sampleRate / 2000} kHz.`;
   }
 
+  /** @param {number} numHeard columns */
   drawWave(numHeard) {
     const { peaks } = this.columns;
-    const brush = this.wave.getContext("2d");
+    const brush = brushOf(this.wave);
     const width = this.wave.width = Math.max(1, Math.round(this.wave.clientWidth));
     brush.fillStyle = getComputedStyle(this.wave).color;
     const step = width / Math.max(1, peaks.length);
@@ -105,11 +106,14 @@ class Picture {
     });
   }
 
-  /** Loud bands stand out from the ground; low bands are at the bottom. */
+  /**
+   * Loud bands stand out from the ground; low bands are at the bottom.
+   * @param {number} numHeard columns
+   */
   drawSpectrogram(numHeard) {
     const { spectra } = this.columns;
     const width = this.spectrogram.width = Math.max(1, spectra.length);
-    const brush = this.spectrogram.getContext("2d");
+    const brush = brushOf(this.spectrogram);
     const pixels = brush.createImageData(width, BANDS);
     const ink = rgbOf(getComputedStyle(this.spectrogram).color);
     spectra.forEach((bands, column) => {
@@ -122,6 +126,11 @@ class Picture {
     });
     brush.putImageData(pixels, 0, 0);
   }
+}
+
+/** @param {HTMLCanvasElement} canvas */
+function brushOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
 /** @param {Int16Array} samples */
