@@ -30,7 +30,7 @@ const PANELS = {  // by the id of the section, without `panel-`; each may use wh
 };
 
 const page = new Page();
-mountConnection(document.getElementById("server"), page);
+mountConnection(/** @type {HTMLElement} */ (document.getElementById("server")), page);
 for (const [name, mount] of Object.entries(PANELS)) {
   const root = document.getElementById(`panel-${name}`);
   if (root !== null) mount(root, page);

@@ -76,7 +76,8 @@ class Fields {
 
   read() {
     /** @type {import("./client.js").SpeechOptions} */
-    const options = { voice: this.voice.value, timestamps: "word", start: this.start.value };
+    const options = { voice: this.voice.value, timestamps: "word" };
+    options.start = /** @type {"smooth"|"soonest"} */ (this.start.value);
     if (this.speed.value !== "" && Number(this.speed.value) !== 1) {
       options.speed = Number(this.speed.value);
     }
