@@ -70,19 +70,22 @@ class BargeIn {
     /** @type {Interruption[]} */
     const measured = [];
     while (this.isRunning && measured.length < num) {
-      measured.push(await this.interruptOnce());
+      const interruption = await this.interruptOnce();
+      if (interruption === null) break;
+      measured.push(interruption);
       this.progress.value = measured.length;
       this.show(measured);
     }
     return measured;
   }
 
-  /** @returns {Promise<Interruption>} */
+  /** @returns {Promise<Interruption|null>} null where the user has stopped the sound */
   async interruptOnce() {
     const { options } = this.page.read();
     const utterance = await this.page.say(TEXT, options, 0);
     await playing(utterance);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * HEARD_AT_MOST_MS));
+    if (utterance.isStopped) return null;
     await utterance.stop();
     const { acknowledgement } = utterance;
     const { stopAsked, silent, acknowledged } = utterance.times;
@@ -113,7 +116,7 @@ class BargeIn {
 }
 
 /**
- * Resolves once the first sound plays. Rejects where the utterance ends before.
+ * Resolves once the first sound plays, or the user has stopped. Rejects where the speech failed.
  * @param {import("./utterance.js").Utterance} utterance
  * @returns {Promise<void>}
  */
@@ -125,7 +128,7 @@ function playing(utterance) {
     const fail = () => reject(utterance.end?.error
       ?? new SpeechError("connection_lost", "no sound came in time"));
     listen(utterance, "playing", () => resolve(), listening);
-    listen(utterance, "drained", fail, listening);
+    listen(utterance, "drained", () => (utterance.isStopped ? resolve() : fail()), listening);
     setTimeout(fail, SOUND_WITHIN_MS);
   });
   return played.finally(() => listening.abort());

@@ -50,7 +50,7 @@ export function asPython(request) {
 export function asJavaScript(request) {
   const key = request.needsKey ? ', "Authorization": `Bearer ${key}`' : "";
   const url = JSON.stringify(new URL("v1/audio/speech", request.url).href);
-  return `const answer = await fetch(${url}, {\n  method: "POST",\n`
+  return `${noteOf(request)}const answer = await fetch(${url}, {\n  method: "POST",\n`
     + `  headers: {"Content-Type": "application/json"${key}},\n`
     + `  body: JSON.stringify(${indented(JSON.stringify(bodyOf(request), null, 2))}),\n});\n`
     + "if (!answer.ok) throw new Error(await answer.text());\n"
@@ -58,11 +58,12 @@ export function asJavaScript(request) {
 }
 
 /** @param {Request} request */
-export function asSocket({ url, needsKey, text, options }) {
+export function asSocket(request) {
+  const { url, needsKey, text, options } = request;
   const socket = new URL("v1/audio/speech/stream", url);
   socket.protocol = socket.protocol.replace("http", "ws");
   const key = needsKey ? ', ["chatterbox", `chatterbox.key.${key}`]' : "";
-  return `const socket = new WebSocket(${JSON.stringify(socket.href)}${key});\n`
+  return `${noteOf(request)}const socket = new WebSocket(${JSON.stringify(socket.href)}${key});\n`
     + "const send = (type, fields = {}) =>\n"
     + '  socket.send(JSON.stringify({type, context_id: "turn-1", ...fields}));\n'
     + "socket.onopen = () => {\n"
@@ -77,6 +78,11 @@ export function asSocket({ url, needsKey, text, options }) {
     + '    if (["done", "cancelled", "error"].includes(message.type)) resolve(message);\n'
     + "  };\n});\n"
     + '// The listener interrupts: send("cancel", {played_ms: 980});\n';
+}
+
+/** @param {Request} request */
+function noteOf({ needsKey }) {
+  return needsKey ? "// `key` is your API key.\n" : "";
 }
 
 /** The body of POST /v1/audio/speech. @param {Request} request */

@@ -5,6 +5,10 @@ export const QUIETEST_DB = -90;
 
 const hann = Float32Array.from({ length: FFT_SIZE }, (_, index) =>
   0.5 - 0.5 * Math.cos((2 * Math.PI * index) / FFT_SIZE));  // Hann
+const turns = Float64Array.from({ length: FFT_SIZE / 2 }, (_, index) =>
+  (-2 * Math.PI * index) / FFT_SIZE);
+const cosines = turns.map(Math.cos);
+const sines = turns.map(Math.sin);
 const HANN_GAIN = FFT_SIZE / 4;  // of a sine at full scale
 
 /** Root mean square in dB relative to full scale. @param {Float32Array} samples */
@@ -47,7 +51,7 @@ export function spectrumAt(samples, middle) {
 }
 
 /**
- * The Fourier transform of Cooley and Tukey, in place. The length is a power of two.
+ * The Fourier transform of Cooley and Tukey, in place, of FFT_SIZE values.
  * @param {Float32Array|Float64Array} real
  * @param {Float32Array|Float64Array} imaginary
  */
@@ -76,11 +80,14 @@ export function transform(real, imaginary) {
  * @param {number} half
  */
 function butterflies(real, imaginary, begin, half) {
+  const step = FFT_SIZE / 2 / half;
   for (let index = 0; index < half; index += 1) {
-    const angle = (-Math.PI * index) / half;
-    const [low, high] = [begin + index, begin + index + half];
-    const turnedReal = real[high] * Math.cos(angle) - imaginary[high] * Math.sin(angle);
-    const turnedImaginary = real[high] * Math.sin(angle) + imaginary[high] * Math.cos(angle);
+    const cosine = cosines[index * step];
+    const sine = sines[index * step];
+    const low = begin + index;
+    const high = low + half;
+    const turnedReal = real[high] * cosine - imaginary[high] * sine;
+    const turnedImaginary = real[high] * sine + imaginary[high] * cosine;
     real[high] = real[low] - turnedReal;
     imaginary[high] = imaginary[low] - turnedImaginary;
     real[low] += turnedReal;

@@ -103,6 +103,10 @@ export class VoiceList {
       const answer = await this.page.client.fetch(`${URL_OF_VOICES}/${voice.id}/preview`);
       const sound = await answer.blob();
       if (this.playing !== pressed) return;
+      if (sound.size === 0) {  // the preview was stopped from elsewhere
+        this.silence();
+        return;
+      }
       this.player.src = URL.createObjectURL(sound);
       await this.player.play();
     });
@@ -120,6 +124,7 @@ export class VoiceList {
     try {
       await act();
     } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") return;  // it was silenced
       if (!(error instanceof SpeechError)) throw error;
       this.silence();
       this.page.tell(error);

@@ -115,13 +115,13 @@ class Picture {
     const width = this.spectrogram.width = Math.max(1, spectra.length);
     const brush = brushOf(this.spectrogram);
     const pixels = brush.createImageData(width, BANDS);
-    const ink = rgbOf(getComputedStyle(this.spectrogram).color);
+    const whole = new Uint32Array(pixels.data.buffer);  // a pixel is one write, of 768,000
+    const ink = inkOf(getComputedStyle(this.spectrogram).color);
     spectra.forEach((bands, column) => {
       const strength = 255 * (column < numHeard ? 1 : NOT_HEARD);
       for (let band = 0; band < BANDS; band += 1) {
-        const at = 4 * ((BANDS - 1 - band) * width + column);
-        pixels.data.set(ink, at);
-        pixels.data[at + 3] = strength * Math.max(0, 1 - bands[band] / QUIETEST_DB);
+        const alpha = strength * Math.max(0, 1 - bands[band] / QUIETEST_DB);
+        whole[(BANDS - 1 - band) * width + column] = ink | (alpha << 24);
       }
     });
     brush.putImageData(pixels, 0, 0);
@@ -138,7 +138,11 @@ function floatsOf(samples) {
   return Float32Array.from(samples, (sample) => sample / PCM_SCALE);
 }
 
-/** @param {string} color as getComputedStyle tells it: rgb(…) @returns {number[]} */
-function rgbOf(color) {
-  return (color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+/**
+ * A pixel of a colour without its opacity, as little-endian machines keep it.
+ * @param {string} color as getComputedStyle tells it: rgb(…)
+ */
+function inkOf(color) {
+  const [red = 0, green = 0, blue = 0] = (color.match(/[\d.]+/g) ?? []).map(Number);
+  return red | (green << 8) | (blue << 16);
 }

@@ -5,7 +5,7 @@ import pytest
 from app.core import FinishReason
 from tests.support.browser import needs_chromium
 from tests.support.live_synthesizer import LiveSynthesizer
-from tests.support.web_page import web_page
+from tests.support.web_page import wait_for_state, web_page
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
@@ -47,6 +47,7 @@ def test_each_interruption_is_counted_in_each_histogram_and_stops_the_server(pag
     assert all(report.audio_sent_ms > 0 for report in reports)
 
 
+@pytest.mark.long
 def test_a_run_can_be_ended(page):
     page.get_by_label("Times").fill("100")
     page.click("#panel-barge-in button:text-is('Start')")
@@ -55,6 +56,7 @@ def test_a_run_can_be_ended(page):
     assert counted(page, TABLES[0]) == 1
 
 
+@pytest.mark.long
 def test_a_run_ends_and_is_told_where_the_server_refuses(page):
     page.evaluate(
         "() => { document.getElementById('voice').add(new Option('x', 'nobody', 1, 1)); }"
@@ -62,6 +64,16 @@ def test_a_run_ends_and_is_told_where_the_server_refuses(page):
     run(page, 3)
     assert page.locator("#panel-trouble").get_attribute("data-code") == "voice_not_found"
     assert "failed" in page.locator("#panel-barge-in [role=status]").inner_text()
+
+
+@pytest.mark.long
+def test_escape_ends_a_run(page):
+    page.get_by_label("Times").fill("100")
+    page.click("#panel-barge-in button:text-is('Start')")
+    wait_for_state(page, "Speaking.")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#panel-barge-in [role=status]:text('were measured')")
+    assert page.locator("#panel-trouble").inner_text() == ""
 
 
 @pytest.mark.long

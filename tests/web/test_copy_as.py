@@ -13,7 +13,7 @@ from tests.support.browser import needs_chromium
 from tests.support.fakes import FakeSynthesizer
 from tests.support.web_page import web_page
 
-pytestmark = [pytest.mark.full, needs_chromium]
+pytestmark = [pytest.mark.long, needs_chromium]
 
 SECRET = "red-key"
 TEXT = 'It\'s "quoted", costs $5 & more: `ls` \\ 100 % 😀\nNext line.'

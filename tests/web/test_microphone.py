@@ -6,7 +6,7 @@ from tests.support.browser import needs_chromium
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_page import web_page
 
-pytestmark = [pytest.mark.full, needs_chromium]
+pytestmark = [pytest.mark.long, needs_chromium]
 
 REFUSE = """name => {
     navigator.mediaDevices.getUserMedia =

@@ -11,9 +11,9 @@ from tests.support.hostile_uploads import encoded
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_page import speak, web_page
 
-pytestmark = [pytest.mark.long, needs_chromium]
+pytestmark = needs_chromium
 
-RECORD_MS = 8000
+RECORD_MS = 6500
 ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
@@ -36,6 +36,7 @@ def record(page):
     return level
 
 
+@pytest.mark.full
 def test_a_recording_becomes_a_voice_that_speaks(tmp_path, microphone):
     uploads = str(tmp_path / "uploads")
     library = VoiceLibrary(uploads)
@@ -55,6 +56,7 @@ def test_a_recording_becomes_a_voice_that_speaks(tmp_path, microphone):
     assert voice.heard.warnings == ()
 
 
+@pytest.mark.long
 def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
     tracks = """() => {
         window.streams = [];
@@ -72,6 +74,7 @@ def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
         assert page.evaluate(states) == ["ended"]
 
 
+@pytest.mark.long
 def test_chromium_itself_denies_a_microphone_that_the_user_did_not_allow():
     with web_page(LiveSynthesizer(), "--use-fake-device-for-media-stream") as page:
         page.click("summary:text('Make a voice')")

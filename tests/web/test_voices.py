@@ -69,6 +69,14 @@ def test_a_preview_plays_and_stops(page):
     assert button.inner_text() == "Preview"
 
 
+def test_a_preview_that_is_stopped_before_it_plays_is_no_trouble(page):
+    button = page.get_by_role("button", name="Preview of anna")
+    for _ in range(4):
+        button.click()
+    assert button.inner_text() == "Preview"
+    assert page.locator("#panel-trouble").inner_text() == ""
+
+
 def test_a_preview_that_has_ended_can_be_played_again(page):
     button = page.get_by_role("button", name="Preview of default")
     button.click()
