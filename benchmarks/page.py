@@ -6,8 +6,10 @@
 A click on the page and a curl of the same request take turns. The page's time runs from the click
 until its audio thread has said that the first sample plays; the prebuffer is 0. curl's time runs
 from its start to the first byte of the answer, which the server sends with the first sound. The
-floor of a stop is one render quantum of 128 samples (5.3 ms at 24 kHz). Memory is that of the
-renderer process after a collection of garbage. The last line is one JSON object.
+page's socket is open before the click, as it is for its user; curl opens a connection. The time of
+a stop ends when the audio thread has confirmed that it dropped everything; the quantum that plays
+then lasts up to 5.3 ms more. Memory is that of the renderer process after a collection of garbage.
+The last line is one JSON object.
 """
 
 import argparse
