@@ -17,7 +17,8 @@ const MESSAGES = {
   empty_input: "There is no text to speak.",
   unsupported_characters: "The model can read nothing of this text.",
   voice_not_found: "The server has no such voice. Choose another one.",
-  microphone_denied: "The browser does not let this page use the microphone. Allow it for this page.",
+  microphone_denied:
+    "The browser does not let this page use the microphone. Allow it for this page.",
   microphone_missing: "There is no microphone.",
   worklet_missing:
     "The browser plays sound as it comes only over HTTPS, or on the server's own machine.",
@@ -26,7 +27,9 @@ const MESSAGES = {
 };
 
 /** Codes whose own message says more than ours could: which field is wrong, and how. */
-const TOLD_BY_SERVER = new Set(["unsupported_characters", "rate_limit_exceeded", "voice_not_found"]);
+const TOLD_BY_SERVER = new Set([
+  "unsupported_characters", "rate_limit_exceeded", "voice_not_found",
+]);
 
 /**
  * @param {unknown} error

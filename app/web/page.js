@@ -11,9 +11,9 @@ import { Utterance } from "./utterance.js";
 const SAMPLE_RATE = 24_000;
 
 /**
- * Events, each a CustomEvent with its `detail`: `utterance` {utterance}: a new one begins; `voices`:
- * `voices` is new; `connected`: a key was given that the server takes, or needs none; `trouble`
- * {error, message}: something went wrong, in plain words; `calm`: the last trouble is over.
+ * Events, each a CustomEvent with its `detail`: `utterance` {utterance}: a new one begins;
+ * `voices`: `voices` is new; `connected`: a key was given that the server takes, or needs none;
+ * `trouble` {error, message}: something went wrong, in plain words; `calm`: that is over.
  */
 export class Page extends EventTarget {
   client = new SpeechClient();

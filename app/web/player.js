@@ -12,6 +12,10 @@
  */
 
 const STOPPED_WITHIN_MS = 50;
+/** @type {Position} */
+const NOTHING_PLAYED = {
+  position: 0, buffered: 0, numUnderruns: 0, silentSamples: 0, isSilent: true, time: 0,
+};
 
 /** The browser cannot play, for a reason with a plain message (messages.js). */
 export class PlayerError extends Error {
@@ -39,7 +43,7 @@ export class Player extends EventTarget {
   #making = null;
   #id = 0;
   /** @type {Position} */
-  #last = { position: 0, buffered: 0, numUnderruns: 0, silentSamples: 0, isSilent: true, time: 0 };
+  #last = NOTHING_PLAYED;
   /** @type {((position: number) => void)[]} of the stops that wait for the audio thread */
   #stopping = [];
 
@@ -102,7 +106,7 @@ export class Player extends EventTarget {
    */
   begin({ position = 0, waitMs = 0 } = {}) {
     this.#id += 1;
-    this.#last = { ...this.#last, position, buffered: 0, numUnderruns: 0, silentSamples: 0, isSilent: true };
+    this.#last = { ...NOTHING_PLAYED, position };
     this.#tell("begin", { position, wait: this.#samples(waitMs) });
     return this.#id;
   }

@@ -4,9 +4,9 @@
 // Messages in, each with the `id` of an utterance:
 //   begin {position, wait}   the utterance plays from sample `position`, `wait` samples after its
 //                            first sound; whatever played before is dropped
-//   sound {samples, wait}    more sound. `wait` not null: its text may have come late. Where nothing
-//                            was left to play, the silence before it is then no underrun, and it
-//                            begins `wait` samples later
+//   sound {samples, wait}    more sound. `wait` not null: its text may have come late. Where
+//                            nothing was left to play, the silence before it is then no
+//                            underrun, and it begins `wait` samples later
 //   end {}                   no more sound comes
 //   stop {}                  drops everything
 // Messages out:

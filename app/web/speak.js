@@ -67,7 +67,10 @@ class Fields {
     return this.pace.value === "pieces";
   }
 
-  /** The voices of the server. A voice that was chosen stays chosen. @param {{id: string, name: string}[]} voices */
+  /**
+   * A voice that was chosen stays chosen.
+   * @param {{id: string, name: string}[]} voices of the server
+   */
   offer(voices) {
     const chosen = this.voice.value;
     this.voice.replaceChildren(...voices.map(({ id, name }) =>

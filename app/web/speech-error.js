@@ -1,4 +1,4 @@
-// What went wrong, with a code that programs may match on: the server's own codes (docs/api.md), and
+// What went wrong, with a code that programs may match on: the server's own (docs/api.md), and
 // `server_gone`, `socket_forbidden`, `connection_lost` of this client.
 
 export class SpeechError extends Error {

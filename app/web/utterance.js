@@ -38,8 +38,8 @@ const PCM_SCALE = 32768;
 /**
  * Events, each a CustomEvent with its `detail`: `started`; `audio` {samples: Int16Array, start};
  * `words` {words: Word[]}; `playing`; `position` (Position); `refused` {error}: a message of ours;
- * `stopping`; `silent`; `acknowledged` (Acknowledgement); `end` (SpeechEnd): the server has said its
- * last; `drained`: everything was played, or dropped.
+ * `stopping`; `silent`; `acknowledged` (Acknowledgement); `end` (SpeechEnd): the server has said
+ * its last; `drained`: everything was played, or dropped.
  */
 export class Utterance extends EventTarget {
   #player;
