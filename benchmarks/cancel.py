@@ -31,7 +31,7 @@ from app.client.speech_client import key_headers
 from app.core import Mark
 from benchmarks.measure import quantile
 from benchmarks.players import first_voice
-from benchmarks.turns import ACK_LEGS, Turn, Turns, Via
+from benchmarks.turns import ACK_LEGS, VIAS, Turn, Turns, Via
 
 TEXT = "You are hearing a sentence that somebody will not let me finish. And here is another one."
 WARM_UP = 4
@@ -173,10 +173,10 @@ def main() -> None:
     parser.add_argument(
         "--via",
         nargs="+",
-        choices=("http", "disconnect", "whole", "websocket"),
+        choices=VIAS,
         default=["http", "disconnect"],
-        help="whole: a cancel call stops a request for a file (204); websocket: a message stops a "
-        "context",
+        help="whole: a cancel call stops a request for a file (204); over a socket, ours "
+        "or of another vendor, a message stops a context",
     )
     parser.add_argument("--seed", type=int, default=1)
     rows = asyncio.run(run(parser.parse_args()))

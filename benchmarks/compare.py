@@ -50,6 +50,7 @@ from benchmarks.compare_sides import SIDES, Load, Side
 from benchmarks.measure import machine, parse_counts, resolve_device, say
 from benchmarks.players import figures
 from loadtests.playback import Player
+from loadtests.spoken_sockets import VIAS
 
 LEAVES_AT = 0.5  # of a lone caller's time to first audio
 SAMPLE_EVERY_S = 0.2
@@ -77,6 +78,7 @@ def main() -> None:
         vocoders=options.vocoders,
         max_rows=options.max_rows,
         start=options.start,
+        via=options.via,
         most_callers=max(options.num_callers),
     )
     policy = options.policy or "the model's policy"
@@ -105,6 +107,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--policy", choices=["window", "chunked", "full"])
     parser.add_argument("--max-rows", type=int, help="cells per call (default: the server's)")
     parser.add_argument("--start", choices=["smooth", "soonest"], default="soonest")
+    parser.add_argument(
+        "--via",
+        choices=VIAS,
+        default="http",
+        help="the protocol to our server; another vendor's has neither --start nor --tokens",
+    )
     parser.add_argument(
         "--vocoders", type=int, default=1, help="vocoder replicas; on a CPU each uses one core"
     )

@@ -21,12 +21,13 @@ import yaml
 
 from app.core import Mark
 from app.errors import Unavailable
-from benchmarks.players import play
+from benchmarks.players import play, play_on_socket
 from benchmarks.turns import Turns
 from benchmarks.upstream_server import WAV_HEADER_BYTES
 from deployments.process_titles import PROXY, REGISTRY, REPLICA, titled
 from deployments.server import ServerProcess, free_port
 from loadtests.playback import Player
+from loadtests.spoken_sockets import Via
 
 ROOT = Path(__file__).parents[1]
 # The embedded and random models have one text id per character. A published tokenizer makes about
@@ -48,6 +49,7 @@ class Load(NamedTuple):
     vocoders: int = 1  # replicas of our vocoder
     max_rows: int | None = None  # cells in one call of our vocoder
     start: str = "soonest"  # of our streams
+    via: Via = "http"  # to our server
 
 
 class Side(Protocol):
@@ -141,21 +143,23 @@ class Ours:
             voices = httpx.get(f"{self.url}/v1/audio/voices").json()["voices"]
             failing.pop_all()
         self._model, self._voice = load.model, voices[0]["id"]
+        self._via = load.via
         self._body = {
             "model": load.model,
             "voice": self._voice,
-            "input": TEXT,
             "response_format": "pcm",
             "max_tokens": load.max_tokens,
             "start": load.start,
         }
 
     async def speak(self, client: httpx.AsyncClient) -> Player:
-        return await play(client, "/v1/audio/speech", self._body)
+        if self._via == "http":
+            return await play(client, "/v1/audio/speech", self._body | {"input": TEXT})
+        return await play_on_socket(client, self._via, TEXT, self._voice, self._body)
 
     async def leave(self, client: httpx.AsyncClient, after_s: float) -> float | None:
         turns = Turns(client, self._model, self._voice)
-        turn = await turns.stop(TEXT, "http", after_s, after_first_audio=False)
+        turn = await turns.stop(TEXT, self._via, after_s, after_first_audio=False)
         await turns.fetch_report(turn)
         stages = (turn.marks.get(mark) for mark in (Mark.T3_STOPPED, Mark.VOCODER_DROPPED))
         ended = [at_s for at_s in stages if at_s is not None]

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import connect
 
 from app.core import SAMPLE_RATE
 from benchmarks.measure import quantile
 from loadtests.playback import Player, told_prebuffer_s
+from loadtests.spoken_sockets import SOCKETS, SocketVia, SpokenSocket
 
 BYTES_PER_S = SAMPLE_RATE * 2
+NONE: Mapping[str, str] = {}
 REFUSED_WITH = (429, 503)
 RIGHT_WITHIN_S = 0.05  # a told prebuffer is right within this
 
@@ -52,6 +55,41 @@ async def play(
             num_bytes += len(part)
             if len(part) > is_header:
                 player.feed(time.monotonic() - sent_s, (len(part) - is_header) / BYTES_PER_S)
+    if player.first_s is None:
+        raise RuntimeError("the answer has no audio")
+    return player
+
+
+def connected(
+    client: httpx.AsyncClient, talk: SpokenSocket, voice: str, headers: Mapping[str, str] = NONE
+) -> connect:
+    """A socket to the client's server, with the client's key."""
+    address = client.base_url.join(talk.path(voice)).copy_with(scheme="ws")
+    given = dict(headers)
+    if (key := client.headers.get("Authorization")) is not None:
+        given["Authorization"] = key
+    return connect(str(address), additional_headers=given, proxy=None, max_size=None)
+
+
+async def play_on_socket(
+    client: httpx.AsyncClient, via: SocketVia, text: str, voice: str, fields: Mapping[str, Any]
+) -> Player:
+    """Plays one context of a socket of its own; the handshake counts. `fields`: as in
+    SpokenSocket.opening. Raises RuntimeError for an error and for an answer without audio."""
+    talk, player, sent_s = SOCKETS[via], Player(), time.monotonic()
+    async with connected(client, talk, voice) as socket:
+        for frame in talk.opening(voice, text, fields):
+            await socket.send(frame)
+        async for received in socket:
+            said = talk.read(received)
+            if said.error is not None:
+                raise RuntimeError(said.error)
+            if said.prebuffer_ms is not None:
+                player.tell(said.prebuffer_ms / 1000)
+            if said.sound:
+                player.feed(time.monotonic() - sent_s, len(said.sound) / BYTES_PER_S)
+            if said.is_over:
+                break
     if player.first_s is None:
         raise RuntimeError("the answer has no audio")
     return player

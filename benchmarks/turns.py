@@ -7,19 +7,22 @@ about percentiles.
 """
 
 import asyncio
-import json
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from app.core import TOKENS_PER_S, Mark
+from benchmarks.players import connected
+from loadtests.spoken_sockets import SOCKETS, SocketVia, SpokenSocket
 
-# whole: a cancel call stops a request for a file. websocket: a message stops a context.
-Via = Literal["http", "disconnect", "whole", "websocket"]
+# whole: a cancel call stops a request for a file. Over a socket a message stops a context.
+Via = Literal["http", "disconnect", "whole", SocketVia]
+VIAS: tuple[Via, ...] = get_args(Via)
+UNANSWERED = ("disconnect", "elevenlabs")  # the server does not answer such a stop
 ACK_LEGS = {  # from the stop to the acknowledgement, one after another; None: the client's times
     "to_ingress": (None, Mark.CANCEL_RECEIVED),
     "to_registry": (Mark.CANCEL_RECEIVED, Mark.CANCEL_LOGGED),
@@ -131,8 +134,10 @@ class Turns:
 
     async def stop(self, text: str, via: Via, after_s: float, *, after_first_audio: bool) -> Turn:
         """Stops the turn `after_s` after its first audio, or after the request was sent."""
-        if via == "websocket":
-            return await self._stop_on_socket(text, after_s, after_first_audio=after_first_audio)
+        if (talk := SOCKETS.get(via)) is not None:
+            return await self._stop_on_socket(
+                talk, text, after_s, after_first_audio=after_first_audio
+            )
         turn = Turn(uuid.uuid4().hex, time.monotonic())
         first = asyncio.Event()
         body = self._body | {"input": text, "stream": via != "whole"}
@@ -149,27 +154,21 @@ class Turns:
             await listening
         return turn
 
-    async def _stop_on_socket(self, text: str, after_s: float, *, after_first_audio: bool) -> Turn:
-        socket_id = uuid.uuid4().hex
-        address = self._client.base_url.join("/v1/audio/speech/stream").copy_with(scheme="ws")
-        headers = {"X-Request-ID": socket_id}
-        if (key := self._client.headers.get("Authorization")) is not None:
-            headers["Authorization"] = key
-        async with connect(str(address), additional_headers=headers, proxy=None) as socket:
-
-            async def send(kind: str, **fields: str) -> None:
-                await socket.send(json.dumps({"type": kind, "context_id": "turn", **fields}))
-
+    async def _stop_on_socket(
+        self, talk: SpokenSocket, text: str, after_s: float, *, after_first_audio: bool
+    ) -> Turn:
+        socket_id, voice = uuid.uuid4().hex, str(self._body["voice"])
+        async with connected(self._client, talk, voice, {"X-Request-ID": socket_id}) as socket:
             turn = Turn(f"{socket_id}-0-0", time.monotonic(), socket_id=socket_id)
-            await send("start", voice=str(self._body["voice"]), audio="binary")
-            await send("text", text=text)
-            await send("close")
+            for frame in talk.opening(voice, text, {}):
+                await socket.send(frame)
             first = asyncio.Event()
-            listening = asyncio.create_task(_listen_on_socket(socket, turn, first))
+            listening = asyncio.create_task(_listen_on_socket(socket, talk, turn, first))
             await _until_due(listening, first if after_first_audio else None, after_s)
             turn.stopped_s = time.monotonic()
-            await send("cancel")
-            await socket.send(json.dumps({"type": "close"}))
+            await socket.send(talk.stop)
+            if talk.leave is not None:
+                await socket.send(talk.leave)
             await listening
         return turn
 
@@ -226,18 +225,21 @@ async def _until_due(
     await asyncio.wait({listening}, timeout=after_s)
 
 
-async def _listen_on_socket(socket: ClientConnection, turn: Turn, first: asyncio.Event) -> None:
-    """Until the server closes the socket."""
+async def _listen_on_socket(
+    socket: ClientConnection, talk: SpokenSocket, turn: Turn, first: asyncio.Event
+) -> None:
+    """Until the server closes the socket; or until the context is over, where the client closes
+    it."""
     async for frame in socket:
-        if isinstance(frame, bytes):
-            _note(turn, len(frame), first)
-            continue
-        message = json.loads(frame)
-        if message["type"] == "error":
-            raise RuntimeError(f"the server answered {frame}")
-        if message["type"] == "cancelled":
-            turn.acknowledged_s = time.monotonic()
-            turn.state = message["state"]
+        said = talk.read(frame)
+        if said.error is not None and turn.stopped_s is None:
+            raise RuntimeError(f"the server answered {frame!r}")
+        if said.sound:
+            _note(turn, len(said.sound), first)
+        if said.is_answer and turn.stopped_s is not None:
+            turn.acknowledged_s, turn.state = time.monotonic(), said.state
+        if said.is_over and talk.leave is None:
+            return
 
 
 def _note(turn: Turn, num_bytes: int, first: asyncio.Event) -> None:

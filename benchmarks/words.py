@@ -12,11 +12,10 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,22 +29,8 @@ from app.text.word_breaks import words
 from app.word_marks import WordSpan, WordTime
 from benchmarks.forced_alignment import Aligner, Heard
 from benchmarks.measure import quantile, say
+from benchmarks.word_errors import Errors
 from training.corpus import held_out
-
-
-@dataclass(slots=True)
-class Errors:
-    """In ms, of all words."""
-
-    start: list[float] = field(default_factory=list)
-    end: list[float] = field(default_factory=list)
-
-    def add(self, time: Heard, reference: Heard) -> None:
-        self.start.append(time.start_ms - reference.start_ms)
-        self.end.append(time.end_ms - reference.end_ms)
-
-    def row(self) -> Mapping[str, float | None]:
-        return {**_spread("start", self.start), **_spread("end", self.end)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +137,6 @@ def _spread_evenly(spoken: Spoken) -> Iterator[Heard]:
 
 def _ms(num_samples: int) -> float:
     return 1e3 * num_samples / SAMPLE_RATE
-
-
-def _spread(name: str, errors: Sequence[float]) -> Mapping[str, float | None]:
-    middle = median(errors) if errors else 0.0
-    around = [abs(error - middle) for error in errors]
-    return {
-        f"{name}_median_ms": round(middle, 1),
-        f"{name}_p50_ms": quantile(around, 0.5),
-        f"{name}_p90_ms": quantile(around, 0.9),
-    }
 
 
 if __name__ == "__main__":

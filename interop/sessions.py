@@ -26,6 +26,7 @@ class Session(NamedTuple):
     num_tokens: int  # made
     steps_after: int  # T3 steps that began after the abort
     marks: dict[str, float]
+    is_complete: bool = True  # it ended by itself
 
     @property
     def context(self) -> str:
@@ -80,6 +81,7 @@ def _session(report: dict[str, Any]) -> Session:
         report["tokens_generated"],
         report["steps_after_abort"] or 0,
         report["marks"],
+        report["finish"] in ("stop", "length"),
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from app.client.speech_client import DEFAULT_URL
 from loadtests.bench import RefusedHost, Settings, UnusableServer, check_host
+from loadtests.spoken_sockets import VIAS
 from loadtests.users import USERS
 
 SHAPES = (*LEVELS, "poisson", "saturation")
@@ -96,6 +97,9 @@ def parse_options() -> argparse.Namespace:
         default=5.0,
         help="give up on the acknowledgement of a cancel",
     )
+    parser.add_argument(
+        "--via", choices=VIAS, default="http", help="how speech is asked for that is played"
+    )
     parser.add_argument("--voice", help="default: the server's first voice")
     parser.add_argument(
         "--allow-remote",
@@ -123,6 +127,7 @@ def main() -> int:
         think_s=args.think_s,
         prebuffer_s=args.prebuffer_s,
         start=args.start,
+        via=args.via,
         timeout_s=args.timeout_s,
         ack_within_s=args.ack_within_s,
         voice=args.voice,

@@ -19,6 +19,7 @@ import httpx
 from app.client.speech_client import key_headers
 from loadtests.records import Kind, Outcome, Record
 from loadtests.run_log import RunLog
+from loadtests.spoken_sockets import Via
 
 A_DAY_S = 86_400.0
 
@@ -43,6 +44,7 @@ class Settings:
     report_within_s: float = 3.0  # after its end, the server's report of a session is complete
     settle_s: float = 0.3  # from the end of a session to the request for its report
     voice: str | None = None  # None: the server's first voice
+    via: Via = "http"  # of speech that is played as it comes
 
 
 def check_host(url: str, allow_remote: bool) -> None:

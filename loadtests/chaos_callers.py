@@ -93,7 +93,8 @@ class Callers:
             kind, name, line.text, intended_s, stop, fields=fields, keep=kept.extend
         )
         if kind is Kind.SOCKET:
-            return speak_on_socket(self._bench, request), bytes(kept)
+            record, _ = speak_on_socket(self._bench, request)
+            return record, bytes(kept)
         record, _ = speak(self._bench, request)
         return record, bytes(kept[WAV_HEADER:] if kind is Kind.WHOLE else kept)
 

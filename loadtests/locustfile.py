@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Locust imports this file b
 from loadtests.bench import Bench, RefusedHost, Settings, UnusableServer, check_host
 from loadtests.report import REQUESTS
 from loadtests.run_log import RunLog
+from loadtests.spoken_sockets import VIAS
 from loadtests.users import (
     Caller,
     Conversation,
@@ -40,6 +41,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="allow a server on another machine; it must be yours",
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--via", choices=VIAS, default="http")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
 
 
@@ -51,7 +53,7 @@ def begin(environment: Environment, **_: object) -> None:
         check_host(url, options.allow_remote)
         run_log = RunLog(options.out / REQUESTS)
         run_log.on_record = report_to_locust(environment)
-        Caller.bench = Bench(url, Settings(seed=options.seed), run_log)
+        Caller.bench = Bench(url, Settings(seed=options.seed, via=options.via), run_log)
     except (RefusedHost, UnusableServer) as error:
         sys.exit(str(error))
 

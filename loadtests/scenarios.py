@@ -14,8 +14,9 @@ from loadtests.bench import Bench
 from loadtests.enrolment import add_voice, delete_voice
 from loadtests.hostile import ATTACKS
 from loadtests.records import Kind
-from loadtests.session import PlannedRequest, Stop, speak
+from loadtests.session import PlannedRequest, Stop
 from loadtests.shapes import sleep_until
+from loadtests.speech import speak
 from loadtests.texts import draw_text
 
 BARGE_IN_SHARE = 0.05

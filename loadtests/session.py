@@ -138,13 +138,29 @@ class Exchange:
 def speak(bench: Bench, request: PlannedRequest) -> tuple[Record, float]:
     """Returns the record, which is also added to the run log, and the end of the playback."""
     exchange = Exchange(request, bench.settings.prebuffer_s, bench.run_log.num_callers)
-    stopper = threading.Thread(target=_stop_in_time, args=(bench, exchange), daemon=True)
+    hold(bench, exchange, _listen, _cancel)
+    return finish(bench, exchange)
+
+
+def hold(
+    bench: Bench,
+    exchange: Exchange,
+    listen: Callable[[Bench, Exchange], None],
+    cancel: Callable[[Bench, Exchange], None],
+) -> None:
+    """Listens to the end of the session, and cancels it as planned, or when the run ends."""
+    args = (bench, exchange, cancel)
+    stopper = threading.Thread(target=_stop_in_time, args=args, daemon=True)
     stopper.start()
     try:
-        _listen(bench, exchange)
+        listen(bench, exchange)
     finally:
         exchange.finish()
         stopper.join()
+
+
+def finish(bench: Bench, exchange: Exchange) -> tuple[Record, float]:
+    """As `speak`, of a session that is over."""
     _settle(exchange)
     if exchange.outcome is not Outcome.HEARD:
         exchange.player.give_up(exchange.cancelled_s or exchange.done_s)
@@ -243,22 +259,28 @@ def error_code(response: httpx.Response) -> str:
         return ""
 
 
-def _stop_in_time(bench: Bench, exchange: Exchange) -> None:
+def _stop_in_time(
+    bench: Bench, exchange: Exchange, cancel: Callable[[Bench, Exchange], None]
+) -> None:
     """Sends the planned cancel, or a cancel when the run ends before the session."""
     stop = exchange.request.stop
     if stop is not None and stop.via == "call":
         if stop.since == "first_audio":
             exchange.first.wait(bench.left_s())
         if not exchange.done.wait(min(stop.after_s, bench.left_s())):
-            _cancel(bench, exchange)
+            _stop(bench, exchange, cancel)
             return
     if not exchange.done.wait(bench.left_s()):
-        _cancel(bench, exchange)
+        _stop(bench, exchange, cancel)
+
+
+def _stop(bench: Bench, exchange: Exchange, cancel: Callable[[Bench, Exchange], None]) -> None:
+    exchange.is_cut = bench.left_s() == 0
+    exchange.cancelled_s = time.monotonic()
+    cancel(bench, exchange)
 
 
 def _cancel(bench: Bench, exchange: Exchange) -> None:
-    exchange.is_cut = bench.left_s() == 0
-    exchange.cancelled_s = time.monotonic()
     try:
         answer = bench.http.post(
             f"/cancel/{exchange.session_id}", timeout=bench.settings.ack_within_s

@@ -30,6 +30,7 @@ class ContextText:
         self._pieces: list[str] = []
         self._buffered_since_s = 0.0  # when the text that is in no take yet began to come
         self._num_waiting_chars = 0  # in takes that are not being spoken yet
+        self._num_pushes = 0  # that are being read now: their text has not waited yet
         self._is_closing = False
 
     @property
@@ -55,9 +56,15 @@ class ContextText:
             message = f"text: {held} characters wait already; the limit is {self._max_held_chars}"
             raise BadRequest(message, param="text", code="buffer_full")
         self._pieces.append(text)
-        for at in range(0, len(text), READ_AT_ONCE):
-            self._read(text[at : at + READ_AT_ONCE])
-            await asyncio.sleep(0)  # other streams move on while a long text is read
+        self._num_pushes += 1
+        try:
+            for at in range(0, len(text), READ_AT_ONCE):
+                self._read(text[at : at + READ_AT_ONCE])
+                await asyncio.sleep(0)  # other streams move on while a long text is read
+        finally:
+            self._num_pushes -= 1
+            if self._orders.empty():
+                self._orders.put_nowait(None)  # from now on it waits
 
     def flush(self) -> None:
         """Raises BadRequest as `push` does."""
@@ -79,7 +86,8 @@ class ContextText:
         """Text that waits too long for the end of its sentence is a take without it: the language
         model that sends the text may have paused."""
         while True:
-            until_s = self._buffered_since_s + self._max_buffer_s if len(self._text) else None
+            is_waiting = len(self._text) and not self._num_pushes
+            until_s = self._buffered_since_s + self._max_buffer_s if is_waiting else None
             try:
                 async with asyncio.timeout_at(until_s):
                     order = await self._orders.get()
@@ -97,8 +105,6 @@ class ContextText:
         if takes or was_empty:  # the text that is left came now
             self._buffered_since_s = asyncio.get_running_loop().time()
         self._order(takes)
-        if not takes and self._orders.empty():
-            self._orders.put_nowait(None)
 
     def _order(self, takes: list[Take]) -> None:
         for take in takes:

@@ -40,7 +40,7 @@ class ContextWords:
             return []
         if self._settled is None:
             return self._take.news()
-        is_last = finish not in (None, FinishReason.CANCELLED)
+        is_last = finish is not None and finish.is_complete
         return self._settled.news(self._encoded_ms, is_last=is_last)
 
     def end(self) -> None:

@@ -1,10 +1,12 @@
-"""The caller of a request, whom RequestGuard has found, and the role that a route requires."""
+"""The caller of a request, whom RequestGuard has found, the role that a route requires, and how a
+socket is accepted."""
 
 from typing import Any
 
-from fastapi import Depends
+from fastapi import Depends, WebSocket
 from starlette.requests import HTTPConnection
 
+from app.api.credentials import SUBPROTOCOL
 from app.auth.api_keys import Caller
 from app.key_settings import Role
 
@@ -21,3 +23,9 @@ def require_role(role: Role) -> Any:
         caller_of(connection).require(role)
 
     return Depends(check)
+
+
+async def accept(websocket: WebSocket) -> None:
+    """A browser that offers a subprotocol, as it does to bring its key, needs one in the answer."""
+    offered = websocket.scope.get("subprotocols", [])
+    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)

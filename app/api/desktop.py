@@ -13,7 +13,7 @@ from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of, event_of, usage_of
 from app.api.json_body import read_object
-from app.api.openapi import NOT_SERVED, WAV_EVENTS, WAV_FILE, answer
+from app.api.openapi import NOT_SERVED, WAV_EVENTS, WAV_FILE, answer, json_body
 from app.api.services import Services
 from app.api.session_routes import stop_sessions
 from app.api.speech_bodies import EVENT_STREAM, WholeFile
@@ -33,12 +33,7 @@ class VoxFields(SpeechOptionFields):
     voice: VoiceField | None = None
 
 
-_VOX_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": VoxFields.model_json_schema()}},
-    }
-}
+_VOX_BODY = json_body(VoxFields.model_json_schema())
 _STOPPED = answer(StoppedSessions)
 
 

@@ -66,7 +66,7 @@ async def _nothing(key: SessionKey) -> AsyncGenerator[AudioChunk, None]:
 
 def _is_complete(chunk: AudioChunk) -> bool:
     """Whether this is the last chunk of a session that was not cancelled."""
-    return chunk.finish not in (None, FinishReason.CANCELLED)
+    return chunk.finish is not None and chunk.finish.is_complete
 
 
 class _Pauses:

@@ -3,7 +3,7 @@
 FastAPI adds the paths and parameters. Bodies are described beside the routes that read them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,6 +32,17 @@ ERROR = {
         }
     },
 }
+
+
+def json_body(schema: Mapping[str, object], *, is_required: bool = True) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads a JSON body."""
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": is_required, "content": content}}
+
+
+def fields_of(required: Sequence[str], properties: Mapping[str, object]) -> dict[str, object]:
+    """The schema of a JSON object."""
+    return {"type": "object", "required": list(required), "properties": dict(properties)}
 
 
 def _reference(name: str) -> dict[str, str]:

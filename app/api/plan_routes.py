@@ -8,7 +8,7 @@ from app.api.answers import DroppedText, PlannedSegment, PlannedWord, SpeechPlan
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import answer
+from app.api.openapi import answer, json_body
 from app.api.services import Services
 from app.api.speech_request import SpeechOptionFields, VoiceField, parse
 from app.key_settings import Role
@@ -23,12 +23,7 @@ class PlanFields(SpeechOptionFields):
     voice: VoiceField | None = Field(None, description="its pronunciations count, too")
 
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": PlanFields.model_json_schema()}},
-    }
-}
+_BODY = json_body(PlanFields.model_json_schema())
 
 
 def plan_routes(services: Services) -> APIRouter:

@@ -10,19 +10,14 @@ from app.api.answers import PronunciationList
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import answer
+from app.api.openapi import answer, json_body
 from app.api.pronunciation_fields import MAX_LIST_BYTES, PronunciationListFields
 from app.api.pronunciations import Pronunciations
 from app.api.speech_request import parse
 from app.key_settings import Role
 
 URL = "/v1/audio/pronunciations"
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": PronunciationListFields.model_json_schema()}},
-    }
-}
+_BODY = json_body(PronunciationListFields.model_json_schema())
 _LIST = answer(PronunciationList)
 _Voice = Annotated[
     str | None, Query(description="a name or an id; left out: for every voice of the tenant")

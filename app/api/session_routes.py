@@ -14,7 +14,7 @@ from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_optional_object
 from app.api.middleware import check_target_id
-from app.api.openapi import answer
+from app.api.openapi import answer, json_body
 from app.api.speech_request import parse
 from app.core import CancelAck, CancelState, SessionKey, SessionReport
 from app.errors import NotFound
@@ -32,12 +32,7 @@ class StopFields(BaseModel):
     )
 
 
-_STOP_BODY = {
-    "requestBody": {
-        "required": False,
-        "content": {"application/json": {"schema": StopFields.model_json_schema()}},
-    }
-}
+_STOP_BODY = json_body(StopFields.model_json_schema(), is_required=False)
 
 
 async def stop_sessions(synthesizer: Synthesizer, tenant: str | None) -> list[CancelAck]:

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.api.dialects.dialect import Dialect, Frame, ServerMessage
 from app.api.speech_context import SpeechContext
+from app.core import FinishReason
 
 
 class SocketOutbox:
@@ -35,6 +36,14 @@ class SocketOutbox:
     ) -> None:
         told = {} if prebuffer_ms is None else {"prebuffer_ms": prebuffer_ms}
         await self._say(context, _sound(context, encoded, told))
+
+    def cancelled_elsewhere(self, context: SpeechContext) -> Coroutine[object, object, None]:
+        """The end of a context that another connection has stopped. The dialect gets it now, before
+        the context is cancelled."""
+        told = {"finish_reason": FinishReason.CANCELLED}
+        return self.frames(
+            self._dialect.write(ServerMessage("done", context.context_id, context.number, told))
+        )
 
     async def fill(self, context: SpeechContext, silence: bytes) -> None:
         """Silence beside the stream of the context, which owes sound."""

@@ -110,6 +110,11 @@ class SpeechContext:
     def is_idle(self) -> bool:
         return self._live is None and self._text.is_idle
 
+    @property
+    def was_cancelled_elsewhere(self) -> bool:
+        """By another route than this socket."""
+        return self._finish is FinishReason.CANCELLED and not self.is_cancelled
+
     async def cancel(self, played_ms: float | None = None) -> CancelAck:
         """What was stopped, and what was heard, over all takes. The context sends nothing after
         this call. `played_ms`: how much of the context's sound the client has played."""

@@ -23,11 +23,12 @@ from app.api.services import Services
 from app.api.slow_readers import PART_BYTES
 from app.api.speech_bodies import Body, StreamBroken
 from app.api.speech_job import SpeechJob
-from app.core import AudioChunk
-from app.errors import ReaderStalled
+from app.core import AudioChunk, FinishReason
+from app.errors import BadRequest, ReaderStalled
 
 log = logging.getLogger(__name__)
 
+CANCELLED = "cancelled"  # code of an error
 DROPPED = "X-Dropped-Characters"  # of the text: the model cannot read them, or they are no words
 
 
@@ -46,12 +47,20 @@ class SpeechResponse(Response):
     """Speaks the job while its context is open. The status is 204 until there is sound."""
 
     def __init__(
-        self, services: Services, job: AbstractAsyncContextManager[SpeechJob], body: Body
+        self,
+        services: Services,
+        job: AbstractAsyncContextManager[SpeechJob],
+        body: Body,
+        *,
+        is_whole: bool = False,
     ) -> None:
+        """`is_whole`: the client takes a clean end for the whole speech. Speech that another
+        connection has cancelled is then a 400 before its first byte, and breaks off after it."""
         super().__init__(status_code=204, headers={"Cache-Control": "no-store"})
         self._services = services
         self._job = job
         self._speech = body
+        self._is_whole = is_whole
         self._is_begun = False  # the headers are out
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,13 +107,17 @@ class SpeechResponse(Response):
                     self.headers[PREBUFFER] = str(wait_ms)
                 if part := await self._speech.feed(chunk):
                     return part, False
+            if self._is_whole and chunk.finish is FinishReason.CANCELLED:
+                raise BadRequest("the speech was cancelled by another request", code=CANCELLED)
             return await self._speech.end(chunk), True
         except Exception as error:  # of any kind: the listener must be told
             if not self._is_begun:
                 raise  # a status code tells it
             session_id = job.request.key.session_id
-            log.exception("session %s failed", session_id, extra={"session": session_id})
-            self._services.refused(code_of(error))
+            code = code_of(error)
+            if code != CANCELLED:
+                log.exception("session %s failed", session_id, extra={"session": session_id})
+                self._services.refused(code)
             message = f"the speech ended early: {type(error).__name__}"
             raise StreamBroken(message, self._speech.broken(error)) from error
 

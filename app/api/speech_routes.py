@@ -7,14 +7,13 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.credentials import SUBPROTOCOL
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects.own import OwnProtocol
 from app.api.errors import JsonResponse, error_of
 from app.api.events import base64_of
 from app.api.json_body import parse_object, read_object, read_optional_object
 from app.api.middleware import check_target_id
-from app.api.openapi import CANCELLED, SPOKEN
+from app.api.openapi import CANCELLED, SPOKEN, json_body
 from app.api.reference_audio import MAX_CHARS, recording_of
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, ServerSentEvents, WholeFile
@@ -38,12 +37,7 @@ _CANCEL_STATUS = {
 _UNKNOWN = "this session id is unknown; a later request with this id will be cancelled"
 MAX_CANCEL_BYTES = 1024
 _SCHEMA = SpeechFields.model_json_schema()
-_CANCEL_BODY = {
-    "requestBody": {
-        "required": False,
-        "content": {"application/json": {"schema": CancelFields.model_json_schema()}},
-    }
-}
+_CANCEL_BODY = json_body(CancelFields.model_json_schema(), is_required=False)
 _SPEECH_BODY = {
     "requestBody": {
         "required": True,
@@ -140,9 +134,8 @@ def speech_routes(services: Services) -> APIRouter:
 
     @router.websocket("/v1/audio/speech/stream")
     async def stream(websocket: WebSocket) -> None:
-        offered = websocket.scope.get("subprotocols", [])
         caller, socket_id = caller_of(websocket), websocket.state.request_id
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await accept(websocket)
         await SpeechSocket(websocket, services, caller, socket_id, OwnProtocol()).serve()
 
     return router

@@ -34,7 +34,8 @@ from app.sessions.tasks import TaskSet, cancel_and_wait
 log = logging.getLogger(__name__)
 
 TASKS_PER_CONTEXT = 8  # a client with more does not read its acknowledgements
-NORMAL, POLICY, TOO_BIG = 1000, 1008, 1009  # close codes, RFC 6455
+NORMAL, POLICY, TOO_BIG, FAILED = 1000, 1008, 1009, 1011  # close codes, RFC 6455
+_NO_FAULTS = ("too_many_contexts", "buffer_full")  # of a client that sends valid messages
 
 
 class SpeechSocket:
@@ -69,8 +70,7 @@ class SpeechSocket:
         self._cancels = SocketCancels(services, self._outbox, caller, socket_id)
 
     async def serve(self) -> None:
-        """Returns when the client leaves or closes, when the server closes the socket, or when a
-        cancel of the whole socket comes from elsewhere."""
+        """Until the client leaves or closes, the server closes, or the socket is cancelled."""
         receiving = self._receiving = asyncio.ensure_future(self._receive_all())
         key = SessionKey(self._caller.tenant, self._socket_id)
         with self._services.synthesizer.group(key) as group:
@@ -84,14 +84,19 @@ class SpeechSocket:
                 await cancel_and_wait(receiving, *self._tasks.all(), *incoming)
                 group.audio_sent_s, group.num_tokens = self._audio_s, self._num_tokens
         if group.stopped.done():
+            code = FAILED if self._dialect.ends_failed else NORMAL
             with suppress(WebSocketDisconnect, ReaderStalled):
-                await self._outbox.close(NORMAL, "cancelled")
+                await self._outbox.close(code, "cancelled")
         elif not receiving.cancelled():
             receiving.result()
 
     async def _stop_all(self) -> None:
+        """By another connection. A vendor's client is told of each context that it is not whole."""
         contexts = [context for context in self._running if not context.is_done]
+        untold = contexts if self._dialect.ends_failed else []
+        told = [self._outbox.cancelled_elsewhere(context) for context in untold]
         await asyncio.gather(*(context.cancel() for context in contexts), return_exceptions=True)
+        await asyncio.gather(*told, return_exceptions=True)
 
     # Receiving
 
@@ -137,13 +142,15 @@ class SpeechSocket:
                     self._idle.use()
                 await self._obey(step)
         except ServeError as error:
-            self._num_errors += 1
+            self._num_errors += error.code not in _NO_FAULTS
             self._services.refused(error.code)
-            self._spawn(self._outbox.event("error", context_id=context_id, error=error))
+            told = self._spawn(self._outbox.event("error", context_id=context_id, error=error))
             if self._dialect.ends_failed and context_id in self._open:
                 await self._obey(Cancel(type="cancel", context_id=context_id))
             if self._num_errors > self._bounds.max_faults:  # closed after the answers
                 await self._spawn(self._close(POLICY, "too many invalid messages"))
+            elif self._dialect.closes_failed:
+                await self._spawn(self._finish({told}, FAILED, error.code))
 
     async def _obey(self, step: Step) -> None:
         match step:
@@ -225,7 +232,6 @@ class SpeechSocket:
         return task
 
     async def _watched(self, work: Coroutine[object, object, None]) -> None:
-        """A lost connection ends its tasks without an error."""
         try:
             await work
         except WebSocketDisconnect:
@@ -269,6 +275,9 @@ class SpeechSocket:
             message = "socket %s: a context failed: %s"
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
             await self._outbox.failed(context, error)
+        is_whole = error is None and not context.was_cancelled_elsewhere
+        if self._dialect.closes_failed and not is_whole and not context.is_cancelled:
+            self._spawn(self._close(FAILED, "the speech is not whole"))
 
     async def _cancel(self, context: SpeechContext, played_ms: float | None) -> None:
         """Acknowledges the cancel in every case, once the context has stopped."""
@@ -277,11 +286,12 @@ class SpeechSocket:
             running.cancel()
         await self._cancels.acknowledge(ack, context)
 
-    async def _finish(self, tasks: "set[asyncio.Task[None]]") -> None:
-        """Closes the socket once all text that has come is spoken."""
+    async def _finish(
+        self, tasks: "set[asyncio.Task[None]]", code: int = NORMAL, reason: str = ""
+    ) -> None:
         if tasks:
             await asyncio.wait(tasks)
-        await self._close(NORMAL, "")
+        await self._close(code, reason)
 
     async def _close(self, code: int, reason: str) -> None:
         """What still speaks is stopped first: the client may not read its end."""

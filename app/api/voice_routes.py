@@ -9,7 +9,7 @@ from app.api.answers import DeletedVoice, Voice, VoiceList
 from app.api.dependencies import caller_of, require_role
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import WAV_PREVIEW, answer
+from app.api.openapi import WAV_PREVIEW, answer, json_body
 from app.api.previews import SEED, TEXT, PreviewResponse, Previews
 from app.api.services import Services
 from app.api.speech_request import SpeechOptionFields, parse
@@ -50,12 +50,7 @@ _UPLOAD = {
         },
     }
 }
-_CHANGE = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": VoiceChanges.model_json_schema()}},
-    }
-}
+_CHANGE = json_body(VoiceChanges.model_json_schema())
 _VOICE = answer(Voice)
 
 

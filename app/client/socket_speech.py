@@ -22,9 +22,9 @@ STREAM_BYTES = 4  # before the audio of a binary frame
 CONNECT_S = 5.0
 
 
-def stream_address(url: str) -> str:
-    """The address of the speech socket of the server at `url`."""
-    return f"ws{url.removeprefix('http')}{PATH}"
+def stream_address(url: str, path: str = PATH) -> str:
+    """The address of the speech socket of the server at `url`, or of another socket of it."""
+    return f"ws{url.removeprefix('http')}{path}"
 
 
 @contextmanager

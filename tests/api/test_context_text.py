@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.api.context_text import READ_AT_ONCE, ContextText, Order
+from app.api.context_text import MAX_ORDERS, READ_AT_ONCE, ContextText, Order
 from app.text.plan import TextRules
 
 WORDS = "One more sentence of a long answer. " * 100
@@ -51,3 +51,16 @@ async def test_text_that_waits_too_long_is_a_take():
     await text.push("Half a")
     assert (await text.next()).text == "Half a"
     assert text.num_held == 0
+
+
+async def test_pieces_that_come_while_a_take_is_spoken_do_not_fill_the_queue():
+    """A language model sends a word at a time; a flush is refused only behind takes and flushes."""
+    text = context()
+    for _ in range(MAX_ORDERS + 10):
+        await text.push("more ")
+    text.flush()
+    said = ""
+    while (order := await text.next()) is not Order.FLUSHED:
+        said += order.text
+    assert said.count("more") == MAX_ORDERS + 10
+    assert text.is_idle

@@ -4,11 +4,12 @@ import pytest
 
 from benchmarks import words
 from benchmarks.forced_alignment import Heard
+from benchmarks.word_errors import Errors
 from tests.support.last_line import run_main, run_script
 
 
 def test_errors_are_spread_around_their_median():
-    errors = words.Errors()
+    errors = Errors()
     for late_ms in (-10.0, 0.0, 50.0):
         errors.add(Heard("", 100 + late_ms, 200), Heard("", 100, 200))
     row = errors.row()

@@ -43,7 +43,7 @@ def spoken(answer, settings=QUICK, refuses=None, keep=None):
         request = PlannedRequest(
             Kind.SOCKET, "somebody", "Hello.", time.monotonic(), fields={"seed": 3}, keep=keep
         )
-        record = speak_on_socket(bench, request)
+        record, _ = speak_on_socket(bench, request)
         bench.http.close()
     assert bench.run_log.records == [record]
     assert bench.run_log.faults == []
@@ -110,7 +110,7 @@ def test_no_connection_is_no_silent_end():
     with fake_server() as (url, _):
         bench = Bench(url, QUICK, RunLog())
     request = PlannedRequest(Kind.SOCKET, "somebody", "Hello.", time.monotonic())
-    record = speak_on_socket(bench, request)
+    record, _ = speak_on_socket(bench, request)
     bench.http.close()
     assert record.outcome is Outcome.UNANSWERED
     assert record.detail.startswith("ConnectError")

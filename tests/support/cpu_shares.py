@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -18,9 +18,12 @@ def share_of(thread: int) -> tuple[str, int]:
 
 
 def shares() -> dict[int, tuple[str, int]]:
-    """By the number of the thread."""
-    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
-    return {thread: share_of(thread) for thread in threads}
+    """By the number of the thread. A thread that ends while it is asked is left out."""
+    found: dict[int, tuple[str, int]] = {}
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):
+            found[int(task.name)] = share_of(int(task.name))
+    return found
 
 
 @contextmanager

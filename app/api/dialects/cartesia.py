@@ -16,7 +16,7 @@ from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia_fields import opening_of
 from app.api.dialects.dialect import FILLER_MS, Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.markup import TagReplacer
-from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.names import ContextNames, FailedIds, end_failed
 from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, text_of
 from app.api.dialects.words import TimedWord, words_of
@@ -26,6 +26,7 @@ from app.core import FinishReason
 from app.errors import BadRequest
 
 MAX_ID_CHARS = 256
+_LOST = "transcript: this context has failed; use another context_id"
 _TAGS = {
     "speed": "",
     "volume": "",
@@ -66,6 +67,7 @@ class Cartesia:
     """Implements Dialect."""
 
     ends_failed = True
+    closes_failed = False
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Cartesia:
         self._now = now
         self._names: ContextNames[_Context] = ContextNames()
         self._failed = FailedIds()
+        self._cancelled = FailedIds()  # whose text had not ended
         self._read_id = ""  # of the frame that is being read
 
     def read(self, frame: str) -> Iterator[Step]:
@@ -92,19 +95,38 @@ class Cartesia:
         if len(vendor_id) > MAX_ID_CHARS:
             message = f"context_id: at most {MAX_ID_CHARS} characters are allowed"
             raise BadRequest(message, param="context_id")
-        if body.get("cancel") is True:
-            self._failed.discard(vendor_id)
-            name = self._names.name_of(vendor_id)
-            if name is not None:
-                self._names.release(vendor_id)
-                yield Cancel(type="cancel", context_id=name)
+        try:
+            if flag_of(body, "cancel"):
+                yield from self._cancel(vendor_id)
+            else:
+                yield from self._generate(vendor_id, body)
+        except BadRequest:
+            yield from end_failed(
+                self._names, self._failed, vendor_id, goes_on=body.get("continue") is True
+            )
+            raise
+
+    def _cancel(self, vendor_id: str) -> Iterator[Step]:
+        """The rest of the text may be on its way."""
+        self._failed.discard(vendor_id)
+        context: _Context | None = self._names.of_vendor(vendor_id)
+        name = self._names.name_of(vendor_id)
+        if context is None or name is None:
             return
-        yield from self._generate(vendor_id, body)
+        if context.awaits_text:
+            self._cancelled.add(vendor_id)
+        self._names.release(vendor_id)
+        yield Cancel(type="cancel", context_id=name)
 
     def _generate(self, vendor_id: str, body: dict[str, object]) -> Iterator[Step]:
         text = text_of(body, "transcript") or ""
         goes_on = flag_of(body, "continue")
         if self._failed.has(vendor_id, is_last=not goes_on):
+            if text.strip() and not goes_on:
+                raise BadRequest(_LOST, param="transcript", code="context_failed")
+            return
+        is_new = bool(text.strip()) and not goes_on
+        if self._cancelled.has(vendor_id, is_last=not goes_on) and not is_new:
             return
         context: _Context | None = self._names.of_vendor(vendor_id)
         if context is None:
@@ -118,7 +140,7 @@ class Cartesia:
         name = self._names.name_of(vendor_id) or ""
         is_flush = flag_of(body, "flush")
         said = context.tags.push(text)
-        if is_flush or not goes_on:
+        if is_flush or not goes_on or context.has_whole_texts:
             said += context.tags.finish()
         if context.has_whole_texts and said and not said[-1].isspace():
             said += " "
@@ -133,12 +155,7 @@ class Cartesia:
     def _open(
         self, vendor_id: str, body: dict[str, object], goes_on: bool
     ) -> Generator[Step, None, _Context]:
-        try:
-            opening = opening_of(body, "new", self._languages)
-        except BadRequest:
-            if goes_on:
-                self._failed.add(vendor_id)
-            raise
+        opening = opening_of(body, "new", self._languages)
         has_whole_texts = opening.start.max_buffer_ms == 0
         context = _Context(opening, has_whole_texts, self._now(), awaits_text=goes_on)
         name = self._names.open(vendor_id, context)
@@ -149,7 +166,7 @@ class Cartesia:
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         found = self._names.find(message.context_id)
         if found is None:
-            if message.error is not None and message.context_id is None:
+            if message.error is not None and message.stream is None:
                 told = self._failed_with(messages.error(message.error), self._read_id != "")
                 return tuple(_frame(self._read_id, each) for each in told)
             return ()
@@ -173,6 +190,8 @@ class Cartesia:
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
+                    if context.awaits_text:
+                        self._failed.add(vendor_id)
                     yield from self._failed_with(messages.cancelled_elsewhere())
                     return
                 if not context.is_heard:

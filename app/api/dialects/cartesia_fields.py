@@ -23,7 +23,7 @@ from app.audio.vendor_formats import (
 from app.errors import BadRequest
 
 BUFFER_MS = 1000  # Cartesia's own default, 3,000, is the time after which Pipecat gives up
-MAX_BUFFER_MS = 5000
+MAX_BUFFER_MS = 2500  # a text that waits is no sound, and Pipecat gives up after 3 s
 _SPEEDS = {"slowest": 0.7, "slow": 0.85, "normal": 1.0, "fast": 1.15, "fastest": 1.3}
 _DEFAULT_RATE = 24_000
 _MP3_BIT_RATE = 128_000
@@ -39,7 +39,7 @@ def opening_of(body: dict[str, object], context_id: str, languages: Sequence[str
         "type": "start",
         "context_id": context_id,
         "voice": _voice_of(body.get("voice")),
-        "model": text_of(body, "model_id"),
+        "model": text_of(body, "model_id") or None,
         "response_format": sound.name,
         "sample_rate": sound.sample_rate,
         "speed": _speed_of(body, config),
@@ -70,9 +70,11 @@ def _speed_of(body: dict[str, object], config: dict[str, object]) -> float | Non
     for given in (config.get("speed"), body.get("speed"), controls.get("speed")):
         if isinstance(given, str) and given in _SPEEDS:
             return _SPEEDS[given]
+    for given in (config.get("speed"), body.get("speed")):
         if (speed := number_of(given, "speed", 0.25, 4.0)) is not None:
             return speed
-    return None
+    offset = number_of(controls.get("speed"), "speed", -1.0, 1.0)  # from the voice's own speed
+    return None if offset is None else 1 + (_SPEEDS["fastest"] - 1) * offset
 
 
 def _buffer_ms_of(given: Any) -> int:

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia import Cartesia, as_sent, tag_replacer
 from app.api.dialects.cartesia_fields import opening_of
@@ -18,49 +18,38 @@ from app.api.dialects.words import timed
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import EVENTS, SPOKEN
+from app.api.openapi import EVENTS, SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.speech_bodies import EVENT_STREAM, RawAudio
 from app.api.speech_job import SpeechJob
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import SpeechSocket
-from app.core import AudioChunk, FinishReason
+from app.core import AudioChunk
 from app.errors import BadRequest
 from app.key_settings import Role
 from app.sessions.settled_words import SettledWords
 
 SOCKETS = {"/tts/websocket": "Cartesia's messages; docs/dialects.md says which"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model_id", "transcript", "voice", "output_format"],
-                    "properties": {
-                        "model_id": {"type": "string"},
-                        "transcript": {"type": "string", "description": "the text"},
-                        "voice": {
-                            "anyOf": [{"type": "string"}, {"type": "object"}],
-                            "description": 'a name, an id, or {"mode": "id", "id": ...}',
-                        },
-                        "output_format": {
-                            "type": "object",
-                            "description": "container raw, wav or mp3; encoding; sample_rate",
-                        },
-                        "language": {"type": "string"},
-                        "generation_config": {
-                            "type": "object",
-                            "description": "speed and volume act",
-                        },
-                        "add_timestamps": {"type": "boolean", "description": "of `/tts/sse`"},
-                    },
-                }
-            }
+_BODY = json_body(
+    fields_of(
+        ["model_id", "transcript", "voice", "output_format"],
+        {
+            "model_id": {"type": "string"},
+            "transcript": {"type": "string", "description": "the text"},
+            "voice": {
+                "anyOf": [{"type": "string"}, {"type": "object"}],
+                "description": 'a name, an id, or {"mode": "id", "id": ...}',
+            },
+            "output_format": {
+                "type": "object",
+                "description": "container raw, wav or mp3; encoding; sample_rate",
+            },
+            "language": {"type": "string"},
+            "generation_config": {"type": "object", "description": "speed and volume act"},
+            "add_timestamps": {"type": "boolean", "description": "of `/tts/sse`"},
         },
-    }
-}
+    )
+)
 
 
 class CartesiaEvents:
@@ -80,9 +69,6 @@ class CartesiaEvents:
 
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
-        if last.finish is FinishReason.CANCELLED:
-            told = self._chunk(sound) + self._event(messages.cancelled_elsewhere())
-            return told if self._encoder.audio_s else b""
         return self._chunk(sound, is_last=True) + self._event(messages.done())
 
     def broken(self, error: Exception) -> bytes:
@@ -113,7 +99,7 @@ class CartesiaEvents:
 def routes(services: Services) -> APIRouter:
     router = APIRouter(
         default_response_class=JsonResponse,
-        dependencies=[require_role(Role.SPEAK), errors_shaped(messages.refusal)],
+        dependencies=[errors_shaped(messages.refusal), require_role(Role.SPEAK)],
     )
 
     async def job(request: Request, body: dict[str, object]) -> SpeechJob:
@@ -130,7 +116,7 @@ def routes(services: Services) -> APIRouter:
     async def speak_bytes(request: Request) -> Response:
         """Cartesia: speech of a text as raw samples, WAV or MP3."""
         made = await job(request, await read_object(request, services.planner.max_body_bytes))
-        return SpeechResponse(services, nullcontext(made), RawAudio(made))
+        return SpeechResponse(services, nullcontext(made), RawAudio(made), is_whole=True)
 
     @router.post("/tts/sse", response_model=None, responses=EVENTS, openapi_extra=_BODY)
     async def speak_events(request: Request) -> Response:
@@ -139,12 +125,12 @@ def routes(services: Services) -> APIRouter:
         made, context_id = await job(request, body), text_of(body, "context_id")
         tells_words = flag_of(body, "add_timestamps")
         events = CartesiaEvents(made, context_id, tells_words=tells_words)
-        return SpeechResponse(services, nullcontext(made), events)
+        return SpeechResponse(services, nullcontext(made), events, is_whole=True)
 
     @router.websocket("/tts/websocket")
     async def stream(websocket: WebSocket) -> None:
         caller, socket_id = caller_of(websocket), websocket.state.request_id
-        await websocket.accept()
+        await accept(websocket)
         is_sdk = "x-stainless-lang" in websocket.headers
         dialect = Cartesia(services.synthesizer.card().languages, is_sdk=is_sdk)
         await SpeechSocket(websocket, services, caller, socket_id, dialect).serve()

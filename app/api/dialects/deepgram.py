@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.one_context import OneContext
-from app.api.dialects.values import text_of
 from app.api.errors import code_of, error_of
 from app.api.json_body import parse_object
 from app.api.socket_messages import Close
@@ -25,6 +24,7 @@ class Deepgram:
     """Implements Dialect."""
 
     ends_failed = True
+    closes_failed = False
 
     def __init__(self, opening: Opening) -> None:
         self._context = OneContext(opening)
@@ -33,17 +33,20 @@ class Deepgram:
 
     def read(self, frame: str) -> Iterator[Step]:
         self._kind = ""
-        body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+        try:
+            body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+        except BadRequest:  # it may have been a part of the text
+            if self._context.is_in_text:
+                self._kind = "Speak"
+                yield from self._context.lose()
+            raise
         kind = body.get("type")
         if kind not in _KINDS:
             raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")
         self._kind = str(kind)
         match kind:
             case "Speak":
-                text = text_of(body, "text")
-                if text is None:
-                    raise BadRequest("text: the text is missing", param="text")
-                yield from self._context.say(text)
+                yield from self._context.say_of(body)
             case "Flush":
                 yield from self._flush()
             case "Clear":
@@ -61,7 +64,7 @@ class Deepgram:
             yield Reply(self._answer("Flushed"))
 
     def write(self, message: ServerMessage) -> Sequence[Frame]:
-        if message.context_id is None and message.error is not None:
+        if message.stream is None and message.error is not None:
             return (self._refusal(message.error),)
         return tuple(self._told(message)) if self._context.has(message) else ()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects.deepgram import Deepgram, metadata, refusal
 from app.api.dialects.deepgram_fields import file_opening, socket_opening
 from app.api.dialects.handshake import refuse
@@ -15,33 +15,25 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN
+from app.api.openapi import SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.speech_socket import SpeechSocket
 from app.errors import BadRequest, ServeError
 from app.key_settings import Role
 
 SOCKETS: Mapping[str, str] = {"/v1/speak": "Deepgram's messages; docs/dialects.md says which"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["text"],
-                    "properties": {"text": {"type": "string"}},
-                }
-            }
-        },
-    }
-}
+_BODY = json_body(
+    fields_of(
+        ["text"],
+        {"text": {"type": "string"}},
+    )
+)
 
 
 def routes(services: Services) -> APIRouter:
     router = APIRouter(
         default_response_class=JsonResponse,
-        dependencies=[require_role(Role.SPEAK), errors_shaped(refusal)],
+        dependencies=[errors_shaped(refusal), require_role(Role.SPEAK)],
     )
     card = services.synthesizer.card
 
@@ -70,7 +62,7 @@ def routes(services: Services) -> APIRouter:
             services.refused(error.code)
             await refuse(websocket, error, refusal)
             return
-        await websocket.accept()
+        await accept(websocket)
         await websocket.send_text(metadata(socket_id, card().name, voice.name))
         await SpeechSocket(websocket, services, caller, socket_id, Deepgram(opening)).serve()
 

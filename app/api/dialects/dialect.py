@@ -16,7 +16,8 @@ To add a dialect with a socket:
 
 Rules that a dialect may rely on: after a Cancel `write` is called with nothing of that context but
 the acknowledgement `cancelled`; every context has one end (`done`, `cancelled` or `error`);
-`write` of an error is called before the next frame is read.
+`write` of an error is called before the next frame is read; `stream` is None where the error is of
+a frame.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +85,13 @@ class ServerMessage:
 class Dialect(Protocol):
     @property
     def ends_failed(self) -> bool:
-        """Whether a context ends with the first wrong frame about it. Its speech is stopped."""
+        """Whether a context ends with the first wrong frame about it. Its speech is stopped. The
+        client then is a vendor's, which takes a context without an error for whole."""
+
+    @property
+    def closes_failed(self) -> bool:
+        """Whether the socket is closed behind an error: its client forgets an error that is not the
+        last message."""
 
     def read(self, frame: str) -> Iterable[Step]:
         """A binary frame of the client is an empty text. Raises BadRequest, also after some steps:

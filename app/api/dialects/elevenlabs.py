@@ -22,7 +22,7 @@ from app.api.dialects.dialect import (
     Step,
 )
 from app.api.dialects.elevenlabs_fields import SocketQuery, opening_of
-from app.api.dialects.names import ContextNames, FailedIds
+from app.api.dialects.names import ContextNames, FailedIds, end_failed
 from app.api.dialects.silence import short_silence
 from app.api.dialects.values import flag_of, object_of, text_of
 from app.api.dialects.words import TimedWord, words_of
@@ -42,7 +42,6 @@ class _Context:
     words: list[TimedWord] = field(default_factory=list)  # that go out with the next sound
     is_closing: bool = False
     has_text: bool = False  # beside the space that opened it
-    awaits_text: bool = True
     is_heard: bool = False
     filler_ms: float = 0.0
 
@@ -53,7 +52,9 @@ class ElevenLabs:
     ends_failed = True
 
     def __init__(self, query: SocketQuery, languages: Sequence[str], *, is_multi: bool) -> None:
-        """`languages`: those of the served model. `is_multi`: the socket has several contexts."""
+        """`languages`: those of the served model. `is_multi`: the socket has several contexts. With
+        one, the vendor's SDK looks at the last message alone, so nothing may follow an error."""
+        self.closes_failed = not is_multi
         self._query = query
         self._languages = languages
         self._is_multi = is_multi
@@ -72,6 +73,16 @@ class ElevenLabs:
             message = f"context_id: at most {MAX_ID_CHARS} characters are allowed"
             raise BadRequest(message, param="context_id")
         self._read_id = given
+        try:
+            yield from self._take(given, body)
+        except BadRequest:
+            if given is not None:
+                yield from end_failed(
+                    self._names, self._failed, given, goes_on=body.get("close_context") is not True
+                )
+            raise
+
+    def _take(self, given: str | None, body: dict[str, object]) -> Iterator[Step]:
         text = text_of(body, "text")
         if not self._is_multi and text == "":  # the end
             yield Close(type="close")
@@ -87,6 +98,9 @@ class ElevenLabs:
         if self._failed.has(vendor_id, is_last=closes):
             return
         context: _Context | None = self._names.of_vendor(vendor_id)
+        if context is not None and context.is_closing:
+            yield from self._after_end(vendor_id, closes)
+            return
         if context is None:
             if not text:  # or it ends a context that has ended by itself
                 yield KeepAlive()
@@ -97,28 +111,31 @@ class ElevenLabs:
         if name is None or context is None:
             return
         is_space = text.isspace()
-        if text and not (is_space and (context.is_closing or not context.has_text)):
-            context.awaits_text = context.has_text = True  # text behind the end is refused
+        if text and (context.has_text or not is_space):
+            context.has_text = True
             said = self._said(text)
             context.alignments.add_text(said)
             yield Text(type="text", context_id=name, text=said)
-        if flag_of(body, "flush") and not context.is_closing:
+        if flag_of(body, "flush"):
             yield Flush(type="flush", context_id=name)
         if not text or is_space:
             yield KeepAlive()
-        if closes and context.is_closing:
-            self._names.forget(name)
-            yield Cancel(type="cancel", context_id=name)
-        elif closes:
-            context.is_closing, context.awaits_text = True, False
+        if closes:
+            context.is_closing = True
             yield Close(type="close", context_id=name)
 
+    def _after_end(self, vendor_id: str, closes: bool) -> Iterator[Step]:
+        """Text behind the end is not spoken. `closes`: the second time, which is a barge-in."""
+        name = self._names.name_of(vendor_id)
+        if not closes or name is None:
+            yield KeepAlive()
+            return
+        self._names.forget(name)
+        self._failed.add(vendor_id)  # text of it may be on its way
+        yield Cancel(type="cancel", context_id=name)
+
     def _open(self, vendor_id: str, settings: Mapping[str, object]) -> Opening:
-        try:
-            opening = opening_of(self._query, settings, "new", self._languages)
-        except BadRequest:
-            self._failed.add(vendor_id)
-            raise
+        opening = opening_of(self._query, settings, "new", self._languages)
         alignments = Alignments(is_synced=self._query.is_synced)
         name = self._names.open(vendor_id, _Context(opening, alignments))
         start = opening.start.model_copy(update={"context_id": name})
@@ -132,7 +149,7 @@ class ElevenLabs:
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         found = self._names.find(message.context_id)
         if found is None:
-            if message.error is not None and message.context_id is None:
+            if message.error is not None and message.stream is None:
                 return (self._frame(self._read_id, messages.error(message.error)),)
             return ()
         vendor_id, context = found
@@ -151,6 +168,8 @@ class ElevenLabs:
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
+                    if not context.is_closing:
+                        self._failed.add(vendor_id)
                     yield messages.cancelled_elsewhere()
                     return
                 yield from self._end(context)
@@ -158,7 +177,7 @@ class ElevenLabs:
                 self._names.forget(message.context_id)
             case "error":
                 self._names.forget(message.context_id)
-                if context.awaits_text:
+                if not context.is_closing:
                     self._failed.add(vendor_id)
                 yield messages.error(message.error or RuntimeError())
 

@@ -51,7 +51,7 @@ class SocketQuery:
     def of(voice: str, query: Mapping[str, str]) -> "SocketQuery":
         return SocketQuery(
             voice,
-            query.get("model_id"),
+            query.get("model_id") or None,
             query.get("output_format") or DEFAULT_FORMAT,
             query.get("language_code"),
             query.get("apply_text_normalization"),

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.alignment import Alignments, TimedChar
 from app.api.dialects.elevenlabs import ElevenLabs
@@ -20,13 +20,13 @@ from app.api.dialects.words import timed
 from app.api.encoding import SpeechEncoder
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import LINES, SPOKEN
+from app.api.openapi import LINES, SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.speech_bodies import Body, RawAudio, WholeFile
 from app.api.speech_job import SpeechJob
 from app.api.speech_response import SpeechResponse
 from app.api.speech_socket import SpeechSocket
-from app.core import AudioChunk, FinishReason
+from app.core import AudioChunk
 from app.errors import BadRequest, ServeError
 from app.key_settings import Role
 from app.sessions.settled_words import SettledWords
@@ -34,27 +34,19 @@ from app.sessions.settled_words import SettledWords
 URL = "/v1/text-to-speech/{voice}"
 _SAID = "ElevenLabs' messages; docs/dialects.md says which"
 SOCKETS = {f"{URL}/multi-stream-input": _SAID, f"{URL}/stream-input": _SAID}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["text"],
-                    "properties": {
-                        "text": {"type": "string"},
-                        "model_id": {"type": "string"},
-                        "language_code": {"type": "string"},
-                        "voice_settings": {"type": "object", "description": "speed acts"},
-                        "seed": {"type": "integer"},
-                        "apply_text_normalization": {"type": "string"},
-                    },
-                }
-            }
+_BODY = json_body(
+    fields_of(
+        ["text"],
+        {
+            "text": {"type": "string"},
+            "model_id": {"type": "string"},
+            "language_code": {"type": "string"},
+            "voice_settings": {"type": "object", "description": "speed acts"},
+            "seed": {"type": "integer"},
+            "apply_text_normalization": {"type": "string"},
         },
-    }
-}
+    )
+)
 
 
 class TimedLines:
@@ -76,8 +68,6 @@ class TimedLines:
 
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
-        if last.finish is FinishReason.CANCELLED:
-            return _line(sound, ()) if sound else b""
         chars = self._chars(is_last=True) + self._alignments.rest()
         return _line(sound, chars) if sound or chars else b""
 
@@ -96,7 +86,7 @@ def _line(sound: bytes, chars: Sequence[TimedChar]) -> bytes:
 def routes(services: Services) -> APIRouter:
     router = APIRouter(
         default_response_class=JsonResponse,
-        dependencies=[require_role(Role.SPEAK), errors_shaped(messages.refusal)],
+        dependencies=[errors_shaped(messages.refusal), require_role(Role.SPEAK)],
     )
     card = services.synthesizer.card
 
@@ -107,7 +97,7 @@ def routes(services: Services) -> APIRouter:
             raise BadRequest("text: the text is missing", param="text")
         query = SocketQuery(
             voice,
-            text_of(body, "model_id"),
+            text_of(body, "model_id") or None,
             SocketQuery.of(voice, request.query_params).output_format,
             text_of(body, "language_code"),
             text_of(body, "apply_text_normalization"),
@@ -119,7 +109,7 @@ def routes(services: Services) -> APIRouter:
         return await job_of(services, caller, opening, text, session_id)
 
     def answer(job: SpeechJob, body: Body) -> Response:
-        return SpeechResponse(services, nullcontext(job), body)
+        return SpeechResponse(services, nullcontext(job), body, is_whole=True)
 
     @router.post(URL, response_model=None, responses=SPOKEN, openapi_extra=_BODY)
     async def speak_whole(request: Request, voice: str) -> Response:
@@ -153,7 +143,7 @@ def routes(services: Services) -> APIRouter:
             services.refused(error.code)
             await refuse(websocket, error, messages.refusal)
             return
-        await websocket.accept()
+        await accept(websocket)
         dialect = ElevenLabs(query, card().languages, is_multi=is_multi)
         await SpeechSocket(websocket, services, caller, socket_id, dialect).serve()
 

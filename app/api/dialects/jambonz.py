@@ -8,9 +8,8 @@ Some versions name a control message by `command` instead of `type`. Pure.
 import json
 from collections.abc import Iterator, Sequence
 
-from app.api.dialects.dialect import Frame, Opening, ServerMessage, Step
+from app.api.dialects.dialect import Frame, KeepAlive, Opening, ServerMessage, Step
 from app.api.dialects.one_context import OneContext
-from app.api.dialects.values import text_of
 from app.api.errors import error_of
 from app.api.json_body import parse_object
 from app.api.socket_messages import Close
@@ -24,6 +23,7 @@ class Jambonz:
     """Implements Dialect."""
 
     ends_failed = True
+    closes_failed = False
 
     def __init__(self, opening: Opening) -> None:
         self._context = OneContext(opening)
@@ -35,20 +35,19 @@ class Jambonz:
             raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")
         match kind:
             case "stream":
-                text = text_of(body, "text")
-                if text is None:
-                    raise BadRequest("text: the text is missing", param="text")
-                yield from self._context.say(text)
+                yield from self._context.say_of(body)
             case "flush":
                 yield from self._context.flush()
             case "clear":
                 yield from self._context.clear()
+            case "keepalive":
+                yield KeepAlive()
             case "stop":
                 yield from self._context.clear()
                 yield Close(type="close")
 
     def write(self, message: ServerMessage) -> Sequence[Frame]:
-        if message.error is not None and message.context_id is None:
+        if message.error is not None and message.stream is None:
             return (error_frame(message.error),)
         return tuple(self._told(message)) if self._context.has(message) else ()
 

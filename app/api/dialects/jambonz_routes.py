@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
-from app.api.dependencies import caller_of, require_role
+from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects.dialect import Opening
 from app.api.dialects.handshake import refuse
 from app.api.dialects.jambonz import Jambonz, connected
@@ -17,7 +17,7 @@ from app.api.dialects.spoken_file import spoken_file
 from app.api.dialects.values import language_of, text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN
+from app.api.openapi import SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
@@ -31,25 +31,17 @@ SOCKETS: Mapping[str, str] = {"/jambonz/synthesize": "jambonz's messages; docs/d
 BUFFER_MS = 1000
 _RATE = 24_000
 _BIT_RATE = 64_000
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["text"],
-                    "properties": {
-                        "text": {"type": "string", "description": "a text, or SSML"},
-                        "voice": {"type": "string"},
-                        "language": {"type": "string"},
-                        "type": {"type": "string", "enum": ["text", "ssml"]},
-                    },
-                }
-            }
+_BODY = json_body(
+    fields_of(
+        ["text"],
+        {
+            "text": {"type": "string", "description": "a text, or SSML"},
+            "voice": {"type": "string"},
+            "language": {"type": "string"},
+            "type": {"type": "string", "enum": ["text", "ssml"]},
         },
-    }
-}
+    )
+)
 
 
 def routes(services: Services) -> APIRouter:
@@ -81,7 +73,7 @@ def routes(services: Services) -> APIRouter:
             services.refused(error.code)
             await refuse(websocket, error)
             return
-        await websocket.accept()
+        await accept(websocket)
         await websocket.send_text(connected(sound.sample_rate))
         await SpeechSocket(websocket, services, caller, socket_id, Jambonz(opening)).serve()
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 
 MAX_TAG_CHARS = 80
-_OPEN = re.compile(r"<(?:/|/?[A-Za-z][^<>]*)?$")
+_OPEN = re.compile(r"</?([A-Za-z]*)([^<>]*)$")
+_READ_LATER = ("break",)  # tags that app/text reads: they come to it whole
 
 
 class TagReplacer:
@@ -16,18 +17,26 @@ class TagReplacer:
 
     def __init__(self, replacements: Mapping[str, str]) -> None:
         self._replacements = dict(replacements)
-        names = "|".join(sorted({name.lstrip("/") for name in replacements}))
-        self._tag = re.compile(rf"<(/?(?:{names}))(?![\w:.-])[^<>]{{0,{MAX_TAG_CHARS}}}>", re.I)
+        names = {name.lstrip("/") for name in replacements}
+        self._names = (*names, *_READ_LATER)
+        named = "|".join(sorted(names))
+        self._tag = re.compile(rf"<(/?(?:{named}))(?![\w:.-])[^<>]{{0,{MAX_TAG_CHARS}}}>", re.I)
         self._held = ""
 
     def push(self, text: str) -> str:
         """The text that is complete now."""
         text = self._held + text
         opened = _OPEN.search(text)
-        is_tag = opened is not None and len(text) - opened.start() <= MAX_TAG_CHARS
-        end = opened.start() if opened is not None and is_tag else len(text)
+        end = opened.start() if opened is not None and self._may_be_tag(opened) else len(text)
         self._held = text[end:]
         return self._tag.sub(self._replacement, text[:end])
+
+    def _may_be_tag(self, opened: re.Match[str]) -> bool:
+        """Whether what begins here can still become a tag with one of the names."""
+        name, rest = opened[1].lower(), opened[2]
+        if len(opened[0]) > MAX_TAG_CHARS:
+            return False
+        return name in self._names if rest else any(one.startswith(name) for one in self._names)
 
     def finish(self) -> str:
         """What was held back and is no tag."""

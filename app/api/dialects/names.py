@@ -5,7 +5,10 @@ gets a name of its own. What our socket says about a context that the vendor's c
 is not found. Pure.
 """
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
+
+from app.api.socket_messages import Cancel
 
 ContextT = TypeVar("ContextT")
 
@@ -77,3 +80,16 @@ class FailedIds:
 
     def discard(self, vendor_id: str) -> None:
         self._ids.pop(vendor_id, None)
+
+
+def end_failed(
+    names: ContextNames[ContextT], failed: FailedIds, vendor_id: str, *, goes_on: bool
+) -> Iterator[Cancel]:
+    """A wrong frame ends its context: a text with a hole is not whole. `goes_on`: more of the text
+    may come."""
+    name = names.name_of(vendor_id)
+    if name is not None:
+        names.forget(name)
+        yield Cancel(type="cancel", context_id=name)
+    if goes_on:
+        failed.add(vendor_id)

@@ -5,10 +5,12 @@ is paced by one clock. A clear or an error ends it, and the next text opens anot
 a text that failed is thrown away: it must not be spoken as a text of its own. Pure.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
 from app.api.dialects.dialect import Opening, ServerMessage, Step
+from app.api.dialects.values import text_of
 from app.api.socket_messages import Cancel, Flush, Text
 from app.errors import BadRequest
 
@@ -25,6 +27,7 @@ class OneContext:
         self._is_failed = False  # the text that is coming has failed
         self._is_heard = False  # since the last flush
         self._num_dropped: object = 0  # characters of the context, up to the last flush
+        self._had_text: deque[bool] = deque()  # of each flush that is not answered yet
 
     def say(self, text: str) -> Iterator[Step]:
         self._is_in_text = True
@@ -38,17 +41,41 @@ class OneContext:
             yield replace(self._opening, start=start)
         yield Text(type="text", context_id=self._name, text=text)
 
+    def say_of(self, body: dict[str, object]) -> Iterator[Step]:
+        """The field `text` of a message. Raises BadRequest where it has none; the text that is
+        coming is lost then."""
+        try:
+            text = text_of(body, "text")
+            if text is None:
+                raise BadRequest("text: the text is missing", param="text")
+        except BadRequest:
+            yield from self.lose()
+            raise
+        yield from self.say(text)
+
     def flush(self) -> Iterator[Step]:
         """Nothing where no context is open."""
-        self._is_in_text = self._is_failed = False
+        had_text, self._is_in_text, self._is_failed = self._is_in_text, False, False
         if self._name is not None:
+            self._had_text.append(had_text)
             yield Flush(type="flush", context_id=self._name)
 
     def clear(self) -> Iterator[Step]:
         self._is_in_text = self._is_failed = self._is_heard = False
         name, self._name = self._name, None
+        self._had_text.clear()
         if name is not None:
             yield Cancel(type="cancel", context_id=name)
+
+    def lose(self) -> Iterator[Step]:
+        """A part of the text that is coming is lost. What is left of the text is thrown away."""
+        yield from self.clear()
+        self._is_in_text = self._is_failed = True
+
+    @property
+    def is_in_text(self) -> bool:
+        """Whether text has come since the last flush."""
+        return self._is_in_text
 
     @property
     def is_open(self) -> bool:
@@ -70,10 +97,11 @@ class OneContext:
         """The sound that a turn still needs: a little silence where it had none, because clients
         take a turn without sound for a fault. Raises BadRequest where the model could read nothing
         of the turn."""
+        had_text = self._had_text.popleft() if self._had_text else True
         is_heard, self._is_heard = self._is_heard, False
         num_dropped = message.fields.get("dropped_characters", 0)
         had_dropped, self._num_dropped = self._num_dropped, num_dropped
-        if is_heard:
+        if is_heard or not had_text:
             return b""
         if num_dropped != had_dropped:
             reason = "text: the model can read no letter of this text"
@@ -83,4 +111,5 @@ class OneContext:
     def failed(self) -> None:
         """The context has ended, and its speech is not whole."""
         self._name, self._is_heard = None, False
+        self._had_text.clear()
         self._is_failed = self._is_in_text

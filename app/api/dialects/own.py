@@ -14,6 +14,7 @@ class OwnProtocol:
     """Implements Dialect."""
 
     ends_failed = False  # the client may send the text again, later or shorter
+    closes_failed = False
 
     def read(self, frame: str) -> Iterator[Step]:
         message = read_message(frame)

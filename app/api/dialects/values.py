@@ -31,7 +31,7 @@ def number_of(value: Any, field: str, low: float, high: float) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadRequest(f"{field}: the value must be a number", param=field) from error
     if math.isnan(number):
         raise BadRequest(f"{field}: the value must be a number", param=field)

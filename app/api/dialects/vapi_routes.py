@@ -1,7 +1,7 @@
 """Vapi's custom voice: `/vapi/speak`, the `server.url` of a voice with the provider `custom-voice`.
 
 A request has the text and the rate; the answer is raw samples of 16 bit. The voice is in the query
-(`?voice=anna`), or Vapi's `voiceId`, or the model's first.
+(`?voice=anna&language=de`), or Vapi's `voiceId`, or the model's first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,10 @@ from starlette.responses import Response
 from app.api.dependencies import require_role
 from app.api.dialects.dialect import Opening
 from app.api.dialects.spoken_file import spoken_file
-from app.api.dialects.values import object_of, text_of
+from app.api.dialects.values import language_of, object_of, text_of
 from app.api.errors import JsonResponse
 from app.api.json_body import read_object
-from app.api.openapi import SPOKEN
+from app.api.openapi import SPOKEN, fields_of, json_body
 from app.api.services import Services
 from app.api.socket_messages import Start
 from app.api.speech_request import parse
@@ -26,30 +26,22 @@ from app.key_settings import Role
 SOCKETS: Mapping[str, str] = {}
 METADATA_BYTES = 1024**2  # of a request, about the call; it grows with the conversation
 _RATE = 24_000
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["message"],
-                    "properties": {
-                        "message": {
-                            "type": "object",
-                            "required": ["text"],
-                            "properties": {
-                                "type": {"type": "string", "enum": ["voice-request"]},
-                                "text": {"type": "string"},
-                                "sampleRate": {"type": "integer"},
-                            },
-                        }
-                    },
-                }
+_BODY = json_body(
+    fields_of(
+        ["message"],
+        {
+            "message": {
+                "type": "object",
+                "required": ["text"],
+                "properties": {
+                    "type": {"type": "string", "enum": ["voice-request"]},
+                    "text": {"type": "string"},
+                    "sampleRate": {"type": "integer"},
+                },
             }
         },
-    }
-}
+    )
+)
 
 
 def routes(services: Services) -> APIRouter:
@@ -68,7 +60,10 @@ def routes(services: Services) -> APIRouter:
         named = (request.query_params.get("voice"), *_voices_of(message))
         default = services.synthesizer.card().voices[0]
         voice = next((name for name in named if name and name.strip()), default)
-        opening = _opening(voice, message.get("sampleRate", _RATE))
+        language = language_of(
+            request.query_params.get("language"), services.synthesizer.card().languages
+        )
+        opening = _opening(voice, message.get("sampleRate", _RATE), language)
         return await spoken_file(services, request, opening, text)
 
     return router
@@ -81,7 +76,7 @@ def _voices_of(message: dict[str, object]) -> Iterator[str | None]:
         yield text_of(voice, "voiceId") if isinstance(voice, dict) else None
 
 
-def _opening(voice: str, sample_rate: object) -> Opening:
+def _opening(voice: str, sample_rate: object, language: str | None) -> Opening:
     """Raises BadRequest."""
     if not isinstance(sample_rate, int) or isinstance(sample_rate, bool):
         raise BadRequest("sampleRate: the value must be a number", param="sampleRate")
@@ -92,5 +87,6 @@ def _opening(voice: str, sample_rate: object) -> Opening:
         "voice": voice,
         "response_format": sound.name,
         "sample_rate": sample_rate,
+        "language": language,
     }
     return Opening(parse(Start, start), sound.audio)

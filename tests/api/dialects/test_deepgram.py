@@ -35,7 +35,8 @@ def read(dialect, kind, **fields):
 
 
 def written(dialect, kind, context_id="c0", **named):
-    frames = dialect.write(ServerMessage(kind, context_id, 0, **named))
+    stream = None if context_id is None else 0
+    frames = dialect.write(ServerMessage(kind, context_id, stream, **named))
     return [frame if isinstance(frame, bytes) else json.loads(frame) for frame in frames]
 
 

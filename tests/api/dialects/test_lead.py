@@ -37,7 +37,7 @@ async def test_each_take_is_paced_and_knows_what_the_listener_has_left(path):
     async with vendor_client(synthesizer, path) as client:
         for message in SOCKETS[path]:
             await client.send(**message)
-        while len(synthesizer.ended) < NUM_TAKES:
+        while len(synthesizer.requests) < NUM_TAKES:
             await client.next()
     takes = synthesizer.requests
     assert [take.is_paced for take in takes] == [True] * NUM_TAKES

@@ -19,7 +19,7 @@ class Stream:
     status: int = 0
     num_bytes: int = 0
     finish: str | None = None  # of the last event
-    error: str | None = None  # the code of the error event, or BROKEN_OFF
+    error: str | None = None  # the code of the error event; BROKEN_OFF where none came
 
     @property
     def broke_off(self) -> bool:
@@ -65,6 +65,6 @@ async def _read(client: httpx.AsyncClient, stream: Stream, body: dict[str, objec
                 if line:
                     stream.heard.set()
     except httpx.TransportError:
-        stream.error = BROKEN_OFF
+        stream.error = stream.error or BROKEN_OFF  # a stream breaks off behind its error event
     finally:
         stream.heard.set()
