@@ -55,6 +55,7 @@ loadtest: install
 # own. The table goes into docs/interop.md. ONLY: parts of the clients' names.
 interop: install
 	$(BIN)/python -m interop.run --write $(if $(ONLY),--clients "$(ONLY)")
+	$(if $(ONLY),,$(BIN)/python -m interop.realtime)
 
 # The site, in build/docs. Every warning is an error, and so is a link that leads nowhere.
 docs: install

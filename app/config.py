@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from app.agent_settings import DIALECTS, AgentLimits, DialectName
 from app.errors import ConfigError
+from app.hearing_settings import HearingSettings
 from app.key_settings import AccessSettings, AdmissionSettings, KeySettings, SocketLimits
+from app.realtime_settings import RealtimeSettings
 from app.t3_settings import T3Settings
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -169,6 +171,10 @@ class ServeArgs(_Frozen):
     sockets: SocketLimits = SocketLimits()
     admission: AdmissionSettings = AdmissionSettings()
     access: AccessSettings = AccessSettings()
+    hearing: HearingSettings | None = Field(
+        None, description="null: the server does not hear, and /v1/realtime is not served"
+    )
+    realtime: RealtimeSettings = RealtimeSettings()
     topology: Literal["split", "colocated"] = Field(
         "split",
         description="split: T3 and the vocoder are separate processes; colocated: one process has "
@@ -181,6 +187,15 @@ class ServeArgs(_Frozen):
     t3_replicas: int = Field(1, ge=1, description="replicas of T3")
     vocoder_replicas: int = Field(1, ge=1, description="replicas of the vocoder")
     ingress_replicas: int = Field(1, ge=1, description="replicas of the ingress")
+    hearing_cpus: float = Field(
+        0.5, ge=0, description="CPUs that Ray reserves for a replica of the hearing"
+    )
+    hearing_replicas: int = Field(1, ge=1, description="replicas of the hearing")
+    hearing_max_replicas: int | None = Field(
+        None,
+        ge=1,
+        description="the hearing gets more replicas with more calls, up to this number; null: none",
+    )
     registry_shards: int = Field(
         1, ge=1, le=64, description="registry actors; each has a part of the ids"
     )
@@ -220,6 +235,12 @@ def load_keys(access: AccessSettings) -> tuple[KeySettings, ...]:
     if not keys:
         raise ConfigError(f"{source} holds no key; list at least one")
     return keys
+
+
+def language_model_key() -> str | None:
+    """The key of the realtime session's language model (CHATTERBOX_LLM_API_KEY), if it needs
+    one."""
+    return os.environ.get("CHATTERBOX_LLM_API_KEY") or None
 
 
 def serves_through_haproxy() -> bool:

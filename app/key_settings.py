@@ -39,6 +39,9 @@ class Quota(BaseModel, extra="forbid", frozen=True):
     max_concurrent: int | None = Field(None, ge=1, description="sessions at the same time")
     requests_per_minute: int | None = Field(None, ge=1, description="requests in a minute")
     audio_s_per_day: float | None = Field(None, gt=0, description="seconds in a day of UTC")
+    heard_s_per_day: float | None = Field(
+        None, gt=0, description="seconds of callers' sound that are heard in a day of UTC"
+    )
     max_text_chars: int | None = Field(None, ge=1, description="characters of one text")
     max_tokens: int | None = Field(None, ge=1, description="speech tokens of one segment")
     max_sockets: int | None = Field(None, ge=1, description="open sockets at one ingress replica")
@@ -53,7 +56,12 @@ class Quota(BaseModel, extra="forbid", frozen=True):
     @property
     def is_limited(self) -> bool:
         """Whether a limit is counted over all ingress replicas."""
-        counted = (self.max_concurrent, self.requests_per_minute, self.audio_s_per_day)
+        counted = (
+            self.max_concurrent,
+            self.requests_per_minute,
+            self.audio_s_per_day,
+            self.heard_s_per_day,
+        )
         return any(limit is not None for limit in counted)
 
 

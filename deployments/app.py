@@ -11,10 +11,12 @@ from app.auth.api_keys import refuse_open_doors
 from app.config import ServeArgs, load_keys, serves_through_haproxy
 from app.engine.stages.card import model_card
 from app.errors import ConfigError
+from app.hearing_settings import HearingSettings
 from app.key_settings import KeySettings
 from deployments.colocated import Colocated
 from deployments.config_check import alias_faults
 from deployments.enroller import Enroller
+from deployments.hearing import HearingReplica
 from deployments.ingress import Ingress
 from deployments.t3 import T3
 from deployments.vocoder import Vocoder
@@ -22,6 +24,9 @@ from deployments.vocoder import Vocoder
 QUEUED_PER_SLOT = 4  # sessions that may wait for each engine slot; further ones get 503
 ENROLLER_KEPT_S = 600.0  # without a recording: it has 0.6 GB, and takes seconds to start
 LONGEST_STREAM_GRACE_S = 10.0
+QUEUED_CALLS = 4  # that wait for a recogniser at each ingress
+CALLS_SHARE = 0.7  # of its recognisers that a replica of the hearing uses before one is added
+HEARING_GRACE_S = 5.0  # a call that is lost is opened again at another replica
 # Far above what `admission:` lets in. Serve would queue what is beyond it, also cancels and health.
 INGRESS_ONGOING = 100_000
 
@@ -65,7 +70,8 @@ def assemble(
     )
     has_recordings = args.voices is not None or args.uploads is not None
     enroller = _enroller(args) if has_recordings else None
-    return ingress.bind(args, card, speaks, enroller, keys=keys)
+    hearing = None if args.hearing is None else _hearing(args, args.hearing)
+    return ingress.bind(args, card, speaks, enroller, hearing, keys=keys)
 
 
 def _split(
@@ -117,6 +123,24 @@ def _enroller(args: ServeArgs) -> Application:
         },
     )
     return deployment.bind(args)
+
+
+def _hearing(args: ServeArgs, settings: HearingSettings) -> Application:
+    """A call holds a request for as long as it lasts, so Serve counts calls."""
+    deployment = serve.deployment(HearingReplica, name="Hearing").options(
+        max_ongoing_requests=settings.num_recognisers,
+        max_queued_requests=QUEUED_CALLS,
+        ray_actor_options={"num_cpus": args.hearing_cpus, "num_gpus": 0},
+        autoscaling_config={
+            "min_replicas": args.hearing_replicas,
+            "max_replicas": max(args.hearing_replicas, args.hearing_max_replicas or 1),
+            "target_ongoing_requests": max(1.0, settings.num_recognisers * CALLS_SHARE),
+            "downscale_delay_s": 600.0,
+        },
+        graceful_shutdown_timeout_s=HEARING_GRACE_S,
+        health_check_period_s=2,
+    )
+    return deployment.bind(settings)
 
 
 def _device(args: ServeArgs) -> str:

@@ -22,7 +22,7 @@ from app.errors import CheckpointError, ConfigError
 from app.model_card import ModelCard
 from app.voices.catalogue import voice_alias_faults
 
-DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Colocated", "Enroller")
+DEPLOYMENTS = ("Ingress", "Vocoder", "T3", "Colocated", "Enroller", "Hearing")
 IMPORT_PATH = "deployments.app:build"
 MERGE = "tag:yaml.org,2002:merge"
 

@@ -38,6 +38,7 @@ from deployments.follower import RegistryFollower
 from deployments.gcs_watch import GcsWatch, gcs_asker
 from deployments.metrics import SessionMetrics
 from deployments.model_loading import StageLoader
+from deployments.realtime import realtime_parts
 from deployments.registry import RemoteRegistry, registry_actors
 from deployments.replica_log import log_as_serve_does
 from deployments.session_observer import ObservedRegistry
@@ -158,6 +159,7 @@ class Ingress:
         card: ModelCard,
         vocoder: "DeploymentHandle[object]",
         enroller: "DeploymentHandle[object] | None",
+        hearing: "DeploymentHandle[object] | None" = None,
         *,
         keys: tuple[KeySettings, ...],
     ) -> None:
@@ -184,6 +186,7 @@ class Ingress:
             admission=args.admission,
             loader=loader,
             dialects=args.dialects,
+            realtime=realtime_parts(args, hearing),
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )

@@ -33,6 +33,11 @@ class RemoteUsage:
         admission: Admission = await self._tasks.start(answer(call, WHAT))
         return admission
 
+    async def charge_heard(self, name: str, quota: Quota, heard_s: float) -> Admission:
+        call = partial(self._actor.charge_heard.remote, name, quota, heard_s)
+        admission: Admission = await self._tasks.start(answer(call, WHAT))
+        return admission
+
     async def settle(self, name: str, ticket: str, audio_s: float) -> None:
         await self._tasks.start(self._settle(name, ticket, audio_s))
 

@@ -41,6 +41,7 @@ _UNITS = (
     (r"_gib$", "GiB"),
     (r"_bytes(_per_key)?$", "bytes"),
     (r"_chars$", "characters"),
+    (r"num_frames$", "number"),
     (r"frames$", "mel frames"),
     (r"_gpus$", "GPUs"),
     (r"_cpus$", "CPUs"),
@@ -85,9 +86,15 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if (section := section_of(field)) is not None:
             path = f"{prefix}{name}"
-            intro = section.__dict__.get("__doc__") or ""
+            intro = " ".join(filter(None, (section.__dict__.get("__doc__"), _told(field))))
             yield "\n\n".join(filter(None, (f"### `{path}:`", intro, _settings_table(section))))
             yield from _sections(section, f"{path}.")
+
+
+def _told(field: FieldInfo) -> str:
+    """Of a section that may be null."""
+    told = field.description or ""
+    return f"{told[:1].upper()}{told[1:]}." if field.default is None else ""
 
 
 def _settings_table(model: type[BaseModel]) -> str:
@@ -99,8 +106,11 @@ def _settings_table(model: type[BaseModel]) -> str:
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """Also of a section that may be null."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _unit(name: str, field: FieldInfo) -> str:

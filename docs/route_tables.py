@@ -10,7 +10,10 @@ from unittest.mock import create_autospec
 from tables import table_of
 
 from app.api.app import create_app
+from app.api.realtime.parts import RealtimeParts
 from app.config import Limits
+from app.conversation.echo import Echo
+from app.hearing.ears import Hearing
 from app.synthesizer import Synthesizer
 
 NO_SCHEMAS: Mapping[str, Any] = {}
@@ -20,10 +23,13 @@ def document() -> dict[str, Any]:
     """The OpenAPI document, with the versions of libraries left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return create_app(create_autospec(Synthesizer, instance=True), Limits()).openapi()
+        realtime = RealtimeParts(create_autospec(Hearing, instance=True), Echo())
+        synthesizer = create_autospec(Synthesizer, instance=True)
+        return create_app(synthesizer, Limits(), realtime=realtime).openapi()
 
 
 _GROUPS = (
+    ("Conversation", ("/v1/realtime",)),
     ("Speech", ("/v1/audio/speech", "/cancel", "/v1/sessions", "/v1/admin")),
     ("Voices and pronunciations", ("/v1/audio/voices", "/v1/voices", "/v1/audio/pronunciations")),
     ("Models and health", ("/v1/models", "/v1/audio/models", "/health", "/openapi.json", "/")),

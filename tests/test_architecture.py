@@ -23,7 +23,16 @@ MAX_BROAD_EXCEPTS = 4  # each says why, beside it
 
 
 _NOUNS = ("word_marks", "spoken_words", "core", "model_card")
-_GROUND = (*_NOUNS, "errors", "key_settings", "t3_settings", "agent_settings", "config")
+_GROUND = (
+    *_NOUNS,
+    "errors",
+    "key_settings",
+    "t3_settings",
+    "agent_settings",
+    "hearing_settings",
+    "realtime_settings",
+    "config",
+)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import besides itself
     "word_marks": (),
     "spoken_words": (),
@@ -34,16 +43,26 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "key_settings": (),
     "agent_settings": (),
     "t3_settings": (),
-    "config": ("core", "errors", "key_settings", "t3_settings", "agent_settings"),
+    "hearing_settings": (),
+    "realtime_settings": (),
+    "config": (
+        *("core", "errors", "key_settings", "t3_settings", "agent_settings", "hearing_settings"),
+        "realtime_settings",
+    ),
     "text": _GROUND,
     "audio": _GROUND,
     "voices": (*_GROUND, "text.pronunciations"),  # the noun that it stores
     "auth": _GROUND,
     "client": _GROUND,
+    "hearing": _GROUND,
+    "conversation": _GROUND,
     "sessions": (*_GROUND, "text.duration"),  # the estimate of a text's length alone
     "engine": (*_GROUND, "sessions", "voices"),
     "web": (),  # static files
-    "api": (*_GROUND, "synthesizer", "text", "audio", "voices", "auth", "sessions"),
+    "api": (
+        *(*_GROUND, "synthesizer", "text", "audio", "voices", "auth", "sessions", "hearing"),
+        "conversation",
+    ),
 }
 
 

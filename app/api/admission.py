@@ -57,6 +57,16 @@ class AdmissionControl:
         finally:
             self._settle(caller.name, number, ticket.audio_s)
 
+    async def charge_heard(self, caller: Caller, heard_s: float) -> None:
+        """Before `heard_s` seconds of the caller's sound are heard. Raises RateLimited, and
+        Unavailable where the ledger does not answer."""
+        if caller.quota.heard_s_per_day is None:
+            return
+        charge = await self._ledger.charge_heard(caller.name, caller.quota, heard_s)
+        if charge.ticket is None:
+            log.info("key %s is refused: %s", caller.name, charge.refusal)
+            raise RateLimited(charge.refusal, charge.retry_after_s)
+
     async def _number(self, name: str, quota: Quota, predicted_s: float) -> str:
         live_s = self._live_s + LONGEST_PER_PREDICTED * predicted_s
         asking = self._ledger.admit(name, quota, predicted_s, live_s)

@@ -23,6 +23,9 @@ from app.api.paths import NormalisedPaths, ServedPaths
 from app.api.plan_routes import plan_routes
 from app.api.pronunciation_routes import pronunciation_routes
 from app.api.pronunciations import Pronunciations
+from app.api.realtime.parts import RealtimeParts
+from app.api.realtime.routes import SOCKETS as REALTIME_SOCKETS
+from app.api.realtime.routes import realtime_routes
 from app.api.services import Services
 from app.api.session_routes import session_routes
 from app.api.slow_readers import ReaderLimit
@@ -57,11 +60,13 @@ def create_app(
     admission: AdmissionSettings | None = None,
     loader: ModelLoader | None = None,
     dialects: Collection[DialectName] = DIALECTS,
+    realtime: RealtimeParts | None = None,
     returns_request_id: bool = True,
     refused: CountRefusal = uncounted,
 ) -> FastAPI:
     """Without `keys` the application serves its own machine alone. `ledger` counts what keys use;
-    the default counts in this process. Without `loader` the model stays in memory.
+    the default counts in this process. Without `loader` the model stays in memory. Without
+    `realtime` the server does not hear, and `/v1/realtime` is not served.
 
     `returns_request_id` is False where the server in front sends X-Request-ID back already, as Ray
     Serve's proxy does: clients would read the doubled header as "id, id". `refused` is called with
@@ -109,11 +114,13 @@ def create_app(
         list_routes(services),
         page_routes(),
         *dialect_routes(services, dialects),
+        *(() if realtime is None else (realtime_routes(services, realtime),)),
     )
     for router in routers:
         app.include_router(router)
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
     served = [route for route in routes if isinstance(route, Route)]
     errors.install(app, refused, ServedPaths(served).explained)
-    openapi.install(app, dialect_sockets(dialects))
+    hears = {} if realtime is None else REALTIME_SOCKETS
+    openapi.install(app, {**dialect_sockets(dialects), **hears})
     return app

@@ -138,8 +138,11 @@ class SpeechContext:
 
     def heard(self, played_ms: float | None) -> Heard:
         """Of the sound that was sent; `played_ms`: as in `cancel`, whose own counts."""
-        first_ms = played_ms if self._played_ms is None else self._played_ms
-        return heard(self._transcript(is_end=self.is_done), first_ms)
+        return self.heard_at(played_ms if self._played_ms is None else self._played_ms)
+
+    def heard_at(self, played_ms: float | None) -> Heard:
+        """The same, whatever a cancel has told."""
+        return heard(self._transcript(is_end=self.is_done), played_ms)
 
     def reader_stalled(self) -> None:
         """The client takes nothing more. The socket cancels the context next."""

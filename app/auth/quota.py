@@ -1,4 +1,5 @@
 """What each API key has used: sessions at once, requests in a minute, seconds of audio in a day.
+Audio that was spoken and audio that was heard are counted apart.
 
 One instance counts for all ingress replicas, so the counts are exact. Plain bookkeeping on one
 event loop; knows nothing about HTTP or Ray.
@@ -32,6 +33,8 @@ class Ledger(Protocol):
 
     async def settle(self, name: str, ticket: str, audio_s: float) -> None: ...
 
+    async def charge_heard(self, name: str, quota: Quota, heard_s: float) -> Admission: ...
+
 
 class _Ticket(NamedTuple):
     until: float
@@ -44,6 +47,7 @@ class _Account:
     requests: deque[float] = field(default_factory=deque)  # their times within the last minute
     day: int = -1
     audio_s: float = 0.0  # of the day
+    heard_s: float = 0.0  # of the day
 
 
 class UsageCounter:
@@ -78,10 +82,20 @@ class UsageCounter:
         if account.open.pop(ticket, None) is not None:
             account.audio_s += audio_s
 
+    async def charge_heard(self, name: str, quota: Quota, heard_s: float) -> Admission:
+        """`heard_s` seconds of the caller's sound are about to be heard. A refused charge counts
+        nothing. There is nothing to settle."""
+        now, account = self._now(), self._fresh(name)
+        limit_s = quota.heard_s_per_day
+        if limit_s is not None and account.heard_s + heard_s > limit_s:
+            return Admission(None, "heard_s_per_day", (account.day + 1) * DAY_S - now)
+        account.heard_s += heard_s
+        return Admission("")
+
     def _fresh(self, name: str) -> _Account:
         now, account = self._now(), self._accounts[name]
         if account.day != int(now // DAY_S):
-            account.day, account.audio_s = int(now // DAY_S), 0.0
+            account.day, account.audio_s, account.heard_s = int(now // DAY_S), 0.0, 0.0
         while account.requests and now - account.requests[0] >= MINUTE_S:
             account.requests.popleft()
         for ticket, (until, _) in list(account.open.items()):

@@ -71,6 +71,18 @@ async def test_the_tickets_of_a_dead_ingress_expire(ledger, clock):
     assert (await ledger.admit("k", quota, 10, LIVE_S)).ticket is None
 
 
+async def test_what_is_heard_in_a_day_is_bounded_apart_from_what_is_spoken(ledger, clock):
+    quota = Quota(heard_s_per_day=20, audio_s_per_day=5)
+    assert (await ledger.charge_heard("k", quota, 10)).ticket is not None
+    assert (await ledger.charge_heard("k", quota, 10)).ticket is not None
+    refused = await ledger.charge_heard("k", quota, 10)
+    assert (refused.ticket, refused.refusal) == (None, "heard_s_per_day")
+    assert (await ledger.charge_heard("other", quota, 10)).ticket is not None
+    assert (await ledger.admit("k", quota, 5, LIVE_S)).ticket
+    clock.now += refused.retry_after_s
+    assert (await ledger.charge_heard("k", quota, 10)).ticket is not None
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.integers(0, 30)), max_size=60))
 async def test_no_limit_is_ever_exceeded(steps):
     clock = Clock()

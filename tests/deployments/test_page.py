@@ -13,9 +13,9 @@ from tests.support.web_page import SOUND_ON, problems_of
 pytestmark = needs_chromium
 
 SPEAKS_WITHIN_MS = 30_000
-# One sentence is one take of the socket. A vocoder that dies between two takes breaks nothing off:
-# the next take waits for its successor.
-ONE_TAKE = "It was a bright cold day in April, and the clocks were striking thirteen, and " * 4
+# A clause is a take of the socket. A vocoder that dies between two takes breaks nothing off: the
+# next take waits for its successor.
+ONE_TAKE = "It was a bright cold day in April and the clocks were striking thirteen and " * 3
 
 
 def state(page: Page, text: str) -> None:

@@ -18,6 +18,7 @@ import generate
 import route_tables
 
 API = (DOCS / "api.md").read_text()
+REALTIME = (DOCS / "realtime.md").read_text()
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
@@ -84,4 +85,5 @@ def test_every_code_of_an_error_is_on_the_page():
     codes = set(raised_codes())
     assert {"voice_not_found", "overloaded", "too_many_contexts"} <= codes
     table = API[API.index("## Errors") : API.index("## Health")]
+    table += REALTIME[REALTIME.index("## Errors") :]
     assert {code for code in codes if f"`{code}`" not in table} == set()

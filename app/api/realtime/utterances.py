@@ -1,0 +1,241 @@
+"""What a client says, utterance by utterance: the events that are told, and what follows of them.
+
+An utterance is an item of the conversation from its commit on. Knows nothing about sound.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from app.api.errors import error_of
+from app.api.realtime.ids import new_id
+from app.api.realtime.item_fields import told
+from app.api.realtime.listener import (
+    Committed,
+    Heard,
+    HearingLost,
+    NothingToCommit,
+)
+from app.api.realtime.outbox import EventOutbox
+from app.api.realtime.partial_words import PartialWords
+from app.api.realtime.responses import BargeIn, Responses
+from app.conversation.items import Conversation, Message, Part
+from app.errors import BadRequest, ServeError, Unavailable
+from app.hearing.ears import (
+    Aborted,
+    FinalText,
+    HearingFailed,
+    Listening,
+    PartialText,
+    SpeechBegan,
+    SpeechEnded,
+)
+
+log = logging.getLogger(__name__)
+
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """Of the session, as it is now. `tells_text`: the client has asked for transcriptions."""
+
+    responds: bool
+    is_interruptible: bool
+    tells_text: bool
+
+
+@dataclass(slots=True)
+class _Utterance:
+    item_id: str = field(default_factory=lambda: new_id("item"))
+    is_committed: bool = False
+    voice_ms: int | None = None  # when the voice began; None: no voice, or it has ended
+    words: PartialWords = field(default_factory=PartialWords)
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
+    late: asyncio.TimerHandle | None = None
+
+
+class Utterances:
+    def __init__(
+        self,
+        conversation: Conversation,
+        outbox: EventOutbox,
+        responses: Responses,
+        *,
+        manners: Callable[[], Manners],
+        abort: Callable[[int], "asyncio.Future[Aborted]"],
+        respond: Callable[[], None],
+        observe: Callable[[str], None],
+        transcript_s: float,
+    ) -> None:
+        """`abort`: as Listener.abort. `respond`: creates a response to what was said. `observe`: as
+        RealtimeObserver.utterance."""
+        self._conversation = conversation
+        self._outbox = outbox
+        self._responses = responses
+        self._manners = manners
+        self._abort = abort
+        self._respond = respond
+        self._observe = observe
+        self._transcript_s = transcript_s
+        self._open: dict[int, _Utterance] = {}  # by generation, until the text has come
+        self._newest = 0  # generation that was heard of
+        self._owes_response = False  # something was said, and is not answered
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._open
+
+    async def heard(self, event: Heard) -> None:
+        match event:
+            case SpeechBegan():
+                await self._began(event)
+            case SpeechEnded():
+                self._ended(event)
+            case Listening():
+                if (utterance := self._of(event.generation)) is not None:
+                    utterance.listening.set()
+            case PartialText():
+                self._partial(event)
+            case FinalText():
+                self._final(event)
+            case HearingFailed():
+                error = Unavailable(event.message, code=event.code)
+                self._failed(event.generation, error)
+            case Committed():
+                self._commit(event.generation)
+            case NothingToCommit():
+                message = "no sound was sent since the last commit"
+                refusal = BadRequest(message, code="input_audio_buffer_commit_empty")
+                self._outbox.refuse(refusal, event.event_id)
+            case HearingLost():
+                self._lost(event.error)
+
+    def clear(self) -> None:
+        """The utterance that is open is forgotten."""
+        for generation in [g for g, each in self._open.items() if not each.is_committed]:
+            del self._open[generation]
+
+    def close(self) -> None:
+        for utterance in self._open.values():
+            if utterance.late is not None:
+                utterance.late.cancel()
+
+    def _of(self, generation: int) -> _Utterance | None:
+        """None: the utterance has ended, and nothing more is told of it."""
+        if generation > self._newest:
+            self._newest = generation
+            self._open[generation] = _Utterance()
+        return self._open.get(generation)
+
+    async def _began(self, event: SpeechBegan) -> None:
+        """The stop is under way before the client is told: its socket may be blocked."""
+        if (utterance := self._of(event.generation)) is None:
+            return
+        active = self._responses.active
+        if active is not None and self._manners().is_interruptible:
+            abort = partial(self._abort, event.generation - 1)
+            times = event.began_at_s, event.noticed_at_s
+            barge_in = BargeIn(*times, abort=abort, listen=utterance.listening.wait)
+            self._responses.stop(active, "turn_detected", barge_in)
+            await active.is_stopping.wait()
+            self._drop_before(event.generation)
+        utterance.voice_ms = round(event.began_s * 1e3)
+        named = {"audio_start_ms": utterance.voice_ms, "item_id": utterance.item_id}
+        self._outbox.post("input_audio_buffer.speech_started", **named)
+
+    def _drop_before(self, generation: int) -> None:
+        """A barge-in has aborted what was heard before it and had no text yet."""
+        error = Unavailable("the utterance was dropped by a barge-in", code="interrupted")
+        for dropped in [each for each in self._open if each < generation]:
+            self._failed(dropped, error)
+
+    def _ended(self, event: SpeechEnded) -> None:
+        if (utterance := self._of(event.generation)) is not None:
+            self._voice_ended(utterance, round(event.ended_s * 1e3))
+            self._commit(event.generation)
+
+    def _voice_ended(self, utterance: _Utterance, end_ms: int) -> None:
+        utterance.voice_ms = None
+        stopped = {"audio_end_ms": end_ms, "item_id": utterance.item_id}
+        self._outbox.post("input_audio_buffer.speech_stopped", **stopped)
+
+    def _commit(self, generation: int) -> None:
+        """Idempotent: an order may commit what a voice has ended."""
+        utterance = self._of(generation)
+        if utterance is None or utterance.is_committed:
+            return
+        utterance.is_committed = True
+        item = Message(utterance.item_id, "user", (Part(None, is_audio=True),))
+        before = self._conversation.add(item)
+        named = {"previous_item_id": before, "item_id": item.id}
+        self._outbox.post("input_audio_buffer.committed", **named)
+        for kind in ("conversation.item.added", "conversation.item.done"):
+            self._outbox.post(kind, previous_item_id=before, item=told(item))
+        loop = asyncio.get_running_loop()
+        utterance.late = loop.call_later(self._transcript_s, self._late, generation)
+
+    def _partial(self, event: PartialText) -> None:
+        if (utterance := self._of(event.generation)) is None:
+            return
+        delta = utterance.words.news(event.text)
+        if delta and self._manners().tells_text:
+            named = {"item_id": utterance.item_id, "content_index": 0, "delta": delta}
+            self._outbox.post(f"{TRANSCRIPTION}.delta", **named)
+
+    def _final(self, event: FinalText) -> None:
+        self._commit(event.generation)
+        if (utterance := self._end(event.generation)) is None:
+            return
+        text = event.text.strip()
+        self._conversation.replace(Message(utterance.item_id, "user", (Part(text, is_audio=True),)))
+        self._observe("understood" if text else "empty")
+        if self._manners().tells_text:
+            seconds = round(event.audio_s, 3)
+            self._outbox.post(
+                f"{TRANSCRIPTION}.completed",
+                item_id=utterance.item_id,
+                content_index=0,
+                transcript=text,
+                usage={"type": "duration", "seconds": seconds},
+            )
+        self._answer(is_understood=bool(text))
+
+    def _answer(self, *, is_understood: bool) -> None:
+        """A response follows once nobody speaks and every text is there."""
+        manners = self._manners()
+        self._owes_response = manners.responds and (self._owes_response or is_understood)
+        if self._owes_response and not self._open:
+            self._owes_response = False
+            self._respond()
+
+    def _failed(self, generation: int, error: ServeError) -> None:
+        utterance = self._of(generation)
+        if utterance is None:
+            return
+        if utterance.voice_ms is not None:
+            self._voice_ended(utterance, utterance.voice_ms)
+        self._commit(generation)
+        self._end(generation)
+        self._observe(error.code)
+        named = {"item_id": utterance.item_id, "content_index": 0}
+        self._outbox.post(f"{TRANSCRIPTION}.failed", **named, error=error_of(error))
+        self._answer(is_understood=False)
+
+    def _lost(self, error: ServeError) -> None:
+        for generation in list(self._open):
+            self._failed(generation, error)
+        self._outbox.refuse(error)
+
+    def _late(self, generation: int) -> None:
+        message = f"no text came within {self._transcript_s:g} s (realtime.transcript_s)"
+        self._failed(generation, Unavailable(message, code="recogniser_late"))
+        self._abort(generation)
+
+    def _end(self, generation: int) -> _Utterance | None:
+        utterance = self._open.pop(generation, None)
+        if utterance is not None and utterance.late is not None:
+            utterance.late.cancel()
+        return utterance

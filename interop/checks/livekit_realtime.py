@@ -1,0 +1,137 @@
+"""livekit-agents' realtime model, unmodified, in a conversation: what it hears of a server.
+python -m interop.checks.livekit_realtime URL FOLDER TURNS; prints one JSON object last.
+
+FOLDER has utterances as raw PCM at 24 kHz. Every second turn interrupts the reply before it, as an
+agent does: by `interrupt` and `truncate` once the server has noticed the voice.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from livekit import rtc
+from livekit.agents import llm
+from livekit.plugins import openai
+
+from interop.checks.microphone import INTERRUPT_AFTER_S, RATE, REPLY_WITHIN_S, Microphone, spoken
+
+
+class Conversation:
+    def __init__(self, url: str) -> None:
+        self._model = openai.realtime.RealtimeModel(base_url=f"{url}/v1", api_key="interop")
+        self.session = self._model.session()
+        self.session.on("input_speech_started", self._on_speech)
+        self.session.on("generation_created", self._on_generation)
+        self.session.on("input_audio_transcription_completed", self._on_transcript)
+        self.session.on("error", lambda error: self.errors.append(str(error.error)))
+        self.errors: list[str] = []
+        self.transcripts: list[str] = []
+        self.noticed_s: float | None = None
+        self.last_sound_s = 0.0
+        self.sound_s = 0.0
+        self.text = ""
+        self.began = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._message_id: str | None = None
+        self._first_s = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def next_turn(self) -> None:
+        self.began.clear()
+        self.ended.clear()
+        self.noticed_s, self.sound_s, self.text = None, 0.0, ""
+
+    def _on_speech(self, event: llm.InputSpeechStartedEvent) -> None:
+        self.noticed_s = time.monotonic()
+        if self._message_id is not None and not self.ended.is_set():
+            played_ms = int((time.monotonic() - self._first_s) * 1e3)
+            self.session.interrupt()
+            self.session.truncate(
+                message_id=self._message_id,
+                modalities=["audio"],
+                audio_end_ms=min(played_ms, int(self.sound_s * 1e3)),
+            )
+
+    def _on_transcript(self, event: llm.InputTranscriptionCompleted) -> None:
+        if event.is_final:
+            self.transcripts.append(event.transcript)
+
+    def _on_generation(self, event: llm.GenerationCreatedEvent) -> None:
+        task = asyncio.ensure_future(self._listen(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _listen(self, event: llm.GenerationCreatedEvent) -> None:
+        self._message_id = None
+        async for message in event.message_stream:
+            reading = asyncio.ensure_future(self._read(message.text_stream))
+            async for frame in message.audio_stream:
+                if self._message_id != message.message_id:
+                    self._message_id, self._first_s = message.message_id, time.monotonic()
+                    self.sound_s = 0.0
+                    self.ended.clear()  # of the reply before it
+                    self.began.set()
+                self.last_sound_s = time.monotonic()
+                self.sound_s += frame.duration
+            await reading
+        self.ended.set()
+
+    async def _read(self, texts) -> None:
+        self.text = ""
+        async for text in texts:
+            self.text += text
+
+
+async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, object]:
+    conversation = Conversation(url)
+    session = conversation.session
+
+    async def push(content: bytes) -> None:
+        session.push_audio(rtc.AudioFrame(content, RATE, 1, len(content) // 2))
+
+    microphone = Microphone(push)
+    sending = asyncio.ensure_future(microphone.run())
+    turns = []
+    await asyncio.sleep(1.0)
+    for number in range(num_turns):
+        is_interruption = number % 2 == 1
+        if is_interruption:
+            await asyncio.sleep(INTERRUPT_AFTER_S)
+        elif number:
+            await asyncio.wait_for(conversation.ended.wait(), REPLY_WITHIN_S)
+        before_s = conversation.sound_s
+        conversation.next_turn()
+        began_s = microphone.say(utterances[number % len(utterances)])
+        await asyncio.wait_for(conversation.began.wait(), REPLY_WITHIN_S)
+        noticed_s = conversation.noticed_s
+        turns.append(
+            {
+                "is_interruption": is_interruption,
+                "noticed_ms": None if noticed_s is None else round((noticed_s - began_s) * 1e3),
+                "cut_at_s": round(before_s, 2) if is_interruption else None,
+            }
+        )
+    await asyncio.wait_for(conversation.ended.wait(), REPLY_WITHIN_S)
+    sending.cancel()
+    history = [
+        (item.role, item.text_content)
+        for item in session.chat_ctx.items
+        if isinstance(item, llm.ChatMessage)
+    ]
+    await session.aclose()
+    return {
+        "client": "LiveKit realtime",
+        "turns": turns,
+        "transcripts": conversation.transcripts,
+        "last_reply": conversation.text,
+        "last_sound_s": round(conversation.sound_s, 2),
+        "num_items": len(history),
+        "errors": conversation.errors,
+    }
+
+
+if __name__ == "__main__":
+    told = asyncio.run(main(sys.argv[1], spoken(Path(sys.argv[2])), int(sys.argv[3])))
+    sys.stdout.write(json.dumps(told) + "\n")
