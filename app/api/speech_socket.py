@@ -180,8 +180,7 @@ class SpeechSocket:
     async def _start(self, opening: Opening) -> None:
         message = opening.start
         if self._is_closing:
-            reason = "type: the socket is closing and opens no more contexts"
-            raise BadRequest(reason, param="type")
+            raise BadRequest("type: the socket is closing, and opens no more", param="type")
         if message.context_id in self._open:
             raise BadRequest("context_id: this context is open already", param="context_id")
         if len(self._open) >= self._bounds.max_contexts:
