@@ -111,7 +111,7 @@ def create_app(
         pronunciation_routes(services.pronunciations),
         desktop_routes(services),
         model_routes(services, loader),
-        list_routes(services),
+        list_routes(services, hears=realtime is not None),
         page_routes(),
         *dialect_routes(services, dialects),
         *(() if realtime is None else (realtime_routes(services, realtime),)),

@@ -2,7 +2,8 @@
 // acknowledgement and the silence took.
 
 import { histogram, quantile } from "./charts.js";
-import { button, element, factTable, labelled, listen } from "./elements.js";
+import { button, element, factTable, labelled } from "./elements.js";
+import { listen } from "./events.js";
 import { SpeechError } from "./speech-error.js";
 
 /** @typedef {import("./page.js").Page} Page */

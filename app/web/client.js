@@ -178,6 +178,26 @@ export class SpeechClient extends EventTarget {
     return answer;
   }
 
+  /**
+   * A socket of the server that is open, with the key. Rejects as `connect` does.
+   * @param {string} path without a slash at its start
+   * @param {string} protocol
+   */
+  async openSocket(path, protocol) {
+    const url = new URL(path, this.url);
+    url.protocol = url.protocol.replace("http", "ws");
+    let socket;
+    try {
+      const key = this.key ? [`chatterbox.key.${this.key}`] : [];
+      socket = new WebSocket(url, [protocol, ...key]);
+    } catch {  // a key with a character that no subprotocol may have
+      throw new SpeechError("invalid_api_key", "this is no API key", { status: 401 });
+    }
+    const isOpen = await opened(socket);
+    if (!isOpen) throw await this.#reason();
+    return socket;
+  }
+
   /** Closes the socket, which stops what is being spoken. Forgets that sockets were forbidden. */
   disconnect() {
     this.#areSocketsForbidden = false;
@@ -187,18 +207,8 @@ export class SpeechClient extends EventTarget {
   }
 
   async #open() {
-    const url = new URL(SOCKET, this.url);
-    url.protocol = url.protocol.replace("http", "ws");
-    const protocols = this.key ? ["chatterbox", `chatterbox.key.${this.key}`] : ["chatterbox"];
-    let socket;
-    try {
-      socket = new WebSocket(url, protocols);
-    } catch {  // a key with a character that no subprotocol may have
-      throw new SpeechError("invalid_api_key", "this is no API key", { status: 401 });
-    }
+    const socket = await this.openSocket(SOCKET, "chatterbox");
     socket.binaryType = "arraybuffer";
-    const isOpen = await opened(socket);
-    if (!isOpen) throw await this.#reason();
     this.#socket = socket;
     this.#numRefused = 0;
     socket.addEventListener("message", ({ data }) => this.#receive(data));

@@ -27,7 +27,7 @@ export function mount(root, page) {
       { url: page.client.url, needsKey: page.client.key !== "", model, text, options });
   };
   const learn = async () => {
-    model = await servedModel(page.client) ?? model;
+    model = (await servedModel(page.client))?.id ?? model;
     show();
   };
   language.addEventListener("change", show);

@@ -1,6 +1,7 @@
 // The panel "Download": what was heard as a WAV file, and the same request as a file in any format.
 
-import { button, element, labelled, listen } from "./elements.js";
+import { button, element, labelled } from "./elements.js";
+import { listen } from "./events.js";
 import { servedModel } from "./served-model.js";
 import { SpeechError } from "./speech-error.js";
 import { wavOf } from "./wav.js";
@@ -80,7 +81,7 @@ async function fileRequest(page, utterance, kind) {
   /** @type {Record<string, any>} */
   const options = Object.fromEntries(
     Object.entries(utterance.options).filter(([name]) => !LIVE_ALONE.includes(name)));
-  const model = options.model ?? await servedModel(page.client) ?? "tts-1";
+  const model = options.model ?? (await servedModel(page.client))?.id ?? "tts-1";
   return { ...options, model, input: text, seed, response_format: kind, stream: false };
 }
 

@@ -58,19 +58,6 @@ export function factTable(caption, rows) {
 }
 
 /**
- * Acts on each event of a kind with its `detail`.
- * @param {EventTarget} target
- * @param {string} kind
- * @param {(detail: any) => void} act
- * @param {AddEventListenerOptions} [options]
- */
-export function listen(target, kind, act, options) {
-  target.addEventListener(kind, (event) => {
-    act(/** @type {CustomEvent} */ (event).detail);
-  }, options);
-}
-
-/**
  * @template {Element} E
  * @param {E} made
  * @param {Record<string, any>} attributes

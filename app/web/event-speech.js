@@ -1,6 +1,7 @@
 // One speech over server-sent events, for networks that forbid sockets: the text is collected, and
 // sent as a whole when it is closed. It has the methods and events of SocketSpeech.
 
+import { bytesOf } from "./base64.js";
 import { SpeechError, errorOfMessage } from "./speech-error.js";
 
 /** @typedef {import("./client.js").SpeechClient} SpeechClient */
@@ -191,9 +192,4 @@ function asSpeechError(error) {
 function numberOf(headers, name) {
   const value = headers.get(name);
   return value === null ? null : Number(value);
-}
-
-/** @param {string} base64 */
-function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }

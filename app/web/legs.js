@@ -31,6 +31,38 @@ export const CANCEL = [
 ];
 
 /**
+ * Legs of a voice that interrupts an answer: name, what it is. All but the first begin when the
+ * voice is noticed, and run at the same time.
+ * @type {[string, string][]}
+ */
+export const BARGE_IN = [
+  ["notice", "the server notices the voice"],
+  ["silence", "it writes no more sound"],
+  ["tts_sent", "the cancel goes to the speech"],
+  ["tts_ack", "T3 and the vocoder have stopped"],
+  ["recogniser_abort", "the recogniser has seen the abort"],
+  ["recogniser_free", "the recogniser has dropped what it heard before"],
+  ["socket", "the connection that carried the speech is closed"],
+  ["llm", "the language model has stopped"],
+  ["listening", "the recogniser hears the interruption"],
+];
+
+/**
+ * The legs of a chain that were told, with 0 where the voice is noticed.
+ *
+ * @param {[string, string][]} legs BARGE_IN
+ * @param {Record<string, number>} legsMs by name
+ * @returns {{name: string, meaning: string, fromMs: number, toMs: number}[]}
+ */
+export function placedChain(legs, legsMs) {
+  return legs.filter(([name]) => name in legsMs).map(([name, meaning]) => {
+    const isBefore = name === "notice";
+    const ms = legsMs[name];
+    return { name, meaning, fromMs: isBefore ? -ms : 0, toMs: isBefore ? 0 : ms };
+  });
+}
+
+/**
  * The legs of which the report has both marks.
  *
  * @param {[string, string, string, string][]} legs FIRST_SOUND or CANCEL

@@ -9,6 +9,7 @@ import { mount as mountKey } from "./key.js";
 import { Page } from "./page.js";
 import { mount as mountSpeak } from "./speak.js";
 import { mount as mountStopped } from "./stopped.js";
+import { mount as mountTalk } from "./talk.js";
 import { mount as mountTimeline } from "./timeline.js";
 import { mount as mountTrouble } from "./trouble.js";
 import { mount as mountVoices } from "./voices.js";
@@ -25,6 +26,7 @@ const PANELS = {  // by the id of the section, without `panel-`; each may use wh
   waveform: mountWaveform,
   download: mountDownload,
   "copy-as": mountCopyAs,
+  talk: mountTalk,
   voices: mountVoices,
   "barge-in": mountBargeIn,
 };

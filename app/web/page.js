@@ -1,6 +1,8 @@
 // What all panels of the page share: the client, the player, the newest utterance, the voices.
 
 import { SpeechClient } from "./client.js";
+import { Conversation } from "./conversation.js";
+import { listen } from "./events.js";
 import { messageOf } from "./messages.js";
 import { Player } from "./player.js";
 import { Utterance } from "./utterance.js";
@@ -11,7 +13,8 @@ import { Utterance } from "./utterance.js";
 const SAMPLE_RATE = 24_000;
 
 /**
- * Events, each a CustomEvent with its `detail`: `utterance` {utterance}: a new one begins;
+ * Events, each a CustomEvent with its `detail`: `utterance` {utterance} and `conversation`
+ * {conversation}: a new one begins;
  * `voices`: `voices` is new; `connected`: a key was given that the server takes, or needs none;
  * `trouble` {error, message}: something went wrong, in plain words; `calm`: that is over.
  */
@@ -20,6 +23,8 @@ export class Page extends EventTarget {
   player = new Player();
   /** @type {Utterance|null} the newest; it keeps its sound until the next one */
   utterance = null;
+  /** @type {Conversation|null} the one that runs */
+  conversation = null;
   /** @type {Voice[]} */
   voices = [];
   /**
@@ -43,6 +48,7 @@ export class Page extends EventTarget {
    * @returns {Promise<Utterance>} once all text is sent
    */
   async say(text, options, prebufferMs) {
+    this.conversation?.end();
     if (this.utterance?.isLive) void this.utterance.stop();
     this.utterance?.dispose();
     const utterance = new Utterance(this.player, options, prebufferMs);
@@ -60,14 +66,37 @@ export class Page extends EventTarget {
     return utterance;
   }
 
+  /** Talks with the server by voice. Stops what speaks. What goes wrong is shown. */
+  async converse() {
+    await this.stop();
+    const { voice, speed } = this.read().options;
+    const conversation = new Conversation(this.client, this.player, { voice, speed });
+    this.conversation = conversation;
+    listen(conversation, "trouble", ({ error }) => this.tell(error));
+    listen(conversation, "ended", ({ error }) => {
+      this.conversation = null;
+      if (error !== null) this.tell(error);
+    });
+    this.#dispatch("calm");
+    this.#dispatch("conversation", { conversation });
+    await conversation.start();
+  }
+
+  /** Whether something speaks, plays or is made that `stop` would stop. */
+  get isLive() {
+    return this.utterance?.isLive || this.conversation?.isAnswering || false;
+  }
+
   /** Stops what speaks or plays: silence first, then the server. */
   async stop() {
     if (this.utterance?.isLive) await this.utterance.stop();
+    if (this.conversation?.isAnswering) await this.conversation.stop();
   }
 
   /** Plays what is kept of the newest utterance. @param {number} ms where it begins */
   async seek(ms) {
     if (!this.utterance?.numSamples) return;
+    this.conversation?.end();
     try {
       await this.player.open(this.utterance.sampleRate);
       this.utterance.seek(ms);

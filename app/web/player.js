@@ -81,15 +81,11 @@ export class Player extends EventTarget {
     await this.#context?.close();
     this.#context = this.node = null;
     const context = new AudioContext({ sampleRate, latencyHint: "interactive" });
-    if (context.audioWorklet === undefined) {
-      await context.close();
-      throw new PlayerError("worklet_missing", "this page may not use an AudioWorklet");
-    }
     try {
-      await context.audioWorklet.addModule(new URL("playout-worklet.js", import.meta.url));
-    } catch {
+      await addWorklet(context, "playout-worklet.js");
+    } catch (error) {
       await context.close();
-      throw new PlayerError("worklet_failed", "the AudioWorklet could not be loaded");
+      throw error;
     }
     const options = { numberOfInputs: 0, outputChannelCount: [1] };
     const node = new AudioWorkletNode(context, "playout", options);
@@ -180,6 +176,22 @@ export class Player extends EventTarget {
     if (message.type === "position") this.#last = message;
     if (message.type === "drained") this.#last = { ...this.#last, buffered: 0, isSilent: true };
     this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+  }
+}
+
+/**
+ * Rejects with a PlayerError.
+ * @param {AudioContext} context
+ * @param {string} name of a file beside this one
+ */
+export async function addWorklet(context, name) {
+  if (context.audioWorklet === undefined) {
+    throw new PlayerError("worklet_missing", "this page may not use an AudioWorklet");
+  }
+  try {
+    await context.audioWorklet.addModule(new URL(name, import.meta.url));
+  } catch {
+    throw new PlayerError("worklet_failed", "the AudioWorklet could not be loaded");
   }
 }
 

@@ -1,6 +1,7 @@
 // Records from the microphone, and tells level and length while it does. The browser chooses the
 // container: WebM (Chrome, Firefox), MP4 (Safari) or Ogg. Uploads nothing.
 
+import { openMicrophone } from "./microphone.js";
 import { levelDb } from "./spectrum.js";
 
 export const MAX_S = 30;  // of speech that the server takes
@@ -11,23 +12,6 @@ const PART_MS = 1000;
 // A voice is made of the sound as it is: an echo canceller and a gain control would change it.
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
-/** @type {Record<string, string>} */
-const CODES = {  // by the name of the browser's error
-  NotAllowedError: "microphone_denied",
-  NotFoundError: "microphone_missing",
-  NotReadableError: "microphone_busy",
-};
-
-/** The microphone cannot be used; messages.js says why in plain words. */
-export class MicrophoneError extends Error {
-  /** @param {string} code */
-  constructor(code) {
-    super("The microphone cannot be used. Choose a file instead.");
-    this.name = "MicrophoneError";
-    this.code = code;
-  }
-}
-
 /**
  * Events: `level` {seconds, levelDb}, ten times a second; `stop` {blob}, once, also
  * after MAX_S.
@@ -35,13 +19,7 @@ export class MicrophoneError extends Error {
 export class Recorder extends EventTarget {
   /** Asks for the microphone. @returns {Promise<Recorder>} rejects with a MicrophoneError */
   static async start() {
-    if (!navigator.mediaDevices) throw new MicrophoneError("microphone_insecure");
-    try {
-      return new Recorder(await navigator.mediaDevices.getUserMedia({ audio: PLAIN }));
-    } catch (error) {
-      if (error instanceof DOMException) throw new MicrophoneError(CODES[error.name] ?? "microphone_failed");
-      throw error;
-    }
+    return new Recorder(await openMicrophone(PLAIN));
   }
 
   /** @param {MediaStream} stream */

@@ -152,7 +152,7 @@ function listenToKeys(page, speak, text) {
     if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === text) {
       speak.click();
-    } else if (page.utterance?.isLive && isStop(event, speak)) {
+    } else if (page.isLive && isStop(event, speak)) {
       event.preventDefault();
       isSpaceTaken = event.key === " ";
       void page.stop();

@@ -2,7 +2,8 @@
 // factor, and the course of lead, tokens and slots while it speaks.
 
 import { barTable, lineChart } from "./charts.js";
-import { element, factTable, listen } from "./elements.js";
+import { element, factTable } from "./elements.js";
+import { listen } from "./events.js";
 import { CANCEL, FIRST_SOUND, placed, realTimeFactor } from "./legs.js";
 import { LiveCourse } from "./live-course.js";
 import { reportsOf } from "./session-reports.js";

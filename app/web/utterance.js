@@ -1,6 +1,8 @@
 // One text that is spoken on this page: the speech of the client, what of its sound is kept, and
 // when everything happened. The panels read it, and listen to its events.
 
+import { PcmReader, floatsOf } from "./pcm.js";
+
 /** @typedef {import("./client.js").Speech} Speech */
 /** @typedef {import("./client.js").SpeechOptions} SpeechOptions */
 /** @typedef {import("./client.js").SpeechEnd} SpeechEnd */
@@ -33,8 +35,6 @@
  * @property {number|null} acknowledged the server has
  */
 
-const PCM_SCALE = 32768;
-
 /**
  * Events, each a CustomEvent with its `detail`: `started`; `audio` {samples: Int16Array, start};
  * `words` {words: Word[]}; `playing`; `position` (Position); `refused` {error}: a message of ours;
@@ -48,7 +48,7 @@ export class Utterance extends EventTarget {
   #playId = 0;
   #isStopped = false;
   #listening = new AbortController();
-  #odd = new Uint8Array(0);  // half a sample, with which the newest bytes ended
+  #pcm = new PcmReader();
 
   text = "";
   /** Of the context at the server: GET /v1/sessions/{sessionId} has its report. */
@@ -133,9 +133,8 @@ export class Utterance extends EventTarget {
     const all = new Float32Array(Math.max(0, this.numSamples - start));
     let at = -start;
     for (const part of this.sound) {
-      for (let index = Math.max(0, -at); index < part.length; index += 1) {
-        all[at + index] = part[index] / PCM_SCALE;
-      }
+      const kept = part.subarray(Math.max(0, -at));
+      if (kept.length) all.set(floatsOf(kept), Math.max(0, at));
       at += part.length;
     }
     return all;
@@ -211,7 +210,7 @@ export class Utterance extends EventTarget {
   #receive({ bytes, prebuffer_ms }) {
     this.times.lastAudio = performance.now();
     const start = this.numSamples;
-    const samples = this.#pcmOf(bytes);
+    const samples = this.#pcm.read(bytes);
     this.sound.push(samples);
     this.numSamples += samples.length;
     const waitMs = prebuffer_ms === null ? null : (this.prebufferMs ?? prebuffer_ms);
@@ -219,22 +218,8 @@ export class Utterance extends EventTarget {
       this.times.firstAudio = this.times.lastAudio;
       this.#playId = this.#player.begin({ waitMs: this.prebufferMs ?? prebuffer_ms ?? 0 });
     }
-    const played = Float32Array.from(samples, (value) => value / PCM_SCALE);
-    if (!this.#isStopped) this.#player.add(this.#playId, played, waitMs);
+    if (!this.#isStopped) this.#player.add(this.#playId, floatsOf(samples), waitMs);
     this.#tell("audio", { samples, start });
-  }
-
-  /** @param {Uint8Array} bytes of s16le, cut anywhere */
-  #pcmOf(bytes) {
-    const all = new Uint8Array(this.#odd.length + bytes.length);
-    all.set(this.#odd);
-    all.set(bytes, this.#odd.length);
-    const numBytes = all.length - all.length % 2;
-    this.#odd = all.slice(numBytes);
-    const pcm = new Int16Array(numBytes / 2);
-    const view = new DataView(all.buffer);
-    for (let index = 0; index < pcm.length; index += 1) pcm[index] = view.getInt16(2 * index, true);
-    return pcm;
   }
 
   /** @param {Word[]} words one that comes again has better times */

@@ -1,8 +1,10 @@
 // The form that makes a voice of a recording: a file, or the microphone. Shows level and length
 // before anything is sent, and asks for the speaker's consent.
 
-import { button, element, factTable, labelled, listen } from "./elements.js";
-import { MAX_S, MIN_S, MicrophoneError, Recorder } from "./recorder.js";
+import { button, element, factTable, labelled } from "./elements.js";
+import { listen } from "./events.js";
+import { MicrophoneError } from "./microphone.js";
+import { MAX_S, MIN_S, Recorder } from "./recorder.js";
 import { levelsOf } from "./sound-levels.js";
 import { SpeechError } from "./speech-error.js";
 import { QUIETEST_DB } from "./spectrum.js";

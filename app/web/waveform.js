@@ -1,7 +1,8 @@
 // The panel "Sound": waveform and spectrogram of an utterance. What was heard is in colour, what is
 // received but not heard is pale. A slider plays from any place of what was kept.
 
-import { element, labelled, listen } from "./elements.js";
+import { element, labelled } from "./elements.js";
+import { listen } from "./events.js";
 import { SoundColumns } from "./sound-columns.js";
 import { QUIETEST_DB, decibels } from "./spectrum.js";
 

@@ -4,12 +4,12 @@ A test fails where the page throws, breaks its Content-Security-Policy, or asks 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-from playwright.sync_api import ConsoleMessage, Page, Request
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from tests.support.api_clients import serving
-from tests.support.browser import browser_page
 
 SOUND_ON = "--autoplay-policy=no-user-gesture-required"
 READY = "body[data-ready]"
@@ -17,17 +17,18 @@ READY = "body[data-ready]"
 
 @contextmanager
 def web_page(
+    browser: Browser,
     synthesizer: object,
-    *switches: str,
+    *,
     width: int = 1280,
     height: int = 720,
     ready: bool = True,
     **options: object,
 ) -> Iterator[Page]:
-    """`ready`: waits until the page has asked for its voices. `options`: those of `create_app`."""
+    """`ready`: waits until the page has asked for its voices. `options`: those of `serving`."""
     with (
         serving(synthesizer, **options) as url,
-        browser_page(width, height, SOUND_ON, *switches) as page,
+        closing(browser.new_page(viewport={"width": width, "height": height})) as page,
     ):
         problems = problems_of(page, url)
         page.goto(f"{url}/play")
@@ -74,3 +75,11 @@ def wait_for_state(page: Page, state: str) -> None:
     page.wait_for_function(
         "state => document.getElementById('state').textContent === state", arg=state
     )
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds: the rule, and the elements."""
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+    ]

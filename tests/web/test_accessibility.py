@@ -2,13 +2,12 @@
 390 pixels are wide enough."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from app.voices.library import VoiceLibrary
 from tests.support.browser import needs_chromium
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.timed_text import TEXT, TIMES
-from tests.support.web_page import speak, wait_for_state, web_page
+from tests.support.web_page import speak, violations, wait_for_state, web_page
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
@@ -35,22 +34,15 @@ FOCUSABLE = """() => [...document.querySelectorAll(
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(chromium, tmp_path_factory):
     """With everything open: sound that was heard, words, legs, and the form of a voice."""
     library = VoiceLibrary(str(tmp_path_factory.mktemp("uploads")))
     synthesizer = LiveSynthesizer(num_chunks=4, chunk_s=0.02, words=TIMES)
-    with web_page(synthesizer, library=library) as page:
+    with web_page(chromium, synthesizer, library=library) as page:
         page.click("summary:text('Make a voice')")
         speak(page, TEXT)
         page.wait_for_selector("#panel-timeline .bar >> nth=3", state="attached")
         yield page
-
-
-def violations(page):
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-    ]
 
 
 def test_axe_sees_a_button_without_a_name(page):

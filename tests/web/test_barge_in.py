@@ -18,8 +18,8 @@ def synthesizer():
 
 
 @pytest.fixture
-def page(synthesizer):
-    with web_page(synthesizer) as page:
+def page(chromium, synthesizer):
+    with web_page(chromium, synthesizer) as page:
         yield page
 
 

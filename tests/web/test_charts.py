@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.full, needs_chromium]
 
 
 @pytest.fixture(scope="module")
-def page():
-    with web_page(FakeSynthesizer(), ready=False) as page:
+def page(chromium):
+    with web_page(chromium, FakeSynthesizer(), ready=False) as page:
         yield page
 
 

@@ -11,7 +11,7 @@ from app.core import FinishReason
 from app.errors import SynthesisFailed
 from tests.support.api_clients import serving
 from tests.support.api_keys import key
-from tests.support.browser import browser_page, needs_chromium
+from tests.support.browser import needs_chromium
 from tests.support.eventually import eventually_sync
 from tests.support.fakes import FakeSynthesizer, tone
 from tests.support.live_synthesizer import LiveSynthesizer
@@ -69,12 +69,6 @@ def without_sockets(app):
             await app(scope, receive, send)
 
     return proxied
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_page() as page:
-        yield page
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ def synthesizer():
 
 
 @pytest.fixture(scope="module")
-def page(synthesizer):
-    with web_page(synthesizer, keys=(key(SECRET, "red"),)) as page:
+def page(chromium, synthesizer):
+    with web_page(chromium, synthesizer, keys=(key(SECRET, "red"),)) as page:
         page.fill("#panel-key input", SECRET)
         page.keyboard.press("Enter")
         page.wait_for_selector("#voice option", state="attached")

@@ -27,8 +27,8 @@ def synthesizer():
 
 
 @pytest.fixture(scope="module")
-def page(synthesizer):
-    with web_page(synthesizer) as page:
+def page(chromium, synthesizer):
+    with web_page(chromium, synthesizer) as page:
         yield page
 
 

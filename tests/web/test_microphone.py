@@ -15,8 +15,8 @@ REFUSE = """name => {
 
 
 @pytest.fixture(scope="module")
-def page():
-    with web_page(LiveSynthesizer()) as page:
+def page(chromium):
+    with web_page(chromium, LiveSynthesizer()) as page:
         page.click("summary:text('Make a voice')")
         yield page
 

@@ -26,8 +26,8 @@ PRELUDE = """async (a) => {
 
 
 @pytest.fixture(scope="module")
-def page():
-    with web_page(FakeSynthesizer(), proxied=with_capture) as page:
+def page(chromium):
+    with web_page(chromium, FakeSynthesizer(), proxied=with_capture) as page:
         listen(page)
         yield page
 

@@ -5,10 +5,8 @@ import pytest
 from app.config import ServeArgs
 from app.engine.synthesizer import LocalSynthesizer
 from app.voices.library import VoiceLibrary
-from tests.support.audio_samples import spoken_vowels
 from tests.support.browser import needs_chromium
 from tests.support.fakes import FakeSynthesizer
-from tests.support.hostile_uploads import encoded
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_page import speak, web_page
 
@@ -16,15 +14,6 @@ pytestmark = needs_chromium
 
 RECORD_MS = 6500
 ENROLLED_WITHIN_MS = 120_000
-ALLOWED = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-
-
-@pytest.fixture
-def microphone(tmp_path):
-    """The switches of a Chromium whose microphone hears a speaker."""
-    path = tmp_path / "microphone.wav"
-    path.write_bytes(encoded(spoken_vowels(3, 12.0, 48_000), 48_000))
-    return (*ALLOWED, f"--use-file-for-fake-audio-capture={path}")
 
 
 def record(page):
@@ -53,10 +42,10 @@ def make_voice(page, library):
 
 
 @pytest.mark.full
-def test_a_recording_becomes_a_voice_with_which_the_page_speaks(tmp_path, microphone):
+def test_a_recording_becomes_a_voice_with_which_the_page_speaks(chromium, tmp_path):
     library = VoiceLibrary(str(tmp_path / "uploads"))
     synthesizer = FakeSynthesizer()
-    with web_page(synthesizer, *microphone, library=library) as page:
+    with web_page(chromium, synthesizer, library=library) as page:
         voice = make_voice(page, library)
     assert voice.heard.speech_s > 5
     assert voice.heard.warnings == ()
@@ -65,11 +54,11 @@ def test_a_recording_becomes_a_voice_with_which_the_page_speaks(tmp_path, microp
 
 
 @pytest.mark.long
-def test_a_recording_is_cloned_and_the_model_speaks_with_it(tmp_path, microphone):
+def test_a_recording_is_cloned_and_the_model_speaks_with_it(chromium, tmp_path):
     uploads = str(tmp_path / "uploads")
     library = VoiceLibrary(uploads)
     synthesizer = LocalSynthesizer.open(ServeArgs(model="embedded-babble", uploads=uploads))
-    with web_page(synthesizer, *microphone, library=library) as page:
+    with web_page(chromium, synthesizer, library=library) as page:
         make_voice(page, library)
         told = page.locator("#panel-waveform p").inner_text()
     synthesizer.close()
@@ -77,7 +66,7 @@ def test_a_recording_is_cloned_and_the_model_speaks_with_it(tmp_path, microphone
 
 
 @pytest.mark.long
-def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
+def test_the_microphone_is_let_go_after_a_recording(chromium, tmp_path):
     tracks = """() => {
         window.streams = [];
         const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -87,7 +76,7 @@ def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
             return stream;
         };
     }"""
-    with web_page(LiveSynthesizer(), *microphone) as page:
+    with web_page(chromium, LiveSynthesizer()) as page:
         page.evaluate(tracks)
         record(page)
         states = "window.streams.flatMap(each => each.getTracks().map(track => track.readyState))"
@@ -95,8 +84,9 @@ def test_the_microphone_is_let_go_after_a_recording(tmp_path, microphone):
 
 
 @pytest.mark.long
-def test_chromium_itself_denies_a_microphone_that_the_user_did_not_allow():
-    with web_page(LiveSynthesizer(), "--use-fake-device-for-media-stream") as page:
+def test_chromium_itself_denies_a_microphone_that_the_user_did_not_allow(chromium):
+    with web_page(chromium, LiveSynthesizer()) as page:
+        page.context.grant_permissions(["geolocation"])  # and no other
         page.click("summary:text('Make a voice')")
         page.click("button:text-is('Record')")
         page.wait_for_selector("#panel-trouble[data-code='microphone_denied']")

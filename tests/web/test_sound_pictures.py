@@ -18,8 +18,8 @@ SINE = """Float32Array.from({length: a.num}, (_, n) =>
 
 
 @pytest.fixture(scope="module")
-def page():
-    with web_page(FakeSynthesizer(), ready=False) as page:
+def page(chromium):
+    with web_page(chromium, FakeSynthesizer(), ready=False) as page:
         yield page
 
 

@@ -10,11 +10,10 @@ from playwright.sync_api import expect
 from app.core import FinishReason
 from app.word_marks import WordTime
 from tests.support.api_clients import serving
-from tests.support.browser import browser_page, needs_chromium
+from tests.support.browser import needs_chromium
 from tests.support.eventually import eventually_sync
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.timed_text import TEXT, TOKEN, TOLD
-from tests.support.web_page import SOUND_ON
 from tests.support.web_sound import heard, listen, sound_of, with_capture
 
 pytestmark = [pytest.mark.full, needs_chromium]
@@ -40,12 +39,6 @@ COUNT_WORDS = """() => {
 
 def speaker(num_chunks=3, chunk_s=0.01, words=()):
     return LiveSynthesizer(num_chunks, chunk_s, words=words)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_page(1280, 720, SOUND_ON) as page:
-        yield page
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from playwright.sync_api import expect
 from app.errors import SynthesisFailed
 from tests.support.api_clients import serving
 from tests.support.api_keys import key
-from tests.support.browser import browser_page, needs_chromium
+from tests.support.browser import needs_chromium
 from tests.support.fakes import FakeSynthesizer
 from tests.support.live_synthesizer import LiveSynthesizer
-from tests.support.web_page import SOUND_ON
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
@@ -21,12 +20,6 @@ KEYS = (
     key("small-key", "small", "red", ("speak",), requests_per_minute=1),
     key("mute-key", "mute", "red", ("voices",)),
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browser_page(1280, 720, SOUND_ON) as page:
-        yield page
 
 
 @pytest.fixture

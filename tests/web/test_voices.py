@@ -21,8 +21,8 @@ def library(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(library):
-    with web_page(LiveSynthesizer(), library=library) as page:
+def page(chromium, library):
+    with web_page(chromium, LiveSynthesizer(), library=library) as page:
         page.click("summary:text('Make a voice')")
         yield page
 

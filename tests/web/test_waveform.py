@@ -22,8 +22,8 @@ INK = """name => {
 
 
 @pytest.fixture(scope="module")
-def page():
-    with web_page(LiveSynthesizer(num_chunks=4, chunk_s=0.02)) as page:
+def page(chromium):
+    with web_page(chromium, LiveSynthesizer(num_chunks=4, chunk_s=0.02)) as page:
         yield page
 
 

@@ -1,0 +1,82 @@
+"""The page of a server that hears, and what the page does in a conversation."""
+
+from contextlib import contextmanager
+
+from playwright.sync_api import expect
+
+from app.api.realtime.parts import RealtimeParts
+from tests.support.eventually import eventually_sync
+from tests.support.scripted_hearing import ScriptedHearing, ScriptedModel
+from tests.support.web_page import web_page
+
+WITHIN_S = 10
+WITHIN_MS = 1000 * WITHIN_S
+KEEP_SENT = """() => {
+    window.sent = [];
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (text) {
+        if (this.url.includes("realtime")) window.sent.push(JSON.parse(text));
+        send.call(this, text);
+    };
+}"""
+SENT = "kind => window.sent.filter(event => event.type === kind)"
+TRACKS = """() => {
+    window.streams = [];
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wish) => {
+        const stream = await ask(wish);
+        window.streams.push(stream);
+        return stream;
+    };
+}"""
+TRACK_STATES = "window.streams.flatMap(each => each.getTracks().map(track => track.readyState))"
+
+
+class Talk:
+    """A page whose server hears what the test tells."""
+
+    def __init__(self, page, hearing):
+        self.page = page
+        self.hearing = hearing
+
+    def begin(self):
+        """Returns the ears of the server, once they hear the microphone."""
+        before = len(self.hearing.calls)
+        self.page.click("#talk")
+        self.state("It listens.")
+        eventually_sync(lambda: len(self.hearing.calls) > before, WITHIN_S, "the server hears")
+        return self.hearing.calls[-1]
+
+    def state(self, text):
+        expect(self.page.locator("#talk-state")).to_have_text(text, timeout=WITHIN_MS)
+
+    def says(self, text):
+        """What went wrong, in plain words."""
+        expect(self.page.locator("#panel-trouble")).to_contain_text(text, timeout=WITHIN_MS)
+
+    def lines(self, *lines):
+        """What was said, as the page shows it."""
+        expect(self.page.locator(".transcript li")).to_have_text(lines, timeout=WITHIN_MS)
+
+    def sent(self, kind):
+        """Events that the page has sent."""
+        return self.page.evaluate(SENT, kind)
+
+    def end(self):
+        if self.page.locator("#talk").inner_text() == "End":
+            self.page.click("#talk")
+        self.state("The conversation has ended.")
+
+
+@contextmanager
+def talk_page(browser, synthesizer, *replies, hearing=None, secret=None, **options):
+    """`replies`: of the language model. `secret`: the page's API key."""
+    hearing = hearing or ScriptedHearing()
+    parts = RealtimeParts(hearing, ScriptedModel(*replies))
+    with web_page(browser, synthesizer, realtime=parts, **options) as page:
+        page.evaluate(KEEP_SENT)
+        if secret is not None:
+            page.fill("#key", secret)
+            page.locator("#key").press("Enter")
+        page.wait_for_selector("#talk")
+        yield Talk(page, hearing)
