@@ -77,11 +77,12 @@ export class Conversation extends EventTarget {
     return this.#microphone?.cancelsEcho ?? false;
   }
 
-  /** Opens microphone, player and socket. Ends where one of them fails. */
+  /** Opens socket, player and microphone. Ends where one of them fails. */
   async start() {
     try {
+      await this.#open();  // first: without a server nobody is asked for a microphone
+      await this.#player.open(SAMPLE_RATE);
       this.#microphone = await VoiceCapture.open();
-      await Promise.all([this.#player.open(SAMPLE_RATE), this.#open()]);
     } catch (error) {
       this.end(error);
       return;

@@ -14,7 +14,7 @@ import { QUIETEST_DB, levelDb } from "./spectrum.js";
 
 /** @type {Record<import("./conversation.js").State, string>} */
 const STATES = {
-  opening: "The microphone is opened.",
+  opening: "The conversation is opened.",
   listening: "It listens.",
   hearing: "You speak.",
   thinking: "It thinks.",

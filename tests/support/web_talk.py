@@ -11,13 +11,21 @@ from tests.support.web_page import web_page
 
 WITHIN_S = 10
 WITHIN_MS = 1000 * WITHIN_S
-KEEP_SENT = """() => {
+KEEP = """() => {
     window.sent = [];
+    window.states = [];
+    const state = document.getElementById("talk-state");
+    new MutationObserver(() => window.states.push(state.textContent))
+        .observe(state, { childList: true });
     const { send } = WebSocket.prototype;
     WebSocket.prototype.send = function (text) {
         if (this.url.includes("realtime")) window.sent.push(JSON.parse(text));
         send.call(this, text);
     };
+}"""
+HAS_ANSWERED = """() => {
+    const spoke = window.states.indexOf("It speaks.");
+    return spoke >= 0 && window.states.indexOf("It listens.", spoke) > 0;
 }"""
 SENT = "kind => window.sent.filter(event => event.type === kind)"
 TRACKS = """() => {
@@ -36,8 +44,11 @@ class Talk:
     """A page whose server hears what the test tells."""
 
     def __init__(self, page, hearing):
+        """Of a page that was opened."""
         self.page = page
         self.hearing = hearing
+        page.wait_for_selector("#talk")
+        page.evaluate(KEEP)
 
     def begin(self):
         """Returns the ears of the server, once they hear the microphone."""
@@ -49,6 +60,12 @@ class Talk:
 
     def state(self, text):
         expect(self.page.locator("#talk-state")).to_have_text(text, timeout=WITHIN_MS)
+
+    def answers(self, ears, said):
+        """Hears this, speaks, and listens again."""
+        self.page.evaluate("() => { window.states = []; }")
+        ears.hears(said)
+        self.page.wait_for_function(HAS_ANSWERED, timeout=WITHIN_MS)
 
     def says(self, text):
         """What went wrong, in plain words."""
@@ -72,11 +89,9 @@ class Talk:
 def talk_page(browser, synthesizer, *replies, hearing=None, secret=None, **options):
     """`replies`: of the language model. `secret`: the page's API key."""
     hearing = hearing or ScriptedHearing()
-    parts = RealtimeParts(hearing, ScriptedModel(*replies))
+    parts = RealtimeParts(hearing, ScriptedModel(*(replies or ("Hello there.",))))
     with web_page(browser, synthesizer, realtime=parts, **options) as page:
-        page.evaluate(KEEP_SENT)
         if secret is not None:
             page.fill("#key", secret)
             page.locator("#key").press("Enter")
-        page.wait_for_selector("#talk")
         yield Talk(page, hearing)

@@ -71,10 +71,8 @@ def test_the_microphone_goes_to_the_server_and_the_answer_is_played(talk):
     eventually_sync(lambda: len(ears.accepted) > RATE, WITHIN_S, "half a second is heard")
     loudness = np.abs(np.frombuffer(ears.accepted[-RATE:], "<i2")).max()
     assert loudness > 1000  # the speaker of the fake microphone
-    ears.hears("what does it cost")
+    talk.answers(ears, "what does it cost")
     talk.lines("You: what does it cost", f"It: {TEXT}")
-    talk.state("It speaks.")
-    talk.state("It listens.")
     spoken = np.frombuffer(to_s16le(tone(15 * TOKEN)), "<i2")
     assert np.array_equal(sound_of(heard(talk.page)), sound_of(spoken))
 
@@ -151,9 +149,7 @@ def test_escape_stops_the_answer_and_it_goes_on_to_listen(talk, world, long_answ
     assert len(talk.sent("response.cancel")) == 1
     expect(talk.page.locator("#panel-trouble")).to_be_empty()
     synthesizer.num_chunks = 3
-    ears.hears("and this")
-    talk.state("It speaks.")
-    talk.state("It listens.")
+    talk.answers(ears, "and this")
 
 
 def test_an_end_lets_the_microphone_go_and_closes_the_hearing(talk, long_answer):

@@ -52,9 +52,7 @@ def talks(talk):
     """Without a reload, and then nothing is said to be wrong."""
     ears = talk.begin()
     expect(talk.page.locator("#panel-trouble")).to_be_empty()
-    ears.hears("hello")
-    talk.state("It speaks.")
-    talk.state("It listens.")
+    talk.answers(ears, "hello")
 
 
 def test_a_language_model_that_breaks_off_is_told_and_the_conversation_goes_on(talk):
@@ -63,8 +61,7 @@ def test_a_language_model_that_breaks_off_is_told_and_the_conversation_goes_on(t
     ears.hears("go on")
     talk.says("broke off its answer")
     talk.state("It listens.")
-    ears.hears("again")
-    talk.state("It speaks.")
+    talk.answers(ears, "again")
 
 
 def test_a_recogniser_that_fails_is_told_and_the_conversation_goes_on(talk):
@@ -74,8 +71,7 @@ def test_a_recogniser_that_fails_is_told_and_the_conversation_goes_on(talk):
     ears.fails("recogniser_died")
     talk.says("did not understand what you said")
     talk.state("It listens.")
-    ears.hears("again")
-    talk.state("It speaks.")
+    talk.answers(ears, "again")
 
 
 @pytest.mark.parametrize(
