@@ -137,6 +137,9 @@ class Session:
 
     @property
     def _num_discarded(self) -> int:
+        """0 until the ingress has told what it sent."""
+        if self.finish is None:
+            return 0
         return max(0, self._num_generated - round(self.audio_sent_s * TOKENS_PER_S))
 
     def _num_after(self, stage: str) -> int | None:

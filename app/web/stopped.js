@@ -42,7 +42,8 @@ function told({ acknowledgement, times }) {
     ["The server stopped within", `${acknowledgement.stop_ms.toFixed(1)} ms`],
     ["Sound sent", `${(acknowledgement.audio_sent_ms / 1e3).toFixed(2)} s`],
     ["Speech tokens made", String(acknowledgement.tokens_generated)],
-    ["Speech tokens made in vain", String(acknowledgement.tokens_discarded)],
+    ["Speech tokens made in vain",
+      state === "stopping" ? "not known yet" : String(acknowledgement.tokens_discarded)],
     ["Sound heard", heard === null ? "–" : `${(heard.audio_ms / 1e3).toFixed(2)} s`],
     ["Words heard", heard === null ? "–" : heard.text || "none"],
   ];

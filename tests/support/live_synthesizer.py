@@ -1,4 +1,4 @@
-"""A Synthesizer whose sessions and their accounts are real, and whose sound is a tone or a test's."""
+"""A Synthesizer whose sessions and their accounts are real, and whose sound is made up."""
 
 import asyncio
 import time

@@ -1,5 +1,8 @@
 """A room for a browser: a PulseAudio server whose microphone hears its loudspeaker from a
-distance, and a person who speaks in the room. Nothing is heard outside. Tests without PulseAudio are skipped."""
+distance, and a person who speaks in the room. Nothing is heard outside.
+
+Tests without PulseAudio are skipped.
+"""
 
 import os
 import shutil
