@@ -62,6 +62,8 @@ const MESSAGES = {
   llm_cut_off: "The server's language model broke off its answer. Say it again.",
   llm_invalid: "The server's language model gave no proper answer. Say it again.",
   llm_too_long: "The server's language model did not come to an end. Say it again.",
+  conversation_full: "The conversation is too long to go on. End it, then talk again.",
+  unsupported_content: "The server did not understand what the page sent.",
   conversation_idle: "Nothing was said for a long time, so the server ended the conversation.",
   conversation_expired: "The conversation has reached the server's longest time. Talk again.",
   conversation_stopped: "The conversation was stopped on the server.",
