@@ -39,7 +39,8 @@ def web_page(
 
 
 def problems_of(page: Page, url: str) -> list[str]:
-    """What goes wrong in the page from now on; the list grows."""
+    """What goes wrong in the page from now on; the list grows. The request for an AudioWorklet is
+    not seen (findings/playwright_audio_worklet_unseen.sh); the page's policy binds it."""
     problems: list[str] = []
 
     def logged(message: ConsoleMessage) -> None:

@@ -49,8 +49,9 @@ HEARD = """async () => {
 
 
 def with_capture(app: ASGIApp) -> ASGIApp:
-    """`proxied` of a server whose page is listened to. Playwright routes no request of a worklet
-    (1.65), and the page's policy allows no script from elsewhere."""
+    """`proxied` of a server whose page is listened to. Playwright routes no request of an
+    AudioWorklet (findings/playwright_audio_worklet_unseen.sh), and the page's policy allows no
+    script from elsewhere."""
 
     async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/play/capture.js":
