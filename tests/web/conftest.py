@@ -1,13 +1,17 @@
 """One Chromium for all tests of the page in a process: its start takes longer than most tests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.support.api_clients import serving
 from tests.support.audio_samples import spoken_vowels
 from tests.support.browser import launched
 from tests.support.hostile_uploads import encoded
+from tests.support.live_synthesizer import LiveSynthesizer
+from tests.support.web_client import Sides
 from tests.support.web_page import SOUND_ON
 
 MICROPHONE_RATE = 48_000
@@ -37,3 +41,18 @@ def browser(chromium: Browser) -> Iterator[Page]:
     page = chromium.new_page(viewport={"width": 1280, "height": 720})
     yield page
     page.close()
+
+
+@pytest.fixture
+def sides(browser: Page) -> Iterator[Callable[..., Sides]]:
+    """A page of a server with this synthesizer and these options."""
+    with ExitStack() as servers:
+
+        def opened(speaker: object = None, **options: object) -> Sides:
+            speaker = speaker or LiveSynthesizer()
+            url = servers.enter_context(serving(speaker, **options))
+            browser.goto(f"{url}/play/icon.svg")
+            return Sides(browser, speaker)
+
+        yield opened
+        browser.goto("about:blank")

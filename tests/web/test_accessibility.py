@@ -53,15 +53,22 @@ def test_axe_sees_a_button_without_a_name(page):
     page.evaluate("() => document.querySelector('main > button').remove()")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, 1280])
-def test_axe_finds_nothing_after_an_utterance(page, scheme, width):
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (PHONE, "dark"),
+        (1280, "light"),
+        pytest.param(PHONE, "light", marks=pytest.mark.long),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
+    ],
+)
+def test_axe_finds_nothing_after_an_utterance(page, width, scheme):
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_axe_finds_nothing_after_a_stop_and_an_error(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.fill("#text", "This is long. " * 20)

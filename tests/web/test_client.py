@@ -1,89 +1,22 @@
-"""The JavaScript client by itself: both transports, cancels, refusals, keys, lost connections."""
+"""The JavaScript client by itself: both transports, cancels, refusals."""
 
 import base64
-from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from app.audio.pcm import to_s16le
 from app.core import FinishReason
-from app.errors import SynthesisFailed
-from tests.support.api_clients import serving
-from tests.support.api_keys import key
 from tests.support.browser import needs_chromium
 from tests.support.eventually import eventually_sync
-from tests.support.fakes import FakeSynthesizer, tone
+from tests.support.fakes import tone
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.timed_text import HEARD, TEXT, TOLD, synthesizer, told
+from tests.support.web_client import EACH_TRANSPORT, TRANSPORTS
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
-KEYS = (key("red-key", "red", "red", ("speak",)),)
 WITHIN_S = 10
-TRANSPORTS = ("socket", "events")
-PRELUDE = """async (a) => {
-    const { SpeechClient } = await import("/play/client.js");
-    const connected = (options = {}) =>
-        new SpeechClient({ key: a.key, transport: a.transport, ...options });
-    const begun = async (client, options = {}) => {
-        const speech = await client.speak({ voice: "default", ...options });
-        speech.heard = [];
-        speech.kinds = [];
-        speech.wordsTold = [];
-        for (const kind of ["started", "audio", "words", "flushed", "refused", "end"]) {
-            speech.addEventListener(kind, ({ detail }) => {
-                if (speech.kinds.at(-1) !== kind) speech.kinds.push(kind);
-                if (kind === "audio") speech.heard.push(...detail.bytes);
-                if (kind === "words") speech.wordsTold.push(...detail.words);
-                if (kind === "started") speech.told = detail;
-                if (kind === "refused") speech.refusal = detail.error.code;
-            });
-        }
-        return speech;
-    };
-    const sound = (speech) => btoa(String.fromCharCode(...speech.heard));
-    const until = (speech, kind) => new Promise((resolve) =>
-        speech.addEventListener(kind, ({ detail }) => resolve(detail), { once: true }));
-"""
-
-
-class Sides:
-    """A page of a server, and the server's synthesizer."""
-
-    def __init__(self, page, speaker):
-        self.page = page
-        self.speaker = speaker
-
-    def run(self, script, **argument):
-        return self.page.evaluate(f"{PRELUDE}{script}}}", argument)
-
-
-def without_sockets(app):
-    """As a proxy that forbids sockets."""
-
-    async def proxied(scope, receive, send):
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
-        else:
-            await app(scope, receive, send)
-
-    return proxied
-
-
-@pytest.fixture
-def sides(browser):
-    """A page of a server with this synthesizer and these options."""
-    with ExitStack() as servers:
-
-        def opened(speaker=None, **options):
-            speaker = speaker or LiveSynthesizer()
-            url = servers.enter_context(serving(speaker, **options))
-            browser.goto(f"{url}/play/icon.svg")
-            return Sides(browser, speaker)
-
-        yield opened
-        browser.goto("about:blank")
 
 
 def test_a_text_in_pieces_is_heard_as_the_server_made_it(sides):
@@ -153,7 +86,7 @@ def test_a_cancel_stops_the_server_and_nothing_is_heard_after_it(sides, transpor
     assert here.speaker.reports()[0].finish is FinishReason.CANCELLED
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", EACH_TRANSPORT)
 def test_a_cancel_after_the_end_says_what_was_heard(sides, transport):
     here = sides(synthesizer())
     ack = here.run(
@@ -171,7 +104,7 @@ def test_a_cancel_after_the_end_says_what_was_heard(sides, transport):
     assert ack["heard"] == {**HEARD, "audio_ms": 300.0}
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", EACH_TRANSPORT)
 def test_a_wrong_option_ends_the_speech_with_the_servers_error_and_the_next_one_speaks(
     sides, transport
 ):
@@ -235,100 +168,6 @@ def test_a_piece_that_the_server_cannot_take_is_told_and_the_speech_goes_on(side
     )
     assert end == "done"
     assert refusal is not None
-
-
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize(
-    ("secret", "code"), [("", "no_api_key"), ("wrong", "invalid_api_key"), ("red-key", None)]
-)
-def test_a_key_is_sent_and_a_wrong_one_is_told(sides, transport, secret, code):
-    told_code = sides(keys=KEYS).run(
-        """
-        try {
-            const speech = await begun(connected());
-            speech.append("Hello.");
-            speech.close();
-            const end = await speech.ended;
-            return end.error?.code ?? null;
-        } catch (error) { return error.code; }
-        """,
-        transport=transport,
-        key=secret,
-    )
-    assert told_code == code
-
-
-@pytest.mark.parametrize("secret", ["a key with spaces", "k,ey", "schlüssel"])
-def test_a_key_that_no_socket_can_send_is_an_unknown_key(sides, secret):
-    code = sides(keys=KEYS).run(
-        "return await connected().connect().catch((error) => error.code);", key=secret
-    )
-    assert code == "invalid_api_key"
-
-
-def test_where_sockets_are_forbidden_the_client_speaks_over_events(sides):
-    here = sides(proxied=without_sockets)
-    usual, strict = here.run(
-        """
-        const client = connected();
-        const speech = await begun(client);
-        speech.append("Hello.");
-        speech.close();
-        const { type } = await speech.ended;
-        const strict = await connected({ transport: "socket" }).speak({ voice: "default" })
-            .catch((error) => error.code);
-        return [[type, client.usesEvents, speech.heard.length], strict];
-        """
-    )
-    assert usual == ["done", True, 2 * 3 * 5 * 960]
-    assert strict == "socket_forbidden"
-
-
-def test_a_server_that_goes_ends_the_speech_and_refuses_the_next_one(browser):
-    with serving(LiveSynthesizer(num_chunks=500)) as url:
-        browser.goto(f"{url}/play/icon.svg")
-        browser.evaluate(
-            f"""{PRELUDE}
-            const client = connected();
-            const speech = await begun(client);
-            speech.append("Hello.");
-            speech.close();
-            await until(speech, "audio");
-            window.here = {{ clients: [client, connected({{ transport: "events" }})], speech }};
-            }}""",
-            {},
-        )
-    ended, again = browser.evaluate(
-        """async () => {
-            const end = await here.speech.ended;
-            const codes = await Promise.all(here.clients.map(async (client) => {
-                try {
-                    const speech = await client.speak({ voice: "default" });
-                    speech.close();
-                    return (await speech.ended).error.code;
-                } catch (error) { return error.code; }
-            }));
-            return [[end.type, end.error.code], codes];
-        }"""
-    )
-    assert ended == ["error", "connection_lost"]
-    assert again == ["server_gone", "server_gone"]
-
-
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_session_that_fails_ends_with_its_error(sides, transport):
-    failing = FakeSynthesizer(fail_at=1, error=SynthesisFailed("the engine could not finish"))
-    sound_bytes, code = sides(failing).run(
-        """
-        const speech = await begun(connected());
-        speech.append("Hello.");
-        speech.close();
-        const end = await speech.ended;
-        return [speech.heard.length, end.error.code];
-        """,
-        transport=transport,
-    )
-    assert (sound_bytes, code) == (2 * 5 * 960, "synthesis_failed")
 
 
 def test_the_sound_equals_that_of_an_ordinary_request(sides):

@@ -21,7 +21,7 @@ from tests.support.web_talk import talk_page
 pytestmark = [pytest.mark.full, needs_chromium, needs_pulseaudio]
 
 ALLOWED = "--use-fake-ui-for-media-stream"
-ANSWER_CHUNKS = 30  # 6 s
+ANSWER_CHUNKS = 20  # 4 s
 WITHOUT_CANCELLER = """() => {
     const ask = MediaDevices.prototype.getUserMedia;
     MediaDevices.prototype.getUserMedia = function ({ audio }) {
@@ -87,7 +87,7 @@ def talk(playwright, room, synthesizer):
 
 def asked(talk, room):
     """The listener says something, and the answer begins."""
-    room.speak(voice("awb")[: 2 * RATE], RATE)
+    room.speak(voice("awb")[:RATE], RATE)
     talk.state("It speaks.")
 
 

@@ -201,6 +201,7 @@ def test_a_context_of_another_rate_is_made_where_the_sound_has_one(page):
     assert rates == [8000, 16_000]
 
 
+@pytest.mark.long  # test_troubles.py has the messages
 @pytest.mark.parametrize(
     ("broken", "code"),
     [

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.full, needs_chromium]
 WITHIN_MS = 10_000
 WITHIN_S = 10
 QUANTUM = 128
-SLOW = 12  # the words are that many times slower than those of TEXT, so that a test can look
+SLOW = 6  # the words are that many times slower than those of TEXT, so that a test can look
 WORDS = tuple(
     WordTime(0, number, SLOW * start * TOKEN, SLOW * end * TOKEN)
     for number, (start, end) in enumerate([(0, 2), (2, 3), (3, 4), (4, 5), (5, 6)])
@@ -100,7 +100,7 @@ def test_what_the_page_plays_is_what_the_server_sends(opened):
 def test_text_word_by_word_is_spoken_as_it_comes(opened):
     synthesizer = speaker(num_chunks=6)
     page = opened(synthesizer)
-    text = "This is the first sentence of it. " + "And here is another one. " * 6
+    text = "This is the first sentence of it. " + "And here is another one. " * 3
     say(page, text, pace="pieces")
     eventually_sync(synthesizer.reports, WITHIN_S, "the first take is spoken")
     begun = page.evaluate("async () => (await import('/play/main.js')).page.utterance.text")
@@ -136,7 +136,9 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize("way", STOPS)
+@pytest.mark.parametrize(
+    "way", ["the button", *(pytest.param(way, marks=pytest.mark.long) for way in [*STOPS][1:])]
+)
 def test_a_stop_is_silent_at_once_and_stops_the_server(opened, way):
     synthesizer = speaker(num_chunks=1000)
     page = opened(synthesizer)
@@ -196,7 +198,7 @@ def test_the_next_text_stops_the_one_before(opened):
 
 
 def test_words_are_marked_in_their_order_while_they_are_heard(opened):
-    page = opened(speaker(num_chunks=15, words=WORDS))
+    page = opened(speaker(num_chunks=8, words=WORDS))
     page.evaluate(COUNT_WORDS)
     say(page, TEXT)
     state(page, "Done.")
@@ -206,7 +208,7 @@ def test_words_are_marked_in_their_order_while_they_are_heard(opened):
 
 
 def test_a_click_on_a_word_plays_what_is_kept_from_there(opened):
-    page = opened(speaker(num_chunks=15, words=WORDS))
+    page = opened(speaker(num_chunks=8, words=WORDS))
     say(page, TEXT)
     state(page, "Done.")
     heard(page)
@@ -218,7 +220,7 @@ def test_a_click_on_a_word_plays_what_is_kept_from_there(opened):
 
 
 def test_a_stop_of_what_is_played_again_is_no_cancel(opened):
-    synthesizer = speaker(num_chunks=15, words=WORDS)
+    synthesizer = speaker(num_chunks=8, words=WORDS)
     page = opened(synthesizer)
     say(page, TEXT)
     state(page, "Done.")
@@ -230,7 +232,7 @@ def test_a_stop_of_what_is_played_again_is_no_cancel(opened):
 
 
 def test_everything_can_be_done_with_the_keyboard_alone(opened):
-    page = opened(speaker(num_chunks=15, words=WORDS))
+    page = opened(speaker(num_chunks=8, words=WORDS))
     page.keyboard.press("Tab")
     expect(page.locator("#text")).to_be_focused()
     page.keyboard.press("Control+a")

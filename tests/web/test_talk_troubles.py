@@ -93,9 +93,9 @@ def test_a_hearing_that_cannot_begin_is_told(talk, error, told):
     ("name", "told"),
     [
         ("NotAllowedError", "does not let this page use the microphone"),
-        ("NotFoundError", "There is no microphone"),
-        ("NotReadableError", "Another program"),
-        ("AbortError", "cannot be used"),
+        pytest.param("NotFoundError", "There is no microphone", marks=pytest.mark.long),
+        pytest.param("NotReadableError", "Another program", marks=pytest.mark.long),
+        pytest.param("AbortError", "cannot be used", marks=pytest.mark.long),
     ],
 )
 def test_a_microphone_that_cannot_be_used_is_told(talk, name, told):
@@ -147,9 +147,9 @@ def test_a_way_without_sockets_is_told(talk):
 def test_a_server_that_goes_is_told(browser):
     hearing = ScriptedHearing()
     parts = RealtimeParts(hearing, ScriptedModel("Hello."))
-    talk = Talk(browser, hearing)
     with serving(LiveSynthesizer(num_chunks=1000), realtime=parts) as url:
         browser.goto(f"{url}/play")
+        talk = Talk(browser, hearing)
         talk.begin().hears("hello")
         talk.state("It speaks.")
     talk.says("The connection to the server broke off.")

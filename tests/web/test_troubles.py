@@ -11,6 +11,7 @@ from tests.support.api_keys import key
 from tests.support.browser import needs_chromium
 from tests.support.fakes import FakeSynthesizer
 from tests.support.live_synthesizer import LiveSynthesizer
+from tests.support.web_client import without_sockets
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
@@ -148,15 +149,6 @@ def test_a_stop_while_the_server_is_gone_is_silent_all_the_same(browser):
 
 
 def test_where_sockets_are_forbidden_the_page_says_how_it_speaks(opened):
-    def without_sockets(app):
-        async def proxied(scope, receive, send):
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1000})
-            else:
-                await app(scope, receive, send)
-
-        return proxied
-
     page = opened(proxied=without_sockets)
     speaks(page)
     expect(page.locator("#server")).to_contain_text("forbidden")
