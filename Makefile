@@ -52,10 +52,10 @@ loadtest: install
 	$(BIN)/python -m loadtests.short
 
 # Other vendors' clients, each in an environment of its own in build/interop, against a server of its
-# own. The table goes into docs/interop.md. ONLY: parts of the clients' names.
+# own. The tables go into docs/interop.md. ONLY: parts of the clients' names.
 interop: install
 	$(BIN)/python -m interop.run --write $(if $(ONLY),--clients "$(ONLY)")
-	$(if $(ONLY),,$(BIN)/python -m interop.realtime)
+	$(if $(ONLY),,$(BIN)/python -m interop.realtime --write)
 
 # The site, in build/docs. Every warning is an error, and so is a link that leads nowhere.
 docs: install

@@ -14,8 +14,8 @@
     ├── Overloaded 503             the server has no room; says when to try again
     ├── SynthesisFailed 500        the engine could not finish this session
     ├── NotServed 501              this server cannot do that; the message says why
-    ├── StorageFull 507            the store has no room; nothing was stored
     ├── LanguageModelFailed 502    the language model of a realtime session did not reply as it must
+    ├── StorageFull 507            the store has no room; nothing was stored
     ├── ReaderStalled              the client takes no more bytes; nothing can be sent to it
     ├── Unavailable 503            a part of the server did not answer (registry, engine)
     │   ├── NotEnrolled 503        the voice is in the store, but is not prepared

@@ -24,6 +24,13 @@ class VoiceActivitySettings(BaseModel, extra="forbid", frozen=True):
     )
     num_frames: int = Field(4, ge=1, le=100, description="frames among which those are counted")
     silence_s: float = Field(0.5, gt=0, le=10, description="silence after which speech has ended")
+    interrupt_s: float = Field(
+        0.0,
+        ge=0,
+        le=5,
+        description="a voice that interrupts an answer has gone on for this time; a shorter one is "
+        "not told and not answered; 0: any voice interrupts",
+    )
     prefix_s: float = Field(
         0.3, ge=0, le=5, description="sound before the beginning that the recogniser hears, too"
     )
@@ -69,7 +76,7 @@ class HearingSettings(BaseModel, extra="forbid", frozen=True):
         120.0, gt=1, description="a longer speech is heard as several; without turns it fails"
     )
     hang_s: float = Field(
-        3.0, gt=0, description="a recogniser that makes no progress for so long is replaced"
+        3.0, gt=0, description="a recogniser that makes no progress for this time is replaced"
     )
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 
 from app.core import SAMPLE_RATE, Mark
+from benchmarks.players import REFUSED_WITH
 
 BLOCK_S = 0.01  # of a sound card
 BLOCK_BYTES = round(SAMPLE_RATE * BLOCK_S) * 2
@@ -101,13 +102,23 @@ class Speech:
         return None
 
     async def _listen(self) -> None:
+        """A server without room is asked again when it says so."""
+        while (again_s := await self._speak()) is not None:
+            await asyncio.sleep(again_s)
+            self.session_id = uuid.uuid4().hex
+
+    async def _speak(self) -> float | None:
+        """None: it was heard. Else the seconds after which the server may have room."""
         headers = {"X-Request-ID": self.session_id}
         request = self._client.stream("POST", "/v1/audio/speech", json=self._body, headers=headers)
         async with request as response:
+            if response.status_code in REFUSED_WITH:
+                return float(response.headers.get("Retry-After", 1))
             response.raise_for_status()
             async for part in response.aiter_raw():
                 if not self._is_stopped:
                     self._player.feed(part)
+        return None
 
 
 class LanguageModel:
@@ -137,35 +148,38 @@ class LanguageModel:
 @asynccontextmanager
 async def scripted_language_model() -> AsyncIterator[str]:
     """The URL of an HTTP server that streams a token each 20 ms, without an end."""
-    answering: set[asyncio.Task[object] | None] = set()
+    answering: set[asyncio.Task[object]] = set()
+    is_over = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answering.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        answering.add(task)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await _stream_tokens(reader, writer)
+                await _stream_tokens(reader, writer, is_over)
         finally:
             writer.close()
-            answering.discard(asyncio.current_task())
+            answering.discard(task)
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
     finally:
+        is_over.set()
         server.close()
-        tasks = [task for task in answering if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*answering)
 
 
-async def _stream_tokens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the client leaves."""
+async def _stream_tokens(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_over: asyncio.Event
+) -> None:
+    """Until the client leaves, or the server ends."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
     writer.write(b"Connection: close\r\n\r\n")
     token = json.dumps({"choices": [{"delta": {"content": "word "}}]})
-    while not (writer.is_closing() or reader.at_eof()):
+    while not (writer.is_closing() or reader.at_eof() or is_over.is_set()):
         writer.write(f"data: {token}\n\n".encode())
         await writer.drain()
         await asyncio.sleep(TOKEN_S)

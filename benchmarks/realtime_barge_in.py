@@ -6,10 +6,10 @@ The voice is that of the recorded call (benchmarks/calls), sent at 24 kHz in fra
 is spoken. Each reply is interrupted at a random moment of its first second of sound. `noticed` is
 from the voice's beginning in the recording to the event `speech_started` at this client; `wire` is
 from there to the last sound of the reply, 0 where none followed. The legs of `response.interrupted`
-are the server's, and so is `t3_stopped`: from the notice to the stop of T3, by the marks of the
-report of the session. Both processes must share one machine's clock. The floor: the voiced frames
-that the detector needs (96 ms), and the frame of 20 ms that is being sent. Exits with 1 where a
-bound is broken. The last line is one JSON object.
+are the server's, and so is `t3_stopped`: from the notice to the stop of T3, by the marks of that
+event and of the report of the session. Both processes must share one machine's clock. The floor:
+the voiced frames that the detector needs (96 ms), and the frame of 20 ms that is being sent. Exits
+with 1 where a bound is broken. The last line is one JSON object.
 """
 
 import argparse
@@ -94,17 +94,20 @@ async def interrupt(line: Line, http: httpx.AsyncClient, voice: bytes, after_s: 
     began_s = time.monotonic()
     line.rest = voice
     events = await line.until("response.interrupted")
+    told = events[-1][1]
+    if not any(event["type"] == "response.done" for _, event in events):
+        events += await line.until("response.done")
     at = next(n for n, (_, e) in enumerate(events) if e["type"].endswith("speech_started"))
     noticed_s = events[at][0]
     late = [s for s, e in events[at:] if e["type"] == "response.output_audio.delta"]
     done = [e["response"] for _, e in events if e["type"] == "response.done"]
-    legs = dict(events[-1][1]["legs_ms"])
-    told = {f"server_{name}": ms for name, ms in legs.items()}
-    told |= {"noticed": (noticed_s - began_s) * 1e3, "listening": legs.get("listening")}
-    told["wire"] = max([0.0, *((s - noticed_s) * 1e3 for s in late)])
-    told["t3_stopped"] = await _t3_stopped(http, done[0]["session_id"], noticed_s)
+    legs = {f"server_{name}": ms for name, ms in told["legs_ms"].items()}
+    legs |= {"noticed": (noticed_s - began_s) * 1e3, "listening": legs.get("server_listening")}
+    legs["wire"] = max([0.0, *((s - noticed_s) * 1e3 for s in late)])
+    server_noticed_s = told["marks"]["noticed"]
+    legs["t3_stopped"] = await _t3_stopped(http, done[0]["session_id"], server_noticed_s)
     await line.until("conversation.item.input_audio_transcription.completed")
-    return told
+    return legs
 
 
 async def _t3_stopped(http: httpx.AsyncClient, session_id: str, noticed_s: float) -> float | None:

@@ -4,8 +4,9 @@ how often noise and back-channels are taken for one.
     python benchmarks/voice_activity.py --n 100 --minutes 10
 
 Runs faster than real time, without a recogniser. Each trigger (m voiced frames of n) is tried on
-the same probabilities. The delay is from the first sound of the voice to the end of the frame with
-which it is noticed. The floor: m frames. The last line is one JSON object.
+the same probabilities, and the default one with each `interrupt_s`, for which a voice must go on.
+The delay is from the first sound of the voice to the end of the frame with which it is noticed. The
+floor: m frames, or `interrupt_s`. The last line is one JSON object.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +24,29 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 
 from app.hearing.detectors import new_detector, num_samples_of
 from app.hearing.voice_activity import VoiceActivity, VoiceChange
-from app.hearing_settings import DetectorName
+from app.hearing_settings import DetectorName, VoiceActivitySettings
 from benchmarks.cancel import percentiles
 from benchmarks.measure import say
 from benchmarks.recorded_call import RATE, Kind, RecordedCall, read_call
 
 BEFORE_S = 0.8
 TRIGGERS: dict[DetectorName, tuple[tuple[int, int], ...]] = {
-    "silero": ((1, 1), (2, 3), (3, 4), (4, 6), (6, 8), (8, 10), (12, 15)),
+    "silero": ((1, 1), (2, 3), (3, 4), (4, 6), (6, 8), (8, 10), (12, 15), (20, 25), (24, 30)),
     "webrtc": ((3, 4), (6, 8), (10, 12), (13, 15), (20, 25)),
 }
-THRESHOLD, SILENCE_S = 0.5, 0.5
+INTERRUPT_S = (0.4, 0.5, 0.6, 0.7, 0.8)
+DEFAULT = VoiceActivitySettings()
+
+
+class Trigger(NamedTuple):
+    num_voiced: int
+    num_frames: int
+    interrupt_s: float = 0.0
+
+    @property
+    def kind(self) -> Literal["began", "lasted"]:
+        """Of the change that interrupts."""
+        return "lasted" if self.interrupt_s else "began"
 
 
 class Recorded:
@@ -55,11 +69,18 @@ def probabilities(name: DetectorName, pcm: NDArray[np.int16]) -> list[float]:
 
 
 def changes(
-    name: DetectorName, found: Sequence[float], trigger: tuple[int, int]
+    name: DetectorName, found: Sequence[float], trigger: Trigger
 ) -> Iterator[tuple[float, VoiceChange]]:
     """With the time at which each is noticed."""
     size = num_samples_of(name)
-    activity = VoiceActivity(Recorded(size, found), THRESHOLD, *trigger, SILENCE_S)
+    activity = VoiceActivity(
+        Recorded(size, found),
+        DEFAULT.threshold,
+        trigger.num_voiced,
+        trigger.num_frames,
+        DEFAULT.silence_s,
+        lasting_s=trigger.interrupt_s,
+    )
     for number in range(1, len(found) + 1):
         if (change := activity.feed(bytes(size * 2))) is not None:
             yield number * size / RATE, change
@@ -91,12 +112,20 @@ def without_interruptions(
 
 
 def delays_ms(
-    name: DetectorName, spoken: Sequence[tuple[float, Sequence[float]]], trigger: tuple[int, int]
+    name: DetectorName, spoken: Sequence[tuple[float, Sequence[float]]], trigger: Trigger
 ) -> list[float | None]:
     found: list[float | None] = []
     for began_s, given in spoken:
-        began = [at_s for at_s, change in changes(name, given, trigger) if change.kind == "began"]
-        found.append((began[0] - began_s) * 1000 if began else None)
+        heard = changes(name, given, trigger)
+        at_s = next((at_s for at_s, change in heard if change.kind == trigger.kind), None)
+        found.append(None if at_s is None else (at_s - began_s) * 1000)
+    return found
+
+
+def triggers(name: DetectorName) -> list[Trigger]:
+    found = [Trigger(*counts) for counts in TRIGGERS[name]]
+    if name == DEFAULT.detector:
+        found += [Trigger(DEFAULT.num_voiced, DEFAULT.num_frames, s) for s in INTERRUPT_S]
     return found
 
 
@@ -111,18 +140,17 @@ def measure(name: DetectorName, num: int, minutes: float, seed: int) -> list[dic
         cuts = list(without_interruptions(call, kind, minutes / 2, seed))
         other[kind], num_moments[kind] = probabilities(name, np.concatenate(cuts)), len(cuts)
     rows: list[dict[str, object]] = []
-    for trigger in TRIGGERS[name]:
+    for trigger in triggers(name):
         found = delays_ms(name, spoken, trigger)
         row: dict[str, object] = {
             "detector": name,
-            "num_voiced": trigger[0],
-            "num_frames": trigger[1],
+            **trigger._asdict(),
             "notice_ms": percentiles(found),
             "missed": sum(delay is None for delay in found),
         }
         for kind, given in other.items():
             kinds_of_change = [change.kind for _, change in changes(name, given, trigger)]
-            row[f"false_{kind}"] = f"{kinds_of_change.count('began')} of {num_moments[kind]}"
+            row[f"false_{kind}"] = f"{kinds_of_change.count(trigger.kind)} of {num_moments[kind]}"
         rows.append(row)
     return rows
 

@@ -41,7 +41,7 @@ def realtime_parts(
         RemoteHearing(lease),
         _language_model(args.realtime),
         args.realtime,
-        TurnDetection(voice.threshold, voice.prefix_s, voice.silence_s),
+        TurnDetection(voice.threshold, voice.prefix_s, voice.silence_s, voice.interrupt_s),
         RealtimeMetrics(),
     )
 

@@ -15,7 +15,7 @@ class RealtimeMetrics:
         self._heard_s = Counter("chatterbox_heard_seconds_total", "Sound of callers that was heard")
         self._utterances = Counter(
             "chatterbox_utterances_total",
-            "Utterances that have ended: understood, empty, or the code of a failure",
+            "Utterances that have ended: understood, empty, back_channel, or the code of a failure",
             tag_keys=("outcome",),
         )
         self._responses = Counter(

@@ -2,8 +2,10 @@
 
 Starts a scripted language model and a server that hears, with the embedded model. LiveKit's and
 Pipecat's realtime classes hold a conversation of TURNS turns, of which every second one interrupts
-the reply before it. With --barge-ins, benchmarks/realtime_barge_in.py measures as many
-interruptions first. The last line is one JSON object. Exits with 1 where a client does not work.
+the reply before it, and then one with the call of a function. With --barge-ins,
+benchmarks/realtime_barge_in.py measures that number of interruptions first. With --write, the table
+goes into docs/interop.md. The last line is one JSON object. Exits with 1 where a client does not
+work.
 """
 
 import argparse
@@ -13,7 +15,6 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soxr
@@ -21,9 +22,11 @@ import yaml
 
 from benchmarks.recorded_call import RATE, read_call
 from deployments.server import running
+from interop.conversation_rows import ConversationRow, table
 from interop.environments import ROOT, python_of
+from interop.page import write_part
 from interop.scenario import until_it_speaks
-from interop.scripted_llm import REPLY, server
+from interop.scripted_llm import server
 
 CLIENTS = {"livekit": "livekit_realtime", "pipecat": "pipecat_realtime"}
 CLIENT_RATE = 24_000
@@ -35,12 +38,13 @@ def main() -> int:
     parser.add_argument("--clients", default="livekit,pipecat")
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--barge-ins", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="into docs/interop.md")
     args = parser.parse_args()
     names = [name for name in args.clients.split(",") if name]
     pythons = {name: python_of(name) for name in names}
     llm = server()
     threading.Thread(target=llm.serve_forever, daemon=True).start()
-    rows: list[dict[str, Any]] = []
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         utterances = Path(folder) / "utterances"
         write_utterances(utterances)
@@ -53,9 +57,14 @@ def main() -> int:
                 subprocess.run([str(part) for part in command], check=False, cwd=ROOT)
             for name, python in pythons.items():
                 rows.append(converse(python, name, served.url, utterances, args.turns))
-                sys.stdout.write(json.dumps(rows[-1]) + "\n")
-    passed = all(row["works"] for row in rows)
-    sys.stdout.write(json.dumps({"realtime": rows, "passed": passed}) + "\n")
+                sys.stdout.write(json.dumps(rows[-1].as_json()) + "\n")
+    told = table(rows)
+    sys.stdout.write(told + "\n")
+    if args.write:
+        write_part("python -m interop.realtime", f"{args.turns} turns each.\n\n{told}")
+    passed = all(row.works for row in rows)
+    report = {"realtime": [row.as_json() for row in rows], "passed": passed}
+    sys.stdout.write(json.dumps(report) + "\n")
     return 0 if passed else 1
 
 
@@ -80,9 +89,9 @@ def configured(folder: Path, llm_url: str) -> Path:
     return path
 
 
-def converse(python: Path, name: str, url: str, utterances: Path, num_turns: int) -> dict[str, Any]:
-    """What the client tells, and whether it works: each turn was heard and answered, the client
-    saw no error, and the last reply was whole."""
+def converse(
+    python: Path, name: str, url: str, utterances: Path, num_turns: int
+) -> ConversationRow:
     command = [python, "-m", f"interop.checks.{CLIENTS[name]}", url, utterances, num_turns]
     try:
         done = subprocess.run(
@@ -93,19 +102,14 @@ def converse(python: Path, name: str, url: str, utterances: Path, num_turns: int
             timeout=WITHIN_S,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return {"client": name, "works": False, "trouble": f"no end within {WITHIN_S:g} s"}
+    except subprocess.TimeoutExpired as error:
+        told = (error.stderr or b"").decode(errors="replace")[-1500:]
+        return ConversationRow(name, num_turns, {}, f"no end within {WITHIN_S:g} s: {told}")
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
-        return {"client": name, "works": False, "trouble": done.stderr[-1500:]}
-    told: dict[str, Any] = json.loads(lines[-1])
-    works = (
-        len(told["turns"]) == num_turns
-        and all(turn["noticed_ms"] is not None for turn in told["turns"])
-        and not told["errors"]
-        and told["last_reply"].split() == REPLY.split()
-    )
-    return {**told, "works": works}
+        return ConversationRow(name, num_turns, {}, done.stderr[-1500:])
+    heard = json.loads(lines[-1])
+    return ConversationRow(heard["client"], num_turns, heard)
 
 
 if __name__ == "__main__":

@@ -7,21 +7,17 @@ line is one JSON object. Exits with 1 where a client does not work.
 
 import argparse
 import json
-import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from deployments.server import ServerProcess, running
 from interop.environments import ROOT, python_of
+from interop.page import write_part
 from interop.rows import CLIENTS, ClientOf, Row, table
 from interop.scenario import Plan, measure, until_it_speaks
 from interop.script import Script
 from interop.sessions import SessionLog
-
-PAGE = ROOT / "docs" / "interop.md"
-_PART = re.compile(r"(<!-- made by make interop -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
 def main() -> int:
@@ -49,8 +45,7 @@ def main() -> int:
     told = table(rows, plan.idle_s)
     sys.stdout.write(told + "\n")
     if args.write:
-        dated = f"{time.strftime('%Y-%m-%d')}, {plan.num_barge_ins} barge-ins each.\n\n{told}"
-        PAGE.write_text(_PART.sub(lambda part: f"{part[1]}{dated}{part[2]}", PAGE.read_text()))
+        write_part("make interop", f"{plan.num_barge_ins} barge-ins each.\n\n{told}")
     passed = all(row.works for row in rows)
     sys.stdout.write(json.dumps({"interop": [row.as_json() for row in rows], "passed": passed}))
     sys.stdout.write("\n")

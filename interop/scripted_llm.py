@@ -3,8 +3,8 @@
     python -m interop.scripted_llm PORT
 
 Every reply is a few sentences, streamed word by word. A message that asks for the weather is
-answered with a call of the function `weather`, where it is offered. Imports the standard library
-only.
+answered with a call of the function `weather`, where it is offered, and the result of the call with
+a sentence that has it. Imports the standard library only.
 """
 
 import json
@@ -62,7 +62,8 @@ def _chunks(body: dict[str, Any]) -> list[dict[str, Any]]:
         function = {"name": "weather", "arguments": '{"town": "Ulm"}'}
         call = {"index": 0, "id": "call_weather", "type": "function", "function": function}
         return [_chunk({"tool_calls": [call]}), _chunk({}, "tool_calls"), _usage()]
-    words = [_chunk({"content": f"{word} "}) for word in REPLY.split()]
+    reply = f"The weather is {last['content']}." if last["role"] == "tool" else REPLY
+    words = [_chunk({"content": f"{word} "}) for word in reply.split()]
     return [*words, _chunk({}, "stop"), _usage()]
 
 

@@ -63,18 +63,13 @@ class AdmissionControl:
         if caller.quota.heard_s_per_day is None:
             return
         charge = await self._ledger.charge_heard(caller.name, caller.quota, heard_s)
-        if charge.ticket is None:
-            log.info("key %s is refused: %s", caller.name, charge.refusal)
-            raise RateLimited(charge.refusal, charge.retry_after_s)
+        _ticket_of(caller.name, charge)
 
     async def _number(self, name: str, quota: Quota, predicted_s: float) -> str:
         live_s = self._live_s + LONGEST_PER_PREDICTED * predicted_s
         asking = self._ledger.admit(name, quota, predicted_s, live_s)
         admission = await self._tasks.ask(asking, partial(self._give_back, name))
-        if admission.ticket is None:
-            log.info("key %s is refused: %s", name, admission.refusal)
-            raise RateLimited(admission.refusal, admission.retry_after_s)
-        return admission.ticket
+        return _ticket_of(name, admission)
 
     def _give_back(self, name: str, admission: Admission) -> None:
         if admission.ticket is not None:
@@ -83,3 +78,11 @@ class AdmissionControl:
     def _settle(self, name: str, number: str, audio_s: float) -> None:
         """Does not wait for the ledger."""
         self._tasks.start(self._ledger.settle(name, number, audio_s))
+
+
+def _ticket_of(name: str, admission: Admission) -> str:
+    """Raises RateLimited."""
+    if admission.ticket is None:
+        log.info("key %s is refused: %s", name, admission.refusal)
+        raise RateLimited(admission.refusal, admission.retry_after_s)
+    return admission.ticket

@@ -17,6 +17,7 @@ from app.hearing.ears import (
     SoundFormat,
     SpeechBegan,
     SpeechEnded,
+    SpeechLasted,
     TurnDetection,
 )
 from app.hearing.event_queue import EventQueue
@@ -28,7 +29,7 @@ from app.hearing.voice_activity import VoiceActivity, VoiceChange
 from app.hearing_settings import HearingSettings
 
 YIELD_EVERY = 8  # frames; a detector takes about 1 ms for each
-AHEAD_SHARE = 0.5  # of max_lag_s: a caller whose sound comes so much before its time can wait
+AHEAD_SHARE = 0.5  # of max_lag_s: a caller whose sound comes this far before its time can wait
 
 
 class CallEars:
@@ -142,7 +143,12 @@ class CallEars:
         self._recent: deque[bytes] = deque(maxlen=num_prefix)  # frames that no utterance has
         if turns is not None:
             self._activity = VoiceActivity(
-                detector, turns.threshold, voice.num_voiced, voice.num_frames, turns.silence_s
+                detector,
+                turns.threshold,
+                voice.num_voiced,
+                voice.num_frames,
+                turns.silence_s,
+                lasting_s=turns.lasting_s,
             )
 
     async def _wait_for_room(self) -> None:
@@ -174,7 +180,11 @@ class CallEars:
             self._send(frame)
         else:
             self._recent.append(frame)
-        if change is not None and change.kind == "ended" and self._open is not None:
+        if self._open is None or change is None:
+            return
+        if change.kind == "lasted":
+            self._events.put(SpeechLasted(self._open, time.monotonic()))
+        elif change.kind == "ended":
             ended_s = self._turns_from_s + change.at_s
             self._events.put(SpeechEnded(self._open, ended_s, self._accepted_s, time.monotonic()))
             self._end_utterance()

@@ -7,26 +7,21 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from app.errors import ServeError, Unavailable
 from app.hearing.ears import (
-    FinalText,
     HearingEvent,
-    HearingFailed,
     Listening,
-    PartialText,
     SoundFormat,
     SpeechBegan,
     SpeechEnded,
+    SpeechLasted,
     TurnDetection,
 )
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_EVENTS: dict[str, type[HearingEvent]] = {
-    kind.__name__: kind
-    for kind in (SpeechBegan, SpeechEnded, Listening, PartialText, FinalText, HearingFailed)
-}
+_EVENTS: dict[str, type[HearingEvent]] = {kind.__name__: kind for kind in get_args(HearingEvent)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,7 @@ def read_told(text: str, shift_s: float) -> HearingEvent | Answer:
     if "answer" in told:
         return Answer(**told["answer"])
     event = _EVENTS[told.pop("event")](**told)
-    if isinstance(event, SpeechBegan | SpeechEnded):
+    if isinstance(event, SpeechBegan | SpeechLasted | SpeechEnded):
         return replace(event, noticed_at_s=event.noticed_at_s + shift_s)
     if isinstance(event, Listening):
         return replace(event, listening_at_s=event.listening_at_s + shift_s)

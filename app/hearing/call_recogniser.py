@@ -37,7 +37,7 @@ from app.hearing.sound import BYTES_PER_SAMPLE, RATE
 
 log = logging.getLogger(__name__)
 
-START_S = 60.0  # a recogniser may take so long to be loaded
+START_S = 60.0  # in which a recogniser must be loaded
 TICK_S = 0.25
 RETRY_S = 0.5  # between tries to replace a recogniser
 

@@ -6,11 +6,10 @@ learns of an address.
 """
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -28,8 +27,6 @@ from app.hearing.call_messages import (
     read_order,
 )
 from app.hearing.ears import Ears, Hearing
-
-log = logging.getLogger(__name__)
 
 MAX_FRAME_BYTES = 4 * 1024**2
 UNKNOWN_CALL = 4404  # close code
@@ -91,9 +88,8 @@ class CallServer:
         self._expected.discard(token)
         self._connections[token] = connection
         try:
-            await self._serve_call(connection)
-        except ConnectionClosed:
-            log.info("the other end of a call has left")
+            with suppress(ConnectionClosed):  # the other end has left
+                await self._serve_call(connection)
         finally:
             del self._connections[token]
 
@@ -114,7 +110,7 @@ class CallServer:
                 await _Orders(ears, connection, group).obey_all()
                 telling.cancel()
         except* ConnectionClosed:
-            log.info("the other end of a call has left")
+            pass  # the other end has left
         finally:
             await ears.aclose()
 

@@ -34,6 +34,7 @@ class TurnDetection:
     threshold: float = 0.5  # probability of voice
     prefix_s: float = 0.3  # sound before the beginning that belongs to the utterance
     silence_s: float = 0.5  # silence that ends an utterance
+    lasting_s: float = 0.0  # a voice that goes on for this time has lasted; 0: no SpeechLasted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,21 @@ class SpeechBegan:
 
     generation: int
     began_s: float
-    noticed_s: float  # so much sound was accepted when the beginning was noticed
+    noticed_s: float  # the sound that was accepted when the beginning was noticed
     noticed_at_s: float
 
     @property
     def began_at_s(self) -> float:
         """When the voice began, where sound is accepted as it is spoken."""
         return self.noticed_at_s - (self.noticed_s - self.began_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechLasted:
+    """The voice goes on, `lasting_s` after its beginning. Once in an utterance at most."""
+
+    generation: int
+    noticed_at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,9 @@ class HearingFailed:
     message: str
 
 
-HearingEvent = SpeechBegan | SpeechEnded | Listening | PartialText | FinalText | HearingFailed
+HearingEvent = (
+    SpeechBegan | SpeechLasted | SpeechEnded | Listening | PartialText | FinalText | HearingFailed
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """So many samples of the utterance are decoded."""
+    """`num_samples` of the utterance are decoded."""
 
     generation: int
     num_samples: int

@@ -27,6 +27,7 @@ from app.hearing.worker_loop import WorkerLoop
 
 log = logging.getLogger(__name__)
 
+RESET_S = 3.0  # for a thread to drop the call that has left; then the call loses it
 _EVERYTHING = 2**53 - 1  # the largest generation
 
 
@@ -46,6 +47,11 @@ class SidecarCall:
         self._num_bytes_in = 0  # counted by the event loop
         self._num_bytes_out = 0  # counted by the thread
         self._is_connected = True
+        self._thread = threading.Thread(target=self._work, name=f"call-{number}", daemon=True)
+
+    @property
+    def has_thread(self) -> bool:
+        return self._thread.is_alive()
 
     def state(self) -> dict[str, object]:
         recogniser = self._recogniser
@@ -59,9 +65,9 @@ class SidecarCall:
         }
 
     async def serve(self, connection: ServerConnection) -> None:
-        """Returns when the connection has ended and the thread has dropped the call."""
-        thread = threading.Thread(target=self._work, name=f"call-{self.number}", daemon=True)
-        thread.start()
+        """Returns when the connection has ended and the thread has dropped the call. A thread that
+        hangs is left behind after RESET_S: nothing can end it."""
+        self._thread.start()
         writer = asyncio.create_task(self._write(connection))
         try:
             async for content in connection:
@@ -74,7 +80,11 @@ class SidecarCall:
             self._is_connected = False
             self.up_to = _EVERYTHING
             self._inbox.put(None)
-        await writer
+        await asyncio.wait({writer}, timeout=RESET_S)
+        if not writer.done():
+            log.warning("call %d: its recogniser hangs, and is left behind", self.number)
+            writer.cancel()
+            await asyncio.wait({writer})
 
     def _take(self, message: ToWorker) -> None:
         if isinstance(message, Abort):

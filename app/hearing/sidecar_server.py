@@ -6,6 +6,10 @@
 what each is doing and how many bytes wait for it. Each call's worker loop has a thread; its
 recogniser is kept for later calls. The server has no keys: it listens on this machine unless it is
 told otherwise. Knows nothing about voice activity.
+
+Only the end of the process ends a thread whose recogniser hangs. The thread is left behind, and its
+place is free. The server ends when the number of hanging threads reaches `num_recognisers`: its
+supervisor starts it again.
 """
 
 import argparse
@@ -33,9 +37,11 @@ class SidecarServer:
     def __init__(self, maker: str, model: str | None, num_recognisers: int) -> None:
         self._maker, self._model = maker, model
         self._num_recognisers = num_recognisers
-        self._idle: deque[Recogniser] = deque()
+        self._idle: deque[Recogniser] = deque(maxlen=num_recognisers)
         self._calls: dict[int, SidecarCall] = {}
+        self._left_behind: list[SidecarCall] = []  # their threads may hang
         self._num_calls = 0
+        self.worn_out = asyncio.Event()  # too many threads hang
 
     def warm(self, num_recognisers: int) -> None:
         """Makes recognisers before the first call. Raises ConfigError."""
@@ -58,8 +64,13 @@ class SidecarServer:
         return {
             "num_recognisers": self._num_recognisers,
             "num_idle": len(self._idle),
+            "num_hanging": self._num_hanging,
             "calls": [call.state() for call in self._calls.values()],
         }
+
+    @property
+    def _num_hanging(self) -> int:
+        return sum(call.has_thread for call in self._left_behind)
 
     def _new(self) -> Recogniser:
         return load_maker(self._maker)(self._model)
@@ -85,6 +96,9 @@ class SidecarServer:
             await call.serve(connection)
         finally:
             del self._calls[number]
+            self._left_behind = [each for each in (*self._left_behind, call) if each.has_thread]
+            if self._num_hanging >= self._num_recognisers:
+                self.worn_out.set()
 
 
 def _response(status: HTTPStatus, text: str) -> Response:
@@ -104,7 +118,9 @@ async def _main(options: argparse.Namespace) -> None:
     server.warm(options.num_warm)
     listening = await server.listen(options.host, options.port)
     log.warning("the sidecar listens on %s:%d", options.host, options.port)
-    await listening.serve_forever()
+    await server.worn_out.wait()
+    listening.close()
+    raise SystemExit("the recognisers of all places hang: start the sidecar again")
 
 
 def main() -> None:

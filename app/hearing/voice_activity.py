@@ -1,5 +1,5 @@
 """Where voice begins and ends in a stream of frames: m voiced frames of the last n begin it, and
-silence ends it.
+silence ends it. Between them it may have lasted for a given time.
 
 Knows nothing about utterances, words or the clock: times are seconds of the frames that were fed.
 """
@@ -26,8 +26,8 @@ class VoiceDetector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VoiceChange:
-    kind: Literal["began", "ended"]
-    at_s: float  # the beginning of the first voiced frame, or the end of the last one
+    kind: Literal["began", "lasted", "ended"]
+    at_s: float  # the beginning of the first voiced frame, or the end of the last one until now
 
 
 class VoiceActivity:
@@ -40,16 +40,21 @@ class VoiceActivity:
         num_voiced: int,
         num_frames: int,
         silence_s: float,
+        *,
+        lasting_s: float = 0.0,
     ) -> None:
+        """A voice that goes on `lasting_s` after its beginning has lasted; 0: that is not told."""
         self._detector = detector
         self._threshold = threshold
         self._num_voiced = num_voiced
         self._recent: deque[bool] = deque(maxlen=max(num_voiced, num_frames))
         self._silence_s = silence_s
+        self._lasting_s = lasting_s
         self._frame_s = detector.num_samples / RATE
         self._num_fed = 0
         self._is_voice = False
         self._voiced_until_s = 0.0
+        self._lasts_from_s: float | None = None  # None: it has lasted, or need not
 
     @property
     def is_voice(self) -> bool:
@@ -74,11 +79,15 @@ class VoiceActivity:
         self._recent.clear()
         self._is_voice = True
         self._voiced_until_s = end_s
+        self._lasts_from_s = began_s + self._lasting_s if self._lasting_s else None
         return VoiceChange("began", began_s)
 
     def _going_on(self, probability: float, end_s: float) -> VoiceChange | None:
         if probability >= max(self._threshold - HYSTERESIS, 0.01):
             self._voiced_until_s = end_s
+            if self._lasts_from_s is not None and end_s >= self._lasts_from_s - 1e-6:
+                self._lasts_from_s = None
+                return VoiceChange("lasted", end_s)
         elif end_s - self._voiced_until_s >= self._silence_s:
             self._is_voice = False
             return VoiceChange("ended", self._voiced_until_s)

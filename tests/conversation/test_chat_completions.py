@@ -17,6 +17,7 @@ from app.conversation.language_model import (
 )
 from app.errors import LanguageModelFailed
 from app.realtime_settings import LanguageModelSettings
+from tests.support.eventually import eventually
 
 ASKED = ReplyRequest("Be short.", (Message("1", "user", (Part("Hi"),)),))
 
@@ -201,7 +202,7 @@ async def test_leaving_a_reply_closes_its_connection():
 async def test_a_cancelled_reply_closes_its_connection():
     served = Served(HELLO[1], ...)
     reading = asyncio.ensure_future(pieces(served))
-    await asyncio.sleep(0.01)
+    await eventually(lambda: served.request, 5, "the model is asked")
     reading.cancel()
     await asyncio.wait({reading})
     assert reading.cancelled()

@@ -85,13 +85,13 @@ class Handle:
 )
 def test_the_language_model_is_that_of_the_settings(monkeypatch, llm, kind):
     monkeypatch.setattr("deployments.realtime.RealtimeMetrics", object)
-    voice = {"threshold": 0.7, "silence_s": 0.2}
+    voice = {"threshold": 0.7, "silence_s": 0.2, "interrupt_s": 0.6}
     args = ServeArgs(
         hearing=HearingSettings(voice_activity=voice), realtime=RealtimeSettings(llm=llm)
     )
     parts = realtime_parts(args, Handle())
     assert isinstance(parts.language_model, kind)
-    assert (parts.turns.threshold, parts.turns.silence_s) == (0.7, 0.2)
+    assert parts.turns == TurnDetection(0.7, silence_s=0.2, lasting_s=0.6)
 
 
 @pytest.mark.long

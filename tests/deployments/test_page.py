@@ -25,7 +25,7 @@ def state(page: Page, text: str) -> None:
 def spoke(page: Page) -> bool:
     """Whether another try to speak reached its end."""
     page.click("#speak")
-    page.wait_for_function("/Done|Failed/.test(document.getElementById('state').textContent)")
+    page.wait_for_function("() => /Done|Failed/.test(document.getElementById('state').textContent)")
     return page.locator("#state").inner_text() == "Done."
 
 

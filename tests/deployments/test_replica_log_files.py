@@ -14,6 +14,7 @@ from ray import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.config import Limits, ServeArgs
+from app.hearing_settings import HearingSettings
 from deployments.app import assemble
 from tests.support.api_keys import bearer_of, key
 from tests.support.deployments.event_streams import opened, until_heard
@@ -27,7 +28,12 @@ from tests.support.deployments.served_app import (
 )
 from tests.support.eventually import eventually
 from tests.support.log_calls import LogCall, log_calls
-from tests.support.stalled_clients import connected, post, speak_on_a_socket
+from tests.support.stalled_clients import (
+    connected,
+    post,
+    speak_in_a_realtime_session,
+    speak_on_a_socket,
+)
 
 NAME = "logged"
 ARRIVES_WITHIN_S = 30
@@ -37,6 +43,7 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
     "app/api/admission.py": 1,
     "app/api/connection.py": 1,  # in test_replica_log.py: Ray fails a `receive` 1 in 20 times
     "app/api/middleware.py": 2,
+    "app/api/realtime/session.py": 1,
     "app/api/speech_response.py": 1,
     "app/api/speech_socket.py": 2,
     "app/client/wyoming_bridge.py": 1,  # of a command, whose process is no replica
@@ -50,7 +57,9 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
 def logged(served: ServedApp) -> Iterator[str]:
     """The URL of an application with API keys, whose replicas log JSON."""
     limits = Limits(stalled_reader_s=1)
-    application = assemble(ServeArgs(model="embedded-babble", limits=limits), keys=KEYS)
+    hearing = HearingSettings(num_warm=0)
+    args = ServeArgs(model="embedded-babble", limits=limits, hearing=hearing)
+    application = assemble(args, keys=KEYS)
     serve.run(application, name=NAME, route_prefix=f"/{NAME}", logging_config=AS_JSON)
     wait_until_healthy(f"{served.url}/{NAME}")
     yield f"{served.url}/{NAME}"
@@ -161,6 +170,15 @@ async def test_a_client_that_reads_nothing_from_its_socket_is_logged(logged):
     with connected(logged) as client:
         speak_on_a_socket(client, text=LONG_TEXT * 4, voice="ada", **named)
         line = await until_logged("Ingress", "app/api/speech_socket.py", session=socket_id)
+    assert "limits.stalled_reader_s" in line["message"]
+
+
+async def test_a_client_that_reads_nothing_from_its_realtime_session_is_logged(logged):
+    session = f"stalled-{uuid.uuid4().hex}"
+    named = {"request_id": session, "root": httpx.URL(logged).path, "secret": "any-number"}
+    with connected(logged) as client:
+        speak_in_a_realtime_session(client, LONG_TEXT * 4, **named)
+        line = await until_logged("Ingress", "app/api/realtime/session.py", session=session)
     assert "limits.stalled_reader_s" in line["message"]
 
 

@@ -1,6 +1,7 @@
 """The hearing of a call by voice activity and by push to talk, on a scripted recogniser."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from app.hearing.ears import (
     SoundFormat,
     SpeechBegan,
     SpeechEnded,
+    SpeechLasted,
     TurnDetection,
 )
 from app.hearing_settings import HearingSettings
@@ -52,6 +54,16 @@ async def test_a_voice_is_heard_from_its_beginning_to_its_end():
     await listener.aclose()
 
 
+async def test_a_voice_that_lasts_is_told_between_its_beginning_and_its_end():
+    turns = replace(TURNS, lasting_s=6 * FRAME_S)
+    listener = await Listener.open(turns=turns)
+    await listener.say(*[1] * 3, *[0] * 5, *[2] * 8, *[0] * 5)
+    spoken = (SpeechBegan, SpeechLasted, SpeechEnded)
+    told = [type(event) for event in await listener.settled() if isinstance(event, spoken)]
+    assert told == [SpeechBegan, SpeechEnded, *spoken]
+    await listener.aclose()
+
+
 async def test_the_beginning_lies_before_its_notice_on_the_clock_too():
     listener = await Listener.open(turns=TURNS)
     await listener.say(0, 1, 2, 3)
@@ -68,17 +80,18 @@ async def test_the_recogniser_hears_the_prefix_and_no_more():
     await listener.aclose()
 
 
-async def test_long_silence_costs_nothing_and_says_nothing():
+@pytest.mark.full
+async def test_an_hour_of_silence_costs_nothing_and_says_nothing():
     host = InlineHost()
     listener = await Listener.open(host, TURNS)
     silence = bytes(32_000 * 60)
-    for _ in range(10):
+    for _ in range(60):
         await listener.ears.accept(silence)
     assert await listener.settled() == []
     assert host.links[0].recogniser.num_accepted == 0
     await listener.say(1, 2, 3)
     began = (await listener.settled())[0]
-    assert began.began_s == pytest.approx(600, abs=0.04)
+    assert began.began_s == pytest.approx(3600, abs=0.04)
     await listener.aclose()
 
 

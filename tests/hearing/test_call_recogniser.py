@@ -10,6 +10,7 @@ from app.hearing import call_recogniser
 from app.hearing.ears import FinalText, HearingFailed
 from app.hearing_settings import HearingSettings
 from tests.support.ears import Listener
+from tests.support.eventually import eventually
 from tests.support.inline_host import InlineHost
 from tests.support.scripted_recogniser import RAISES
 
@@ -100,9 +101,13 @@ async def test_a_recogniser_that_hangs_is_replaced():
 
 
 async def test_a_recogniser_that_waits_for_sound_has_not_hung():
-    listener = await Listener.open(settings=HearingSettings(hang_s=0.02))
+    settings = HearingSettings(hang_s=0.02)
+    listener = await Listener.open(settings=settings)
     await listener.say(1)
-    await asyncio.sleep(0.1)
+    hanging = await Listener.open(InlineHost(is_held=True), settings=settings)
+    await hanging.say(1)
+    await hanging.until(HearingFailed)  # in the same time
+    await hanging.aclose()
     await listener.ears.commit()
     assert (await listener.until(FinalText)).text == "1"
     assert not any(isinstance(event, HearingFailed) for event in listener.events)
@@ -150,10 +155,11 @@ async def test_sound_that_is_faster_than_real_time_waits_for_the_recogniser():
     host = InlineHost(is_held=True)
     listener = await Listener.open(host, settings=HearingSettings(max_lag_s=0.3))
     saying = asyncio.ensure_future(listener.say(*[1] * 300))
-    await asyncio.sleep(0.05)
-    num_waiting = len(host.links[0].waiting)
+    waiting = host.links[0].waiting
+    await eventually(lambda: len(waiting) >= 10, 5, "more than 0.3 s of sound waits")
+    await listener.settled(100)
     assert not saying.done()
-    assert num_waiting <= 11  # 0.3 s, and a frame
+    assert len(waiting) <= 11  # 0.3 s, and a frame
     while not saying.done():
         host.links[0].work()
         await asyncio.sleep(0)

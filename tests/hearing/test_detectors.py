@@ -3,6 +3,7 @@ import pytest
 
 from app.hearing.detectors import SileroDetector, WebRtcDetector, new_detector, num_samples_of
 from app.hearing.voice_activity import VoiceActivity
+from app.hearing_settings import VoiceActivitySettings
 from benchmarks.recorded_call import read_call
 
 
@@ -54,8 +55,10 @@ def test_the_length_of_a_frame_is_known_without_a_detector(name):
 
 
 def test_the_default_notices_every_interruption_of_the_call_within_a_quarter_second(call):
-    for moment in call.of_kind("interruption")[:4]:
-        activity = VoiceActivity(SileroDetector(), 0.5, 3, 4, 0.5)
+    voice = VoiceActivitySettings()
+    trigger = voice.threshold, voice.num_voiced, voice.num_frames, voice.silence_s
+    for moment in call.of_kind("interruption"):
+        activity = VoiceActivity(new_detector(voice.detector), *trigger)
         pcm = call.cut(moment.began_s - 0.3, moment.began_s + 0.4)
         noticed_s = None
         for at in range(0, len(pcm) - 511, 512):

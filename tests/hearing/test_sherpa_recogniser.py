@@ -1,11 +1,11 @@
-"""The loader, and a tiny streaming model that hears loudness."""
+"""The loader, and two tiny streaming models that hear loudness."""
 
 import numpy as np
 import pytest
 
 from app.errors import ConfigError
 from app.hearing.sherpa_recogniser import SherpaRecogniser
-from tests.support.tiny_sherpa_model import write_tiny_model
+from tests.support.tiny_sherpa_model import write_ctc, write_transducer
 
 FRAME = 512
 
@@ -13,7 +13,7 @@ FRAME = 512
 @pytest.fixture(scope="module")
 def recogniser(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    write_tiny_model(folder)
+    write_ctc(folder)
     return SherpaRecogniser(str(folder))
 
 
@@ -52,6 +52,16 @@ def test_nothing_of_an_aborted_utterance_is_in_the_next(recogniser):
     assert recogniser.final() == ""
     heard(recogniser, silent(0.5))
     assert recogniser.final() == ""
+
+
+def test_a_transducer_is_loaded_from_its_three_files(tmp_path):
+    write_transducer(tmp_path)
+    recogniser = SherpaRecogniser(str(tmp_path))
+    assert heard(recogniser, silent(0.3) + loud(0.3)) == ["sound"]
+    recogniser.abort()
+    assert heard(recogniser, silent(0.5)) == []
+    assert heard(recogniser, loud(0.3)) == ["sound"]
+    assert recogniser.final() == "sound"
 
 
 def test_a_model_is_needed():

@@ -14,6 +14,7 @@ from app.hearing.ears import FinalText, HearingFailed, PartialText
 from app.hearing.subprocess_host import SubprocessHost
 from app.hearing_settings import HearingSettings
 from tests.support.ears import Listener
+from tests.support.eventually import eventually
 from tests.support.scripted_recogniser import DIES, HANGS, MAKER, SLOW, SLOW_S
 
 pytestmark = pytest.mark.full
@@ -84,7 +85,7 @@ async def test_an_abort_waits_for_one_frame_and_not_for_those_behind_it(host):
     await listener.until(PartialText)
     began_s = time.monotonic()
     aborted = await listener.ears.abort(2)
-    assert time.monotonic() - began_s < SLOW_S + 0.5
+    assert time.monotonic() - began_s < 20 * SLOW_S  # of 40
     assert began_s <= aborted.aborted_at_s <= aborted.freed_at_s
     listener.events.clear()
     assert await hears(listener, 5) == "5"
@@ -123,15 +124,18 @@ async def test_a_process_that_hangs_is_killed_and_replaced(host):
     await listener.aclose()
 
 
-async def test_a_call_that_leaves_a_hung_process_frees_its_place(host, monkeypatch):
+async def test_a_call_that_leaves_a_hung_process_frees_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr("app.hearing.subprocess_host.RESET_S", 0.2)
+    hung = tmp_path / "hung"
+    host = SubprocessHost(MAKER, str(hung), num_recognisers=1)
     listener = await Listener.open(host)
     assert await hears(listener, 1) == "1"
     await listener.say(HANGS)
-    await asyncio.sleep(0.3)  # it hangs by now; before, the abort would spare it
+    await eventually(hung.exists, 10, "it hangs")
     await listener.aclose()
     await idle(host, 1)
     assert host.num_replaced == 1
+    await host.aclose()
 
 
 async def test_another_interpreter_can_be_used():

@@ -42,6 +42,21 @@ def test_a_voice_ends_after_its_silence_and_says_when_it_ended():
     assert found[8] == VoiceChange("ended", pytest.approx(0.06))
 
 
+def test_a_voice_that_goes_on_has_lasted_once():
+    found = changes([0] + [0.9] * 12, lasting_s=0.1)
+    assert list(found.items())[1:] == [(6, VoiceChange("lasted", pytest.approx(0.12)))]
+
+
+def test_a_voice_that_ends_before_has_not_lasted():
+    found = changes([0.9] * 4 + [0] * 8 + [0.9] * 4, lasting_s=0.1)
+    assert [change.kind for change in found.values()] == ["began", "ended", "began"]
+
+
+def test_a_voice_that_pauses_lasts_when_it_goes_on():
+    found = changes([0.9] * 3 + [0] * 4 + [0.9], lasting_s=0.1)
+    assert [(at, change.kind) for at, change in found.items()] == [(3, "began"), (8, "lasted")]
+
+
 def test_a_pause_that_is_shorter_than_the_silence_ends_nothing():
     assert list(changes([0.9] * 3 + [0] * 4 + [0.9] + [0] * 4)) == [3]
 

@@ -11,6 +11,7 @@ import websockets
 from openai.types.realtime import RealtimeServerEvent
 
 from app.api.realtime.parts import RealtimeParts
+from app.hearing.ears import TurnDetection
 from app.key_settings import SocketLimits
 from app.realtime_settings import RealtimeSettings
 from tests.support.api_clients import serving
@@ -110,13 +111,21 @@ class Observed:
 
 @asynccontextmanager
 async def realtime_server(
-    synthesizer, *replies, model=None, hearing=None, settings=None, bounds=None, **options
+    synthesizer,
+    *replies,
+    model=None,
+    hearing=None,
+    settings=None,
+    turns=None,
+    bounds=None,
+    **options,
 ):
     """Yields the address of the socket, the hearing, the language model and the observer."""
     hearing = hearing or ScriptedHearing()
     model = model or ScriptedModel(*(replies or ("Hello there.",)))
     observer = Observed()
-    parts = RealtimeParts(hearing, model, settings or RealtimeSettings(), observer=observer)
+    turns = turns or TurnDetection()
+    parts = RealtimeParts(hearing, model, settings or RealtimeSettings(), turns, observer)
     sockets = SocketLimits(**(bounds or {}))
     with serving(synthesizer, realtime=parts, sockets=sockets, **options) as url:
         address = f"{url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime"

@@ -13,6 +13,7 @@ from app.hearing.ears import (
     PartialText,
     SpeechBegan,
     SpeechEnded,
+    SpeechLasted,
 )
 
 
@@ -78,6 +79,9 @@ class ScriptedEars:
         self.has_open = True
         self.tell(SpeechBegan(self.generation, at_s, at_s + 0.1, time.monotonic()))
         self.tell(Listening(self.generation, time.monotonic()))
+
+    def lasts(self):
+        self.tell(SpeechLasted(self.generation, time.monotonic()))
 
     def ends(self, at_s=2.0):
         self.has_open = False

@@ -2,19 +2,24 @@
 recogniser does. Workers in other processes load it by MAKER."""
 
 import os
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
 MAKER = "tests.support.scripted_recogniser:ScriptedRecogniser"
 RAISES, DIES, HANGS, SLOW = 30_001, 30_002, 30_003, 30_004
 SLOW_S = 0.1
+hang_ends = threading.Event()  # of recognisers in threads of the test's process
 
 
 class ScriptedRecogniser:
     """Says the first sample of each frame, but for the values above; 0 says nothing."""
 
     def __init__(self, model: str | None = None) -> None:
+        """`model`: a file that a recogniser makes when it hangs."""
+        self._hung = model
         self.words: list[str] = []
         self.num_accepted = 0
         self.num_forgotten = 0
@@ -31,7 +36,9 @@ class ScriptedRecogniser:
         if value == DIES:
             os._exit(3)
         if value == HANGS:
-            time.sleep(3600)
+            if self._hung is not None:
+                Path(self._hung).touch()
+            hang_ends.wait(3600)
         if value == SLOW:
             time.sleep(SLOW_S)
         if value == 0:

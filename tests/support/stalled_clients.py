@@ -29,11 +29,13 @@ def post(client, path, body, request_id="stalled", secret="none"):
     client.sendall(head.encode() + content)
 
 
-def open_socket(client, request_id="stalled", root="", secret="none"):
-    """A speech socket by hand: websockets' own client would read."""
+def open_socket(
+    client, request_id="stalled", root="", secret="none", path="/v1/audio/speech/stream"
+):
+    """A socket by hand: websockets' own client would read."""
     key = base64.b64encode(os.urandom(16)).decode()
     client.sendall(
-        f"GET {root}/v1/audio/speech/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"GET {root}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Authorization: Bearer {secret}\r\n"
         f"Sec-WebSocket-Key: {key}\r\nX-Request-ID: {request_id}\r\n\r\n".encode()
@@ -42,7 +44,11 @@ def open_socket(client, request_id="stalled", root="", secret="none"):
 
 
 def say(client, kind, context_id, **fields):
-    message = json.dumps({"type": kind, "context_id": context_id, **fields}).encode()
+    send(client, {"type": kind, "context_id": context_id, **fields})
+
+
+def send(client, event):
+    message = json.dumps(event).encode()
     is_short = len(message) <= 125
     length = bytes([len(message)]) if is_short else b"\x7e" + len(message).to_bytes(2, "big")
     length = bytes([0x80 | length[0]]) + length[1:]
@@ -57,3 +63,11 @@ def speak_on_a_socket(client, audio="base64", contexts=("a",), text="Hello there
         say(client, "start", context_id, voice=voice, audio=audio)
         say(client, "text", context_id, text=text)
         say(client, "flush", context_id)
+
+
+def speak_in_a_realtime_session(client, text, **named):
+    """Where the server has no language model, it repeats the text. `named`: as `open_socket`."""
+    open_socket(client, path="/v1/realtime", **named)
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    send(client, {"type": "conversation.item.create", "item": said})
+    send(client, {"type": "response.create"})

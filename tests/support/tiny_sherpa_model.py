@@ -1,5 +1,5 @@
-"""A streaming zipformer CTC model without weights, in the files that sherpa-onnx reads: it says the
-word "sound" once for each stretch of loud frames."""
+"""Streaming zipformers without weights, in the files that sherpa-onnx reads. They say the word
+"sound" where frames are loud: with CTC, once for each stretch of them."""
 
 from pathlib import Path
 
@@ -32,32 +32,70 @@ METADATA = {
 }
 
 
-def write_tiny_model(folder: Path) -> None:
+FLOATS, LONGS = TensorProto.FLOAT, TensorProto.INT64
+NEVER = -100.0
+_value = helper.make_tensor_value_info
+
+
+def write_ctc(folder: Path) -> None:
+    _write_tokens(folder)
+    log_softmax = helper.make_node("LogSoftmax", ["scores"], ["log_probs"], axis=2)
+    _save(folder / "model.onnx", _scoring("log_probs", log_softmax), METADATA)
+
+
+def write_transducer(folder: Path) -> None:
+    """Says the word once in an utterance: its decoder allows it only behind a blank."""
+    _write_tokens(folder)
+    passing = helper.make_node("Identity", ["scores"], ["encoder_out"])
+    _save(folder / "encoder.onnx", _scoring("encoder_out", passing), METADATA)
+    _save(folder / "decoder.onnx", _decoder(), {"vocab_size": "2", "context_size": "2"})
+    _save(folder / "joiner.onnx", _joiner(), {"joiner_dim": "2"})
+
+
+def _write_tokens(folder: Path) -> None:
     (folder / "tokens.txt").write_text("<blk> 0\n\N{LOWER ONE EIGHTH BLOCK}sound 1\n")
-    onnx.save(_model(), str(folder / "model.onnx"))
 
 
-def _model() -> onnx.ModelProto:
-    floats, longs = TensorProto.FLOAT, TensorProto.INT64
-    inputs = [helper.make_tensor_value_info("x", floats, ["N", CHUNK, NUM_MELS])]
-    outputs = [helper.make_tensor_value_info("log_probs", floats, ["N", CHUNK, 2])]
+def _save(path: Path, graph: onnx.GraphProto, metadata: dict[str, str]) -> None:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
+
+
+def _scoring(output: str, last: onnx.NodeProto) -> onnx.GraphProto:
+    """`last` makes `output` of the `scores` of the blank and of the word, for each frame."""
+    inputs = [_value("x", FLOATS, ["N", CHUNK, NUM_MELS])]
+    outputs = [_value(output, FLOATS, ["N", CHUNK, 2])]
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["energy"], axes=[2], keepdims=1),
         helper.make_node("Sub", ["energy", "loud"], ["score"]),
         helper.make_node("Mul", ["score", "zero"], ["blank"]),
         helper.make_node("Concat", ["blank", "score"], ["scores"], axis=2),
-        helper.make_node("LogSoftmax", ["scores"], ["log_probs"], axis=2),
+        last,
     ]
     constants = [
-        helper.make_tensor("loud", floats, [1], [LOUD]),
-        helper.make_tensor("zero", floats, [1], [0.0]),
+        helper.make_tensor("loud", FLOATS, [1], [LOUD]),
+        helper.make_tensor("zero", FLOATS, [1], [0.0]),
     ]
-    states = [(name, floats, shape) for name, shape in SHAPES.items()]
-    for name, kind, shape in [*states, ("processed_lens", longs, (1,))]:
-        inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        outputs.append(helper.make_tensor_value_info(f"new_{name}", kind, shape))
+    states = [(name, FLOATS, shape) for name, shape in SHAPES.items()]
+    for name, kind, shape in [*states, ("processed_lens", LONGS, (1,))]:
+        inputs.append(_value(name, kind, shape))
+        outputs.append(_value(f"new_{name}", kind, shape))
         nodes.append(helper.make_node("Identity", [name], [f"new_{name}"]))
-    graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    helper.set_model_props(model, METADATA)
-    return model
+    return helper.make_graph(nodes, "scoring", inputs, outputs, constants)
+
+
+def _decoder() -> onnx.GraphProto:
+    nodes = [
+        helper.make_node("Cast", ["y"], ["tokens"], to=FLOATS),
+        helper.make_node("MatMul", ["tokens", "weights"], ["decoder_out"]),
+    ]
+    weights = helper.make_tensor("weights", FLOATS, [2, 2], [0.0, 0.0, 0.0, NEVER])
+    inputs, outputs = _value("y", LONGS, ["N", 2]), _value("decoder_out", FLOATS, ["N", 2])
+    return helper.make_graph(nodes, "decoder", [inputs], [outputs], [weights])
+
+
+def _joiner() -> onnx.GraphProto:
+    parts = [_value(name, FLOATS, ["N", 2]) for name in ("encoder_out", "decoder_out")]
+    node = helper.make_node("Add", ["encoder_out", "decoder_out"], ["logit"])
+    return helper.make_graph([node], "joiner", parts, [_value("logit", FLOATS, ["N", 2])])

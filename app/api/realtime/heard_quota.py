@@ -9,6 +9,7 @@ from collections.abc import Callable
 from app.api.admission import AdmissionControl
 from app.auth.api_keys import Caller
 from app.errors import BadRequest
+from app.hearing.incoming_pace import IncomingPace
 
 BLOCK_S = 10.0
 
@@ -25,21 +26,15 @@ class HeardQuota:
         self._admission = admission
         self._caller = caller
         self._max_behind_s = max_behind_s
-        self._now = now
+        self._pace = IncomingPace(now)
         self._charged_s = 0.0  # that was not used yet
-        self._ahead_s = 0.0
-        self._at_s = now()
 
     def pace(self, seconds: float) -> None:
         """Raises BadRequest for sound that comes faster than it can be spoken."""
-        now_s = self._now()
-        ahead_s = max(0.0, self._ahead_s - (now_s - self._at_s))
-        self._at_s = now_s
-        if ahead_s + seconds > self._max_behind_s:
-            self._ahead_s = ahead_s
+        if self._pace.ahead_s + seconds > self._max_behind_s:
             message = f"audio: more than {self._max_behind_s:g} s of sound came ahead of the clock"
             raise BadRequest(message, param="audio", code="input_audio_too_fast")
-        self._ahead_s = ahead_s + seconds
+        self._pace.came(seconds)
 
     async def charge(self, seconds: float) -> None:
         """Raises RateLimited, and Unavailable where the ledger does not answer."""

@@ -83,7 +83,7 @@ class _Lost:
 
 Heard = HearingEvent | HearingLost | Committed | NothingToCommit
 OnHeard = Callable[[Heard], Awaitable[None]]
-Charge = Callable[[float], Awaitable[None]]  # before so many seconds are heard
+Charge = Callable[[float], Awaitable[None]]  # before these seconds are heard
 _Order = _Sound | _Commit | _Clear | Configured | _Lost
 
 

@@ -9,7 +9,7 @@ class RealtimeObserver(Protocol):
         """Sound of a client was taken."""
 
     def utterance(self, outcome: str) -> None:
-        """understood, empty, or the code of a failure."""
+        """understood, empty, back_channel, or the code of a failure."""
 
     def responded(self, outcome: str) -> None:
         """completed, incomplete, turn_detected, client_cancelled, or the code of a failure."""

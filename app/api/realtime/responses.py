@@ -147,9 +147,9 @@ class Responses:
         for step, failure in report.failures.items():
             log.warning("response %s: %s failed: %s", response.id, step, failure)
         if barge_in is not None:
+            times = {"legs_ms": report.legs_ms, "marks": dict(report.marks)}
             self._parts.observer.interrupted(report.legs_ms)
-            legs = report.legs_ms
-            self._outbox.post("response.interrupted", response_id=response.id, legs_ms=legs)
+            self._outbox.post("response.interrupted", response_id=response.id, **times)
 
     async def _silent(self, spoken: SpokenItem) -> None:
         await self._outbox.silent(spoken.place.item_id)

@@ -1,6 +1,6 @@
 """What the fields of a session mean to the parts of this server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.api.realtime.client_events import ResponseFields
@@ -44,10 +44,11 @@ class SessionState:
     @property
     def manners(self) -> Manners:
         audio = self.fields.audio.input
-        turns = audio.turn_detection
+        turns, heard_by = audio.turn_detection, self.configured.turns
         return Manners(
             responds=turns is not None and turns.create_response is not False,
             is_interruptible=turns is not None and turns.interrupt_response is not False,
+            must_last=heard_by is not None and heard_by.lasting_s > 0,
             tells_text=audio.transcription is not None,
         )
 
@@ -106,11 +107,13 @@ def _turns_of(fields: SessionFields, default: TurnDetection) -> TurnDetection | 
         return None
     if isinstance(given, SemanticVad):
         silence_s = SILENCE_S[given.eagerness or "auto"]
-        return TurnDetection(default.threshold, default.prefix_s, silence_s)
-    return TurnDetection(
-        default.threshold if given.threshold is None else given.threshold,
-        default.prefix_s if given.prefix_padding_ms is None else given.prefix_padding_ms / 1e3,
-        default.silence_s if given.silence_duration_ms is None else given.silence_duration_ms / 1e3,
+        return replace(default, silence_s=silence_s)
+    prefix_ms, silence_ms = given.prefix_padding_ms, given.silence_duration_ms
+    return replace(
+        default,
+        threshold=default.threshold if given.threshold is None else given.threshold,
+        prefix_s=default.prefix_s if prefix_ms is None else prefix_ms / 1e3,
+        silence_s=default.silence_s if silence_ms is None else silence_ms / 1e3,
     )
 
 

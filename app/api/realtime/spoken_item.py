@@ -16,7 +16,7 @@ from app.api.speech_context import SpeechContext
 from app.api.speech_job import SpeechOptions
 from app.core import CancelAck, FinishReason, SessionKey
 
-MAX_BUFFER_S = 3.0  # text waits so long for the end of its sentence
+MAX_BUFFER_S = 3.0  # that text waits for the end of its sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class SpokenItem:
         return await self._context.cancel(self._acknowledged_ms())
 
     def acknowledge(self, played_ms: float) -> None:
-        """The listener's player has played so much of the item now."""
+        """The listener's player has played `played_ms` of the item now."""
         self._ack = played_ms, self._now()
 
     @property

@@ -31,6 +31,7 @@ from app.hearing.ears import (
     PartialText,
     SpeechBegan,
     SpeechEnded,
+    SpeechLasted,
 )
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,12 @@ TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """Of the session, as it is now. `tells_text`: the client has asked for transcriptions."""
+    """Of the session, as it is now. `must_last`: a voice interrupts when it has lasted, not when it
+    begins. `tells_text`: the client has asked for transcriptions."""
 
     responds: bool
     is_interruptible: bool
+    must_last: bool
     tells_text: bool
 
 
@@ -51,6 +54,7 @@ class Manners:
 class _Utterance:
     item_id: str = field(default_factory=lambda: new_id("item"))
     is_committed: bool = False
+    withheld: SpeechBegan | None = None  # not told: it may be a back-channel
     voice_ms: int | None = None  # when the voice began; None: no voice, or it has ended
     words: PartialWords = field(default_factory=PartialWords)
     listening: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,6 +96,8 @@ class Utterances:
         match event:
             case SpeechBegan():
                 await self._began(event)
+            case SpeechLasted():
+                await self._lasted(event)
             case SpeechEnded():
                 self._ended(event)
             case Listening():
@@ -131,18 +137,40 @@ class Utterances:
         return self._open.get(generation)
 
     async def _began(self, event: SpeechBegan) -> None:
-        """The stop is under way before the client is told: its socket may be blocked."""
         if (utterance := self._of(event.generation)) is None:
             return
-        active = self._responses.active
-        if active is not None and self._manners().is_interruptible:
-            abort = partial(self._abort, event.generation - 1)
-            times = event.began_at_s, event.noticed_at_s
-            barge_in = BargeIn(*times, abort=abort, listen=utterance.listening.wait)
-            self._responses.stop(active, "turn_detected", barge_in)
-            await active.is_stopping.wait()
-            self._drop_before(event.generation)
-        utterance.voice_ms = round(event.began_s * 1e3)
+        manners = self._manners()
+        is_barge_in = self._responses.active is not None and manners.is_interruptible
+        if is_barge_in and manners.must_last:
+            utterance.withheld = event
+            return
+        if is_barge_in:
+            await self._interrupt(utterance, event, event.noticed_at_s)
+        self._tell_began(utterance, event)
+
+    async def _lasted(self, event: SpeechLasted) -> None:
+        """A voice that was withheld is no back-channel."""
+        utterance = self._of(event.generation)
+        if utterance is not None and (began := utterance.withheld) is not None:
+            await self._interrupt(utterance, began, event.noticed_at_s)
+            self._tell_began(utterance, began)
+
+    async def _interrupt(
+        self, utterance: _Utterance, began: SpeechBegan, noticed_at_s: float
+    ) -> None:
+        """The stop is under way before the client is told: its socket may be blocked."""
+        if (active := self._responses.active) is None:
+            return
+        abort = partial(self._abort, began.generation - 1)
+        times = began.began_at_s, noticed_at_s
+        barge_in = BargeIn(*times, abort=abort, listen=utterance.listening.wait)
+        self._responses.stop(active, "turn_detected", barge_in)
+        await active.is_stopping.wait()
+        self._drop_before(began.generation)
+
+    def _tell_began(self, utterance: _Utterance, began: SpeechBegan) -> None:
+        utterance.withheld = None
+        utterance.voice_ms = round(began.began_s * 1e3)
         named = {"audio_start_ms": utterance.voice_ms, "item_id": utterance.item_id}
         self._outbox.post("input_audio_buffer.speech_started", **named)
 
@@ -153,9 +181,21 @@ class Utterances:
             self._failed(dropped, error)
 
     def _ended(self, event: SpeechEnded) -> None:
-        if (utterance := self._of(event.generation)) is not None:
-            self._voice_ended(utterance, round(event.ended_s * 1e3))
-            self._commit(event.generation)
+        if (utterance := self._of(event.generation)) is None:
+            return
+        if utterance.withheld is not None and self._responses.active is not None:
+            self._end(event.generation)
+            self._observe("back_channel")
+            self._answer(is_understood=False)
+            return
+        self._reveal(utterance)
+        self._voice_ended(utterance, round(event.ended_s * 1e3))
+        self._commit(event.generation)
+
+    def _reveal(self, utterance: _Utterance) -> None:
+        """A voice that was withheld is told: there is nothing to interrupt any more."""
+        if utterance.withheld is not None:
+            self._tell_began(utterance, utterance.withheld)
 
     def _voice_ended(self, utterance: _Utterance, end_ms: int) -> None:
         utterance.voice_ms = None
@@ -167,6 +207,7 @@ class Utterances:
         utterance = self._of(generation)
         if utterance is None or utterance.is_committed:
             return
+        self._reveal(utterance)
         utterance.is_committed = True
         item = Message(utterance.item_id, "user", (Part(None, is_audio=True),))
         before = self._conversation.add(item)
@@ -178,7 +219,8 @@ class Utterances:
         utterance.late = loop.call_later(self._transcript_s, self._late, generation)
 
     def _partial(self, event: PartialText) -> None:
-        if (utterance := self._of(event.generation)) is None:
+        utterance = self._of(event.generation)
+        if utterance is None or utterance.withheld is not None:
             return
         delta = utterance.words.news(event.text)
         if delta and self._manners().tells_text:
@@ -215,6 +257,7 @@ class Utterances:
         utterance = self._of(generation)
         if utterance is None:
             return
+        self._reveal(utterance)
         if utterance.voice_ms is not None:
             self._voice_ended(utterance, utterance.voice_ms)
         self._commit(generation)

@@ -7,6 +7,9 @@ nothing yet has a slack of START_MARGIN_S: it starts once every other ready sess
 such sessions start in the order in which they became ready. Slack decides when a cell runs and
 beside which others, never what it contains.
 
+Segments are heard in order. Sound of a later one is no slack while an earlier one is open, and its
+cells run behind those that some listener needs first.
+
 One more cell in a call makes the listeners of the others wait longer, and saves a call of its own,
 which every other session would wait for. The cost of a call and the number of sessions decide which
 weighs more, and whether a first cell waits for one that is almost there. Knows nothing about torch,
@@ -14,7 +17,7 @@ tokens or devices.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
 
@@ -33,20 +36,36 @@ def _no_weight(_: SegmentKey) -> float:
 class _Playback:
     """What the listener of one session plays: its segments, one after another."""
 
-    num_segments: int = 0
     is_told: bool = False  # when it begins; else it begins with the first audio
     began_s: float | None = None
-    sent_s: float = 0.0
+    sent_s: float = 0.0  # seconds of sound up to the end of what is made of the first open segment
+    made_s: dict[int, float] = field(default_factory=dict)  # of each open segment
+
+    @property
+    def first(self) -> int:
+        """The open segment that is heard first."""
+        return min(self.made_s)
+
+    def play(self, sound_s: float, now_s: float) -> float:
+        """The listener may play so much more. Returns the seconds for which it had run dry."""
+        if not sound_s:
+            return 0.0
+        late_s = 0.0 if self.began_s is None else max(0.0, -self.slack_s(now_s))
+        if late_s or (self.began_s is None and not self.is_told):
+            self.began_s = now_s - self.sent_s  # playback goes on after a stall, or starts
+        self.sent_s += sound_s
+        return late_s
 
     def slack_s(self, now_s: float) -> float:
         if self.began_s is None:
             return self.sent_s or START_MARGIN_S
         return self.sent_s - (now_s - self.began_s)
 
-    def due_s(self, ready_s: float) -> float:
+    def due_s(self, segment: int, ready_s: float) -> float:
         """When the listener wants a cell that became ready at `ready_s`. The first cell of a
         session is due when it is ready. A listener that has not begun might begin then."""
-        return (ready_s if self.began_s is None else self.began_s) + self.sent_s
+        ahead_s = 0.0 if segment == self.first else self.made_s[segment]
+        return (ready_s if self.began_s is None else self.began_s) + self.sent_s + ahead_s
 
 
 class SlackScheduler:
@@ -60,8 +79,8 @@ class SlackScheduler:
 
     def add(self, segment: SegmentKey, *, is_told: bool = False) -> None:
         """`is_told`: `begin` says when the session's playback begins."""
-        playback = self._sessions.setdefault(segment.key, _Playback(is_told=is_told))
-        playback.num_segments += 1
+        session = self._sessions.setdefault(segment.key, _Playback(is_told))
+        session.made_s[segment.segment] = 0.0
 
     def begin(self, key: SessionKey, at_s: float) -> None:
         """The session's playback begins at `at_s`."""
@@ -70,9 +89,12 @@ class SlackScheduler:
 
     def remove(self, segment: SegmentKey) -> None:
         session = self._sessions[segment.key]
-        session.num_segments -= 1
-        if session.num_segments == 0:
+        was_first = segment.segment == session.first
+        del session.made_s[segment.segment]
+        if not session.made_s:
             del self._sessions[segment.key]
+        elif was_first:
+            session.play(session.made_s[session.first], self._clock())
         self._ready.pop(segment, None)
         self._coming.pop(segment, None)
 
@@ -98,10 +120,10 @@ class SlackScheduler:
         if self.pause_s(limit, weight, cost):
             return []
         now_s = self._clock()
-        slack_s = {key: session.slack_s(now_s) for key, session in self._sessions.items()}
+        order = {segment: self._order(segment, now_s) for segment in self._ready}
         taken: list[SegmentKey] = []
         weights: list[float] = []
-        for segment in sorted(self._ready, key=lambda segment: slack_s[segment.key]):
+        for segment in sorted(order, key=order.__getitem__):
             own = weight(segment)
             if taken and (len(taken) == limit or sum(weights) + own > max_weight):
                 break
@@ -145,6 +167,10 @@ class SlackScheduler:
         added_s = more * cost.each_s
         return (len(self._sessions) - num) * (cost.of(own) - added_s) - num * added_s
 
+    def _order(self, segment: SegmentKey, now_s: float) -> tuple[bool, float]:
+        session = self._sessions[segment.key]
+        return segment.segment != session.first, session.slack_s(now_s)
+
     def _has_sent(self, segment: SegmentKey) -> bool:
         return self._sessions[segment.key].sent_s > 0
 
@@ -152,19 +178,15 @@ class SlackScheduler:
         """When the most urgent cell is due; inf where there is none. `waiting` are segments that
         the caller keeps back, each with the time since when its cell could run."""
         cells = chain(self._ready.items(), waiting.items())
-        due_s = (self._sessions[segment.key].due_s(ready_s) for segment, ready_s in cells)
+        sessions = self._sessions
+        due_s = (sessions[s.key].due_s(s.segment, ready_s) for s, ready_s in cells)
         return min(due_s, default=inf)
 
     def sent(self, segment: SegmentKey, num_samples: int) -> float:
         """Count sound that has left. Returns the seconds for which the listener had run dry."""
-        if num_samples == 0:
-            return 0.0
-        session, now_s = self._sessions[segment.key], self._clock()
-        late_s = 0.0 if session.began_s is None else max(0.0, -session.slack_s(now_s))
-        if late_s or (session.began_s is None and not session.is_told):
-            session.began_s = now_s - session.sent_s  # playback goes on after a stall, or starts
-        session.sent_s += num_samples / SAMPLE_RATE
-        return late_s
+        session, sound_s = self._sessions[segment.key], num_samples / SAMPLE_RATE
+        session.made_s[segment.segment] += sound_s
+        return session.play(sound_s, self._clock()) if segment.segment == session.first else 0.0
 
     @property
     def num_ready(self) -> int:

@@ -6,6 +6,8 @@ import pytest
 
 from app.api.realtime.outbox import EventOutbox
 from app.core import SAMPLE_RATE
+from app.hearing.cancel_chain import chain_legs
+from app.hearing.ears import TurnDetection
 from app.word_marks import WordTime
 from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
@@ -72,6 +74,7 @@ async def test_a_voice_stops_the_response_and_is_answered_in_turn(client, synthe
     assert {"silence", "tts_ack", "llm", "recogniser_free", "listening", "chain"} <= set(
         interrupted["legs_ms"]
     )
+    assert chain_legs(interrupted["marks"]) == interrupted["legs_ms"]
     assert ears.aborted == [0]
     synthesizer.hold_at = None
     ears.ends()
@@ -99,6 +102,62 @@ async def test_a_voice_does_not_stop_a_response_that_may_not_be_interrupted(clie
     await client.until("input_audio_buffer.speech_started")
     synthesizer.release()
     assert (await client.last("response.done"))["response"]["status"] == "completed"
+
+
+@pytest.fixture
+async def patient(synthesizer):
+    """A client whose voice must last before it interrupts."""
+    turns = TurnDetection(lasting_s=0.7)
+    async with realtime_client(synthesizer, REPLY, turns=turns) as client:
+        await client.update(**TELLS)
+        yield client
+
+
+async def test_a_back_channel_is_not_told_and_stops_nothing(patient, synthesizer):
+    ears = await patient.ears()
+    await speaking(patient, synthesizer)
+    ears.begins()
+    ears.ends()
+    ears.understands("yeah", "yeah")
+    await eventually(lambda: patient.observer.utterances, 5, "it is counted")
+    synthesizer.release()
+    events = await patient.until("response.done")
+    assert events[-1]["response"]["status"] == "completed"
+    assert not [e for e in events if e["type"].startswith(("input_audio", "conversation.item.in"))]
+    assert patient.observer.utterances == ["back_channel"]
+
+
+async def test_a_voice_that_lasts_stops_the_response(patient, synthesizer):
+    ears = await patient.ears()
+    await speaking(patient, synthesizer)
+    ears.begins()
+    ears.lasts()
+    events = await patient.until("response.done")
+    assert "input_audio_buffer.speech_started" in kinds(events)
+    assert events[-1]["response"]["status_details"]["reason"] == "turn_detected"
+
+
+async def test_a_short_voice_is_heard_where_the_response_has_ended_before_it(patient, synthesizer):
+    ears = await patient.ears()
+    await speaking(patient, synthesizer)
+    ears.begins()
+    synthesizer.hold_at = None
+    synthesizer.release()
+    await patient.until("response.done")
+    ears.ends()
+    ears.understands("yes")
+    events = await patient.until("response.created")
+    assert kinds(events)[:3] == [
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+    ]
+
+
+async def test_a_short_voice_while_nobody_answers_is_heard_at_once(patient):
+    ears = await patient.ears()
+    ears.begins()
+    await patient.until("input_audio_buffer.speech_started")
 
 
 async def test_a_voice_stops_a_language_model_that_thinks(synthesizer):

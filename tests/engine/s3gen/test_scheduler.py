@@ -68,6 +68,58 @@ def test_segments_of_a_session_share_its_slack():
     assert scheduler.is_empty
 
 
+def test_sound_made_ahead_of_an_open_segment_is_no_slack():
+    """The listener cannot play it before the segment that is still open."""
+    clock = Clock()
+    scheduler = scheduler_of(clock, "other", "ahead")
+    scheduler.add(stream("ahead", 1))
+    scheduler.sent(stream("other"), 2 * SAMPLE_RATE)
+    scheduler.sent(stream("ahead", 0), SAMPLE_RATE)
+    assert scheduler.sent(stream("ahead", 1), 4 * SAMPLE_RATE) == 0.0
+    clock.now += 0.5
+    for key in (stream("other"), stream("ahead", 0)):
+        scheduler.ready(key)
+    assert scheduler.due_s({}) == clock.now + 0.5
+    assert scheduler.schedule(2) == [stream("ahead", 0), stream("other")]
+
+
+def test_sound_made_ahead_is_slack_once_the_segment_before_it_is_complete():
+    clock = Clock()
+    scheduler = scheduler_of(clock, "session")
+    scheduler.add(stream("session", 1))
+    scheduler.sent(stream("session", 0), SAMPLE_RATE)
+    scheduler.sent(stream("session", 1), 2 * SAMPLE_RATE)
+    clock.now += 1.5  # dry since half a second
+    scheduler.remove(stream("session", 0))
+    scheduler.ready(stream("session", 1))
+    assert scheduler.due_s({}) == clock.now + 2.0
+    clock.now += 2.25
+    assert scheduler.sent(stream("session", 1), SAMPLE_RATE) == 0.25
+
+
+def test_a_listener_who_ran_dry_before_the_segment_is_complete_is_told_late():
+    clock = Clock()
+    scheduler = scheduler_of(clock, "session")
+    scheduler.add(stream("session", 1))
+    scheduler.sent(stream("session", 0), SAMPLE_RATE)
+    scheduler.sent(stream("session", 1), SAMPLE_RATE)
+    clock.now += 1.5
+    assert scheduler.sent(stream("session", 0), SAMPLE_RATE) == 0.5
+
+
+def test_no_cell_goes_before_one_that_its_listener_needs_first():
+    """Not one of the same session, and not one of a session that is less urgent."""
+    clock = Clock()
+    scheduler = scheduler_of(clock, "rich", "poor")
+    scheduler.add(stream("poor", 1))
+    scheduler.sent(stream("poor", 0), SAMPLE_RATE)
+    scheduler.sent(stream("rich"), 4 * SAMPLE_RATE)
+    for key in (stream("poor", 1), stream("rich"), stream("poor", 0)):
+        scheduler.ready(key)
+    expected = [stream("poor", 0), stream("rich"), stream("poor", 1)]
+    assert [scheduler.schedule(1) for _ in range(3)] == [[key] for key in expected]
+
+
 def test_slack_counts_from_the_end_of_a_stall():
     clock = Clock()
     scheduler = scheduler_of(clock, "stalled", "other")
