@@ -1,7 +1,6 @@
 """What the panels of the page show of a served application: every leg of an utterance and of its
 cancel, from all of its processes."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from playwright.sync_api import FloatRect, Page, expect
 from app.sessions import timeline
 from tests.support.browser import browser_page, needs_chromium
 from tests.support.deployments.served_app import LONG_TEXT, ServedApp
-from tests.support.web_page import SOUND_ON, problems_of, wait_for_state
+from tests.support.web_page import SOUND_ON, picture_folder, problems_of, wait_for_state
 
 pytestmark = needs_chromium
 
@@ -38,8 +37,7 @@ def page(served: ServedApp) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SCREENSHOTS names the folder that keeps the pictures of docs/page.md."""
-    return Path(os.environ.get("SCREENSHOTS", tmp_path_factory.mktemp("pictures")))
+    return picture_folder(tmp_path_factory)
 
 
 def legs_of(page: Page, caption: str) -> dict[str, float]:

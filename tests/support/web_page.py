@@ -3,9 +3,12 @@
 A test fails where the page throws, breaks its Content-Security-Policy, or asks another host.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
@@ -76,6 +79,11 @@ def wait_for_state(page: Page, state: str) -> None:
     page.wait_for_function(
         "state => document.getElementById('state').textContent === state", arg=state
     )
+
+
+def picture_folder(factory: pytest.TempPathFactory) -> Path:
+    """SCREENSHOTS names the folder that keeps the pictures of docs/page.md."""
+    return Path(os.environ.get("SCREENSHOTS", factory.mktemp("pictures")))
 
 
 def violations(page: Page) -> list[tuple[str, list[str]]]:

@@ -9,6 +9,7 @@ from tests.support.eventually import eventually_sync
 from tests.support.scripted_hearing import ScriptedHearing, ScriptedModel
 from tests.support.web_page import web_page
 
+ALLOWED = "--use-fake-ui-for-media-stream"  # every page may use the microphone
 WITHIN_S = 10
 WITHIN_MS = 1000 * WITHIN_S
 KEEP = """() => {
@@ -86,10 +87,11 @@ class Talk:
 
 
 @contextmanager
-def talk_page(browser, synthesizer, *replies, hearing=None, secret=None, **options):
-    """`replies`: of the language model. `secret`: the page's API key."""
+def talk_page(browser, synthesizer, *replies, hearing=None, model=None, secret=None, **options):
+    """`replies`: of the language model, where `model` is none. `secret`: the page's API key."""
     hearing = hearing or ScriptedHearing()
-    parts = RealtimeParts(hearing, ScriptedModel(*(replies or ("Hello there.",))))
+    model = model or ScriptedModel(*(replies or ("Hello there.",)))
+    parts = RealtimeParts(hearing, model)
     with web_page(browser, synthesizer, realtime=parts, **options) as page:
         if secret is not None:
             page.fill("#key", secret)

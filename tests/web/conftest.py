@@ -13,9 +13,10 @@ from tests.support.hostile_uploads import encoded
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_client import Sides
 from tests.support.web_page import SOUND_ON
+from tests.support.web_talk import ALLOWED
 
 MICROPHONE_RATE = 48_000
-FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+FAKE_MICROPHONE = (ALLOWED, "--use-fake-device-for-media-stream")
 
 
 @pytest.fixture(scope="package")

@@ -16,11 +16,10 @@ from tests.support.live_synthesizer import CHUNK_TOKENS, LiveSynthesizer
 from tests.support.room import needs_pulseaudio, quiet_room
 from tests.support.timed_text import TOKEN
 from tests.support.web_page import SOUND_ON
-from tests.support.web_talk import talk_page
+from tests.support.web_talk import ALLOWED, talk_page
 
 pytestmark = [pytest.mark.full, needs_chromium, needs_pulseaudio]
 
-ALLOWED = "--use-fake-ui-for-media-stream"
 ANSWER_CHUNKS = 20  # 4 s
 WITHOUT_CANCELLER = """() => {
     const ask = MediaDevices.prototype.getUserMedia;
