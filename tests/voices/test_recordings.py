@@ -138,15 +138,17 @@ async def test_what_was_heard_comes_back_from_the_process():
 
 
 @pytest.mark.parametrize(
-    ("code", "problem"),
+    ("code", "within_s", "problem"),
     [
-        ("import os; os.abort()", "cannot be decoded"),
-        ("import sys; sys.exit(3)", "cannot be decoded"),
-        ("pass", "cannot be decoded"),
-        ("import time; time.sleep(60)", "takes too long"),
+        ("import os; os.abort()", 60.0, "cannot be decoded"),
+        ("import sys; sys.exit(3)", 60.0, "cannot be decoded"),
+        ("pass", 60.0, "cannot be decoded"),
+        ("import time; time.sleep(60)", 1.0, "takes too long"),
     ],
 )
-async def test_a_decoder_that_crashes_or_hangs_refuses_the_recording(monkeypatch, code, problem):
+async def test_a_decoder_that_crashes_or_hangs_refuses_the_recording(
+    monkeypatch, code, within_s, problem
+):
     started = []
     spawn = asyncio.create_subprocess_exec
 
@@ -155,7 +157,7 @@ async def test_a_decoder_that_crashes_or_hangs_refuses_the_recording(monkeypatch
         return started[-1]
 
     monkeypatch.setattr(recordings.asyncio, "create_subprocess_exec", spawned)
-    monkeypatch.setattr(recordings, "WITHIN_S", 1.0)
+    monkeypatch.setattr(recordings, "WITHIN_S", within_s)
     with pytest.raises(BadRequest, match=problem):
         await read(encoded(GOOD))
     (process,) = started
