@@ -215,7 +215,7 @@ class CancelAck:
     state: CancelState
     audio_sent_ms: float = 0.0
     tokens_generated: int = 0
-    tokens_discarded: int = 0  # generated but never sent as audio
+    tokens_discarded: int = 0  # generated but never sent as audio; 0 while STOPPING
     stop_ms: float = 0.0  # from the cancel's arrival to the last confirmation
     heard: Heard | None = None  # None: the session has not told what was sent, or does not exist
 

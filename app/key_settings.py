@@ -37,7 +37,9 @@ class Quota(BaseModel, extra="forbid", frozen=True):
     """The limits of one key. null: no limit."""
 
     max_concurrent: int | None = Field(None, ge=1, description="sessions at the same time")
-    requests_per_minute: int | None = Field(None, ge=1, description="requests in a minute")
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="requests in a minute; over a socket each take is one"
+    )
     audio_s_per_day: float | None = Field(None, gt=0, description="seconds in a day of UTC")
     heard_s_per_day: float | None = Field(
         None, gt=0, description="seconds of callers' sound that are heard in a day of UTC"

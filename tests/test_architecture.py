@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {  # room of app/: what it may import b
     "conversation": _GROUND,
     "sessions": (*_GROUND, "text.duration"),  # the estimate of a text's length alone
     "engine": (*_GROUND, "sessions", "voices"),
+    "web": (),  # static files
     "api": (
         *(*_GROUND, "synthesizer", "text", "audio", "voices", "auth", "sessions", "hearing"),
         "conversation",

@@ -41,6 +41,14 @@ def test_a_wheel_has_the_program_and_the_embedded_models_alone(wheel):
 
 
 @pytest.mark.full
+def test_a_wheel_has_every_file_of_the_page(wheel):
+    packaged = set(zipfile.ZipFile(wheel).namelist())
+    files = {f"app/web/{path.name}" for path in (ROOT / "app/web").iterdir() if path.is_file()}
+    assert "app/web/playout-worklet.js" in files
+    assert files <= packaged
+
+
+@pytest.mark.full
 def test_the_unpacked_wheel_finds_each_embedded_model(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
     # A script's folder comes first on sys.path, before an editable install.

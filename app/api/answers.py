@@ -44,6 +44,7 @@ class Model(Body):
         None,
         description="whether a lone stream's sound is made faster than it plays; null: not known",
     )
+    hears: bool = Field(description="whether this server hears: `/v1/realtime` is served")
 
 
 class ModelList(Body):

@@ -18,6 +18,7 @@ from app.api.head_requests import HeadAsGet
 from app.api.list_routes import list_routes
 from app.api.middleware import RequestGuard
 from app.api.model_routes import model_routes
+from app.api.page import page_routes
 from app.api.paths import NormalisedPaths, ServedPaths
 from app.api.plan_routes import plan_routes
 from app.api.pronunciation_routes import pronunciation_routes
@@ -110,7 +111,8 @@ def create_app(
         pronunciation_routes(services.pronunciations),
         desktop_routes(services),
         model_routes(services, loader),
-        list_routes(services),
+        list_routes(services, hears=realtime is not None),
+        page_routes(),
         *dialect_routes(services, dialects),
         *(() if realtime is None else (realtime_routes(services, realtime),)),
     )

@@ -1,4 +1,5 @@
 """What pages of other origins may ask and read: those that `access.origins` lists, and no other.
+Pages of this server's own host may ask, too (app/api/page.py).
 
 A listed origin may send whatever headers its client asks for, since an SDK adds its own
 (`x-stainless-*` of OpenAI's), and reads every header of ours. Knows nothing about keys:
@@ -32,6 +33,13 @@ EXPOSED = (
     "WWW-Authenticate",
 )
 MAX_TOLD_CHARS = 100
+
+
+def is_own_origin(origin: str, headers: Headers) -> bool:
+    """Whether the page that asks was served by this server: its origin has the host of the request.
+    A TLS proxy in front changes the scheme, so the scheme does not count."""
+    host = headers.get("host", "")
+    return host != "" and origin in (f"http://{host}", f"https://{host}")
 
 
 def refused_origin(origin: str) -> Forbidden:

@@ -25,7 +25,8 @@ HEALTH_WITHIN_S = 1.0  # the list of models does not wait longer for the machine
 ASK_EVERY_S = 1.0  # the machine's speed hardly changes, and many clients list the models
 
 
-def list_routes(services: Services) -> APIRouter:
+def list_routes(services: Services, *, hears: bool) -> APIRouter:
+    """`hears`: whether the realtime session is served."""
     router = APIRouter(default_response_class=JsonResponse)
     synthesizer = services.synthesizer
     created = int(time.time())
@@ -42,6 +43,7 @@ def list_routes(services: Services) -> APIRouter:
             languages=card.languages,
             tags=card.tags,
             realtime=await real_time.answer(),
+            hears=hears,
         )
 
     @router.get("/", response_model=None, responses=answer(ServerName))

@@ -19,11 +19,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import secret_of
-from app.api.cross_origin import refused_origin
+from app.api.cross_origin import is_own_origin, refused_origin
 from app.api.errors import CountRefusal, answer, code_of
 from app.api.flood_refusals import marked, num_repeated
 from app.api.paced_body import PacedBody
-from app.api.request_rooms import OPEN_PATHS, path_of, room_of
+from app.api.request_rooms import is_open, path_of, room_of
 from app.auth.api_keys import Caller, KeyRing, admit
 from app.auth.request_limiter import RequestLimiter, Room
 from app.config import Limits
@@ -143,10 +143,10 @@ class RequestGuard:
         is_socket = scope["type"] == "websocket"
         changes = is_socket or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         origin = headers.get("origin")
-        if changes and origin is not None and origin not in self._origins:
+        if changes and origin is not None and not self._may_call(origin, headers):
             raise refused_origin(origin)
         secret = secret_of(headers, is_socket=is_socket)
-        is_open_path = path_of(scope) in OPEN_PATHS
+        is_open_path = is_open(path_of(scope))
         if is_open_path and not self._ring.is_open:
             return None
         peer = (scope.get("client") or (None,))[0]
@@ -157,6 +157,9 @@ class RequestGuard:
             message = "pages of other sites may not call a server without keys (access.origins)"
             raise Forbidden(message, code="origin_not_allowed")
         return caller
+
+    def _may_call(self, origin: str, headers: Headers) -> bool:
+        return origin in self._origins or is_own_origin(origin, headers)
 
     def _take_places(
         self, places: ExitStack, room: Room, caller: Caller | None, body: PacedBody

@@ -98,6 +98,21 @@ LINES: Answers = {
     },
     204: {"description": "the session was cancelled before its first sound"},
 }
+_NO_SLASH: Answers = {307: {"description": "to the same path without a slash at its end"}}
+PAGE: Answers = {
+    200: {"description": "the document", "content": {"text/html": {}}},
+    **_NO_SLASH,
+}
+PAGE_FILE: Answers = {
+    200: {
+        "description": "the file",
+        "content": {
+            kind: {} for kind in ("text/javascript", "text/css", "image/svg+xml", "text/html")
+        },
+    },
+    304: {"description": "the caller has the file already"},
+    **_NO_SLASH,
+}
 _CAPTIONS_HEADERS = {
     "X-Words-Estimated": {
         "description": "whether a time was spread by the length of the text",

@@ -5,9 +5,19 @@ from starlette.types import Scope
 from app.auth.request_limiter import Room
 
 OPEN_PATHS = ("/", "/health")  # for load balancers and probes, which have no key
+PAGE = "/play"  # its files hold nothing secret
 _SPEECH = "/v1/audio/speech/"
 _CANCELS = ("/cancel/", "/v1/admin/stop", "/api/vox_stop", "/api/stop_all_vox")
 _REPORTS = ("/v1/sessions/", "/api/tts_is_speaking")
+
+
+def is_open(path: str) -> bool:
+    """Whether a server with keys answers it without one."""
+    return path in OPEN_PATHS or _is_page(path)
+
+
+def _is_page(path: str) -> bool:
+    return path == PAGE or path.startswith(f"{PAGE}/")
 
 
 def path_of(scope: Scope) -> str:
@@ -22,6 +32,8 @@ def room_of(scope: Scope) -> Room:
     path = path_of(scope)
     if path in OPEN_PATHS:
         return Room.HEALTH
+    if _is_page(path):
+        return Room.PAGE
     if path.startswith(_CANCELS) or (scope["method"] == "DELETE" and path.startswith(_SPEECH)):
         return Room.CANCELS
     return Room.REPORTS if path.startswith(_REPORTS) else Room.REQUESTS

@@ -180,8 +180,7 @@ class SpeechSocket:
     async def _start(self, opening: Opening) -> None:
         message = opening.start
         if self._is_closing:
-            reason = "type: the socket is closing and opens no more contexts"
-            raise BadRequest(reason, param="type")
+            raise BadRequest("type: the socket is closing, and opens no more", param="type")
         if message.context_id in self._open:
             raise BadRequest("context_id: this context is open already", param="context_id")
         if len(self._open) >= self._bounds.max_contexts:
@@ -252,6 +251,7 @@ class SpeechSocket:
             sample_rate=options.sample_rate,
             seed=options.sampling.seed,
             prebuffer_ms=self._services.prebuffers.expected_ms(is_held=context.is_held),
+            session_id=context.session_id,
         )
         speaking = asyncio.ensure_future(context.run())
         try:

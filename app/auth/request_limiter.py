@@ -25,6 +25,7 @@ class Room(StrEnum):
     CANCELS = "cancels"
     REPORTS = "reports"  # of sessions
     HEALTH = "health"  # asked for without a key
+    PAGE = "page"  # files of the page, without a key
 
 
 class Bound(NamedTuple):
@@ -48,6 +49,7 @@ BOUNDS = {
     Room.REPORTS: _CONTROL,
     # A balancer that is refused would take the server away, so health has no rate.
     Room.HEALTH: Bound("max_control", "max_control", None, "too_many_open_requests"),
+    Room.PAGE: Bound("max_control", "max_control", None, "too_many_open_requests"),
 }
 
 

@@ -137,7 +137,8 @@ class Session:
 
     @property
     def _num_discarded(self) -> int:
-        return max(0, self._num_generated - round(self.audio_sent_s * TOKENS_PER_S))
+        num_sent = round(self.audio_sent_s * TOKENS_PER_S)  # known with `finish`
+        return 0 if self.finish is None else max(0, self._num_generated - num_sent)
 
     def _num_after(self, stage: str) -> int | None:
         confirmed = (c.num_after for r, c in self.confirmed.items() if r.stage == stage)

@@ -23,7 +23,7 @@ KEYS = (
     key("admin-key", "admin", "red", ("speak", "voices", "admin")),
     key("no-role", "mute", "red", ("voices",)),
 )
-OPEN_TO_ALL = {"/", "/health"}
+OPEN_TO_ALL = {"/", "/health", "/play", "/play/{name}"}
 LISTS = {"/v1/models", "/v1/models/{model_id:path}", "/v1/audio/voices"}  # for any key
 LISTS |= {"/v1/audio/voices/{voice_id}", "/v1/audio/pronunciations"}
 LISTS |= {"/v1/audio/models", "/v1/voices"}
@@ -35,7 +35,12 @@ ORIGIN = "https://app.example"
 
 
 def url_of(path):
-    for name, value in (("session_id", "s"), ("model_id:path", "english"), ("voice_id", "anna")):
+    for name, value in (
+        ("session_id", "s"),
+        ("model_id:path", "english"),
+        ("voice_id", "anna"),
+        ("name", "client.js"),
+    ):
         path = path.replace(f"{{{name}}}", value)
     return path
 

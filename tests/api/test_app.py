@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 
 from app.api import list_routes
+from app.api.realtime.parts import RealtimeParts
 from app.config import Limits
 from app.core import Cost, Health, HealthStatus, StageStats
 from app.errors import Unavailable
 from app.voices.catalogue import OPENAI_VOICES
 from tests.support.api_clients import in_process, speech
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer
+from tests.support.scripted_hearing import ScriptedHearing, ScriptedModel
 
 
 async def get(path, synthesizer=None, method="GET", **options):
@@ -81,6 +83,13 @@ async def test_a_model_says_whether_this_machine_speaks_it_in_real_time(realtime
     assert (await get("/v1/models/english", synthesizer)).json()["realtime"] is realtime
     (listed,) = (await get("/v1/models", synthesizer)).json()["data"]
     assert listed["realtime"] is realtime
+
+
+@pytest.mark.parametrize("hears", [True, False])
+async def test_a_model_says_whether_the_server_hears(hears):
+    parts = RealtimeParts(ScriptedHearing(), ScriptedModel("Hello.")) if hears else None
+    (listed,) = (await get("/v1/models", realtime=parts)).json()["data"]
+    assert listed["hears"] is hears
 
 
 async def test_many_lists_of_models_ask_for_the_speed_once(monkeypatch):

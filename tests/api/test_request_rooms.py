@@ -10,6 +10,8 @@ from tests.support.routes import routes
 OWN_ROOMS = {
     ("GET", "/"): Room.HEALTH,
     ("GET", "/health"): Room.HEALTH,
+    ("GET", "/play"): Room.PAGE,
+    ("GET", "/play/{name}"): Room.PAGE,
     ("POST", "/cancel/{session_id}"): Room.CANCELS,
     ("DELETE", "/v1/audio/speech/{session_id}"): Room.CANCELS,
     ("POST", "/v1/admin/stop"): Room.CANCELS,

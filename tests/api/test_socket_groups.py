@@ -68,6 +68,15 @@ async def ended(http, session_id):
     return (await report_of(http, session_id))["finish"]
 
 
+async def test_a_context_is_told_its_id_which_a_browser_cannot_know_otherwise(synthesizer):
+    async with talking(synthesizer, contexts=()) as (talker, http):
+        for context in ("a", "b"):
+            await talker.start(context)
+        told = [await talker.until("started", context_id=each) for each in ("a", "b")]
+        assert [messages[-1]["session_id"] for messages in told] == ["red-0", "red-1"]
+        assert (await http.post("/cancel/red-1")).status_code in (200, 202)
+
+
 async def test_a_context_that_waits_for_text_is_stopped_too(synthesizer):
     synthesizer.num_chunks = 1
     async with talking(synthesizer) as (talker, http):

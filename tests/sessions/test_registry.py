@@ -50,6 +50,20 @@ async def test_a_cancel_without_confirmation_answers_stopping():
     assert ack.state is CancelState.STOPPING
 
 
+async def test_no_token_counts_as_made_in_vain_before_the_ingress_has_told_what_it_sent():
+    registry = Registry()
+    await registry.claim(A)
+    await registry.poll(T3, "", 0)
+    cancelling = asyncio.ensure_future(registry.cancel(A, wait_s=0.01))
+    await asyncio.sleep(0)
+    await registry.confirm(T3, A, Confirmation(30))
+    ack = await cancelling
+    told = ack.state, ack.tokens_generated, ack.tokens_discarded
+    assert told == (CancelState.STOPPING, 30, 0)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED, 0.4, 12))
+    assert (await registry.cancel(A)).tokens_discarded == 20
+
+
 async def test_a_cancel_waits_for_no_replica_that_stopped_polling():
     clock = Clock()
     registry = Registry(now=clock)

@@ -34,10 +34,10 @@ async def in_process(synthesizer, limits=None, *, breaks_off=False, **options):
 
 
 @contextlib.contextmanager
-def serving(synthesizer, limits=None, *, proxied=lambda app: app, **options):
+def serving(synthesizer, limits=None, *, proxied=lambda app: app, port=0, **options):
     """The URL of a server that runs in a thread of its own. `proxied` gets the application and
-    returns what uvicorn serves."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    returns what uvicorn serves. `port` 0: any free one."""
+    listener = socket.create_server(("127.0.0.1", port))
     app = ReaderWatch(proxied(create_app(synthesizer, limits or Limits(), **options)))
     config = uvicorn.Config(app, log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)

@@ -3,6 +3,7 @@ when the test says so."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from app.errors import Overloaded
 from app.hearing.messages import Abort, FromWorker, Ready, ToWorker, decode, encode
@@ -52,7 +53,14 @@ class InlineLink:
 
 
 class InlineHost:
-    def __init__(self, num_recognisers: int = 4, *, is_held: bool = False) -> None:
+    def __init__(
+        self,
+        num_recognisers: int = 4,
+        *,
+        is_held: bool = False,
+        made: Callable[[], Recogniser] = ScriptedRecogniser,
+    ) -> None:
+        self.made = made
         self.links: list[InlineLink] = []
         self.num_recognisers = num_recognisers
         self.is_held = is_held
@@ -64,7 +72,7 @@ class InlineHost:
     async def lease(self) -> InlineLink:
         if len(self.live_links) >= self.num_recognisers:
             raise Overloaded("all recognisers have calls")
-        self.links.append(InlineLink(ScriptedRecogniser(), is_held=self.is_held))
+        self.links.append(InlineLink(self.made(), is_held=self.is_held))
         return self.links[-1]
 
     async def aclose(self) -> None:

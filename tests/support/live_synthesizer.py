@@ -1,4 +1,4 @@
-"""A Synthesizer whose sessions and their accounts are real, and whose sound is a tone."""
+"""A Synthesizer whose sessions and their accounts are real, and whose sound is made up."""
 
 import asyncio
 import time
@@ -12,15 +12,17 @@ from app.sessions.transcripts import Transcripts
 from tests.support.fakes import ENGLISH, tone
 
 CHUNK_TOKENS = 5
-MAX_TURNS = 1000  # of the event loop, until a session that was stopped has ended
+ENDS_WITHIN_S = 2.0  # a session that was stopped; the machine may be busy
 
 
 class LiveSynthesizer:
     """Each session has `num_chunks` chunks; each chunk takes `chunk_s` seconds to make."""
 
-    def __init__(self, num_chunks=3, chunk_s=0.02, limits=None, words=()):
-        """`words` (WordTime): of each session. They come with the chunk in which they begin."""
+    def __init__(self, num_chunks=3, chunk_s=0.02, limits=None, words=(), sound=tone):
+        """`words` (WordTime): of each session. They come with the chunk in which they begin.
+        `sound`: gives a number of samples, from a first one on."""
         self.words = words
+        self.sound = sound
         self.num_chunks = num_chunks
         self.chunk_s = chunk_s
         self.num_made = 0  # chunks, of all sessions
@@ -39,7 +41,7 @@ class LiveSynthesizer:
         for index in range(self.num_chunks):
             await asyncio.sleep(self.chunk_s)
             start = index * CHUNK_TOKENS * SAMPLES_PER_TOKEN
-            pcm = tone(CHUNK_TOKENS * SAMPLES_PER_TOKEN, start)
+            pcm = self.sound(CHUNK_TOKENS * SAMPLES_PER_TOKEN, start)
             finish = FinishReason.STOP if index + 1 == self.num_chunks else None
             num_tokens = (index + 1) * CHUNK_TOKENS
             self.num_made += 1
@@ -61,9 +63,8 @@ class LiveSynthesizer:
         if played_ms is not None:
             self._transcripts.played(key, played_ms)
         self._sessions.stop(key)
-        for _ in range(MAX_TURNS):
-            if not session.is_live:
-                break
+        give_up_s = time.monotonic() + ENDS_WITHIN_S
+        while session.is_live and time.monotonic() < give_up_s:
             await asyncio.sleep(0)
         ack = session.ack(key.session_id, state, time.monotonic())
         return replace(ack, heard=self._transcripts.heard(key))

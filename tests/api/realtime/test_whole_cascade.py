@@ -10,32 +10,15 @@ import pytest
 import soxr
 
 from app.conversation.chat_completions import ChatCompletions
-from app.hearing.hearing import open_hearing
 from app.hearing_settings import HearingSettings
 from app.realtime_settings import LanguageModelSettings
 from benchmarks.recorded_call import RATE, read_call
 from interop.scripted_llm import REPLY, server
+from tests.support.lazy_hearing import LazyHearing
 from tests.support.realtime_client import realtime_client
 
 CLIENT_RATE = 24_000
 pytestmark = pytest.mark.full  # a recogniser starts, and sound comes as it is spoken
-
-
-class LazyHearing:
-    """Opened on the event loop of the server."""
-
-    def __init__(self, settings):
-        self._settings = settings
-        self.hearing = None
-
-    async def open_call(self, sound, turns):
-        if self.hearing is None:
-            self.hearing = await open_hearing(self._settings)
-            self._loop = asyncio.get_running_loop()
-        return await self.hearing.open_call(sound, turns)
-
-    def close(self):
-        asyncio.run_coroutine_threadsafe(self.hearing.aclose(), self._loop).result(10)
 
 
 @pytest.fixture

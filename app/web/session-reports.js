@@ -1,0 +1,61 @@
+// The reports of what one utterance was to the server. Over the socket each take of the text is a
+// session of its own, with an id that ends with its number (docs/websocket.md).
+
+import { SpeechError } from "./speech-error.js";
+
+const MAX_TAKES = 64;
+const TRIES = 10;  // a report is complete a moment after the last message
+const PAUSE_MS = 100;
+
+/** @typedef {{session_id: string, finish: string|null, audio_sent_ms: number,
+ *   marks: Record<string, number>}} SessionReport */
+
+/**
+ * The reports of the takes, in order; of a request without takes its own. Empty where the server
+ * remembers none.
+ *
+ * @param {import("./client.js").SpeechClient} client
+ * @param {string} sessionId of the context or the request; "": none
+ * @returns {Promise<SessionReport[]>}
+ */
+export async function reportsOf(client, sessionId) {
+  if (sessionId === "") return [];
+  const takes = [];
+  while (takes.length < MAX_TAKES) {
+    const take = await endedReport(client, `${sessionId}-${takes.length}`);
+    if (take == null) break;
+    takes.push(take);
+  }
+  if (takes.length) return takes;
+  const whole = await endedReport(client, sessionId);
+  return whole == null ? [] : [whole];
+}
+
+/**
+ * Null where there is none.
+ * @param {import("./client.js").SpeechClient} client
+ * @param {string} sessionId
+ * @returns {Promise<SessionReport|null>}
+ */
+async function endedReport(client, sessionId) {
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const report = await reportOf(client, sessionId);
+    if (report == null || report.finish != null) return report;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  return null;
+}
+
+/**
+ * @param {import("./client.js").SpeechClient} client
+ * @param {string} sessionId
+ * @returns {Promise<SessionReport|null>}
+ */
+async function reportOf(client, sessionId) {
+  try {
+    return await (await client.fetch(`v1/sessions/${sessionId}`)).json();
+  } catch (error) {
+    if (error instanceof SpeechError) return null;  // forgotten, or the server is away
+    throw error;
+  }
+}
