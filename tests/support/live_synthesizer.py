@@ -38,11 +38,12 @@ class LiveSynthesizer:
         return self._sessions.speak(request, self._chunks, words=words)
 
     async def _chunks(self, request):
-        for index in range(self.num_chunks):
+        num_chunks = self.num_chunks  # a test may change it for the next session
+        for index in range(num_chunks):
             await asyncio.sleep(self.chunk_s)
             start = index * CHUNK_TOKENS * SAMPLES_PER_TOKEN
             pcm = self.sound(CHUNK_TOKENS * SAMPLES_PER_TOKEN, start)
-            finish = FinishReason.STOP if index + 1 == self.num_chunks else None
+            finish = FinishReason.STOP if index + 1 == num_chunks else None
             num_tokens = (index + 1) * CHUNK_TOKENS
             self.num_made += 1
             words = tuple(w for w in self.words if start <= w.start < start + len(pcm))
