@@ -154,7 +154,7 @@ def test_the_last_line_is_one_json_object(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["compare.py", *options])
     main()
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert list(result) == ["benchmark", "model", "rows"]
+    assert list(result) == ["benchmark", "model", "dtype", "rows"]
     assert (result["benchmark"], result["model"]) == ("compare", "embedded")
     (figures,) = result["rows"]
     assert (figures["server"], figures["num_callers"]) == ("ours", 3)
