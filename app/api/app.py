@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from fastapi import FastAPI
-from starlette.routing import Route
 
 from app.agent_settings import DIALECTS, DialectName
 from app.api import errors, openapi
@@ -119,8 +118,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
-    served = [route for route in routes if isinstance(route, Route)]
-    errors.install(app, refused, ServedPaths(served).explained)
+    errors.install(app, refused, ServedPaths(routes).explained)
     hears = {} if realtime is None else REALTIME_SOCKETS
     openapi.install(app, {**dialect_sockets(dialects), **hears})
     return app

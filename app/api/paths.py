@@ -12,13 +12,12 @@ import re
 from collections.abc import Sequence
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.request_rooms import path_of
 
 SPEECH = "/v1/audio/speech"
-SOCKET = f"{SPEECH}/stream"
 MAX_TOLD_CHARS = 100
 _SLASHES = re.compile(r"/{2,}")
 _REPEATED = re.compile(r"^(?:/v1)+(?=/v1(?:/|$))")
@@ -58,23 +57,31 @@ class NormalisedPaths:
 class ServedPaths:
     """What the router's own 404 and 405 should say."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
-        self._routes = routes
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = [route for route in routes if isinstance(route, Route)]
+        self._sockets = [route for route in routes if isinstance(route, WebSocketRoute)]
 
     def explained(self, error: HTTPException, scope: Scope) -> HTTPException:
         path, method = path_of(scope), scope["method"]
         told = repr(path[:MAX_TOLD_CHARS])
+        if error.status_code in (404, 405) and self._is_socket(path, method):
+            message = f"{told} speaks WebSocket; POST {SPEECH} takes a text in one request"
+            return HTTPException(426, message, {"Upgrade": "websocket", "Connection": "Upgrade"})
         if error.status_code == 404:
             message = f"there is no path {told}; the nearest is {self._nearest(path)}"
             return HTTPException(404, f"{message}. GET /openapi.json lists all")
         if error.status_code != 405:
             return error
-        if path == SOCKET and method != "OPTIONS":
-            message = f"{SOCKET} speaks WebSocket; POST {SPEECH} takes a text in one request"
-            return HTTPException(426, message, {"Upgrade": "websocket", "Connection": "Upgrade"})
         served = _methods(self._matching(path))
         message = f"{method[:16]} is not served at {told}; served: {served}"
         return HTTPException(405, message, {"Allow": served})
+
+    def _is_socket(self, path: str, method: str) -> bool:
+        """Whether the request was meant for a socket. A handshake is a GET; another method is meant
+        for it too where the path takes no POST."""
+        if method == "OPTIONS" or not any(each.path_regex.match(path) for each in self._sockets):
+            return False
+        return method in ("GET", "HEAD") or "POST" not in _methods(self._matching(path))
 
     def _matching(self, path: str) -> list[Route]:
         return [route for route in self._routes if route.path_regex.match(path)]

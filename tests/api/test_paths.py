@@ -7,10 +7,12 @@ import pytest
 import websockets
 
 from app.api.paths import NormalisedPaths, normalise_path
+from app.api.realtime.parts import RealtimeParts
 from tests.support.api_clients import in_process, serving, speech
 from tests.support.api_keys import bearer_of, key
 from tests.support.fakes import FakeSynthesizer
 from tests.support.routes import routes
+from tests.support.scripted_hearing import ScriptedHearing, ScriptedModel
 from tests.support.speech_sockets import Client
 
 KEYS = (key("red-key", "red", "red", ("speak",)), key("mute-key", "mute", "red", ("voices",)))
@@ -19,6 +21,14 @@ KEYS = (key("red-key", "red", "red", ("speak",)), key("mute-key", "mute", "red",
 @pytest.fixture
 async def client(synthesizer):
     async with in_process(synthesizer) as client:
+        yield client
+
+
+@pytest.fixture
+async def hearing_client(synthesizer):
+    """Of a server that serves every socket there is."""
+    parts = RealtimeParts(ScriptedHearing(), ScriptedModel("Hello."))
+    async with in_process(synthesizer, realtime=parts) as client:
         yield client
 
 
@@ -153,9 +163,22 @@ async def test_the_document_of_the_routes_says_its_methods_too(client):
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("method", ["POST", "GET", "PUT", "HEAD"])
-async def test_the_sockets_path_says_that_it_speaks_websocket(client, method):
-    response = await client.request(method, "/v1/audio/speech/stream")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/audio/speech/stream"),
+        ("GET", "/v1/audio/speech/stream"),
+        ("PUT", "/v1/audio/speech/stream"),
+        ("HEAD", "/v1/audio/speech/stream"),
+        ("GET", "/v1/realtime"),
+        ("GET", "/tts/websocket"),
+        ("GET", "/v1/text-to-speech/default/multi-stream-input"),
+        ("GET", "/v1/speak"),
+        ("GET", "/jambonz/synthesize"),
+    ],
+)
+async def test_a_path_of_a_socket_says_that_it_speaks_websocket(hearing_client, method, path):
+    response = await hearing_client.request(method, path)
     assert response.status_code == 426
     assert response.headers["upgrade"] == "websocket"
     assert "Upgrade" in response.headers.get_list("connection")  # as RFC 9110 asks for, 7.8
@@ -163,6 +186,14 @@ async def test_the_sockets_path_says_that_it_speaks_websocket(client, method):
         error = response.json()["error"]
         assert error["code"] == "upgrade_required"
         assert "speaks WebSocket; POST /v1/audio/speech takes" in error["message"]
+
+
+async def test_another_method_of_a_path_that_takes_a_post_is_no_handshake(client):
+    assert (await client.put("/v1/speak")).status_code == 405
+
+
+async def test_a_socket_that_is_not_served_is_no_path(client):
+    assert (await client.get("/v1/realtime")).status_code == 404
 
 
 def test_the_connection_goes_on_after_a_426(synthesizer):
