@@ -88,13 +88,15 @@ class CallEars:
     def events(self) -> AsyncIterator[HearingEvent]:
         return self._events.all()
 
-    async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> None:
+    async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> int | None:
         require_format(sound)
         if sound != self._sound:
             self._begin_format(sound)
-        if turns != self._turns:
-            await self.clear()
-            self._begin_turns(turns)
+        if turns == self._turns:
+            return None
+        forgotten = await self.clear()
+        self._begin_turns(turns)
+        return forgotten
 
     async def commit(self) -> int | None:
         generation = self._open
@@ -103,13 +105,14 @@ class CallEars:
         self._end_utterance()
         return generation
 
-    async def clear(self) -> None:
+    async def clear(self) -> int | None:
         if self._activity is None:
             self._framer.take_rest()
         if (generation := self._open) is not None:
             self._close_utterance()
             self._events.discard(lambda event: event.generation == generation)
             self._recogniser.drop(generation)
+        return generation
 
     async def abort(self, up_to: int) -> Aborted:
         if self._open is not None and self._open <= up_to:

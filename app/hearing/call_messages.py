@@ -66,7 +66,7 @@ def read_order(text: str) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`value`: of a commit or an abort."""
+    """`value`: what the method of Ears returns."""
 
     number: int
     value: Any = None

@@ -155,11 +155,11 @@ class _Orders:
         match order.do:
             case "configure":
                 assert order.sound is not None
-                await self._ears.configure(order.sound, order.turns)
+                return await self._ears.configure(order.sound, order.turns)
             case "commit":
                 return await self._ears.commit()
             case "clear":
-                await self._ears.clear()
+                return await self._ears.clear()
             case "abort":
                 return asdict(await self._ears.abort(order.up_to))
         return None

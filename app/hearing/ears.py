@@ -136,10 +136,11 @@ class Ears(Protocol):
         """In order, until `aclose`. Has one consumer."""
         ...
 
-    async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> None:
+    async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> int | None:
         """Holds for the sound that is accepted from now on. `turns` None: `commit` alone ends an
         utterance, and the first sound begins it (push to talk; no SpeechBegan, no SpeechEnded). An
-        utterance that is open when `turns` changes is forgotten. Raises BadRequest."""
+        utterance that is open when `turns` changes is forgotten: returns its generation. Raises
+        BadRequest."""
         ...
 
     async def commit(self) -> int | None:
@@ -147,9 +148,10 @@ class Ears(Protocol):
         goes on begins another one. Returns its generation, or None where no utterance is open."""
         ...
 
-    async def clear(self) -> None:
+    async def clear(self) -> int | None:
         """Forgets the open utterance. A voice that goes on begins another one. Utterances that have
-        ended still get their FinalText."""
+        ended still get their FinalText. Returns the generation, or None where no utterance is open.
+        Events of it that are on their way may still come."""
         ...
 
     async def abort(self, up_to: int) -> Aborted:

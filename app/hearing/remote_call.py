@@ -103,15 +103,17 @@ class RemoteEars:
                 raise event
             yield event
 
-    async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> None:
-        await self._ask("configure", sound=sound, turns=turns)
+    async def configure(self, sound: SoundFormat, turns: TurnDetection | None) -> int | None:
+        forgotten: int | None = await self._ask("configure", sound=sound, turns=turns)
+        return forgotten
 
     async def commit(self) -> int | None:
         generation: int | None = await self._ask("commit")
         return generation
 
-    async def clear(self) -> None:
-        await self._ask("clear")
+    async def clear(self) -> int | None:
+        forgotten: int | None = await self._ask("clear")
+        return forgotten
 
     async def abort(self, up_to: int) -> Aborted:
         told = await self._ask("abort", up_to=up_to)

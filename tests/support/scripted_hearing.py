@@ -48,7 +48,9 @@ class ScriptedEars:
             yield event
 
     async def configure(self, sound, turns):
+        forgotten = self._forget() if turns != self.turns else None
         self.sound, self.turns = sound, turns
+        return forgotten
 
     async def commit(self):
         self.num_commits += 1
@@ -59,7 +61,11 @@ class ScriptedEars:
 
     async def clear(self):
         self.num_clears += 1
-        self.has_open = False
+        return self._forget()
+
+    def _forget(self):
+        had_open, self.has_open = self.has_open, False
+        return self.generation if had_open else None
 
     async def abort(self, up_to):
         self.aborted.append(up_to)

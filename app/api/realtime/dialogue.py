@@ -8,7 +8,6 @@ import base64
 import binascii
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
 
 from app.api.realtime.client_events import (
     Append,
@@ -31,10 +30,12 @@ from app.api.realtime.item_fields import item_of, told
 from app.api.realtime.listener import Heard, HearingLost, Listener
 from app.api.realtime.outbox import EventOutbox
 from app.api.realtime.parts import RealtimeParts
+from app.api.realtime.response import Ready
 from app.api.realtime.responses import Responses
 from app.api.realtime.session_fields import updated
 from app.api.realtime.session_state import SessionState, order_of, state_of
 from app.api.realtime.spoken_item import Place, SpokenItem
+from app.api.realtime.utterance import TextLate
 from app.api.realtime.utterances import Utterances
 from app.api.services import Services
 from app.auth.api_keys import Caller
@@ -86,6 +87,7 @@ class Dialogue:
             parts,
             open_item=self._open_item,
             spawn=self.spawn,
+            ended=self._answer_owed,
         )
         self._listener = Listener(
             parts.hearing,
@@ -100,7 +102,8 @@ class Dialogue:
             self._responses,
             manners=lambda: self._state.manners,
             abort=self._abort,
-            respond=partial(self._respond, None),
+            respond=self._respond_to_voice,
+            late=self._heard_late,
             observe=parts.observer.utterance,
             transcript_s=settings.transcript_s,
         )
@@ -134,6 +137,11 @@ class Dialogue:
         if self._num_faults > self._services.sockets.max_faults:
             self._end(POLICY, "too many invalid events")
 
+    def _refuse_own(self, error: ServeError) -> None:
+        """No event of the client's is at fault."""
+        self._services.refused(error.code)
+        self._outbox.refuse(error)
+
     async def obey(self, event: ClientEvent, event_id: str | None) -> None:
         """Raises ServeError where the event is refused."""
         match event:
@@ -145,10 +153,8 @@ class Dialogue:
                 self._listener.commit(event_id)
             case Clear():
                 self._listener.clear()
-                self._utterances.clear()
-                self._outbox.post("input_audio_buffer.cleared")
             case ResponseCreate():
-                self._respond(event.response)
+                self._respond(event.response, self._texts)
             case ResponseCancel():
                 self._responses.cancel(event.response_id)
             case PlaybackAck():
@@ -178,6 +184,9 @@ class Dialogue:
         self._outbox.post("session.updated", session=self._told())
 
     def _truncate(self, event: ItemTruncate) -> None:
+        if event.content_index:
+            message = "content_index: the sound of an item is its content 0"
+            raise BadRequest(message, param="content_index")
         self._responses.truncate(event.item_id, event.audio_end_ms)
         named = {"item_id": event.item_id, "content_index": event.content_index}
         end_ms = round(event.audio_end_ms)
@@ -198,7 +207,7 @@ class Dialogue:
                 item = self._conversation.get(event.item_id, "item_retrieve_invalid_item_id")
                 self._outbox.post("conversation.item.retrieved", item=told(item))
 
-    def _respond(self, given: ResponseFields | None) -> None:
+    def _respond(self, given: ResponseFields | None, ready: Ready | None) -> None:
         order = order_of(
             self._state,
             given,
@@ -206,21 +215,44 @@ class Dialogue:
             conversation=self._conversation,
             conversation_id=self._conversation_id,
         )
-        self._responses.create(order)
+        self._responses.create(order, ready)
+        if order.items is None and order.conversation_id is not None:
+            self._utterances.answered()
+
+    def _respond_to_voice(self) -> None:
+        try:
+            self._respond(None, None)
+        except ServeError as error:
+            self._refuse_own(error)
+
+    def _answer_owed(self) -> None:
+        """What was said while a response was active is answered behind it."""
+        try:
+            self._utterances.answer()
+        except ReaderStalled as error:
+            self._end(POLICY, error.code)
+
+    async def _texts(self) -> None:
+        """Returns when all that was sent before has its text. `transcript_s` bounds it."""
+        await self._listener.obeyed()
+        await self._utterances.texts()
 
     # Hearing
 
-    async def _on_heard(self, heard: Heard) -> None:
+    async def _on_heard(self, heard: Heard | TextLate) -> None:
         try:
             await self._utterances.heard(heard)
         except ReaderStalled as error:
             self._end(POLICY, error.code)
-        except ServeError as error:  # a response that cannot be made now
-            self.refuse(error, None)
+        except ServeError as error:
+            self._refuse_own(error)
         if isinstance(heard, HearingLost):
             self._services.refused(heard.error.code)
             if isinstance(heard.error, RateLimited):
                 self._end(POLICY, heard.error.code)
+
+    def _heard_late(self, late: TextLate) -> None:
+        self.spawn(self._on_heard(late))
 
     def _abort(self, up_to: int) -> "asyncio.Future[Aborted]":
         return self._tasks.start(self._listener.abort(up_to))

@@ -54,6 +54,18 @@ class NothingToCommit:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The utterance that was open has no end. Events of it that were on their way may follow."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """By an order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Configured:
     sound: SoundFormat
     turns: TurnDetection | None
@@ -76,15 +88,21 @@ class _Clear:
 
 
 @dataclass(frozen=True, slots=True)
+class _Mark:
+    reached: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
 class _Lost:
     ears: Ears
     error: BaseException
 
 
-Heard = HearingEvent | HearingLost | Committed | NothingToCommit
+Obeyed = Committed | NothingToCommit | Forgotten | Cleared  # what an order has led to
+Heard = HearingEvent | HearingLost | Obeyed
 OnHeard = Callable[[Heard], Awaitable[None]]
 Charge = Callable[[float], Awaitable[None]]  # before these seconds are heard
-_Order = _Sound | _Commit | _Clear | Configured | _Lost
+_Order = _Sound | _Commit | _Clear | Configured | _Mark | _Lost
 
 
 class Listener:
@@ -137,6 +155,12 @@ class Listener:
     def configure(self, configured: Configured) -> None:
         self._orders.put_nowait(configured)
 
+    async def obeyed(self) -> None:
+        """Returns when every order so far is obeyed."""
+        mark = _Mark(asyncio.Event())
+        self._orders.put_nowait(mark)
+        await mark.reached.wait()
+
     async def abort(self, up_to: int) -> Aborted:
         """As Ears.abort."""
         if self._ears is None:
@@ -164,12 +188,13 @@ class Listener:
             case _Commit():
                 await self._commit(order)
             case _Clear():
-                if self._ears is not None:
-                    await self._ears.clear()
+                await self._clear()
             case Configured():
                 self._configured = order
                 if self._ears is not None:
-                    await self._ears.configure(order.sound, order.turns)
+                    await self._forget(await self._ears.configure(order.sound, order.turns))
+            case _Mark(reached):
+                reached.set()
             case _Lost(ears, error) if ears is self._ears:
                 raise error
 
@@ -189,6 +214,17 @@ class Listener:
             await self._on_heard(Committed(generation + self._base))
         else:
             await self._on_heard(NothingToCommit(order.event_id))
+
+    async def _clear(self) -> None:
+        try:
+            if self._ears is not None:
+                await self._forget(await self._ears.clear())
+        finally:
+            await self._on_heard(Cleared())
+
+    async def _forget(self, generation: int | None) -> None:
+        if generation is not None:
+            await self._on_heard(Forgotten(generation + self._base))
 
     async def _opened(self) -> Ears:
         if self._ears is None:

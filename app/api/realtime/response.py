@@ -6,7 +6,7 @@ mutes it at once; `run` tells the end when the stop is complete. Knows nothing a
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 Reason = Literal["turn_detected", "client_cancelled"]
 OpenItem = Callable[[Place], SpokenItem]
+Ready = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ class Response:
         outbox: EventOutbox,
         language_model: LanguageModel,
         open_item: OpenItem,
+        *,
+        ready: Ready | None = None,
     ) -> None:
+        """`ready` returns when the conversation has all that the response is to answer."""
         self.id = new_id("resp")
         self.order = order
         self.spoken: SpokenItem | None = None
@@ -68,6 +72,7 @@ class Response:
         self._outbox = outbox
         self._language_model = language_model
         self._open_item = open_item
+        self._ready = ready
         self._message: TextItem | None = None
         self._calls = CallItems(self.id, self._conversation, outbox)
         self._output: list[Item] = []
@@ -151,6 +156,8 @@ class Response:
         self._finish("completed" if is_whole else "incomplete")
 
     async def _reply(self) -> None:
+        if self._ready is not None and self.order.items is None:
+            await self._ready()
         request = self._request()
         async with aclosing(self._language_model.reply(request)) as pieces:
             async for piece in pieces:

@@ -10,10 +10,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 
 from app.api.realtime.outbox import EventOutbox
 from app.api.realtime.parts import RealtimeParts
-from app.api.realtime.response import OpenItem, Reason, Response, ResponseOrder
+from app.api.realtime.response import OpenItem, Ready, Reason, Response, ResponseOrder
 from app.api.realtime.spoken_item import Place, SpokenItem
 from app.api.services import Services
 from app.conversation.items import Conversation, Message, Part
@@ -47,13 +48,16 @@ class Responses:
         *,
         open_item: OpenItem,
         spawn: Spawn,
+        ended: Callable[[], None],
     ) -> None:
+        """`ended` is called when a response has ended."""
         self._conversation = conversation
         self._outbox = outbox
         self._services = services
         self._parts = parts
         self._open_item = open_item
         self._spawn = spawn
+        self._ended = ended
         self._newest: Response | None = None
         self._spoken: OrderedDict[str, SpokenItem] = OrderedDict()  # by item
 
@@ -66,14 +70,15 @@ class Responses:
     def is_idle(self) -> bool:
         return self._newest is None or self._newest.ended.done()
 
-    def create(self, order: ResponseOrder) -> Response:
-        """Raises BadRequest where a response is active."""
+    def create(self, order: ResponseOrder, ready: Ready | None) -> Response:
+        """`ready`: as of Response. Raises BadRequest where a response is active."""
         if (active := self.active) is not None:
             message = f"the response {active.id} is active; cancel it, or wait for its end"
             raise BadRequest(message, code="conversation_already_has_active_response")
         before = None if self._newest is None else self._newest.ended
         model = self._parts.language_model
-        response = Response(order, self._conversation, self._outbox, model, self._open)
+        parts = (order, self._conversation, self._outbox, model, self._open)
+        response = Response(*parts, ready=ready)
         self._newest = response
         self._spawn(self._run(response, before))
         return response
@@ -98,7 +103,8 @@ class Responses:
 
     def truncate(self, item_id: str, audio_end_ms: float) -> None:
         """Cuts what the conversation keeps of the item to what was heard, by the times of its
-        words. An item that is being spoken is stopped. Raises BadRequest."""
+        words. A cut brings no word back. An item that is being spoken is stopped. Raises
+        BadRequest."""
         spoken = self._spoken.get(item_id)
         if spoken is None:
             message = f"item_id: no sound of an item {item_id!r} was sent"
@@ -106,12 +112,12 @@ class Responses:
         active = self.active
         if active is not None and active.spoken is spoken:
             self.stop(active, "client_cancelled")
-        spoken.cut_ms = audio_end_ms
+        spoken.cut_ms = min(audio_end_ms, inf if spoken.cut_ms is None else spoken.cut_ms)
         item = self._conversation.find(item_id)
         if isinstance(item, Message) and item.status != "in_progress":
             cut = (Part(spoken.heard_text(), is_audio=True),)
             self._conversation.replace(replace(item, parts=cut))
-        self._spawn(self._tell_heard(spoken, audio_end_ms))
+        self._spawn(self._tell_heard(spoken, spoken.cut_ms))
 
     def deleted(self, item_id: str) -> None:
         """An item that is being spoken is stopped."""
@@ -130,6 +136,7 @@ class Responses:
         self._parts.observer.responded(response.outcome)
         if response.outcome not in ("completed", "incomplete", "turn_detected", "client_cancelled"):
             self._services.refused(response.outcome)
+        self._ended()
 
     async def _chain(self, response: Response, barge_in: BargeIn | None) -> None:
         spoken = response.spoken

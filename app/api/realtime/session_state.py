@@ -16,7 +16,7 @@ from app.api.realtime.session_fields import (
     SemanticVad,
     SessionFields,
 )
-from app.api.realtime.utterances import Manners
+from app.api.realtime.utterance import Manners
 from app.api.services import Services
 from app.api.speech_job import SpeechOptions
 from app.api.speech_request import StreamOptionFields

@@ -4,23 +4,23 @@ An utterance is an item of the conversation from its commit on. Knows nothing ab
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 from app.api.errors import error_of
-from app.api.realtime.ids import new_id
 from app.api.realtime.item_fields import told
 from app.api.realtime.listener import (
+    Cleared,
     Committed,
+    Forgotten,
     Heard,
     HearingLost,
     NothingToCommit,
+    Obeyed,
 )
 from app.api.realtime.outbox import EventOutbox
-from app.api.realtime.partial_words import PartialWords
 from app.api.realtime.responses import BargeIn, Responses
+from app.api.realtime.utterance import Manners, TextLate, Utterance
 from app.conversation.items import Conversation, Message, Part
 from app.errors import BadRequest, ServeError, Unavailable
 from app.hearing.ears import (
@@ -34,31 +34,8 @@ from app.hearing.ears import (
     SpeechLasted,
 )
 
-log = logging.getLogger(__name__)
-
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """Of the session, as it is now. `must_last`: a voice interrupts when it has lasted, not when it
-    begins. `tells_text`: the client has asked for transcriptions."""
-
-    responds: bool
-    is_interruptible: bool
-    must_last: bool
-    tells_text: bool
-
-
-@dataclass(slots=True)
-class _Utterance:
-    item_id: str = field(default_factory=lambda: new_id("item"))
-    is_committed: bool = False
-    withheld: SpeechBegan | None = None  # not told: it may be a back-channel
-    voice_ms: int | None = None  # when the voice began; None: no voice, or it has ended
-    words: PartialWords = field(default_factory=PartialWords)
-    listening: asyncio.Event = field(default_factory=asyncio.Event)
-    late: asyncio.TimerHandle | None = None
+NO_SOUND = "no sound was sent since the last commit"
 
 
 class Utterances:
@@ -71,28 +48,48 @@ class Utterances:
         manners: Callable[[], Manners],
         abort: Callable[[int], "asyncio.Future[Aborted]"],
         respond: Callable[[], None],
+        late: Callable[[TextLate], None],
         observe: Callable[[str], None],
         transcript_s: float,
     ) -> None:
-        """`abort`: as Listener.abort. `respond`: creates a response to what was said. `observe`: as
-        RealtimeObserver.utterance."""
+        """`abort`: as Listener.abort. `respond`: creates a response to what was said. `late` must
+        give the event to `heard`. `observe`: as RealtimeObserver.utterance."""
         self._conversation = conversation
         self._outbox = outbox
         self._responses = responses
         self._manners = manners
         self._abort = abort
         self._respond = respond
+        self._late = late
         self._observe = observe
         self._transcript_s = transcript_s
-        self._open: dict[int, _Utterance] = {}  # by generation, until the text has come
+        self._open: dict[int, Utterance] = {}  # by generation, until the text has come
         self._newest = 0  # generation that was heard of
+        self._forgotten: set[int] = set()  # generations of which only late events will be heard
         self._owes_response = False  # something was said, and is not answered
 
     @property
     def is_idle(self) -> bool:
         return not self._open
 
-    async def heard(self, event: Heard) -> None:
+    async def texts(self) -> None:
+        """Returns when every utterance that is committed now has its text, or will have none."""
+        for utterance in [each for each in self._open.values() if each.is_committed]:
+            await utterance.ended.wait()
+
+    def answered(self) -> None:
+        """A response to all that was said has been created."""
+        self._owes_response = False
+
+    def answer(self) -> None:
+        """A response that is owed follows once no other is active, nobody speaks, and every text is
+        there."""
+        self._owes_response = self._owes_response and self._manners().responds
+        if self._owes_response and not self._open and self._responses.active is None:
+            self._owes_response = False
+            self._respond()
+
+    async def heard(self, event: Heard | TextLate) -> None:
         match event:
             case SpeechBegan():
                 await self._began(event)
@@ -110,30 +107,45 @@ class Utterances:
             case HearingFailed():
                 error = Unavailable(event.message, code=event.code)
                 self._failed(event.generation, error)
+            case HearingLost():
+                self._lost(event.error)
+            case TextLate():
+                self._text_late(event.generation)
+            case _:
+                self._obeyed(event)
+
+    def _obeyed(self, event: Obeyed) -> None:
+        match event:
             case Committed():
                 self._commit(event.generation)
             case NothingToCommit():
-                message = "no sound was sent since the last commit"
-                refusal = BadRequest(message, code="input_audio_buffer_commit_empty")
+                refusal = BadRequest(NO_SOUND, code="input_audio_buffer_commit_empty")
                 self._outbox.refuse(refusal, event.event_id)
-            case HearingLost():
-                self._lost(event.error)
+            case Forgotten():
+                self._forget(event.generation)
+            case Cleared():
+                self._outbox.post("input_audio_buffer.cleared")
 
-    def clear(self) -> None:
-        """The utterance that is open is forgotten."""
-        for generation in [g for g, each in self._open.items() if not each.is_committed]:
-            del self._open[generation]
+    def _forget(self, generation: int) -> None:
+        """Nothing more is told of the utterance."""
+        self._end(generation)
+        if generation > self._newest:
+            self._forgotten.add(generation)
+        self.answer()
 
     def close(self) -> None:
         for utterance in self._open.values():
             if utterance.late is not None:
                 utterance.late.cancel()
 
-    def _of(self, generation: int) -> _Utterance | None:
+    def _of(self, generation: int) -> Utterance | None:
         """None: the utterance has ended, and nothing more is told of it."""
         if generation > self._newest:
             self._newest = generation
-            self._open[generation] = _Utterance()
+            if generation in self._forgotten:
+                self._forgotten.discard(generation)
+            else:
+                self._open[generation] = Utterance()
         return self._open.get(generation)
 
     async def _began(self, event: SpeechBegan) -> None:
@@ -146,17 +158,19 @@ class Utterances:
             return
         if is_barge_in:
             await self._interrupt(utterance, event, event.noticed_at_s)
-        self._tell_began(utterance, event)
+        if event.generation in self._open:  # it was not forgotten meanwhile
+            self._tell_began(utterance, event)
 
     async def _lasted(self, event: SpeechLasted) -> None:
         """A voice that was withheld is no back-channel."""
         utterance = self._of(event.generation)
         if utterance is not None and (began := utterance.withheld) is not None:
             await self._interrupt(utterance, began, event.noticed_at_s)
-            self._tell_began(utterance, began)
+            if event.generation in self._open:
+                self._tell_began(utterance, began)
 
     async def _interrupt(
-        self, utterance: _Utterance, began: SpeechBegan, noticed_at_s: float
+        self, utterance: Utterance, began: SpeechBegan, noticed_at_s: float
     ) -> None:
         """The stop is under way before the client is told: its socket may be blocked."""
         if (active := self._responses.active) is None:
@@ -168,7 +182,7 @@ class Utterances:
         await active.is_stopping.wait()
         self._drop_before(began.generation)
 
-    def _tell_began(self, utterance: _Utterance, began: SpeechBegan) -> None:
+    def _tell_began(self, utterance: Utterance, began: SpeechBegan) -> None:
         utterance.withheld = None
         utterance.voice_ms = round(began.began_s * 1e3)
         named = {"audio_start_ms": utterance.voice_ms, "item_id": utterance.item_id}
@@ -186,18 +200,18 @@ class Utterances:
         if utterance.withheld is not None and self._responses.active is not None:
             self._end(event.generation)
             self._observe("back_channel")
-            self._answer(is_understood=False)
+            self.answer()
             return
         self._reveal(utterance)
         self._voice_ended(utterance, round(event.ended_s * 1e3))
         self._commit(event.generation)
 
-    def _reveal(self, utterance: _Utterance) -> None:
+    def _reveal(self, utterance: Utterance) -> None:
         """A voice that was withheld is told: there is nothing to interrupt any more."""
         if utterance.withheld is not None:
             self._tell_began(utterance, utterance.withheld)
 
-    def _voice_ended(self, utterance: _Utterance, end_ms: int) -> None:
+    def _voice_ended(self, utterance: Utterance, end_ms: int) -> None:
         utterance.voice_ms = None
         stopped = {"audio_end_ms": end_ms, "item_id": utterance.item_id}
         self._outbox.post("input_audio_buffer.speech_stopped", **stopped)
@@ -208,15 +222,21 @@ class Utterances:
         if utterance is None or utterance.is_committed:
             return
         self._reveal(utterance)
-        utterance.is_committed = True
         item = Message(utterance.item_id, "user", (Part(None, is_audio=True),))
-        before = self._conversation.add(item)
+        try:
+            before = self._conversation.add(item)
+        except BadRequest as error:  # it is full
+            self._end(generation)
+            self._outbox.refuse(error)
+            return
+        utterance.is_committed = True
         named = {"previous_item_id": before, "item_id": item.id}
         self._outbox.post("input_audio_buffer.committed", **named)
         for kind in ("conversation.item.added", "conversation.item.done"):
             self._outbox.post(kind, previous_item_id=before, item=told(item))
         loop = asyncio.get_running_loop()
-        utterance.late = loop.call_later(self._transcript_s, self._late, generation)
+        late = TextLate(generation)
+        utterance.late = loop.call_later(self._transcript_s, self._late, late)
 
     def _partial(self, event: PartialText) -> None:
         utterance = self._of(event.generation)
@@ -243,15 +263,8 @@ class Utterances:
                 transcript=text,
                 usage={"type": "duration", "seconds": seconds},
             )
-        self._answer(is_understood=bool(text))
-
-    def _answer(self, *, is_understood: bool) -> None:
-        """A response follows once nobody speaks and every text is there."""
-        manners = self._manners()
-        self._owes_response = manners.responds and (self._owes_response or is_understood)
-        if self._owes_response and not self._open:
-            self._owes_response = False
-            self._respond()
+        self._owes_response = self._owes_response or bool(text)
+        self.answer()
 
     def _failed(self, generation: int, error: ServeError) -> None:
         utterance = self._of(generation)
@@ -261,24 +274,27 @@ class Utterances:
         if utterance.voice_ms is not None:
             self._voice_ended(utterance, utterance.voice_ms)
         self._commit(generation)
-        self._end(generation)
+        if self._end(generation) is None:
+            return
         self._observe(error.code)
         named = {"item_id": utterance.item_id, "content_index": 0}
         self._outbox.post(f"{TRANSCRIPTION}.failed", **named, error=error_of(error))
-        self._answer(is_understood=False)
+        self.answer()
 
     def _lost(self, error: ServeError) -> None:
         for generation in list(self._open):
             self._failed(generation, error)
         self._outbox.refuse(error)
 
-    def _late(self, generation: int) -> None:
+    def _text_late(self, generation: int) -> None:
         message = f"no text came within {self._transcript_s:g} s (realtime.transcript_s)"
         self._failed(generation, Unavailable(message, code="recogniser_late"))
         self._abort(generation)
 
-    def _end(self, generation: int) -> _Utterance | None:
+    def _end(self, generation: int) -> Utterance | None:
         utterance = self._open.pop(generation, None)
-        if utterance is not None and utterance.late is not None:
-            utterance.late.cancel()
+        if utterance is not None:
+            utterance.ended.set()
+            if utterance.late is not None:
+                utterance.late.cancel()
         return utterance
