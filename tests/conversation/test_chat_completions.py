@@ -91,6 +91,24 @@ async def test_bytes_may_be_cut_anywhere():
     assert "".join(piece.text for piece in told[:-1]) == "Hello."
 
 
+async def test_half_of_a_surrogate_pair_becomes_a_character_that_can_be_asked_with():
+    call = {"index": 0, "id": "\ud800", "function": {"name": "f\udc00", "arguments": "\ud800x"}}
+    told = await pieces(
+        Served(
+            chunk(content="a\ud800b \ud83d\ude00"),
+            chunk(tool_calls=[call]),
+            chunk(finish="stop"),
+            DONE,
+        )
+    )
+    assert told[:2] == [
+        TextPiece("a\ufffdb \U0001f600"),
+        CallPiece(0, "\ufffdx", "\ufffd", "f\ufffd"),
+    ]
+    refusal = await failure(Served(b'data: {"error": "no \\ud800"}\n\n'))
+    assert refusal.message.endswith("no \ufffd")
+
+
 async def test_the_request_is_a_streamed_chat_completion_with_the_key():
     served = Served(*HELLO, DONE)
     await pieces(served, key="secret")
