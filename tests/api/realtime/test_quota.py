@@ -19,7 +19,7 @@ async def test_sound_beyond_the_keys_quota_ends_the_session(synthesizer):
     async with realtime_client(synthesizer, keys=(KEY,), headers=headers, settings=fast) as client:
         await client.say(9.5)
         await client.ears()
-        await client.say(0.5)
+        await client.say(0.6)
         error = (await client.last("error"))["error"]
         assert (error["code"], error["param"]) == ("rate_limit_exceeded", "heard_s_per_day")
         with pytest.raises(websockets.ConnectionClosed):
