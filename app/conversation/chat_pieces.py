@@ -61,7 +61,7 @@ class ChatPieces:
     def __init__(self) -> None:
         self._reason: str | None = None
         self._usage = _Usage()
-        self._has_calls = False
+        self._calls: set[int] = set()  # that have begun
         self.is_over = False  # the model has said that nothing more comes
 
     def read(self, line: bytes) -> Iterator[ReplyPiece]:
@@ -82,7 +82,7 @@ class ChatPieces:
         if self._reason is None:
             return None
         reason = self._reason if self._reason in _REASONS else "stop"
-        if self._has_calls and reason == "stop":  # some servers say stop behind a call
+        if self._calls and reason == "stop":  # some servers say stop behind a call
             reason = "tool_calls"
         usage = self._usage
         details = usage.prompt_tokens_details or _Details()
@@ -98,11 +98,13 @@ class ChatPieces:
         if delta.content:
             yield TextPiece(delta.content)
         for call in delta.tool_calls or ():
-            self._has_calls = True
             function = call.function or _Function()
-            yield CallPiece(
-                call.index, function.arguments or "", call.id or "", function.name or ""
-            )
+            arguments = function.arguments or ""
+            if call.index in self._calls:  # some servers repeat its name
+                yield CallPiece(call.index, arguments)
+                continue
+            self._calls.add(call.index)
+            yield CallPiece(call.index, arguments, call.id or "", function.name or "")
         self._reason = choice.finish_reason or self._reason
 
 

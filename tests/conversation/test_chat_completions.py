@@ -208,6 +208,22 @@ async def test_a_reply_without_an_end_in_sight_is_cut():
     assert (await failure(served, max_reply_chars=20)).code == "llm_too_long"
 
 
+async def test_calls_count_as_the_text_does():
+    calls = [{"index": at, "id": "a", "function": {"name": "f"}} for at in range(5)]
+    more = [{"index": 0, "function": {"arguments": "x" * 10}}]
+    with_calls = chunk(content="word"), chunk(tool_calls=calls), *[chunk(tool_calls=more)] * 2
+    end = chunk(finish="stop"), DONE
+    assert len(await pieces(Served(*with_calls, *end), max_reply_chars=34)) == 1 + 5 + 2 + 1
+    assert (await failure(Served(*with_calls), max_reply_chars=33)).code == "llm_too_long"
+
+
+async def test_the_name_of_a_call_counts_once_where_it_is_repeated():
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    served = Served(*[chunk(tool_calls=[call])] * 3, chunk(finish="stop"), DONE)
+    told = await pieces(served, max_reply_chars=8)
+    assert told[:3] == [CallPiece(0, "{}", "a", "f"), CallPiece(0, "{}"), CallPiece(0, "{}")]
+
+
 async def test_leaving_a_reply_closes_its_connection():
     served = Served(HELLO[1], ...)
     model = ChatCompletions(settings(), None, served)
