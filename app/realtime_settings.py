@@ -25,7 +25,9 @@ class LanguageModelSettings(BaseModel, extra="forbid", frozen=True):
     )
     piece_gap_s: float = Field(10.0, gt=0, description="between two pieces of the reply")
     reply_s: float = Field(120.0, gt=0, description="for a whole reply")
-    max_reply_chars: int = Field(20_000, ge=1, description="characters of one reply")
+    max_reply_chars: int = Field(
+        20_000, ge=1, description="characters of one reply, with its calls"
+    )
 
 
 class RealtimeSettings(BaseModel, extra="forbid", frozen=True):

@@ -21,8 +21,11 @@ class Order(Enum):
 
 
 class ContextText:
-    def __init__(self, rules: TextRules, *, max_buffer_s: float, max_held_chars: int) -> None:
-        """Text waits at most `max_buffer_s` for the end of its sentence."""
+    def __init__(
+        self, rules: TextRules, *, max_buffer_s: float, max_held_chars: int | None
+    ) -> None:
+        """Text waits at most `max_buffer_s` for the end of its sentence. `max_held_chars` None: who
+        pushes bounds the text."""
         self._text = IncrementalText.of(rules)
         self._max_buffer_s = max_buffer_s
         self._max_held_chars = max_held_chars
@@ -52,8 +55,9 @@ class ContextText:
         """Raises BadRequest if the context is closing, or too much text waits already."""
         self._refuse_if_closing()
         held = self.num_held
-        if held + len(text) > self._max_held_chars:
-            message = f"text: {held} characters wait already; the limit is {self._max_held_chars}"
+        limit = self._max_held_chars
+        if limit is not None and held + len(text) > limit:
+            message = f"text: {held} characters wait already; the limit is {limit}"
             raise BadRequest(message, param="text", code="buffer_full")
         self._pieces.append(text)
         self._num_pushes += 1

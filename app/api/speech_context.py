@@ -54,9 +54,10 @@ class SpeechContext:
         is_held: bool,
         tells_words: bool = False,
         words_once: bool = False,
+        may_be_full: bool = True,
     ) -> None:
         """`is_held`: as in app.core.SynthesisRequest, for each take. `words_once`: a word is not
-        told again with better times."""
+        told again with better times. `may_be_full` False: who pushes bounds the text."""
         self.context_id = context_id
         self.number = number
         self.options = options
@@ -71,7 +72,7 @@ class SpeechContext:
         self._text = ContextText(
             options.rules,
             max_buffer_s=max_buffer_s,
-            max_held_chars=services.sockets.max_held_chars,
+            max_held_chars=services.sockets.max_held_chars if may_be_full else None,
         )
         self._words = ContextWords(options.speed, options.delay_s, is_once=words_once)
         self._played_ms: float | None = None  # as the client's cancel told it

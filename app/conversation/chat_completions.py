@@ -13,7 +13,13 @@ import httpx
 from app.conversation.chat_messages import chat_body
 from app.conversation.chat_pieces import ChatPieces
 from app.conversation.event_lines import EventLines
-from app.conversation.language_model import ReplyEnd, ReplyPiece, ReplyRequest, TextPiece
+from app.conversation.language_model import (
+    CallPiece,
+    ReplyEnd,
+    ReplyPiece,
+    ReplyRequest,
+    TextPiece,
+)
 from app.errors import LanguageModelFailed
 from app.realtime_settings import LanguageModelSettings
 
@@ -47,7 +53,7 @@ class ChatCompletions:
         num_chars = 0
         async with aclosing(self._pieces(request)) as pieces:
             async for piece in self._in_time(pieces):
-                num_chars += len(piece.text) if isinstance(piece, TextPiece) else 0
+                num_chars += _num_chars(piece)
                 if num_chars > self._settings.max_reply_chars:
                     limit = self._settings.max_reply_chars
                     raise _failed("too_long", f"the reply has more than {limit} characters")
@@ -106,6 +112,16 @@ class ChatCompletions:
         if end is None:
             raise _failed("cut_off", "the reply ended without its end")
         return end
+
+
+def _num_chars(piece: ReplyPiece) -> int:
+    match piece:
+        case TextPiece():
+            return len(piece.text)
+        case CallPiece():
+            return len(piece.arguments) + len(piece.call_id) + len(piece.name)
+        case ReplyEnd():
+            return 0
 
 
 async def _refusal(response: httpx.Response) -> str:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from app.conversation.language_model import CallPiece, EndReason, ReplyEnd, ReplyPiece, TextPiece
 from app.errors import LanguageModelFailed
@@ -13,19 +13,27 @@ _DONE = b"[DONE]"
 _REASONS = get_args(EndReason)
 
 
+def _unicode(text: str) -> str:
+    """Half of a surrogate pair, which no request can have, becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+_Text = Annotated[str, AfterValidator(_unicode)]
+
+
 class _Function(BaseModel):
-    name: str | None = None
-    arguments: str | None = None
+    name: _Text | None = None
+    arguments: _Text | None = None
 
 
 class _ToolCall(BaseModel):
     index: int = 0
-    id: str | None = None
+    id: _Text | None = None
     function: _Function | None = None
 
 
 class _Delta(BaseModel):
-    content: str | None = None
+    content: _Text | None = None
     tool_calls: list[_ToolCall] | None = None
 
 
@@ -53,7 +61,7 @@ class ChatPieces:
     def __init__(self) -> None:
         self._reason: str | None = None
         self._usage = _Usage()
-        self._has_calls = False
+        self._calls: set[int] = set()  # that have begun
         self.is_over = False  # the model has said that nothing more comes
 
     def read(self, line: bytes) -> Iterator[ReplyPiece]:
@@ -74,7 +82,7 @@ class ChatPieces:
         if self._reason is None:
             return None
         reason = self._reason if self._reason in _REASONS else "stop"
-        if self._has_calls and reason == "stop":  # some servers say stop behind a call
+        if self._calls and reason == "stop":  # some servers say stop behind a call
             reason = "tool_calls"
         usage = self._usage
         details = usage.prompt_tokens_details or _Details()
@@ -90,11 +98,13 @@ class ChatPieces:
         if delta.content:
             yield TextPiece(delta.content)
         for call in delta.tool_calls or ():
-            self._has_calls = True
             function = call.function or _Function()
-            yield CallPiece(
-                call.index, function.arguments or "", call.id or "", function.name or ""
-            )
+            arguments = function.arguments or ""
+            if call.index in self._calls:  # some servers repeat its name
+                yield CallPiece(call.index, arguments)
+                continue
+            self._calls.add(call.index)
+            yield CallPiece(call.index, arguments, call.id or "", function.name or "")
         self._reason = choice.finish_reason or self._reason
 
 
@@ -105,7 +115,8 @@ def _chunk(line: bytes) -> _Chunk:
         raise _invalid("a chunk is no JSON") from error
     if isinstance(value, dict) and (told := value.get("error")) is not None:
         text = told.get("message") if isinstance(told, dict) else told
-        raise LanguageModelFailed(f"the language model failed: {text!s:.300}", code="llm_refused")
+        message = f"the language model failed: {_unicode(str(text)):.300}"
+        raise LanguageModelFailed(message, code="llm_refused")
     try:
         return _Chunk.model_validate(value)
     except ValidationError as error:

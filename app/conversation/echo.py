@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, Sequence
 
 from app.conversation.items import FunctionCall, Item, Message
 from app.conversation.language_model import ReplyEnd, ReplyPiece, ReplyRequest, TextPiece
+from app.errors import LanguageModelFailed
 
 NOTICE = "This server has no language model. I heard: "
 AGAIN = "I heard: "
 NOTHING = "nothing"
+MAX_CHARS = 20_000
 
 
 class Echo:
@@ -18,6 +20,9 @@ class Echo:
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPiece, None]:
         has_replied = any(_is_reply(item) for item in request.items)
         said = _last_said(request.items) or NOTHING
+        if len(said) > MAX_CHARS:
+            message = f"the language model failed: the reply has more than {MAX_CHARS} characters"
+            raise LanguageModelFailed(message, code="llm_too_long")
         yield TextPiece(f"{AGAIN if has_replied else NOTICE}{said}")
         yield ReplyEnd("stop")
 

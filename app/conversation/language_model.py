@@ -68,6 +68,7 @@ class LanguageModel(Protocol):
 
     def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPiece, None]:
         """The pieces, of which the last one is a ReplyEnd. Closing the generator ends the request.
-        Raises LanguageModelFailed."""
+        Raises LanguageModelFailed, also for a reply without an end in sight: its text and its
+        calls are bounded."""
 
     async def aclose(self) -> None: ...

@@ -60,9 +60,10 @@ class Framer:
         return frames
 
     def take_rest(self) -> bytes:
-        """What is less than a frame."""
+        """What is less than a frame. Half a sample is dropped: the next sound begins anew."""
         rest = bytes(self._rest)
         self._rest.clear()
+        self._odd = b""
         return rest
 
     def _decoded(self, sound: bytes) -> NDArray[np.int16]:

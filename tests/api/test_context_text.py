@@ -46,6 +46,12 @@ async def test_takes_know_their_place_in_that_text():
     assert await text.next() is Order.CLOSE
 
 
+async def test_text_that_is_bounded_elsewhere_is_never_too_much():
+    text = ContextText(TextRules(), max_buffer_s=1.0, max_held_chars=None)
+    await text.push("More. " * 4000)
+    assert len(text.whole) == text.num_held == 24_000
+
+
 async def test_text_that_waits_too_long_is_a_take():
     text = context(max_buffer_s=0.0)
     await text.push("Half a")

@@ -91,6 +91,24 @@ async def test_bytes_may_be_cut_anywhere():
     assert "".join(piece.text for piece in told[:-1]) == "Hello."
 
 
+async def test_half_of_a_surrogate_pair_becomes_a_character_that_can_be_asked_with():
+    call = {"index": 0, "id": "\ud800", "function": {"name": "f\udc00", "arguments": "\ud800x"}}
+    told = await pieces(
+        Served(
+            chunk(content="a\ud800b \ud83d\ude00"),
+            chunk(tool_calls=[call]),
+            chunk(finish="stop"),
+            DONE,
+        )
+    )
+    assert told[:2] == [
+        TextPiece("a\ufffdb \U0001f600"),
+        CallPiece(0, "\ufffdx", "\ufffd", "f\ufffd"),
+    ]
+    refusal = await failure(Served(b'data: {"error": "no \\ud800"}\n\n'))
+    assert refusal.message.endswith("no \ufffd")
+
+
 async def test_the_request_is_a_streamed_chat_completion_with_the_key():
     served = Served(*HELLO, DONE)
     await pieces(served, key="secret")
@@ -188,6 +206,22 @@ async def test_a_slow_model_is_given_up_and_its_connection_closed(parts, limit):
 async def test_a_reply_without_an_end_in_sight_is_cut():
     served = Served(*[chunk(content="word ")] * 10)
     assert (await failure(served, max_reply_chars=20)).code == "llm_too_long"
+
+
+async def test_calls_count_as_the_text_does():
+    calls = [{"index": at, "id": "a", "function": {"name": "f"}} for at in range(5)]
+    more = [{"index": 0, "function": {"arguments": "x" * 10}}]
+    with_calls = chunk(content="word"), chunk(tool_calls=calls), *[chunk(tool_calls=more)] * 2
+    end = chunk(finish="stop"), DONE
+    assert len(await pieces(Served(*with_calls, *end), max_reply_chars=34)) == 1 + 5 + 2 + 1
+    assert (await failure(Served(*with_calls), max_reply_chars=33)).code == "llm_too_long"
+
+
+async def test_the_name_of_a_call_counts_once_where_it_is_repeated():
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    served = Served(*[chunk(tool_calls=[call])] * 3, chunk(finish="stop"), DONE)
+    told = await pieces(served, max_reply_chars=8)
+    assert told[:3] == [CallPiece(0, "{}", "a", "f"), CallPiece(0, "{}"), CallPiece(0, "{}")]
 
 
 async def test_leaving_a_reply_closes_its_connection():

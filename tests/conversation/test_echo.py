@@ -1,8 +1,11 @@
 """The reply of a server without a language model."""
 
-from app.conversation.echo import AGAIN, NOTICE, Echo
+import pytest
+
+from app.conversation.echo import AGAIN, MAX_CHARS, NOTICE, Echo
 from app.conversation.items import Message, Part
 from app.conversation.language_model import ReplyRequest
+from app.errors import LanguageModelFailed
 
 
 def said(role, text):
@@ -21,6 +24,12 @@ async def test_the_first_reply_says_what_is_missing():
 async def test_later_replies_repeat_what_was_said_last():
     items = said("user", "hello"), said("assistant", "x"), said("user", "again")
     assert await reply(*items) == f"{AGAIN}again"
+
+
+async def test_what_is_too_long_is_not_repeated():
+    with pytest.raises(LanguageModelFailed) as failed:
+        await reply(said("user", "x" * (MAX_CHARS + 1)))
+    assert failed.value.code == "llm_too_long"
 
 
 async def test_nothing_was_heard():

@@ -84,6 +84,14 @@ def test_the_rest_of_a_frame_can_be_taken_and_given_to_the_next_framer():
     assert second.feed(sound[:280]) == [rest + sound[:280]]
 
 
+def test_half_a_sample_before_the_rest_is_taken_is_not_heard_with_the_next_sound():
+    sound = tone(16_000)
+    framer = Framer(SoundFormat("s16le", 16_000), 320)
+    framer.feed(sound[:101])
+    assert framer.take_rest() == sound[:100]
+    assert framer.feed(sound[:640]) == [sound[:640]]
+
+
 def test_nothing_gives_nothing():
     framer = Framer(SoundFormat("s16le", 24_000), 320)
     assert framer.feed(b"") == framer.feed(b"\x01") == []

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.json_body import parse_object
+from app.api.realtime.plain_values import is_unicode, require_plain
 from app.api.realtime.session_fields import (
     MAX_INSTRUCTIONS_CHARS,
     MAX_TOOLS,
@@ -138,8 +139,15 @@ def read_event(frame: str) -> dict[str, object]:
     return parse_object(frame.encode("utf-8", "surrogatepass"), "the event")
 
 
+def event_id_of(body: dict[str, object]) -> str | None:
+    """Which a refusal repeats. None: the client gave none that can be repeated."""
+    given = body.get("event_id")
+    return given[:512] if isinstance(given, str) and is_unicode(given) else None
+
+
 def event_of(body: dict[str, object]) -> ClientEvent:
     """Raises BadRequest, which names the wrong field."""
+    require_plain(body)
     kind = body.get("type")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")

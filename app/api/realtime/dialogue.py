@@ -37,6 +37,7 @@ from app.api.realtime.session_state import SessionState, order_of, state_of
 from app.api.realtime.spoken_item import Place, SpokenItem
 from app.api.realtime.utterance import TextLate
 from app.api.realtime.utterances import Utterances
+from app.api.realtime.whole_samples import WholeSamples
 from app.api.services import Services
 from app.auth.api_keys import Caller
 from app.conversation.items import Conversation
@@ -79,6 +80,7 @@ class Dialogue:
         self._num_items = 0
         self._num_faults = 0
         settings = parts.settings
+        self._samples = WholeSamples()
         self._quota = HeardQuota(services.admission, caller, settings.max_behind_s)
         self._responses = Responses(
             self._conversation,
@@ -144,6 +146,8 @@ class Dialogue:
 
     async def obey(self, event: ClientEvent, event_id: str | None) -> None:
         """Raises ServeError where the event is refused."""
+        if isinstance(event, Commit | Clear) and self._state.configured.turns is None:
+            self._samples.begin_anew()  # what is recorded next
         match event:
             case Append():
                 self._append(event.audio)
@@ -169,6 +173,7 @@ class Dialogue:
             sound = base64.b64decode(audio, validate=True)
         except (binascii.Error, ValueError) as error:
             raise BadRequest("audio: the value is no base64", param="audio") from error
+        sound = self._samples.take(sound, self._state.configured.sound)
         seconds = len(sound) / self._state.bytes_per_s
         self._quota.pace(seconds)
         if sound:

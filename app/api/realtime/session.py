@@ -12,7 +12,7 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from app.api.idle_clock import IdleClock
-from app.api.realtime.client_events import event_of, read_event
+from app.api.realtime.client_events import event_id_of, event_of, read_event
 from app.api.realtime.dialogue import Dialogue
 from app.api.realtime.outbox import EventOutbox
 from app.api.realtime.parts import RealtimeParts
@@ -134,8 +134,7 @@ class RealtimeSession:
         event_id = None
         try:
             body = read_event(frame)
-            given = body.get("event_id")
-            event_id = given[:512] if isinstance(given, str) else None
+            event_id = event_id_of(body)
             await self._dialogue.obey(event_of(body), event_id)
         except ServeError as error:
             self._dialogue.refuse(error, event_id)

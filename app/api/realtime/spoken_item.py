@@ -73,6 +73,7 @@ class SpokenItem:
             is_held=services.planner.is_held(None),
             tells_words=True,
             words_once=True,
+            may_be_full=False,  # the language model bounds its reply
         )
 
     @property

@@ -205,6 +205,14 @@ async def test_a_reply_that_is_too_long_for_the_model_is_incomplete(synthesizer)
         assert response["status_details"]["reason"] == "max_output_tokens"
 
 
+async def test_more_may_wait_to_be_spoken_than_in_a_context_of_a_client(synthesizer):
+    reply = "Hello there. " * 10
+    async with realtime_client(synthesizer, reply, bounds={"max_held_chars": 20}) as client:
+        response = (await respond(client))[-1]["response"]
+        assert response["status"] == "completed"
+        assert response["output"][0]["content"][0]["transcript"] == reply
+
+
 async def test_an_empty_reply_is_a_whole_response_without_items(synthesizer):
     async with realtime_client(synthesizer, [ReplyEnd("stop")]) as client:
         response = (await respond(client))[-1]["response"]

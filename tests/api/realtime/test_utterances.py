@@ -224,10 +224,3 @@ async def test_sound_that_comes_too_fast_is_refused_by_name(synthesizer):
 async def test_sound_that_is_no_base64_is_refused(client):
     await client.send("input_audio_buffer.append", audio="not base64!")
     assert (await client.last("error"))["error"]["param"] == "audio"
-
-
-async def test_half_a_sample_waits_for_its_other_half(client):
-    await client.send("input_audio_buffer.append", audio="AA==")
-    await eventually(lambda: client.hearing.calls, 5, "the hearing is open")
-    ears = client.hearing.calls[0]
-    await eventually(lambda: ears.accepted == b"\0", 5, "the ears have half a sample")
