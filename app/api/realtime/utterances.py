@@ -35,7 +35,7 @@ from app.hearing.ears import (
 )
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
-NO_SOUND = "no sound was sent since the last commit"
+NO_SOUND = "no utterance is open: nothing that was sent since the last commit is one"
 
 
 class Utterances:
