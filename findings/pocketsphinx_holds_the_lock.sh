@@ -9,8 +9,10 @@
 #
 # Affected:  Servers that decode in threads: their event loop answers nothing meanwhile.
 #
-# Seen:      2026-11-30, two cores that other programs used as well:
-#   pocketsphinx 5.1.1: a sleep of 1 ms takes up to 1132 ms while a frame is decoded (longest frame 1132 ms; without decoding 72 ms)
+# Seen:      2026-11-30, two cores, three runs:
+#   pocketsphinx 5.1.1: a sleep of 1 ms takes up to 68 ms while a frame is decoded (longest frame 57 ms; without decoding 5 ms)
+#   pocketsphinx 5.1.1: a sleep of 1 ms takes up to 64 ms while a frame is decoded (longest frame 44 ms; without decoding 4 ms)
+#   pocketsphinx 5.1.1: a sleep of 1 ms takes up to 65 ms while a frame is decoded (longest frame 42 ms; without decoding 3 ms)
 #
 # Exits with 0 where pocketsphinx behaves like this, with 1 where the behaviour has changed. Takes
 # 20 s.
