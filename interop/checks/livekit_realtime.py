@@ -16,7 +16,8 @@ from livekit import rtc
 from livekit.agents import llm
 from livekit.plugins import openai
 
-from interop.checks.microphone import INTERRUPT_AFTER_S, RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.microphone import RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.turns import hold_turns
 from interop.checks.weather import QUESTION, RESULT
 
 
@@ -125,27 +126,7 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
 
     microphone = Microphone(push)
     sending = asyncio.ensure_future(microphone.run())
-    turns = []
-    await asyncio.sleep(1.0)
-    for number in range(num_turns):
-        is_interruption = number % 2 == 1
-        if is_interruption:
-            await asyncio.sleep(INTERRUPT_AFTER_S)
-        elif number:
-            await asyncio.wait_for(conversation.ended.wait(), REPLY_WITHIN_S)
-        before_s = conversation.sound_s
-        conversation.next_turn()
-        began_s = microphone.say(utterances[number % len(utterances)])
-        await asyncio.wait_for(conversation.began.wait(), REPLY_WITHIN_S)
-        noticed_s = conversation.noticed_s
-        turns.append(
-            {
-                "is_interruption": is_interruption,
-                "noticed_ms": None if noticed_s is None else round((noticed_s - began_s) * 1e3),
-                "cut_at_s": round(before_s, 2) if is_interruption else None,
-            }
-        )
-    await asyncio.wait_for(conversation.ended.wait(), REPLY_WITHIN_S)
+    turns = await hold_turns(conversation, microphone, utterances, num_turns)
     last_reply, last_sound_s = conversation.text, conversation.sound_s
     arguments, tool_reply = await conversation.ask()
     sending.cancel()

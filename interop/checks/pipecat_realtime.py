@@ -46,7 +46,8 @@ from pipecat.services.openai.realtime.events import (
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
 
-from interop.checks.microphone import INTERRUPT_AFTER_S, RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.microphone import RATE, REPLY_WITHIN_S, Microphone, spoken
+from interop.checks.turns import hold_turns
 from interop.checks.weather import QUESTION, RESULT
 
 WEATHER = FunctionSchema("weather", "The weather of a town.", {"town": {"type": "string"}}, [])
@@ -152,7 +153,6 @@ async def ask(url: str) -> dict[str, object]:
 
 async def converse(url: str, utterances: list[bytes], num_turns: int) -> dict[str, object]:
     source, sink = Ear(), Ear()
-    turns = []
     async with running(source, service_of(url), sink) as worker:
 
         async def push(content: bytes) -> None:
@@ -160,26 +160,7 @@ async def converse(url: str, utterances: list[bytes], num_turns: int) -> dict[st
 
         microphone = Microphone(push)
         sending = asyncio.ensure_future(microphone.run())
-        await asyncio.sleep(1.0)
-        for number in range(num_turns):
-            is_interruption = number % 2 == 1
-            if is_interruption:
-                await asyncio.sleep(INTERRUPT_AFTER_S)
-            elif number:
-                await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
-            before_s = sink.sound_s
-            sink.next_turn()
-            began_s = microphone.say(utterances[number % len(utterances)])
-            await asyncio.wait_for(sink.began.wait(), REPLY_WITHIN_S)
-            noticed_s = sink.noticed_s
-            turns.append(
-                {
-                    "is_interruption": is_interruption,
-                    "noticed_ms": None if noticed_s is None else round((noticed_s - began_s) * 1e3),
-                    "cut_at_s": round(before_s, 2) if is_interruption else None,
-                }
-            )
-        await asyncio.wait_for(sink.ended.wait(), REPLY_WITHIN_S)
+        turns = await hold_turns(sink, microphone, utterances, num_turns)
         sending.cancel()
     return {
         "client": "Pipecat realtime",
