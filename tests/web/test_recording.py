@@ -9,6 +9,7 @@ from tests.support.browser import needs_chromium
 from tests.support.fakes import FakeSynthesizer
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_page import speak, web_page
+from tests.support.web_talk import TRACK_STATES, TRACKS
 
 pytestmark = needs_chromium
 
@@ -67,20 +68,10 @@ def test_a_recording_is_cloned_and_the_model_speaks_with_it(chromium, tmp_path):
 
 @pytest.mark.long
 def test_the_microphone_is_let_go_after_a_recording(chromium, tmp_path):
-    tracks = """() => {
-        window.streams = [];
-        const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-        navigator.mediaDevices.getUserMedia = async (wish) => {
-            const stream = await ask(wish);
-            window.streams.push(stream);
-            return stream;
-        };
-    }"""
     with web_page(chromium, LiveSynthesizer()) as page:
-        page.evaluate(tracks)
+        page.evaluate(TRACKS)
         record(page)
-        states = "window.streams.flatMap(each => each.getTracks().map(track => track.readyState))"
-        assert page.evaluate(states) == ["ended"]
+        assert page.evaluate(TRACK_STATES) == ["ended"]
 
 
 @pytest.mark.long

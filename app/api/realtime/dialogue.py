@@ -132,17 +132,16 @@ class Dialogue:
 
     def refuse(self, error: ServeError, event_id: str | None) -> None:
         """`event_id`: of the client's event that is refused."""
-        self._services.refused(error.code)
-        self._outbox.refuse(error, event_id)
+        self._tell_refusal(error, event_id)
         is_race = error.code == "response_cancel_not_active"  # as after every barge-in of LiveKit
         self._num_faults += not is_race
         if self._num_faults > self._services.sockets.max_faults:
             self._end(POLICY, "too many invalid events")
 
-    def _refuse_own(self, error: ServeError) -> None:
-        """No event of the client's is at fault."""
+    def _tell_refusal(self, error: ServeError, event_id: str | None = None) -> None:
+        """Without an event no fault is counted: the client has sent nothing wrong."""
         self._services.refused(error.code)
-        self._outbox.refuse(error)
+        self._outbox.refuse(error, event_id)
 
     async def obey(self, event: ClientEvent, event_id: str | None) -> None:
         """Raises ServeError where the event is refused."""
@@ -228,7 +227,7 @@ class Dialogue:
         try:
             self._respond(None, None)
         except ServeError as error:
-            self._refuse_own(error)
+            self._tell_refusal(error)
 
     def _answer_owed(self) -> None:
         """What was said while a response was active is answered behind it."""
@@ -250,7 +249,7 @@ class Dialogue:
         except ReaderStalled as error:
             self._end(POLICY, error.code)
         except ServeError as error:
-            self._refuse_own(error)
+            self._tell_refusal(error)
         if isinstance(heard, HearingLost):
             self._services.refused(heard.error.code)
             if isinstance(heard.error, RateLimited):
