@@ -119,8 +119,8 @@ def test_gaps_of_a_slow_server_are_counted(opened):
 
 
 def test_a_prebuffer_bridges_the_gaps_of_a_slow_server(opened):
-    page = opened(speaker(num_chunks=4, chunk_s=0.3))
-    say(page, start="soonest", prebuffer=600)
+    page = opened(speaker(num_chunks=4, chunk_s=0.5))
+    say(page, start="soonest", prebuffer=10_000)  # until all has come, however slow
     state(page, "Done.")
     expect(page.locator("#counts")).to_contain_text("Gaps: 0.")
 

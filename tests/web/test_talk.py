@@ -14,7 +14,7 @@ from tests.support.browser import needs_chromium
 from tests.support.eventually import eventually_sync
 from tests.support.fakes import tone
 from tests.support.live_synthesizer import LiveSynthesizer
-from tests.support.timed_text import TEXT, TIMES, TOKEN
+from tests.support.timed_text import TEXT, TIMES, TOKEN, TOLD
 from tests.support.web_page import in_module, speak, violations
 from tests.support.web_sound import heard, listen, sound_of, with_capture
 from tests.support.web_talk import TRACK_STATES, TRACKS, WITHIN_MS, WITHIN_S, talk_page
@@ -107,7 +107,10 @@ def test_what_was_heard_of_an_answer_stays_in_its_line(talk, world):
         replace(word, start=slow * word.start, end=slow * word.end) for word in TIMES
     )
     ears = speaking(talk)
-    talk.page.wait_for_function("() => window.sent.some(e => e.played_ms > 1800)")
+    half_of_costs_ms = slow * (TOLD[1][3] + TOLD[1][4]) / 2
+    talk.page.wait_for_function(
+        "ms => window.sent.some(e => e.played_ms > ms)", arg=half_of_costs_ms
+    )
     ears.begins()
     talk.lines("You: what does it cost", re.compile(r"It: It costs( \$5)? \(interrupted\)"))
 

@@ -5,28 +5,35 @@ thread itself computes, and takes less of a core than the threads that a caller'
 Knows nothing about engines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 from app.engine.device import cpu_share
 
 
-def compute_with(num_threads: int | None) -> None:
-    """From now on torch computes for the calling thread with this number of threads; None: with
-    the number that its process was started with. Other threads are not concerned."""
-    if num_threads is not None:
-        torch.set_num_threads(num_threads)
+@contextmanager
+def computing_with(num_threads: int | None) -> Iterator[int]:
+    """Meanwhile torch computes for the calling thread with this number of threads, which it gives;
+    None: with the caller's own number. Afterwards with the caller's own number again.
+
+    torch hands a number that one thread sets to threads that begin later. So a thread of an engine
+    is told its number, even where none is configured."""
+    own = torch.get_num_threads()
+    torch.set_num_threads(num_threads or own)
+    try:
+        yield num_threads or own
+    finally:
+        torch.set_num_threads(own)
 
 
-def run_engine_thread(
-    device: torch.device, work: Callable[[], None], num_threads: int | None = None
-) -> None:
-    """Run the whole work of the calling thread. `num_threads`: as in `compute_with`."""
+def run_engine_thread(device: torch.device, work: Callable[[], None], num_threads: int) -> None:
+    """Run the whole work of the calling thread. On a CPU torch computes with `num_threads`."""
     if device.type != "cuda":
         cpu_share.take(cpu_share.ENGINE)
-        compute_with(num_threads)
-        work()
+        with computing_with(num_threads):
+            work()
         return
     torch.cuda.synchronize(device)  # the weights were loaded on another stream
     with torch.cuda.stream(torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]

@@ -30,7 +30,7 @@ from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.text_origins import WordIds, word_ids
 from app.engine.device import heap
 from app.engine.device.int8_linear import check_int8
-from app.engine.device.threads import compute_with, run_engine_thread
+from app.engine.device.threads import computing_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.stats import TokenCounts
 from app.engine.t3.alignment_heads import AlignmentHeads
@@ -77,19 +77,19 @@ class T3Stage:
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        compute_with(args.t3.threads)
-        voices = VoiceProvider(
-            checkpoint,
-            args.voices,
-            args.voices_cache,
-            uploads=args.uploads,
-            enrolment=args.enrolment,
-        )
-        spec, model = checkpoint.spec, _load(checkpoint, args.t3.dtype, place)
-        heads = _heads_of(checkpoint, model, voices, args.t3)
-        engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)
-        run_thread = partial(run_engine_thread, place, num_threads=args.t3.threads)
-        return cls(checkpoint, voices, engine, run_thread, args.limits)
+        with computing_with(args.t3.threads) as num_threads:
+            voices = VoiceProvider(
+                checkpoint,
+                args.voices,
+                args.voices_cache,
+                uploads=args.uploads,
+                enrolment=args.enrolment,
+            )
+            spec, model = checkpoint.spec, _load(checkpoint, args.t3.dtype, place)
+            heads = _heads_of(checkpoint, model, voices, args.t3)
+            engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)
+            run_thread = partial(run_engine_thread, place, num_threads=num_threads)
+            return cls(checkpoint, voices, engine, run_thread, args.limits)
 
     def measure(self, timer: Timer | None = None) -> Cost | None:
         """Warm the engine up and measure what a step costs; None: not measured. Call before

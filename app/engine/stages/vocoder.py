@@ -13,7 +13,7 @@ from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.device import heap
 from app.engine.device.int8_linear import check_int8
-from app.engine.device.threads import compute_with, run_engine_thread
+from app.engine.device.threads import computing_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
 from app.engine.pipeline import SpeechPipeline, TokenSource, VocoderLoop
 from app.engine.s3gen.build import build_vocoder_engine
@@ -50,29 +50,29 @@ class VocoderStage:
     def open(cls, args: ServeArgs, device: str, on_stage: OnStage = ignore_stage) -> "VocoderStage":
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
-        compute_with(args.vocoder.threads)
-        in_int8 = args.vocoder.dtype == "int8"
-        if in_int8:
-            check_int8("vocoder.dtype", place)
-        vocoder = checkpoint.load_vocoder(place, one_by_one=in_int8)
-        spec = checkpoint.spec
-        engine = build_vocoder_engine(
-            vocoder,
-            with_policy(args.vocoder, spec.s3gen),
-            spec.s3gen.euler_steps,
-            on_stage,
-            mutes_last_token=spec.mutes_last_token,
-        )
-        heap.trim()
-        voices = VoiceProvider(
-            checkpoint,
-            args.voices,
-            args.voices_cache,
-            uploads=args.uploads,
-            enrolment=args.enrolment,
-        )
-        run_thread = partial(run_engine_thread, place, num_threads=args.vocoder.threads)
-        return cls(args, voices, engine, run_thread)
+        with computing_with(args.vocoder.threads) as num_threads:
+            in_int8 = args.vocoder.dtype == "int8"
+            if in_int8:
+                check_int8("vocoder.dtype", place)
+            vocoder = checkpoint.load_vocoder(place, one_by_one=in_int8)
+            spec = checkpoint.spec
+            engine = build_vocoder_engine(
+                vocoder,
+                with_policy(args.vocoder, spec.s3gen),
+                spec.s3gen.euler_steps,
+                on_stage,
+                mutes_last_token=spec.mutes_last_token,
+            )
+            heap.trim()
+            voices = VoiceProvider(
+                checkpoint,
+                args.voices,
+                args.voices_cache,
+                uploads=args.uploads,
+                enrolment=args.enrolment,
+            )
+            run_thread = partial(run_engine_thread, place, num_threads=num_threads)
+            return cls(args, voices, engine, run_thread)
 
     def measure(self, timer: Timer | None = None) -> Cost | None:
         """Warm the engine up and measure what a cell costs; None: not measured. Call before

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from app.engine.device.threads import computing_with
+
 # The names that Linux gives the instruction sets that decide, on x86 and on ARM.
 _DECISIVE = (
     "avx2",
@@ -92,9 +94,7 @@ def _text_of(path: Path) -> str:
 
 
 def _read_bytes_per_s(num_threads: int) -> float:
-    before = torch.get_num_threads()
-    torch.set_num_threads(num_threads)
-    try:
+    with computing_with(num_threads):
         memory = torch.ones(_READ_BYTES // torch.float32.itemsize)
         took_s = []
         for _ in range(_NUM_READS):
@@ -102,5 +102,3 @@ def _read_bytes_per_s(num_threads: int) -> float:
             memory.sum()
             took_s.append(time.perf_counter() - began_s)
         return _READ_BYTES / min(took_s)
-    finally:
-        torch.set_num_threads(before)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.config import ServeArgs
 from app.core import Cost
-from app.engine.device.threads import compute_with
+from app.engine.device.threads import computing_with
 from app.engine.stages.t3 import T3Stage
 from app.engine.stages.vocoder import VocoderStage
 
@@ -42,17 +42,17 @@ class Result(_Frozen):
 
 def run(trial: Trial) -> Result:
     began_s = time.perf_counter()
-    compute_with(max(trial.threads))
-    stage: T3Stage | VocoderStage = (
-        T3Stage.open(trial.args, "cpu")
-        if trial.stage == "t3"
-        else VocoderStage.open(trial.args, "cpu")
-    )
+    with computing_with(max(trial.threads)):
+        stage: T3Stage | VocoderStage = (
+            T3Stage.open(trial.args, "cpu")
+            if trial.stage == "t3"
+            else VocoderStage.open(trial.args, "cpu")
+        )
     loading_s = time.perf_counter() - began_s
     costs = {}
     for num_threads in trial.threads:
-        compute_with(num_threads)
-        cost = stage.measure(time.perf_counter)
+        with computing_with(num_threads):
+            cost = stage.measure(time.perf_counter)
         if cost is not None:
             costs[num_threads] = cost
     return Result(costs=costs, memory_bytes=psutil.Process().memory_info().rss, loading_s=loading_s)
