@@ -12,7 +12,6 @@ line is one JSON object. Needs no Ray; runs on a CPU or on CUDA.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -20,16 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-# oneDNN plans each shape of a convolution once and keeps the plan. With several engines in one
-# process, its default of 1,024 plans is too small (chunked: 6.2 s instead of 5.2 s, 2026-11).
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
-
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a checkout
 
 from app.core import TOKENS_PER_S
 from app.engine.checkpoint.source import open_checkpoint
+from app.engine.device.convolution_plans import keep_plans
 from benchmarks.measure import (
     machine,
     matmul_rate,
@@ -55,6 +51,7 @@ class Row(NamedTuple):
 
 def main() -> None:
     options = parse(sys.argv[1:])
+    keep_plans()
     device = torch.device(options.device)
     if options.before is not None:
         say(json.dumps(beside(options)))

@@ -20,7 +20,7 @@ from tests.support.web_talk import ALLOWED, talk_page
 
 pytestmark = [pytest.mark.full, needs_chromium, needs_pulseaudio]
 
-ANSWER_CHUNKS = 20  # 4 s
+SHORT, LONG = 20, 200  # chunks of an answer: 4 s, and more than is sent before somebody interrupts
 WITHOUT_CANCELLER = """() => {
     const ask = MediaDevices.prototype.getUserMedia;
     MediaDevices.prototype.getUserMedia = function ({ audio }) {
@@ -70,8 +70,8 @@ def room(tmp_path_factory):
 def synthesizer():
     """It speaks with the voice of a person, over and over."""
     spoken = soxr.resample(voice("slt").astype(np.float32) / 32768, RATE, SAMPLE_RATE)
-    spoken = np.resize(spoken / np.abs(spoken).max() / 2, ANSWER_CHUNKS * CHUNK_TOKENS * TOKEN)
-    return LiveSynthesizer(ANSWER_CHUNKS, sound=lambda num, start: spoken[start : start + num])
+    spoken = np.resize(spoken / np.abs(spoken).max() / 2, LONG * CHUNK_TOKENS * TOKEN)
+    return LiveSynthesizer(SHORT, sound=lambda num, start: spoken[start : start + num])
 
 
 @pytest.fixture
@@ -94,13 +94,15 @@ def interrupted(talk):
     return talk.page.locator(".transcript li", has_text="(interrupted)").count()
 
 
-def test_an_answer_does_not_interrupt_itself_and_a_voice_in_the_room_does(talk, room):
+def test_an_answer_does_not_interrupt_itself_and_a_voice_in_the_room_does(talk, room, synthesizer):
+    synthesizer.num_chunks = SHORT
     talk.page.click("#talk")
     talk.state("It listens.")
     asked(talk, room)
     talk.page.wait_for_function("() => window.states.at(-1) !== 'It speaks.'")
     talk.state("It listens.")
     assert interrupted(talk) == 0
+    synthesizer.num_chunks = LONG
     asked(talk, room)
     room.speak(voice("rms")[:RATE], RATE)
     talk.page.wait_for_selector(".transcript li:has-text('(interrupted)')")

@@ -29,6 +29,7 @@ from app.core import (
 from app.engine.checkpoint.source import Checkpoint, open_checkpoint
 from app.engine.checkpoint.text_origins import WordIds, word_ids
 from app.engine.device import heap
+from app.engine.device.convolution_plans import keep_plans
 from app.engine.device.int8_linear import check_int8
 from app.engine.device.threads import computing_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
@@ -75,6 +76,7 @@ class T3Stage:
 
     @classmethod
     def open(cls, args: ServeArgs, device: str, on_step: OnStep | None = None) -> "T3Stage":
+        keep_plans()  # a vocoder may share the process
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         with computing_with(args.t3.threads) as num_threads:

@@ -12,6 +12,7 @@ from app.engine.checkpoint.source import open_checkpoint
 from app.engine.checkpoint.spec import S3GenSpec
 from app.engine.conditionals import S3GenConditionals
 from app.engine.device import heap
+from app.engine.device.convolution_plans import keep_plans
 from app.engine.device.int8_linear import check_int8
 from app.engine.device.threads import computing_with, run_engine_thread
 from app.engine.loop import EngineLoop, RunThread
@@ -48,6 +49,7 @@ class VocoderStage:
 
     @classmethod
     def open(cls, args: ServeArgs, device: str, on_stage: OnStage = ignore_stage) -> "VocoderStage":
+        keep_plans()
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         with computing_with(args.vocoder.threads) as num_threads:
