@@ -210,12 +210,17 @@ class Scheduler:
     def _prompt_chunks(self, decoding: Seq[Sequence]) -> list[ScheduledChunk]:
         """The next chunks of prompts, by deadline, beside the sequences that decode.
 
-        Prompts may add `prefill_share` of the time that the step would take without them. One token
-        of a prompt may always be added.
+        Prompts may add `prefill_share` of the time that the step would take without them. While no
+        sequence that decodes has made its first sound, prompts have what they may add up to the
+        first of these sounds at once: that sound is not later, and theirs are sooner. One token of
+        a prompt may always be added.
         """
-        settings, num_left = self._settings, self._settings.prefill_tokens
+        settings = self._settings
+        num_left, first_tokens = settings.prefill_tokens, settings.first_group + settings.group
         if decoding:
-            free_s = settings.prefill_share * self.cost.decode_s(sum(s.num_rows for s in decoding))
+            num_steps = max(1, first_tokens - max(len(s.tokens) for s in decoding))
+            step_s = self.cost.decode_s(sum(s.num_rows for s in decoding))
+            free_s = settings.prefill_share * step_s * num_steps
             num_left = min(num_left, max(_MOST_ROWS, int(free_s / self.cost.token_s)))
         prompts = [s for s in self._running if s.state is SequenceState.PREFILL]
         chunks = []
@@ -223,7 +228,7 @@ class Scheduler:
             sorted(prompts, key=self._due_s),
             decoding,
             cost=self.cost,
-            first_tokens=settings.first_group + settings.group,
+            first_tokens=first_tokens,
         ):
             start = sequence.prompt_start
             num_tokens = min(sequence.num_prompt - start, num_left // sequence.num_rows)

@@ -240,6 +240,20 @@ def test_a_prompt_goes_on_where_a_token_costs_more_than_a_step_may_add():
     assert [len(lone.step()) for _ in range(4)] == [2] * 4
 
 
+@pytest.mark.parametrize("num_tokens", [1, 8, 14])
+@pytest.mark.parametrize("num_prompt", [5, 100])
+def test_a_prompt_takes_at_once_what_it_may_add_up_to_a_first_sound(num_tokens, num_prompt):
+    lone = LoneScheduler(prefill_share=1.0)
+    first = sequence("first", num_prompt=1, num_rows=1, max_tokens=100)
+    lone.add(first)
+    while len(first.tokens) < num_tokens:
+        lone.step()
+    lone.add(sequence("next", num_prompt=num_prompt, num_rows=1, max_tokens=100))
+    num_steps = 16 - num_tokens  # until the first sound
+    at_once = [chunk.num_tokens for chunk in lone.step() if not chunk.is_decode]
+    assert at_once == [min(num_prompt, num_steps * cost(1))]
+
+
 def test_prompts_have_the_whole_step_where_no_sequence_decodes():
     lone = LoneScheduler(prefill_tokens=100, prefill_share=0.25)
     lone.add(sequence("a", num_prompt=40), sequence("b", num_prompt=40))
