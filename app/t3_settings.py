@@ -90,7 +90,10 @@ class T3Settings(_Frozen):
         None, ge=2, description="rows that decode in one step; a CFG pair has two; null: all"
     )
     prefill_share: float = Field(
-        1.0, ge=0.25, le=10, description="how much longer prefill may make the steps of others; 1: twice as long"
+        1.0,
+        ge=0.25,
+        le=10,
+        description="how much longer prefill may make the steps of others; 1: twice as long",
     )
     prefill_tokens: int = Field(
         1024, ge=2, description="prompt tokens, over all rows, in a step that delays nobody"
