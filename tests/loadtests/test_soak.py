@@ -52,6 +52,13 @@ def test_leaked_descriptors_and_dead_processes_are_found():
     assert list(differences(before, after)) == ["t3: num_fds 100 -> 150", "vocoder: died"]
 
 
+def test_a_raylet_may_keep_two_sockets_for_each_sample_and_no_other_process_may():
+    before = {"raylet 7": {"num_fds": 80}, "t3 8": {"num_fds": 80}}
+    grown = {"raylet 7": {"num_fds": 130}, "t3 8": {"num_fds": 130}}
+    assert list(differences(before, grown, 26)) == ["t3 8: num_fds 80 -> 130"]
+    assert "raylet 7: num_fds 80 -> 130" in list(differences(before, grown, 1))
+
+
 @pytest.mark.parametrize(
     ("command", "title"),
     [
