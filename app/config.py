@@ -267,3 +267,9 @@ def serves_through_haproxy() -> bool:
 def client_key() -> str | None:
     """The API key that the command line sends (CHATTERBOX_API_KEY), if its user has set one."""
     return os.environ.get("CHATTERBOX_API_KEY") or None
+
+
+def let_onednn_keep(num_plans: int) -> None:
+    """For the rest of the process, and before its first convolution. A number that the environment
+    has stays."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(num_plans))

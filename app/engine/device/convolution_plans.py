@@ -7,12 +7,11 @@ of a core, and the process grows by 50 MB less (torch 2.11, 2026-11-30). A convo
 takes less than half of the time (findings/onednn_plan_cache.sh). Knows nothing about vocoders.
 """
 
-import os
+from app.config import let_onednn_keep
 
-_CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+NUM_PLANS = 16_384
 
 
 def keep_plans() -> None:
-    """Call before the process's first convolution, which reads the number. A number that the
-    environment has stays."""
-    os.environ.setdefault(_CAPACITY, "16384")
+    """Call before the process's first convolution."""
+    let_onednn_keep(NUM_PLANS)
