@@ -10,7 +10,8 @@ from starlette.datastructures import Headers
 from app.errors import BadRequest
 
 SUBPROTOCOL = "chatterbox"
-_KEY_PROTOCOL = f"{SUBPROTOCOL}.key."  # a browser cannot send a header with a socket
+# A browser cannot send a header with a socket. The second is of OpenAI's clients.
+_KEY_PROTOCOLS = (f"{SUBPROTOCOL}.key.", "openai-insecure-api-key.")
 
 
 def secret_of(headers: Headers, *, is_socket: bool) -> str | None:
@@ -31,6 +32,7 @@ def _secrets(headers: Headers, is_socket: bool) -> Iterator[str]:
     yield from headers.getlist("xi-api-key")  # ElevenLabs' clients
     yield from headers.getlist("x-vapi-secret")
     for value in headers.getlist("sec-websocket-protocol") if is_socket else ():
-        for name in value.split(","):
-            if name.strip().startswith(_KEY_PROTOCOL):
-                yield name.strip().removeprefix(_KEY_PROTOCOL)
+        for name in map(str.strip, value.split(",")):
+            for prefix in _KEY_PROTOCOLS:
+                if name.startswith(prefix):
+                    yield name.removeprefix(prefix)

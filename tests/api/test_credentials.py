@@ -14,6 +14,7 @@ KEYS = (key("red-key", "red", "red"), key("blue-key", "blue", "blue"))
 BEARER = ("Authorization", "Bearer red-key")
 OTHER = ("Authorization", "Bearer blue-key")
 PROTOCOL = ("Sec-WebSocket-Protocol", "chatterbox, chatterbox.key.red-key")
+OPENAI = ("Sec-WebSocket-Protocol", "realtime, openai-insecure-api-key.red-key")
 
 
 def headers(*pairs):
@@ -39,6 +40,8 @@ def headers(*pairs):
         ([("Authorization", "Token red-key")], "red-key"),
         ([PROTOCOL], "red-key"),
         ([PROTOCOL, BEARER], "red-key"),
+        ([OPENAI], "red-key"),
+        ([OPENAI, PROTOCOL], "red-key"),
     ],
 )
 def test_one_key_counts_however_it_is_sent(pairs, secret):
@@ -53,6 +56,7 @@ def test_one_key_counts_however_it_is_sent(pairs, secret):
         [BEARER, ("X-API-Key", "blue-key")],
         [BEARER, ("X-API-Key", "red-key"), OTHER],
         [PROTOCOL, OTHER],
+        [OPENAI, OTHER],
         [("Sec-WebSocket-Protocol", "chatterbox.key.red-key,chatterbox.key.blue-key")],
         [PROTOCOL, ("Sec-WebSocket-Protocol", "chatterbox.key.blue-key")],
         [BEARER, ("X-API-Key", "Red-Key")],

@@ -184,3 +184,15 @@ async def test_a_key_is_needed_where_the_server_has_keys():
         headers = bearer_of("secret")
         async with websockets.connect(address, additional_headers=headers) as socket:
             assert json.loads(await socket.recv())["type"] == "session.created"
+
+
+async def test_a_browsers_client_brings_its_key_as_a_subprotocol():
+    """As OpenAI's own client does."""
+    protocols = ["realtime", "openai-insecure-api-key.secret"]
+    keys = (key("secret", "caller"),)
+    async with (
+        realtime_server(FakeSynthesizer(), keys=keys) as (address, *_),
+        websockets.connect(address, subprotocols=protocols) as socket,
+    ):
+        assert socket.subprotocol == "realtime"
+        assert json.loads(await socket.recv())["type"] == "session.created"
