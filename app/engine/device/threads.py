@@ -21,9 +21,12 @@ def computing_with(num_threads: int | None) -> Iterator[int]:
     torch hands a number that one thread sets to threads that begin later. So a thread of an engine
     is told its number, even where none is configured."""
     own = torch.get_num_threads()
-    torch.set_num_threads(num_threads or own)
+    if num_threads in (None, own):  # to set a number starts threads, with the caller's share
+        yield own
+        return
+    torch.set_num_threads(num_threads)
     try:
-        yield num_threads or own
+        yield num_threads
     finally:
         torch.set_num_threads(own)
 

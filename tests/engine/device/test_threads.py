@@ -74,6 +74,16 @@ def test_a_number_of_threads_is_the_callers_own_where_none_is_given() -> None:
     assert torch.get_num_threads() == own
 
 
+def test_the_callers_own_number_is_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch starts threads where a number is set, and they would keep the share of loading."""
+    own, found = torch.get_num_threads(), []
+    monkeypatch.setattr(torch, "set_num_threads", found.append)
+    for num_threads in (None, own):
+        with computing_with(num_threads):
+            pass
+    assert found == []
+
+
 @pytest.mark.parametrize("stage", [T3Stage, VocoderStage])
 def test_opening_a_stage_leaves_its_caller_the_number_of_threads(stage) -> None:
     own = torch.get_num_threads()
