@@ -26,15 +26,7 @@ class EnrolStage:
         def prepare_voice(recording: ReferenceAudio, voice: str) -> Conditionals:
             return prepare(recording, models, family, voice, args.enrolment, lufs=lufs)
 
-        voices = VoiceProvider(
-            checkpoint,
-            args.voices,
-            args.voices_cache,
-            prepare_voice,
-            uploads=args.uploads,
-            enrolment=args.enrolment,
-        )
-        return cls(voices)
+        return cls(VoiceProvider.of(checkpoint, args, prepare_voice))
 
     def enrol(self, voice: VoiceRef) -> None:
         """Blocks until the conditionals are stored. Raises NotFound, BadRequest."""

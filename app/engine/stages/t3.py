@@ -80,13 +80,7 @@ class T3Stage:
         checkpoint = open_checkpoint(args.model, args.revision)
         place = torch.device(device)
         with computing_with(args.t3.threads) as num_threads:
-            voices = VoiceProvider(
-                checkpoint,
-                args.voices,
-                args.voices_cache,
-                uploads=args.uploads,
-                enrolment=args.enrolment,
-            )
+            voices = VoiceProvider.of(checkpoint, args)
             spec, model = checkpoint.spec, _load(checkpoint, args.t3.dtype, place)
             heads = _heads_of(checkpoint, model, voices, args.t3)
             engine = TokenEngine(model, args.t3, spec.tail_tokens, heads=heads, on_step=on_step)

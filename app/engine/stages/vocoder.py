@@ -66,13 +66,7 @@ class VocoderStage:
                 mutes_last_token=spec.mutes_last_token,
             )
             heap.trim()
-            voices = VoiceProvider(
-                checkpoint,
-                args.voices,
-                args.voices_cache,
-                uploads=args.uploads,
-                enrolment=args.enrolment,
-            )
+            voices = VoiceProvider.of(checkpoint, args)
             run_thread = partial(run_engine_thread, place, num_threads=num_threads)
             return cls(args, voices, engine, run_thread)
 

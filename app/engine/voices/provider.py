@@ -6,7 +6,7 @@ work even if the model's files go away later. Knows nothing about requests.
 
 import asyncio
 
-from app.config import Enrolment
+from app.config import Enrolment, ServeArgs
 from app.core import VoiceKind, VoiceRef
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.conditionals import Conditionals
@@ -47,6 +47,20 @@ class VoiceProvider:
             self._stores[VoiceKind.RECORDED] = VoiceStore(url, model, prepare, cache=cache)
         if uploads is not None:
             self._stores[VoiceKind.UPLOADED] = VoiceStore(open_references(uploads), model, prepare)
+
+    @classmethod
+    def of(
+        cls, checkpoint: Checkpoint, args: ServeArgs, prepare: Prepare | None = None
+    ) -> "VoiceProvider":
+        """As the settings say."""
+        return cls(
+            checkpoint,
+            args.voices,
+            args.voices_cache,
+            prepare,
+            uploads=args.uploads,
+            enrolment=args.enrolment,
+        )
 
     def built_in(self) -> tuple[str, ...]:
         """The names of the model's own voices."""
