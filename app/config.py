@@ -270,6 +270,6 @@ def client_key() -> str | None:
 
 
 def let_onednn_keep(num_plans: int) -> None:
-    """For the rest of the process, and before its first convolution. A number that the environment
-    has stays."""
+    """For the rest of the process. oneDNN reads the number at its first operation, so call this
+    before. A number that the environment has stays."""
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(num_plans))

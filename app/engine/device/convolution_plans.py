@@ -13,5 +13,5 @@ NUM_PLANS = 16_384
 
 
 def keep_plans() -> None:
-    """Call before the process's first convolution."""
+    """Call before the process computes: linear layers of oneDNN read the number, too."""
     let_onednn_keep(NUM_PLANS)
