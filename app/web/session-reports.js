@@ -4,7 +4,7 @@
 import { SpeechError } from "./speech-error.js";
 
 const MAX_TAKES = 64;
-const TRIES = 10;  // a report is complete a moment after the last message
+const TRIES = 10;  // a report is whole a moment after the last message
 const PAUSE_MS = 100;
 
 /** @typedef {{session_id: string, finish: string|null, audio_sent_ms: number,
@@ -32,18 +32,27 @@ export async function reportsOf(client, sessionId) {
 }
 
 /**
- * Null where there is none.
+ * Null where there is none. What a process has not told after the last try is left out.
  * @param {import("./client.js").SpeechClient} client
  * @param {string} sessionId
  * @returns {Promise<SessionReport|null>}
  */
 async function endedReport(client, sessionId) {
-  for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const report = await reportOf(client, sessionId);
-    if (report == null || report.finish != null) return report;
+  let report = await reportOf(client, sessionId);
+  for (let attempt = 1; attempt < TRIES && report !== null && !isWhole(report); attempt += 1) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    report = await reportOf(client, sessionId);
   }
-  return null;
+  return report?.finish == null ? null : report;
+}
+
+/**
+ * A cancel is acknowledged when T3 has stopped. The vocoder may tell that it has stopped later.
+ * @param {SessionReport} report
+ */
+function isWhole({ finish, marks }) {
+  const isStopped = "acknowledged" in marks && "vocoder_dropped" in marks;
+  return finish !== null && (isStopped || !("cancel_received" in marks));
 }
 
 /**

@@ -9,6 +9,16 @@ from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_page import speak, wait_for_state, web_page
 
 FIRST_TAKE = re.compile(r"/v1/sessions/.*-\d+-0$")
+REPORT = {"session_id": "a-0-0", "finish": "cancelled", "audio_sent_ms": 400}
+MARKS = {"received": 5.0, "claimed": 5.002, "cancel_received": 6.0, "cancel_logged": 6.001}
+MARKS |= {"t3_told": 6.003, "t3_stopped": 6.011, "acknowledged": 6.02}
+LEGS = {
+    "cancel_to_registry": "1.0 ms",
+    "cancel_to_t3": "2.0 ms",
+    "cancel_last_step": "8.0 ms",
+    "cancel_engine": "11.0 ms",
+    "cancel_ack": "20.0 ms",
+}
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
@@ -47,24 +57,35 @@ def test_legs_of_the_page_and_of_the_server_are_bars(page):
 
 
 def test_a_stop_adds_the_legs_of_the_cancel(page):
-    """As a whole server reports them: here one process is all of it."""
-    marks = {"received": 5.0, "claimed": 5.002, "cancel_received": 6.0, "cancel_logged": 6.001}
-    marks |= {"t3_told": 6.003, "t3_stopped": 6.011, "acknowledged": 6.02}
-    report = {"session_id": "a-0-0", "finish": "cancelled", "audio_sent_ms": 400, "marks": marks}
-    page.route(FIRST_TAKE, lambda route: route.fulfill(json=report))
+    assert legs_of_a_stop(page, [{"vocoder_dropped": 6.012}]) == LEGS | {"cancel_vocoder": "12.0 ms"}
+
+
+def test_a_vocoder_that_stops_after_the_acknowledgement_is_shown(page):
+    reports = [{}, {}, {"vocoder_dropped": 6.032}]
+    assert legs_of_a_stop(page, reports) == LEGS | {"cancel_vocoder": "32.0 ms"}
+
+
+def test_a_vocoder_that_never_tells_its_stop_is_left_out(page):
+    assert legs_of_a_stop(page, [{}]) == LEGS
+
+
+def legs_of_a_stop(page, further_marks):
+    """Of a stop that a whole server reports: here one process is all of it. `further_marks`: of
+    the answers in order; the last answer stays."""
+    answers = iter(further_marks[:-1])
+
+    def answer(route):
+        marks = MARKS | next(answers, further_marks[-1])
+        route.fulfill(json=dict(REPORT, marks=marks))
+
+    page.route(FIRST_TAKE, answer)
     page.fill("#text", "This is long. " * 20)
     page.click("#speak")
     wait_for_state(page, "Speaking.")
     page.keyboard.press("Escape")
     legs = rows_of(page, "In the server, of the cancel")
     page.unroute(FIRST_TAKE)
-    assert {name.partition(":")[0]: value for name, value in legs.items()} == {
-        "cancel_to_registry": "1.0 ms",
-        "cancel_to_t3": "2.0 ms",
-        "cancel_last_step": "8.0 ms",
-        "cancel_engine": "11.0 ms",
-        "cancel_ack": "20.0 ms",
-    }
+    return {name.partition(":")[0]: value for name, value in legs.items()}
 
 
 def test_the_course_of_the_playback_is_drawn_and_told(page):
