@@ -19,7 +19,10 @@ from app.text.spans import Replacement
 
 PARAGRAPH = "\n\n"
 MAX_LINK_CHARS = 500
-_BREAKS = {"softbreak": "\n", "hardbreak": "\n"}
+_BREAKS = ("softbreak", "hardbreak")
+_LINE_END = re.compile(r"\r\n?|\n")  # as CommonMark has it: no other character ends a line
+_PARAGRAPH_END = re.compile(r"(?:(?>\r\n?|\n)){2}")
+_SPACE = re.compile(r"\s")
 
 
 def without_markdown(text: str) -> list[Replacement]:
@@ -73,7 +76,7 @@ def _say(finder: "_Finder", token: Token, follows: Token | None) -> None:
     elif token.type in ("em_close", "strong_close"):
         finder.end_emphasis(follows.content if follows is not None else "")
     elif token.type in _BREAKS:
-        finder.say("\n")
+        finder.end_line()
     elif token.type == "image":
         finder.say(token.content)
         finder.skip_address()
@@ -100,9 +103,7 @@ class _Finder:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0  # everything before it is found
-        self._lines = [0]
-        for line in text.splitlines(keepends=True):
-            self._lines.append(self._lines[-1] + len(line))
+        self._lines = [0, *(end.end() for end in _LINE_END.finditer(text))]
         self._said: list[_Words] = []
         self._border = ""  # before the next words
         self._is_numbered = False  # the number of an item is said, and none of its words
@@ -135,14 +136,25 @@ class _Finder:
     def say(self, words: str, written: str | None = None) -> None:
         """`written`: as the text has them."""
         start = self._text.find(written or words, self._at)
-        if start >= 0 and "\n\n" not in self._text[self._at : start]:
+        if start >= 0 and not _PARAGRAPH_END.search(self._text, self._at, start):
             self._add(start, start + len(written or words), words)
             return
         for char in words:  # some marks stand within
-            start = self._text.find(char, self._at)
-            if start < 0:
-                start = self._at
+            start = self._find(char)
             self._add(start, min(start + 1, len(self._text)), char)
+
+    def end_line(self) -> None:
+        found = _LINE_END.search(self._text, self._at)
+        start, end = found.span() if found else (self._at, self._at)
+        self._add(start, end, "\n")
+
+    def _find(self, char: str) -> int:
+        """Code that goes over the end of a line has a space there."""
+        if char.isspace():
+            found = _SPACE.search(self._text, self._at)
+            return found.start() if found else self._at
+        start = self._text.find(char, self._at)
+        return start if start >= 0 else self._at
 
     def say_lines(self, words: str) -> None:
         for line in words.splitlines(keepends=True):

@@ -1,7 +1,7 @@
 """Markdown becomes its words, and they keep their places."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.text.markdown import open_link_at, stray_marks, without_markdown
@@ -70,6 +70,21 @@ def test_a_word_keeps_its_place(text, word):
     start, end = spoken.span(at, at + len(word))
     assert text[start:end] == word
     assert start == text.rindex(word)
+
+
+LINES = st.lists(st.sampled_from([*"ab1 *`#>-|", "\n", "\r", "\r\n", "\x0b", "\u2028"]), max_size=40)
+
+
+@example("0\r0\n")
+@example("`a\nb` c d")
+@example("`a\r\nb` c d")
+@example("# a\x0b\n\nb a")
+@given(LINES.map("".join))
+def test_a_letter_stands_at_its_place_whatever_ends_a_line(text):
+    spoken = said(text)
+    for at, char in enumerate(spoken.text):
+        start, end = spoken.span(at, at + 1)
+        assert not char.isalnum() or text[start:end] == char
 
 
 @given(st.text("ab1 *_`#->|[]()!~\\&;\n.", max_size=60) | st.text(max_size=60))
