@@ -57,7 +57,8 @@ def test_legs_of_the_page_and_of_the_server_are_bars(page):
 
 
 def test_a_stop_adds_the_legs_of_the_cancel(page):
-    assert legs_of_a_stop(page, [{"vocoder_dropped": 6.012}]) == LEGS | {"cancel_vocoder": "12.0 ms"}
+    legs = legs_of_a_stop(page, [{"vocoder_dropped": 6.012}])
+    assert legs == LEGS | {"cancel_vocoder": "12.0 ms"}
 
 
 def test_a_vocoder_that_stops_after_the_acknowledgement_is_shown(page):
