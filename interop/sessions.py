@@ -27,6 +27,7 @@ class Session(NamedTuple):
     steps_after: int  # T3 steps that began after the abort
     marks: dict[str, float]
     is_complete: bool = True  # it ended by itself
+    words: tuple[str, ...] = ()  # of its text, as sent
 
     @property
     def context(self) -> str:
@@ -49,9 +50,12 @@ class SessionLog:
         time.sleep(SETTLED_S)
         ids = dict.fromkeys(session_id for file in self._files() for session_id in self._read(file))
         with httpx.Client(base_url=self._url, timeout=10) as client:
-            answers = [client.get(f"/v1/sessions/{each}") for each in ids]
-        known = (answer for answer in answers if answer.status_code == httpx.codes.OK)
-        return [_session(answer.json()) for answer in known]
+            answers = {each: client.get(f"/v1/sessions/{each}") for each in ids}
+            return [
+                _session(answer.json(), _words(client, each))
+                for each, answer in answers.items()
+                if answer.status_code == httpx.codes.OK
+            ]
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("replica_*_Ingress_*.log"))
@@ -74,7 +78,15 @@ def _logs_of(server: ServerProcess) -> Path:
     raise RuntimeError("no process of the server names Ray's folder")
 
 
-def _session(report: dict[str, Any]) -> Session:
+def _words(client: httpx.Client, session_id: str) -> tuple[str, ...]:
+    """None of them where the session ended before its first sound."""
+    answer = client.get(f"/v1/sessions/{session_id}/words")
+    if answer.status_code != httpx.codes.OK:
+        return ()
+    return tuple(word["text"] for word in answer.json()["words"])
+
+
+def _session(report: dict[str, Any], words: tuple[str, ...]) -> Session:
     return Session(
         report["session_id"],
         report["audio_sent_ms"] / 1e3,
@@ -82,6 +94,7 @@ def _session(report: dict[str, Any]) -> Session:
         report["steps_after_abort"] or 0,
         report["marks"],
         report["finish"] in ("stop", "length"),
+        words,
     )
 
 

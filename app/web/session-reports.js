@@ -4,7 +4,7 @@
 import { SpeechError } from "./speech-error.js";
 
 const MAX_TAKES = 64;
-const TRIES = 10;  // a report is whole a moment after the last message
+const TRIES = 50;  // a report is whole a moment after the last message, later on a busy machine
 const PAUSE_MS = 100;
 
 /** @typedef {{session_id: string, finish: string|null, audio_sent_ms: number,

@@ -1,36 +1,46 @@
-"""Whether a turn in which the vocoder was killed lost anything."""
+"""What became of a turn in which the vocoder was killed."""
 
 import pytest
 
-from interop.orders import SENTENCES, Heard
-from interop.rows import Row
-from interop.scenario import LONG, is_whole
+from interop.orders import Heard
+from interop.scenario import LONG, outcome_of
 from interop.sessions import Session
 
-PACE_S = 0.06  # of a character
-ROW = Row("a client", heard_s=PACE_S * len(" ".join(SENTENCES)))
-WHOLE_S = PACE_S * len(" ".join(LONG))
+HALVES = (" ".join(LONG[:4]), " ".join(LONG[4:]))
 
 
-def session(audio_s, *, is_complete=True):
-    return Session("s", audio_s, 0, 0, {}, is_complete)
+def session(text, *, audio_s=2.0, is_complete=True):
+    return Session("s", audio_s, 0, 0, {}, is_complete, tuple(text.split()))
+
+
+WHOLE = [session(half) for half in HALVES]
+CUT = session(HALVES[0], audio_s=1.0, is_complete=False)
 
 
 def test_a_turn_that_was_heard_to_its_end_lost_nothing():
-    assert is_whole(Heard(sound_s=WHOLE_S), [session(WHOLE_S / 2)] * 2, ROW)
+    assert outcome_of(Heard(sound_s=4.0), WHOLE) == "lost nothing"
+
+
+def test_a_part_that_was_cut_off_and_spoken_again_was_asked_for_again():
+    assert outcome_of(Heard(sound_s=5.0), [CUT, *WHOLE]) == "asked again"
+    assert outcome_of(Heard(sound_s=4.0), [WHOLE[1], CUT, WHOLE[0]]) == "asked again"
 
 
 @pytest.mark.parametrize(
     ("heard_s", "sessions"),
     [
-        (WHOLE_S, [session(WHOLE_S), session(0.0, is_complete=False)]),  # a sentence failed
-        (WHOLE_S / 2, [session(WHOLE_S)]),  # sound was lost on the way
-        (WHOLE_S / 2, [session(WHOLE_S / 2)]),  # sentences were never asked for
+        (3.0, [CUT, WHOLE[1]]),  # a part failed
+        (3.0, WHOLE),  # sound was lost on the way
+        (2.0, WHOLE[:1]),  # a part was never asked for
+        (0.0, []),
     ],
 )
-def test_a_turn_without_its_end_lost_something(heard_s, sessions):
-    assert not is_whole(Heard(sound_s=heard_s), sessions, ROW)
+def test_a_turn_without_its_end_is_silent(heard_s, sessions):
+    assert outcome_of(Heard(sound_s=heard_s), sessions) == "**silent**"
 
 
-def test_nothing_is_known_without_the_usual_pace():
-    assert not is_whole(Heard(sound_s=WHOLE_S), [session(WHOLE_S)], Row("a client"))
+@pytest.mark.parametrize(
+    ("error", "told"), [("APIError: broken off", "told"), ("no end within 120 s", "no end")]
+)
+def test_an_error_is_the_outcome_whatever_was_heard(error, told):
+    assert outcome_of(Heard(sound_s=4.0, error=error), WHOLE) == told
