@@ -21,6 +21,8 @@ from interop.script import Script
 from interop.sessions import Session, SessionLog, waste_of
 
 LONG = tuple(f"This is sentence number {number} of a long story." for number in range(1, 9))
+SAID = " ".join(SENTENCES).split()
+SILENT = "**silent**"  # a turn looked whole and was not
 SPOKEN_S = 20.0  # after it LONG is spoken to its end, where nobody has stopped it
 WITHIN_S = 120.0
 LOST_S = 0.15  # of sound that was sent and not heard: a codec's delay
@@ -56,14 +58,25 @@ def speak(script: Script, log: SessionLog, row: Row) -> None:
     log.news()
     heard = _whole(script, SENTENCES, row)
     row.heard_s = heard.sound_s
-    row.sent_s = sum(session.audio_s for session in log.news())
+    sessions = log.news()
+    row.sent_s = sum(session.audio_s for session in sessions)
     if heard.sound_s < row.sent_s - LOST_S or row.sent_s == 0:
         row.trouble.append(f"{heard.sound_s:.2f} s were heard of {row.sent_s:.2f} s")
-    said = " ".join(SENTENCES).split()
+    row.trouble += wrong_words(heard, sessions)
     if not heard.words:
         row.words = "none"
     else:
-        row.words = "in order" if heard.words == said else "out of order"
+        row.words = "in order" if heard.words == SAID else "out of order"
+
+
+def wrong_words(heard: Heard, sessions: list[Session]) -> list[str]:
+    """What is wrong with the words that the server was asked for, and with those that the client
+    told, if any. Both have SENTENCES to say."""
+    asked = Counter(word for session in sessions for word in session.words)
+    wrong = [] if asked == Counter(SAID) else [f"the server was asked for {dict(asked)}"]
+    if heard.words and heard.words != SAID:
+        wrong.append(f"the client told {' '.join(heard.words)!r}")
+    return wrong
 
 
 def interrupt(script: Script, log: SessionLog, row: Row, num: int) -> None:
@@ -100,6 +113,8 @@ def crowd(script: Script, server: ServerProcess, row: Row) -> None:
     row.refusal = "spoken" if not heard.error and heard.sound_s > 0 else _told(heard)
     again = script.turn(Order("speak", SENTENCES[:1]), WITHIN_S)
     row.recovers = again.error is None and again.sound_s > 0
+    if row.refusal == SILENT or not row.recovers:
+        row.trouble.append(f"without room: {row.refusal}; with room again: {again.error}")
 
 
 def kill(script: Script, server: ServerProcess, log: SessionLog, row: Row) -> None:
@@ -116,6 +131,8 @@ def kill(script: Script, server: ServerProcess, log: SessionLog, row: Row) -> No
         psutil.wait_procs(victims, timeout=10)
     heard = script.end(WITHIN_S)
     row.fault = outcome_of(heard, log.news())
+    if row.fault == SILENT:
+        row.trouble.append("a turn whose vocoder was killed looked whole")
     until_it_speaks(server.url)
 
 
@@ -177,7 +194,7 @@ def outcome_of(heard: Heard, sessions: list[Session]) -> str:
 
 def _told(heard: Heard) -> str:
     if heard.error is None:
-        return "**silent**"
+        return SILENT
     return "no end" if heard.error.startswith((NO_END, "TimeoutError")) else "told"
 
 

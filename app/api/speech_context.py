@@ -255,7 +255,8 @@ class SpeechContext:
                     news = self._words.news(chunk.finish) if self._tells_words else []
                     await self._hand_over(job.request.key, self._send(encoder, encoded, news))
                     if chunk.finish is not None:
-                        self._finish = chunk.finish
+                        if chunk.finish is not FinishReason.STOP:  # no later take makes it whole
+                            self._finish = chunk.finish
                         self._add(chunk.marks)
         finally:
             self._live = None

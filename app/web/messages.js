@@ -44,7 +44,7 @@ const MESSAGES = {
     "The browser gives the microphone only over HTTPS, or on the server's own machine.",
   worklet_missing:
     "The browser plays sound as it comes only over HTTPS, or on the server's own machine.",
-  worklet_failed: "The part of the page that plays sound could not be loaded. Reload the page.",
+  worklet_failed: "The part of the page that plays sound could not be loaded. Try again.",
   audio_blocked: "The browser does not let this page play sound. Click Speak.",
   hearing_off: "This server does not hear.",
   hearing_unavailable: NO_HEARING,

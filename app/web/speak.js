@@ -152,7 +152,7 @@ function listenToKeys(page, speak, text) {
     if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === text) {
       speak.click();
-    } else if (page.isLive && isStop(event, speak)) {
+    } else if (page.isLive && isStop(event)) {
       event.preventDefault();
       isSpaceTaken = event.key === " ";
       void page.stop();
@@ -165,13 +165,13 @@ function listenToKeys(page, speak, text) {
 }
 
 /**
- * Whether a key means Stop. In a field the space bar writes, and on another button it presses.
+ * Whether a key means Stop. In a field the space bar writes, and on another button it presses. On the
+ * buttons that began what speaks it stops.
  * @param {KeyboardEvent} event
- * @param {HTMLButtonElement} speak
  */
-function isStop(event, speak) {
+function isStop(event) {
   if (event.key === "Escape") return true;
   if (event.key !== " " || !(event.target instanceof Element)) return false;
-  return event.target === speak
+  return event.target.matches("#speak, #talk")
     || event.target.closest("textarea, input, select, button, summary, a") === null;
 }

@@ -71,7 +71,8 @@ class Talk {
     this.chain = element("div", { class: "legs" });
     this.parts = [
       element("p", { class: "quiet" }, "Speak, and the server answers. Speak while it answers, and "
-        + "it stops. Escape stops it, too. The microphone's sound goes to this server alone."),
+        + "it stops. Escape and the space bar stop it, too. The microphone's sound goes to this "
+        + "server alone."),
       element("div", { class: "row" }, this.talk, labelled("Microphone", this.meter)),
       this.state, this.notes, this.lines, this.chain,
     ];

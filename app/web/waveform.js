@@ -29,7 +29,7 @@ export function mount(root, page) {
   place.addEventListener("input", () => {
     place.setAttribute("aria-valuetext", `${(Number(place.value) / 1000).toFixed(1)} seconds`);
   });
-  place.addEventListener("change", () => page.utterance?.seek(Number(place.value)));
+  place.addEventListener("change", () => page.seek(Number(place.value)));
   listen(page, "utterance", (/** @type {{utterance: Utterance}} */ { utterance }) => {
     picture.begin(utterance);
     place.disabled = true;

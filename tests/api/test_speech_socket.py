@@ -7,12 +7,14 @@ import pytest
 import websockets
 
 from app.audio.pcm import to_s16le
+from app.core import FinishReason
 from app.errors import Overloaded
 from tests.support.decoding import decode
-from tests.support.fakes import tone
+from tests.support.fakes import FakeSynthesizer, tone
 from tests.support.speech_sockets import ENDS, audio, connected
 
 NUM_DRIPS = 150
+CUT = [FinishReason.LENGTH, FinishReason.BABBLE]
 FIRST = "This is the first sentence of it all. "
 
 
@@ -85,6 +87,37 @@ async def test_flush_speaks_the_waiting_text_and_is_answered_when_sent(client, s
         "Half a thought",
         "and the rest",
     ]
+
+
+class CutFirst(FakeSynthesizer):
+    """The first session is cut, the others are whole."""
+
+    def __init__(self, cut):
+        self._cut = cut
+        super().__init__()
+
+    @property
+    def finish(self):
+        return self._cut if len(self.requests) == 1 else FinishReason.STOP
+
+    @finish.setter
+    def finish(self, _):
+        """Decided by the number of sessions."""
+
+
+@pytest.mark.parametrize("cut", CUT)
+async def test_a_context_with_a_take_that_was_cut_says_so_at_its_end(cut):
+    """Words are missing, also where the last take was whole."""
+    synthesizer = CutFirst(cut)
+    async with connected(synthesizer) as client:
+        await client.start()
+        await client.send("text", "c", text=FIRST + FIRST)
+        await client.send("close", "c")
+        *_, done = await client.until("done")
+    assert len(synthesizer.requests) == 2
+    assert done["finish_reason"] == cut.value
+    contexts = [group for name, group in synthesizer.groups.items() if name.endswith("-0")]
+    assert [context.finish for context in contexts] == [cut]
 
 
 @pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "mulaw"])

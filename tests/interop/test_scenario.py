@@ -3,7 +3,7 @@
 import pytest
 
 from interop.orders import Heard
-from interop.scenario import LONG, outcome_of
+from interop.scenario import LONG, SAID, outcome_of, wrong_words
 from interop.sessions import Session
 
 HALVES = (" ".join(LONG[:4]), " ".join(LONG[4:]))
@@ -37,6 +37,26 @@ def test_a_part_that_was_cut_off_and_spoken_again_was_asked_for_again():
 )
 def test_a_turn_without_its_end_is_silent(heard_s, sessions):
     assert outcome_of(Heard(sound_s=heard_s), sessions) == "**silent**"
+
+
+@pytest.mark.parametrize("told", [[], SAID])
+def test_the_words_of_the_text_are_right_whether_the_client_tells_them_or_not(told):
+    sessions = [session(" ".join(SAID[:5])), session(" ".join(SAID[5:]))]
+    assert wrong_words(Heard(words=told), sessions) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        (SAID[:-1], SAID),  # the client lost one
+        ([*SAID[1:], SAID[0]], SAID),  # or told them in another order
+        ([], SAID[:-1]),  # the server never got one
+        ([], [*SAID, SAID[0]]),  # or twice
+    ],
+)
+def test_words_that_are_lost_or_moved_are_wrong(told, asked):
+    (wrong,) = wrong_words(Heard(words=told), [session(" ".join(asked))])
+    assert "server" in wrong or "client" in wrong
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.support.eventually import eventually_sync
 from tests.support.fakes import tone
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.timed_text import TEXT, TIMES, TOKEN, TOLD
-from tests.support.web_page import in_module, speak, violations
+from tests.support.web_page import in_module, speak, violations, wait_for_state
 from tests.support.web_sound import heard, listen, sound_of, with_capture
 from tests.support.web_talk import TRACK_STATES, TRACKS, WITHIN_MS, WITHIN_S, talk_page
 
@@ -144,15 +144,29 @@ def test_a_voice_drops_what_the_server_had_sent_already(talk, world, whole_answe
     assert len(sound_of(heard(talk.page))) < 10 * 5 * TOKEN
 
 
-def test_escape_stops_the_answer_and_it_goes_on_to_listen(talk, world, long_answer):
+@pytest.mark.parametrize("key", ["Escape", "Space"])
+def test_a_key_stops_the_answer_and_it_goes_on_to_listen(talk, world, long_answer, key):
+    """The button that began the conversation has the focus."""
     _, synthesizer = world
     ears = speaking(talk)
-    talk.page.keyboard.press("Escape")
+    talk.page.keyboard.press(key)
     talk.state("It listens.")
     assert len(talk.sent("response.cancel")) == 1
     expect(talk.page.locator("#panel-trouble")).to_be_empty()
     synthesizer.num_chunks = 3
     talk.answers(ears, "and this")
+
+
+def test_to_play_an_utterance_again_ends_the_conversation(talk):
+    talk.page.click("#speak")
+    wait_for_state(talk.page, "Done.")
+    talk.begin()
+    slider = talk.page.get_by_label("Play again from")
+    slider.focus()
+    talk.page.keyboard.press("Home")
+    talk.page.keyboard.press("ArrowRight")
+    talk.state("The conversation has ended.")
+    wait_for_state(talk.page, "Done.")
 
 
 def test_an_end_lets_the_microphone_go_and_closes_the_hearing(talk, long_answer):

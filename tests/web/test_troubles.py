@@ -162,6 +162,7 @@ def test_where_sockets_are_forbidden_the_page_says_how_it_speaks(opened):
             "only over HTTPS",
         ),
         (
+            "window.add = AudioWorklet.prototype.addModule;"
             "AudioWorklet.prototype.addModule = () => Promise.reject(new Error())",
             "could not be loaded",
         ),
@@ -181,4 +182,7 @@ def test_a_browser_that_cannot_play_is_told(browser, broken, told):
         page.click("#speak")
         says(page, told)
         state(page, "Failed.")
+        if "window.add" in broken:  # a part that could not be loaded may come the next time
+            page.evaluate("() => { AudioWorklet.prototype.addModule = window.add; }")
+            speaks(page)
         page.close()
