@@ -32,7 +32,7 @@ class TokenCounts:
     num_prefix_hits: int = 0  # prompts whose prefix was in the cache or being computed
     num_prefix_misses: int = 0
     num_skipped_words: int = 0  # of segments that ended by themselves
-    num_fallen_tokens: int = 0  # of the same segments, as SpokenWords counts them
+    num_fallen_tokens: int = 0  # of segments that nobody cancelled, as SpokenWords counts them
     num_jumped_tokens: int = 0
     tail_ms: Samples = field(default_factory=Samples)  # of each such segment, after its last word
     num_babbles: int = 0  # segments that a guard ended, because they no longer followed the text

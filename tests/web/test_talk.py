@@ -127,6 +127,12 @@ def test_the_chain_of_the_cancel_is_drawn_leg_by_leg(talk, long_answer):
     assert in_page.locator("th").count() == 2
     assert talk.page.locator("#panel-talk .bar").count() == len(names) + 2
     assert violations(talk.page) == []
+    usual = talk.page.viewport_size
+    talk.page.set_viewport_size({"width": 390, "height": 844})
+    talk.page.emulate_media(color_scheme="dark")
+    assert violations(talk.page) == []
+    talk.page.emulate_media(color_scheme="light")
+    talk.page.set_viewport_size(usual)
 
 
 def test_the_page_knows_every_leg_of_the_chain(talk):

@@ -12,6 +12,7 @@ from tests.support.browser import needs_chromium
 from tests.support.fakes import FakeSynthesizer
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.web_client import without_sockets
+from tests.support.web_page import violations
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
@@ -62,6 +63,7 @@ def test_a_server_with_keys_is_asked_for_one_that_stays_in_memory(opened):
     page = opened(keys=KEYS)
     says(page, "This server needs an API key.")
     expect(page.locator("#key")).to_be_focused()
+    assert violations(page) == []
     use_key(page, "wrong")
     says(page, "The server does not know this API key.")
     use_key(page, "red-key")
@@ -79,6 +81,9 @@ def test_a_key_that_may_not_speak_is_told(opened):
     expect(page.locator("#panel-key")).to_be_hidden()
     page.click("#speak")
     says(page, "This API key may not do that.")
+    use_key(page, "red-key")
+    expect(page.locator("#panel-key")).to_be_hidden()
+    speaks(page)
 
 
 def test_a_quota_that_is_used_up_is_told(opened):
@@ -91,6 +96,9 @@ def test_a_quota_that_is_used_up_is_told(opened):
     says(page, "The quota of this API key is used up.")
     says(page, "requests_per_minute")
     state(page, "Failed.")
+    use_key(page, "red-key")
+    expect(page.locator("#panel-key")).to_be_hidden()
+    speaks(page)
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,12 @@ def last_group(sequence: Sequence, finish: FinishReason) -> SpeechTokens:
 
 
 def count_words(counts: TokenCounts, words: SpokenWords, finish: FinishReason) -> None:
-    """Of a sequence that has ended."""
+    """Of a sequence that has ended. One that ran to its limit or into a guard went astray most of
+    all; its words that are missing are told by its finish."""
     counts.num_babbles += finish is FinishReason.BABBLE
     if finish is FinishReason.STOP:
         counts.num_skipped_words += words.num_skipped
+    if finish.is_complete:
         counts.num_fallen_tokens += words.num_fallen
         counts.num_jumped_tokens += words.num_jumped
         counts.tail_ms.append(words.num_tail * MS_PER_TOKEN)
