@@ -21,7 +21,7 @@ PARAGRAPH = "\n\n"
 MAX_LINK_CHARS = 500
 _BREAKS = ("softbreak", "hardbreak")
 _LINE_END = re.compile(r"\r\n?|\n")  # as CommonMark has it: no other character ends a line
-_PARAGRAPH_END = re.compile(r"(?:(?>\r\n?|\n)){2}")
+_PARAGRAPH_END = re.compile(rf"(?:(?>{_LINE_END.pattern})){{2}}")
 _SPACE = re.compile(r"\s")
 
 
