@@ -14,13 +14,22 @@ WITHIN_S = 10
 WITHIN_MS = 1000 * WITHIN_S
 KEEP = """() => {
     window.sent = [];
+    window.received = [];
     window.states = [];
     const state = document.getElementById("talk-state");
     new MutationObserver(() => window.states.push(state.textContent))
         .observe(state, { childList: true });
     const { send } = WebSocket.prototype;
+    const kept = new WeakSet();
     WebSocket.prototype.send = function (text) {
-        if (this.url.includes("realtime")) window.sent.push(JSON.parse(text));
+        if (this.url.includes("realtime")) {
+            window.sent.push(JSON.parse(text));
+            if (!kept.has(this)) {
+                kept.add(this);
+                this.addEventListener("message",
+                    ({ data }) => window.received.push(JSON.parse(data).type));
+            }
+        }
         send.call(this, text);
     };
 }"""
@@ -29,6 +38,9 @@ HAS_ANSWERED = """() => {
     return spoke >= 0 && window.states.indexOf("It listens.", spoke) > 0;
 }"""
 SENT = "kind => window.sent.filter(event => event.type === kind)"
+HAS_THE_WHOLE_ANSWER = """() =>
+    window.received.lastIndexOf("response.done") > window.received.lastIndexOf("response.created")
+"""
 TRACKS = """() => {
     window.streams = [];
     const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -67,6 +79,10 @@ class Talk:
         self.page.evaluate("() => { window.states = []; }")
         ears.hears(said)
         self.page.wait_for_function(HAS_ANSWERED, timeout=WITHIN_MS)
+
+    def has_the_whole_answer(self):
+        """It has come to the page, which may play it for some time yet."""
+        self.page.wait_for_function(HAS_THE_WHOLE_ANSWER, timeout=WITHIN_MS)
 
     def says(self, text):
         """What went wrong, in plain words."""

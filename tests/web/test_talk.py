@@ -139,10 +139,9 @@ def test_the_page_knows_every_leg_of_the_chain(talk):
     assert in_module(talk.page, "legs", "m.BARGE_IN.map(([name]) => name)") == list(LEGS)
 
 
-def test_a_voice_drops_what_the_server_had_sent_already(talk, world, whole_answer):
-    _, synthesizer = world
+def test_a_voice_drops_what_the_server_had_sent_already(talk, whole_answer):
     ears = speaking(talk)
-    eventually_sync(lambda: synthesizer.reports()[-1].finish, WITHIN_S, "the server has ended")
+    talk.has_the_whole_answer()
     ears.begins()
     expect(talk.page.locator("#panel-talk")).to_contain_text(
         "The server had sent the whole answer."
