@@ -44,7 +44,16 @@ from training.corpus import held_out
 CPU = torch.device("cpu")
 AT_ONCE = 16
 TAIL_TOKENS = 40  # of another text
-KINDS = ("good", "repeated-1", "repeated-2", "repeated-3", "skipped-2", "skipped-3", "tail")
+KINDS = (
+    "good",
+    "repeated-1",
+    "repeated-2",
+    "repeated-3",
+    "skipped-1",
+    "skipped-2",
+    "skipped-3",
+    "tail",
+)
 BOUNDS = {"tail_tokens": 20, "still_tokens": 20, "fallen_tokens": 2, "jumped_tokens": 1}
 NUM_KEPT = 3  # words before, between and behind those that are repeated or skipped, in all
 

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.client.socket_speech import stream_address
 from app.client.speech_client import key_headers
 from benchmarks.forced_alignment import Heard
+from benchmarks.measure import quantile
 from benchmarks.told_words import sound_ms
 from loadtests.spoken_sockets import Own
 
@@ -28,13 +29,19 @@ class Aligned(NamedTuple):
     words: Mapping[int, Heard]  # by their places in the text
 
 
+class Received(NamedTuple):
+    sound_ms: float
+    early_ms: list[float]  # of each word: the sound between its message and its own
+
+
 class Cut(NamedTuple):
     """How many words the server says were heard, how many end by then in the alignment, and of how
-    many half is over."""
+    many half is over. `early_ms`: as Received."""
 
     told: int
     ended: int
     half: int
+    early_ms: list[float]
 
 
 async def cut(url: str, voice: str, speech: Aligned, rng: random.Random) -> Cut:
@@ -47,8 +54,8 @@ async def cut(url: str, voice: str, speech: Aligned, rng: random.Random) -> Cut:
         fields = {"timestamps": "word", "seed": speech.seed}
         for frame in TALK.opening(voice, speech.text, fields):
             await socket.send(frame)
-        received_ms = await _listen(socket, rng.uniform(0, whole_ms))
-        played_ms: float = rng.uniform(0, received_ms)
+        received = await _listen(socket, rng.uniform(0, whole_ms))
+        played_ms: float = rng.uniform(0, received.sound_ms)
         await socket.send(json.dumps({**json.loads(TALK.stop), "played_ms": played_ms}))
         char_end = await _heard(socket)
     words = speech.words.values()
@@ -56,10 +63,11 @@ async def cut(url: str, voice: str, speech: Aligned, rng: random.Random) -> Cut:
         sum(place < char_end for place in speech.words),
         sum(word.end_ms <= played_ms for word in words),
         sum((word.start_ms + word.end_ms) / 2 <= played_ms for word in words),
+        received.early_ms,
     )
 
 
-def agreement(cuts: Sequence[Cut]) -> Mapping[str, float]:
+def agreement(cuts: Sequence[Cut]) -> Mapping[str, float | None]:
     def share(name: str, most: int) -> float:
         num_near = sum(abs(cut.told - int(getattr(cut, name))) <= most for cut in cuts)
         return round(num_near / max(1, len(cuts)), 3)
@@ -70,20 +78,24 @@ def agreement(cuts: Sequence[Cut]) -> Mapping[str, float]:
         "half_within_one": share("half", 1),
         "ended_exact": share("ended", 0),
         "ended_within_one": share("ended", 1),
+        "told_early_ms_p50": quantile([early for cut in cuts for early in cut.early_ms], 0.5),
     }
 
 
-async def _listen(socket: ClientConnection, until_ms: float) -> float:
-    """The sound that came, in ms: at least `until_ms`, or all of it."""
-    num_bytes = 0
+async def _listen(socket: ClientConnection, until_ms: float) -> Received:
+    """What came: `until_ms` of sound at least, or all of it."""
+    num_bytes, early_ms = 0, dict[int, float]()
     async for frame in socket:
+        if isinstance(frame, str):
+            for word in json.loads(frame).get("words", ()):
+                early_ms.setdefault(word["char_start"], word["start_ms"] - sound_ms(num_bytes))
         said = TALK.read(frame)
         if said.error is not None:
             raise RuntimeError(said.error)
         num_bytes += len(said.sound)
         if said.is_over or sound_ms(num_bytes) > until_ms:
             break
-    return sound_ms(num_bytes)
+    return Received(sound_ms(num_bytes), list(early_ms.values()))
 
 
 async def _heard(socket: ClientConnection) -> int:
