@@ -17,7 +17,7 @@ from app.sessions.timeline import cancel_legs, first_audio_legs, real_time_facto
 _BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000]
 _FIRST_AUDIO_MS = [50, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000, 5000, 10_000]
 _STEP_MS = [1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000]
-_TAIL_MS = [40, 80, 120, 200, 300, 400, 600, 800, 1000, 1500, 2000, 5000]
+_STRAY_MS = [40, 80, 120, 200, 300, 400, 600, 800, 1000, 1500, 2000, 5000]
 _STALL_MS = [1, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 _FACTORS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0]
 _UNDERRUNS = [0.5, 1.5, 2.5, 5.5, 10.5]
@@ -191,7 +191,10 @@ class _TokenMetrics:
             "chatterbox_babbles_total", "Segments that a guard ended off their text", tags
         )
         self._tail = _histogram(
-            "chatterbox_tail_ms", "Sound after the last word of a segment", _TAIL_MS, tags
+            "chatterbox_tail_ms", "Sound after the last word of a segment", _STRAY_MS, tags
+        )
+        self._still = _histogram(
+            "chatterbox_still_ms", "Longest stay of a segment at one place", _STRAY_MS, tags
         )
         self._used = _gauge("chatterbox_kv_pages_used", "Reserved for sequences and voices", tags)
         self._pages = _gauge("chatterbox_kv_pages", "All pages of 16 positions", tags)
@@ -206,6 +209,8 @@ class _TokenMetrics:
         self._babbles.to(self._counts.num_babbles)
         for ms in self._counts.tail_ms.take():
             self._tail.observe(ms)
+        for ms in self._counts.still_ms.take():
+            self._still.observe(ms)
         self._used.set(self._counts.num_pages_used)
         self._pages.set(self._counts.num_pages)
 

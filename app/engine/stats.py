@@ -35,6 +35,7 @@ class TokenCounts:
     num_fallen_tokens: int = 0  # of segments that nobody cancelled, as SpokenWords counts them
     num_jumped_tokens: int = 0
     tail_ms: Samples = field(default_factory=Samples)  # of each such segment, after its last word
+    still_ms: Samples = field(default_factory=Samples)  # of each such segment, the longest
     num_babbles: int = 0  # segments that a guard ended, because they no longer followed the text
     num_pages_used: int = 0  # now
     num_pages: int = 0  # in all

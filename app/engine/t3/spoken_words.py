@@ -30,6 +30,7 @@ class SpokenWords:
         self._farthest = -1  # text id
         self.num_tail = 0  # tokens since the last word's end
         self.num_still = 0  # tokens since the path reached its farthest id, where text is left
+        self.most_still = 0  # the longest of these
         self.num_fallen = 0  # tokens that lie FALL ids or more before the farthest: a repetition
         self.num_jumped = 0  # tokens at which JUMP_TOKENS have passed JUMP ids or more: a skip
         self._newest = deque([-1], JUMP_TOKENS)  # text ids of the newest tokens
@@ -73,6 +74,7 @@ class SpokenWords:
             self.num_still = 0
         elif self._farthest >= 0:
             self.num_still += 1
+            self.most_still = max(self.most_still, self.num_still)
         self.num_fallen += text_id + FALL <= self._farthest
         self.num_jumped += text_id - self._newest[0] >= JUMP
         self._newest.append(text_id)

@@ -36,6 +36,7 @@ def count_words(counts: TokenCounts, words: SpokenWords, finish: FinishReason) -
         counts.num_fallen_tokens += words.num_fallen
         counts.num_jumped_tokens += words.num_jumped
         counts.tail_ms.append(words.num_tail * MS_PER_TOKEN)
+        counts.still_ms.append(words.most_still * MS_PER_TOKEN)
 
 
 def _news(sequence: Sequence) -> tuple[WordMark, ...]:

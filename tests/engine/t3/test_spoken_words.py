@@ -115,7 +115,7 @@ def test_tokens_in_which_the_text_goes_no_further_are_still():
     told(spoken, [-1, -1, 0, 4, 2, 3])
     assert spoken.num_still == 2
     spoken.reach(6, 5)
-    assert spoken.num_still == 0
+    assert (spoken.num_still, spoken.most_still) == (0, 2)
 
 
 def test_tokens_that_lie_before_the_farthest_are_fallen():
