@@ -4,6 +4,9 @@ PORT ?=
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 STAMP := .venv/.installed
+# A server is a dozen processes, and the tests start hundreds. Where the environment forbids to keep
+# bytecode, each of them compiles every module that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install demo serve test test-fast test-long loadtest interop docs lint lock
 

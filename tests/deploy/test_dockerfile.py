@@ -53,6 +53,15 @@ def test_the_lock_is_installed_with_its_hashes():
     assert nvidia, "torch's wheels bring CUDA"
 
 
+def test_all_modules_have_bytecode_because_the_server_may_not_write_it():
+    (install,) = [run for run in of("RUN") if "requirements.lock" in run]
+    assert "uv pip sync --system --no-cache --compile-bytecode" in install
+    (own,) = [run for run in of("RUN") if "--editable" in run]
+    copied = {source for copy in of("COPY") for source in copy.split()[:-1]}
+    assert "python -m compileall -q app deployments" in own
+    assert {"app", "deployments"} <= copied
+
+
 def test_no_package_index_is_named():
     assert not [run for run in of("RUN") if re.search(r"https?://|index-url|extra-index", run)]
 
