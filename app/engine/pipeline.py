@@ -29,6 +29,7 @@ from app.core import (
     VoiceRef,
 )
 from app.engine.conditionals import S3GenConditionals
+from app.engine.last_word import LastWord
 from app.engine.loop import EngineLoop
 from app.engine.playback import Playback
 from app.engine.s3gen.messages import OpenSegment, PlaybackBegins, SegmentAudio, VocoderMessage
@@ -177,7 +178,8 @@ class SpeechPipeline:
         )
         stream = self._vocoder.open(request.key, index, message)
         feeding = self._feed(request, index, playback, after)
-        return _Segment(index, stream, asyncio.ensure_future(feeding))
+        last_word = LastWord(len(request.words[index]) - 1 if request.words else -1)
+        return _Segment(index, stream, asyncio.ensure_future(feeding), last_word)
 
     async def _feed(
         self, request: SynthesisRequest, index: int, playback: Playback, after: Feeding | None
@@ -229,16 +231,23 @@ class SpeechPipeline:
 class _Segment:
     """One segment in work: T3's tokens are fed to the vocoder, the vocoder's audio is read."""
 
-    def __init__(self, index: int, stream: EngineStream[SegmentAudio], feeding: Feeding) -> None:
+    def __init__(
+        self,
+        index: int,
+        stream: EngineStream[SegmentAudio],
+        feeding: Feeding,
+        last_word: LastWord,
+    ) -> None:
         self.index = index
         self.feeding = feeding
         self._stream = stream
+        self._last_word = last_word
 
     async def audio(self) -> AsyncGenerator[SegmentAudio, None]:
         """Raises T3's error where that error is why the vocoder could not go on."""
         try:
             async for audio in self._stream:
-                yield audio
+                yield self._last_word.placed(audio)
         except SynthesisFailed:
             if self.feeding.done() and not self.feeding.cancelled():
                 self.feeding.result()
