@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from app.voices.containers import NAMES, caf_channels, container_of, without_tag
+from app.voices.containers import NAMES, caf_channels, container_of, has_broken_frames, without_tag
 from app.voices.speech_activity import one_channel
 from app.voices.unusable_sound import UnusableSound
 
@@ -47,7 +47,7 @@ def read_sound(content: bytes, limits: Limits) -> tuple[NDArray[np.float32], int
     the limits."""
     content = without_tag(content)
     container = container_of(content)
-    if container is None:
+    if container is None or (container == "wav" and has_broken_frames(content)):
         raise UnusableSound(f"is no {NAMES} file that can be read")
     if container == "caf":  # before FFmpeg reads it, whose reader of CAF counts on few channels
         _check_channels(caf_channels(content))
