@@ -110,6 +110,11 @@ def fastapi_in_the_api_only(source: Source) -> Iterator[str]:
         yield from source.imports_of("fastapi", "starlette")
 
 
+def sound_files_are_decoded_in_a_process_of_their_own(source: Source) -> Iterator[str]:
+    if source.path != "app/voices/decoder_process.py":
+        yield from source.imports_of("app.voices.sound_file", "app.voices.decoder_process")
+
+
 def rooms_import_only_what_lies_below(source: Source) -> Iterator[str]:
     if not source.path.startswith("app/") or source.path == "app/__init__.py":
         return
@@ -210,6 +215,10 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
         Source("app/engine/a.py", "from fastapi import FastAPI"),
         Source("deployments/t3.py", "import starlette.requests"),
     ),
+    sound_files_are_decoded_in_a_process_of_their_own: (
+        Source("app/engine/voices/a.py", "from app.voices.sound_file import read_sound"),
+        Source("app/api/a.py", "from app.voices import decoder_process"),
+    ),
     rooms_import_only_what_lies_below: (
         Source("app/api/a.py", "from app import engine"),
         Source("app/sessions/a.py", "from app.text.segments import segment"),
@@ -247,6 +256,7 @@ CONTROLS: dict[Rule, tuple[Source, ...]] = {
 ALLOWED = (
     Source("app/engine/a.py", "import torch\nfrom app.core import SAMPLE_RATE\nimport rayleigh"),
     Source("app/api/a.py", "import fastapi\nfrom app.text.segments import segment"),
+    Source("app/voices/a.py", "from app.voices.decoder import decode"),
     Source("app/sessions/a.py", "from app.text.duration import predicted_s"),
     Source("app/engine/a.py", "from app.voices.library import open_references"),
     Source("app/core.py", "import asyncio\nfrom numpy.typing import NDArray"),

@@ -2,10 +2,14 @@
 and phones give wrong ones. Knows nothing about codecs or samples.
 """
 
+import struct
+
 NAMES = "WAV, FLAC, Ogg, MP3, WebM, MP4 (M4A, 3GP), AAC, AMR or CAF"
 
 _ID3_HEADER_BYTES = 10
 _CAF_CHANNELS_AT = 44
+_WAV_FORMAT = struct.Struct("<HHIIHH")
+_WAV_PCM = (1, 3, 0xFFFE)  # integers, floats, either of them with more about the channels
 _AT_THE_START = {  # FFmpeg's name of the container by the first bytes
     b"fLaC": "flac",
     b"OggS": "ogg",
@@ -33,6 +37,22 @@ def caf_channels(content: bytes) -> int:
     if content[8:12] != b"desc":
         return 0
     return int.from_bytes(content[_CAF_CHANNELS_AT : _CAF_CHANNELS_AT + 4], "big")
+
+
+def has_broken_frames(content: bytes) -> bool:
+    """Whether a WAV file of PCM says that its frames are no whole number of samples. FFmpeg reads
+    it by those frames, as noise."""
+    at = 12
+    while content[at : at + 4] != b"fmt ":
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+        if at >= len(content):
+            return False
+    coding, num_channels, _, _, frame_bytes, bits = _WAV_FORMAT.unpack(
+        content[at + 8 : at + 8 + _WAV_FORMAT.size].ljust(_WAV_FORMAT.size, b"\0")
+    )
+    sample_bytes = num_channels * (bits // 8)
+    return coding in _WAV_PCM and sample_bytes > 0 and frame_bytes % sample_bytes != 0
 
 
 def without_tag(content: bytes) -> bytes:

@@ -1,14 +1,14 @@
 """The samples of a sound file in any container that people send, by FFmpeg's libraries (PyAV).
 
 Only FFmpeg's reader of the container that the file is, and decoders of sound, are used: never a
-playlist, a picture, another file or a network. A file may still crash them: the files of callers
-are read in a process of their own (decoder_process.py). Knows nothing about speech or voices.
+playlist, a picture, another file or a network. A file may still crash them: every file is read in a
+process of its own (decoder_process.py). Knows nothing about speech or voices.
 """
 
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -19,10 +19,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from app.voices.containers import NAMES, caf_channels, container_of, without_tag
+from app.voices.containers import NAMES, caf_channels, container_of, has_broken_frames, without_tag
 from app.voices.speech_activity import one_channel
+from app.voices.unusable_sound import UnusableSound
 
-RATES = (8000, 96_000)  # Hz, of an upload
 MAX_CHANNELS = 2
 MAX_PACKETS = 300_000
 _CODECS = (
@@ -34,28 +34,29 @@ _CODECS = (
 _OPTIONS = {"codec_whitelist": ",".join(_CODECS), "protocol_whitelist": "none"}
 
 
-class UnusableSound(Exception):
-    """The message continues "the recording …"."""
+class Limits(NamedTuple):
+    """Of a sound file."""
+
+    max_s: float
+    rates: tuple[int, int]  # Hz, the lowest and the highest
 
 
-def read_sound(
-    content: bytes, max_s: float, rates: tuple[int, int] = RATES
-) -> tuple[NDArray[np.float32], int]:
+def read_sound(content: bytes, limits: Limits) -> tuple[NDArray[np.float32], int]:
     """Mono samples, and their rate. Files that were joined are read to the end of the last one, at
-    the rate of the first one. Raises UnusableSound where the file cannot be read, is longer than
-    `max_s`, or has a rate that is not within `rates`."""
+    the rate of the first one. Raises UnusableSound where the file cannot be read or is not within
+    the limits."""
     content = without_tag(content)
     container = container_of(content)
-    if container is None:
+    if container is None or (container == "wav" and has_broken_frames(content)):
         raise UnusableSound(f"is no {NAMES} file that can be read")
     if container == "caf":  # before FFmpeg reads it, whose reader of CAF counts on few channels
         _check_channels(caf_channels(content))
     parts, rate, total_s = list[NDArray[np.float32]](), 0, 0.0
-    for part_rate, channels in _parts(content, container, max_s, rates):
+    for part_rate, channels in _parts(content, container, limits):
         rate = rate or part_rate
         total_s += channels.shape[1] / part_rate
-        if total_s > max_s:
-            raise UnusableSound(f"is longer than {max_s:g} s")
+        if total_s > limits.max_s:
+            raise _too_long(limits)
         if not np.isfinite(channels).all():
             raise UnusableSound("has samples that are not finite numbers")
         parts.append(soxr.resample(one_channel(channels), part_rate, rate))
@@ -65,7 +66,7 @@ def read_sound(
 
 
 def _parts(
-    content: bytes, container: str, max_s: float, rates: tuple[int, int]
+    content: bytes, container: str, limits: Limits
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Stretches of one rate and number of channels: (rate, samples of each channel)."""
     key, blocks, num_samples = (0, 0), list[NDArray[np.float32]](), 0
@@ -76,11 +77,11 @@ def _parts(
                 if (frame.sample_rate, frame.layout.nb_channels) != key:
                     if blocks:
                         yield key[0], np.concatenate(blocks, axis=1)
-                    key, blocks, num_samples = _checked(frame, rates), [], 0
+                    key, blocks, num_samples = _checked(frame, limits.rates), [], 0
                 blocks.append(_samples(frame))
                 num_samples += blocks[-1].shape[1]
-                if num_samples > max_s * key[0]:
-                    raise UnusableSound(f"is longer than {max_s:g} s")
+                if num_samples > limits.max_s * key[0]:
+                    raise _too_long(limits)
     except (av.FFmpegError, ValueError) as error:
         if not blocks:
             raise UnusableSound(f"is no {NAMES} file that can be read") from error
@@ -104,6 +105,10 @@ def _frames(file: InputContainer) -> Iterator[AudioFrame]:
             raise UnusableSound("has too many packets")
         with suppress(av.FFmpegError):
             yield from packet.decode()
+
+
+def _too_long(limits: Limits) -> UnusableSound:
+    return UnusableSound(f"is longer than {limits.max_s:g} s")
 
 
 def _checked(frame: AudioFrame, rates: tuple[int, int]) -> tuple[int, int]:

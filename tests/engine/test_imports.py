@@ -29,6 +29,7 @@ ENROLMENT = ("chatterbox.models.s3tokenizer", "chatterbox.models.voice_encoder")
 LIBROSA = ("librosa", "numba", "onnx")
 COMPILER = ("torch._dynamo", "sympy")
 HUB = ("huggingface_hub",)
+DECODERS = ("av", "soundfile")  # of recordings: they belong into a process of their own
 WORDS = ("icu4py.messageformat", "wetext")  # of spoken forms
 EVERY_LARGE_ONE = (
     *UPSTREAM_T3,
@@ -54,17 +55,17 @@ CASES = {
     "t3": Case(
         OPEN.format(module="t3", stage="T3Stage", model="embedded"),
         uses=("torch", "tokenizers"),
-        spared=EVERY_LARGE_ONE,
+        spared=(*EVERY_LARGE_ONE, *DECODERS),
     ),
     "turbo": Case(
         OPEN.format(module="t3", stage="T3Stage", model="embedded-turbo"),
         uses=("torch", "transformers"),  # its tokenizer
-        spared=(*UPSTREAM_T3, *VOCODER, *UPSTREAM_NETWORK, *WHOLE, *ENROLMENT),
+        spared=(*UPSTREAM_T3, *VOCODER, *UPSTREAM_NETWORK, *WHOLE, *ENROLMENT, *DECODERS),
     ),
     "vocoder": Case(
         OPEN.format(module="vocoder", stage="VocoderStage", model="embedded"),
         uses=("torch", *VOCODER),
-        spared=tuple(name for name in EVERY_LARGE_ONE if name not in VOCODER),
+        spared=(*(name for name in EVERY_LARGE_ONE if name not in VOCODER), *DECODERS),
     ),
     "enroller": Case(
         """
@@ -81,7 +82,7 @@ prepare(ReferenceAudio(noise, 24_000, "noise"), models, "turbo", "noise")
 """,
         uses=("torch", "torchaudio", *ENROLMENT),
         spared=(
-            *(*LIBROSA, "scipy.signal", "transformers"),
+            *(*LIBROSA, "scipy.signal", "transformers", *DECODERS),
             *(*UPSTREAM_T3, *VOCODER, *UPSTREAM_NETWORK, *COMPILER, *HUB),
         ),
     ),
@@ -103,6 +104,11 @@ check_model(check_config(Path("serve_config.yaml")))
 """,
         uses=("ray",),
         spared=("torch",),
+    ),
+    "decoder": Case(
+        "import app.voices.decoder_process",
+        uses=DECODERS,
+        spared=("torch", "fastapi", "ray", *EVERY_LARGE_ONE),
     ),
     "all of upstream": Case(
         "import chatterbox",

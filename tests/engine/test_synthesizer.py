@@ -44,12 +44,12 @@ def recorded(name: str) -> VoiceRef:
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("voices")
     for n in range(NUM_VOICES):
-        wav = spoken_vowels(seed=n, seconds=2.0 + n / 4)
+        wav = spoken_vowels(seed=n, seconds=6.0 + n / 4)
         soundfile.write(folder / f"voice-{n}.wav", wav, SAMPLE_RATE)
     enrolment = EnrolStage.open(ServeArgs(model="embedded-babble", voices=str(folder)))
     for n in range(NUM_VOICES):
         enrolment.enrol(recorded(f"voice-{n}"))
-    soundfile.write(folder / "never-enrolled.wav", spoken_vowels(seed=99, seconds=2.0), SAMPLE_RATE)
+    soundfile.write(folder / "never-enrolled.wav", spoken_vowels(seed=99, seconds=6.0), SAMPLE_RATE)
     return folder
 
 

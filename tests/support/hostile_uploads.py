@@ -49,7 +49,7 @@ def constant(level, seconds=6.0):
     return encoded(np.full(round(seconds * RATE), level, np.float32))
 
 
-UNREADABLE = "can be read|cannot be read|has no sound|cannot be decoded|memory"
+UNREADABLE = "can be read|cannot be read|has no sound"
 SHORT, LONG, SILENT = "s long", "longer than", "silent"
 PCM = to_s16le(GOOD)
 NOISE = np.random.default_rng(2).standard_normal(10 * RATE)
@@ -136,6 +136,6 @@ HOSTILE = [
     ("aiff", encoded(GOOD, kind="AIFF"), UNREADABLE),
     ("au", encoded(GOOD, kind="AU"), UNREADABLE),
     ("w64", encoded(GOOD, kind="W64"), UNREADABLE),
-    ("raw pcm", PCM, UNREADABLE + "|Hz|channels|is "),
+    ("raw pcm", PCM, UNREADABLE),
     ("a header twice", wav_header(10) + wav_header(10), f"{SHORT}|{UNREADABLE}"),
 ]

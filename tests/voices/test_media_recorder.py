@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from app.voices.containers import container_of
-from app.voices.decoder_process import decode
+from app.voices.decoder_process import decode_upload
 from tests.support.audio_samples import spoken_vowels
 from tests.support.browser import browser_page, needs_chromium
 from tests.support.hostile_uploads import encoded
@@ -55,6 +55,6 @@ def test_what_media_recorder_makes_of_a_microphone_is_taken(tmp_path, kind, cont
     microphone.write_bytes(encoded(spoken_vowels(3, 12.0, 48_000), 48_000))
     content = recorded(microphone, kind)
     assert container_of(content) == container
-    wav, heard = decode(content)
+    wav, heard = decode_upload(content)
     assert len(wav) / 24_000 == pytest.approx(SECONDS, abs=1.5)
     assert heard.speech_s > 5

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from app.voices.decoder_process import decode
+from app.voices.decoder_process import decode_upload
 from tests.support.hostile_uploads import RATE, encoded
 from tests.voices.test_reverberation import in_room
 from training.corpus import held_out
@@ -30,7 +30,7 @@ def read_by(voice, first=0, seconds=8.0):
 
 
 def warnings(wav):
-    return decode(encoded(0.9 * wav / np.abs(wav).max()))[1].warnings
+    return decode_upload(encoded(0.9 * wav / np.abs(wav).max()))[1].warnings
 
 
 def chord(num_samples, dbfs):

@@ -5,7 +5,9 @@ import pytest
 import soxr
 
 from app.voices import sound_file
-from app.voices.sound_file import UnusableSound
+from app.voices.decoder_process import CALLERS
+from app.voices.sound_file import Limits
+from app.voices.unusable_sound import UnusableSound
 from tests.support.audio_samples import spoken_vowels
 from tests.support.containers import CONTAINERS, Container, contained
 from tests.support.hostile_uploads import encoded
@@ -18,7 +20,7 @@ STREAMED = ("webm", "flac", "ogg", "adts", "matroska", "mp3", "wav")
 
 def read_sound(content, max_s=30):
     """At 24 kHz."""
-    wav, rate = sound_file.read_sound(content, max_s)
+    wav, rate = sound_file.read_sound(content, Limits(max_s, CALLERS.rates))
     return soxr.resample(wav, rate, RATE)
 
 

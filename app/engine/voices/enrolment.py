@@ -1,8 +1,9 @@
 """Enrolment: a reference recording becomes a voice's Conditionals.
 
-A recording is first made like all others: silence at its ends and an offset are removed, and its
-level is set to the one that the model's encoders know. With the Enrolment "upstream" only the level
-of upstream's turbo is set.
+A recording is first made like all others: an offset is removed, and its level is set to the one
+that the model's encoders know. Silence at its ends is off already: the decoder cuts it
+(app/voices/spoken_part.py). With the Enrolment "upstream" only the level of upstream's turbo is
+set.
 
 The rest re-implements upstream's three `prepare_conditionals` and `S3Token2Mel.embed_ref` over
 upstream's own modules. It writes to none of them, changes none of its arguments and prints nothing.
@@ -40,8 +41,7 @@ from app.engine.conditionals import (
 )
 from app.engine.upstream.enrolment_modules import S3_SR, mel_spectrogram, pyloudnorm
 from app.engine.upstream.librosa_functions import resample
-from app.engine.voices.reference_audio import MIN_S, ReferenceAudio, refusal
-from app.voices.speech_activity import find_speech
+from app.engine.voices.reference_audio import ReferenceAudio, refusal
 
 MIN_TURBO_S = 5.0  # turbo needs more than this; source: ChatterboxTurboTTS
 VOCODER_WINDOW_S = 10
@@ -62,13 +62,12 @@ def prepare(
     """The voice of a recording at any rate; "speech" sets its level to `lufs`. Takes seconds at
     full size.
 
-    Raises BadRequest where the recording has no speech, is too short for the family, or gives no
-    voice.
+    Raises BadRequest where the recording is too short for the family, or gives no voice.
     """
     source = f"the recording of voice {voice!r}"
     wav_24k = resample(recording.wav, orig_sr=recording.sample_rate, target_sr=SAMPLE_RATE)
     if enrolment == "speech":
-        wav_24k = _speech_of(wav_24k, source)
+        wav_24k = wav_24k - wav_24k.mean()
     if family == "turbo" and len(wav_24k) <= MIN_TURBO_S * SAMPLE_RATE:
         raise refusal(source, f"must be longer than {MIN_TURBO_S:g} s for a turbo model")
     if enrolment == "speech" or family == "turbo":
@@ -83,16 +82,6 @@ def prepare(
     if problem is not None:
         raise refusal(source, f"gives no voice: {problem}")
     return conditionals
-
-
-def _speech_of(wav: NDArray[np.float32], source: str) -> NDArray[np.float32]:
-    """From the first to the last word, without an offset."""
-    activity = find_speech(wav, SAMPLE_RATE)
-    if activity is None or activity.heard.speech_s < MIN_S:
-        raise refusal(source, f"has less than {MIN_S:g} s of speech that is louder than its noise")
-    used = wav[activity.start : activity.stop]
-    centred: NDArray[np.float32] = used - used.mean()
-    return centred
 
 
 def _for_t3(wav_16k: NDArray[np.float32], models: EnrolmentModels, window_s: int) -> T3Conditionals:

@@ -10,9 +10,9 @@ from app.config import Enrolment, ServeArgs
 from app.core import VoiceKind, VoiceRef
 from app.engine.checkpoint.source import Checkpoint
 from app.engine.conditionals import Conditionals
-from app.engine.voices.reference_audio import ReferenceAudio
 from app.engine.voices.store import Prepare, VoiceStore
-from app.errors import NotEnrolled, NotFound
+from app.errors import NotFound
+from app.voices.decoder import Purpose
 from app.voices.library import open_references
 
 _SPEECH = ".speech-1"  # in names of conditionals, before the level: how a recording is treated
@@ -40,13 +40,18 @@ class VoiceProvider:
     ) -> None:
         self._built_in = {voice: checkpoint.conditionals(voice) for voice in checkpoint.voices()}
         self._stores: dict[VoiceKind, VoiceStore] = {}
-        model, prepare = checkpoint.model.enrolment_id(), prepare or _refuse_to_prepare
+        model, of_operator = checkpoint.model.enrolment_id(), Purpose.WHOLE
         if enrolment == "speech":
             model += f"{_SPEECH}{checkpoint.spec.reference_lufs:g}"
+            of_operator = Purpose.SPOKEN
         if url is not None:
-            self._stores[VoiceKind.RECORDED] = VoiceStore(url, model, prepare, cache=cache)
+            self._stores[VoiceKind.RECORDED] = VoiceStore(
+                url, model, prepare, purpose=of_operator, cache=cache
+            )
         if uploads is not None:
-            self._stores[VoiceKind.UPLOADED] = VoiceStore(open_references(uploads), model, prepare)
+            self._stores[VoiceKind.UPLOADED] = VoiceStore(
+                open_references(uploads), model, prepare, purpose=Purpose.STORED
+            )
 
     @classmethod
     def of(
@@ -87,7 +92,3 @@ class VoiceProvider:
         if (store := self._stores.get(voice.kind)) is None:
             raise NotFound(f"there is no voice {voice.name!r}", param="voice")
         return store
-
-
-def _refuse_to_prepare(recording: ReferenceAudio, voice: str) -> Conditionals:
-    raise NotEnrolled(f"voice {voice!r} is not enrolled in the voice store")

@@ -1,4 +1,4 @@
-"""Reference recordings: the samples of a file, checked once.
+"""Reference recordings: the samples of a file, which another process decodes.
 
 Knows nothing about enrolment.
 """
@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BadRequest
-from app.voices.sound_file import UnusableSound, read_sound
+from app.voices.decoder import Purpose, decode_blocking
+from app.voices.unusable_sound import UnusableSound
 
-MIN_S = 1.0
-MAX_S = 300.0  # our limit: the voice encoder reads all of it
-RATES = (1000, 768_000)  # Hz
+MIN_S = 1.0  # less gives no voice; of a recording that stays as it is nothing more is asked
 MIN_PEAK = 1e-3  # -60 dBFS; below is silence
 
 
@@ -21,7 +20,7 @@ MIN_PEAK = 1e-3  # -60 dBFS; below is silence
 class ReferenceAudio:
     """Mono float32 samples of which a voice can be made. `source` names them in errors.
 
-    Raises BadRequest where the recording is too short, too long, silent or not finite.
+    Raises BadRequest where the recording is too short, silent or not finite.
     """
 
     wav: NDArray[np.float32]
@@ -33,8 +32,8 @@ class ReferenceAudio:
         if wav.ndim != 1 or wav.dtype != np.float32:
             raise refusal(self.source, f"must be mono float32, but is {wav.dtype} {wav.shape}")
         seconds = len(wav) / self.sample_rate
-        if not MIN_S <= seconds <= MAX_S:
-            message = f"is {seconds:.2f} s long; it must be {MIN_S:g} s to {MAX_S:g} s"
+        if seconds < MIN_S:
+            message = f"is {seconds:.2f} s long; it must have at least {MIN_S:g} s"
             raise refusal(self.source, message)
         if not np.isfinite(wav).all():
             raise refusal(self.source, "has samples that are not finite numbers")
@@ -42,14 +41,15 @@ class ReferenceAudio:
             raise refusal(self.source, "is silent")
 
 
-def decode_reference(content: bytes, source: str) -> ReferenceAudio:
-    """The recording in a sound file of the operator, or in one that the library made. Raises
-    BadRequest where no voice can be made of it."""
+def read_reference(content: bytes, purpose: Purpose, source: str) -> ReferenceAudio:
+    """The recording in a sound file of the operator, or in one that was made of an upload. Blocks
+    while a process decodes it. Raises BadRequest where no voice can be made of it."""
     try:
-        wav, sample_rate = read_sound(content, 2 * MAX_S, RATES)
+        decoded = decode_blocking(content, purpose)
     except UnusableSound as error:
         raise refusal(source, str(error)) from error
-    return ReferenceAudio(wav, sample_rate, source)
+    wav = np.frombuffer(bytearray(decoded.sound), "<f4")  # torch wants samples that may be written
+    return ReferenceAudio(wav, decoded.told["rate"], source)
 
 
 def refusal(source: str, problem: str) -> BadRequest:

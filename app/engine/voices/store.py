@@ -16,9 +16,17 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from app.engine.conditionals import Conditionals, dump_conditionals, parse_conditionals
-from app.engine.voices.reference_audio import ReferenceAudio, decode_reference
+from app.engine.voices.reference_audio import ReferenceAudio, read_reference
 from app.engine.voices.reference_files import ReferenceFiles, open_file_system
-from app.errors import BadRequest, CheckpointError, ConfigError, NotFound, StorageAway
+from app.errors import (
+    BadRequest,
+    CheckpointError,
+    ConfigError,
+    NotEnrolled,
+    NotFound,
+    StorageAway,
+)
+from app.voices.decoder import Purpose
 from app.voices.keyed_locks import KeyedLocks
 from app.voices.storage import Storing, make_folder, put_whole
 
@@ -37,7 +45,8 @@ class _Loaded:
 
 class VoiceStore:
     """`url` is a folder or an fsspec URL. `cache` is one for the conditionals; None: beside the
-    recordings. `model` names the enrolment weights and must change when they do.
+    recordings. `model` names the enrolment weights and must change when they do. `purpose` says how
+    a recording is read. Without `prepare` no recording is read: another process prepares them.
 
     Raises ConfigError where there is no such folder.
     """
@@ -46,8 +55,9 @@ class VoiceStore:
         self,
         url: str,
         model: str,
-        prepare: Prepare,
+        prepare: Prepare | None,
         *,
+        purpose: Purpose,
         cache: str | None = None,
         max_loaded: int = 256,
     ) -> None:
@@ -57,6 +67,7 @@ class VoiceStore:
             )
         self._model = model
         self._prepare = prepare
+        self._purpose = purpose
         self._references = ReferenceFiles(url)
         self._cache_files, self._cache_root = open_file_system(cache or url)
         self._loaded: LRUCache[str, _Loaded] = LRUCache(max_loaded)
@@ -67,7 +78,8 @@ class VoiceStore:
         """The conditionals of a voice. The first call for a recording prepares them; calls at the
         same time wait for it.
 
-        Raises NotFound, StorageAway, StorageFull, and the errors of `prepare`.
+        Raises NotFound, NotEnrolled, BadRequest, StorageAway, StorageFull, and the errors of
+        `prepare`.
         """
         try:
             path, version = self._find(voice)
@@ -98,8 +110,11 @@ class VoiceStore:
         prepared = f"{self._cache_root}/{voice}.{digest}.{self._model}.safetensors"
         conditionals = self._read_prepared(prepared, voice)
         if conditionals is None:
+            if self._prepare is None:
+                raise NotEnrolled(f"voice {voice!r} is not enrolled in the voice store")
             try:  # callers are told no path
-                reference = decode_reference(content, "the recording of this voice")
+                source = "the recording of this voice"
+                reference = read_reference(content, self._purpose, source)
                 conditionals = self._prepare(reference, voice)
             except BadRequest as error:
                 log.warning("%s: %s", path, error)

@@ -16,7 +16,7 @@ from app.engine.checkpoint.find_model import EMBEDDED_FOLDER
 from app.engine.checkpoint.source import open_checkpoint
 from app.engine.stages.card import model_card
 from app.engine.voices.provider import VoiceProvider
-from app.errors import CheckpointError, NotEnrolled, NotFound
+from app.errors import BadRequest, CheckpointError, NotEnrolled, NotFound
 from tests.support.audio_samples import spoken_vowels
 from tests.support.engine.conditionals import assert_same
 
@@ -57,7 +57,7 @@ def test_a_built_in_voice_hides_a_recording_with_its_name(folder, tmp_path):
 def test_a_voice_is_looked_up_in_the_store_of_its_kind(folder, tmp_path):
     stored = tmp_path / "stored"
     stored.mkdir()
-    soundfile.write(stored / "ann.wav", spoken_vowels(1, 1.2), 24_000)
+    soundfile.write(stored / "ann.wav", spoken_vowels(1, 6.0), 24_000)
     uploads = str(tmp_path / "uploads")
     provider = VoiceProvider(open_checkpoint(str(folder)), str(stored), uploads=uploads)
     with pytest.raises(NotEnrolled):  # it is there, and not prepared
@@ -70,7 +70,7 @@ def test_a_voice_is_looked_up_in_the_store_of_its_kind(folder, tmp_path):
 def test_voices_that_were_prepared_at_another_level_are_not_used(folder, tmp_path):
     stored = tmp_path / "stored"
     stored.mkdir()
-    soundfile.write(stored / "ann.wav", spoken_vowels(1, 1.2), 24_000)
+    soundfile.write(stored / "ann.wav", spoken_vowels(1, 6.0), 24_000)
 
     def enrolled(**changes):
         config = folder / "config.json"
@@ -88,6 +88,52 @@ def test_voices_that_were_prepared_at_another_level_are_not_used(folder, tmp_pat
         return num_prepared
 
     assert [enrolled(), enrolled(), enrolled(reference_lufs=-20.0), enrolled()] == [1, 0, 1, 0]
+
+
+@pytest.fixture
+def enrol(folder, tmp_path):
+    """Enrols a recording with seconds of speech, as the voice of an operator or of a caller."""
+    checkpoint = open_checkpoint(str(folder))
+    folders = {
+        VoiceKind.RECORDED: tmp_path / "stored",
+        VoiceKind.UPLOADED: tmp_path / "uploads" / "references",
+    }
+    for each in folders.values():
+        each.mkdir(parents=True)
+
+    def enrolled(speech_s, kind, enrolment):
+        soundfile.write(folders[kind] / "ann.flac", spoken_vowels(1, speech_s), 24_000)
+        provider = VoiceProvider(
+            checkpoint,
+            str(tmp_path / "stored"),
+            prepare=lambda _, voice: replace(checkpoint.conditionals("ada"), voice=voice),
+            uploads=str(tmp_path / "uploads"),
+            enrolment=enrolment,
+        )
+        provider.enrol(VoiceRef("ann", kind))
+        return provider.get(VoiceRef("ann", kind)).voice
+
+    return enrolled
+
+
+def test_a_recording_of_the_operator_needs_as_much_speech_as_an_upload(enrol):
+    with pytest.raises(BadRequest, match=r"is 4\.00 s long; it must have 5 s of speech"):
+        enrol(4.0, VoiceKind.RECORDED, "speech")
+    assert enrol(6.0, VoiceKind.RECORDED, "speech") == "ann"
+
+
+@pytest.mark.parametrize(
+    ("kind", "enrolment"),
+    [
+        (VoiceKind.RECORDED, "upstream"),  # as upstream's package takes it
+        (VoiceKind.UPLOADED, "upstream"),
+        (VoiceKind.UPLOADED, "speech"),
+    ],
+)
+def test_no_speech_is_asked_for_upstreams_sake_nor_a_second_time_of_an_upload(
+    enrol, kind, enrolment
+):
+    assert enrol(4.0, kind, enrolment) == "ann"
 
 
 async def test_a_built_in_voice_does_not_wait_for_the_store(folder, tmp_path):

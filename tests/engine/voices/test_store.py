@@ -3,6 +3,7 @@
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import uuid4
 
 import fsspec
@@ -12,12 +13,22 @@ import soundfile
 import torch
 
 from app.engine.voices.reference_files import ReferenceFiles
-from app.engine.voices.store import VoiceStore
-from app.errors import BadRequest, ConfigError, NotFound, StorageAway, StorageFull
+from app.engine.voices.store import VoiceStore as AnyStore
+from app.errors import (
+    BadRequest,
+    ConfigError,
+    NotEnrolled,
+    NotFound,
+    StorageAway,
+    StorageFull,
+)
+from app.voices.decoder import Purpose
 from tests.support import failing_store
 from tests.support.audio_samples import spoken_vowels
 from tests.support.engine.conditionals import assert_same, random_conditionals
 from tests.support.failing_store import FailingStore
+
+VoiceStore = partial(AnyStore, purpose=Purpose.SPOKEN)
 
 
 class Enroller:
@@ -38,7 +49,7 @@ def enrol():
 
 
 def record(folder, name, seed):
-    soundfile.write(folder / name, spoken_vowels(seed, 1.2), 24_000)
+    soundfile.write(folder / name, spoken_vowels(seed, 6.0), 24_000)
 
 
 @pytest.fixture
@@ -211,7 +222,7 @@ def as_wav(seconds):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no sound", as_wav(0.3), as_wav(2.0)[:30]], ids=["0", "no", "short", "cut"]
+    "content", [b"", b"no sound", as_wav(4.0), as_wav(6.0)[:30]], ids=["0", "no", "short", "cut"]
 )
 def test_the_error_of_a_recording_names_no_path_and_the_log_does(folder, enrol, caplog, content):
     (folder / "ann.wav").write_bytes(content)
@@ -280,6 +291,18 @@ def test_enrolling_again_prepares_a_voice_that_has_lost_its_file(folder, enrol):
 def test_a_missing_recording_cannot_be_enrolled(folder, enrol):
     with pytest.raises(NotFound):
         VoiceStore(str(folder), "tiny", enrol).enrol("carl")
+
+
+def test_a_store_that_prepares_nothing_reads_no_recording(folder, enrol, monkeypatch):
+    """As of T3 and the vocoder: the process of a stage that speaks is no place for a file that may
+    be hostile, nor for the time that its decoding takes."""
+    (folder / "ann.wav").write_bytes(b"no sound")
+    VoiceStore(str(folder), "tiny", enrol).get("bob")
+    monkeypatch.setattr("app.engine.voices.store.read_reference", None)
+    speaking = VoiceStore(str(folder), "tiny", None)
+    with pytest.raises(NotEnrolled):
+        speaking.get("ann")
+    assert speaking.get("bob").voice == "bob"
 
 
 def test_loaded_voices_leave_no_lock(folder, enrol):

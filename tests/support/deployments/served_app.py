@@ -49,7 +49,7 @@ async def client_of(url: str, timeout_s: float = 120) -> AsyncIterator[httpx.Asy
 
 
 def record_voice(voices: Path, seed: int) -> None:
-    soundfile.write(voices / "recorded.wav", spoken_vowels(seed, seconds=3.0), SAMPLE_RATE)
+    soundfile.write(voices / "recorded.wav", spoken_vowels(seed, seconds=6.0), SAMPLE_RATE)
 
 
 def wait_until_healthy(url: str, server: "subprocess.Popen[Any] | None" = None) -> None:
