@@ -57,8 +57,8 @@ CASES = {
     "da": [("1 €, 1 mio. kr.", "en euro, en million kroner.")],
     "ms": [("RM20.50", "dua puluh ringgit lima puluh sen")],
     "it": [("fa 20° oggi, p.es. così", "fa venti gradi oggi, per esempio così"),
-           ("1 maggio", "primo maggio"), ("5,50 €", "cinque euro e cinquanta"), ("24/11/2026", "ventiquattro novembre "
-            "duemilaventisei")],
+           ("1 maggio", "primo maggio"), ("5,50 €", "cinque euro e cinquanta"),
+           ("24/11/2026", "ventiquattro novembre duemilaventisei")],
     "pt": [("24 de novembro.", "vinte e quatro de novembro.")],
     "tr": [("%12,5, 50%", "yüzde on iki virgül beş, yüzde elli")],
     "nl": [("5 km/u", "vijf kilometer per uur")],
