@@ -27,22 +27,32 @@ class Order(Enum):
     CLOSE = auto()
 
 
+class Waited:
+    """Text has waited for the end of its sentence as long as it may."""
+
+
+_WAITED = Waited()
+
+
 class ContextText:
     def __init__(
         self, rules: TextRules, *, max_buffer_s: float, max_held_chars: int | None
     ) -> None:
-        """Text waits at most `max_buffer_s` for the end of its sentence. `max_held_chars` None: who
-        pushes bounds the text."""
+        """Text waits at most `max_buffer_s` for the end of its sentence; an open item, such as half
+        a number, at most twice as long from the last text that came. With 0, every text counts as
+        whole. `max_held_chars` None: who pushes bounds the text."""
         self._text = IncrementalText.of(rules)
         self._max_buffer_s = max_buffer_s
         self._max_held_chars = max_held_chars
         self._orders: asyncio.Queue[Take | Order | None] = asyncio.Queue()  # None: text was cut
-        self._unread: deque[str | Order] = deque()  # what comes while a thread cuts text
+        self._unread: deque[str | Order | Waited] = deque()  # what comes while a thread cuts text
         self._reading: asyncio.Task[None] | None = None  # of `_unread`, until that is empty
         self._num_unread = 0  # characters
         self._num_kept = 0  # characters that are cut and in no take yet
         self._pieces: list[str] = []
         self._buffered_since_s = 0.0  # when the text that is in no take yet began to come
+        self._came_s = 0.0  # when the last text came
+        self._is_open = False  # nothing but an open item waits
         self._num_waiting_chars = 0  # in takes that are not being spoken yet
         self._is_closing = False
 
@@ -73,6 +83,7 @@ class ContextText:
             message = f"text: {held} characters wait already; the limit is {limit}"
             raise BadRequest(message, param="text", code="buffer_full")
         self._pieces.append(text)
+        self._came_s = asyncio.get_running_loop().time()
         if not self._is_reading and len(text) <= MAX_CHARS_HERE:
             self._take_in(self._text.push(text))
             self._wake()
@@ -107,13 +118,11 @@ class ContextText:
         """Text that waits too long for the end of its sentence is a take without it: the language
         model that sends the text may have paused."""
         while True:
-            is_waiting = self._num_kept and not self._is_reading
-            until_s = self._buffered_since_s + self._max_buffer_s if is_waiting else None
             try:
-                async with asyncio.timeout_at(until_s):
+                async with asyncio.timeout_at(self._waits_until_s()):
                     order = await self._orders.get()
             except TimeoutError:
-                self._take_in(self._text.flush(goes_on=True))
+                self._take_waiting()
                 continue
             if isinstance(order, Take):
                 self._num_waiting_chars -= len(order.text)
@@ -121,6 +130,21 @@ class ContextText:
                 return order
             if self._reading is not None and self._reading.done():
                 self._reading.result()  # raises what a bug has raised
+
+    def _waits_until_s(self) -> float | None:
+        """None: no text waits, or it is being cut."""
+        if not self._num_kept or self._is_reading:
+            return None
+        if self._is_open:
+            return self._came_s + 2 * self._max_buffer_s
+        return self._buffered_since_s + self._max_buffer_s
+
+    def _take_waiting(self) -> None:
+        """Time does not cut an open item. A client that waits for no end sends whole sentences."""
+        if self._is_open or not self._max_buffer_s:
+            self._take_in(self._text.flush(goes_on=True))
+        else:
+            self._read_later(_WAITED)
 
     @property
     def _is_reading(self) -> bool:
@@ -141,8 +165,8 @@ class ContextText:
         self._take_in(self._text.flush())
         self._orders.put_nowait(order)
 
-    def _read_later(self, text: str) -> None:
-        self._unread.append(text)
+    def _read_later(self, order: "str | Order | Waited") -> None:
+        self._unread.append(order)
         if not self._is_reading:
             self._reading = asyncio.ensure_future(self._read())
             self._reading.add_done_callback(self._has_read)
@@ -153,6 +177,10 @@ class ContextText:
             order = self._unread.popleft()
             if isinstance(order, Order):
                 self._end_here(order)
+                continue
+            if isinstance(order, Waited):
+                self._take_in(await asyncio.to_thread(self._text.flush_closed))
+                self._is_open = self._num_kept > 0
                 continue
             pieces = [order]
             while self._unread and isinstance(piece := self._unread[0], str):
@@ -178,6 +206,7 @@ class ContextText:
 
     def _take_in(self, takes: list[Take]) -> None:
         """What a push or a flush of the text has given."""
+        self._is_open = False
         was_empty, self._num_kept = not self._num_kept, len(self._text)
         if takes or was_empty:  # the text that is left came now
             self._buffered_since_s = asyncio.get_running_loop().time()

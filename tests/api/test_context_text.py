@@ -50,6 +50,49 @@ async def test_text_that_waits_too_long_is_a_take():
     assert text.num_held == 0
 
 
+async def test_time_does_not_cut_an_open_item(later):
+    text = context(max_buffer_s=1000)
+    await text.push("It costs")
+    await text.push(" $5.3 bil")
+    coming = asyncio.ensure_future(text.next())
+    await turns()
+    later(1001)
+    assert (await coming).text == "It costs "
+    await text.push("lion, I think")
+    text.close()
+    assert (await text.next()).text == "$5.3 billion, I think"
+    assert await text.next() is Order.CLOSE
+
+
+async def test_an_open_item_waits_at_most_twice_as_long_from_the_last_text(later):
+    text = context(max_buffer_s=1000)
+    await text.push("$5.3")
+    coming = asyncio.ensure_future(text.next())
+    await turns()
+    later(1500)
+    await turns()
+    await text.push(" bil")
+    later(1500)
+    await turns()
+    assert not coming.done()
+    later(600)
+    assert (await coming).text == "$5.3 bil"
+    assert text.num_held == 0
+
+
+async def test_a_flush_of_the_caller_speaks_an_open_item():
+    text = context()
+    await text.push("It costs $5.3")
+    text.flush()
+    assert (await text.next()).text == "It costs $5.3"
+
+
+async def test_a_client_that_waits_for_no_end_sends_whole_items():
+    text = context(max_buffer_s=0.0)
+    await text.push("It costs $5.3")
+    assert (await text.next()).text == "It costs $5.3"
+
+
 async def test_pieces_that_come_while_a_take_is_spoken_do_not_fill_the_queue():
     """A language model sends a word at a time; a flush is refused only behind takes and flushes."""
     text = context()
@@ -61,6 +104,25 @@ async def test_pieces_that_come_while_a_take_is_spoken_do_not_fill_the_queue():
         said += order.text
     assert said.count("more") == MAX_ORDERS + 10
     assert text.is_idle
+
+
+@pytest.fixture
+async def later(monkeypatch):
+    """Moves the clock of the event loop on."""
+    loop, ahead_s = asyncio.get_running_loop(), 0.0
+    real = loop.time
+
+    def move(seconds):
+        nonlocal ahead_s
+        ahead_s += seconds
+
+    monkeypatch.setattr(loop, "time", lambda: real() + ahead_s)
+    return move
+
+
+async def turns():
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
