@@ -14,6 +14,7 @@ MAX_CHARS = 80  # a longer run of numbers is no form that could still change
 
 # A word of a form: it has a digit or a mark, or it is an abbreviation that a number may follow.
 _STRONG = r"\S*[\d$€£¥₹@#+=×*/°%&]\S*|[-\N{EN DASH}\N{MINUS SIGN}x<>≤≥≈~]|[^\W\d_]{1,6}\."
+_STRONG += r"|(?=[IVX]{2}|[VX](?!\w))[IVX]+(?:e|[.,])?"  # Roman numerals
 _MONTHS = {
     "en": "January|February|March|April|May|June|July|August|September|October|November|December|"
     "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun|USD|EUR|"
@@ -59,6 +60,7 @@ def open_form_at(text: str, language: str) -> int | None:
 
 _WORD = re.compile(r"\S+")
 _NUM_NAMING = 3  # words
+_CENTURIES = {"fr": "XVIIe siècle", "pl": "XX wieku", "ru": "XIX в."}
 _PROBES = ("4821", "911", "12A", "V", "3/4", "9.30", "2026-11-24", "'90s")
 
 
@@ -69,7 +71,8 @@ def naming_words_at(text: str, language: str) -> int:
     if not words or language in ("zh", "ja"):
         return len(text)
     starts = [*(word.start() for word in words), len(text)]
-    for probe in _PROBES:
+    century = _CENTURIES.get(language)
+    for probe in (*_PROBES, *((century,) if century else ())):
         said = _said_behind(text[starts[0] :], probe, language)
         while len(starts) > 1 and _said_behind(text[starts[-1] :], probe, language) != said:
             starts.pop()
