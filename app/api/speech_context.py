@@ -164,6 +164,7 @@ class SpeechContext:
                     await self._stop()
             finally:
                 await cancel_and_wait(speaking)
+                await self._text.stop()
                 self._account(group, speaking)
         if not speaking.cancelled():
             speaking.result()

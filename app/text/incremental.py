@@ -20,7 +20,7 @@ from app.text.pronunciations import Pronunciation
 from app.text.segments import MAX_CHARS, SHORT_CHARS, cut_at, speakable
 from app.text.sentences import sentences
 from app.text.spans import SpannedText
-from app.text.spoken.open_forms import open_form_at
+from app.text.spoken.open_forms import naming_words_at, open_form_at
 from app.text.ssml import markup_spans, open_tag_at
 from app.text.tags import open_bracket_at
 from app.text.takes import Take
@@ -33,6 +33,7 @@ _CLAUSE = re.compile(
     r"(?!(?<=\d),\s\d)(?!:\s(?:[#\d]|\Z))[,;:—–،؛][\"'”’)\]]*(?=\s)|[、，；：](?!(?<=\d.)\d)"  # noqa: RUF001
 )
 _TERMINATOR = re.compile(r"[.!?…。！？؟।۔\n]")  # noqa: RUF001
+_ENDED = re.compile(r"(?:^|\s)[^\s/]*[!?！？][\"'”’)\]]*\s*$")  # noqa: RUF001 - and no address
 _UNSPACED = "。！？、，；："  # noqa: RUF001 - no space follows these marks
 _BORDERS = (" ", "\n", *_UNSPACED)  # of words
 
@@ -102,6 +103,21 @@ class IncrementalText:
             self._opened = OpenMarkup(self._strips_markdown)
             self._reasoning = Reasoning()
         return rest
+
+    def flush_closed(self) -> list[Take]:
+        """What stands before an item that more text could change (a number, a date, an address, a
+        tag, a term) as one take. The item waits with the words that name it. Later text goes on
+        within the markup that is open."""
+        end = self._closed_end(is_spaced=False, has_form=not _ENDED.search(self._text))
+        if self._has_spoken_forms:
+            end = naming_words_at(self._text[:end], self._language)
+        in_terms = self._in_terms()
+        while end in in_terms:
+            end -= 1
+        if not speakable(self._text[:end]):
+            return []
+        self._num_taken = 0
+        return self._take(end)
 
     def _append(self, char: str) -> None:
         """A run of white space is kept as one space, or as two line breaks between paragraphs, so
@@ -182,9 +198,9 @@ class IncrementalText:
         """Too long to wait for anything."""
         return len(self._text) > 2 * self._max_chars
 
-    def _closed_end(self, is_spaced: bool) -> int:
+    def _closed_end(self, is_spaced: bool, *, has_form: bool = True) -> int:
         """What stands before it can be taken: markup, a written form or a pronounced term that is
-        still open begins there."""
+        still open begins there. `has_form` False: a written form cannot be open."""
         text = self._text
         if self._is_overlong():
             return len(text)
@@ -192,7 +208,7 @@ class IncrementalText:
         if self._strips_markdown:
             opened += [open_link_at(text), open_html_at(text)]
         spaced = f"{text} " if is_spaced else text
-        if self._has_spoken_forms:
+        if self._has_spoken_forms and has_form:
             opened.append(open_form_at(spaced, self._language))
         opened.append(self._pronouncer.open_at(spaced))
         return min((at for at in opened if at is not None), default=len(text))

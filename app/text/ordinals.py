@@ -49,15 +49,21 @@ def _month(language: str) -> re.Pattern[str]:
 _BEFORES = {language: _before(language) for language in _BEFORE}
 _MONTH_AFTERS = {language: _month(language) for language in _MONTHS}
 _NUMBER = re.compile(r"(?<!\S)\d{1,2}\.$")
+_SMALL_AFTER = ("da", "fi", "no", "pl", "tr")  # an ordinal where a small letter follows
+_ROMAN_BEFORE = {"tr": re.compile(r"(?<!\S)(?=[IVX]{2})[IVX]+\.$")}  # II. Mehmed
 
 
 def is_ordinal(before: str, after: str, language: str) -> bool:
     """Whether `before`, which ends with a full stop, ends with an ordinal number whose noun is in
     `after`."""
-    if language not in _BEFORES:
-        return False
     words = before[-MAX_CHARS:]
+    if language in _ROMAN_BEFORE and _ROMAN_BEFORE[language].search(words):
+        return True
     if _NUMBER.search(words) is None:
+        return False
+    if language in _SMALL_AFTER and after[:1].islower():
+        return True
+    if language not in _BEFORES:
         return False
     is_dated = _MONTH_AFTERS[language].match(after) is not None
     begins = re.match(r"\w*", after.lower())

@@ -51,7 +51,10 @@ _ITEM = re.compile(
 _OPEN_TAG = re.compile(r"</?([a-z][\w:.-]*|(?=$))")
 _DECLARATIONS = ("<!--", "<![cdata[", "<?xml", "<!doctype")
 _TIME = re.compile(r"\s*\+?(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})(ms|s)\s*", re.IGNORECASE)
-_DOCUMENT = re.compile(r"\s*<(?:\?xml|speak)\b", re.IGNORECASE)
+_DOCUMENT = re.compile(  # behind what nobody sees
+    r"(?:[\s\ufeff\u200b]|<!--.{0,500}?-->)*<(?:\?xml|speak)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import websockets
 from app.audio.pcm import to_s16le
 from app.core import FinishReason
 from app.errors import Overloaded
+from tests.support.cutting import Cutting
 from tests.support.decoding import decode
 from tests.support.fakes import FakeSynthesizer, tone
 from tests.support.speech_sockets import ENDS, audio, connected
@@ -72,6 +73,26 @@ async def test_max_buffer_ms_counts_from_the_first_waiting_text(client, synthesi
     (spoken,) = synthesizer.requests[0].segments
     assert set(spoken) == {"a"}
     assert len(spoken) < NUM_DRIPS / 2
+
+
+async def test_a_cancel_does_not_wait_for_text_that_is_being_cut(client, synthesizer, monkeypatch):
+    cutting = Cutting(monkeypatch)
+    try:
+        await client.start()
+        await client.send("text", "c", text=FIRST * 40)
+        await cutting.begun.wait()
+        await client.send("cancel", "c")
+        *_, ack = await client.until("cancelled")
+        assert not cutting.go.is_set()
+        await client.start("d")
+        await client.send("text", "d", text="Hello.")
+        await client.send("close", "d")
+        await client.until("done")
+    finally:
+        cutting.go.set()
+    assert ack["state"] == "stopped"
+    assert [request.segments for request in synthesizer.requests] == [("Hello.",)]
+    assert cutting.on_loop == [False, True]
 
 
 async def test_flush_speaks_the_waiting_text_and_is_answered_when_sent(client, synthesizer):

@@ -1,5 +1,6 @@
 """Text that arrives in pieces: the first take comes early, and no text is lost."""
 
+import re
 import string
 
 import pytest
@@ -183,6 +184,13 @@ WRITTEN = [
     "It was big in the 1980s. '90s music is good. ",
     "* * * * *\n",
 ]
+TIMED = [
+    "She raised $5.3 billion, or 2.5 million euros, in 2 1/2 years. ",
+    "Call 206-555-0147 or write to jo@example.com today. ",
+    "See https://example.com/a_b?c=d for it. ",
+    "So 23 * 5 = 115, and 5 km/h is slow at -5 °C. ",
+    "From 3 to 5 p.m. on May 5, 2026 it is 40 cm. ",
+]
 MARKDOWN = [
     "\n\n## A heading\n\n",
     "**Bold words here. More of them.** ",
@@ -211,6 +219,56 @@ def test_any_cutting_of_markdown_gives_the_words_of_the_whole_text(text, cuts):
     takes = [take for piece in pieces_of(text, cuts) for take in stream.push(piece)]
     takes = texts([*takes, *stream.flush()])
     assert spoken_words(takes, rules) == spoken_words([text], rules)
+
+
+@given(
+    st.lists(st.sampled_from([*WRITTEN, *TIMED]), max_size=8).map("".join),
+    st.sets(st.integers(0, 150)),
+)
+def test_time_between_two_pieces_changes_no_word(text, waits):
+    """Text stops to come at the end of a word, within any item."""
+    stream, takes = IncrementalText("en"), []
+    for number, piece in enumerate(re.findall(r"\S+\s*|\s+", text)):
+        takes += stream.push(piece)
+        if number in waits:
+            takes += stream.flush_closed()
+    takes = texts([*takes, *stream.flush()])
+    assert spoken_words(takes, TextRules()) == spoken_words([text], TextRules())
+
+
+@pytest.mark.parametrize(
+    ("text", "take"),
+    [
+        ("It costs $5.3 bil", "It costs "),
+        ("We meet on Nov. 2", "We meet "),
+        ("Your new PIN code: 48", "Your new PIN "),
+        ("He was King Henry", "He was King "),
+        ("It is said to be 9:30 P", "It is said to be "),
+        ("Write to jo@exam", "Write to "),
+        ("See https://exa", "See "),
+        ("Then [pau", "Then "),
+        ("He said [clear thr", "He said "),
+        ('The <sub alias="World', "The "),
+        ("Tom &am", "Tom "),
+        ("Is it 42?", "Is it 42?"),
+        ("It is 42! ", "It is 42! "),
+        ("See http://a.b/c?", "See "),
+        ("Let me think", "Let me think"),
+    ],
+)
+def test_time_takes_what_stands_before_an_open_item(text, take):
+    stream = IncrementalText("en")
+    assert stream.push(text) == []
+    assert texts(stream.flush_closed()) == [take]
+    assert texts(stream.flush()) == ([text[len(take) :]] if len(take) < len(text) else [])
+
+
+@pytest.mark.parametrize("text", ["$5", "1. ", "<b", "“ "])
+def test_time_takes_nothing_where_nothing_stands_before_an_open_item(text):
+    stream = IncrementalText("en", strip_markdown=True)
+    stream.push(text)
+    assert stream.flush_closed() == []
+    assert len(stream) == len(text)
 
 
 @pytest.mark.parametrize(

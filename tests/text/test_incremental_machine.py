@@ -40,6 +40,12 @@ class ArrivingText(RuleBasedStateMachine):
             assert spoken_words([self.text], RULES)[: len(said)] == said
 
     @rule()
+    def wait(self):
+        """Too long; a language model stops behind a word."""
+        if self.text[-1:].isspace():
+            self.takes += texts(self.stream.flush_closed())
+
+    @rule()
     def flush(self):
         self.text += self.coming
         self.takes += texts([*self.stream.push(self.coming), *self.stream.flush()])

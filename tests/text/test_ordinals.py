@@ -1,4 +1,5 @@
 """An ordinal number with a full stop is told from a number at the end of a sentence."""
+# ruff: noqa: RUF001
 
 import pytest
 
@@ -15,6 +16,10 @@ from app.text.ordinals import is_ordinal
         ("da", "Kom den 5.", "Juni"),
         ("no", "Kom 5.", "Desember"),
         ("fi", "Tuli 5.", "Kesäkuuta"),
+        ("no", "Det er 3.", "plass"),
+        ("pl", "To jest 3.", "piętro"),
+        ("tr", "Bu 3.", "sınıf"),
+        ("tr", "Padişah II.", "Mehmed"),
     ],
 )
 def test_a_number_before_its_noun_is_an_ordinal(language, before, after):
@@ -31,6 +36,8 @@ def test_a_number_before_its_noun_is_an_ordinal(language, before, after):
         ("de", "Er wurde 19.", "Maier ging"),
         ("de", "Die Feier ist am 5.", "Danach gehen wir"),
         ("da", "Han kommer den 5.", "Vi rejser"),
+        ("pl", "Mam 3.", "Potem poszedł"),
+        ("tr", "Benim 3.", "Sonra gitti"),
     ],
 )
 def test_another_number_is_none(language, before, after):

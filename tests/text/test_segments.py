@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.text.incremental import IncrementalText
 from app.text.segments import normalise, segment, segments, speakable
 from app.text.spans import SpannedText
 
@@ -138,13 +139,38 @@ def test_an_inch_mark_hides_no_full_stop():
     assert all(part.endswith(".") for part in segment(text))
 
 
-@pytest.mark.parametrize("script", ["ภาษาไทย", "ភាសាខ្មែរ", "བོད་ཡིག་"])
-def test_a_script_without_spaces_is_cut_between_words(script):
-    parts = segment(script * 100)
-    assert "".join(parts) == script * 100
+WORDS_OF = {"th": ("ภาษา", "ไทย"), "km": ("ភាសា", "ខ្មែរ"), "bo": ("བོད་", "ཡིག་")}
+
+
+def is_between_words(at, words):
+    """`at`: in a text that repeats the two words without spaces."""
+    return at % len("".join(words)) in (0, len(words[0]))
+
+
+@pytest.mark.parametrize("max_chars", [41, 100, 279, 280])
+@pytest.mark.parametrize("words", WORDS_OF.values(), ids=WORDS_OF)
+def test_a_script_without_spaces_is_cut_between_words(words, max_chars):
+    text = "".join(words) * 100
+    parts = segment(text, max_chars=max_chars)
+    assert "".join(parts) == text
     assert len(parts) > 2
-    assert all(script.startswith(part[: len(script)][:2]) or part[0] in script for part in parts)
-    assert max(map(len, parts)) <= 280
+    assert max(map(len, parts)) <= max_chars
+    ends = [sum(map(len, parts[:number])) for number in range(1, len(parts))]
+    assert all(is_between_words(end, words) for end in ends), ends
+
+
+@pytest.mark.parametrize("piece", [1, 7, 50])
+@pytest.mark.parametrize("language", WORDS_OF)
+def test_it_is_cut_between_words_where_it_comes_in_pieces(language, piece):
+    words = WORDS_OF[language]
+    text = "".join(words) * 100
+    stream = IncrementalText(language)
+    takes = [
+        take for at in range(0, len(text), piece) for take in stream.push(text[at : at + piece])
+    ]
+    assert "".join(take.text for take in [*takes, *stream.flush()]) == text
+    assert len(takes) > 1
+    assert all(is_between_words(take.places[-1] + 1, words) for take in takes)
 
 
 def test_segments_know_where_they_came_from():

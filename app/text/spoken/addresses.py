@@ -22,6 +22,7 @@ _FILES = (
     "pdf|docx?|xlsx?|pptx?|csv|tsv|txt|md|json|ya?ml|toml|ini|cfg|py|js|ts|jsx|tsx|html?|css|png|"
     "jpe?g|gif|svg|webp|mp3|mp4|wav|flac|ogg|zip|tar|gz|exe|sh|log|sql|xml|java|cpp|rs|go|rb|php"
 )
+_NO_ADDRESS = r"(?!(?:p\.es|m\.in)\.(?!\w))"  # Italian and Polish abbreviations
 _PIECES = re.compile(r"[^\W\d_]+|\d+|.", re.DOTALL)
 _NO_WORDS = {"www": "w w w", "html": "h t m l", "php": "p h p", "https": "", "http": ""}
 
@@ -62,7 +63,7 @@ def address_rules(names: Mapping[str, str], digits: Callable[[str], str]) -> tup
         ),
         rule(rf"(?<![A-Za-z0-9_@.])(?P<address>www\.{_HOST}{_PATH})", say, re.I),
         rule(
-            rf"(?<![\w@./-])(?P<address>{_HOST}\.(?:{_ENDINGS})(?![\w-]){_PATH})(?!\.\w)",
+            rf"(?<![\w@./-]){_NO_ADDRESS}(?P<address>{_HOST}\.(?:{_ENDINGS})(?![\w-]){_PATH})(?!\.\w)",
             say,
         ),
         rule(rf"(?<![\w@./-])(?P<address>[\w./-]*[\w-]+\.(?:{_FILES}))(?![\w-])(?!\.\w)", say),

@@ -14,8 +14,12 @@ Value = int | str | Decimal | datetime
 SOFT_HYPHEN = "\N{SOFT HYPHEN}"  # ICU shows with it where a long number could be broken
 _LOCALES = {"no": "nb"}
 # Arabic hundreds are one word, which the locale data writes as two. A Greek word has one accent,
-# and ninety one nu.
+# and ninety one nu. Danish counts in the common gender, in ordinals too.
+# Polish tens end in ćdziesiąt.
 _CORRECTIONS = {
+    "da": {"etog": "enog"},
+    "pl": {"dziewiętdziesiąt": "dziewięćdziesiąt", "piętdziesiąt": "pięćdziesiąt",
+           "szesdziesiąt": "sześćdziesiąt"},
     "el": {"χίλιάδες": "χιλιάδες", "εννενήντα": "ενενήντα"},
     "ar": {
         "ثلاثة مائة": "ثلاثمائة", "أربعة مائة": "أربعمائة", "خمسة مائة": "خمسمائة",

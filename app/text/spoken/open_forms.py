@@ -6,12 +6,15 @@ there is decided once the next word is complete. Knows nothing about takes or se
 # ruff: noqa: RUF001
 
 import re
-from functools import cache
+from functools import cache, lru_cache
+
+from app.text.spoken.forms import replacements
 
 MAX_CHARS = 80  # a longer run of numbers is no form that could still change
 
 # A word of a form: it has a digit or a mark, or it is an abbreviation that a number may follow.
 _STRONG = r"\S*[\d$€£¥₹@#+=×*/°%&]\S*|[-\N{EN DASH}\N{MINUS SIGN}x<>≤≥≈~]|[^\W\d_]{1,6}\."
+_STRONG += r"|(?=[IVX]{2}|[VX](?!\w))[IVX]+(?:e|[.,])?"  # Roman numerals
 _MONTHS = {
     "en": "January|February|March|April|May|June|July|August|September|October|November|December|"
     "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun|USD|EUR|"
@@ -53,3 +56,35 @@ def open_form_at(text: str, language: str) -> int | None:
     else:
         found = _open_form(language).search(tail)
     return start + found.start() if found else None
+
+
+_WORD = re.compile(r"\S+")
+_NUM_NAMING = 3  # words
+_CENTURIES = {"fr": "XVIIe siècle", "pl": "XX wieku", "ru": "XIX в."}
+_PROBES = ("4821", "911", "12A", "V", "3/4", "9.30", "2026-11-24", "'90s")
+
+
+def naming_words_at(text: str, language: str) -> int:
+    """Where the words at the end of `text` begin that decide how a number behind them is said, such
+    as `PIN code:`; the length of the text where none does. Asks the rules of the language."""
+    words = list(_WORD.finditer(text, max(0, len(text) - MAX_CHARS)))[-_NUM_NAMING:]
+    if not words or language in ("zh", "ja"):
+        return len(text)
+    starts = [*(word.start() for word in words), len(text)]
+    century = _CENTURIES.get(language)
+    for probe in (*_PROBES, *((century,) if century else ())):
+        said = _said_behind(text[starts[0] :], probe, language)
+        while len(starts) > 1 and _said_behind(text[starts[-1] :], probe, language) != said:
+            starts.pop()
+    return starts[-1]
+
+
+@lru_cache(1024)
+def _said_behind(words: str, number: str, language: str) -> tuple[tuple[int, int, str], ...]:
+    """What is said for the number, with places from its end."""
+    text = f"{words.rstrip()} {number}".lstrip()
+    at = len(text)
+    found = replacements(text, language)
+    return tuple(
+        (each.start - at, each.end - at, each.say) for each in found if each.end > at - len(number)
+    )

@@ -1,5 +1,6 @@
 """Roman numerals."""
 
+ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"  # up to 39: kings, popes and centuries
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 

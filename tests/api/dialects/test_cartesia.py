@@ -57,7 +57,7 @@ def test_whole_sentences_are_kept_apart():
     assert wire.openings["c0"].start.max_buffer_ms == 0
 
 
-@pytest.mark.parametrize(("given", "buffer_ms"), [(None, 1000), (0, 0), (9999, 2500), (700, 700)])
+@pytest.mark.parametrize(("given", "buffer_ms"), [(None, 1000), (0, 0), (9999, 1250), (700, 700)])
 def test_text_waits_a_second_unless_the_client_says_otherwise(given, buffer_ms):
     wire = socket()
     wire.receives(generation("One", max_buffer_delay_ms=given))

@@ -138,3 +138,24 @@ def test_open_jtalk_keeps_spaces_and_tells_what_it_cannot_read(
 def test_pykakasi_reads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.engine.checkpoint.japanese.find_spec", lambda name: None)
     assert isinstance(open_reader(), DictionaryReader)
+
+
+REAL = {  # pyopenjtalk-plus 0.4.1.post10 on 2026-11-30
+    "三百本": "さんびゃっぽん",
+    "必ず選ぶ": "かならずえらぶ",
+    "髙橋さん": "たかはしさん",
+    "今日は雨です": "きょうはあめです",
+    "今日は": "こんにちは",
+    "今年は": "ことしは",
+    "私は行った": "わたしはいった",
+    "一人で": "ひとりで",
+    "二十歳": "はたち",
+    "昨日行った": "きのういった",
+}
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_the_real_open_jtalk_reads_everyday_phrases(text: str) -> None:
+    """Where the extra `japanese` is installed."""
+    pytest.importorskip("pyopenjtalk", reason="the extra japanese is not installed")
+    assert kana(OpenJTalkReader(), text).strip() == REAL[text]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.text.spoken.open_forms import open_form_at
+from app.text.spoken.open_forms import naming_words_at, open_form_at
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,22 @@ def test_only_the_end_of_a_long_run_of_numbers_is_open():
     at = open_form_at(text, "en")
     assert at is not None
     assert len(text) - at <= 80
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("en", "Your new PIN code:", "code:"),
+        ("en", "He was King Henry ", "Henry "),
+        ("en", "We live in London", ""),
+        ("en", "and the old house of", ""),
+        ("de", "Wir kommen am", "am"),
+        ("de", "Das ist sehr schön und", ""),
+        ("sv", "Kung Karl", "Karl"),
+        ("zh", "他付了", ""),
+        ("xx", "any words", ""),
+        ("en", "", ""),
+    ],
+)
+def test_the_words_that_decide_how_a_number_is_said_belong_to_it(language, text, words):
+    assert text[naming_words_at(text, language) :] == words

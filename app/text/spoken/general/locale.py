@@ -51,8 +51,9 @@ _NATIVE: dict[str, dict[str, str]] = {
 }  # fmt: skip
 CURRENCIES = {
     "€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₩": "KRW", "₺": "TRY",
-    "₴": "UAH", "₪": "ILS", "zł": "PLN", "R$": "BRL", "US$": "USD", "฿": "THB", "₫": "VND",
-    "Fr.": "CHF", "kr": "SEK", "руб.": "RUB", "руб": "RUB", "р.": "RUB", "د.إ": "AED", "ر.س": "SAR",
+    "₴": "UAH", "₪": "ILS", "zł": "PLN", "R$": "BRL", "RM": "MYR", "US$": "USD", "฿": "THB",
+    "₫": "VND", "Fr.": "CHF", "kr": "SEK", "руб.": "RUB", "руб": "RUB", "р.": "RUB", "د.إ": "AED",
+    "ر.س": "SAR",
 }  # fmt: skip
 _CODES = ("EUR", "USD", "GBP", "JPY", "INR", "RUB", "KRW", "TRY", "CHF", "SEK", "NOK", "DKK", "PLN",
           "CNY", "CAD", "AUD", "BRL", "MXN", "SAR", "AED", "EGP", "CZK", "HUF")  # fmt: skip
@@ -73,6 +74,9 @@ _EVERYDAY = {
            "российского рубля": "рубля", "фунтов стерлингов": "фунтов",
            "фунта стерлингов": "фунта", "фунт стерлингов": "фунт"},
     "hi": {"भारतीय रुपए": "रुपये", "भारतीय रुपया": "रुपया", "यूएस डॉलर": "डॉलर"},
+    "pl": {"złotych polskich": "złotych", "złote polskie": "złote", "złoty polski": "złoty",
+           "złotego polskiego": "złotego"},
+    "ms": {"Ringgit Malaysia": "ringgit"},
     "da": {"danske kroner": "kroner", "dansk krone": "krone"},
     "no": {"norske kroner": "kroner", "norsk krone": "krone"},
     "ar": {"دولار أمريكي": "دولار", "دولارات أمريكية": "دولارات"},

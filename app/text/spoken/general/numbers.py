@@ -6,6 +6,7 @@ from functools import cache
 
 from app.text.spoken import numbers
 from app.text.spoken.general.words import Words
+from app.text.spoken.icu import plural_of
 
 MINUS = "[-\N{MINUS SIGN}]"
 DASH = "[-\N{EN DASH}\N{EM DASH}]"
@@ -55,3 +56,12 @@ def say_number(number: str, words: Words, gender: str = "") -> str:
     if fraction:
         said = f"{said} {words.point} {numbers.digits(fraction, language)}"
     return sign + said
+
+
+def scale_word(number: str, forms: tuple[str, ...], language: str) -> str:
+    """Million or millions. `forms` are as in `Words.scales`; `number` is canonical."""
+    if len(forms) == 2:
+        return forms[0] if number in ("1", "-1") else forms[1]
+    if "." in number:
+        return forms[3]
+    return forms[{"one": 0, "few": 1}.get(plural_of(int(number), language), 2)]

@@ -5,7 +5,14 @@ import re
 from collections.abc import Mapping
 
 from app.text.spoken import numbers
-from app.text.spoken.general.numbers import DASH, MINUS, canonical, number_pattern, say_number
+from app.text.spoken.general.numbers import (
+    DASH,
+    MINUS,
+    canonical,
+    number_pattern,
+    say_number,
+    scale_word,
+)
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import months_of
 from app.text.spoken.rules import FORM, Rule, alternatives, apart, rule
@@ -113,8 +120,11 @@ def fraction_rules(words: Words) -> list[Rule]:
     ]
 
 
-_LAST = ("usw.", "usf.", "etc.", "MwSt.", "osv.", "m.m.", "т.д.", "т.п.")  # before a capital
-_NEVER_FIRST = ("a. C.", "d. C.")  # capitals make initials of these: D. C.
+_LAST = (  # before a capital
+    *("usw.", "usf.", "etc.", "MwSt.", "osv.", "m.m.", "т.д.", "т.п.", "ecc.", "enz.", "e.d."),
+    *("itd.", "itp.", "jne.", "ym.", "dll.", "dsb.", "n.k.", "vb.", "vs.", "κ.λπ.", "κλπ."),
+)
+_NEVER_FIRST = ("a. C.", "d. C.", "a.C.", "d.C.")  # capitals make initials of these: D. C.
 
 
 def _with_capitals(abbreviations: Mapping[str, str]) -> dict[str, str]:
@@ -155,6 +165,21 @@ def word_rules(words: Words) -> list[Rule]:
     return rules
 
 
+def scale_rules(words: Words) -> list[Rule]:
+    """An amount with a short word for millions: 5 Mio."""
+
+    def say(match: re.Match[str]) -> str:
+        amount = canonical(match["amount"], words)
+        forms = words.scales[match["scale"]]
+        said = say_number(amount, words, words.genders.get(forms[0], ""))
+        return f"{said} {scale_word(amount, forms, words.language)}"
+
+    scales = alternatives(scale for scale, forms in words.scales.items() if scale not in forms)
+    number = number_pattern(words.decimal, words.groups)
+    amount = rf"(?<![\w.,])(?P<amount>{number})\s?(?P<scale>{scales})(?!\w)"
+    return [rule(amount, say)] if scales else []
+
+
 def number_rules(words: Words) -> list[Rule]:
     number = number_pattern(words.decimal, words.groups)
 
@@ -165,29 +190,18 @@ def number_rules(words: Words) -> list[Rule]:
     def say_year(match: re.Match[str]) -> str | None:
         return words.year(int(match[0])) if words.year else None
 
-    def say_scaled(match: re.Match[str]) -> str:
-        amount = canonical(match["amount"], words)
-        one, many = words.scales[match["scale"]]
-        said = say_number(amount, words, words.genders.get(one, ""))
-        return f"{said} {one if amount == '1' else many}"
-
     def say_version(match: re.Match[str]) -> str:
         parts = [numbers.cardinal(int(part), words.language) for part in match[0].split(".")]
         point = words.address.get(".", words.point)
         return apart((f" {point} " if point else " ").join(parts), match)
 
-    scales = [scale for scale in words.scales if scale[:1].isupper() or scale.endswith(".")]
-    rules = [
+    return [
         rule(r"(?<![\w.,])(?!\d{1,3}(?:\.\d{3})+(?!\d))\d+(?:\.\d+){2,}(?!\w)", say_version),
         rule(r"(?<=\b[vV])\d+(?:\.\d+){2,}(?!\w)", say_version),
         rule(r"(?<![\w.,:/])(?:1[1-9]\d\d|20\d\d)(?![\w%°]|[.,:/]\d)", say_year),
         rule(rf"(?<![\w.,\0]){MINUS}{number}(?!\d)", say),
         rule(rf"(?:(?<![\d.,])|(?<=\D[.,])|(?<=^[.,])){number}(?!\d)", say),
     ]
-    if scales:
-        amount = rf"(?<![\w.,])(?P<amount>{number})\s?(?P<scale>{alternatives(scales)})(?!\w)"
-        rules.insert(0, rule(amount, say_scaled))
-    return rules
 
 
 def mark_rules(words: Words) -> list[Rule]:

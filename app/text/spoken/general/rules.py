@@ -15,7 +15,13 @@ from app.text.spoken.general.locale import (
     unit_phrase,
     units_of,
 )
-from app.text.spoken.general.numbers import MINUS, canonical, number_pattern, say_number
+from app.text.spoken.general.numbers import (
+    MINUS,
+    canonical,
+    number_pattern,
+    say_number,
+    scale_word,
+)
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import months_of, plural_of
 from app.text.spoken.rules import Rule, alternatives, rule, written
@@ -175,9 +181,9 @@ def _gender_of(noun: str, words: Words) -> str:
 
 
 def _scaled(number: str, scale: str, words: Words) -> str:
-    one, many = words.scales[scale]
-    is_one = number in ("1", "-1")
-    return f"{say_number(number, words, _gender_of(one, words))} {one if is_one else many}"
+    forms = words.scales[scale]
+    said = say_number(number, words, _gender_of(forms[0], words))
+    return f"{said} {scale_word(number, forms, words.language)}"
 
 
 def units(words: Words) -> list[Rule]:

@@ -34,7 +34,8 @@ class Words:
     address: Mapping[str, str] = field(default_factory=_empty)  # in URLs and e-mail addresses
     abbreviations: Mapping[str, str] = field(default_factory=_empty)
     numbered: Mapping[str, str] = field(default_factory=_empty)  # abbreviations before a number
-    scales: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    # One and more; or one, few, many, and behind decimals.
+    scales: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     scale_link: str = ""  # between a million and its noun, with the space behind it: de
     scale_link_vowel: str = ""  # the same before a vowel: d'
     cents: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

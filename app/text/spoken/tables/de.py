@@ -7,7 +7,7 @@ from app.text.spoken.general.words import Words
 from app.text.spoken.icu import month_name
 from app.text.spoken.numbers import cardinal, ordinal
 from app.text.spoken.numbers import year as spoken_year
-from app.text.spoken.roman import value_of
+from app.text.spoken.roman import ROMAN, value_of
 from app.text.spoken.rules import Rule, rule, written
 
 _WITH_N = (
@@ -89,7 +89,6 @@ def _ended(said: str, match: re.Match[str]) -> str:
 
 _DAY = f"(?:{'|'.join(_DAYS)})"
 _BEFORE = "|".join((*_WITH_N, *_WITH_E, "ein", "sein", "ihr", "mein", "Ihr"))
-_ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w:.,])(?P<hour>[01]?\d|2[0-4])(?:[:.](?P<minute>[0-5]\d))?\sUhr\b", _say_oclock),
     rule(
@@ -97,11 +96,11 @@ RULES: tuple[Rule, ...] = (
         _say_ordinal,
     ),
     rule(
-        rf"\b(?:[A-ZÄÖÜ][a-zäöü]+)\s(?P<form>{_ROMAN}\.)(?=\s[a-zäöü]|\s*(?:$|\n)|[,;:])",
+        rf"\b(?:[A-ZÄÖÜ][a-zäöü]+)\s(?P<form>{ROMAN}\.)(?=\s[a-zäöü]|\s*(?:$|\n)|[,;:])",
         _say_ruler,
     ),
     rule(
-        rf"\b(?:Kapitel|Teil|Band|Akt|Weltkrieg|Artikel|Abschnitt|Buch)\s(?P<form>{_ROMAN})(?!\w)",
+        rf"\b(?:Kapitel|Teil|Band|Akt|Weltkrieg|Artikel|Abschnitt|Buch)\s(?P<form>{ROMAN})(?!\w)",
         _say_number,
     ),
     rule(

@@ -6,7 +6,7 @@ import re
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import month_name
 from app.text.spoken.numbers import cardinal, ordinal
-from app.text.spoken.roman import value_of
+from app.text.spoken.roman import ROMAN, value_of
 from app.text.spoken.rules import Rule, rule, written
 
 
@@ -73,7 +73,6 @@ def _gender_before(following: str) -> str:
     return "masculine" if noun[1].endswith(("os", "o", "a", "as")) else ""
 
 
-_ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 _KINGS = (
     "Felipe|Alfonso|Carlos|Juan|Pablo|Juan\\sPablo|Fernando|Enrique|Luis|Isabel|Catalina|Jorge|"
     "Benedicto|Pío|Eduardo|Guillermo|Napoleón|Pedro|Jaime|Sancho|Ricardo|Margarita|Cristina|León"
@@ -89,10 +88,10 @@ RULES: tuple[Rule, ...] = (
         _say_clock,
     ),
     rule(r"(?<![\w.,])(?P<number>\d{1,3})\.?(?P<suffix>º|ª|°(?=\s[a-z])|er(?!\w))", _say_ordinal),
-    rule(rf"\b(?P<name>{_KINGS})\s(?P<form>{_ROMAN})(?![\w-])", _say_king),
+    rule(rf"\b(?P<name>{_KINGS})\s(?P<form>{ROMAN})(?![\w-])", _say_king),
     rule(
         rf"""\b(?:[Ss]iglos?|[Cc]apítulo|[Tt]omo|[Pp]arte|Mundial|s\.)\s
-        (?P<form>{_ROMAN})(?![\w-])""",
+        (?P<form>{ROMAN})(?![\w-])""",
         _say_roman,
     ),
 )

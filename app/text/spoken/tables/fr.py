@@ -6,7 +6,7 @@ import re
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import month_name
 from app.text.spoken.numbers import cardinal, ordinal
-from app.text.spoken.roman import value_of
+from app.text.spoken.roman import ROMAN, value_of
 from app.text.spoken.rules import Rule, rule, written
 
 
@@ -47,7 +47,6 @@ def _say_pairs(match: re.Match[str]) -> str:
     )
 
 
-_ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 _KINGS = (
     "Louis|Henri|Charles|François|Napoléon|Philippe|Jean-Paul|Benoît|Pie|Élisabeth|Elizabeth|"
     "Catherine|Georges?|Édouard|Guillaume|Léopold|Albert|Jean|Paul|Grégoire|Chapitre|Tome|Volume|"
@@ -61,11 +60,11 @@ RULES: tuple[Rule, ...] = (
         _say_hours,
     ),
     rule(
-        rf"""(?<![\w.,])(?:(?P<number>\d{{1,4}})|{_ROMAN})
+        rf"""(?<![\w.,])(?:(?P<number>\d{{1,4}})|{ROMAN})
         (?P<suffix>ers?|res?|ères?|èmes?|emes?|es?|nde?s?|ᵉ|ᵉʳ)(?!\w)""",
         _say_ordinal,
     ),
-    rule(rf"\b(?:{_KINGS})\s(?P<form>{_ROMAN})(?![\w-]|['’])", _say_ruler),
+    rule(rf"\b(?:{_KINGS})\s(?P<form>{ROMAN})(?![\w-]|['’])", _say_ruler),
 )
 WORDS = Words(
     language="fr",

@@ -6,7 +6,7 @@ import re
 from app.text.spoken.general.words import Words
 from app.text.spoken.icu import month_name
 from app.text.spoken.numbers import cardinal, ordinal
-from app.text.spoken.roman import value_of
+from app.text.spoken.roman import ROMAN, value_of
 from app.text.spoken.rules import Rule, rule
 
 _GENITIVE, _PREPOSITIONAL = "-masculine-genitive", "-masculine-prepositional"
@@ -90,7 +90,6 @@ def _say_ruler(match: re.Match[str]) -> str:
     return ordinal(value_of(match["roman"]), "ru", "-feminine" if is_queen else "-masculine")
 
 
-_ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 _YEAR = r"(?<![\w.,-])(?P<year>1\d{3}|20\d{2})\s?"
 RULES: tuple[Rule, ...] = (
     rule(
@@ -99,16 +98,16 @@ RULES: tuple[Rule, ...] = (
         _say_about,
     ),
     rule(r"(?<![\w.,-])(?P<decade>(?:1\d|20)?\d0)-(?P<ending>е|х)(?!\w)", _say_decade),
-    rule(rf"(?<=[вВ]\s){_ROMAN}\s(?:веке\b|в\.)", _say_in_century),
-    rule(rf"(?<!\w){_ROMAN}\sв\.", _say_of_century),
+    rule(rf"(?<=[вВ]\s){ROMAN}\s(?:веке\b|в\.)", _say_in_century),
+    rule(rf"(?<!\w){ROMAN}\sв\.", _say_of_century),
     rule(rf"{_YEAR}(?:году|г\.?(?<=[вВ]\s\d{{4}}\sг\.)(?!\w))", _say_in_year),
     rule(rf"{_YEAR}года\b", _say_of_year),
     rule(rf"{_YEAR}год\b", _say_year),
     rule(rf"(?<![\w.,])(?P<number>\d{{1,4}})-(?P<ending>{'|'.join(_ENDINGS)})(?!\w)", _say_ordinal),
-    rule(rf"(?<!\w){_ROMAN}(?=\s(?:век|в\.))", _say_century),
+    rule(rf"(?<!\w){ROMAN}(?=\s(?:век|в\.))", _say_century),
     rule(
         rf"""\b(?P<name>Пётр|Петр|Николай|Александр|Иван|Павел|Екатерина|Елизавета|Людовик|Генрих
-        |Карл|Анна|Мария)\s(?P<form>{_ROMAN})(?!\w)""",
+        |Карл|Анна|Мария)\s(?P<form>{ROMAN})(?!\w)""",
         _say_ruler,
     ),
 )
@@ -147,11 +146,11 @@ WORDS = Words(
     },
     numbered={"№": "номер", "стр.": "страница", "с.": "страница", "рис.": "рисунок", "гл.": "глава",
               "д.": "дом", "кв.": "квартира", "п.": "пункт", "ст.": "статья", "#": "номер"},
-    scales={"млн": ("миллион", "миллионов"), "млн.": ("миллион", "миллионов"),
-            "млрд": ("миллиард", "миллиардов"), "млрд.": ("миллиард", "миллиардов"),
-            "тыс.": ("тысяча", "тысяч"), "миллиона": ("миллион", "миллиона"),
-            "миллионов": ("миллион", "миллионов"), "миллиарда": ("миллиард", "миллиарда"),
-            "миллиардов": ("миллиард", "миллиардов")},
+    scales={**dict.fromkeys(("млн", "млн.", "миллиона", "миллионов"),
+                            ("миллион", "миллиона", "миллионов", "миллиона")),
+            **dict.fromkeys(("млрд", "млрд.", "миллиарда", "миллиардов"),
+                            ("миллиард", "миллиарда", "миллиардов", "миллиарда")),
+            "тыс.": ("тысяча", "тысячи", "тысяч", "тысячи")},
     cents={"RUB": ("копейка", "копейки", "копеек"), "USD": ("цент", "цента", "центов"),
            "EUR": ("цент", "цента", "центов"), "GBP": ("пенс", "пенса", "пенсов")},
     genders={"": "masculine", "копейка": "feminine", "копейки": "feminine", "копеек": "feminine",

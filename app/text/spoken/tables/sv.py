@@ -7,7 +7,7 @@ from app.text.spoken.general.words import Words
 from app.text.spoken.icu import month_name
 from app.text.spoken.numbers import cardinal, ordinal
 from app.text.spoken.numbers import year as spoken_year
-from app.text.spoken.roman import value_of
+from app.text.spoken.roman import ROMAN, value_of
 from app.text.spoken.rules import Rule, rule, written
 
 
@@ -41,7 +41,6 @@ def _say_ruler(match: re.Match[str]) -> str:
     return f"den {ordinal(value_of(match['roman']), 'sv')}"
 
 
-_ROMAN = r"(?P<roman>(?=[IVX])X{0,3}(?:IX|IV|V?I{0,3}))"
 RULES: tuple[Rule, ...] = (
     rule(
         r"""\b[Kk]l(?:\.\s?|ockan\s|\s)(?P<hour>[01]?\d|2[0-4])(?:[.:](?P<minute>[0-5]\d))?
@@ -51,7 +50,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,])(?P<number>\d{1,4}):(?:e|a)(?!\w)", _say_ordinal),
     rule(
         rf"""\b(?:Karl|Gustav|Gustaf|Oscar|Carl|Erik|Henrik|Ludvig|Elizabeth|Margareta|Fredrik
-        |Adolf)\s(?P<form>{_ROMAN})(?!\w)""",
+        |Adolf)\s(?P<form>{ROMAN})(?!\w)""",
         _say_ruler,
     ),
 )

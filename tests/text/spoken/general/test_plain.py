@@ -156,8 +156,8 @@ def test_an_amount_is_no_telephone_number():
     [
         ("de", "v zwei Punkt null Punkt eins"),
         ("fr", "v deux point zéro point un"),
-        ("it", "v due zero uno"),
-        ("fi", "v kaksi nolla yksi"),
+        ("it", "v due punto zero punto uno"),
+        ("fi", "v kaksi piste nolla piste yksi"),
     ],
 )
 def test_a_version_behind_its_letter_is_said(language, words):

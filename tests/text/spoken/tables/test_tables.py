@@ -48,17 +48,23 @@ CASES = {
         ("В XIX в. было, XX в.", "В девятнадцатом веке было, двадцатый век"),
         ("3-5 дней", "три-пять дней"),
         ("1990-е, в 1990-х", "тысяча девятьсот девяностые, в тысяча девятьсот девяностых"),
+        ("2 млн, 5 млн, 2,5 млн", "два миллиона, пять миллионов, две целых пять десятых миллиона"),
         ("XX век, Екатерина II", "двадцатый век, Екатерина вторая"),
     ],
     "sv": [("1 kg, 1 kr", "ett kilogram, en krona"), ("kl. 14.05", "klockan fjorton noll fem")],
     "hi": [("₹1,23,456.50", "एक लाख तेईस हज़ार चार सौ छप्पन रुपये पचास पैसे"), ("3री बार", "तीसरी बार")],
     "ar": [("الساعة 9:30", "الساعة التاسعة والنصف"), ("٢٥ كم", "خمسة وعشرون كيلومترًا")],
-    "it": [("5,50 €", "cinque euro e cinquanta"), ("24/11/2026", "ventiquattro novembre "
-            "duemilaventisei")],
+    "da": [("1 €, 1 mio. kr.", "en euro, en million kroner.")],
+    "ms": [("RM20.50", "dua puluh ringgit lima puluh sen")],
+    "it": [("fa 20° oggi, p.es. così", "fa venti gradi oggi, per esempio così"),
+           ("1 maggio", "primo maggio"), ("5,50 €", "cinque euro e cinquanta"),
+           ("24/11/2026", "ventiquattro novembre duemilaventisei")],
     "pt": [("24 de novembro.", "vinte e quatro de novembro.")],
     "tr": [("%12,5, 50%", "yüzde on iki virgül beş, yüzde elli")],
     "nl": [("5 km/u", "vijf kilometer per uur")],
-    "pl": [("2 km, 5 km", "dwa kilometry, pięć kilometrów")],
+    "pl": [("2 km, 5 km", "dwa kilometry, pięć kilometrów"),
+           ("w 1950 r. i w 1960 roku", "w tysiąc dziewięćset pięćdziesiątym roku i w tysiąc "
+            "dziewięćset sześćdziesiątym roku")],
     "ko": [("12.5%", "십이점오 퍼센트")],
 }  # fmt: skip
 
