@@ -1,13 +1,7 @@
 """The deployment of the hearing: its options, a call of a replica, and a session over Ray."""
 
-import base64
-import json
-
-import numpy as np
 import pytest
 import ray
-import soxr
-import websockets
 from ray import serve
 
 from app.config import Limits, ServeArgs
@@ -18,12 +12,13 @@ from app.hearing.ears import SoundFormat, TurnDetection
 from app.hearing.remote_call import RemoteHearing
 from app.hearing_settings import HearingSettings
 from app.realtime_settings import LanguageModelSettings, RealtimeSettings
-from benchmarks.recorded_call import RATE, read_call
 from deployments.app import assemble
 from deployments.hearing import HearingReplica
 from deployments.realtime import realtime_parts
 from tests.support.deployments.served_app import wait_until_healthy
 from tests.support.eventually import eventually
+from tests.support.realtime_client import served_client
+from tests.support.recorded_voice import send_voice
 from tests.support.scripted_hearing import ScriptedHearing
 
 NAME = "hearing"
@@ -104,24 +99,12 @@ async def test_a_session_over_ray_repeats_what_it_has_heard(served):
     serve.run(assemble(args), name=NAME, route_prefix=f"/{NAME}")
     url = f"{served.url}/{NAME}"
     wait_until_healthy(url)
-    call = read_call()
-    moment = call.of_kind("interruption")[2]
-    cut = call.cut(moment.began_s, moment.ended_s).astype(np.float32)
-    sound = soxr.resample(np.concatenate([cut, np.zeros(RATE, np.float32)]), RATE, 24_000)
-    content = np.clip(sound, -32_768, 32_767).astype("<i2").tobytes()
     try:
-        async with websockets.connect(f"{url.replace('http', 'ws')}/v1/realtime") as socket:
-            heard = {"transcription": {"model": "any"}}
-            update = {"type": "session.update", "session": {"audio": {"input": heard}}}
-            await socket.send(json.dumps(update))
-            audio = base64.b64encode(content).decode()
-            append = {"type": "input_audio_buffer.append", "audio": audio}
-            await socket.send(json.dumps(append))
-            events = {}
-            while "response.done" not in events:
-                event = json.loads(await socket.recv())
-                assert event["type"] != "error", event
-                events[event["type"]] = event
+        async with served_client(url) as client:
+            await client.update(audio={"input": {"transcription": {"model": "any"}}})
+            await send_voice(client, 2)
+            events = {event["type"]: event for event in await client.until("response.done")}
+        assert "error" not in events
         kind = "conversation.item.input_audio_transcription.completed"
         assert "monday" in events[kind]["transcript"]
         (item,) = events["response.done"]["response"]["output"]
