@@ -29,7 +29,7 @@ from tests.support.deployments.served_app import (
 from tests.support.eventually import eventually
 from tests.support.log_calls import LogCall, log_calls
 from tests.support.realtime_client import served_client
-from tests.support.recorded_voice import send_voice
+from tests.support.recorded_voice import interrupted
 from tests.support.stalled_clients import (
     connected,
     post,
@@ -187,17 +187,9 @@ async def test_a_client_that_reads_nothing_from_its_realtime_session_is_logged(l
 
 async def test_a_barge_in_is_logged_and_is_in_the_report_of_the_speech_that_it_cut(logged, client):
     bearer = bearer_of("any-number")
-    said = {"type": "message", "role": "user"}
-    said["content"] = [{"type": "input_text", "text": LONG_TEXT * 4}]
     async with served_client(logged, bearer) as listener:
-        await listener.send("conversation.item.create", item=said)
-        await listener.send("response.create")
-        await listener.until("response.output_audio.delta")
-        await send_voice(listener, 2)
-        spoken = (await listener.last("response.done"))["response"]
-        assert spoken["status_details"]["reason"] == "turn_detected"
-        told = await listener.last("response.interrupted")
-    session = spoken["session_id"]
+        done, told = await interrupted(listener, LONG_TEXT * 4)
+    spoken, session = done["response"], done["response"]["session_id"]
     line = await until_logged("Ingress", "app/api/realtime/responses.py", session=session)
     assert (line["response_id"], line["legs_ms"]) == (spoken["id"], told["legs_ms"])
 

@@ -20,7 +20,25 @@ def interruption(number, silence_s=1.0):
     return np.clip(sound, -32_768, 32_767).astype("<i2").tobytes()
 
 
+def spoken_text(number):
+    return read_call().of_kind("interruption")[number].text
+
+
 async def send_voice(client, number, silence_s=1.0):
     """`client`: of tests.support.realtime_client."""
     audio = base64.b64encode(interruption(number, silence_s)).decode()
     await client.send("input_audio_buffer.append", audio=audio)
+
+
+async def interrupted(client, text):
+    """Lets the server say a text, and a voice interrupts it. Returns the events `response.done` and
+    `response.interrupted`. The server has no language model: it repeats what it is told."""
+    said = {"type": "message", "role": "user"}
+    said["content"] = [{"type": "input_text", "text": text}]
+    await client.send("conversation.item.create", item=said)
+    await client.send("response.create")
+    await client.until("response.output_audio.delta")
+    await send_voice(client, 2)
+    done = await client.last("response.done")
+    assert done["response"]["status_details"]["reason"] == "turn_detected"
+    return done, await client.last("response.interrupted")
