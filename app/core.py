@@ -1,7 +1,7 @@
 """The nouns that cross rooms.
 
-Imports the standard library, numpy and the leaves spoken_words and word_marks only. Every message
-on a queue, a handle or a thread is one of these types. Knows nothing about models, HTTP or Ray.
+Imports numpy and the leaves barge_in, spoken_words and word_marks only. Every message on a queue,
+a handle or a thread is one of these types. Knows nothing about models, HTTP or Ray.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.barge_in import BargeInTimes
 from app.spoken_words import Heard, Transcript
 from app.word_marks import WordMark, WordSpan, WordTime
 
@@ -184,9 +185,8 @@ class SpeechTokens:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Consecutive watermarked samples, vocoder -> client. Only the last chunk of a session has
-    `finish`; that chunk may be empty. Only the first and the last have `marks`. A player that waits
-    `prebuffer_s` never runs dry."""
+    """Consecutive watermarked samples, vocoder -> client. Only a session's last chunk has `finish`,
+    and may be empty. The first and the last have `marks`. A player waits `prebuffer_s`: no gap."""
 
     key: SessionKey
     segment: int
@@ -236,6 +236,7 @@ class SessionReport:
     legs_ms: Mapping[str, float] = field(default_factory=dict)  # between marks, see timeline.py
     costs: Costs = field(default_factory=dict)  # the engines' speed when its first sound was made
     heard: Heard | None = None  # of a session that was cancelled, or whose client told `played_ms`
+    barge_in: BargeInTimes | None = None  # that cut its speech, in a realtime session
 
 
 @dataclass(frozen=True, slots=True)

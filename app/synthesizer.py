@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from app.barge_in import BargeInTimes
 from app.core import (
     AudioChunk,
     CancelAck,
@@ -44,6 +45,9 @@ class Synthesizer(Protocol):
 
     async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
         """`played_ms`: how much of the sound the client has played; None: all that was sent."""
+
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        """The report of the session tells the barge-in that cut it. Raises Unavailable."""
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         """The report of a session that has begun or was cancelled; None once it is forgotten."""

@@ -5,7 +5,10 @@
 Needs a running server (--url) on this machine; --without-speech leaves the speech out. In each turn
 the server speaks, a language model streams, and the recogniser is still busy with the utterance
 before, when a listener of benchmarks/calls interrupts in real time. All legs begin when the
-detector has noticed the voice, but `notice`, which begins with the voice itself.
+detector has noticed the voice, but `notice`, which begins with the voice itself. `notice` is told
+by the clock, and as `notice_in_sound` by the sound that the detector had: the rest is the time for
+which the sound waited for this program. With --noise a noise of the call (a cough, a keyboard)
+comes before each interruption, and `false_alarms` counts those that were taken for a voice.
 
 The floor: what the language model needs to stop (--llm-floor-s), one frame of the recogniser, and
 the rest of T3's running step. Exits with 1 where the p95 of `chain` is above the language model's
@@ -17,7 +20,6 @@ import asyncio
 import json
 import random
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,28 +31,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script from a che
 
 from app.client.speech_client import key_headers
 from app.hearing.cancel_chain import ChainMark, ChainReport, ChainSteps, cancel_chain, chain_legs
-from app.hearing.ears import (
-    Ears,
-    HearingEvent,
-    HearingFailed,
-    Listening,
-    SoundFormat,
-    SpeechBegan,
-    TurnDetection,
-)
+from app.hearing.ears import Ears
 from app.hearing_settings import HostName
+from benchmarks.call_listener import SOUND, TURNS, Listener
 from benchmarks.cancel import percentiles
 from benchmarks.hearing_hosts import HOSTS, RunningHost, running_host
 from benchmarks.interrupted_parts import LanguageModel, Player, Speech, scripted_language_model
 from benchmarks.measure import quantile, say
 from benchmarks.players import first_voice
-from benchmarks.recorded_call import RATE, Moment, RecordedCall, read_call, s16le
+from benchmarks.recorded_call import Moment, read_call
 
 MARGIN_MS = 400.0
-CHUNK_S = 0.02
-SOUND = SoundFormat("s16le", RATE)
-TURNS = TurnDetection()
-BEFORE_S = 0.35  # of the pause before an interruption
 FIRST_AUDIO_S = 30.0
 
 
@@ -59,72 +50,16 @@ class Turn:
     marks: dict[ChainMark, float]
     failures: dict[str, str]
     t3_stopped_s: float | None = None
+    notice_in_sound_s: float | None = None
 
     @property
     def legs_ms(self) -> dict[str, float]:
         legs = chain_legs(self.marks)
+        if self.notice_in_sound_s is not None:
+            legs["notice_in_sound"] = self.notice_in_sound_s * 1000
         if self.t3_stopped_s is not None:
             legs["t3_stopped"] = (self.t3_stopped_s - self.marks[ChainMark.NOTICED]) * 1000
         return legs
-
-
-class Listener:
-    """One side of a call: speaks recorded sound into ears and hears their events."""
-
-    def __init__(self, ears: Ears, call: RecordedCall, rng: random.Random) -> None:
-        self._ears, self._call, self._rng = ears, call, rng
-        self._events: asyncio.Queue[HearingEvent] = asyncio.Queue()
-        self._reader = asyncio.create_task(self._read())
-        self.failed: list[HearingFailed] = []
-
-    async def aclose(self) -> None:
-        await self._ears.aclose()
-        await self._reader
-
-    async def keep_busy(self, earlier: Moment) -> None:
-        """Says an utterance at once, with the silence that ends it."""
-        cut = self._call.cut(earlier.began_s - 0.2, earlier.ended_s)
-        await self._ears.accept(s16le([cut]) + bytes(round(TURNS.silence_s * RATE * 2) + RATE // 2))
-        await asyncio.sleep(0.05)
-        while not self._events.empty():
-            self._events.get_nowait()
-
-    async def interrupt(self, moment: Moment) -> tuple[float, SpeechBegan, "asyncio.Task[None]"]:
-        """Speaks in real time. Returns when it was noticed: the time at which the voice began, the
-        event, and the speaking, which goes on."""
-        sound = s16le([self._call.cut(moment.began_s - BEFORE_S, moment.ended_s)])
-        began_at_s = time.monotonic() + BEFORE_S
-        speaking = asyncio.create_task(self._speak(sound))
-        while not isinstance(event := await self._events.get(), SpeechBegan):
-            if speaking.done():
-                raise RuntimeError(f"nobody noticed {moment.text!r}")
-        return began_at_s, event, speaking
-
-    async def until_listening(self, generation: int) -> None:
-        while True:
-            event = await self._events.get()
-            if isinstance(event, Listening) and event.generation == generation:
-                return
-
-    async def fall_silent(self, generation: int, speaking: "asyncio.Task[None]") -> None:
-        speaking.cancel()
-        await asyncio.wait({speaking})
-        await self._ears.clear()
-        await self._ears.abort(generation)
-
-    async def _speak(self, sound: bytes) -> None:
-        step = round(CHUNK_S * RATE) * 2
-        due_s = time.monotonic()
-        for at in range(0, len(sound), step):
-            due_s += CHUNK_S  # a chunk can be sent when its last sample was spoken
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            await self._ears.accept(sound[at : at + step])
-
-    async def _read(self) -> None:
-        async for event in self._ears.events():
-            if isinstance(event, HearingFailed):
-                self.failed.append(event)
-            self._events.put_nowait(event)
 
 
 @dataclass(slots=True)
@@ -141,7 +76,13 @@ class Agent:
     )
 
 
-async def one_turn(agent: Agent, listener: Listener, ears: Ears, moments: Sequence[Moment]) -> Turn:
+async def one_turn(
+    agent: Agent,
+    listener: Listener,
+    ears: Ears,
+    moments: Sequence[Moment],
+    noise: Moment | None = None,
+) -> Turn:
     earlier, moment = moments
     player = Player()
     llm = LanguageModel(agent.llm_client, agent.llm_url, agent.llm_floor_s)
@@ -154,7 +95,8 @@ async def one_turn(agent: Agent, listener: Listener, ears: Ears, moments: Sequen
                 await speech.until_it_plays()
         await llm.until_it_streams()
         await listener.keep_busy(earlier)
-        began_at_s, began, speaking = await listener.interrupt(moment)
+        interruption = await listener.interrupt(moment, noise)
+        began = interruption.event
         steps = ChainSteps(
             silence_player=player.silence,
             cancel_speech=None if speech is None else speech.cancel,
@@ -163,9 +105,11 @@ async def one_turn(agent: Agent, listener: Listener, ears: Ears, moments: Sequen
             cancel_llm=llm.cancel,
             listen=lambda: listener.until_listening(began.generation),
         )
-        report: ChainReport = await cancel_chain(steps, began_at_s, began.noticed_at_s)
-        await listener.fall_silent(began.generation, speaking)
+        times = interruption.began_at_s, began.noticed_at_s
+        report: ChainReport = await cancel_chain(steps, *times)
+        await listener.fall_silent(began.generation, interruption.speaking)
         turn = Turn(dict(report.marks), dict(report.failures))
+        turn.notice_in_sound_s = interruption.in_sound_s
         if speech is not None:
             turn.t3_stopped_s = await speech.t3_stopped_s()
         return turn
@@ -176,20 +120,24 @@ async def one_turn(agent: Agent, listener: Listener, ears: Ears, moments: Sequen
         await player.aclose()
 
 
-async def measure(host: RunningHost, agent: Agent, num: int, seed: int) -> list[Turn]:
+async def measure(
+    host: RunningHost, agent: Agent, num: int, seed: int, *, with_noise: bool
+) -> tuple[list[Turn], int]:
+    """With the number of noises that were taken for a voice."""
     call, rng = read_call(), random.Random(seed)
-    interruptions = call.of_kind("interruption")
+    interruptions, noises = call.of_kind("interruption"), call.of_kind("noise")
     ears = await host.hearing.open_call(SOUND, TURNS)
-    listener = Listener(ears, call, rng)
+    listener = Listener(ears, call)
     turns = []
     for number in range(num + 1):  # the first turn is a warm-up
-        turn = await one_turn(agent, listener, ears, rng.choices(interruptions, k=2))
+        noise = rng.choice(noises) if with_noise else None
+        turn = await one_turn(agent, listener, ears, rng.choices(interruptions, k=2), noise)
         if number:
             turns.append(turn)
     for failed in listener.failed:
         turns[-1].failures[failed.code] = failed.message
     await listener.aclose()
-    return turns
+    return turns, listener.num_false
 
 
 @asynccontextmanager
@@ -218,12 +166,12 @@ def broken_bounds(turns: Sequence[Turn], llm_floor_s: float) -> list[str]:
     return broken + failures
 
 
-async def run(args: argparse.Namespace) -> dict[str, list[Turn]]:
+async def run(args: argparse.Namespace) -> dict[str, tuple[list[Turn], int]]:
     found = {}
     async with interrupted_agent(args) as agent:
         for name in args.host:
             async with running_host(name, num_recognisers=1) as host:
-                found[name] = await measure(host, agent, args.n, args.seed)
+                found[name] = await measure(host, agent, args.n, args.seed, with_noise=args.noise)
     return found
 
 
@@ -242,17 +190,18 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--host", type=parse_hosts, default=list(HOSTS))
     parser.add_argument("--llm-floor-s", type=float, default=0.0)
+    parser.add_argument("--noise", action="store_true", help="before each interruption")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     found = asyncio.run(run(args))
     report: dict[str, object] = {"benchmark": "cancel_chain", "n": args.n}
     all_broken: list[str] = []
-    for host, turns in found.items():
+    for host, (turns, num_false) in found.items():
         legs, broken = summarise(turns), broken_bounds(turns, args.llm_floor_s)
         all_broken += [f"{host}: {line}" for line in broken]
         for name, values in legs.items():
             say(f"{host:<11} {name:<18} {values}")
-        report[host] = {"legs_ms": legs, "broken": broken}
+        report[host] = {"legs_ms": legs, "false_alarms": num_false, "broken": broken}
     for line in all_broken:
         say(f"broken: {line}")
     say(json.dumps(report | {"passed": not all_broken}))

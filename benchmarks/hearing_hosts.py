@@ -18,6 +18,12 @@ from app.hearing_settings import HearingSettings, HostName
 
 HOSTS: tuple[HostName, ...] = ("subprocess", "sidecar")
 START_S = 60.0
+# Tells when its first line has run, and then is the sidecar.
+SIDECAR = """import time
+print(time.monotonic(), flush=True)
+import runpy
+runpy.run_module("app.hearing.sidecar_server", run_name="__main__", alter_sys=True)
+"""
 _MIB = 2**20
 
 
@@ -27,6 +33,7 @@ class RunningHost:
     hearing: LocalHearing
     pids: Callable[[], list[int]]  # of the processes with recognisers
     busy_pid: Callable[[], int]  # of one that has a call
+    first_line_s: float | None = None  # when the first line of the sidecar's program had run
 
     def memory_mb(self) -> dict[str, float]:
         """The proportional set size: memory that processes share is divided among them."""
@@ -48,11 +55,13 @@ async def running_host(name: HostName, num_recognisers: int = 2) -> AsyncIterato
         return
     port = _free_port()
     process = await start_sidecar(port, num_recognisers)
+    assert process.stdout is not None
+    first_line_s = float(await process.stdout.readline())
     url = f"ws://127.0.0.1:{port}"
     hearing = await open_hearing(HearingSettings(host=name, sidecar_url=url))
     try:
         await answers(hearing)
-        yield RunningHost(name, hearing, lambda: [process.pid], lambda: process.pid)
+        yield RunningHost(name, hearing, lambda: [process.pid], lambda: process.pid, first_line_s)
     finally:
         await hearing.aclose()
         with suppress(ProcessLookupError):  # a benchmark has killed it
@@ -63,8 +72,9 @@ async def running_host(name: HostName, num_recognisers: int = 2) -> AsyncIterato
 async def start_sidecar(port: int, num_recognisers: int = 2) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "app.hearing.sidecar_server", "--port", str(port)),
+        *("-c", SIDECAR, "--port", str(port)),
         *("--num-recognisers", str(num_recognisers)),
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
 

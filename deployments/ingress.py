@@ -11,6 +11,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
 from app.api.app import create_app
+from app.barge_in import BargeInTimes
 from app.config import ServeArgs
 from app.core import (
     AudioChunk,
@@ -88,6 +89,9 @@ class HandleSynthesizer:
 
     async def cancel(self, key: SessionKey, played_ms: float | None = None) -> CancelAck:
         return await self._registry.cancel(key, played_ms)
+
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        await self._registry.interrupted(key, times)
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)

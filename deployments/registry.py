@@ -17,6 +17,7 @@ from typing import Any
 import ray
 from ray.util import list_named_actors
 
+from app.barge_in import BargeInTimes
 from app.config import Limits, ServeArgs
 from app.core import CancelAck, CancelState, Health, SessionKey, SessionReport
 from app.errors import Unavailable
@@ -134,6 +135,9 @@ class RemoteRegistry:
         except Unavailable as error:  # nothing but the record of a used id is lost
             message = "%s The end of a session is not recorded."
             log.warning(message, error.message, extra={"session": key.session_id})
+
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        await self._ask(self._actor(key).interrupted.remote, key, times)
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         report: SessionReport | None = await self._ask(self._actor(key).session.remote, key)

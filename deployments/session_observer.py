@@ -2,6 +2,7 @@
 
 import asyncio
 
+from app.barge_in import BargeInTimes
 from app.core import CancelAck, CancelState, Health, Mark, SessionKey, SessionReport
 from app.sessions.smooth_admission import Work
 from app.sessions.table import Claim, SessionEnd
@@ -53,6 +54,9 @@ class ObservedRegistry:
         if Mark.DISCONNECTED in end.marks:
             self._tasks.start(self._measure_stop(key))
         self._registry.finish(key, end)
+
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        await self._registry.interrupted(key, times)
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)

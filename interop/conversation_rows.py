@@ -12,11 +12,12 @@ from typing import Any
 from interop.checks.weather import RESULT
 from interop.scripted_llm import REPLY
 
+CUT_SHARE = 0.8  # of the whole reply's sound, at most; a reply is sent 3 s ahead of its playback
 HEAD = (
     "client",
     "works",
     "turns answered",
-    "interruptions",
+    "replies cut",
     "voice → noticed, ms, p50 / longest",
     "last answer whole",
     "function called, and its result spoken",
@@ -40,6 +41,17 @@ class ConversationRow:
         return [turn["noticed_ms"] for turn in turns if turn["noticed_ms"] is not None]
 
     @property
+    def interruptions(self) -> list[dict[str, Any]]:
+        return [turn for turn in self.told.get("turns", ()) if turn["is_interruption"]]
+
+    @property
+    def num_cut(self) -> int:
+        """Replies of which less than all was sent, and nothing behind the voice."""
+        most_s = CUT_SHARE * self.told.get("last_sound_s", 0.0)
+        cuts = [turn["cut"] for turn in self.interruptions]
+        return sum(cut["sound_s"] <= most_s and cut["late_s"] == 0 for cut in cuts)
+
+    @property
     def is_whole(self) -> bool:
         return self.told.get("last_reply", "").split() == REPLY.split()
 
@@ -52,7 +64,9 @@ class ConversationRow:
     @property
     def works(self) -> bool:
         is_heard = len(self.noticed_ms) == self.num_turns
-        return is_heard and self.is_whole and self.has_called and not self.told["errors"]
+        is_cut = self.num_cut == len(self.interruptions)
+        is_right = self.is_whole and self.has_called and not self.told["errors"]
+        return is_heard and is_cut and is_right
 
     def as_json(self) -> dict[str, object]:
         told = self.told or {"trouble": self.trouble}
@@ -73,7 +87,7 @@ def _cells(row: ConversationRow) -> list[str]:
         row.client,
         "yes" if row.works else "**no**",
         f"{len(turns)} of {row.num_turns}",
-        str(sum(turn["is_interruption"] for turn in turns)),
+        f"{row.num_cut} of {len(row.interruptions)}",
         f"{median(noticed):.0f} / {max(noticed):.0f}" if noticed else "-",
         "yes" if row.is_whole else "**no**",
         "yes" if row.has_called else "**no**",

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from app.barge_in import BargeInTimes
 from app.config import ServeArgs
 from app.core import (
     AudioChunk,
@@ -94,6 +95,9 @@ class LocalSynthesizer:
             await self._registry.confirm(follower, key, await stage.cancel(key))
         return await acknowledging
 
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        await self._registry.interrupted(key, times)
+
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)
 
@@ -145,6 +149,9 @@ class LocalRegistry:
         self, follower: ReplicaId, key: SessionKey, confirmation: Confirmation
     ) -> None:
         await self._registry.confirm(follower, key, confirmation)
+
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        await self._registry.interrupted(key, times)
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         return await self._registry.session(key)

@@ -1,20 +1,24 @@
 """sherpa-onnx: streaming models that the operator brings in a folder.
 
 The folder has `tokens.txt` and either the encoder, decoder and joiner of a streaming transducer
-(zipformer, NeMo) or one file of a streaming zipformer CTC model, all as `*.onnx`.
+(zipformer, NeMo) or one file of a streaming CTC model (zipformer2, NeMo), all as `*.onnx`.
+sherpa-onnx finds out the kind of a transducer itself, and is told that of a CTC model.
 """
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import sherpa_onnx
 from numpy.typing import NDArray
 
 from app.errors import ConfigError
 from app.hearing.sound import RATE
 
-_TAIL_S = 0.66  # of silence that pushes the last words through a transducer's look-ahead
+_TAIL_S = 0.66  # of silence that pushes the last words through a model's look-ahead
+_STEP_S = 0.1
+_MAX_TAIL_S = 10.0  # no streaming model takes so much sound in a step
 
 
 class SherpaRecogniser:
@@ -41,7 +45,7 @@ class SherpaRecogniser:
     def final(self) -> str:
         if self._stream is None:
             return ""
-        self._feed(np.zeros(round(_TAIL_S * RATE), np.float32))
+        self._feed_silence()
         self._stream.input_finished()
         self._decode()
         words = self._words()
@@ -57,13 +61,23 @@ class SherpaRecogniser:
     def forget(self) -> None:
         self.abort()  # a stream is all that a speaker leaves behind
 
-    def _feed(self, samples: NDArray[np.float32]) -> None:
-        self._stream.accept_waveform(RATE, samples)
-        self._decode()
+    def _feed_silence(self) -> None:
+        """Until the model has made a step: that step takes all sound which was left over."""
+        num_steps, tail_s = self._feed(_silence(_TAIL_S)), _TAIL_S
+        while num_steps == 0 and tail_s < _MAX_TAIL_S:
+            num_steps, tail_s = self._feed(_silence(_STEP_S)), tail_s + _STEP_S
 
-    def _decode(self) -> None:
+    def _feed(self, samples: NDArray[np.float32]) -> int:
+        """How many steps the model has made."""
+        self._stream.accept_waveform(RATE, samples)
+        return self._decode()
+
+    def _decode(self) -> int:
+        num_steps = 0
         while self._recogniser.is_ready(self._stream):
             self._recogniser.decode_stream(self._stream)
+            num_steps += 1
+        return num_steps
 
     def _words(self) -> str:
         return str(self._recogniser.get_result(self._stream)).strip()
@@ -81,12 +95,30 @@ def _loaded(folder: Path) -> Any:
             files = {name: str(path) for name, path in parts.items()}
             return sherpa_onnx.OnlineRecognizer.from_transducer(**files, **common)
         if (single := _onnx(folder, "")) is not None and not any(parts.values()):
-            return sherpa_onnx.OnlineRecognizer.from_zipformer2_ctc(model=str(single), **common)
+            return _ctc_maker(single)(model=str(single), **common)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise ConfigError(f"hearing.recogniser_model: {folder}: {error}") from error
     raise ConfigError(
         f"hearing.recogniser_model: {folder} has neither encoder, decoder and joiner nor one model"
     )
+
+
+def _ctc_maker(path: Path) -> Any:
+    """By what the exporters of icefall and NeMo write into a file. Raises ConfigError."""
+    written = onnx.load(str(path), load_external_data=False).metadata_props
+    properties = {each.key: each.value for each in written}
+    if properties.get("model_type") == "zipformer2":
+        return sherpa_onnx.OnlineRecognizer.from_zipformer2_ctc
+    if "cache_last_channel_dim1" in properties:
+        return sherpa_onnx.OnlineRecognizer.from_nemo_ctc
+    raise ConfigError(
+        f"hearing.recogniser_model: {path} is no streaming CTC model of zipformer2 or NeMo: it has "
+        f"the model_type {properties.get('model_type')} and no cache_last_channel_dim1"
+    )
+
+
+def _silence(seconds: float) -> NDArray[np.float32]:
+    return np.zeros(round(seconds * RATE), np.float32)
 
 
 def _onnx(folder: Path, prefix: str) -> Path | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from app.barge_in import BargeInTimes
 from app.core import (
     CancelAck,
     CancelState,
@@ -172,6 +173,11 @@ class Registry:
             session.mark({Mark.ACKNOWLEDGED: self._now()})
         ack = session.ack(key.session_id, state, self._now())
         return replace(ack, heard=self._transcripts.heard(key))
+
+    async def interrupted(self, key: SessionKey, times: BargeInTimes) -> None:
+        """Of a session that is remembered."""
+        if (session := self._table.get(key)) is not None:
+            session.barge_in = times
 
     async def session(self, key: SessionKey) -> SessionReport | None:
         session = self._table.get(key)

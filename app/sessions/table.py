@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.barge_in import BargeInTimes
 from app.core import (
     NO_COSTS,
     NO_MARKS,
@@ -94,6 +95,7 @@ class Session:
     confirmed: dict[ReplicaId, Confirmation] = field(default_factory=dict)
     marks: Marks = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
+    barge_in: BargeInTimes | None = None
 
     def ack(self, session_id: str, state: CancelState, now: float) -> CancelAck:
         return CancelAck(
@@ -118,6 +120,7 @@ class Session:
             cause=self.cause,
             legs_ms=all_legs(self.marks),
             costs=self.costs,
+            barge_in=self.barge_in,
         )
 
     @property
@@ -185,9 +188,8 @@ class SessionTable:
         session = self.get(key)
         if session is None:
             now = self._now()
-            marks = {Mark.CLAIMED: now}
             live_s = self._live_s + LONGEST_PER_PREDICTED * work.predicted_s
-            session = Session(now, True, work, live_s, marks=marks)
+            session = Session(now, True, work, live_s, marks={Mark.CLAIMED: now})
             self._sessions[key] = self._live[key] = session
             return Claim.GRANTED
         if session.claimed:
@@ -198,8 +200,7 @@ class SessionTable:
 
     def claim_group(self, key: SessionKey) -> Claim:
         """As `claim`, for an id that stands for several sessions and is no live session itself."""
-        session = self.get(key)
-        if session is not None:
+        if self.get(key) is not None:
             return self.claim(key)
         while len(self._groups) >= MAX_GROUPS:
             self._groups.popitem(last=False)
@@ -209,8 +210,7 @@ class SessionTable:
 
     def cancel(self, key: SessionKey) -> tuple[Session, CancelState]:
         """Idempotent. STOPPING where the session is live."""
-        session = self.get(key)
-        if session is None:
+        if (session := self.get(key)) is None:
             now = self._now()
             session = Session(now, cancelled_at=now, marks={Mark.CANCEL_LOGGED: now})
             self._sessions[key] = session

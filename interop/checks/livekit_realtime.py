@@ -17,7 +17,7 @@ from livekit.agents import llm
 from livekit.plugins import openai
 
 from interop.checks.microphone import RATE, REPLY_WITHIN_S, Microphone, spoken
-from interop.checks.turns import hold_turns
+from interop.checks.turns import ReplySound, hold_turns
 from interop.checks.weather import QUESTION, RESULT
 
 
@@ -38,8 +38,7 @@ class Conversation:
         self.errors: list[str] = []
         self.transcripts: list[str] = []
         self.noticed_s: float | None = None
-        self.last_sound_s = 0.0
-        self.sound_s = 0.0
+        self.reply = ReplySound()
         self.text = ""
         self.began = asyncio.Event()
         self.ended = asyncio.Event()
@@ -51,17 +50,18 @@ class Conversation:
     def next_turn(self) -> None:
         self.began.clear()
         self.ended.clear()
-        self.noticed_s, self.sound_s, self.text = None, 0.0, ""
+        self.noticed_s, self.text = None, ""
 
     def _on_speech(self, event: llm.InputSpeechStartedEvent) -> None:
         self.noticed_s = time.monotonic()
+        self.reply.interrupted()
         if self._message_id is not None and not self.ended.is_set():
             played_ms = int((time.monotonic() - self._first_s) * 1e3)
             self.session.interrupt()
             self.session.truncate(
                 message_id=self._message_id,
                 modalities=["audio"],
-                audio_end_ms=min(played_ms, int(self.sound_s * 1e3)),
+                audio_end_ms=min(played_ms, int(self.reply.sound_s * 1e3)),
             )
 
     def _on_transcript(self, event: llm.InputTranscriptionCompleted) -> None:
@@ -77,14 +77,14 @@ class Conversation:
         self._message_id = None
         async for message in event.message_stream:
             reading = asyncio.ensure_future(self._read(message.text_stream))
+            reply = ReplySound()
             async for frame in message.audio_stream:
-                if self._message_id != message.message_id:
+                if not reply.sound_s:
                     self._message_id, self._first_s = message.message_id, time.monotonic()
-                    self.sound_s = 0.0
+                    self.reply = reply
                     self.ended.clear()  # of the reply before it
                     self.began.set()
-                self.last_sound_s = time.monotonic()
-                self.sound_s += frame.duration
+                reply.heard(frame.duration)
             await reading
         async for call in event.function_stream:
             self.calls.put_nowait(call)
@@ -127,7 +127,7 @@ async def main(url: str, utterances: list[bytes], num_turns: int) -> dict[str, o
     microphone = Microphone(push)
     sending = asyncio.ensure_future(microphone.run())
     turns = await hold_turns(conversation, microphone, utterances, num_turns)
-    last_reply, last_sound_s = conversation.text, conversation.sound_s
+    last_reply, last_sound_s = conversation.text, conversation.reply.sound_s
     arguments, tool_reply = await conversation.ask()
     sending.cancel()
     history = [

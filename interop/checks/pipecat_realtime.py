@@ -47,7 +47,7 @@ from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 from pipecat.workers.runner import WorkerRunner
 
 from interop.checks.microphone import RATE, REPLY_WITHIN_S, Microphone, spoken
-from interop.checks.turns import hold_turns
+from interop.checks.turns import ReplySound, hold_turns
 from interop.checks.weather import QUESTION, RESULT
 
 WEATHER = FunctionSchema("weather", "The weather of a town.", {"town": {"type": "string"}}, [])
@@ -61,7 +61,7 @@ class Ear(FrameProcessor):
         self.errors: list[str] = []
         self.transcripts: list[str] = []
         self.noticed_s: float | None = None
-        self.sound_s = 0.0
+        self.reply = ReplySound()
         self.text = ""
         self.began = asyncio.Event()
         self.ended = asyncio.Event()
@@ -69,14 +69,15 @@ class Ear(FrameProcessor):
     def next_turn(self) -> None:
         self.began.clear()
         self.ended.clear()
-        self.noticed_s, self.sound_s, self.text = None, 0.0, ""
+        self.noticed_s, self.text = None, ""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         match frame:
             case TTSAudioRawFrame():
-                self.sound_s += len(frame.audio) / 2 / frame.sample_rate
+                self.reply.heard(len(frame.audio) / 2 / frame.sample_rate)
             case TTSStartedFrame():  # the reply before it has ended
+                self.reply = ReplySound()
                 self.ended.clear()
                 self.began.set()
             case LLMFullResponseEndFrame():
@@ -89,6 +90,7 @@ class Ear(FrameProcessor):
                 self.transcripts.append(frame.text)
             case ProposedUserStartedSpeakingFrame():
                 self.noticed_s = self.noticed_s or time.monotonic()
+                self.reply.interrupted()
             case ErrorFrame():
                 self.errors.append(frame.error)
         await self.push_frame(frame, direction)
@@ -167,7 +169,7 @@ async def converse(url: str, utterances: list[bytes], num_turns: int) -> dict[st
         "turns": turns,
         "transcripts": source.transcripts,
         "last_reply": sink.text,
-        "last_sound_s": round(sink.sound_s, 2),
+        "last_sound_s": round(sink.reply.sound_s, 2),
         "errors": source.errors + sink.errors,
     }
 

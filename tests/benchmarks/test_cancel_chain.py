@@ -1,5 +1,4 @@
 import asyncio
-import random
 import time
 from contextlib import aclosing
 
@@ -10,11 +9,9 @@ from app.hearing.cancel_chain import ChainMark
 from app.hearing.hearing import LocalHearing
 from app.hearing_settings import HearingSettings
 from benchmarks import cancel_chain
+from benchmarks.call_listener import SOUND, TURNS, Listener
 from benchmarks.cancel_chain import (
-    SOUND,
-    TURNS,
     Agent,
-    Listener,
     Turn,
     broken_bounds,
     one_turn,
@@ -66,7 +63,7 @@ def test_a_step_that_failed_fails_the_run():
 @pytest.mark.parametrize(("chain_ms", "status"), [(50, 0), (401, 1)])
 def test_the_gate_is_the_status_of_the_program(monkeypatch, chain_ms, status):
     async def measured(args):
-        return {"sidecar": [turn(chain_ms)] * args.n}
+        return {"sidecar": ([turn(chain_ms)] * args.n, 0)}
 
     monkeypatch.setattr(cancel_chain, "run", measured)
     monkeypatch.setattr("sys.argv", ["cancel_chain.py", "--n", "5", "--host", "sidecar"])
@@ -82,16 +79,28 @@ async def test_every_leg_of_an_interrupted_speech_has_its_time():
     synthesizer = FakeSynthesizer(hold_at=1)
     with serving(synthesizer) as url:
         async with (
-            aclosing(Listener(ears, read_call(), random.Random(1))) as listener,
+            aclosing(Listener(ears, read_call())) as listener,
             scripted_language_model() as llm_url,
             httpx.AsyncClient(base_url=url, trust_env=False) as client,
         ):
             agent = Agent(llm_url, 0.0, client, "english", "anna")
             turn = await one_turn(agent, listener, ears, moments)
     assert turn.failures == {}
+    assert 0 < turn.legs_ms["notice_in_sound"] < 250
     assert set(turn.marks) == set(ChainMark)
     assert len(synthesizer.cancels) == 1
     assert synthesizer.ended[0][1] in ("cancelled", "closed")  # the connection ends, too
+
+
+@pytest.mark.parametrize(("kind", "num_false"), [("noise", 0), ("interruption", 1)])
+async def test_what_comes_before_an_interruption_is_not_taken_for_it(kind, num_false):
+    call = read_call()
+    hearing = LocalHearing(HearingSettings(), InlineHost())
+    async with aclosing(Listener(await hearing.open_call(SOUND, TURNS), call)) as listener:
+        found = await listener.interrupt(call.of_kind("interruption")[2], call.of_kind(kind)[1])
+        assert listener.num_false == num_false  # a voice in the noise's place is the control
+        assert 0 < found.in_sound_s < 0.25
+        await listener.fall_silent(found.event.generation, found.speaking)
 
 
 async def test_a_speech_that_is_refused_is_asked_for_again():

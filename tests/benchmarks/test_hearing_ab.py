@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.hearing_ab import BOUND_MS, difference_at_p95, verdict_of
+from benchmarks.hearing_ab import BOUND_MS, difference_at_p95, start_s, verdict_of
+from benchmarks.hearing_hosts import HOSTS
 
 
 @pytest.fixture
@@ -31,3 +32,10 @@ def test_a_few_slow_cancels_are_no_proof(quick):
 
 def test_a_host_that_is_quicker_is_kept(quick):
     assert verdict_of(difference_at_p95(quick, [v + 200 for v in quick], 1)) == "close"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("host", HOSTS)
+async def test_the_start_of_each_host_is_told_from_spawn_and_from_import(host):
+    started = await start_s(host)
+    assert 0 < started["import_s"] < started["spawn_s"]

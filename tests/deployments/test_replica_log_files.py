@@ -28,6 +28,8 @@ from tests.support.deployments.served_app import (
 )
 from tests.support.eventually import eventually
 from tests.support.log_calls import LogCall, log_calls
+from tests.support.realtime_client import served_client
+from tests.support.recorded_voice import interrupted
 from tests.support.stalled_clients import (
     connected,
     post,
@@ -43,6 +45,7 @@ SHOWN = {  # the number of calls in each file, each of which a test below shows 
     "app/api/admission.py": 1,
     "app/api/connection.py": 1,  # in test_replica_log.py: Ray fails a `receive` 1 in 20 times
     "app/api/middleware.py": 2,
+    "app/api/realtime/responses.py": 1,
     "app/api/realtime/session.py": 1,
     "app/api/speech_response.py": 1,
     "app/api/speech_socket.py": 2,
@@ -180,6 +183,23 @@ async def test_a_client_that_reads_nothing_from_its_realtime_session_is_logged(l
         speak_in_a_realtime_session(client, LONG_TEXT * 4, **named)
         line = await until_logged("Ingress", "app/api/realtime/session.py", session=session)
     assert "limits.stalled_reader_s" in line["message"]
+
+
+async def test_a_barge_in_is_logged_and_is_in_the_report_of_the_speech_that_it_cut(logged, client):
+    bearer = bearer_of("any-number")
+    async with served_client(logged, bearer) as listener:
+        done, told = await interrupted(listener, LONG_TEXT * 4)
+    spoken, session = done["response"], done["response"]["session_id"]
+    line = await until_logged("Ingress", "app/api/realtime/responses.py", session=session)
+    assert (line["response_id"], line["legs_ms"]) == (spoken["id"], told["legs_ms"])
+
+    async def report() -> dict[str, Any] | None:
+        answer = await client.get(f"v1/sessions/{session}", headers=bearer)
+        found: dict[str, Any] | None = answer.json()["barge_in"]
+        return found
+
+    kept = await eventually(report, ARRIVES_WITHIN_S, "the report has the barge-in")
+    assert kept == {name: told[name] for name in ("response_id", "marks", "legs_ms")}
 
 
 async def test_a_client_that_leaves_before_its_body_was_read_is_logged(logged):

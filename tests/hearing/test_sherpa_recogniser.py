@@ -1,19 +1,23 @@
-"""The loader, and two tiny streaming models that hear loudness."""
+"""The loader, and tiny streaming models of each kind that hear loudness."""
 
 import numpy as np
+import onnx
 import pytest
 
 from app.errors import ConfigError
 from app.hearing.sherpa_recogniser import SherpaRecogniser
-from tests.support.tiny_sherpa_model import write_ctc, write_transducer
+from tests.support import tiny_nemo_model, tiny_zipformer_model
 
 FRAME = 512
 
 
-@pytest.fixture(scope="module")
-def recogniser(tmp_path_factory):
+KINDS = {"zipformer2": tiny_zipformer_model, "nemo": tiny_nemo_model}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def recogniser(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    write_ctc(folder)
+    KINDS[request.param].write_ctc(folder)
     return SherpaRecogniser(str(folder))
 
 
@@ -54,8 +58,16 @@ def test_nothing_of_an_aborted_utterance_is_in_the_next(recogniser):
     assert recogniser.final() == ""
 
 
-def test_a_transducer_is_loaded_from_its_three_files(tmp_path):
-    write_transducer(tmp_path)
+def test_a_model_of_long_steps_hears_the_last_word_too(tmp_path):
+    tiny_nemo_model.write_ctc(tmp_path, chunk=121)
+    recogniser = SherpaRecogniser(str(tmp_path))
+    assert heard(recogniser, silent(0.2) + loud(0.1)) == []
+    assert recogniser.final() == "sound"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_transducer_is_loaded_from_its_three_files(tmp_path, kind):
+    KINDS[kind].write_transducer(tmp_path)
     recogniser = SherpaRecogniser(str(tmp_path))
     assert heard(recogniser, silent(0.3) + loud(0.3)) == ["sound"]
     recogniser.abort()
@@ -67,6 +79,17 @@ def test_a_transducer_is_loaded_from_its_three_files(tmp_path):
 def test_a_model_is_needed():
     with pytest.raises(ConfigError, match="needs the folder"):
         SherpaRecogniser(None)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"model_type": "EncDecCTCModelBPE"}])
+def test_a_ctc_model_that_does_not_stream_is_refused(tmp_path, metadata):
+    tiny_nemo_model.write_ctc(tmp_path)
+    model = onnx.load(tmp_path / "model.onnx")
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ConfigError, match="is no streaming CTC model"):
+        SherpaRecogniser(str(tmp_path))
 
 
 @pytest.mark.parametrize(

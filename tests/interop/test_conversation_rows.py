@@ -6,10 +6,11 @@ from interop.scripted_llm import REPLY
 TOLD = {
     "client": "Pipecat realtime",
     "turns": [
-        {"is_interruption": False, "noticed_ms": 120},
-        {"is_interruption": True, "noticed_ms": 180},
+        {"is_interruption": False, "noticed_ms": 120, "cut": None},
+        {"is_interruption": True, "noticed_ms": 180, "cut": {"sound_s": 3.9, "late_s": 0.0}},
     ],
     "last_reply": REPLY,
+    "last_sound_s": 10.0,
     "tool_arguments": '{"town": "Ulm"}',
     "tool_reply": "The weather is rain.",
     "errors": [],
@@ -29,7 +30,9 @@ def test_a_conversation_as_it_should_be_works():
     "changes",
     [
         {"turns": TOLD["turns"][:1]},
-        {"turns": [*TOLD["turns"][:1], {"is_interruption": True, "noticed_ms": None}]},
+        {"turns": [TOLD["turns"][0], TOLD["turns"][1] | {"noticed_ms": None}]},
+        {"turns": [TOLD["turns"][0], TOLD["turns"][1] | {"cut": {"sound_s": 9.8, "late_s": 0.0}}]},
+        {"turns": [TOLD["turns"][0], TOLD["turns"][1] | {"cut": {"sound_s": 3.9, "late_s": 0.1}}]},
         {"last_reply": "Thank you for asking."},
         {"tool_arguments": ""},
         {"tool_arguments": '{"town": "Bonn"}'},
@@ -50,5 +53,14 @@ def test_the_table_has_a_line_for_each_client():
     told = table([row(), ConversationRow("livekit", 2, {}, "Traceback")])
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines()]
     assert {len(cells) for cells in lines} == {len(HEAD)}
-    assert lines[2] == ["Pipecat realtime", "yes", "2 of 2", "1", "150 / 180", "yes", "yes", "0"]
+    assert lines[2] == [
+        "Pipecat realtime",
+        "yes",
+        "2 of 2",
+        "1 of 1",
+        "150 / 180",
+        "yes",
+        "yes",
+        "0",
+    ]
     assert lines[3][:2] == ["livekit", "**no**"]

@@ -3,6 +3,7 @@
 import asyncio
 import math
 
+from app.barge_in import BargeInTimes
 from app.core import CancelState, FinishReason, HealthStatus, Mark, SessionKey, StageStats
 from app.sessions.registry import Registry
 from app.sessions.replica_table import HEARTBEAT_LOST_S, Heartbeat
@@ -255,3 +256,14 @@ async def test_a_live_session_keeps_the_limit_that_it_began_with(clock):
     await registry.claim(B)
     clock.now += 100
     assert await registry.claim(B) is Claim.GRANTED
+
+
+async def test_the_times_of_a_barge_in_are_in_the_report_of_the_context_that_was_cut():
+    registry = Registry()
+    await registry.claim_group(A)
+    await registry.finish(A, SessionEnd(FinishReason.CANCELLED))
+    times = BargeInTimes("resp_1", {"noticed": 1.0, "listening": 1.01}, {"listening": 10.0})
+    await registry.interrupted(A, times)
+    await registry.interrupted(B, times)  # of which nothing is known
+    assert (await registry.session(A)).barge_in == times
+    assert await registry.session(B) is None

@@ -82,6 +82,7 @@ class FakeSynthesizer:
         self.requests = []
         self.cancels = []  # keys
         self.played_ms = []  # of the cancels
+        self.barge_ins = {}  # times, by session id
         self.transcripts = {}  # by id
         self.stalled = []  # keys
         self.groups = {}  # by id
@@ -178,6 +179,9 @@ class FakeSynthesizer:
             return CancelAck(key.session_id, CancelState.ALREADY_DONE, 600.0, 15)
         return CancelAck(key.session_id, CancelState.UNKNOWN)
 
+    async def interrupted(self, key, times):
+        self.barge_ins[key.session_id] = times
+
     async def session(self, key):
         how = dict(self.ended).get(key.session_id)
         if how is None and key.session_id not in self._live:
@@ -186,7 +190,16 @@ class FakeSynthesizer:
         finish = {"finished": self.finish, None: None}.get(how, FinishReason.CANCELLED)
         legs_ms = all_legs(marks)
         return SessionReport(
-            key.session_id, finish, 600.0, 15, 0, None, None, marks, legs_ms=legs_ms
+            key.session_id,
+            finish,
+            600.0,
+            15,
+            0,
+            None,
+            None,
+            marks,
+            legs_ms=legs_ms,
+            barge_in=self.barge_ins.get(key.session_id),
         )
 
     async def transcript(self, key):

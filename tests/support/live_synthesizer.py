@@ -70,6 +70,9 @@ class LiveSynthesizer:
         ack = session.ack(key.session_id, state, time.monotonic())
         return replace(ack, heard=self._transcripts.heard(key))
 
+    async def interrupted(self, key, times):
+        self._table.get(key).barge_in = times
+
     async def session(self, key):
         session = self._table.get(key)
         if session is None:

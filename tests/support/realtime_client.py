@@ -26,6 +26,7 @@ _EVENTS = {get_args(each.model_fields["type"].annotation)[0]: each for each in g
 
 class RealtimeClient:
     def __init__(self, socket, hearing, model, observer):
+        """The last three: None where the server is not in the test's process."""
         self.socket = socket
         self.hearing = hearing
         self.model = model
@@ -130,6 +131,16 @@ async def realtime_server(
     with serving(synthesizer, realtime=parts, sockets=sockets, **options) as url:
         address = f"{url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime"
         yield address, hearing, model, observer
+
+
+@asynccontextmanager
+async def served_client(url, headers=None):
+    """Of a served application. Past `session.created`."""
+    address = f"{url.replace('http', 'ws')}/v1/realtime"
+    async with websockets.connect(address, additional_headers=headers) as socket:
+        client = RealtimeClient(socket, None, None, None)
+        client.created = await client.next()
+        yield client
 
 
 @asynccontextmanager

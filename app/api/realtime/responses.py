@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 
 from app.api.realtime.outbox import EventOutbox
@@ -17,9 +17,10 @@ from app.api.realtime.parts import RealtimeParts
 from app.api.realtime.response import OpenItem, Ready, Reason, Response, ResponseOrder
 from app.api.realtime.spoken_item import Place, SpokenItem
 from app.api.services import Services
+from app.barge_in import BargeInTimes
 from app.conversation.items import Conversation, Message, Part
 from app.errors import BadRequest, ServeError
-from app.hearing.cancel_chain import ChainSteps, cancel_chain
+from app.hearing.cancel_chain import ChainReport, ChainSteps, cancel_chain
 from app.hearing.ears import Aborted
 
 log = logging.getLogger(__name__)
@@ -154,9 +155,22 @@ class Responses:
         for step, failure in report.failures.items():
             log.warning("response %s: %s failed: %s", response.id, step, failure)
         if barge_in is not None:
-            times = {"legs_ms": report.legs_ms, "marks": dict(report.marks)}
-            self._parts.observer.interrupted(report.legs_ms)
-            self._outbox.post("response.interrupted", response_id=response.id, **times)
+            await self._tell_times(response, report)
+
+    async def _tell_times(self, response: Response, report: ChainReport) -> None:
+        """To the metrics, the log, the client, and the report of the session that was cut."""
+        in_time = sorted(report.marks.items(), key=lambda item: item[1])
+        marks = {mark.value: at_s for mark, at_s in in_time}
+        times = BargeInTimes(response.id, marks, report.legs_ms)
+        self._parts.observer.interrupted(times.legs_ms)
+        spoken = response.spoken
+        named = {"session": None if spoken is None else spoken.session_id, **asdict(times)}
+        legs = ", ".join(f"{leg} {ms:.0f}" for leg, ms in times.legs_ms.items())
+        log.info("response %s was interrupted; legs in ms: %s", response.id, legs, extra=named)
+        self._outbox.post("response.interrupted", **asdict(times))
+        if spoken is not None:
+            with suppress(ServeError):
+                await self._services.synthesizer.interrupted(spoken.key, times)
 
     async def _silent(self, spoken: SpokenItem) -> None:
         await self._outbox.silent(spoken.place.item_id)

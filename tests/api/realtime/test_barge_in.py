@@ -1,11 +1,14 @@
 """A voice that interrupts a response, and what the conversation keeps of it."""
 
 import asyncio
+from dataclasses import asdict
+from functools import partial
 
 import pytest
 
 from app.api.realtime.outbox import EventOutbox
-from app.core import SAMPLE_RATE
+from app.core import SAMPLE_RATE, SessionKey
+from app.errors import Unavailable
 from app.hearing.cancel_chain import chain_legs
 from app.hearing.ears import TurnDetection
 from app.word_marks import WordTime
@@ -82,6 +85,42 @@ async def test_a_voice_stops_the_response_and_is_answered_in_turn(client, synthe
     assert (await client.last("response.done"))["response"]["status"] == "completed"
     assert client.observer.responses == ["turn_detected", "completed"]
     assert len(client.observer.legs) == 1
+
+
+async def test_the_times_of_a_barge_in_are_in_the_report_of_the_speech_and_in_the_log(
+    client, synthesizer, caplog
+):
+    caplog.set_level("INFO", "app.api.realtime.responses")
+    ears = await client.ears()
+    await speaking(client, synthesizer)
+    ears.begins()
+    spoken = (await client.last("response.done"))["response"]
+    event = await client.last("response.interrupted")
+    told = {name: event[name] for name in ("response_id", "marks", "legs_ms")}
+    key = SessionKey("default", spoken["session_id"])
+    stored = partial(synthesizer.barge_ins.get, key.session_id)
+    assert asdict(await eventually(stored, 5, "the registry has the times")) == told
+    (line,) = [record for record in caplog.records if hasattr(record, "legs_ms")]
+    logged = {name: getattr(line, name) for name in told}
+    assert (logged, line.session) == (told, spoken["session_id"])
+    assert f"chain {told['legs_ms']['chain']:.0f}" in line.getMessage()
+    assert list(told["marks"].values()) == sorted(told["marks"].values())
+
+
+async def test_a_barge_in_whose_times_cannot_be_kept_ends_no_session(client, synthesizer):
+    refused = asyncio.Event()
+
+    async def interrupted(key, times):
+        refused.set()
+        raise Unavailable("the registry does not answer")
+
+    synthesizer.interrupted = interrupted
+    ears = await client.ears()
+    await speaking(client, synthesizer)
+    ears.begins()
+    await client.last("response.interrupted")
+    await eventually(refused.is_set, 5, "the registry was asked")
+    await client.update(**TELLS)
 
 
 async def test_no_sound_follows_the_start_of_the_voice(client, synthesizer):

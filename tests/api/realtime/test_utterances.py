@@ -1,13 +1,18 @@
 """What a client says: the events of the input, and the response that follows."""
 
+import asyncio
+import base64
+
 import pytest
 
 from app.errors import Overloaded
 from app.realtime_settings import RealtimeSettings
 from tests.support.eventually import eventually
 from tests.support.realtime_client import kinds, realtime_client
+from tests.support.scripted_hearing import ScriptedHearing
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
+SECOND = base64.b64encode(bytes(2 * 24_000)).decode()  # of silence
 TELLS = {"audio": {"input": {"transcription": {"model": "any"}}}}
 PUSH_TO_TALK = {"audio": {"input": {"turn_detection": None, "transcription": {"model": "any"}}}}
 
@@ -219,6 +224,40 @@ async def test_sound_that_comes_too_fast_is_refused_by_name(synthesizer):
             await client.say(0.1)
         error = (await client.last("error"))["error"]
         assert error["code"] == "input_audio_too_fast"
+
+
+class BusyHearing(ScriptedHearing):
+    """Takes no sound until it is `free`."""
+
+    async def open_call(self, sound, turns):
+        ears = await super().open_call(sound, turns)
+        take, self.free = ears.accept, asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+
+        async def accept(content):
+            await self.free.wait()
+            await take(content)
+
+        ears.accept = accept
+        return ears
+
+
+async def test_sound_that_the_hearing_does_not_take_is_refused_and_the_next_is_heard(synthesizer):
+    settings, hearing = RealtimeSettings(max_behind_s=100), BusyHearing()
+    async with realtime_client(synthesizer, hearing=hearing, settings=settings) as client:
+        ears = await client.ears()  # which have 0.1 s and take nothing more
+        for _ in range(31):
+            await client.say(1)
+        await client.send("input_audio_buffer.append", event_id="late", audio=SECOND)
+        error = (await client.last("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("hearing_late", "late")
+        hearing.loop.call_soon_threadsafe(hearing.free.set)
+        taken = 2 * 24_000 * 31 + 2 * 2400
+        await eventually(lambda: len(ears.accepted) == taken, 5, "what waited is heard")
+        await client.say(1)
+        await eventually(lambda: len(ears.accepted) > taken, 5, "sound is heard again")
+        ears.hears("hello")
+        assert (await client.last("response.done"))["response"]["status"] == "completed"
 
 
 async def test_sound_that_is_no_base64_is_refused(client):

@@ -14,6 +14,7 @@ from ray import serve
 
 from app.config import Limits, ServeArgs, VocoderSettings
 from app.core import DEFAULT_TENANT, SessionKey, SessionReport
+from app.hearing_settings import HearingSettings
 from app.t3_settings import T3Settings
 from deployments.app import assemble
 from deployments.named_actors import NAMESPACE
@@ -33,6 +34,8 @@ ARGS = ServeArgs(
     t3_cpus=0.2,
     # Two hundred sessions at once wait for one another in the engines.
     limits=Limits(first_audio_s=250, admit="all"),
+    hearing=HearingSettings(num_warm=0),
+    hearing_cpus=0.1,
 )
 RECOVERED_WITHIN_S = 120  # 15 s on a quiet machine; a replica's imports take most of that
 

@@ -34,29 +34,29 @@ METADATA = {
 
 FLOATS, LONGS = TensorProto.FLOAT, TensorProto.INT64
 NEVER = -100.0
-_value = helper.make_tensor_value_info
+tensor = helper.make_tensor_value_info
 
 
 def write_ctc(folder: Path) -> None:
     _write_tokens(folder)
     log_softmax = helper.make_node("LogSoftmax", ["scores"], ["log_probs"], axis=2)
-    _save(folder / "model.onnx", _scoring("log_probs", log_softmax), METADATA)
+    save(folder / "model.onnx", _scoring("log_probs", log_softmax), METADATA)
 
 
 def write_transducer(folder: Path) -> None:
     """Says the word once in an utterance: its decoder allows it only behind a blank."""
     _write_tokens(folder)
     passing = helper.make_node("Identity", ["scores"], ["encoder_out"])
-    _save(folder / "encoder.onnx", _scoring("encoder_out", passing), METADATA)
-    _save(folder / "decoder.onnx", _decoder(), {"vocab_size": "2", "context_size": "2"})
-    _save(folder / "joiner.onnx", _joiner(), {"joiner_dim": "2"})
+    save(folder / "encoder.onnx", _scoring("encoder_out", passing), METADATA)
+    save(folder / "decoder.onnx", _decoder(), {"vocab_size": "2", "context_size": "2"})
+    save(folder / "joiner.onnx", _joiner(), {"joiner_dim": "2"})
 
 
 def _write_tokens(folder: Path) -> None:
     (folder / "tokens.txt").write_text("<blk> 0\n\N{LOWER ONE EIGHTH BLOCK}sound 1\n")
 
 
-def _save(path: Path, graph: onnx.GraphProto, metadata: dict[str, str]) -> None:
+def save(path: Path, graph: onnx.GraphProto, metadata: dict[str, str]) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     helper.set_model_props(model, metadata)
     onnx.save(model, str(path))
@@ -64,8 +64,8 @@ def _save(path: Path, graph: onnx.GraphProto, metadata: dict[str, str]) -> None:
 
 def _scoring(output: str, last: onnx.NodeProto) -> onnx.GraphProto:
     """`last` makes `output` of the `scores` of the blank and of the word, for each frame."""
-    inputs = [_value("x", FLOATS, ["N", CHUNK, NUM_MELS])]
-    outputs = [_value(output, FLOATS, ["N", CHUNK, 2])]
+    inputs = [tensor("x", FLOATS, ["N", CHUNK, NUM_MELS])]
+    outputs = [tensor(output, FLOATS, ["N", CHUNK, 2])]
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["energy"], axes=[2], keepdims=1),
         helper.make_node("Sub", ["energy", "loud"], ["score"]),
@@ -79,8 +79,8 @@ def _scoring(output: str, last: onnx.NodeProto) -> onnx.GraphProto:
     ]
     states = [(name, FLOATS, shape) for name, shape in SHAPES.items()]
     for name, kind, shape in [*states, ("processed_lens", LONGS, (1,))]:
-        inputs.append(_value(name, kind, shape))
-        outputs.append(_value(f"new_{name}", kind, shape))
+        inputs.append(tensor(name, kind, shape))
+        outputs.append(tensor(f"new_{name}", kind, shape))
         nodes.append(helper.make_node("Identity", [name], [f"new_{name}"]))
     return helper.make_graph(nodes, "scoring", inputs, outputs, constants)
 
@@ -91,11 +91,11 @@ def _decoder() -> onnx.GraphProto:
         helper.make_node("MatMul", ["tokens", "weights"], ["decoder_out"]),
     ]
     weights = helper.make_tensor("weights", FLOATS, [2, 2], [0.0, 0.0, 0.0, NEVER])
-    inputs, outputs = _value("y", LONGS, ["N", 2]), _value("decoder_out", FLOATS, ["N", 2])
+    inputs, outputs = tensor("y", LONGS, ["N", 2]), tensor("decoder_out", FLOATS, ["N", 2])
     return helper.make_graph(nodes, "decoder", [inputs], [outputs], [weights])
 
 
 def _joiner() -> onnx.GraphProto:
-    parts = [_value(name, FLOATS, ["N", 2]) for name in ("encoder_out", "decoder_out")]
+    parts = [tensor(name, FLOATS, ["N", 2]) for name in ("encoder_out", "decoder_out")]
     node = helper.make_node("Add", ["encoder_out", "decoder_out"], ["logit"])
-    return helper.make_graph([node], "joiner", parts, [_value("logit", FLOATS, ["N", 2])])
+    return helper.make_graph([node], "joiner", parts, [tensor("logit", FLOATS, ["N", 2])])
