@@ -80,6 +80,7 @@ class SpeechContext:
         self._live: SessionKey | None = None
         self._num_takes = 0
         self._finish = FinishReason.STOP
+        self._flush_finish = FinishReason.STOP  # of what was spoken since the last flush
         self._marks = {Mark.RECEIVED: time.monotonic()}  # over all takes
         self._audio_s = 0.0  # sent so far, as it is heard
         self._playback = Playback(time.monotonic)  # over all takes
@@ -112,9 +113,9 @@ class SpeechContext:
         return self._live is None and self._text.is_idle
 
     @property
-    def was_cancelled_elsewhere(self) -> bool:
-        """By another route than this socket."""
-        return self._finish is FinishReason.CANCELLED and not self.is_cancelled
+    def is_whole(self) -> bool:
+        """False where another route than this socket has cancelled, and where a take was cut."""
+        return self._finish is FinishReason.STOP
 
     async def cancel(self, played_ms: float | None = None) -> CancelAck:
         """What was stopped, and what was heard, over all takes. The context sends nothing after
@@ -210,9 +211,15 @@ class SpeechContext:
                 break
             if order is Order.FLUSHED:
                 await self._send(encoder, await encoder.drain())
-                await self._outbox.tell(self, "flushed", dropped_characters=self._num_dropped_chars)
+                await self._flushed()
             elif isinstance(order, Take):
                 await self._speak(order, encoder)
+
+    async def _flushed(self) -> None:
+        finish, self._flush_finish = self._flush_finish, FinishReason.STOP
+        num_dropped = self._num_dropped_chars
+        told = {"finish_reason": finish, "dropped_characters": num_dropped}
+        await self._outbox.tell(self, "flushed", **told)
 
     def _transcript(self, *, is_end: bool) -> Transcript:
         """`is_end`: all sound is sent, or is about to be."""
@@ -256,7 +263,7 @@ class SpeechContext:
                     await self._hand_over(job.request.key, self._send(encoder, encoded, news))
                     if chunk.finish is not None:
                         if chunk.finish is not FinishReason.STOP:  # no later take makes it whole
-                            self._finish = chunk.finish
+                            self._finish = self._flush_finish = chunk.finish
                         self._add(chunk.marks)
         finally:
             self._live = None

@@ -29,6 +29,7 @@ from app.errors import BadRequest, ReaderStalled
 log = logging.getLogger(__name__)
 
 CANCELLED = "cancelled"  # code of an error
+FINISH = "X-Finish-Reason"  # of an answer that is sent when all of it is made
 DROPPED = "X-Dropped-Characters"  # of the text: the model cannot read them, or they are no words
 
 
@@ -109,6 +110,8 @@ class SpeechResponse(Response):
                     return part, False
             if self._is_whole and chunk.finish is FinishReason.CANCELLED:
                 raise BadRequest("the speech was cancelled by another request", code=CANCELLED)
+            if not self._is_begun and chunk.finish is not None:
+                self.headers[FINISH] = chunk.finish
             return await self._speech.end(chunk), True
         except Exception as error:  # of any kind: the listener must be told
             if not self._is_begun:

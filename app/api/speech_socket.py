@@ -274,7 +274,7 @@ class SpeechSocket:
             message = "socket %s: a context failed: %s"
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
             await self._outbox.failed(context, error)
-        is_whole = error is None and not context.was_cancelled_elsewhere
+        is_whole = error is None and context.is_whole
         if self._dialect.closes_failed and not is_whole and not context.is_cancelled:
             self._spawn(self._close(FAILED, "the speech is not whole"))
 

@@ -12,6 +12,7 @@ from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia import Cartesia, as_sent, tag_replacer
 from app.api.dialects.cartesia_fields import opening_of
+from app.api.dialects.cut_speech import cut_error
 from app.api.dialects.http import errors_shaped, job_of
 from app.api.dialects.values import flag_of, text_of
 from app.api.dialects.words import timed
@@ -69,7 +70,9 @@ class CartesiaEvents:
 
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
-        return self._chunk(sound, is_last=True) + self._event(messages.done())
+        cut = cut_error(last.finish)
+        told = b"" if cut is None else self._event(messages.error(cut))
+        return self._chunk(sound, is_last=True) + told + self._event(messages.done())
 
     def broken(self, error: Exception) -> bytes:
         return self._event(messages.error(error))

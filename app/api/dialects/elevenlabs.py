@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.alignment import Alignments
+from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import (
     FILLER_MS,
     Frame,
@@ -173,6 +174,11 @@ class ElevenLabs:
                     yield messages.cancelled_elsewhere()
                     return
                 yield from self._end(context)
+                cut = cut_of(message)
+                if cut is None or self._is_multi:
+                    yield messages.final()
+                if cut is not None:  # LiveKit throws sound away that it has not decoded by then
+                    yield messages.error(cut)
             case "cancelled":
                 self._names.forget(message.context_id)
             case "error":
@@ -192,7 +198,6 @@ class ElevenLabs:
         chars = context.alignments.of(context.words) + context.alignments.rest()
         if chars:
             yield messages.audio(b"", chars)
-        yield messages.final()
 
     def _frame(self, vendor_id: str | None, message: messages.Message) -> str:
         if self._is_multi and vendor_id is not None:
