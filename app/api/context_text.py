@@ -51,6 +51,11 @@ class ContextText:
     def is_idle(self) -> bool:
         return self._orders.empty()
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether text has come that is to be spoken, or waits for its end."""
+        return not (self.is_idle and self._text.is_blank)
+
     async def push(self, text: str) -> None:
         """Raises BadRequest if the context is closing, or too much text waits already."""
         self._refuse_if_closing()

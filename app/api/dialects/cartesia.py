@@ -15,7 +15,7 @@ from uuid import uuid4
 from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia_fields import opening_of
 from app.api.dialects.cut_speech import cut_of
-from app.api.dialects.dialect import FILLER_MS, Frame, Opening, Reply, ServerMessage, Step
+from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.markup import TagReplacer
 from app.api.dialects.names import ContextNames, FailedIds, end_failed
 from app.api.dialects.silence import short_silence
@@ -62,7 +62,6 @@ class _Context:
     num_flushed: int = 0
     awaits_text: bool = True
     is_heard: bool = False
-    filler_ms: float = 0.0
 
 
 class Cartesia:
@@ -181,10 +180,9 @@ class Cartesia:
     ) -> Iterator[messages.Message]:
         match message.kind:
             case "audio":
-                context.filler_ms += FILLER_MS if message.is_filler else 0.0
                 yield self._chunk(context, message.sound)
             case "words":
-                if words := words_of(message, context.filler_ms):
+                if words := words_of(message):
                     yield messages.timestamps(as_sent(words))
             case "flushed":
                 context.num_flushed += 1

@@ -68,6 +68,9 @@ class CartesiaEvents:
     async def feed(self, chunk: AudioChunk) -> bytes:
         return self._chunk(await self._encoder.feed(chunk.pcm))
 
+    async def fill(self) -> bytes:
+        return self._chunk(await self._encoder.fill())
+
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
         cut = cut_error(last.finish)
@@ -91,7 +94,8 @@ class CartesiaEvents:
         if self._words is None:
             return b""
         heard_ms = (self._encoder.audio_s + self._delay_s) * 1e3
-        words = as_sent(timed(self._words.news(heard_ms, is_last=is_last)))
+        news = self._encoder.fillers.heard(self._words.news(heard_ms, is_last=is_last))
+        words = as_sent(timed(news))
         return self._event(messages.timestamps(words)) if words else b""
 
     def _event(self, message: messages.Message) -> bytes:
@@ -119,7 +123,9 @@ def routes(services: Services) -> APIRouter:
     async def speak_bytes(request: Request) -> Response:
         """Cartesia: speech of a text as raw samples, WAV or MP3."""
         made = await job(request, await read_object(request, services.planner.max_body_bytes))
-        return SpeechResponse(services, nullcontext(made), RawAudio(made), is_whole=True)
+        return SpeechResponse(
+            services, nullcontext(made), RawAudio(made), is_whole=True, fills_gaps=True
+        )
 
     @router.post("/tts/sse", response_model=None, responses=EVENTS, openapi_extra=_BODY)
     async def speak_events(request: Request) -> Response:
@@ -128,7 +134,7 @@ def routes(services: Services) -> APIRouter:
         made, context_id = await job(request, body), text_of(body, "context_id")
         tells_words = flag_of(body, "add_timestamps")
         events = CartesiaEvents(made, context_id, tells_words=tells_words)
-        return SpeechResponse(services, nullcontext(made), events, is_whole=True)
+        return SpeechResponse(services, nullcontext(made), events, is_whole=True, fills_gaps=True)
 
     @router.websocket("/tts/websocket")
     async def stream(websocket: WebSocket) -> None:

@@ -15,7 +15,6 @@ from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.alignment import Alignments
 from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import (
-    FILLER_MS,
     Frame,
     KeepAlive,
     Opening,
@@ -44,7 +43,6 @@ class _Context:
     is_closing: bool = False
     has_text: bool = False  # beside the space that opened it
     is_heard: bool = False
-    filler_ms: float = 0.0
 
 
 class ElevenLabs:
@@ -162,10 +160,9 @@ class ElevenLabs:
     ) -> Iterator[messages.Message]:
         match message.kind:
             case "audio":
-                context.filler_ms += FILLER_MS if message.is_filler else 0.0
                 yield self._audio(context, message.sound)
             case "words":
-                context.words += words_of(message, context.filler_ms)
+                context.words += words_of(message)
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:

@@ -67,6 +67,9 @@ class TimedLines:
         sound = await self._encoder.feed(chunk.pcm)
         return _line(sound, self._chars(is_last=False)) if sound else b""
 
+    async def fill(self) -> bytes:
+        return _line(await self._encoder.fill(), ())
+
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
         chars = self._chars(is_last=True) + self._alignments.rest()
@@ -76,7 +79,8 @@ class TimedLines:
 
     def _chars(self, *, is_last: bool) -> list[TimedChar]:
         heard_ms = (self._encoder.audio_s + self._delay_s) * 1e3
-        return self._alignments.of(timed(self._words.news(heard_ms, is_last=is_last)))
+        news = self._encoder.fillers.heard(self._words.news(heard_ms, is_last=is_last))
+        return self._alignments.of(timed(news))
 
     def broken(self, error: Exception) -> bytes:
         return b""
@@ -116,7 +120,7 @@ def routes(services: Services) -> APIRouter:
         return await job_of(services, caller, opening, text, session_id)
 
     def answer(job: SpeechJob, body: Body) -> Response:
-        return SpeechResponse(services, nullcontext(job), body, is_whole=True)
+        return SpeechResponse(services, nullcontext(job), body, is_whole=True, fills_gaps=True)
 
     @router.post(URL, response_model=None, responses=SPOKEN, openapi_extra=_BODY)
     async def speak_whole(request: Request, voice: str) -> Response:

@@ -85,18 +85,6 @@ def test_words_are_told_in_seconds():
     assert (told["type"], told["context_id"]) == ("timestamps", "c")
 
 
-def test_silence_that_fills_a_gap_moves_the_words_behind_it():
-    wire = socket()
-    wire.receives(generation("Hello there.", add_timestamps=True))
-    wire.words("c0", ("Hello", 0, 300, 0, 5))
-    wire.fills("c0")
-    wire.words("c0", ("there.", 400, 900, 6, 12))
-    first, filler, second = wire.taken()
-    assert base64.b64decode(filler["data"]) == bytes(480 * 2)
-    assert first["word_timestamps"]["start"] == [0]
-    assert second["word_timestamps"]["start"] == [0.42]
-
-
 def test_tags_are_stripped_or_acted_on_wherever_they_are_cut():
     wire = socket()
     for piece in (
