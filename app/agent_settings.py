@@ -18,7 +18,8 @@ class AgentLimits(BaseModel, extra="forbid", frozen=True):
     profile: Literal["listeners", "agents"] = Field(
         "listeners",
         description="agents: a session is refused before a voice agent gives it up: first_audio_s "
-        "is 2.5 unless it is set, and the 503 has Retry-After: 1",
+        "is 2.5 unless it is set, and the 503 has Retry-After: 1. Streams over HTTP have silence "
+        "where sound is late",
     )
     nothing_to_speak: Literal["silence", "refuse"] = Field(
         "silence",

@@ -19,6 +19,7 @@ class ClientOf(NamedTuple):
 
 _FRAMEWORKS = ("openai", "cartesia", "elevenlabs", "deepgram")
 CLIENTS = (
+    ClientOf("own socket", "sdks", "own_socket", "websocket"),
     ClientOf("openai SDK", "sdks", "openai_sdk", "openai"),
     ClientOf("cartesia SDK", "sdks", "cartesia_sdk", "cartesia"),
     ClientOf("elevenlabs SDK", "sdks", "elevenlabs_sdk", "elevenlabs"),

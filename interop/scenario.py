@@ -62,21 +62,22 @@ def speak(script: Script, log: SessionLog, row: Row) -> None:
     row.sent_s = sum(session.audio_s for session in sessions)
     if heard.sound_s < row.sent_s - LOST_S or row.sent_s == 0:
         row.trouble.append(f"{heard.sound_s:.2f} s were heard of {row.sent_s:.2f} s")
-    row.trouble += wrong_words(heard, sessions)
-    if not heard.words:
-        row.words = "none"
-    else:
-        row.words = "in order" if heard.words == SAID else "out of order"
+    wrong = wrong_words(heard)
+    row.words = "out of order" if wrong else "in order" if heard.words else "none"
+    row.trouble += wrong_requests(sessions) + wrong
 
 
-def wrong_words(heard: Heard, sessions: list[Session]) -> list[str]:
-    """What is wrong with the words that the server was asked for, and with those that the client
-    told, if any. Both have SENTENCES to say."""
+def wrong_requests(sessions: list[Session]) -> list[str]:
+    """What is wrong with the words that the server was asked for. It had SENTENCES to say."""
     asked = Counter(word for session in sessions for word in session.words)
-    wrong = [] if asked == Counter(SAID) else [f"the server was asked for {dict(asked)}"]
-    if heard.words and heard.words != SAID:
-        wrong.append(f"the client told {' '.join(heard.words)!r}")
-    return wrong
+    return [] if asked == Counter(SAID) else [f"the server was asked for {dict(asked)}"]
+
+
+def wrong_words(heard: Heard) -> list[str]:
+    """What is wrong with the words that the client told of SENTENCES, if any."""
+    if heard.words in ([], SAID):
+        return []
+    return [f"the client told {' '.join(heard.words)!r}"]
 
 
 def interrupt(script: Script, log: SessionLog, row: Row, num: int) -> None:

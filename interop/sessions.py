@@ -26,7 +26,7 @@ class Session(NamedTuple):
     num_tokens: int  # made
     steps_after: int  # T3 steps that began after the abort
     marks: dict[str, float]
-    is_complete: bool = True  # it ended by itself
+    is_complete: bool = True  # it ended by itself, and nothing of it was cut
     words: tuple[str, ...] = ()  # of its text, as sent
 
     @property
@@ -52,7 +52,7 @@ class SessionLog:
         with httpx.Client(base_url=self._url, timeout=10) as client:
             answers = {each: client.get(f"/v1/sessions/{each}") for each in ids}
             return [
-                _session(answer.json(), _words(client, each))
+                session_of(answer.json(), _words(client, each))
                 for each, answer in answers.items()
                 if answer.status_code == httpx.codes.OK
             ]
@@ -86,14 +86,14 @@ def _words(client: httpx.Client, session_id: str) -> tuple[str, ...]:
     return tuple(word["text"] for word in answer.json()["words"])
 
 
-def _session(report: dict[str, Any], words: tuple[str, ...]) -> Session:
+def session_of(report: dict[str, Any], words: tuple[str, ...]) -> Session:
     return Session(
         report["session_id"],
         report["audio_sent_ms"] / 1e3,
         report["tokens_generated"],
         report["steps_after_abort"] or 0,
         report["marks"],
-        report["finish"] in ("stop", "length"),
+        report["finish"] == "stop",
         words,
     )
 

@@ -16,6 +16,7 @@ SocketVia = Literal["websocket", "cartesia", "elevenlabs", "deepgram"]
 Via = Literal["http", SocketVia]
 VIAS: tuple[Via, ...] = get_args(Via)
 CONTEXT = "turn"
+CUT = "speech_cut"  # told before the end; our own protocol tells it with the end, as `length`
 
 
 class Read(NamedTuple):
@@ -88,7 +89,7 @@ class Cartesia:
 
     def read(self, frame: str | bytes) -> Read:
         message = json.loads(frame)
-        if message["type"] == "error":
+        if message["type"] == "error" and message["error_code"] != CUT:
             return Read(is_over=True, error=message["error_code"])
         is_over = message["type"] == "done"
         return Read(_sound(message.get("data")), is_over, is_over)
@@ -110,7 +111,7 @@ class ElevenLabs:
 
     def read(self, frame: str | bytes) -> Read:
         message = json.loads(frame)
-        if "error" in message:
+        if message.get("error", CUT) != CUT:
             return Read(is_over=True, error=message["error"])
         return Read(_sound(message.get("audio")), message.get("isFinal") is True)
 

@@ -71,6 +71,11 @@ class ContextText:
     def is_idle(self) -> bool:
         return self._orders.empty() and not self._is_reading
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether text has come that is to be spoken, or waits for its end."""
+        return not (self.is_idle and self._text.is_blank)
+
     async def push(self, text: str) -> None:
         """Does not wait until the text is cut, except where it may be too much. Raises BadRequest
         if the context is closing, or too much text waits already."""

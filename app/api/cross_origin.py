@@ -21,6 +21,7 @@ EXPOSED = (
     "X-Sample-Rate",
     "X-Seed",
     "X-Dropped-Characters",
+    "X-Finish-Reason",
     "X-Prebuffer-Ms",
     "X-Words-Estimated",
     "Link",

@@ -64,6 +64,9 @@ class WavEvents:
             usage=usage_of(self._job.text.num_chars, last.num_tokens),
         )
 
+    async def fill(self) -> bytes:
+        return b""  # each event is a file of its own
+
     def broken(self, error: Exception) -> bytes:
         return event_of("error", error=error_of(error))
 

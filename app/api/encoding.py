@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.api.fillers import Fillers
 from app.api.services import Services
 from app.api.speech_job import SpeechJob, SpeechOptions
 from app.audio.formats import AudioStream
@@ -20,6 +21,8 @@ from app.errors import SynthesisFailed
 from app.text.plan import SpokenText
 
 HEADERLESS = ("pcm", "mulaw", "alaw")
+FILLER_S = 0.02
+MAX_FILLERS = 50
 
 
 async def chunks_of(services: Services, job: SpeechJob) -> AsyncGenerator[AudioChunk, None]:
@@ -101,13 +104,37 @@ class SpeechEncoder:
         self._options = options
         self._stream: AudioStream | None = None  # opened with the first samples
         self._drained_s = 0.0  # in the streams before this one
+        self._num_fed = 0  # samples of speech
+        self.fillers = Fillers()
 
     @property
     def audio_s(self) -> float:
-        """Seconds of sound so far, after speed and with pauses: the sound as it is heard."""
+        """Seconds of sound so far, after speed and with pauses: the sound as it is heard, without
+        fillers."""
+        return max(0.0, self._encoded_s - self.fillers.total_s)
+
+    @property
+    def _encoded_s(self) -> float:
         return self._drained_s + (0.0 if self._stream is None else self._stream.audio_s)
 
     async def feed(self, pcm: Samples) -> bytes:
+        self._num_fed += len(pcm)
+        return await self._encoded(pcm)
+
+    async def fill(self) -> bytes:
+        """A filler: as much silence as makes bytes, which codecs hold back. What is fed later
+        follows it."""
+        speed, num_fillers = self._options.speed, 0
+        silence = np.zeros(round(FILLER_S * speed * SAMPLE_RATE), np.float32)
+        sound = b""
+        while not sound and num_fillers < MAX_FILLERS:
+            sound = await self._encoded(silence)
+            num_fillers += 1
+        at_s = self._num_fed / SAMPLE_RATE / speed + self._options.delay_s
+        self.fillers.add(at_s * 1e3, num_fillers * len(silence) / SAMPLE_RATE / speed * 1e3)
+        return sound
+
+    async def _encoded(self, pcm: Samples) -> bytes:
         if not len(pcm):
             return b""
         if self._stream is not None and self._stream.is_light:
@@ -126,7 +153,7 @@ class SpeechEncoder:
         if self._stream is None or self._options.format_name not in HEADERLESS:
             return b""
         drained = await self.finish()
-        self._drained_s, self._stream = self.audio_s, None
+        self._drained_s, self._stream = self._encoded_s, None
         return drained
 
     async def finish(self) -> bytes:

@@ -35,7 +35,15 @@ class SocketOutbox:
         self, context: SpeechContext, encoded: bytes, prebuffer_ms: int | None = None
     ) -> None:
         told = {} if prebuffer_ms is None else {"prebuffer_ms": prebuffer_ms}
-        await self._say(context, _sound(context, encoded, told))
+        sound = ServerMessage(
+            "audio",
+            context.context_id,
+            context.number,
+            told,
+            sound=encoded,
+            is_binary=context.is_binary,
+        )
+        await self._say(context, sound)
 
     def cancelled_elsewhere(self, context: SpeechContext) -> Coroutine[object, object, None]:
         """The end of a context that another connection has stopped. The dialect gets it now, before
@@ -44,10 +52,6 @@ class SocketOutbox:
         return self.frames(
             self._dialect.write(ServerMessage("done", context.context_id, context.number, told))
         )
-
-    async def fill(self, context: SpeechContext, silence: bytes) -> None:
-        """Silence beside the stream of the context, which owes sound."""
-        await self._say(context, _sound(context, silence, {}, is_filler=True))
 
     def event(
         self,
@@ -74,7 +78,7 @@ class SocketOutbox:
 
     async def _say(self, context: SpeechContext, message: ServerMessage) -> None:
         async with self._sending:
-            if context.is_cancelled or (message.is_filler and context.is_done):
+            if context.is_cancelled:
                 return
             for frame in self._dialect.write(message):
                 if not context.is_cancelled:
@@ -88,17 +92,3 @@ class SocketOutbox:
             await self._websocket.send_text(frame)
         else:
             await self._websocket.send_bytes(frame)
-
-
-def _sound(
-    context: SpeechContext, sound: bytes, told: dict[str, int], *, is_filler: bool = False
-) -> ServerMessage:
-    return ServerMessage(
-        "audio",
-        context.context_id,
-        context.number,
-        told,
-        sound=sound,
-        is_binary=context.is_binary,
-        is_filler=is_filler,
-    )

@@ -28,6 +28,9 @@ class Body(Protocol):
 
     async def feed(self, chunk: AudioChunk) -> bytes: ...
 
+    async def fill(self) -> bytes:
+        """Silence, where sound is late."""
+
     async def end(self, last: AudioChunk) -> bytes:
         """The last bytes. `last` has the finish and the marks of the session."""
 
@@ -43,6 +46,9 @@ class RawAudio:
 
     async def feed(self, chunk: AudioChunk) -> bytes:
         return await self._encoder.feed(chunk.pcm)
+
+    async def fill(self) -> bytes:
+        return await self._encoder.fill()
 
     async def end(self, last: AudioChunk) -> bytes:
         return await self._encoder.feed(last.pcm) + await self._encoder.finish()
@@ -63,6 +69,9 @@ class WholeFile:
     async def feed(self, chunk: AudioChunk) -> bytes:
         self._parts.append(await self._encoder.feed(chunk.pcm))
         return b""
+
+    async def fill(self) -> bytes:
+        return b""  # no byte is sent before the end
 
     async def end(self, last: AudioChunk) -> bytes:
         if last.finish is FinishReason.CANCELLED:
@@ -89,6 +98,9 @@ class ServerSentEvents:
     async def feed(self, chunk: AudioChunk) -> bytes:
         return self._events(await self._encoder.feed(chunk.pcm))
 
+    async def fill(self) -> bytes:
+        return event_of("speech.audio.delta", audio=base64_of(await self._encoder.fill()))
+
     async def end(self, last: AudioChunk) -> bytes:
         tail = await self.feed(last) + self._events(await self._encoder.finish())
         if not self._is_heard:  # cancelled before the first sound
@@ -109,7 +121,7 @@ class ServerSentEvents:
         self._is_heard = self._is_heard or bool(encoded)
         if not self._is_heard:
             return b""
-        news = [] if self._words is None else self._words.news()
+        news = [] if self._words is None else self._encoder.fillers.heard(self._words.news())
         words = event_of("speech.audio.words", **words_of(news)) if news else b""
         return words + (
             event_of("speech.audio.delta", audio=base64_of(encoded)) if encoded else b""

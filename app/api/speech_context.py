@@ -69,6 +69,8 @@ class SpeechContext:
         self._services = services
         self._outbox = outbox
         self._tells_words = tells_words
+        self._encoder = SpeechEncoder(options)
+        self._encoding = asyncio.Lock()  # bytes are sent in the order in which they are encoded
         self._text = ContextText(
             options.rules,
             max_buffer_s=max_buffer_s,
@@ -78,14 +80,12 @@ class SpeechContext:
         self._played_ms: float | None = None  # as the client's cancel told it
         self._is_stalled = False
         self._live: SessionKey | None = None
-        self._num_takes = 0
-        self._finish = FinishReason.STOP
+        self._finish = self._flush_finish = FinishReason.STOP  # the other: since the last flush
         self._marks = {Mark.RECEIVED: time.monotonic()}  # over all takes
-        self._audio_s = 0.0  # sent so far, as it is heard
+        self.heard_s = 0.0  # sent so far, as it is heard
         self._playback = Playback(time.monotonic)  # over all takes
         self._prebuffer_ms: int | None = None  # to be told with the next audio
-        self._num_chars = 0
-        self._num_dropped_chars = 0
+        self._num_takes = self._num_chars = self._num_dropped_chars = 0
         self._unreadable: BadRequest | None = None  # of a take that was left out
         self.num_tokens = 0  # of the takes that have ended
 
@@ -104,24 +104,26 @@ class SpeechContext:
 
     @property
     def audio_s(self) -> float:
-        """Sent so far, as sessions count it: at speed 1."""
-        return self._audio_s * self.options.speed
+        return self.heard_s * self.options.speed  # as sessions count it: at speed 1
 
     @property
     def is_idle(self) -> bool:
         return self._live is None and self._text.is_idle
 
     @property
-    def was_cancelled_elsewhere(self) -> bool:
-        """By another route than this socket."""
-        return self._finish is FinishReason.CANCELLED and not self.is_cancelled
+    def owes_sound(self) -> bool:
+        return self._live is not None or self._text.is_owed
+
+    @property
+    def is_whole(self) -> bool:
+        return self._finish is FinishReason.STOP  # no take was cut, or cancelled elsewhere
 
     async def cancel(self, played_ms: float | None = None) -> CancelAck:
         """What was stopped, and what was heard, over all takes. The context sends nothing after
         this call. `played_ms`: how much of the context's sound the client has played."""
         self.is_cancelled = True
         self._played_ms = played_ms
-        sent_ms = round(self._audio_s * 1e3, 3)
+        sent_ms = round(self.heard_s * 1e3, 3)
         told = self.heard(played_ms)
         ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self.num_tokens, heard=told)
         if self._live is None:
@@ -154,10 +156,9 @@ class SpeechContext:
     async def run(self) -> None:
         """Speaks until the context is closed or cancelled, or until it or one of its sessions is
         cancelled by another route. Raises the errors of the speech."""
-        encoder = SpeechEncoder(self.options)
         key = SessionKey(self.options.caller.tenant, self.session_id)
         with self._services.synthesizer.group(key) as group:
-            speaking = asyncio.ensure_future(self._speak_all(encoder))
+            speaking = asyncio.ensure_future(self._speak_all())
             try:
                 await asyncio.wait({speaking, group.stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if group.stopped.done():
@@ -168,16 +169,24 @@ class SpeechContext:
                 self._account(group, speaking)
         if not speaking.cancelled():
             speaking.result()
-        await self._send(encoder, await encoder.finish())
-        self.is_done = True  # before `done` waits for its turn: a cancel now comes too late
+        async with self._encoding:
+            await self._send(await self._encoder.finish())
+            self.is_done = True  # before `done` waits for its turn: a cancel now comes too late
         await self._outbox.tell(
             self,
             "done",
             finish_reason=self._finish,
             usage=usage_of(self._num_chars, self.num_tokens),
-            timing=timing_of(self._marks, self._audio_s),
+            timing=timing_of(self._marks, self.heard_s),
             dropped_characters=self._num_dropped_chars,
         )
+
+    async def fill(self) -> None:
+        """A filler, if sound is still owed once what is being sent is sent."""
+        sent_s = self.heard_s
+        async with self._encoding:
+            if self.heard_s == sent_s and self.owes_sound and not self.is_done:
+                await self._outbox.audio(self, await self._encoder.fill())
 
     async def _stop(self) -> None:
         """The sessions, before the client of the socket is told."""
@@ -202,7 +211,7 @@ class SpeechContext:
         elif speaking.cancelled():
             group.finish, group.cause = FinishReason.CANCELLED, "disconnect"
 
-    async def _speak_all(self, encoder: SpeechEncoder) -> None:
+    async def _speak_all(self) -> None:
         while self._finish is not FinishReason.CANCELLED and not self.is_cancelled:
             order = await self._text.next()
             if order is Order.CLOSE:
@@ -210,14 +219,17 @@ class SpeechContext:
                     raise self._unreadable
                 break
             if order is Order.FLUSHED:
-                await self._send(encoder, await encoder.drain())
-                await self._outbox.tell(self, "flushed", dropped_characters=self._num_dropped_chars)
+                async with self._encoding:
+                    await self._send(await self._encoder.drain())
+                told = {"dropped_characters": self._num_dropped_chars}
+                finish, self._flush_finish = self._flush_finish, FinishReason.STOP
+                await self._outbox.tell(self, "flushed", finish_reason=finish, **told)
             elif isinstance(order, Take):
-                await self._speak(order, encoder)
+                await self._speak(order)
 
     def _transcript(self, *, is_end: bool) -> Transcript:
         """`is_end`: all sound is sent, or is about to be."""
-        sent_s = self._words.begins_s if is_end else self._audio_s
+        sent_s = self._words.begins_s if is_end else self.heard_s
         return self._words.transcript(self._text.whole, sent_s)
 
     async def _planned(self, take: Take) -> SpeechJob | None:
@@ -235,7 +247,7 @@ class SpeechContext:
                 raise
             return None
 
-    async def _speak(self, take: Take, encoder: SpeechEncoder) -> None:
+    async def _speak(self, take: Take) -> None:
         job = await self._planned(take)
         if job is None or self.is_cancelled:
             return
@@ -251,13 +263,14 @@ class SpeechContext:
                     num_tokens = chunk.num_tokens
                     if chunk.prebuffer_s is not None and not self._playback.left_s:
                         self._prebuffer_ms = self._services.prebuffers.told_ms(chunk)
-                    encoded = await encoder.feed(chunk.pcm)
-                    self._words.encoded(len(chunk.pcm))
-                    news = self._words.news(chunk.finish) if self._tells_words else []
-                    await self._hand_over(job.request.key, self._send(encoder, encoded, news))
+                    async with self._encoding:
+                        encoded = await self._encoder.feed(chunk.pcm)
+                        self._words.encoded(len(chunk.pcm))
+                        news = self._words.news(chunk.finish) if self._tells_words else []
+                        await self._hand_over(job.request.key, self._send(encoded, news))
                     if chunk.finish is not None:
                         if chunk.finish is not FinishReason.STOP:  # no later take makes it whole
-                            self._finish = chunk.finish
+                            self._finish = self._flush_finish = chunk.finish
                         self._add(chunk.marks)
         finally:
             self._live = None
@@ -277,14 +290,12 @@ class SpeechContext:
             self._marks.setdefault(Mark.FIRST_BYTE, take[Mark.FIRST_BYTE])
             self._marks[Mark.LAST_BYTE] = take[Mark.LAST_BYTE]
 
-    async def _send(
-        self, encoder: SpeechEncoder, encoded: bytes, words: Sequence[SpokenWord] = ()
-    ) -> None:
-        audio_s = encoder.audio_s
+    async def _send(self, encoded: bytes, words: Sequence[SpokenWord] = ()) -> None:
+        audio_s = max(self.heard_s, self._encoder.audio_s)
         if words:
-            await self._outbox.tell(self, "words", **words_of(words))
+            await self._outbox.tell(self, "words", **words_of(self._encoder.fillers.heard(words)))
         if encoded:
             told_ms, self._prebuffer_ms = self._prebuffer_ms, None
             await self._outbox.audio(self, encoded, told_ms)
-            self._playback.taken(audio_s - self._audio_s, (told_ms or 0) / 1e3)
-            self._audio_s = audio_s
+            self._playback.taken(audio_s - self.heard_s, (told_ms or 0) / 1e3)
+            self.heard_s = audio_s

@@ -112,6 +112,12 @@ class SpeechPlanner:
         """The most that a body with a text can have, without a recording."""
         return self._limits.max_text_chars * MAX_CHAR_BYTES + OTHER_FIELDS_BYTES
 
+    @property
+    def fills_gaps(self) -> bool:
+        """Whether our own streams over HTTP get silence where sound is late: an agent's client
+        gives up."""
+        return self._limits.profile == "agents"
+
     def is_held(self, start: StartMode | None) -> bool:
         """Whether a stream's first sound waits until the rest follows without a gap."""
         return (start or self._limits.start) == "smooth"

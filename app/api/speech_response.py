@@ -9,12 +9,14 @@ nothing about models, nor about the source of the sound.
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from functools import partial
 from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.api.body_gaps import BodyGaps
 from app.api.connection import while_connected
 from app.api.encoding import chunks_of
 from app.api.errors import code_of
@@ -23,12 +25,13 @@ from app.api.services import Services
 from app.api.slow_readers import PART_BYTES
 from app.api.speech_bodies import Body, StreamBroken
 from app.api.speech_job import SpeechJob
-from app.core import AudioChunk, FinishReason
+from app.core import SAMPLE_RATE, AudioChunk, FinishReason
 from app.errors import BadRequest, ReaderStalled
 
 log = logging.getLogger(__name__)
 
 CANCELLED = "cancelled"  # code of an error
+FINISH = "X-Finish-Reason"  # of an answer that is sent when all of it is made
 DROPPED = "X-Dropped-Characters"  # of the text: the model cannot read them, or they are no words
 
 
@@ -53,14 +56,17 @@ class SpeechResponse(Response):
         body: Body,
         *,
         is_whole: bool = False,
+        fills_gaps: bool = False,
     ) -> None:
         """`is_whole`: the client takes a clean end for the whole speech. Speech that another
-        connection has cancelled is then a 400 before its first byte, and breaks off after it."""
+        connection has cancelled is then a 400 before its first byte, and breaks off after it.
+        `fills_gaps`: silence is sent where sound is late, once the first sound is out."""
         super().__init__(status_code=204, headers={"Cache-Control": "no-store"})
         self._services = services
         self._job = job
         self._speech = body
         self._is_whole = is_whole
+        self._fills_gaps = fills_gaps
         self._is_begun = False  # the headers are out
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +77,14 @@ class SpeechResponse(Response):
 
     async def _speak(self, job: SpeechJob, send: Send) -> None:
         try:
-            async with aclosing(chunks_of(self._services, job)) as chunks:
-                part = await self._until_last(chunks, job, send)
+            gaps = BodyGaps(partial(self._fill, job, send))
+            filled = gaps.filled() if self._fills_gaps else nullcontext()
+            async with (
+                filled,
+                aclosing(chunks_of(self._services, job)) as chunks,
+                aclosing(_owed(chunks, gaps, job)) as owed,
+            ):
+                part = await self._until_last(owed, job, send)
             await self._send_last(part, send)
         except ReaderStalled as error:
             log.info("%s", error.message, extra={"session": job.request.key.session_id})
@@ -86,16 +98,23 @@ class SpeechResponse(Response):
         self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob, send: Send
     ) -> bytes:
         """The last bytes of the body, once all others are sent."""
-        synthesizer, key = self._services.synthesizer, job.request.key
         part, is_last = await self._next_part(chunks, job)
         while not is_last:
-            try:
-                await synthesizer.hand_over(key, self._send(part, send))
-            except ReaderStalled:
-                synthesizer.reader_stalled(key)
-                raise
+            await self._hand_over(part, job, send)
             part, is_last = await self._next_part(chunks, job)
         return part
+
+    async def _fill(self, job: SpeechJob, send: Send) -> None:
+        if self._is_begun and (part := await self._speech.fill()):
+            await self._hand_over(part, job, send)
+
+    async def _hand_over(self, part: bytes, job: SpeechJob, send: Send) -> None:
+        synthesizer, key = self._services.synthesizer, job.request.key
+        try:
+            await synthesizer.hand_over(key, self._send(part, send))
+        except ReaderStalled:
+            synthesizer.reader_stalled(key)
+            raise
 
     async def _next_part(
         self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob
@@ -109,7 +128,11 @@ class SpeechResponse(Response):
                     return part, False
             if self._is_whole and chunk.finish is FinishReason.CANCELLED:
                 raise BadRequest("the speech was cancelled by another request", code=CANCELLED)
+            if not self._is_begun and chunk.finish is not None:
+                self.headers[FINISH] = chunk.finish
             return await self._speech.end(chunk), True
+        except ReaderStalled:  # of a filler
+            raise
         except Exception as error:  # of any kind: the listener must be told
             if not self._is_begun:
                 raise  # a status code tells it
@@ -143,3 +166,15 @@ class SpeechResponse(Response):
             )
             self._is_begun = True
         await send({"type": "http.response.body", "body": part, "more_body": not is_last})
+
+
+async def _owed(
+    chunks: AsyncGenerator[AudioChunk, None], gaps: BodyGaps, job: SpeechJob
+) -> AsyncGenerator[AudioChunk, None]:
+    """The chunks. Each is owed from the moment in which it is asked for."""
+    gaps.begin()
+    async for chunk in chunks:
+        await gaps.end()
+        yield chunk
+        gaps.heard_s += len(chunk.pcm) / SAMPLE_RATE / job.options.speed
+        gaps.begin()

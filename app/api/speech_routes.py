@@ -100,7 +100,8 @@ def speech_routes(services: Services) -> APIRouter:
             if fields.reference_audio is None
             else cloned(services, job, recording_of(fields.reference_audio))
         )
-        response = SpeechResponse(services, spoken, _body(fields, job))
+        body = _body(fields, job)
+        response = SpeechResponse(services, spoken, body, fills_gaps=planner.fills_gaps)
         if is_file and fields.timestamps is not None:
             response.headers["Link"] = (
                 f'<{words_path(request.state.request_id)}>; rel="describedby"'

@@ -11,15 +11,14 @@ import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 from fastapi import WebSocket
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from app.api.dialects.dialect import Dialect, Opening, Reply, Step
-from app.api.dialects.gaps import fill_gaps
 from app.api.errors import code_of
+from app.api.gaps import fill_gaps
 from app.api.idle_clock import IdleClock
 from app.api.services import Services
 from app.api.socket_cancels import SocketCancels
@@ -213,9 +212,8 @@ class SpeechSocket:
         self._open[message.context_id] = context
         running = self._running[context] = self._spawn(self._run(context))
         running.add_done_callback(lambda _: self._running.pop(context))
-        if opening.silence:
-            fill = partial(self._outbox.fill, context, opening.silence)
-            filling = self._spawn(fill_gaps(context, fill))
+        if opening.fills_gaps:
+            filling = self._spawn(fill_gaps(context, context.fill))
             running.add_done_callback(lambda _: filling.cancel())
 
     def _find(self, context_id: str) -> SpeechContext:
@@ -274,7 +272,7 @@ class SpeechSocket:
             message = "socket %s: a context failed: %s"
             log.error(message, self._socket_id, code, exc_info=unexpected, extra=named)
             await self._outbox.failed(context, error)
-        is_whole = error is None and not context.was_cancelled_elsewhere
+        is_whole = error is None and context.is_whole
         if self._dialect.closes_failed and not is_whole and not context.is_cancelled:
             self._spawn(self._close(FAILED, "the speech is not whole"))
 

@@ -18,7 +18,7 @@ from app.audio.pcm import UNKNOWN_LENGTH, Encoder, PcmEncoder, Samples
 from app.errors import BadRequest
 
 RawEncoding = Literal["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw"]
-SILENCE_S = 0.02  # app.api.dialects.dialect.FILLER_MS
+SILENCE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 A text in pieces goes to the server's WebSocket as it comes, and its sound comes back as it is made.
 A whole text is one request: its client waits for the end of the sound, so that the sound must not
 be sent at the pace of its playback. A client that hangs up stops its speech. After an error the
-bridge hangs up: the end of the sound would stand for a whole speech.
+bridge hangs up: the end of the sound would stand for a whole speech. Speech that was cut by a limit
+or a guard is played to its end: an error comes before it.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from wyoming.tts import (
 
 from app.client.socket_speech import STREAM_BYTES, stream_address
 from app.client.speech_client import RequestFailed, key_headers, unreachable
-from app.core import SAMPLE_RATE
+from app.core import SAMPLE_RATE, FinishReason
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,8 @@ class Bridge(AsyncEventHandler):
                 async for frame in socket:
                     if isinstance(frame, bytes):
                         await self._tell(AudioChunk(**_SOUND, audio=frame[STREAM_BYTES:]))
-                    elif _ends(frame):
+                    elif (finish := _finish_of(frame)) is not None:
+                        await self._tell_cut(finish)
                         await self._tell(AudioStop())
                         await self._tell(SynthesizeStopped())
                         return
@@ -165,11 +167,20 @@ class Bridge(AsyncEventHandler):
     async def _speak_whole(self, text: str, voice: SynthesizeVoice | None) -> None:
         options = await self._options(voice)
         body = {**options, "input": text, "response_format": "pcm", "stream": False}
-        pcm = (await self._ask("POST", "/v1/audio/speech", body)).content
+        answer = await self._ask("POST", "/v1/audio/speech", body)
+        pcm, finish = answer.content, answer.headers.get("X-Finish-Reason", "stop")
         await self._tell(AudioStart(**_SOUND))
         for start in range(0, len(pcm), PART_BYTES):
             await self._tell(AudioChunk(**_SOUND, audio=pcm[start : start + PART_BYTES]))
+        await self._tell_cut(finish)
         await self._tell(AudioStop())
+
+    async def _tell_cut(self, finish: str) -> None:
+        """Before the end of a speech that misses words. What was made of it is heard."""
+        if finish != FinishReason.STOP:
+            message = f"words may be missing: a segment ended with the finish {finish}"
+            log.warning("%s", message)
+            await self._tell(Error(message, code="speech_cut"))
 
     async def _options(self, voice: SynthesizeVoice | None) -> dict[str, str]:
         """A client may name a voice, a language or nothing."""
@@ -253,13 +264,14 @@ async def _send(socket: ClientConnection, kind: str, **fields: object) -> None:
     await socket.send(json.dumps({"type": kind, "context_id": CONTEXT, **fields}))
 
 
-def _ends(frame: str) -> bool:
-    """Whether a message is the end of a whole speech. Raises RequestFailed where the speech is not
-    whole."""
+def _finish_of(frame: str) -> str | None:
+    """Of a message that is the end of a speech. Raises RequestFailed where the speech failed or was
+    cancelled."""
     message = json.loads(frame)
     if message["type"] == "error":
         raise RequestFailed(str(message["error"]["message"]))
-    is_done = message["type"] == "done"
-    if is_done and message["finish_reason"] == "cancelled":
+    if message["type"] != "done":
+        return None
+    if message["finish_reason"] == "cancelled":
         raise RequestFailed("the speech was cancelled by another request")
-    return bool(is_done)
+    return str(message["finish_reason"])

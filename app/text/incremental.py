@@ -79,6 +79,11 @@ class IncrementalText:
         """Number of characters that are in no take yet."""
         return len(self._text)
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether no character but spaces is in no take yet."""
+        return not self._text.strip()
+
     def push(self, text: str) -> list[Take]:
         """The takes that are complete now. The end of a sentence counts once the next word is
         complete: until then `Dr.` might end a sentence."""

@@ -1,7 +1,8 @@
-"""deepgram-sdk over its socket: Speak, Flush, and Clear for a barge-in."""
+"""deepgram-sdk over its socket, one for all turns: Speak, Flush, and Clear for a barge-in."""
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
@@ -20,24 +21,36 @@ class Deepgram:
             base=url, production=address, agent=address, agent_rest=url
         )
         self._client = AsyncDeepgramClient(api_key="interop", environment=environment)
+        self._socket = None
+        self._open = AsyncExitStack()
 
     async def open(self) -> None: ...
 
     async def take(self, turn: Turn) -> None:
-        query = {"model": "aura-2-thalia-en", "encoding": "linear16", "sample_rate": str(RATE)}
-        async with self._client.speak.v1.connect(**query) as socket:
-            for sentence in turn.sentences:
-                await socket.send_text(SpeakV1Text(text=f"{sentence} "))
-            await socket.send_flush()
-            listening = asyncio.ensure_future(self._listen(turn, socket))
-            over = asyncio.ensure_future(turn.until_over())
-            await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
-            over.cancel()
-            if not listening.done():
-                turn.interrupted()
-                await socket.send_clear()
-            await listening
-            await socket.send_close()
+        """A turn that fails ends its socket, and the next one has a new socket."""
+        try:
+            await self._speak(turn)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _speak(self, turn: Turn) -> None:
+        if self._socket is None:
+            query = {"model": "aura-2-thalia-en", "encoding": "linear16", "sample_rate": str(RATE)}
+            connecting = self._client.speak.v1.connect(**query)
+            self._socket = await self._open.enter_async_context(connecting)
+        socket = self._socket
+        for sentence in turn.sentences:
+            await socket.send_text(SpeakV1Text(text=f"{sentence} "))
+        await socket.send_flush()
+        listening = asyncio.ensure_future(self._listen(turn, socket))
+        over = asyncio.ensure_future(turn.until_over())
+        await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if not listening.done():
+            turn.interrupted()
+            await socket.send_clear()
+        await listening
 
     async def _listen(self, turn: Turn, socket) -> None:
         while True:
@@ -50,7 +63,9 @@ class Deepgram:
             elif message.type in ("Flushed", "Cleared"):
                 return
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        self._socket = None
+        await self._open.aclose()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from wyoming.tts import (
 
 from app.audio.pcm import to_s16le
 from app.client import wyoming_bridge
+from app.core import FinishReason
 from app.errors import Overloaded, SynthesisFailed
 from tests.support.api_clients import serving
 from tests.support.eventually import eventually
@@ -181,3 +182,18 @@ async def test_a_ping_is_answered_and_a_wrong_event_is_an_error(client):
     (told,) = await client.until("error")
     assert "synthesize" in told.data["text"]
     assert await client.next() is None
+
+
+@pytest.mark.parametrize("finish", [FinishReason.LENGTH, FinishReason.BABBLE])
+@pytest.mark.parametrize("in_pieces", [True, False])
+async def test_a_cut_speech_is_heard_whole_and_an_error_comes_before_its_end(
+    client, synthesizer, in_pieces, finish
+):
+    synthesizer.finish = finish
+    pieces = (SynthesizeStart(voice=ANNA), SynthesizeChunk("Hello there."), SynthesizeStop())
+    await client.send(*(pieces if in_pieces else [Synthesize("Hello there.", voice=ANNA)]))
+    heard = await client.until("audio-stop")
+    assert sound(heard) == to_s16le(tone(synthesizer.num_samples))
+    assert (heard[-2].type, heard[-2].data["code"]) == ("error", "speech_cut")
+    await client.send(Ping(text="still here"))
+    assert (await client.until("pong"))[-1].type == "pong"

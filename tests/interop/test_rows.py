@@ -46,7 +46,7 @@ def test_a_row_without_trouble_works():
 
 
 def test_every_client_has_a_name_of_its_own():
-    assert len({client.label for client in CLIENTS}) == len(CLIENTS) == 12
+    assert len({client.label for client in CLIENTS}) == len(CLIENTS) == 13
 
 
 async def test_a_turn_counts_sound_in_seconds_and_is_over_some_time_after_the_first(capsys):

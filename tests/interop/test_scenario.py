@@ -3,8 +3,9 @@
 import pytest
 
 from interop.orders import Heard
-from interop.scenario import LONG, SAID, outcome_of, wrong_words
-from interop.sessions import Session
+from interop.rows import Row
+from interop.scenario import LONG, SAID, outcome_of, speak, wrong_requests, wrong_words
+from interop.sessions import Session, session_of
 
 HALVES = (" ".join(LONG[:4]), " ".join(LONG[4:]))
 
@@ -42,7 +43,7 @@ def test_a_turn_without_its_end_is_silent(heard_s, sessions):
 @pytest.mark.parametrize("told", [[], SAID])
 def test_the_words_of_the_text_are_right_whether_the_client_tells_them_or_not(told):
     sessions = [session(" ".join(SAID[:5])), session(" ".join(SAID[5:]))]
-    assert wrong_words(Heard(words=told), sessions) == []
+    assert wrong_requests(sessions) + wrong_words(Heard(words=told)) == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_the_words_of_the_text_are_right_whether_the_client_tells_them_or_not(to
     ],
 )
 def test_words_that_are_lost_or_moved_are_wrong(told, asked):
-    (wrong,) = wrong_words(Heard(words=told), [session(" ".join(asked))])
+    (wrong,) = wrong_requests([session(" ".join(asked))]) + wrong_words(Heard(words=told))
     assert "server" in wrong or "client" in wrong
 
 
@@ -64,3 +65,35 @@ def test_words_that_are_lost_or_moved_are_wrong(told, asked):
 )
 def test_an_error_is_the_outcome_whatever_was_heard(error, told):
     assert outcome_of(Heard(sound_s=4.0, error=error), WHOLE) == told
+
+
+class Told:
+    """A script and a log whose every turn is the same."""
+
+    def __init__(self, words):
+        self._heard = Heard(sound_s=4.0, words=words)
+
+    def turn(self, order, within_s):
+        return self._heard
+
+    def news(self):
+        return [session(" ".join(SAID), audio_s=4.0)]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [([], "none"), (SAID, "in order"), (SAID[::-1], "out of order")]
+)
+def test_the_row_tells_how_the_clients_words_came(words, told):
+    row = Row("a")
+    speak(Told(words), Told(words), row)
+    assert (row.words, len(row.trouble)) == (told, told == "out of order")
+
+
+@pytest.mark.parametrize(
+    ("finish", "is_complete"),
+    [("stop", True), ("length", False), ("babble", False), ("cancelled", False), ("error", False)],
+)
+def test_a_session_is_complete_where_nothing_of_it_was_cut(finish, is_complete):
+    report = {"session_id": "s", "audio_sent_ms": 1.0, "tokens_generated": 1, "marks": {}}
+    report |= {"steps_after_abort": None, "finish": finish}
+    assert session_of(report, ()).is_complete is is_complete

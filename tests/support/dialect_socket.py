@@ -75,10 +75,6 @@ class DialectSocket:
     def speaks(self, name, sound=b"\1\0" * 8):
         self.says("audio", name, sound=sound)
 
-    def fills(self, name):
-        silence = self.openings[name].silence
-        self._tell(ServerMessage("audio", name, 0, sound=silence, is_filler=True))
-
     def words(self, name, *words):
         """Each word: its text, its start and end in ms, and its place in the text."""
         told = [

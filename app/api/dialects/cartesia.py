@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia_fields import opening_of
-from app.api.dialects.dialect import FILLER_MS, Frame, Opening, Reply, ServerMessage, Step
+from app.api.dialects.cut_speech import cut_of
+from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.markup import TagReplacer
 from app.api.dialects.names import ContextNames, FailedIds, end_failed
 from app.api.dialects.silence import short_silence
@@ -26,6 +27,7 @@ from app.core import FinishReason
 from app.errors import BadRequest
 
 MAX_ID_CHARS = 256
+NUM_LOST = 13  # times 20 ms: LiveKit throws the last 210 ms before an error away
 _LOST = "transcript: this context has failed; use another context_id"
 _TAGS = {
     "speed": "",
@@ -60,7 +62,6 @@ class _Context:
     num_flushed: int = 0
     awaits_text: bool = True
     is_heard: bool = False
-    filler_ms: float = 0.0
 
 
 class Cartesia:
@@ -179,10 +180,9 @@ class Cartesia:
     ) -> Iterator[messages.Message]:
         match message.kind:
             case "audio":
-                context.filler_ms += FILLER_MS if message.is_filler else 0.0
                 yield self._chunk(context, message.sound)
             case "words":
-                if words := words_of(message, context.filler_ms):
+                if words := words_of(message):
                     yield messages.timestamps(as_sent(words))
             case "flushed":
                 context.num_flushed += 1
@@ -193,10 +193,8 @@ class Cartesia:
                     if context.awaits_text:
                         self._failed.add(vendor_id)
                     yield from self._failed_with(messages.cancelled_elsewhere())
-                    return
-                if not context.is_heard:
-                    yield self._chunk(context, short_silence(context.opening))
-                yield messages.done()
+                else:
+                    yield from self._end(context, message)
             case "cancelled":
                 self._names.forget(message.context_id)
                 if self._names.name_of(vendor_id) is None:  # else it would end the next context
@@ -206,6 +204,16 @@ class Cartesia:
                 if context.awaits_text:
                     self._failed.add(vendor_id)
                 yield from self._failed_with(messages.error(message.error or RuntimeError()))
+
+    def _end(self, context: _Context, message: ServerMessage) -> Iterator[messages.Message]:
+        if not context.is_heard:
+            yield self._chunk(context, short_silence(context.opening))
+        if (cut := cut_of(message)) is None:
+            yield messages.done()
+            return
+        if silence := context.opening.silence * NUM_LOST:
+            yield self._chunk(context, silence)
+        yield from self._failed_with(messages.error(cut))
 
     def _failed_with(
         self, error: messages.Message, has_context: bool = True

@@ -23,7 +23,7 @@ from app.audio.vendor_formats import (
 from app.errors import BadRequest
 
 BUFFER_MS = 1000  # Cartesia's own default, 3,000, is the time after which Pipecat gives up
-MAX_BUFFER_MS = 1250  # an open item waits twice as long, and Pipecat gives up after 3 s
+MAX_BUFFER_MS = 2500  # a filler goes out meanwhile (app/api/gaps.py)
 _SPEEDS = {"slowest": 0.7, "slow": 0.85, "normal": 1.0, "fast": 1.15, "fastest": 1.3}
 _DEFAULT_RATE = 24_000
 _MP3_BIT_RATE = 128_000

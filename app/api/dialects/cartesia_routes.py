@@ -12,6 +12,7 @@ from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects import cartesia_messages as messages
 from app.api.dialects.cartesia import Cartesia, as_sent, tag_replacer
 from app.api.dialects.cartesia_fields import opening_of
+from app.api.dialects.cut_speech import cut_error
 from app.api.dialects.http import errors_shaped, job_of
 from app.api.dialects.values import flag_of, text_of
 from app.api.dialects.words import timed
@@ -67,9 +68,14 @@ class CartesiaEvents:
     async def feed(self, chunk: AudioChunk) -> bytes:
         return self._chunk(await self._encoder.feed(chunk.pcm))
 
+    async def fill(self) -> bytes:
+        return self._chunk(await self._encoder.fill())
+
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
-        return self._chunk(sound, is_last=True) + self._event(messages.done())
+        cut = cut_error(last.finish)
+        told = b"" if cut is None else self._event(messages.error(cut))
+        return self._chunk(sound, is_last=True) + told + self._event(messages.done())
 
     def broken(self, error: Exception) -> bytes:
         return self._event(messages.error(error))
@@ -88,7 +94,8 @@ class CartesiaEvents:
         if self._words is None:
             return b""
         heard_ms = (self._encoder.audio_s + self._delay_s) * 1e3
-        words = as_sent(timed(self._words.news(heard_ms, is_last=is_last)))
+        news = self._encoder.fillers.heard(self._words.news(heard_ms, is_last=is_last))
+        words = as_sent(timed(news))
         return self._event(messages.timestamps(words)) if words else b""
 
     def _event(self, message: messages.Message) -> bytes:
@@ -116,7 +123,9 @@ def routes(services: Services) -> APIRouter:
     async def speak_bytes(request: Request) -> Response:
         """Cartesia: speech of a text as raw samples, WAV or MP3."""
         made = await job(request, await read_object(request, services.planner.max_body_bytes))
-        return SpeechResponse(services, nullcontext(made), RawAudio(made), is_whole=True)
+        return SpeechResponse(
+            services, nullcontext(made), RawAudio(made), is_whole=True, fills_gaps=True
+        )
 
     @router.post("/tts/sse", response_model=None, responses=EVENTS, openapi_extra=_BODY)
     async def speak_events(request: Request) -> Response:
@@ -125,7 +134,7 @@ def routes(services: Services) -> APIRouter:
         made, context_id = await job(request, body), text_of(body, "context_id")
         tells_words = flag_of(body, "add_timestamps")
         events = CartesiaEvents(made, context_id, tells_words=tells_words)
-        return SpeechResponse(services, nullcontext(made), events, is_whole=True)
+        return SpeechResponse(services, nullcontext(made), events, is_whole=True, fills_gaps=True)
 
     @router.websocket("/tts/websocket")
     async def stream(websocket: WebSocket) -> None:

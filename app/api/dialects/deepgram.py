@@ -8,6 +8,7 @@ of it follows `Cleared`. `Close` stops it too, and closes the socket. Pure.
 import json
 from collections.abc import Iterator, Sequence
 
+from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.one_context import OneContext
 from app.api.errors import code_of, error_of
@@ -90,15 +91,15 @@ class Deepgram:
             return
         if silence:
             yield silence
+        if (cut := cut_of(message)) is not None:
+            yield _warning(cut)
         yield self._answer("Flushed")
 
     def _refusal(self, error: Exception) -> str:
         """Of a frame. A text that is lost is an error: LiveKit and Pipecat only log a warning."""
         if self._kind == "Speak":
             return error_frame(error)
-        message = str(error_of(error)["message"])
-        named = {"description": message, "warn_msg": message, "code": code_of(error)}
-        return json.dumps({"type": "Warning", **named})
+        return _warning(error)
 
     def _answer(self, kind: str) -> str:
         number = self._num_answers
@@ -110,6 +111,12 @@ def metadata(request_id: str, model: str, voice: str) -> str:
     """The first message of a socket."""
     named = {"model_name": voice, "model_version": model, "model_uuid": request_id}
     return json.dumps({"type": "Metadata", "request_id": request_id, **named})
+
+
+def _warning(error: Exception) -> str:
+    message = str(error_of(error)["message"])
+    named = {"description": message, "warn_msg": message, "code": code_of(error)}
+    return json.dumps({"type": "Warning", **named})
 
 
 def error_frame(error: Exception) -> str:

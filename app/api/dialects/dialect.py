@@ -28,19 +28,20 @@ from app.api.socket_messages import Cancel, Close, Flush, Start, Text
 from app.audio.formats import AudioFormat
 
 Frame = str | bytes
-FILLER_MS = 20.0  # of the silence of an Opening
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """A Start of a context. `sound`: the format instead of the one that the Start names; `silence`:
-    20 ms of it, sent where sound is late (app/api/dialects/gaps.py); empty: nothing is sent.
-    `words_once`: where the Start asks for words, each is told once, with both its times."""
+    20 ms of it, of formats without a state; empty for others. `words_once`: where the Start asks
+    for words, each is told once, with both its times. `fills_gaps`: silence is sent where sound is
+    late (app/api/gaps.py)."""
 
     start: Start
     sound: AudioFormat | None = None
     silence: bytes = b""
     words_once: bool = True
+    fills_gaps: bool = True
 
     @property
     def context_id(self) -> str:
@@ -78,7 +79,6 @@ class ServerMessage:
     fields: Mapping[str, object] = field(default_factory=dict)
     sound: bytes = b""
     is_binary: bool = False  # the client asked for binary frames (our own protocol alone)
-    is_filler: bool = False  # the sound is `silence` of the Opening: sound is owed, and is late
     error: Exception | None = None
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.alignment import Alignments
+from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import (
-    FILLER_MS,
     Frame,
     KeepAlive,
     Opening,
@@ -43,7 +43,6 @@ class _Context:
     is_closing: bool = False
     has_text: bool = False  # beside the space that opened it
     is_heard: bool = False
-    filler_ms: float = 0.0
 
 
 class ElevenLabs:
@@ -161,10 +160,9 @@ class ElevenLabs:
     ) -> Iterator[messages.Message]:
         match message.kind:
             case "audio":
-                context.filler_ms += FILLER_MS if message.is_filler else 0.0
                 yield self._audio(context, message.sound)
             case "words":
-                context.words += words_of(message, context.filler_ms)
+                context.words += words_of(message)
             case "done":
                 self._names.forget(message.context_id)
                 if message.fields.get("finish_reason") == FinishReason.CANCELLED:
@@ -173,6 +171,11 @@ class ElevenLabs:
                     yield messages.cancelled_elsewhere()
                     return
                 yield from self._end(context)
+                cut = cut_of(message)
+                if cut is None or self._is_multi:
+                    yield messages.final()
+                if cut is not None:  # LiveKit throws sound away that it has not decoded by then
+                    yield messages.error(cut)
             case "cancelled":
                 self._names.forget(message.context_id)
             case "error":
@@ -192,7 +195,6 @@ class ElevenLabs:
         chars = context.alignments.of(context.words) + context.alignments.rest()
         if chars:
             yield messages.audio(b"", chars)
-        yield messages.final()
 
     def _frame(self, vendor_id: str | None, message: messages.Message) -> str:
         if self._is_multi and vendor_id is not None:

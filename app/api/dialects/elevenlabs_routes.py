@@ -11,6 +11,7 @@ from starlette.responses import Response
 from app.api.dependencies import accept, caller_of, require_role
 from app.api.dialects import elevenlabs_messages as messages
 from app.api.dialects.alignment import Alignments, TimedChar
+from app.api.dialects.cut_speech import cut_error
 from app.api.dialects.elevenlabs import ElevenLabs
 from app.api.dialects.elevenlabs_fields import SocketQuery, opening_of
 from app.api.dialects.handshake import refuse
@@ -66,21 +67,31 @@ class TimedLines:
         sound = await self._encoder.feed(chunk.pcm)
         return _line(sound, self._chars(is_last=False)) if sound else b""
 
+    async def fill(self) -> bytes:
+        return _line(await self._encoder.fill(), ())
+
     async def end(self, last: AudioChunk) -> bytes:
         sound = await self._encoder.feed(last.pcm) + await self._encoder.finish()
         chars = self._chars(is_last=True) + self._alignments.rest()
-        return _line(sound, chars) if sound or chars else b""
+        cut = cut_error(last.finish)
+        told = b"" if cut is None else _json_line(messages.line(b"", ()) | messages.error(cut))
+        return (_line(sound, chars) if sound or chars else b"") + told
 
     def _chars(self, *, is_last: bool) -> list[TimedChar]:
         heard_ms = (self._encoder.audio_s + self._delay_s) * 1e3
-        return self._alignments.of(timed(self._words.news(heard_ms, is_last=is_last)))
+        news = self._encoder.fillers.heard(self._words.news(heard_ms, is_last=is_last))
+        return self._alignments.of(timed(news))
 
     def broken(self, error: Exception) -> bytes:
         return b""
 
 
 def _line(sound: bytes, chars: Sequence[TimedChar]) -> bytes:
-    return json.dumps(messages.line(sound, chars)).encode() + b"\n"
+    return _json_line(messages.line(sound, chars))
+
+
+def _json_line(message: messages.Message) -> bytes:
+    return json.dumps(message).encode() + b"\n"
 
 
 def routes(services: Services) -> APIRouter:
@@ -109,7 +120,7 @@ def routes(services: Services) -> APIRouter:
         return await job_of(services, caller, opening, text, session_id)
 
     def answer(job: SpeechJob, body: Body) -> Response:
-        return SpeechResponse(services, nullcontext(job), body, is_whole=True)
+        return SpeechResponse(services, nullcontext(job), body, is_whole=True, fills_gaps=True)
 
     @router.post(URL, response_model=None, responses=SPOKEN, openapi_extra=_BODY)
     async def speak_whole(request: Request, voice: str) -> Response:

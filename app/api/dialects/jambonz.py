@@ -8,6 +8,7 @@ Some versions name a control message by `command` instead of `type`. Pure.
 import json
 from collections.abc import Iterator, Sequence
 
+from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import Frame, KeepAlive, Opening, ServerMessage, Step
 from app.api.dialects.one_context import OneContext
 from app.api.errors import error_of
@@ -61,6 +62,8 @@ class Jambonz:
                     self._context.flushed(message)
                 except BadRequest as error:
                     yield error_frame(error)
+                if (cut := cut_of(message)) is not None:
+                    yield error_frame(cut)
             case "error":
                 self._context.failed()
                 yield error_frame(message.error or RuntimeError())

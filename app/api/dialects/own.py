@@ -18,7 +18,10 @@ class OwnProtocol:
 
     def read(self, frame: str) -> Iterator[Step]:
         message = read_message(frame)
-        yield Opening(message, words_once=False) if isinstance(message, Start) else message
+        if isinstance(message, Start):
+            yield Opening(message, words_once=False, fills_gaps=False)
+        else:
+            yield message
 
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         if message.kind != "audio":

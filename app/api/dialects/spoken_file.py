@@ -19,4 +19,4 @@ async def spoken_file(
 ) -> SpeechResponse:
     """Raises BadRequest and NotFound, before any work."""
     job = await job_of(services, caller_of(request), opening, text, request.state.request_id)
-    return SpeechResponse(services, nullcontext(job), RawAudio(job), is_whole=True)
+    return SpeechResponse(services, nullcontext(job), RawAudio(job), is_whole=True, fills_gaps=True)

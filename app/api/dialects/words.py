@@ -18,15 +18,10 @@ class TimedWord(NamedTuple):
     char_end: int
 
 
-def words_of(message: ServerMessage, filler_ms: float = 0.0) -> list[TimedWord]:
-    """Of a message `words`. `filler_ms`: of silence that went out beside the stream so far. The
-    client hears the words that much later."""
+def words_of(message: ServerMessage) -> list[TimedWord]:
+    """Of a message `words`."""
     told = cast(Sequence[Mapping[str, Any]], message.fields.get("words", ()))
-    words = timed(SpokenWord(**word) for word in told)
-    return [
-        word._replace(start_ms=word.start_ms + filler_ms, end_ms=word.end_ms + filler_ms)
-        for word in words
-    ]
+    return timed(SpokenWord(**word) for word in told)
 
 
 def timed(words: Iterable[SpokenWord]) -> list[TimedWord]:

@@ -190,8 +190,8 @@ async def test_a_context_without_a_word_has_a_short_silence(client, synthesizer)
 
 
 async def test_late_sound_is_announced_by_silence(synthesizer, monkeypatch):
-    monkeypatch.setattr("app.api.dialects.gaps.LATE_S", 0.05)
-    monkeypatch.setattr("app.api.dialects.gaps.LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("app.api.gaps.LATE_S", 0.05)
+    monkeypatch.setattr("app.api.gaps.LOOK_EVERY_S", 0.01)
     synthesizer.hold_at = 0
     async with vendor_client(synthesizer, PATH) as client:
         await client.send(**generation("Hello there.", goes_on=False))
