@@ -27,6 +27,8 @@ from app.sessions.tasks import cancel_and_wait
 from app.spoken_words import Heard, SpokenWord, Transcript
 from app.text.takes import Take
 
+_OVER = (CancelState.UNKNOWN, CancelState.ALREADY_DONE)  # the first: its request is on its way
+
 
 class Outbox(Protocol):
     """What a context may send. A message of a cancelled context is dropped."""
@@ -123,17 +125,14 @@ class SpeechContext:
         this call. `played_ms`: how much of the context's sound the client has played."""
         self.is_cancelled = True
         self._played_ms = played_ms
-        sent_ms = round(self.heard_s * 1e3, 3)
-        told = self.heard(played_ms)
+        sent_ms, told = round(self.heard_s * 1e3, 3), self.heard(played_ms)
         ack = CancelAck(self.context_id, CancelState.STOPPED, sent_ms, self.num_tokens, heard=told)
         if self._live is None:
             return ack
         stopped = await self._services.synthesizer.cancel(self._live)
-        # unknown: the take's request is on its way and will be cancelled when it arrives
-        is_over = stopped.state in (CancelState.UNKNOWN, CancelState.ALREADY_DONE)
         return replace(
             ack,
-            state=CancelState.STOPPED if is_over else stopped.state,
+            state=CancelState.STOPPED if stopped.state in _OVER else stopped.state,
             tokens_generated=ack.tokens_generated + stopped.tokens_generated,
             tokens_discarded=stopped.tokens_discarded,
             stop_ms=stopped.stop_ms,

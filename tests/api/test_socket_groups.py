@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.speech_sockets import Client
 
-WAIT_S = 10
+WAIT_S = 30
 LONG_ID = "s" * 64
 LIMITS = Limits()
 

@@ -15,7 +15,7 @@ from tests.support.api_clients import events_of, serving, speech
 from tests.support.fakes import FakeSynthesizer, tone
 
 CHUNK_BYTES = 5 * 960 * 2  # of the fake's pcm
-WAIT_S = 10
+WAIT_S = 30
 
 
 def post(url, session_id="s", **changes):

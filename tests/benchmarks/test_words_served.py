@@ -11,11 +11,13 @@ from tests.support.last_line import run_main
 
 
 def test_what_was_heard_is_compared_with_words_that_end_and_with_words_half_over():
-    cuts = [Cut(told=3, ended=3, half=3), Cut(3, 2, 3), Cut(0, 0, 1), Cut(5, 2, 3)]
+    heard = (3, 3, 3), (3, 2, 3), (0, 0, 1), (5, 2, 3)
+    early_ms = [100.0, 500.0], [], [], [300.0]
+    cuts = [Cut(*each, early) for each, early in zip(heard, early_ms, strict=True)]
     shares = agreement(cuts)
     assert (shares["half_exact"], shares["half_within_one"]) == (0.5, 0.75)
     assert (shares["ended_exact"], shares["ended_within_one"]) == (0.5, 0.75)
-    assert shares["n"] == 4
+    assert (shares["n"], shares["told_early_ms_p50"]) == (4, 300.0)
 
 
 @pytest.mark.parametrize("number", ["0", "101"])
@@ -37,4 +39,5 @@ def test_each_format_and_each_cancel_is_compared_with_the_alignment(monkeypatch,
     assert all(row["words"] and row["start_p50_ms"] < 60 for row in rows.values())
     assert rows["pcm, speed 1"]["told_early_ms_p50"] > 0
     assert result["cancels"]["n"] == 6
+    assert result["cancels"]["told_early_ms_p50"] > 0
     assert result["cancels"]["half_within_one"] > 0.5

@@ -25,7 +25,7 @@ from tests.support.api_clients import serving
 from tests.support.eventually import eventually
 from tests.support.fakes import MULTILINGUAL, FakeSynthesizer, tone
 
-WAIT_S = 10
+WAIT_S = 30
 ANNA = SynthesizeVoice(name="anna")
 
 

@@ -15,7 +15,7 @@ from tests.support.clock import Clock
 from tests.support.eventually import eventually
 
 SOCKET = SessionKey("default", "socket")
-WAIT_S = 10
+WAIT_S = 30
 
 
 class Client:

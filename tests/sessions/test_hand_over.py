@@ -9,7 +9,7 @@ from app.core import FinishReason
 from app.errors import ReaderStalled
 from tests.support.live_sessions import REQUEST, A, Source
 
-WAIT_S = 10
+WAIT_S = 30
 
 
 async def test_a_stop_does_not_wait_for_a_transport_that_takes_nothing(sessions, client):

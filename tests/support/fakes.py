@@ -31,7 +31,7 @@ from app.model_card import ModelCard
 from app.sessions.timeline import all_legs
 from tests.support.eventually import eventually_sync
 
-WAIT_S = 10
+WAIT_S = 30
 
 ENGLISH = ModelCard(
     name="english",
@@ -207,7 +207,8 @@ class FakeSynthesizer:
 
     async def live(self, tenant):
         keys = [request.key for request in self.requests if tenant in (None, request.key.tenant)]
-        return tuple(key for key in keys if key.session_id in self._live)
+        live = self._live.keys() - self._cancelled  # as the real one: a stopped session is over
+        return tuple(key for key in keys if key.session_id in live)
 
     async def health(self):
         return self.health_now

@@ -4,7 +4,7 @@ import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
-WAIT_S = 10
+WAIT_S = 30
 
 
 def connected(url: str) -> socket.socket:

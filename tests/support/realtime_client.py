@@ -18,7 +18,7 @@ from tests.support.api_clients import serving
 from tests.support.eventually import eventually
 from tests.support.scripted_hearing import ScriptedHearing, ScriptedModel
 
-WAIT_S = 10
+WAIT_S = 30
 OWN = ("response.interrupted",)
 _UNION = get_args(RealtimeServerEvent)[0]
 _EVENTS = {get_args(each.model_fields["type"].annotation)[0]: each for each in get_args(_UNION)}

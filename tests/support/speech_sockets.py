@@ -12,7 +12,7 @@ from app.api.errors import uncounted
 from app.key_settings import SocketLimits
 from tests.support.api_clients import serving
 
-WAIT_S = 10
+WAIT_S = 30
 ENDS = ("done", "cancelled", "error")
 
 

@@ -9,7 +9,7 @@ import websockets
 from app.key_settings import SocketLimits
 from tests.support.api_clients import serving
 
-WAIT_S = 10
+WAIT_S = 30
 
 
 class VendorClient:

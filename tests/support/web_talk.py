@@ -10,7 +10,7 @@ from tests.support.scripted_hearing import ScriptedHearing, ScriptedModel
 from tests.support.web_page import web_page
 
 ALLOWED = "--use-fake-ui-for-media-stream"  # every page may use the microphone
-WITHIN_S = 10
+WITHIN_S = 30
 WITHIN_MS = 1000 * WITHIN_S
 KEEP = """() => {
     window.sent = [];

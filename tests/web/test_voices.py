@@ -122,7 +122,7 @@ def test_a_refused_recording_is_told_and_can_be_tried_again(page, library):
     page.get_by_label("Consent, in the words of the speaker").fill(CONSENT)
     choose_file(page, SHORT)
     page.click("button:text('Make voice'):enabled")
-    page.wait_for_selector("#panel-trouble:text('must be 5 s to 30 s')")
+    page.wait_for_selector("#panel-trouble:text('it must have 5 s of speech')")
     assert library.all("default") == ()
     make(page, "Cara")
     delete(page, "Cara")

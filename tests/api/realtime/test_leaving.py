@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
 from tests.support.realtime_client import realtime_client, realtime_server
 
-WITHIN_S = 10
+WITHIN_S = 30
 
 
 async def only_listening(client, synthesizer):
