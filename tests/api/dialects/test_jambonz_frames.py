@@ -71,12 +71,12 @@ class Wire:
                 assert self.open is None
                 assert step.context_id not in self.ended
                 if refuses or self.is_closing:
-                    raise BadRequest("type: no more contexts")
+                    raise BadRequest("type: no more contexts", param="type")
                 self.open, self.num_unread = step.context_id, 0
             case Text() | Flush():
                 assert step.context_id == self.open
                 if refuses:
-                    raise BadRequest("text: too much text waits")
+                    raise BadRequest("text: too much text waits", param="text")
                 if isinstance(step, Text):
                     self.spoken.append(step.text)
             case Cancel():
