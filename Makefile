@@ -58,6 +58,7 @@ loadtest: install
 # own. The tables go into docs/interop.md. ONLY: parts of the clients' names.
 interop: install
 	$(BIN)/python -m interop.run --write $(if $(ONLY),--clients "$(ONLY)")
+	$(if $(ONLY),,$(BIN)/python -m interop.agents --write)
 	$(if $(ONLY),,$(BIN)/python -m interop.realtime --write)
 
 # The site, in build/docs. Every warning is an error, and so is a link that leads nowhere.

@@ -15,6 +15,8 @@ def test_a_page_without_the_part_is_told():
         with_part(BEFORE, "make coffee", "new")
 
 
-@pytest.mark.parametrize("command", ["make interop", "python -m interop.realtime"])
+@pytest.mark.parametrize(
+    "command", [f"python -m interop.{part}" for part in ("agents", "realtime")] + ["make interop"]
+)
 def test_the_page_has_each_part(command):
     assert with_part(PAGE.read_text(), command, "new") != PAGE.read_text()

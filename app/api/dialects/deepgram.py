@@ -12,7 +12,6 @@ from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import Frame, Opening, Reply, ServerMessage, Step
 from app.api.dialects.one_context import OneContext
 from app.api.errors import code_of, error_of
-from app.api.json_body import parse_object
 from app.api.socket_messages import Close
 from app.core import FinishReason
 from app.errors import BadRequest
@@ -33,14 +32,9 @@ class Deepgram:
         self._kind = ""  # of the frame that is being read
 
     def read(self, frame: str) -> Iterator[Step]:
+        self._kind = "Speak" if self._context.is_in_text else ""  # of a frame that is no message
+        body = yield from self._context.body_of(frame)
         self._kind = ""
-        try:
-            body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
-        except BadRequest:  # it may have been a part of the text
-            if self._context.is_in_text:
-                self._kind = "Speak"
-                yield from self._context.lose()
-            raise
         kind = body.get("type")
         if kind not in _KINDS:
             raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")
@@ -66,6 +60,7 @@ class Deepgram:
 
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         if message.stream is None and message.error is not None:
+            self._context.refused(message)
             return (self._refusal(message.error),)
         return tuple(self._told(message)) if self._context.has(message) else ()
 

@@ -12,7 +12,6 @@ from app.api.dialects.cut_speech import cut_of
 from app.api.dialects.dialect import Frame, KeepAlive, Opening, ServerMessage, Step
 from app.api.dialects.one_context import OneContext
 from app.api.errors import error_of
-from app.api.json_body import parse_object
 from app.api.socket_messages import Close
 from app.core import FinishReason
 from app.errors import BadRequest
@@ -30,7 +29,7 @@ class Jambonz:
         self._context = OneContext(opening)
 
     def read(self, frame: str) -> Iterator[Step]:
-        body = parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+        body = yield from self._context.body_of(frame)
         kind = body.get("type", body.get("command"))
         if kind not in _KINDS:
             raise BadRequest(f"type: the value must be one of {', '.join(_KINDS)}", param="type")
@@ -49,6 +48,7 @@ class Jambonz:
 
     def write(self, message: ServerMessage) -> Sequence[Frame]:
         if message.error is not None and message.stream is None:
+            self._context.refused(message)
             return (error_frame(message.error),)
         return tuple(self._told(message)) if self._context.has(message) else ()
 

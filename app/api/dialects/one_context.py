@@ -6,11 +6,12 @@ a text that failed is thrown away: it must not be spoken as a text of its own. P
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from app.api.dialects.dialect import Opening, ServerMessage, Step
 from app.api.dialects.values import text_of
+from app.api.json_body import parse_object
 from app.api.socket_messages import Cancel, Flush, Text
 from app.errors import BadRequest
 
@@ -28,6 +29,16 @@ class OneContext:
         self._is_heard = False  # since the last flush
         self._num_dropped: object = 0  # characters of the context, up to the last flush
         self._had_text: deque[bool] = deque()  # of each flush that is not answered yet
+
+    def body_of(self, frame: str) -> Generator[Step, None, dict[str, object]]:
+        """Returns the message. Raises BadRequest where the frame is none: it may have been a part
+        of the text that is coming, which is lost then."""
+        try:
+            return parse_object(frame.encode("utf-8", "surrogatepass"), "the message")
+        except BadRequest:
+            if self._is_in_text:
+                yield from self.lose()
+            raise
 
     def say(self, text: str) -> Iterator[Step]:
         self._is_in_text = True
@@ -107,6 +118,11 @@ class OneContext:
             reason = "text: the model can read no letter of this text"
             raise BadRequest(reason, param="text", code="unsupported_characters")
         return self._opening.silence * NUM_SILENT
+
+    def refused(self, message: ServerMessage) -> None:
+        """The socket has refused a step, and ends the context that the step is about."""
+        if self.has(message):
+            self.failed()
 
     def failed(self) -> None:
         """The context has ended, and its speech is not whole."""

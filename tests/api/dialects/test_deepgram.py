@@ -35,8 +35,8 @@ def read(dialect, kind, **fields):
 
 
 def written(dialect, kind, context_id="c0", **named):
-    stream = None if context_id is None else 0
-    frames = dialect.write(ServerMessage(kind, context_id, stream, **named))
+    named.setdefault("stream", None if context_id is None else 0)
+    frames = dialect.write(ServerMessage(kind, context_id, **named))
     return [frame if isinstance(frame, bytes) else json.loads(frame) for frame in frames]
 
 
@@ -85,6 +85,16 @@ def test_a_speech_that_failed_is_an_error_with_the_fields_of_both_frameworks(dia
     told = {"err_code": "overloaded", "err_msg": "no slot is free"}
     assert told.items() <= error.items()
     assert error["type"] == "Error"
+
+
+def test_a_text_after_a_refusal_of_the_socket_is_spoken(dialect):
+    read(dialect, "Speak", text="One ")
+    read(dialect, "Speak", text="too much")
+    (error,) = written(dialect, "error", error=BadRequest("too much text waits"), stream=None)
+    assert error["type"] == "Error"
+    assert read(dialect, "Flush") == []
+    opening, text = read(dialect, "Speak", text="Two.")
+    assert opening.context_id == text.context_id == "c1"
 
 
 def test_a_turn_that_failed_has_no_end(dialect):

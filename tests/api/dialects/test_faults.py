@@ -79,10 +79,11 @@ def test_a_turn_of_deepgram_with_a_hole_has_no_flushed(lost):
     assert (wire.open, wire.texts) == ([], {"c0": "First words. "})
 
 
-def test_a_text_that_jambonz_lost_is_not_spoken_round():
+@pytest.mark.parametrize("lost", [{"type": "stream", "text": 7}, {"type": "stream"}, "{broken"])
+def test_a_text_that_jambonz_lost_is_not_spoken_round(lost):
     wire = DialectSocket(Jambonz(socket_opening({}, "anna", ())))
     wire.receives({"type": "stream", "text": "First words. "})
-    wire.receives({"type": "stream", "text": 7})
+    wire.receives(lost)
     wire.receives({"type": "stream", "text": "last words."})
     assert (wire.open, wire.texts) == ([], {"c0": "First words. "})
     wire.receives({"type": "keepalive"})

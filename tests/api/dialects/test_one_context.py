@@ -63,6 +63,26 @@ def test_a_turn_of_which_nothing_can_be_read_has_failed():
     assert context.flushed(dropped) == b"\0\0" * 10  # of the next turn nothing more was dropped
 
 
+@pytest.mark.parametrize("name", ["c0", "c7", None])
+def test_a_step_that_the_socket_refused_ends_the_context_that_it_is_about(name):
+    context = OneContext(OPENING)
+    list(context.say("One "))
+    context.refused(ServerMessage("error", name, error=BadRequest("too much text waits")))
+    assert (context.is_open, context.is_failed) == (name != "c0", name == "c0")
+
+
+def test_a_frame_that_cannot_be_read_loses_the_text_that_is_coming():
+    context = OneContext(OPENING)
+    with pytest.raises(BadRequest):
+        list(context.body_of("{broken"))
+    assert not context.is_failed
+    list(context.say("One "))
+    with pytest.raises(BadRequest):
+        list(context.body_of("{broken"))
+    assert context.is_failed
+    assert not context.is_open
+
+
 @given(ACTS)
 def test_every_step_is_of_a_context_that_was_opened_and_has_not_ended(acts):
     context, opened, named = OneContext(OPENING), None, set()
