@@ -18,7 +18,7 @@ from app.hearing_settings import HearingSettings
 from deployments.app import assemble
 from tests.support.api_keys import bearer_of, key
 from tests.support.deployments.event_streams import opened, until_heard
-from tests.support.deployments.replica_logs import AS_JSON, log_lines
+from tests.support.deployments.replica_logs import AS_JSON, lines_of, log_lines
 from tests.support.deployments.served_app import (
     LONG_TEXT,
     ServedApp,
@@ -89,6 +89,11 @@ async def until_logged(deployment: str, path: str, **fields: object) -> dict[str
 def wrote(call: LogCall, line: dict[str, Any]) -> bool:
     is_there = call.first_line <= line["lineno"] <= call.last_line
     return line["name"] == call.logger and is_there
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_whole():
+    assert lines_of('{"name": "a"}\n{"name": "b') == [{"name": "a"}]
+    assert lines_of('{"name": "a"}\n{"name": "b"}\n') == [{"name": "a"}, {"name": "b"}]
 
 
 def test_every_info_call_is_shown():
