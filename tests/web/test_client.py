@@ -9,7 +9,7 @@ from app.audio.pcm import to_s16le
 from app.core import FinishReason
 from tests.support.browser import needs_chromium
 from tests.support.eventually import eventually_sync
-from tests.support.fakes import tone
+from tests.support.fakes import FakeSynthesizer, tone
 from tests.support.live_synthesizer import LiveSynthesizer
 from tests.support.timed_text import HEARD, TEXT, TOLD, synthesizer, told
 from tests.support.web_client import EACH_TRANSPORT, TRANSPORTS
@@ -156,18 +156,22 @@ def test_a_text_that_is_longer_than_a_message_is_sent_in_several(sides):
 
 
 def test_a_piece_that_the_server_cannot_take_is_told_and_the_speech_goes_on(sides):
-    refusal, end = sides(LiveSynthesizer(chunk_s=0)).run(
+    here = sides(FakeSynthesizer(hold_at=0))  # what is spoken is not held back any more
+    refusal = here.run(
         """
-        const speech = await begun(connected());
+        const speech = window.speech = await begun(connected());
         await until(speech, "started");
+        const refused = until(speech, "refused");
         speech.append("a".repeat(16000));
         speech.append("b".repeat(4000));  // more than a context may hold back
         speech.close();
-        return [await until(speech, "refused"), (await speech.ended).type];
+        return (await refused).error.code;
         """
     )
-    assert end == "done"
-    assert refusal is not None
+    assert refusal == "buffer_full"
+    here.speaker.hold_at = None
+    here.speaker.release()
+    assert here.run("return (await window.speech.ended).type;") == "done"
 
 
 def test_the_sound_equals_that_of_an_ordinary_request(sides):
