@@ -71,7 +71,18 @@ class Turn:
         first_s = self.heard.first_sound_s
         return self._interrupts and first_s is not None and self._now() - first_s >= self._after_s
 
-    async def until_over(self) -> None:
+    async def interrupts(self, listening: "asyncio.Future[None]") -> bool:
+        """Waits until all is heard, or until the listener interrupts. True: the client is told to
+        stop right after this."""
+        over = asyncio.ensure_future(self._until_over())
+        await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if listening.done():
+            return False
+        self.interrupted()
+        return True
+
+    async def _until_over(self) -> None:
         await self._sounds.wait()
         await asyncio.sleep(self._after_s if self._interrupts else math.inf)
 

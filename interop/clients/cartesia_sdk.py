@@ -49,11 +49,7 @@ class Cartesia:
             await context.push(f"{sentence} ")
         await context.no_more_inputs()
         listening = asyncio.ensure_future(self._listen(turn, context))
-        over = asyncio.ensure_future(turn.until_over())
-        await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
-        over.cancel()
-        if not listening.done():
-            turn.interrupted()
+        if await turn.interrupts(listening):
             await context.cancel()
             listening.cancel()  # the SDK hears nothing of a context that it has cancelled
             await asyncio.wait({listening})

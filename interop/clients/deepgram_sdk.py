@@ -44,11 +44,7 @@ class Deepgram:
             await socket.send_text(SpeakV1Text(text=f"{sentence} "))
         await socket.send_flush()
         listening = asyncio.ensure_future(self._listen(turn, socket))
-        over = asyncio.ensure_future(turn.until_over())
-        await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
-        over.cancel()
-        if not listening.done():
-            turn.interrupted()
+        if await turn.interrupts(listening):
             await socket.send_clear()
         await listening
 

@@ -43,17 +43,13 @@ class LiveKit:
             stream.push_text(f"{sentence} ")
         stream.end_input()
         listening = asyncio.ensure_future(self._listen(turn, stream))
-        over = asyncio.ensure_future(turn.until_over())
-        await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
-        over.cancel()
-        if not listening.done():
-            turn.interrupted()
+        is_interrupted = await turn.interrupts(listening)
         await stream.aclose()
-        if turn.heard.interrupted_s is None:
-            await listening
-        else:
+        if is_interrupted:
             listening.cancel()
             await asyncio.wait({listening})
+        else:
+            await listening
 
     async def _listen(self, turn: Turn, stream: tts.SynthesizeStream) -> None:
         async for event in stream:

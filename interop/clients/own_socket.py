@@ -45,11 +45,7 @@ class OwnSocket:
             await _send(socket, context, "text", text=f"{sentence} ")
         await _send(socket, context, "close")
         listening = asyncio.ensure_future(_listen(turn, socket, context))
-        over = asyncio.ensure_future(turn.until_over())
-        await asyncio.wait({listening, over}, return_when=asyncio.FIRST_COMPLETED)
-        over.cancel()
-        if not listening.done():
-            turn.interrupted()
+        if await turn.interrupts(listening):
             await _send(socket, context, "cancel")
         await listening
 
