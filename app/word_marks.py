@@ -7,6 +7,8 @@ leaf: imports nothing of ours, and every room may import it. Knows nothing about
 from dataclasses import dataclass
 from typing import NamedTuple
 
+LEAST_TOKENS = 0.5  # that a word lasts, though one token may pass two words: 20 ms
+
 
 class WordSpan(NamedTuple):
     """The characters `start:end` of the segment's text, with the marks that belong to the word.

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from app.core import SAMPLES_PER_TOKEN, FinishReason
 from app.engine.s3gen.messages import SegmentAudio
-from app.word_marks import WordMark
+from app.word_marks import LEAST_TOKENS, WordMark
 
 FRAME = 240  # samples whose loudness is measured: 10 ms
 QUIET = 10 ** (-30 / 20)  # of the word's loudest frame; -25 and -35 dB place it as well
-LEAST_TOKENS = 0.5  # that the word lasts: 20 ms
 
 
 class LastWord:

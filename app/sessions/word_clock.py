@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
 
-from app.core import SAMPLE_RATE, AudioChunk, FinishReason
+from app.core import SAMPLE_RATE, SAMPLES_PER_TOKEN, AudioChunk, FinishReason
 from app.spoken_words import SpokenWord, Transcript
 from app.text.duration import predicted_s
-from app.word_marks import WordTime
+from app.word_marks import LEAST_TOKENS, WordTime
 
 Place = tuple[int, int]  # start and end in the caller's text
 Places = Sequence[Sequence[Place]]  # of the words of each segment
 _WordKey = tuple[int, int]  # segment and word
 _Span = tuple[int, int]  # samples of the session
-LEAST = SAMPLE_RATE // 50  # samples that a word lasts
+LEAST = round(LEAST_TOKENS * SAMPLES_PER_TOKEN)  # samples that a word lasts
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import SAMPLES_PER_TOKEN, FinishReason, SessionKey
-from app.engine.last_word import FRAME, LEAST_TOKENS, LastWord, falls_silent
+from app.engine.last_word import FRAME, LastWord, falls_silent
 from app.engine.s3gen.messages import SegmentAudio
-from app.word_marks import WordMark
+from app.word_marks import LEAST_TOKENS, WordMark
 
 KEY = SessionKey("", "s")
 NUM_TOKENS, SPOKEN_TOKENS = 30, 22

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.engine.checkpoint.text_origins import WordIds
-from app.word_marks import WordMark
+from app.word_marks import LEAST_TOKENS, WordMark
 
 _LEFT_OUT = 1  # ids at the end of a word that the path may miss
 FALL = 3  # ids: a path that looks at a word again goes back by fewer
 JUMP = 9  # ids in JUMP_TOKENS, and
 JUMP_TOKENS = 3  # 120 ms: nobody reads as fast. The path can go on by 3 ids in a token
-LEAST = 0.5  # tokens that a word lasts, though one token may pass two words
 
 
 class SpokenWords:
@@ -55,7 +54,7 @@ class SpokenWords:
         """The segment has ended after this number of tokens, and its words with it. Words that were
         not reached get no mark."""
         self._end(self.num_begun, num_tokens)
-        least, latest = min(LEAST, num_tokens / max(1, self.num_begun)), float(num_tokens)
+        least, latest = min(LEAST_TOKENS, num_tokens / max(1, self.num_begun)), float(num_tokens)
         for number in range(self.num_begun - 1, -1, -1):
             mark = self._begun[number]
             end = min(mark.end_token or latest, latest)
@@ -91,5 +90,5 @@ class SpokenWords:
         """The first `num_words` words have ended by now."""
         for number in range(self._num_ended, num_words):
             mark = self._begun[number]
-            self._begun[number] = replace(mark, end_token=max(at, mark.start_token + LEAST))
+            self._begun[number] = replace(mark, end_token=max(at, mark.start_token + LEAST_TOKENS))
         self._num_ended = max(self._num_ended, num_words)
