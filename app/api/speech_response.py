@@ -9,7 +9,7 @@ nothing about models, nor about the source of the sound.
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from urllib.parse import quote
 
@@ -77,14 +77,8 @@ class SpeechResponse(Response):
 
     async def _speak(self, job: SpeechJob, send: Send) -> None:
         try:
-            gaps = BodyGaps(partial(self._fill, job, send))
-            filled = gaps.filled() if self._fills_gaps else nullcontext()
-            async with (
-                filled,
-                aclosing(chunks_of(self._services, job)) as chunks,
-                aclosing(_owed(chunks, gaps, job)) as owed,
-            ):
-                part = await self._until_last(owed, job, send)
+            async with self._chunks(job, send) as chunks:
+                part = await self._until_last(chunks, job, send)
             await self._send_last(part, send)
         except ReaderStalled as error:
             log.info("%s", error.message, extra={"session": job.request.key.session_id})
@@ -93,6 +87,18 @@ class SpeechResponse(Response):
             if broken.told:
                 await self._send(broken.told, send)
             raise
+
+    @asynccontextmanager
+    async def _chunks(
+        self, job: SpeechJob, send: Send
+    ) -> AsyncGenerator[AsyncGenerator[AudioChunk, None], None]:
+        async with aclosing(chunks_of(self._services, job)) as chunks:
+            if not self._fills_gaps:
+                yield chunks
+                return
+            gaps = BodyGaps(partial(self._fill, job, send))
+            async with gaps.filled(), aclosing(_owed(chunks, gaps, job)) as owed:
+                yield owed
 
     async def _until_last(
         self, chunks: AsyncGenerator[AudioChunk, None], job: SpeechJob, send: Send
