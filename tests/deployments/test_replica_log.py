@@ -1,6 +1,5 @@
 """In a replica, our loggers write where Serve's logger writes."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from ray.serve._private.logging_utils import configure_component_logger
 from ray.serve.schema import LoggingConfig
 
 from deployments.replica_log import OUR_LOGGERS, SERVE_LOGGER, log_as_serve_does
+from tests.support.deployments.replica_logs import lines_of
 from tests.support.log_calls import log_calls
 
 Configure = Callable[[Path, str], None]
@@ -53,7 +53,7 @@ def replica(configure: Configure, tmp_path: Path) -> Path:
 
 def lines(folder: Path) -> list[dict[str, object]]:
     (path,) = folder.glob("*.log")
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return lines_of(path.read_text())
 
 
 @pytest.mark.parametrize("call", log_calls("app", "deployments"), ids=str)

@@ -120,7 +120,7 @@ async def test_a_barge_in_whose_times_cannot_be_kept_ends_no_session(client, syn
     ears.begins()
     await client.last("response.interrupted")
     await eventually(refused.is_set, 5, "the registry was asked")
-    await client.update(**TELLS)
+    assert (await client.update(**TELLS))["type"] == "session.updated"
 
 
 async def test_no_sound_follows_the_start_of_the_voice(client, synthesizer):
