@@ -103,7 +103,8 @@ export class Conversation extends EventTarget {
 
   /** Silences the answer, and stops the server from making more of it. It goes on to listen. */
   async stop() {
-    if (this.#response !== null) this.#socket?.send("response.cancel");
+    const response_id = this.#response;  // without it, a late cancel would end the next answer
+    if (response_id !== null) this.#socket?.send("response.cancel", { response_id });
     await this.#silence();
     this.#enter("listening");
   }

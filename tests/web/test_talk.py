@@ -23,6 +23,16 @@ pytestmark = [pytest.mark.full, needs_chromium]
 
 RATE = 24_000
 
+HOLD_CANCEL = """() => {
+    const { send } = WebSocket.prototype;
+    window.sendHeld = () => { WebSocket.prototype.send = send; };
+    WebSocket.prototype.send = function (text) {
+        if (JSON.parse(text).type !== "response.cancel") return send.call(this, text);
+        const restore = window.sendHeld;
+        window.sendHeld = () => { restore(); send.call(this, text); };
+    };
+}"""
+
 
 @pytest.fixture(scope="module")
 def world(chromium):
@@ -160,6 +170,20 @@ def test_a_key_stops_the_answer_and_it_goes_on_to_listen(talk, world, long_answe
     expect(talk.page.locator("#panel-trouble")).to_be_empty()
     synthesizer.num_chunks = 3
     talk.answers(ears, "and this")
+
+
+def test_a_stop_that_the_server_gets_late_does_not_stop_the_next_answer(talk, world, long_answer):
+    _, synthesizer = world
+    ears = speaking(talk)
+    talk.page.evaluate(HOLD_CANCEL)
+    talk.page.keyboard.press("Escape")
+    talk.state("It listens.")
+    ears.hears("and this")
+    talk.state("It speaks.")
+    talk.page.evaluate("window.sendHeld()")
+    made = synthesizer.num_made
+    eventually_sync(lambda: synthesizer.num_made > made + 10, WITHIN_S, "it is made on")
+    talk.state("It speaks.")
 
 
 def test_to_play_an_utterance_again_ends_the_conversation(talk):
