@@ -61,7 +61,7 @@ def serve_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeRun]:
     ):
         undo.callback(_kill_all, mark)
         url = f"http://127.0.0.1:{port}"
-        wait_until_healthy(url, process)
+        wait_until_healthy(url, process, log)
         plain = re.sub(r"\x1b\[[\d;]*m", "", log.read_text())
         yield ServeRun(url, re.findall(r"dashboard at (http://127\.0\.0\.1:\d+)", plain)[0])
         process.send_signal(signal.SIGINT)

@@ -16,6 +16,7 @@ from tests.support.eventually import eventually, eventually_sync
 
 READY_WITHIN_S = 240  # 25 s on a quiet machine
 IDLE_WITHIN_S = 30
+LOG_CHARS = 10_000  # of a server that ended
 SENTENCE = "It was a bright cold day in April, and the clocks were striking thirteen; she waited. "
 LONG_TEXT = SENTENCE * 2
 
@@ -52,13 +53,17 @@ def record_voice(voices: Path, seed: int) -> None:
     soundfile.write(voices / "recorded.wav", spoken_vowels(seed, seconds=6.0), SAMPLE_RATE)
 
 
-def wait_until_healthy(url: str, server: "subprocess.Popen[Any] | None" = None) -> None:
-    """Raises AssertionError at once where the process of the server has ended."""
+def wait_until_healthy(
+    url: str, server: "subprocess.Popen[Any] | None" = None, log: Path | None = None
+) -> None:
+    """Raises AssertionError at once where the process of the server has ended, with the end of its
+    log."""
     with httpx.Client(base_url=url, timeout=30) as client:
 
         def health() -> bool:
             status = None if server is None else server.poll()
-            assert status is None, f"the server ended with status {status}"
+            told = "" if status is None or log is None else log.read_text()[-LOG_CHARS:]
+            assert status is None, f"the server ended with status {status}: {told}"
             try:
                 return client.get("/health").status_code == httpx.codes.OK
             except httpx.TransportError:  # nothing listens yet
