@@ -114,6 +114,19 @@ async def test_a_speech_that_fails_is_an_error_and_has_no_end(synthesizer):
         assert sound(await client.until(is_flushed))
 
 
+async def test_a_text_that_is_refused_ends_alone(synthesizer):
+    bound = {"max_held_chars": 1000}
+    async with vendor_client(synthesizer, PATH, bounds=bound) as client:
+        await client.send(type="Speak", text="and " * 300)
+        await client.send(type="Speak", text="that is all. ")
+        (*_, refusal) = await client.until(is_kind("Error"))
+        assert refusal["err_code"] == "buffer_full"
+        await client.send(type="Flush")
+        await speak(client, "Hello there.")
+        assert sound(await client.until(is_flushed)) == to_s16le(tone(synthesizer.num_samples))
+        assert [request.segments for request in synthesizer.requests] == [("Hello there.",)]
+
+
 async def test_a_wrong_message_is_a_warning_and_everything_goes_on(client):
     await client.send(type="Whisper")
     (warning,) = await client.until(is_kind("Warning"))

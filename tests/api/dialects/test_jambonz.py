@@ -92,6 +92,22 @@ async def test_what_fails_is_told(synthesizer):
         assert error["error"] == "broken"
 
 
+async def test_a_text_that_is_refused_ends_alone(synthesizer):
+    bound = {"max_held_chars": 1000}
+    async with vendor_client(synthesizer, PATH, bounds=bound) as client:
+        await client.next()
+        for text in ("and " * 300, "that is all. "):
+            await client.send(type="stream", text=text)
+        await client.send(type="flush")
+        (error,) = await client.until(is_error)
+        assert "the limit is 1000" in error["error"]
+        await client.send(type="stream", text="Hello there.")
+        await client.send(type="flush")
+        expected = to_s16le(tone(synthesizer.num_samples))
+        assert await heard(client, len(expected)) == expected
+        assert [request.segments for request in synthesizer.requests] == [("Hello there.",)]
+
+
 @pytest.mark.parametrize(("given", "made"), [("8000", 8000), ("64000", 24_000), ("", 24_000)])
 async def test_the_rate_is_that_of_the_call_where_it_can_be_made(synthesizer, given, made):
     path = f"/jambonz/synthesize?sampleRate={given}"
