@@ -10,6 +10,7 @@ from app.audio.pcm import to_s16le
 from app.errors import SynthesisFailed
 from tests.support.api_clients import in_process
 from tests.support.decoding import decode
+from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer, tone
 from tests.support.vendor_sockets import vendor_client
 
@@ -64,7 +65,8 @@ async def test_the_second_close_stops_the_context_and_nothing_follows(client, sy
     await client.send(**CLOSE)
     await client.until(is_sound)
     await client.send(**CLOSE)
-    await client.silent_for(0.2)
+    await eventually(lambda: synthesizer.ended, 10, "the session has ended")
+    await client.silent_for(0.1)
     assert [how for _, how in synthesizer.ended] == ["cancelled"]
 
 
