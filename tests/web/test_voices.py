@@ -10,6 +10,8 @@ from tests.support.web_page import web_page
 
 pytestmark = [pytest.mark.full, needs_chromium]
 
+# The process that decodes an upload gives way to all others.
+DECODED_WITHIN_MS = 90_000
 CONSENT = "I am Ann, and I agree."
 WAV = encoded(GOOD)
 SHORT = encoded(GOOD[: 2 * 24_000])
@@ -42,7 +44,8 @@ def make(page, name):
     page.get_by_label("Consent, in the words of the speaker").fill(CONSENT)
     choose_file(page, WAV)
     page.click("button:text('Make voice'):enabled")
-    page.wait_for_selector(f"#panel-voices .name:text-is('{name}')")
+    made = f"#panel-voices .name:text-is('{name}')"
+    page.wait_for_selector(made, timeout=DECODED_WITHIN_MS)
 
 
 def delete(page, name):
@@ -122,7 +125,8 @@ def test_a_refused_recording_is_told_and_can_be_tried_again(page, library):
     page.get_by_label("Consent, in the words of the speaker").fill(CONSENT)
     choose_file(page, SHORT)
     page.click("button:text('Make voice'):enabled")
-    page.wait_for_selector("#panel-trouble:text('it must have 5 s of speech')")
+    refusal = "#panel-trouble:text('it must have 5 s of speech')"
+    page.wait_for_selector(refusal, timeout=DECODED_WITHIN_MS)
     assert library.all("default") == ()
     make(page, "Cara")
     delete(page, "Cara")
