@@ -21,7 +21,7 @@ from tests.support.stalled_clients import connected, post, say, speak_on_a_socke
 
 pytestmark = pytest.mark.full
 
-WAIT_S = 20
+WAIT_S = 30
 NUM_CHUNKS = 500  # of 0.2 s: 4.8 MB of pcm
 LIMITS = Limits(stalled_reader_s=1, send_ahead_s=1)
 PCM_PER_S = 48_000
