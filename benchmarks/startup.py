@@ -46,7 +46,7 @@ from app.engine.stages.{module} import {stage}
 PROGRAMS = {  # what each of our processes imports until it is ready
     "T3": OPEN.format(module="t3", stage="T3Stage"),
     "Vocoder": OPEN.format(module="vocoder", stage="VocoderStage"),
-    "Ingress": "import deployments.ingress",
+    "Ingress": "import deployments.ingress, app.api.app",
     "builder": """
 from app.config import ServeArgs
 from deployments.app import assemble

@@ -1,16 +1,19 @@
-"""The ingress as a Serve deployment: the HTTP app over stages that live behind handles."""
+"""The ingress as a Serve deployment: the HTTP app over stages that live behind handles.
+
+Only the replica imports the HTTP app: the application's builder imports this module too.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
-from app.api.app import create_app
 from app.barge_in import BargeInTimes
 from app.config import ServeArgs
 from app.core import (
@@ -33,19 +36,20 @@ from app.sessions.replica_table import Heartbeat
 from app.sessions.table import ReplicaId
 from app.sessions.tasks import TaskSet
 from app.spoken_words import Transcript, WordAccount
-from app.text.plan import load_languages
 from app.voices.library import VoiceLibrary
 from deployments.follower import RegistryFollower
 from deployments.gcs_watch import GcsWatch, gcs_asker
 from deployments.metrics import SessionMetrics
 from deployments.model_loading import StageLoader
-from deployments.realtime import realtime_parts
 from deployments.registry import RemoteRegistry, registry_actors
 from deployments.replica_log import log_as_serve_does
 from deployments.session_observer import ObservedRegistry
 from deployments.streams import owned, translated
 from deployments.usage import RemoteUsage, usage_actor
 from deployments.voice_preparation import VoicePreparation, wake_when_served
+
+if TYPE_CHECKING:
+    from app.api.realtime.parts import RealtimeParts
 
 
 class HandleSynthesizer:
@@ -150,6 +154,17 @@ def _usage(app_name: str, keys: tuple[KeySettings, ...]) -> RemoteUsage | None:
     return RemoteUsage(usage_actor(app_name))
 
 
+def realtime_of(
+    args: ServeArgs, hearing: "DeploymentHandle[object] | None"
+) -> "RealtimeParts | None":
+    """None: the server does not hear, and imports no client for language models."""
+    if hearing is None:
+        return None
+    from deployments.realtime import realtime_parts
+
+    return realtime_parts(args, hearing)
+
+
 def _cluster_away(sessions: LiveSessions) -> None:
     message = "Ray's GCS has not answered for limits.gcs_silence_s."
     sessions.fail(Unavailable(message, code=HealthStatus.CLUSTER_AWAY))
@@ -167,6 +182,9 @@ class Ingress:
         *,
         keys: tuple[KeySettings, ...],
     ) -> None:
+        from app.api.app import create_app
+        from app.text.plan import load_languages
+
         log_as_serve_does()
         context = serve.get_replica_context()
         actors = registry_actors(context.app_name, args)
@@ -190,7 +208,7 @@ class Ingress:
             admission=args.admission,
             loader=loader,
             dialects=args.dialects,
-            realtime=realtime_parts(args, hearing),
+            realtime=realtime_of(args, hearing),
             returns_request_id=False,  # Serve's proxy sends it back
             refused=metrics.refused,
         )

@@ -30,6 +30,8 @@ LIBROSA = ("librosa", "numba", "onnx")
 COMPILER = ("torch._dynamo", "sympy")
 HUB = ("huggingface_hub",)
 DECODERS = ("av", "soundfile")  # of recordings: they belong into a process of their own
+CALLS = ("httpx",)  # of a language model
+HTTP_APP = ("app.api.app", "app.text.plan", "markdown_it")
 WORDS = ("icu4py.messageformat", "wetext")  # of spoken forms
 EVERY_LARGE_ONE = (
     *UPSTREAM_T3,
@@ -92,10 +94,20 @@ from app.config import ServeArgs
 from deployments.app import assemble
 assemble(ServeArgs(device="cpu"))
 """,
-        uses=("fastapi",),
-        spared=("torch", *EVERY_LARGE_ONE),
+        uses=("deployments.ingress",),
+        spared=("torch", *EVERY_LARGE_ONE, *HTTP_APP, *CALLS, *DECODERS),
     ),
-    "ingress": Case("import deployments.ingress", uses=("fastapi",), spared=("torch",)),
+    "ingress": Case(
+        """
+from app.config import ServeArgs
+from deployments import ingress
+assert ingress.realtime_of(ServeArgs(), None) is None
+import app.api.app
+""",
+        uses=("fastapi", *HTTP_APP),
+        spared=("torch", *CALLS),
+    ),
+    "realtime": Case("import deployments.realtime", uses=CALLS, spared=("torch", *DECODERS)),
     "config check": Case(
         """
 from pathlib import Path

@@ -20,7 +20,7 @@ from app.engine.s3gen.warmup import NUM_RUNS, warm_vocoder
 from app.engine.t3.engine import TokenEngine
 from app.engine.t3.model import T3Model
 from app.engine.t3.sequence import Sequence, SequenceRequest
-from app.engine.t3.warmup import COUNTS, NUM_STEPS, warm_t3
+from app.engine.t3.warmup import MOST_SEQUENCES, NUM_PROMPTS, NUM_STEPS, warm_t3
 from app.engine.voices.provider import VoiceProvider
 from app.engine.warmup import MEASURE_S, WARMUP_KEY
 from app.sessions.recurrence import arrivals_s, held_back_s, played_s, prebuffer_s
@@ -120,7 +120,7 @@ def test_warm_t3_runs_a_prompt_and_steps_and_leaves_nothing():
     assert cold.engine.stats().cost is None
     assert cold.warm() == cold.engine.stats().cost
     assert cold.counts[:NUM_STEPS] == [1] * NUM_STEPS
-    assert set(COUNTS) <= set(cold.counts)
+    assert {1, 2, 4, MOST_SEQUENCES} <= set(cold.counts)
     assert not cold.engine.has_work()
     cold.engine.check_integrity()
 
@@ -131,11 +131,22 @@ def test_warm_vocoder_runs_cells_of_every_usual_length_and_leaves_nothing():
     assert engine.stats().cost is None
     assert cold.warm() == engine.stats().cost
     cells = [call.cell for call in engine.call_log if call.key == WARMUP_KEY]
-    assert [cell.num_tokens for cell in cells] == list(LADDERS[0]) * NUM_RUNS
+    assert [cell.num_tokens for cell in cells] == list(LADDERS[0]) * NUM_RUNS["cpu"]
     assert engine.stats().cells == LADDERS[0]
     assert not engine.has_work()
     assert engine.stats().slots_free == VocoderSettings().slots
     engine.check_integrity()
+
+
+def test_warm_t3_measures_every_number_of_sequences_in_one_staggered_run():
+    """A server's start waits for these steps: a run for each number would take twice as many."""
+    cold = T3()
+    cold.warm()
+    alone, run = cold.counts[:NUM_STEPS], cold.counts[NUM_STEPS:-NUM_PROMPTS]
+    first = run.index(MOST_SEQUENCES)
+    assert run[:first] == sorted(run[:first])  # they join one after another
+    assert run[first:] == sorted(run[first:], reverse=True)  # and end one after another
+    assert len(alone) + len(run) < 70
 
 
 class Warmed(NamedTuple):

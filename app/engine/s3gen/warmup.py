@@ -8,7 +8,11 @@ from app.engine.voices.provider import VoiceProvider
 from app.engine.warmup import WARMUP_KEY, Timer, measure, timer_of
 
 NUM_TOKENS = 60  # at least, of each synthesis: cells of every size up to the longest usual one
-NUM_RUNS = 3  # syntheses, where the time suffices
+# Syntheses, where the time suffices; the fastest call of each size counts. A GPU's clock also
+# counts what the processor does meanwhile, so a third one is worth its milliseconds. On a CPU a
+# third one takes 0.2 s and tells little: the measured cost of a cell varies by 4 % from start to
+# start with two of them, and by 2 % with three (2026-12).
+NUM_RUNS = {"cpu": 2, "cuda": 3}
 
 
 def warm_vocoder(engine: VocoderEngine, voices: VoiceProvider, timer: Timer | None = None) -> None:
@@ -20,4 +24,5 @@ def warm_vocoder(engine: VocoderEngine, voices: VoiceProvider, timer: Timer | No
         opened = OpenSegment(WARMUP_KEY, 0, voice, s3gen, seed=1, fade_in=True)
         tokens = SpeechTokens(WARMUP_KEY, 0, 0, tuple(range(num_tokens)), FinishReason.STOP)
         messages: list[VocoderMessage] = [opened, tokens]
-        measure(engine, [messages] * NUM_RUNS, timer or timer_of(engine.device.type))
+        device = engine.device.type
+        measure(engine, [messages] * NUM_RUNS[device], timer or timer_of(device))

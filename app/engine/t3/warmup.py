@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.core import VoiceRef
+from app.core import SamplingParams, VoiceRef
 from app.engine.checkpoint.spec import ModelSpec
 from app.engine.checkpoint.tokenizer import TextTokenizer
 from app.engine.t3.engine import TokenEngine
@@ -12,10 +12,10 @@ from app.engine.voices.provider import VoiceProvider
 from app.engine.warmup import WARMUP_KEY, Timer, measure, timer_of, warm_up
 
 TEXT = "Hello there."
-NUM_STEPS = 4
-COUNTS = (1, 4, 8)  # sequences, whose steps are measured
-NUM_MEASURED = 8  # steps of a sequence, at least; the first ones run beside the prompts of others
-STEPS_OF_A_PROMPT = 4
+NUM_STEPS = 8  # of one sequence alone
+MOST_SEQUENCES = 8  # that are measured side by side
+NUM_LAST = 8  # steps of the sequence that joins last
+STEPS_OF_A_PROMPT = 6  # that a sequence makes, on average, until the next one joins
 NUM_PROMPTS = 3  # that are measured; the fastest counts, because others shared the machine
 
 
@@ -41,11 +41,13 @@ def warm_t3(
 
 
 def _runs(engine: TokenEngine, request: SequenceRequest) -> Iterator[list[Sequence]]:
-    yield _sequences(engine, request, 1, NUM_STEPS)
-    for count in COUNTS:
-        if count <= engine.stats().slots_total:
-            num_tokens = NUM_MEASURED + STEPS_OF_A_PROMPT * count
-            yield _sequences(engine, request, count, num_tokens)
+    """One sequence alone, then several that join one after another and end one after another: each
+    number of sequences has steps of its own."""
+    yield _sequences(engine, request, [NUM_STEPS])
+    count = min(MOST_SEQUENCES, engine.stats().slots_total)
+    lengths = [NUM_LAST + STEPS_OF_A_PROMPT * later for later in reversed(range(count))]
+    if count > 1:
+        yield _sequences(engine, request, lengths)
 
 
 def _prompt_token_s(engine: TokenEngine, request: SequenceRequest, timer: Timer) -> float | None:
@@ -55,15 +57,19 @@ def _prompt_token_s(engine: TokenEngine, request: SequenceRequest, timer: Timer)
     each_s = []
     for _ in range(NUM_PROMPTS):
         began_s = timer()
-        warm_up(engine, _sequences(engine, request, 1, num_tokens=1))  # one step: the prompt
+        warm_up(engine, _sequences(engine, request, [1]))  # one step: the prompt
         took_s = timer() - began_s - engine.speed.measured.base_s
         each_s.append(took_s / engine.num_prompt_tokens)
     return max(0.0, min(each_s))
 
 
-def _sequences(
-    engine: TokenEngine, request: SequenceRequest, count: int, num_tokens: int
-) -> list[Sequence]:
-    sampling = replace(request.sampling, max_tokens=num_tokens, ignore_eos=True)
-    request = replace(request, sampling=sampling)
-    return [engine.prepare(replace(request, segment=n)) for n in range(count)]
+def _sequences(engine: TokenEngine, request: SequenceRequest, lengths: list[int]) -> list[Sequence]:
+    """One for each length, in tokens."""
+    return [
+        engine.prepare(replace(request, segment=n, sampling=_ending(request.sampling, num_tokens)))
+        for n, num_tokens in enumerate(lengths)
+    ]
+
+
+def _ending(sampling: SamplingParams, num_tokens: int) -> SamplingParams:
+    return replace(sampling, max_tokens=num_tokens, ignore_eos=True)
