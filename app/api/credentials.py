@@ -10,6 +10,9 @@ from starlette.datastructures import Headers
 from app.errors import BadRequest
 
 SUBPROTOCOL = "chatterbox"
+# The last two are of ElevenLabs' and Vapi's clients. A token stands in the first.
+KEY_HEADERS = ("authorization", "x-api-key", "xi-api-key", "x-vapi-secret")
+SOCKET_KEY_HEADER = "sec-websocket-protocol"
 # A browser cannot send a header with a socket. The second is of OpenAI's clients.
 _KEY_PROTOCOLS = (f"{SUBPROTOCOL}.key.", "openai-insecure-api-key.")
 
@@ -24,14 +27,14 @@ def secret_of(headers: Headers, *, is_socket: bool) -> str | None:
 
 
 def _secrets(headers: Headers, is_socket: bool) -> Iterator[str]:
-    for value in headers.getlist("authorization"):
+    of_tokens, *of_keys = KEY_HEADERS
+    for value in headers.getlist(of_tokens):
         scheme, _, token = value.strip().partition(" ")
         if scheme.lower() in ("bearer", "token"):  # Deepgram's clients say Token
             yield token
-    yield from headers.getlist("x-api-key")
-    yield from headers.getlist("xi-api-key")  # ElevenLabs' clients
-    yield from headers.getlist("x-vapi-secret")
-    for value in headers.getlist("sec-websocket-protocol") if is_socket else ():
+    for name in of_keys:
+        yield from headers.getlist(name)
+    for value in headers.getlist(SOCKET_KEY_HEADER) if is_socket else ():
         for name in map(str.strip, value.split(",")):
             for prefix in _KEY_PROTOCOLS:
                 if name.startswith(prefix):
