@@ -10,9 +10,6 @@ from starlette.datastructures import Headers
 from app.errors import BadRequest
 
 SUBPROTOCOL = "chatterbox"
-# The last two are of ElevenLabs' and Vapi's clients. A token stands in the first.
-KEY_HEADERS = ("authorization", "x-api-key", "xi-api-key", "x-vapi-secret")
-SOCKET_KEY_HEADER = "sec-websocket-protocol"
 # A browser cannot send a header with a socket. The second is of OpenAI's clients.
 _KEY_PROTOCOLS = (f"{SUBPROTOCOL}.key.", "openai-insecure-api-key.")
 
@@ -20,21 +17,22 @@ _KEY_PROTOCOLS = (f"{SUBPROTOCOL}.key.", "openai-insecure-api-key.")
 def secret_of(headers: Headers, *, is_socket: bool) -> str | None:
     """Raises BadRequest where the request has several keys that differ: a proxy before this server
     could have checked another key than the server."""
-    secrets = {secret for each in _secrets(headers, is_socket) if (secret := each.strip())}
+    secrets = {secret for each in secrets_of(headers, is_socket) if (secret := each.strip())}
     if len(secrets) > 1:
         raise BadRequest("the request has several API keys; send one", code="several_api_keys")
     return next(iter(secrets), None)
 
 
-def _secrets(headers: Headers, is_socket: bool) -> Iterator[str]:
-    of_tokens, *of_keys = KEY_HEADERS
-    for value in headers.getlist(of_tokens):
+def secrets_of(headers: Headers, is_socket: bool) -> Iterator[str]:
+    """Every key that the request has, also where there are several."""
+    for value in headers.getlist("authorization"):
         scheme, _, token = value.strip().partition(" ")
         if scheme.lower() in ("bearer", "token"):  # Deepgram's clients say Token
             yield token
-    for name in of_keys:
-        yield from headers.getlist(name)
-    for value in headers.getlist(SOCKET_KEY_HEADER) if is_socket else ():
+    yield from headers.getlist("x-api-key")
+    yield from headers.getlist("xi-api-key")  # ElevenLabs' clients
+    yield from headers.getlist("x-vapi-secret")
+    for value in headers.getlist("sec-websocket-protocol") if is_socket else ():
         for name in map(str.strip, value.split(",")):
             for prefix in _KEY_PROTOCOLS:
                 if name.startswith(prefix):

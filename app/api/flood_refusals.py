@@ -1,12 +1,11 @@
 """Repeats a refusal near the client: in Serve's proxy instead of in an ingress replica.
 
 A request, or the handshake of a socket, costs the proxy and the ingress several milliseconds
-together, also where it is refused.
-So the first message of a refusal for asking too often says for how long it holds, and
-`FloodRefusals` answers what the same caller asks for in that time. Serve takes it from
-`middlewares` in app/api/slow_readers.py. A repeated refusal comes after a pause, so that a client
-that asks again at once on each of its connections takes little of a core. Knows no keys and no
-settings: it repeats what an ingress has said of the same credentials.
+together, also where it is refused. So the first message of a refusal for asking too often says for
+how long it holds, and `FloodRefusals` answers what the same caller asks for in that time. Serve
+takes it from `middlewares` in app/api/slow_readers.py. A repeated refusal comes after a pause, so
+that a client that asks again at once on each of its connections takes little of a core. Knows no
+keys and no settings: it repeats what an ingress has said of the same credentials.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.credentials import KEY_HEADERS, SOCKET_KEY_HEADER
+from app.api.credentials import secrets_of
 from app.api.errors import answer
 from app.api.paced_body import has_body
 from app.api.paths import normalise_path
@@ -37,7 +36,7 @@ _ROUTES = ("/v1/", "/cancel/", "/api/", "/health")  # after the prefix of an app
 
 
 class _Caller(NamedTuple):
-    credentials: bytes  # their hash, or that of the address where there are none
+    credentials: bytes  # the hash of the keys, or of the address where there are none
     prefix: str  # of the application; of a socket its whole path
     room: Room
 
@@ -112,19 +111,16 @@ class FloodRefusals:
 
 def _can_be_refused(scope: Scope) -> bool:
     """A handshake only where the server can answer it with a status."""
-    is_handshake = scope["type"] == "websocket"
-    return scope["type"] == "http" or (
-        is_handshake and "websocket.http.response" in scope.get("extensions", {})
-    )
+    if scope["type"] == "websocket":
+        return "websocket.http.response" in scope.get("extensions", {})
+    return scope["type"] == "http"
 
 
 def _caller_of(scope: Scope) -> _Caller:
     path, is_socket = normalise_path(scope["path"]), scope["type"] == "websocket"
     headers = Headers(scope=scope)
-    names = (*KEY_HEADERS, SOCKET_KEY_HEADER) if is_socket else KEY_HEADERS
-    sent = [f"{name}:{value}" for name in names for value in headers.getlist(name)]
-    if not sent:
-        sent.append(str((scope.get("client") or ("",))[0]))
+    secrets = [secret.strip() for secret in secrets_of(headers, is_socket)]
+    sent = ["key", *secrets] if secrets else ["address", str((scope.get("client") or ("",))[0])]
     credentials = hashlib.sha256("\0".join(sent).encode("utf-8", "surrogateescape")).digest()
     if is_socket:  # the sockets of other vendors have paths of their own: each stands for itself
         return _Caller(credentials, path, Room.SOCKETS)

@@ -235,3 +235,12 @@ async def test_a_key_is_not_refused_for_another_one_of_its_address(app, clock, n
     for key_sent in (b"chatterbox.key.red", b"chatterbox.key.red", b"chatterbox.key.blue"):
         await ask(proxy, headers=[(name.encode(), key_sent)], **asked)
     assert len(app.scopes) == 2
+
+
+async def test_other_words_of_the_headers_of_keys_are_no_way_around_a_refusal(app, clock):
+    proxy = FloodRefusals(app, clock, no_pause)
+    for number in range(3):
+        words = f"other.{number}, openai-insecure-api-key.red".encode()
+        other = (b"authorization", f"Basic {number}".encode())
+        await ask(proxy, **SOCKET, headers=[(b"sec-websocket-protocol", words), other])
+    assert len(app.scopes) == 1
