@@ -21,6 +21,7 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import sys
 import tempfile
 import time
@@ -50,12 +51,16 @@ SETTLED_WITHIN_S = 200.0
 
 
 async def ask_health(url: str, until_s: float) -> list[float]:
-    """The times of the answers, in ms, each on a connection of its own as a balancer asks."""
-    asked_ms = []
+    """The times of the answers, in ms, each on a connection of its own as a balancer asks. One TLS
+    context serves all clients: to make one takes 17 ms of this process, which also times the
+    cancels."""
+    asked_ms, tls = [], ssl.create_default_context()
     while time.monotonic() < until_s:
         began_s = time.monotonic()
         with suppress(httpx.TransportError):
-            async with httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S) as client:
+            async with httpx.AsyncClient(
+                base_url=url, timeout=ANSWER_WITHIN_S, verify=tls
+            ) as client:
                 await client.get("/health")
         asked_ms.append((time.monotonic() - began_s) * 1000)
         await asyncio.sleep(ASK_EVERY_S)

@@ -1,11 +1,11 @@
 """Repeats a refusal near the client: in Serve's proxy instead of in an ingress replica.
 
-A request costs the proxy and the ingress several milliseconds together, also where it is refused.
-So the first message of a refusal for asking too often says for how long it holds, and
-`FloodRefusals` answers what the same caller asks for in that time. Serve takes it from
-`middlewares` in app/api/slow_readers.py. A repeated refusal comes after a pause, so that a client
-that asks again at once on each of its connections takes little of a core. Knows no keys and no
-settings: it repeats what an ingress has said of the same credentials.
+A request, or the handshake of a socket, costs the proxy and the ingress several milliseconds
+together, also where it is refused. So the first message of a refusal for asking too often says for
+how long it holds, and `FloodRefusals` answers what the same caller asks for in that time. Serve
+takes it from `middlewares` in app/api/slow_readers.py. A repeated refusal comes after a pause, so
+that a client that asks again at once on each of its connections takes little of a core. Knows no
+keys and no settings: it repeats what an ingress has said of the same credentials.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.credentials import secrets_of
 from app.api.errors import answer
 from app.api.paced_body import has_body
 from app.api.paths import normalise_path
@@ -35,8 +36,8 @@ _ROUTES = ("/v1/", "/cancel/", "/api/", "/health")  # after the prefix of an app
 
 
 class _Caller(NamedTuple):
-    credentials: bytes  # their hash, or that of the address where there are none
-    prefix: str  # of the application
+    credentials: bytes  # the hash of the keys, or of the address where there are none
+    prefix: str  # of the application; of a socket its whole path
     room: Room
 
 
@@ -71,7 +72,7 @@ class FloodRefusals:
         self._num_repeated = self._num_waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if not _can_be_refused(scope):
             await self._app(scope, receive, send)
             return
         caller = _caller_of(scope)
@@ -108,14 +109,22 @@ class FloodRefusals:
             self._kept[caller] = refusal
 
 
+def _can_be_refused(scope: Scope) -> bool:
+    """A handshake only where the server can answer it with a status."""
+    if scope["type"] == "websocket":
+        return "websocket.http.response" in scope.get("extensions", {})
+    return scope["type"] == "http"
+
+
 def _caller_of(scope: Scope) -> _Caller:
-    path = normalise_path(scope["path"])
-    start = min((at for route in _ROUTES if (at := path.find(route)) >= 0), default=0)
+    path, is_socket = normalise_path(scope["path"]), scope["type"] == "websocket"
     headers = Headers(scope=scope)
-    sent = [*headers.getlist("authorization"), "", *headers.getlist("x-api-key")]
-    if len(sent) == 1:
-        sent.append(str((scope.get("client") or ("",))[0]))
+    secrets = [secret.strip() for secret in secrets_of(headers, is_socket)]
+    sent = ["key", *secrets] if secrets else ["address", str((scope.get("client") or ("",))[0])]
     credentials = hashlib.sha256("\0".join(sent).encode("utf-8", "surrogateescape")).digest()
+    if is_socket:  # the sockets of other vendors have paths of their own: each stands for itself
+        return _Caller(credentials, path, Room.SOCKETS)
+    start = min((at for route in _ROUTES if (at := path.find(route)) >= 0), default=0)
     within = {"type": "http", "method": scope["method"], "path": path[start:]}
     return _Caller(credentials, path[:start], room_of(within))
 

@@ -97,6 +97,8 @@ class RequestGuard:
             except ServeError as error:
                 refusal = error
                 self._refused(refusal.code)
+                if isinstance(refusal, RateLimited) and not _is_for_asking_too_often(refusal):
+                    self._limiter.charge(room, _name(state["caller"]))  # no place was left
             if room is Room.SOCKETS:
                 await self._open_socket(scope, receive, send, refusal)
             else:
@@ -111,8 +113,7 @@ class RequestGuard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                if isinstance(refusal, RateLimited) and refusal.code == "too_many_requests":
-                    message = marked(message, refusal)
+                message = _marked(message, refusal)
                 headers = MutableHeaders(scope=message)
                 if self._returns_id:
                     headers[REQUEST_ID] = state["request_id"]
@@ -193,7 +194,12 @@ class RequestGuard:
             return
         log.info("socket refused: %s", refusal.code)
         if "websocket.http.response" in scope.get("extensions", {}):
-            await answer(refusal)(scope, receive, send)
+
+            async def send_marked(message: Message) -> None:
+                is_first = message["type"] == "websocket.http.response.start"
+                await send(_marked(message, refusal) if is_first else message)
+
+            await answer(refusal)(scope, receive, send_marked)
             return
         code = TRY_AGAIN_LATER if refusal.status in (429, 503) else POLICY
         await send({"type": "websocket.close", "code": code, "reason": refusal.code})
@@ -202,6 +208,17 @@ class RequestGuard:
 def _is_small(scope: Scope, room: Room) -> bool:
     """Whether the request is cheap to ask and to answer. A POST that is refused is small, too."""
     return room is not Room.REQUESTS or scope["method"] != "POST"
+
+
+def _is_for_asking_too_often(refusal: ServeError) -> bool:
+    return refusal.code == "too_many_requests"
+
+
+def _marked(message: Message, refusal: ServeError | None) -> Message:
+    """The first message of an answer. The proxy may repeat a refusal for asking too often."""
+    if isinstance(refusal, RateLimited) and _is_for_asking_too_often(refusal):
+        return marked(message, refusal)
+    return message
 
 
 def _name(caller: Caller | None) -> str:

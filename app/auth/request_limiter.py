@@ -76,6 +76,7 @@ class RequestLimiter:
         full. A refused caller has taken nothing.
         """
         bound = BOUNDS[room]
+        self._check_rate(room, key)
         limit: int = getattr(self._settings, bound.per_key) if own_limit is None else own_limit
         if self._held[room, key] + cost > limit:
             name = f"admission.{bound.per_key}" if own_limit is None else "max_sockets"
@@ -83,7 +84,6 @@ class RequestLimiter:
         if self._in_all[room] + cost > getattr(self._settings, bound.in_all):
             reason = f"the server has reached its limit admission.{bound.in_all}"
             raise Overloaded(reason, param=f"admission.{bound.in_all}", code="server_full")
-        self._check_rate(room, key)
         self._held[room, key] += cost
         self._in_all[room] += cost
 

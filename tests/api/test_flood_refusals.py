@@ -72,20 +72,21 @@ class Refusing:
 
     async def __call__(self, scope, receive, send):
         self.scopes.append(scope)
-        start = {"type": "http.response.start", "status": 429, "headers": []}
+        of_socket = "websocket." if scope["type"] == "websocket" else ""
+        start = {"type": f"{of_socket}http.response.start", "status": 429, "headers": []}
         await send(marked(start, RateLimited("some.limit", 10, "too_many_requests")))
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": f"{of_socket}http.response.body", "body": b""})
 
 
-async def ask(proxy, path="/v1/models", secret="red", method="GET", client="127.0.0.1"):
-    """The status."""
+async def ask(proxy, path="/v1/models", secret="red", method="GET", client="127.0.0.1", **more):
+    """The first message of the answer."""
     sent = []
 
     async def send(message):
         sent.append(message)
 
     headers = [] if secret is None else [(b"authorization", f"Bearer {secret}".encode())]
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, **more}
     await proxy({**scope, "client": (client, 1)}, None, send)
     return sent[0]
 
@@ -190,3 +191,56 @@ async def test_a_cancel_passes_by_every_path_that_means_it(app, clock, path):
     await ask(proxy)
     await ask(proxy, path, method="DELETE")
     assert len(app.scopes) == 2
+
+
+SOCKET = {
+    "type": "websocket",
+    "path": "/v1/audio/speech/stream",
+    "extensions": {"websocket.http.response": {}},
+}
+
+
+async def test_the_refusal_of_a_handshake_is_repeated_to_handshakes_alone(app, clock):
+    proxy = FloodRefusals(app, clock, no_pause)
+    for _ in range(5):
+        first = await ask(proxy, **SOCKET)
+        assert (first["type"], first["status"]) == ("websocket.http.response.start", 429)
+    assert len(app.scopes) == 1
+    await ask(proxy)
+    await ask(proxy, **SOCKET, secret="blue")
+    await ask(proxy, **SOCKET | {"path": "/tts/websocket"})
+    assert len(app.scopes) == 4
+
+
+async def test_a_handshake_that_cannot_be_answered_with_a_status_is_passed_on(app, clock):
+    proxy = FloodRefusals(app, clock, no_pause)
+    for _ in range(3):
+        await ask(proxy, **SOCKET | {"extensions": {}})
+    assert len(app.scopes) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("xi-api-key", {}),
+        ("x-vapi-secret", {}),
+        ("x-api-key", {}),
+        ("xi-api-key", SOCKET),
+        ("sec-websocket-protocol", SOCKET),
+    ],
+)
+async def test_a_key_is_not_refused_for_another_one_of_its_address(app, clock, name, asked):
+    """In each header in which a client may send a key."""
+    proxy = FloodRefusals(app, clock, no_pause)
+    for key_sent in (b"chatterbox.key.red", b"chatterbox.key.red", b"chatterbox.key.blue"):
+        await ask(proxy, headers=[(name.encode(), key_sent)], **asked)
+    assert len(app.scopes) == 2
+
+
+async def test_other_words_of_the_headers_of_keys_are_no_way_around_a_refusal(app, clock):
+    proxy = FloodRefusals(app, clock, no_pause)
+    for number in range(3):
+        words = f"other.{number}, openai-insecure-api-key.red".encode()
+        other = (b"authorization", f"Basic {number}".encode())
+        await ask(proxy, **SOCKET, headers=[(b"sec-websocket-protocol", words), other])
+    assert len(app.scopes) == 1

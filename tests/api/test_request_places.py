@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+from functools import partial
 
 import httpx
 import pytest
 import websockets
 
 from app.api.app import create_app
+from app.api.flood_refusals import FloodRefusals
+from app.auth import request_limiter
 from app.config import Limits
 from app.key_settings import AdmissionSettings
 from tests.support.api_clients import in_process, serving, speech
@@ -48,6 +51,10 @@ class Listeners:
         return [(await task).status_code for task in self.tasks]
 
 
+async def no_pause(seconds):
+    pass
+
+
 async def test_a_key_has_a_number_of_requests_in_flight_and_another_key_its_own():
     synthesizer, codes = FakeSynthesizer(hold_at=1), []
     few = AdmissionSettings(max_requests_per_key=2)
@@ -66,6 +73,26 @@ async def test_a_key_has_a_number_of_requests_in_flight_and_another_key_its_own(
         assert stopped.json()["state"] == "stopped"
         assert sorted(await listeners.end()) == [200, 200]
         assert (await client.get(MODELS, headers=RED)).status_code == 200
+
+
+@pytest.fixture
+def two_at_once(monkeypatch):
+    """Settings with which a key has two tokens; the next one comes after a quarter of an hour."""
+    monkeypatch.setattr(request_limiter, "BURST_S", 2000)
+    return partial(AdmissionSettings, requests_per_s=0.001)
+
+
+async def test_requests_without_a_place_are_small_ones(two_at_once):
+    synthesizer = FakeSynthesizer(hold_at=1)
+    few = two_at_once(max_requests_per_key=1)
+    async with in_process(synthesizer, keys=KEYS, admission=few) as client:
+        listeners = Listeners(client, synthesizer)
+        await listeners.begin(1, RED)
+        answers = [await client.post(SPEECH, json=PCM, headers=RED) for _ in range(3)]
+        codes = [each.json()["error"]["code"] for each in answers]
+        assert codes == ["too_many_open_requests"] * 2 + ["too_many_requests"]
+        assert (await client.post("/cancel/held-0", headers=RED)).status_code == 200
+        assert await listeners.end() == [200]
 
 
 async def test_a_full_server_answers_503_and_still_health_cancels_and_reports():
@@ -191,6 +218,30 @@ async def test_one_socket_too_many_of_a_key_is_a_429_before_the_handshake():
             assert codes == ["too_many_sockets"]
             async with connect(url, BLUE):
                 pass
+
+
+async def test_handshakes_without_a_place_are_soon_refused_near_the_client(two_at_once):
+    codes, reached = [], []
+
+    def proxied(app):
+        async def spied(scope, receive, send):
+            reached.append(scope["type"])
+            await app(scope, receive, send)
+
+        return FloodRefusals(spied, pause=no_pause)
+
+    few = two_at_once(max_sockets_per_key=1)
+    options = {"keys": KEYS, "admission": few, "refused": codes.append, "proxied": proxied}
+    with serving(FakeSynthesizer(), **options) as url:
+        async with connect(url, RED):
+            answers = [(await refusal_of(url, RED)).body for _ in range(4)]
+            assert b"too_many_sockets" in answers[0]
+            assert all(b"too_many_requests" in each for each in answers[1:])
+            assert reached.count("websocket") == 3  # one is open
+            async with connect(url, BLUE):
+                assert codes == ["too_many_sockets"] + ["too_many_requests"] * 3
+            async with httpx.AsyncClient(base_url=url, headers=RED) as client:
+                assert (await client.get(MODELS)).status_code == 200
 
 
 async def test_a_server_full_of_sockets_is_a_503_and_takes_other_requests():
