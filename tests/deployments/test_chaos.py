@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests import chaos_callers, chaos_rounds
 from loadtests.bench import Bench
 from loadtests.chaos import SETTINGS
-from loadtests.chaos_callers import Callers
+from loadtests.chaos_callers import LINES, Callers
 from loadtests.chaos_rounds import run_round
 from loadtests.chaos_verdict import row_of
 from loadtests.faults import Attacked, Signalled
@@ -34,6 +35,15 @@ def victim(app: ExpendableApp):
     bench.http.close()
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams are sent as they are played: without the longest line a round ends 10 s earlier."""
+    monkeypatch.setattr(chaos_callers, "LINES", LINES[:-1])
+    monkeypatch.setattr(chaos_rounds, "BEFORE_S", 3.0)
+    monkeypatch.setattr(chaos_rounds, "AFTER_S", 3.0)
+
+
+@pytest.mark.usefixtures("short")
 def test_two_faults_break_no_rule(victim: Victim):
     callers = Callers(victim.bench, seed=1)
     callers.learn()

@@ -18,6 +18,7 @@ from app.core import DEFAULT_TENANT, SessionKey
 from tests.support.deployments.controlled_stages import HOLD_AT, release, wait_until_held
 from tests.support.deployments.served_app import (
     LONG_TEXT,
+    SENTENCE,
     ServedApp,
     client_of,
     record_voice,
@@ -55,7 +56,7 @@ async def test_audio_arrives_while_t3_is_held_within_a_sentence(client, served):
     request = client.stream(
         "POST",
         "/v1/audio/speech",
-        json=speech_body(LONG_TEXT),
+        json=speech_body(SENTENCE),
         headers={"X-Request-ID": f"hold-{uuid.uuid4().hex}"},
     )
     async with request as response:

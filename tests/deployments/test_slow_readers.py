@@ -1,6 +1,8 @@
 """Clients that read nothing, over the whole server: their sessions end, and nothing is held."""
 
 import uuid
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -36,22 +38,29 @@ def over_a_socket(client, session_id):
 
 
 @pytest.mark.parametrize(
-    "speak", [over_http, over_a_socket, pytest.param(over_events, marks=pytest.mark.long)]
+    "speakers",
+    [(over_http, over_a_socket), pytest.param((over_events,), marks=pytest.mark.long)],
 )
-async def test_the_session_of_a_client_that_reads_nothing_ends(served: ServedApp, speak):
+async def test_the_sessions_of_clients_that_read_nothing_end(served: ServedApp, speakers):
+    """All at once: each is cut off after the same silence."""
     async with client_of(served.url) as http:
-        with connected(served.url) as client:
-            session_id = speak(client, f"stalled-{uuid.uuid4().hex}")
+        with ExitStack() as connections:
+            session_ids = []
+            for speak in speakers:
+                client = connections.enter_context(connected(served.url))
+                session_ids.append(speak(client, f"stalled-{uuid.uuid4().hex}"))
 
-            async def report():
+            async def report(session_id):
                 answer = await http.get(f"/v1/sessions/{session_id}")
                 return answer.json() if answer.status_code == 200 else {}
 
-            async def has_ended():
-                return (await report()).get("finish")
+            async def has_ended(session_id):
+                return (await report(session_id)).get("finish")
 
-            await eventually(has_ended, WITHIN_S, "the session ends", every_s=0.3)
-            told = await report()
-            assert (told["finish"], told["cause"]) == ("cancelled", "reader_stalled")
-            assert told["audio_sent_ms"] < 10_000
+            for session_id in session_ids:
+                what = f"the session {session_id} ends"
+                await eventually(partial(has_ended, session_id), WITHIN_S, what, every_s=0.3)
+                told = await report(session_id)
+                assert (told["finish"], told["cause"]) == ("cancelled", "reader_stalled"), told
+                assert told["audio_sent_ms"] < 10_000, told
         await until_idle(http)
