@@ -111,9 +111,9 @@ class FloodRefusals:
 
 def _can_be_refused(scope: Scope) -> bool:
     """A handshake only where the server can answer it with a status."""
-    if scope["type"] == "websocket":
-        return "websocket.http.response" in scope.get("extensions", {})
-    return scope["type"] == "http"
+    extensions: dict[str, object] = scope.get("extensions", {})
+    is_answered = scope["type"] == "websocket" and "websocket.http.response" in extensions
+    return is_answered or scope["type"] == "http"
 
 
 def _caller_of(scope: Scope) -> _Caller:
