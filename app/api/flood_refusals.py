@@ -113,7 +113,7 @@ def _can_be_refused(scope: Scope) -> bool:
     """A handshake only where the server can answer it with a status."""
     if scope["type"] == "websocket":
         return "websocket.http.response" in scope.get("extensions", {})
-    return scope["type"] == "http"
+    return bool(scope["type"] == "http")
 
 
 def _caller_of(scope: Scope) -> _Caller:
