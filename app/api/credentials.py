@@ -17,14 +17,18 @@ _KEY_PROTOCOLS = (f"{SUBPROTOCOL}.key.", "openai-insecure-api-key.")
 def secret_of(headers: Headers, *, is_socket: bool) -> str | None:
     """Raises BadRequest where the request has several keys that differ: a proxy before this server
     could have checked another key than the server."""
-    secrets = {secret for each in secrets_of(headers, is_socket) if (secret := each.strip())}
+    secrets = secrets_of(headers, is_socket)
     if len(secrets) > 1:
         raise BadRequest("the request has several API keys; send one", code="several_api_keys")
     return next(iter(secrets), None)
 
 
-def secrets_of(headers: Headers, is_socket: bool) -> Iterator[str]:
+def secrets_of(headers: Headers, is_socket: bool) -> set[str]:
     """Every key that the request has, also where there are several."""
+    return {secret for each in _secrets(headers, is_socket) if (secret := each.strip())}
+
+
+def _secrets(headers: Headers, is_socket: bool) -> Iterator[str]:
     for value in headers.getlist("authorization"):
         scheme, _, token = value.strip().partition(" ")
         if scheme.lower() in ("bearer", "token"):  # Deepgram's clients say Token

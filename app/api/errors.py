@@ -51,6 +51,12 @@ def uncounted(code: str) -> None:
     """For an application that does not count errors."""
 
 
+def has_status(handshake: Scope) -> bool:
+    """Whether the server can refuse this handshake of a socket with an HTTP answer."""
+    extensions: dict[str, object] = handshake.get("extensions", {})
+    return "websocket.http.response" in extensions
+
+
 class JsonResponse(Response):
     """ASCII only, so that an answer can repeat any character that a client sent."""
 

@@ -14,22 +14,23 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import secrets_of
-from app.api.errors import answer
+from app.api.errors import answer, has_status
 from app.api.paced_body import has_body
 from app.api.paths import normalise_path
 from app.api.request_rooms import room_of
 from app.auth.request_limiter import Room
-from app.errors import RateLimited
+from app.errors import RateLimited, ServeError
 
 MAX_KEPT = 10_000
 PAUSE_S = 0.25  # before a repeated refusal
 MAX_WAITING = 1000  # repeated refusals in their pause; any more come at once
+_TOO_OFTEN = "too_many_requests"
 _HOLDS = "chatterbox.refusal_holds"  # in the first message of an answer: limit, seconds
 _REPEATED = "chatterbox.refusals_repeated"  # in a scope: the number since the last scope
 _ROUTES = ("/v1/", "/cancel/", "/api/", "/health")  # after the prefix of an application
@@ -47,9 +48,15 @@ class _Refusal:
     until_s: float
 
 
-def marked(message: Message, refusal: RateLimited) -> Message:
-    """The first message of a refusal that a proxy may repeat."""
-    return {**message, _HOLDS: (refusal.param, refusal.retry_after_s)}
+def is_for_asking_too_often(refusal: ServeError | None) -> TypeGuard[RateLimited]:
+    return isinstance(refusal, RateLimited) and refusal.code == _TOO_OFTEN
+
+
+def marked(message: Message, refusal: ServeError | None) -> Message:
+    """The first message of an answer. A proxy may repeat a refusal for asking too often."""
+    if is_for_asking_too_often(refusal):
+        return {**message, _HOLDS: (refusal.param, refusal.retry_after_s)}
+    return message
 
 
 def num_repeated(scope: Scope) -> int:
@@ -79,7 +86,7 @@ class FloodRefusals:
         kept = self._kept.get(caller)
         if kept is not None and (left_s := kept.until_s - self._now()) > 0:
             self._num_repeated += 1
-            refusal = RateLimited(kept.limit, left_s, "too_many_requests")
+            refusal = RateLimited(kept.limit, left_s, _TOO_OFTEN)
             await self._wait()
             await _repeat(refusal, scope, receive, send)
             return
@@ -111,15 +118,14 @@ class FloodRefusals:
 
 def _can_be_refused(scope: Scope) -> bool:
     """A handshake only where the server can answer it with a status."""
-    extensions: dict[str, object] = scope.get("extensions", {})
-    is_answered = scope["type"] == "websocket" and "websocket.http.response" in extensions
+    is_answered = scope["type"] == "websocket" and has_status(scope)
     return is_answered or scope["type"] == "http"
 
 
 def _caller_of(scope: Scope) -> _Caller:
     path, is_socket = normalise_path(scope["path"]), scope["type"] == "websocket"
     headers = Headers(scope=scope)
-    secrets = [secret.strip() for secret in secrets_of(headers, is_socket)]
+    secrets = sorted(secrets_of(headers, is_socket))
     sent = ["key", *secrets] if secrets else ["address", str((scope.get("client") or ("",))[0])]
     credentials = hashlib.sha256("\0".join(sent).encode("utf-8", "surrogateescape")).digest()
     if is_socket:  # the sockets of other vendors have paths of their own: each stands for itself

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import secret_of
 from app.api.cross_origin import is_own_origin, refused_origin
-from app.api.errors import CountRefusal, answer, code_of
-from app.api.flood_refusals import marked, num_repeated
+from app.api.errors import CountRefusal, answer, code_of, has_status
+from app.api.flood_refusals import is_for_asking_too_often, marked, num_repeated
 from app.api.paced_body import PacedBody
 from app.api.request_rooms import is_open, path_of, room_of
 from app.auth.api_keys import Caller, KeyRing, admit
@@ -97,7 +97,7 @@ class RequestGuard:
             except ServeError as error:
                 refusal = error
                 self._refused(refusal.code)
-                if isinstance(refusal, RateLimited) and not _is_for_asking_too_often(refusal):
+                if isinstance(refusal, RateLimited) and not is_for_asking_too_often(refusal):
                     self._limiter.charge(room, _name(state["caller"]))  # no place was left
             if room is Room.SOCKETS:
                 await self._open_socket(scope, receive, send, refusal)
@@ -113,7 +113,7 @@ class RequestGuard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message = _marked(message, refusal)
+                message = marked(message, refusal)
                 headers = MutableHeaders(scope=message)
                 if self._returns_id:
                     headers[REQUEST_ID] = state["request_id"]
@@ -193,11 +193,11 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         log.info("socket refused: %s", refusal.code)
-        if "websocket.http.response" in scope.get("extensions", {}):
+        if has_status(scope):
 
             async def send_marked(message: Message) -> None:
                 is_first = message["type"] == "websocket.http.response.start"
-                await send(_marked(message, refusal) if is_first else message)
+                await send(marked(message, refusal) if is_first else message)
 
             await answer(refusal)(scope, receive, send_marked)
             return
@@ -208,17 +208,6 @@ class RequestGuard:
 def _is_small(scope: Scope, room: Room) -> bool:
     """Whether the request is cheap to ask and to answer. A POST that is refused is small, too."""
     return room is not Room.REQUESTS or scope["method"] != "POST"
-
-
-def _is_for_asking_too_often(refusal: ServeError) -> bool:
-    return refusal.code == "too_many_requests"
-
-
-def _marked(message: Message, refusal: ServeError | None) -> Message:
-    """The first message of an answer. The proxy may repeat a refusal for asking too often."""
-    if isinstance(refusal, RateLimited) and _is_for_asking_too_often(refusal):
-        return marked(message, refusal)
-    return message
 
 
 def _name(caller: Caller | None) -> str:

@@ -11,16 +11,12 @@ from app.errors import RateLimited
 from app.key_settings import AdmissionSettings
 from tests.support.api_clients import serving, speech
 from tests.support.api_keys import bearer_of, key
-from tests.support.clock import Clock
+from tests.support.clock import Clock, no_pause
 from tests.support.fakes import FakeSynthesizer
 
 KEYS = (key("red-key", "red", "red"), key("blue-key", "blue", "blue"))
 RED, BLUE = bearer_of("red-key"), bearer_of("blue-key")
 SLOW = AdmissionSettings(requests_per_s=0.01)  # the first one; then the next after 100 s
-
-
-async def no_pause(seconds):
-    pass
 
 
 class Spied:
@@ -243,4 +239,11 @@ async def test_other_words_of_the_headers_of_keys_are_no_way_around_a_refusal(ap
         words = f"other.{number}, openai-insecure-api-key.red".encode()
         other = (b"authorization", f"Basic {number}".encode())
         await ask(proxy, **SOCKET, headers=[(b"sec-websocket-protocol", words), other])
+    assert len(app.scopes) == 1
+
+
+async def test_a_key_that_is_sent_several_times_is_one_caller(app, clock):
+    proxy = FloodRefusals(app, clock, no_pause)
+    for number in range(3):
+        await ask(proxy, headers=[(b"x-api-key", b"red ")] * (1 + number))
     assert len(app.scopes) == 1

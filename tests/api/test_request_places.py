@@ -15,6 +15,7 @@ from app.config import Limits
 from app.key_settings import AdmissionSettings
 from tests.support.api_clients import in_process, serving, speech
 from tests.support.api_keys import bearer_of, key
+from tests.support.clock import no_pause
 from tests.support.eventually import eventually
 from tests.support.fakes import FakeSynthesizer
 
@@ -49,10 +50,6 @@ class Listeners:
         self.synthesizer.hold_at = None
         self.synthesizer.release()
         return [(await task).status_code for task in self.tasks]
-
-
-async def no_pause(seconds):
-    pass
 
 
 async def test_a_key_has_a_number_of_requests_in_flight_and_another_key_its_own():

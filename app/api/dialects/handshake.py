@@ -2,7 +2,7 @@
 
 from fastapi import WebSocket
 
-from app.api.errors import Shape, answer
+from app.api.errors import Shape, answer, has_status
 from app.api.middleware import POLICY, TRY_AGAIN_LATER
 from app.errors import ServeError
 
@@ -10,7 +10,7 @@ from app.errors import ServeError
 async def refuse(websocket: WebSocket, error: ServeError, shape: Shape | None = None) -> None:
     """The status and the body of the error; a close code where the server in front cannot answer a
     handshake with a status."""
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+    if has_status(websocket.scope):
         await websocket.send_denial_response(answer(error, shape))
         return
     code = TRY_AGAIN_LATER if error.status in (429, 503) else POLICY
